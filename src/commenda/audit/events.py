@@ -1,0 +1,46 @@
+"""The append-only record of events and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from commenda.kit.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to `subject`, or an alert about it."""
+
+    kind: str
+    subject: str
+    correlation_id: UUID
+    result: str
+    actor: str
+    at: datetime
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record(tx: Tx, events: Iterable[Event]) -> None:
+    """Append events; one that a repeated step records again is kept once."""
+    rows = list(events)
+    tx.execute(
+        "INSERT INTO audit_events"
+        " (happened_at, kind, actor, subject, correlation_id, result, details)"
+        " SELECT * FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[],"
+        "  %s::uuid[], %s::text[], %s::jsonb[]) ON CONFLICT DO NOTHING",
+        (
+            [event.at for event in rows],
+            [event.kind for event in rows],
+            [event.actor for event in rows],
+            [event.subject for event in rows],
+            [event.correlation_id for event in rows],
+            [event.result for event in rows],
+            [Jsonb(dict(event.details)) for event in rows],
+        ),
+    )

@@ -1,0 +1,151 @@
+"""Exact money.
+
+An amount is a `Decimal` with at most its asset's scale of decimals. Arithmetic that must be exact
+and fast (splitting a total over thousands of parts) runs on whole *units*: 1 unit = 10^-scale.
+"""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Hashable, Sequence
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from commenda.kit.errors import CommendaError
+
+# Intermediate products of a numeric(38,18) amount with a price or rate need more than the
+# default 28 digits; results are quantised to the asset's scale before they are kept.
+CONTEXT = decimal.Context(prec=60, rounding=ROUND_HALF_EVEN)
+decimal.setcontext(CONTEXT)
+decimal.DefaultContext.prec = CONTEXT.prec  # threads started later copy this one
+
+SCALES = {"USDT": 8}
+"""Decimals of each asset."""
+
+LARGEST = Decimal(10) ** 20
+"""Amounts are numeric(38,18) in the database: at most 20 digits before the point."""
+
+
+def scale_of(asset: str) -> int:
+    """Decimals of `asset`; code `unknown_asset` for one that is not registered."""
+    try:
+        return SCALES[asset]
+    except KeyError:
+        raise CommendaError(
+            "unknown_asset",
+            "No such asset",
+            field="asset",
+            value=asset,
+            mend=f"use one of {', '.join(SCALES)}",
+        ) from None
+
+
+def amount(value: Decimal | int | str, asset: str, *, field: str = "amount") -> Decimal:
+    """Accept an amount from outside: finite, not above numeric(38,18), within the asset's scale."""
+    try:
+        number = Decimal(value)
+    except (decimal.InvalidOperation, TypeError, ValueError):
+        raise CommendaError(
+            "not_a_number", "An amount must be a number", field=field, value=value
+        ) from None
+    if not number.is_finite():
+        raise CommendaError(
+            "not_finite", "An amount must be finite", field=field, value=str(number)
+        )
+    if abs(number) >= LARGEST:
+        raise CommendaError(
+            "amount_overflow", "The amount is too large", field=field, value=str(number)
+        )
+    scale = scale_of(asset)
+    if number != quantise(number, scale):
+        raise CommendaError(
+            "excess_scale",
+            f"{asset} has {scale} decimals",
+            field=field,
+            value=str(number),
+            mend=f"round it to {scale} decimals",
+        )
+    return number
+
+
+def quantise(number: Decimal, scale: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    """`number` with exactly `scale` decimals."""
+    return number.quantize(Decimal(1).scaleb(-scale), rounding=rounding)
+
+
+def floor_to(number: Decimal, step: Decimal) -> Decimal:
+    """The multiple of `step` nearest to `number` on the side of zero."""
+    return (number / step).to_integral_value(rounding=ROUND_DOWN) * step
+
+
+def to_units(number: Decimal, scale: int) -> int:
+    """Whole units of 10^-scale; refuses a number that has more decimals."""
+    scaled = number.scaleb(scale)
+    units = int(scaled)
+    if units != scaled:
+        raise CommendaError(
+            "excess_scale", f"More than {scale} decimals", field="amount", value=str(number)
+        )
+    return units
+
+
+def from_units(units: int, scale: int) -> Decimal:
+    """The inverse of `to_units`."""
+    return Decimal(units).scaleb(-scale)
+
+
+def split(total: int, weights: Sequence[int], ties: Sequence[Any]) -> list[int]:
+    """Divide `total` units in proportion to `weights`; the parts add up to the total exactly.
+
+    Largest remainder (Hamilton): every part is floored, and the units left over go one each to
+    the largest remainders, equal remainders by larger weight and then by smaller tie key.
+    `total` may be negative; weights are not. All weights zero is an error.
+    """
+    if total < 0:
+        return [-part for part in split(-total, weights, ties)]
+    whole = sum(weights)
+    if whole <= 0:
+        raise CommendaError(
+            "nothing_to_split_by", "The weights add up to nothing", field="weights", value=whole
+        )
+    parts = [total * weight // whole for weight in weights]
+    left = total - sum(parts)
+    if left:
+        order = sorted(
+            range(len(weights)),
+            key=lambda i: (-(total * weights[i] % whole), -weights[i], ties[i]),
+        )
+        for i in order[:left]:
+            parts[i] += 1
+    return parts
+
+
+def split_amount(
+    total: Decimal, weights: Sequence[Decimal], ties: Sequence[Hashable], scale: int
+) -> list[Decimal]:
+    """`split` for decimals: the total is at `scale`, the weights may have any scale."""
+    finest = max((-int(w.as_tuple().exponent) for w in weights), default=0)
+    finest = max(finest, 0)
+    shares = split(to_units(total, scale), [to_units(w, finest) for w in weights], ties)
+    return [from_units(share, scale) for share in shares]
+
+
+def round_to_total(total: int, exact: Sequence[Decimal], scale: int, ties: Sequence[Any]) -> list[int]:
+    """Round signed exact amounts to units so that they add up to `total` units.
+
+    For facts whose total is known (a funding payment on a netted position) and whose parts have
+    both signs, where `split` has no non-negative weights to work with. Each part is floored; the
+    difference goes out one unit each by largest remainder, ties by key. When the total differs
+    from the parts' own sum by more than rounding, the caller's inputs disagree: an error.
+    """
+    scaled = [value.scaleb(scale) for value in exact]
+    floors = [int(value.to_integral_value(rounding=decimal.ROUND_FLOOR)) for value in scaled]
+    left = total - sum(floors)
+    if not 0 <= left <= len(floors):
+        raise CommendaError(
+            "parts_disagree", "The parts do not round to the total", field="total", value=total
+        )
+    order = sorted(range(len(floors)), key=lambda i: (floors[i] - scaled[i], ties[i]))
+    for i in order[:left]:
+        floors[i] += 1
+    return floors

@@ -1,0 +1,65 @@
+"""One effect for each client key.
+
+The key is claimed in the same transaction as its effect, so either both stand or neither does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+
+Outcome = dict[str, Any]
+
+
+def once(
+    tx: Tx,
+    operation: str,
+    principal: str,
+    client_key: str,
+    request: Any,
+    now: datetime,
+    act: Callable[[], Outcome],
+) -> tuple[Outcome, bool]:
+    """Run `act` once for (operation, principal, client key); later calls get its first outcome.
+
+    Returns the outcome (JSON-ready, refusals included: they are values) and whether it was
+    replayed. Code `idempotency_conflict` when the key stands for another request. A concurrent
+    call with the same key waits for the first to commit.
+    """
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).digest()
+    claimed = tx.execute(
+        "INSERT INTO idempotency (operation, principal, client_key, request_hash, recorded_at)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (operation, principal, client_key, digest, now),
+    ).rowcount
+    if claimed:
+        outcome = act()
+        tx.execute(
+            "UPDATE idempotency SET outcome = %s"
+            " WHERE operation = %s AND principal = %s AND client_key = %s",
+            (Jsonb(outcome), operation, principal, client_key),
+        )
+        return outcome, False
+    row = tx.execute(
+        "SELECT request_hash, outcome FROM idempotency"
+        " WHERE operation = %s AND principal = %s AND client_key = %s",
+        (operation, principal, client_key),
+    ).fetchone()
+    assert row is not None, "an idempotency key that conflicts exists"
+    if row[0] != digest:
+        raise CommendaError(
+            "idempotency_conflict",
+            "This key was used for another request",
+            field="Idempotency-Key",
+            value=client_key,
+            mend="send the request with a new key",
+        )
+    return row[1], True

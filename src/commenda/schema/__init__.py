@@ -1,0 +1,1 @@
+"""SQL migrations; read by `commenda.kit.migrate`."""

@@ -1,0 +1,51 @@
+"""A real, clean, migrated PostgreSQL for every test that asks for `db`.
+
+The server is the embedded one, or any other named by COMMENDA_TEST_DATABASE_URL (its database is
+used for nothing else). Tables are emptied between tests; the schema is built once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from commenda.kit.db import Database
+from commenda.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    settings = Settings(
+        data=tmp_path_factory.mktemp("commenda"),
+        database_url=os.environ.get("COMMENDA_TEST_DATABASE_URL"),
+        durable_commits=False,
+        pool_size=24,
+    )
+    with Database.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def db(database: Database) -> Database:
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        tables = owner.execute(
+            "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
+            " WHERE schemaname IN ('public', 'paper') AND tablename <> 'schema_migrations'"
+        ).fetchone()
+        assert tables is not None
+        owner.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")
+    return database
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The folder of real market data; tests that need it skip where it is absent."""
+    root = os.environ.get("COMMENDA_TEST_DATA") or Path(__file__).parents[2] / "shared"
+    data = Path(root) / "data"
+    if not data.is_dir():
+        pytest.skip(f"no market data at {data}: set COMMENDA_TEST_DATA to a folder that has data/")
+    return data
