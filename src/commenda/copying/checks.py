@@ -1,0 +1,46 @@
+"""What must hold between signals, executions and allocations."""
+
+from __future__ import annotations
+
+from commenda.audit import Check
+
+CHECKS = (
+    Check(
+        "executions got what was allocated to them",
+        "SELECT 'signal ' || e.signal_id || ' leg ' || e.leg_id,"
+        "  concat_ws(' / ', a.quantity, a.fee), concat_ws(' / ', e.executed_amount, e.gas_cost)"
+        " FROM signal_executions e"
+        " JOIN orders o ON o.cause = 'signal' AND o.cause_id = e.signal_id"
+        " JOIN allocations a ON a.order_id = o.id AND a.leg_id = e.leg_id"
+        " WHERE e.status NOT IN ('pending', 'skipped')"
+        "  AND (a.quantity IS DISTINCT FROM e.executed_amount OR a.fee IS DISTINCT FROM e.gas_cost"
+        "       OR e.order_id IS DISTINCT FROM o.id)",
+    ),
+    Check(
+        "every allocation of a signal belongs to an execution",
+        "SELECT 'order ' || o.id || ' leg ' || a.leg_id, 'an execution', 'none'"
+        " FROM orders o JOIN allocations a ON a.order_id = o.id"
+        " WHERE o.cause = 'signal' AND NOT EXISTS (SELECT FROM signal_executions e"
+        "  WHERE e.signal_id = o.cause_id AND e.leg_id = a.leg_id)",
+    ),
+    Check(
+        "a processed signal leaves no execution behind",
+        "SELECT 'signal ' || s.id, '0 pending', count(*) || ' pending'"
+        " FROM trading_signals s JOIN signal_executions e ON e.signal_id = s.id"
+        " WHERE s.status = 'processed' AND e.status IN ('pending', 'executing') GROUP BY s.id",
+    ),
+    Check(
+        "signals of a flow are numbered without a gap",
+        "SELECT 'flow ' || f.id, f.last_sequence::text, count(s.id)::text"
+        " FROM shared_flows f LEFT JOIN trading_signals s ON s.flow_id = f.id"
+        " GROUP BY f.id HAVING count(s.id) <> f.last_sequence",
+    ),
+    Check(
+        "a leg trades only on its own flow's signals",
+        "SELECT 'leg ' || e.leg_id, sub.flow_id::text, sig.flow_id::text"
+        " FROM signal_executions e"
+        " JOIN trading_signals sig ON sig.id = e.signal_id"
+        " JOIN flow_subscriptions sub ON sub.leg_id = e.leg_id"
+        " WHERE sub.flow_id <> sig.flow_id",
+    ),
+)

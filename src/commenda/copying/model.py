@@ -1,0 +1,54 @@
+"""Flows, subscriptions and signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+
+class CopyMode(StrEnum):
+    TARGET = "target"
+    """Move to the creator's exposure: a missed or partial signal heals at the next one."""
+    PERCENTAGE = "percentage"
+    """Copy the trade: the same fraction of equity in, the same fraction of the position out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A creator's shared strategy: one step on one instrument."""
+
+    id: UUID
+    creator_id: UUID
+    title: str
+    strategy: str
+    params: Mapping[str, float]
+    instrument_id: int
+    status: str = "active"
+    max_followers: int | None = None
+    min_investment: Decimal = Decimal(0)
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One instrument of one flow: what the creator did, and the exposure that resulted.
+
+    `target` is a signed fraction of the creator's equity; `trigger_price` is set when a resting
+    stop fired. `sequence` counts a flow's signals.
+    """
+
+    id: UUID
+    flow_id: UUID
+    sequence: int
+    instrument_id: int
+    previous_target: Decimal
+    target: Decimal
+    reference_price: Decimal
+    trigger_price: Decimal | None
+    status: str
+    created_at: datetime

@@ -1,0 +1,126 @@
+"""SQL of flows, subscriptions, signals and executions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.copying.model import Signal
+from commenda.kit.db import Tx
+
+
+class Follower(NamedTuple):
+    """An active subscription that has not executed a signal yet."""
+
+    subscription_id: UUID
+    leg_id: UUID
+    account_id: int
+    copy_mode: str
+
+
+class Execution(NamedTuple):
+    """What a subscription is to do on a signal; quantity zero is skipped for `reason`."""
+
+    subscription_id: UUID
+    leg_id: UUID
+    requested: Decimal
+    reason: str | None
+
+
+_SIGNAL = (
+    "SELECT id, flow_id, sequence, instrument_id, previous_target, target, reference_price,"
+    " trigger_price, status, created_at FROM trading_signals "
+)
+
+
+def find_signal(tx: Tx, signal_id: UUID) -> Signal:
+    with tx.cursor(row_factory=class_row(Signal)) as cursor:
+        signal = cursor.execute(_SIGNAL + "WHERE id = %s", (signal_id,)).fetchone()
+    assert signal is not None, f"signal {signal_id} was published before it is copied"
+    return signal
+
+
+def unprocessed_before(tx: Tx, signal: Signal) -> list[UUID]:
+    """Earlier signals of the same flow that are not finished, oldest first."""
+    rows = tx.execute(
+        "SELECT id FROM trading_signals"
+        " WHERE flow_id = %s AND sequence < %s AND status <> 'processed' ORDER BY sequence",
+        (signal.flow_id, signal.sequence),
+    )
+    return [row[0] for row in rows]
+
+
+def next_followers(tx: Tx, signal: Signal, limit: int) -> list[Follower]:
+    """The next active followers of a signal's flow that have no execution of it."""
+    rows = tx.execute(
+        "SELECT s.id, s.leg_id, l.account_id, s.copy_mode"
+        " FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
+        " WHERE s.flow_id = %s AND s.status = 'active' AND s.auto_follow"
+        "  AND NOT EXISTS (SELECT FROM signal_executions e"
+        "    WHERE e.signal_id = %s AND e.subscription_id = s.id)"
+        " ORDER BY s.leg_id LIMIT %s",
+        (signal.flow_id, signal.id, limit),
+    )
+    return [Follower(*row) for row in rows]
+
+
+def insert_executions(
+    tx: Tx, signal_id: UUID, executions: Sequence[Execution], now: datetime
+) -> None:
+    tx.execute(
+        "INSERT INTO signal_executions"
+        " (signal_id, subscription_id, leg_id, status, requested, error, created_at)"
+        " SELECT %s, subscription, leg,"
+        "  CASE WHEN requested = 0 THEN 'skipped' ELSE 'pending' END, requested, reason, %s"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[], %s::text[])"
+        "   AS n (subscription, leg, requested, reason) ON CONFLICT DO NOTHING",
+        (
+            signal_id,
+            now,
+            [execution.subscription_id for execution in executions],
+            [execution.leg_id for execution in executions],
+            [execution.requested for execution in executions],
+            [execution.reason for execution in executions],
+        ),
+    )
+
+
+def requests_of(tx: Tx, signal_id: UUID) -> list[tuple[UUID, Decimal]]:
+    """(leg, signed quantity) of every execution of a signal that wants to trade."""
+    return tx.execute(
+        "SELECT leg_id, requested FROM signal_executions"
+        " WHERE signal_id = %s AND requested <> 0 ORDER BY leg_id",
+        (signal_id,),
+    ).fetchall()
+
+
+def complete_executions(tx: Tx, signal: Signal, now: datetime) -> None:
+    """Write what each execution got from its parent order, whose fills are shared out."""
+    tx.execute(
+        "UPDATE signal_executions e SET"
+        "  status = CASE WHEN a.quantity = 0 THEN 'failed'"
+        "                WHEN a.quantity = a.requested THEN 'completed' ELSE 'partial' END,"
+        "  order_id = o.id, executed_amount = a.quantity, gas_cost = a.fee,"
+        "  executed_price = a.notional / nullif(a.quantity, 0),"
+        "  slippage = (a.notional / nullif(a.quantity, 0) / o.reference_price - 1)"
+        "             * sign(a.requested),"
+        "  error = CASE WHEN a.quantity = a.requested THEN NULL ELSE o.reason END,"
+        "  executed_at = %(now)s, completed_at = %(now)s"
+        " FROM orders o JOIN allocations a ON a.order_id = o.id"
+        " WHERE o.cause = 'signal' AND o.cause_id = %(signal)s"
+        "  AND e.signal_id = %(signal)s AND e.leg_id = a.leg_id AND e.status = 'pending'"
+        "  AND a.quantity IS NOT NULL",
+        {"signal": signal.id, "now": now},
+    )
+
+
+def set_status(tx: Tx, signal_id: UUID, status: str, now: datetime | None = None) -> None:
+    tx.execute(
+        "UPDATE trading_signals SET status = %s, processed_at = %s WHERE id = %s",
+        (status, now, signal_id),
+    )

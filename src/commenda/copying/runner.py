@@ -1,0 +1,103 @@
+"""A creator's strategy, run bar by bar: closed bars in, decisions out, state saved each time.
+
+The stepper keeps an account of its own (the kernel's), so its decisions are those of the
+backtest to the last bit, whatever the venue fills. The state commits with the tick's cursor: a
+restart continues where the last tick ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from commenda.copying.model import Flow
+from commenda.kernel import Costs, Stepper
+from commenda.kit.db import Tx
+from commenda.market import CandleFeed
+from commenda.strategies import catalogue
+
+_SECOND = 1_000_000_000
+RUNNER_CASH = 100_000.0
+"""The kernel account's starting cash. Targets are fractions of equity, so its size is immaterial."""
+
+
+class Move(NamedTuple):
+    """What a closed bar made the strategy do. `stop_price` is set when its stop fired in the bar;
+    `target` when a new one waits for the next open. Both may happen, the stop first."""
+
+    stop_price: Decimal | None
+    target: Decimal | None
+
+
+@dataclass(slots=True)
+class Runner:
+    """One flow's stepper."""
+
+    flow: Flow
+    stepper: Stepper
+    last_bar: int | None
+    """Open time (epoch seconds) of the last bar taken."""
+
+    def take(self, feed: CandleFeed, ts: int) -> Move | None:
+        """Take the bar that opened at `ts` and has closed; None where it decides nothing."""
+        bar = feed.bar(self.flow.instrument_id, ts)
+        if bar is None:
+            return None
+        after = ts - feed.interval if self.last_bar is None else self.last_bar
+        funding = [
+            (float(stamp.rate), float(stamp.mark.price))
+            for stamp in feed.funding_between(self.flow.instrument_id, after, ts)
+        ]
+        decision = self.stepper.on_bar(
+            ts * _SECOND, bar.open, bar.high, bar.low, bar.close, bar.volume, funding
+        )
+        self.last_bar = ts
+        if not decision.stopped and not decision.changed:
+            return None
+        return Move(
+            Decimal(repr(decision.stop_price)) if decision.stopped else None,
+            Decimal(repr(decision.target)) if decision.changed else None,
+        )
+
+
+def load_runner(tx: Tx, flow: Flow, costs: Costs) -> Runner:
+    """The flow's stepper where it stopped, or a new one."""
+    row = tx.execute(
+        "SELECT params, runner_state, last_bar_at FROM shared_flows WHERE id = %s", (flow.id,)
+    ).fetchone()
+    assert row is not None, "a flow is shared before it runs"
+    params, state, last_bar = row
+    program = catalogue()[flow.strategy].bind(**params)
+    if state is None:
+        return Runner(flow, Stepper(program, cash=RUNNER_CASH, costs=costs), None)
+    stepper = Stepper.restore(program, costs, state)
+    return Runner(flow, stepper, int(last_bar.timestamp()))
+
+
+def save_runners(tx: Tx, runners: Sequence[Runner]) -> None:
+    """Store every runner's state."""
+    rows = [runner for runner in runners if runner.last_bar is not None]
+    tx.execute(
+        "UPDATE shared_flows f SET runner_state = s.state, last_bar_at = s.at"
+        " FROM unnest(%s::uuid[], %s::bytea[], %s::timestamptz[]) AS s (id, state, at)"
+        " WHERE f.id = s.id",
+        (
+            [runner.flow.id for runner in rows],
+            [runner.stepper.save() for runner in rows],
+            [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=runner.last_bar or 0) for runner in rows],
+        ),
+    )
+
+
+def signal_key(ts: int, kind: str) -> str:
+    """The natural key of what a bar led to."""
+    return f"{ts}:{kind}"
+
+
+def flow_ids(runners: Sequence[Runner]) -> list[UUID]:
+    """The flows of runners, in their order."""
+    return [runner.flow.id for runner in runners]

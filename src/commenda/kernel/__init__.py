@@ -1,0 +1,102 @@
+"""Bars in, orders and equity out: the accounting core that every mode of a strategy shares.
+
+A strategy is a compiled step for one instrument. `run` drives it over a whole history inside one
+compiled loop; `Stepper` drives it one closed bar at a time, as paper and live trading do. Both
+call the same functions of `account.py` in the same order, so that decisions and equity agree to
+the last bit. Arrays only: no database, no clock, and nothing of the rest of Commenda.
+
+Why the numba cache is named here, before numba is imported: numba notices an edit of the file in
+which a function stands, but not of the files its callees stand in. A step compiled yesterday would
+go on using yesterday's indicator. The cache directory is therefore named by a hash of every
+source of the kernel and the strategies; an edit anywhere opens a new, empty one. Old directories
+may be deleted at any time. COMMENDA_CACHE_DIR moves them; NUMBA_CACHE_DIR is overwritten.
+"""
+# ruff: noqa: E402 -- numba reads its settings on import, so the cache is named above the imports
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def source_digest(package: Path = PACKAGE) -> str:
+    """Sixteen hex digits over every source of the kernel and the strategies."""
+    sources = (path for room in ("kernel", "strategies") for path in (package / room).rglob("*.py"))
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def user_cache() -> Path:
+    """COMMENDA_CACHE_DIR, or this user's cache directory by the custom of the platform."""
+    named = os.environ.get("COMMENDA_CACHE_DIR")
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        parent = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        parent = Path.home() / "Library" / "Caches"
+    else:
+        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return parent / "commenda"
+
+
+def writable(preferred: Path) -> Path:
+    """`preferred`, created; where it cannot be written, a directory of this process alone."""
+    try:
+        preferred.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=preferred):
+            return preferred
+    except OSError:
+        # Never a shared name under /tmp: numba unpickles what it finds in its cache.
+        private = tempfile.mkdtemp(prefix="commenda-numba-")
+        atexit.register(shutil.rmtree, private, ignore_errors=True)
+        return Path(private)
+
+
+def name_numba_cache() -> Path:
+    """Point numba at the cache that belongs to exactly these sources; return it."""
+    directory = writable(user_cache() / f"numba-{source_digest()}")
+    os.environ["NUMBA_CACHE_DIR"] = str(directory)
+    already_imported = sys.modules.get("numba")
+    if already_imported is not None:
+        already_imported.config.CACHE_DIR = str(directory)
+    return directory
+
+
+CACHE_DIR = name_numba_cache()
+
+from commenda.kernel.bars import Array, Bars, Costs, Funding
+from commenda.kernel.compiled import STEP_SIGNATURE, compiled, inlined, plain
+from commenda.kernel.loop import Fill, FillKind, Result, run
+from commenda.kernel.program import Program
+from commenda.kernel.stepper import Decision, Stepper
+
+__all__ = [
+    "CACHE_DIR",
+    "STEP_SIGNATURE",
+    "Array",
+    "Bars",
+    "Costs",
+    "Decision",
+    "Fill",
+    "FillKind",
+    "Funding",
+    "Program",
+    "Result",
+    "Stepper",
+    "compiled",
+    "inlined",
+    "plain",
+    "run",
+]

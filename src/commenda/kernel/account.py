@@ -1,0 +1,197 @@
+"""The account of one strategy on one instrument, and the events that move it.
+
+The whole account is one float64 array, so that it can be saved as bytes and handed to compiled
+code without unpacking. Cash moves by the full notional of a fill, so equity = cash + quantity ·
+price at any price: the same rule for a perpetual's profit as for a spot holding.
+
+Events inside bar i, in this order:
+
+1. `charge_funding`  funding whose stamp lies in (open of bar i-1, open of bar i], on the position
+   held over that stamp;
+2. `execute_pending` the target decided at the close of bar i-1, at the open of bar i;
+3. `stop_out`        the hard stop inside the bar, the bar of entry included;
+4. `mark_close`      equity at the close; then the strategy's step sees the closed bar;
+5. `decide`          the step's target becomes pending if it differs from the standing one.
+
+There is no margin here and no liquidation: equity may fall below zero, and then the next target
+only closes what is held.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, Array
+from commenda.kernel.compiled import compiled, inlined
+
+(
+    CASH,  # quote currency
+    QUANTITY,  # units, signed
+    ENTRY_PRICE,  # average fill price of the position, slippage included; NaN when flat
+    BARS_HELD,  # closed bars of the position; 1 at the close of the entry bar
+    STANDING,  # the target last decided: signed fraction of equity
+    PENDING,  # a target to execute at the next open, or NaN
+    STOPPED,  # 1 from a stop until the target changes
+    STOP_FILL,  # reference price at which the stop fired inside the last bar, or NaN
+    LAST_CLOSE,
+    EQUITY,  # at the last close
+    BARS_SEEN,  # closed bars since the start
+    FEES,  # totals, in quote currency
+    SLIPPAGE,
+    FUNDING_PAID,  # signed: positive was paid, negative received
+    SLOTS,
+) = range(15)
+
+FEE_RATE, SLIPPAGE_RATE, STOP, WARMUP, RULES = range(5)
+"""The rules array: two rates, the hard stop as a fraction (0 = none), warm-up in bars."""
+
+EXPOSURE, POSITION_ENTRY, POSITION_BARS, POSITION_SIZE = range(4)
+"""The `position` array a step receives: signed exposure at the close, entry price, bars held."""
+
+FILL_BAR, FILL_QUANTITY, FILL_HELD, FILL_PRICE, FILL_FEE, FILL_KIND, FILL_COLUMNS = range(7)
+KIND_TARGET, KIND_STOP = 0.0, 1.0
+MOST_FILLS_A_BAR = 2
+
+
+def open_account(cash: float) -> Array:
+    """A flat account holding `cash`, before its first bar."""
+    if not 0.0 < cash < math.inf:
+        raise ValueError(f"cash = {cash!r} is not a positive amount")
+    account = np.zeros(SLOTS)
+    account[CASH] = account[EQUITY] = cash
+    account[[ENTRY_PRICE, PENDING, STOP_FILL, LAST_CLOSE]] = np.nan
+    return account
+
+
+@inlined
+def equity_at(account, price):  # type: ignore[no-untyped-def]
+    """Cash and position at `price`, in quote currency."""
+    return account[CASH] + account[QUANTITY] * price
+
+
+@inlined
+def resting_stop(account, stop):  # type: ignore[no-untyped-def]
+    """Price of the hard stop of the position held; NaN when flat or when there is no stop."""
+    if account[QUANTITY] == 0.0 or stop == 0.0:
+        return np.nan
+    return account[ENTRY_PRICE] * (1.0 - math.copysign(stop, account[QUANTITY]))
+
+
+@compiled
+def charge_funding(account, rate, mark):  # type: ignore[no-untyped-def]
+    """A long pays quantity · mark · rate (a short receives it)."""
+    payment = account[QUANTITY] * mark * rate
+    account[CASH] -= payment
+    account[FUNDING_PAID] += payment
+
+
+@compiled
+def entry_after(account, wanted, price):  # type: ignore[no-untyped-def]
+    """Average entry price once the position is `wanted` units, the change filled at `price`."""
+    held = account[QUANTITY]
+    if wanted == 0.0:
+        return np.nan
+    if held * wanted <= 0.0:
+        return price
+    if abs(wanted) <= abs(held):
+        return account[ENTRY_PRICE]
+    return (held * account[ENTRY_PRICE] + (wanted - held) * price) / wanted
+
+
+@compiled
+def trade(account, wanted, reference, kind, rules, fills, row):  # type: ignore[no-untyped-def]
+    """Move the position to `wanted` units near `reference`; note the fill; return the next row."""
+    change = wanted - account[QUANTITY]
+    if change == 0.0:
+        return row
+    price = reference * (1.0 + math.copysign(rules[SLIPPAGE_RATE], change))
+    fee = abs(change) * price * rules[FEE_RATE]
+    if account[QUANTITY] * wanted <= 0.0:
+        account[BARS_HELD] = 0.0
+    account[ENTRY_PRICE] = entry_after(account, wanted, price)
+    account[CASH] -= change * price + fee
+    account[QUANTITY] = wanted
+    account[FEES] += fee
+    account[SLIPPAGE] += abs(change) * abs(price - reference)
+    fills[row, FILL_BAR] = account[BARS_SEEN]
+    fills[row, FILL_QUANTITY] = change
+    fills[row, FILL_HELD] = wanted
+    fills[row, FILL_PRICE] = price
+    fills[row, FILL_FEE] = fee
+    fills[row, FILL_KIND] = kind
+    return row + 1
+
+
+@compiled
+def execute_pending(account, price, rules, fills, row):  # type: ignore[no-untyped-def]
+    """Fill the pending target at the open: quantity = target · equity at that open / open."""
+    worth = equity_at(account, price)
+    # A negative equity would turn a long target into a short position.
+    wanted = account[PENDING] * worth / price if worth > 0.0 else 0.0
+    account[PENDING] = np.nan
+    return trade(account, wanted, price, KIND_TARGET, rules, fills, row)
+
+
+@inlined
+def stop_reached(account, bar, stop):  # type: ignore[no-untyped-def]
+    """Reference price at which the bar reaches the hard stop; NaN if it does not.
+
+    A bar that opens beyond the stop reaches it at the open.
+    """
+    price = resting_stop(account, stop)
+    if account[QUANTITY] > 0.0 and bar[LOW] <= price:
+        return min(bar[OPEN], price)
+    if account[QUANTITY] < 0.0 and bar[HIGH] >= price:
+        return max(bar[OPEN], price)
+    return np.nan
+
+
+@compiled
+def stop_out(account, reference, rules, fills, row):  # type: ignore[no-untyped-def]
+    """Close the position at its stop.
+
+    The account then stays flat, for the target that stands is already executed and only a change
+    of target becomes pending.
+    """
+    account[STOPPED] = 1.0
+    return trade(account, 0.0, reference, KIND_STOP, rules, fills, row)
+
+
+@inlined
+def mark_close(account, bar, position):  # type: ignore[no-untyped-def]
+    """Value the account at the close and write what the step may know of its position."""
+    account[LAST_CLOSE] = bar[CLOSE]
+    account[EQUITY] = equity_at(account, bar[CLOSE])
+    account[BARS_SEEN] += 1.0
+    if account[QUANTITY] != 0.0:
+        account[BARS_HELD] += 1.0
+    position[EXPOSURE] = account[QUANTITY] * bar[CLOSE] / account[EQUITY]
+    position[POSITION_ENTRY] = account[ENTRY_PRICE]
+    position[POSITION_BARS] = account[BARS_HELD]
+
+
+@inlined
+def trade_bar(account, bar, position, rules, fills, row):  # type: ignore[no-untyped-def]
+    """Events 2 to 4 of a bar; fills are noted from `row` on; return the row after the last."""
+    if not math.isnan(account[PENDING]):
+        row = execute_pending(account, bar[OPEN], rules, fills, row)
+    account[STOP_FILL] = stop_reached(account, bar, rules[STOP])
+    if not math.isnan(account[STOP_FILL]):
+        row = stop_out(account, account[STOP_FILL], rules, fills, row)
+    mark_close(account, bar, position)
+    return row
+
+
+@inlined
+def decide(account, target, rules):  # type: ignore[no-untyped-def]
+    """Take the step's target: pending if it is a change, and not in the warm-up. NaN keeps."""
+    if account[BARS_SEEN] <= rules[WARMUP] or math.isnan(target) or target == account[STANDING]:
+        return False
+    if math.isinf(target):
+        raise ValueError("the strategy's step returned an infinite target")
+    account[STANDING] = target
+    account[PENDING] = target
+    account[STOPPED] = 0.0
+    return True

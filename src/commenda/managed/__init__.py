@@ -1,0 +1,57 @@
+"""Managed wealth: one click subscribes to a profile, a term and a tier.
+
+The principal is reserved, creators are drawn reproducibly and their snapshot stored; then the
+subscription becomes an isolated book with a leg for each creator, which copies them until the
+term is over; it is really liquidated, and settled through one path. `lifecycle.py` has the
+states, `waterfall.py` and `profit_share.py` the money, `allocation.py` the draw.
+"""
+
+from commenda.managed.checks import CHECKS
+from commenda.managed.custody import authorise_custody, available_to_subscribe, deposit
+from commenda.managed.leaderboard import list_flow, score_flows
+from commenda.managed.lifecycle import State
+from commenda.managed.liquidation import liquidate_due, request_liquidation, sweep_matured
+from commenda.managed.margin import guard_margins
+from commenda.managed.model import RULES, Door, ExpectedReturn, Offer, Product, Profile
+from commenda.managed.products import offer_of, publish_offer
+from commenda.managed.settlement import settle, settle_due
+from commenda.managed.subscriptions import (
+    Request,
+    activate_due,
+    cancel,
+    mature_due,
+    subscribe,
+)
+from commenda.managed.trace import trace
+from commenda.managed.waterfall import FeeTerms
+
+__all__ = [
+    "CHECKS",
+    "RULES",
+    "Door",
+    "ExpectedReturn",
+    "FeeTerms",
+    "Offer",
+    "Product",
+    "Profile",
+    "Request",
+    "State",
+    "activate_due",
+    "authorise_custody",
+    "available_to_subscribe",
+    "cancel",
+    "deposit",
+    "guard_margins",
+    "liquidate_due",
+    "list_flow",
+    "mature_due",
+    "offer_of",
+    "publish_offer",
+    "request_liquidation",
+    "score_flows",
+    "settle",
+    "settle_due",
+    "subscribe",
+    "sweep_matured",
+    "trace",
+]

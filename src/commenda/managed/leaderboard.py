@@ -1,0 +1,70 @@
+"""The pool that allocation draws from: every flow with its latest score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from commenda.kit.db import Tx
+from commenda.managed.allocation import Candidate
+from commenda.managed.model import Profile
+from commenda.managed.scoring import Record, Score, score
+from commenda.returns import max_drawdown
+
+
+def list_flow(tx: Tx, flow_id: UUID, profile: Profile, now: datetime) -> None:
+    """Offer a flow to the products of one profile; unscored until it has a record."""
+    tx.execute(
+        "INSERT INTO leaderboard (flow_id, profile, scored_at) VALUES (%s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (flow_id, profile, now),
+    )
+
+
+def candidates(tx: Tx) -> list[Candidate]:
+    """Every listed flow as it is known now."""
+    rows = tx.execute(
+        "SELECT f.creator_id, f.id, b.profile, b.score, b.max_drawdown, f.status,"
+        "  coalesce(followed.capital, 0), b.uptime, b.days"
+        " FROM leaderboard b JOIN shared_flows f ON f.id = b.flow_id"
+        " LEFT JOIN (SELECT flow_id, sum(investment_amount) AS capital FROM flow_subscriptions"
+        "   WHERE status = 'active' GROUP BY flow_id) followed ON followed.flow_id = f.id"
+        " ORDER BY f.id"
+    ).fetchall()
+    return [Candidate(*row) for row in rows]
+
+
+def score_flows(tx: Tx, now: datetime) -> Mapping[UUID, Score]:
+    """Score every listed flow from the daily NAV of its creator's own book."""
+    rows = tx.execute(
+        "SELECT b.flow_id, array_agg(n.nav / n.capital ORDER BY n.at), min(n.at)"
+        " FROM leaderboard b"
+        " JOIN flow_subscriptions s ON s.flow_id = b.flow_id AND s.is_leader"
+        " JOIN nav_history n ON n.leg_id = s.leg_id AND n.capital > 0"
+        " GROUP BY b.flow_id ORDER BY b.flow_id"
+    ).fetchall()
+    scores: dict[UUID, Score] = {}
+    drawdowns: list[float] = []
+    for flow_id, units, first in rows:
+        navs = [1.0, *(float(value) for value in units)]
+        days = (now - first) / timedelta(days=1) + 1
+        uptime = min(1.0, len(units) / days)
+        # One flow trades one instrument, so it is not diversified.
+        scores[flow_id] = score(Record(navs, uptime, [1.0]))
+        drawdowns.append(max_drawdown(navs))
+    tx.execute(
+        "UPDATE leaderboard b SET score = s.score, max_drawdown = s.drawdown, uptime = s.uptime,"
+        "  days = s.days, scored_at = %s"
+        " FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::integer[])"
+        "   AS s (flow_id, score, drawdown, uptime, days) WHERE b.flow_id = s.flow_id",
+        (
+            now,
+            list(scores),
+            [one.total for one in scores.values()],
+            [f"{drawdown:.6f}" for drawdown in drawdowns],
+            [one.uptime / 100 for one in scores.values()],
+            [one.days for one in scores.values()],
+        ),
+    )
+    return scores

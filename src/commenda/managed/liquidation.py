@@ -1,0 +1,217 @@
+"""Really close what a subscription holds: ask, trade, retry with a reason, conclude.
+
+Three doors (the investor's withdrawal, the sweep of matured terms, the operator's batch) ask for
+a liquidation and get the state back; none of them trades. A batch then closes everything that is
+due with one parent order for each instrument and side, and concludes: flat subscriptions are
+LIQUIDATED, the others stay LIQUIDATING with the venue's reason and a time for the next try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from commenda.audit import Event, record
+from commenda.kit import ids
+from commenda.kit.db import Database, Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import Author
+from commenda.managed.lifecycle import State, next_retry, require_transition
+from commenda.managed.model import Door
+from commenda.trading import (
+    Desk,
+    execute_order,
+    in_flight,
+    intend,
+    open_quantities,
+    orders_of,
+)
+
+
+def request_liquidation(
+    tx: Tx, author: Author, subscription_ids: Sequence[UUID], door: Door
+) -> dict[UUID, State]:
+    """Ask for the liquidation of subscriptions; their states now.
+
+    One that is on its way already, or settled, keeps its state: asking twice changes nothing. An
+    active one is asked for only where its product allows an early exit, or by the margin guard.
+    Codes `bad_transition`, `early_exit_not_allowed`, `unknown_subscription`.
+    """
+    rows = tx.execute(
+        "SELECT s.id, s.status, p.early_exit FROM managed_subscriptions s"
+        " JOIN products p ON p.id = s.product_id WHERE s.id = ANY (%s) ORDER BY s.id FOR UPDATE OF s",
+        (list(subscription_ids),),
+    ).fetchall()
+    missing = set(subscription_ids) - {row[0] for row in rows}
+    if missing:
+        raise CommendaError(
+            "unknown_subscription", "No such subscription", field="id", value=str(min(missing))
+        )
+    states = {row[0]: State(row[1]) for row in rows}
+    begun = {State.LIQUIDATING, State.LIQUIDATED, State.SETTLED}
+    asked = []
+    for subscription, status, early_exit in rows:
+        if status in begun:
+            continue
+        allowed = early_exit or door is Door.MARGIN
+        require_transition(State(status), State.LIQUIDATING, early_exit=allowed)
+        asked.append(subscription)
+        states[subscription] = State.LIQUIDATING
+    tx.execute(
+        "UPDATE managed_subscriptions SET status = 'LIQUIDATING', liquidation_door = %s,"
+        " liquidation_requested_at = %s, next_retry_at = %s WHERE id = ANY (%s)",
+        (door, author.now, author.now, asked),
+    )
+    tx.execute(
+        "UPDATE flow_subscriptions f SET status = 'cancelled', updated_at = %s"
+        " FROM managed_allocations a"
+        " WHERE a.subscription_id = ANY (%s) AND f.leg_id = a.leg_id AND f.status <> 'cancelled'",
+        (author.now, asked),
+    )
+    record(
+        tx,
+        [
+            Event(
+                "liquidation.requested",
+                str(subscription),
+                ids.derive("managed", subscription),
+                State.LIQUIDATING,
+                author.actor,
+                author.now,
+                {"door": door},
+            )
+            for subscription in asked
+        ],
+    )
+    return states
+
+
+def sweep_matured(tx: Tx, author: Author, limit: int = 1000) -> int:
+    """The sweep's door: ask for the liquidation of matured subscriptions; how many."""
+    rows = tx.execute(
+        "SELECT id FROM managed_subscriptions WHERE status = 'MATURED' ORDER BY id LIMIT %s",
+        (limit,),
+    ).fetchall()
+    return len(request_liquidation(tx, author, [row[0] for row in rows], Door.SWEEP))
+
+
+def liquidate_due(database: Database, desk: Desk, author: Author) -> int:
+    """Try every liquidation that is due now; how many became LIQUIDATED.
+
+    The batch and what it asks of the venue are stored first and named by the time, so a killed
+    try is taken up where it was.
+    """
+    batch_id = ids.derive("liquidation-batch", author.now.isoformat())
+    with database.transaction() as tx:
+        _begin_batch(tx, desk, author, batch_id)
+        orders = orders_of(tx, "liquidation", batch_id)
+    for order in orders:
+        execute_order(database, desk, order.id, author)
+    with database.transaction() as tx:
+        return _conclude(tx, author, batch_id)
+
+
+def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
+    due = tx.execute(
+        "SELECT id, liquidation_attempts FROM managed_subscriptions"
+        " WHERE status = 'LIQUIDATING' AND next_retry_at <= %s ORDER BY id FOR UPDATE SKIP LOCKED",
+        (author.now,),
+    ).fetchall()
+    waiting = in_flight(tx, [row[0] for row in due])
+    due = [row for row in due if row[0] not in waiting]
+    if not due:
+        return
+    new = tx.execute(
+        "INSERT INTO liquidation_batches (id, begun_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (batch_id, author.now),
+    ).rowcount
+    if not new:
+        return
+    subscriptions = [row[0] for row in due]
+    tx.execute(
+        "INSERT INTO liquidation_attempts (batch_id, subscription_id, attempt)"
+        " SELECT %s, * FROM unnest(%s::uuid[], %s::integer[])",
+        (batch_id, subscriptions, [row[1] for row in due]),
+    )
+    held = open_quantities(tx, subscriptions)
+    marks = desk.marks(author.now)
+    for instrument_id in sorted({row[2] for row in held}):
+        intend(
+            tx,
+            cause="liquidation",
+            cause_id=batch_id,
+            correlation_id=batch_id,
+            venue=desk.venue.name,
+            instrument_id=instrument_id,
+            requests=[(leg, -quantity) for _, leg, one, quantity in held if one == instrument_id],
+            reference_price=marks[instrument_id],
+            now=author.now,
+        )
+
+
+def _conclude(tx: Tx, author: Author, batch_id: UUID) -> int:
+    attempts = tx.execute(
+        "SELECT a.subscription_id, a.attempt FROM liquidation_attempts a"
+        " JOIN managed_subscriptions s ON s.id = a.subscription_id"
+        " WHERE a.batch_id = %s AND a.outcome IS NULL ORDER BY a.subscription_id FOR UPDATE OF s",
+        (batch_id,),
+    ).fetchall()
+    subscriptions = [row[0] for row in attempts]
+    holding = {row[0] for row in open_quantities(tx, subscriptions)}
+    reasons = _reasons(tx, batch_id)
+    flat = [one for one in subscriptions if one not in holding]
+    tx.execute(
+        "UPDATE managed_subscriptions SET status = 'LIQUIDATED', liquidated_at = %s,"
+        " next_retry_at = NULL, failure_reason = NULL WHERE id = ANY (%s)",
+        (author.now, flat),
+    )
+    stuck = [(one, attempt) for one, attempt in attempts if one in holding]
+    tx.execute(
+        "UPDATE managed_subscriptions s SET liquidation_attempts = n.attempt + 1,"
+        " failure_reason = n.reason, next_retry_at = n.retry"
+        " FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::timestamptz[])"
+        "   AS n (id, attempt, reason, retry) WHERE s.id = n.id",
+        (
+            [one for one, _ in stuck],
+            [attempt for _, attempt in stuck],
+            [reasons.get(one, "partly filled") for one, _ in stuck],
+            [next_retry(attempt, author.now) for _, attempt in stuck],
+        ),
+    )
+    tx.execute(
+        "UPDATE liquidation_attempts a SET outcome = s.status, reason = s.failure_reason"
+        " FROM managed_subscriptions s WHERE s.id = a.subscription_id AND a.batch_id = %s",
+        (batch_id,),
+    )
+    tx.execute(
+        "UPDATE liquidation_batches SET concluded_at = %s WHERE id = %s", (author.now, batch_id)
+    )
+    record(
+        tx,
+        [
+            Event(
+                "liquidation.concluded" if one in set(flat) else "liquidation.failed",
+                str(one),
+                ids.derive("managed", one),
+                State.LIQUIDATED if one in set(flat) else State.LIQUIDATING,
+                author.actor,
+                author.now,
+                {"attempt": attempt, "reason": None if one not in holding else reasons.get(one)},
+            )
+            for one, attempt in attempts
+        ],
+    )
+    return len(flat)
+
+
+def _reasons(tx: Tx, batch_id: UUID) -> dict[UUID, str]:
+    """Why a subscription still holds something after a batch: the venue's words."""
+    return dict(
+        tx.execute(
+            "SELECT l.scope_id, string_agg(DISTINCT i.symbol || ': ' || o.reason, '; ')"
+            " FROM orders o JOIN allocations a ON a.order_id = o.id AND a.quantity <> a.requested"
+            " JOIN legs l ON l.id = a.leg_id JOIN instruments i ON i.id = o.instrument_id"
+            " WHERE o.cause = 'liquidation' AND o.cause_id = %s GROUP BY l.scope_id",
+            (batch_id,),
+        ).fetchall()
+    )

@@ -1,0 +1,352 @@
+"""Subscribe, activate, mature: a subscription's way from a click to the end of its term."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from commenda.audit import Event, record
+from commenda.copying import NewFollower, attach_legs
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import amount as checked_amount
+from commenda.kit.money import scale_of, split_amount
+from commenda.ledger import (
+    AccountKey,
+    Author,
+    Journal,
+    Line,
+    Owner,
+    OwnerKind,
+    once,
+    open_accounts,
+    post,
+    post_batch,
+)
+from commenda.managed.allocation import Allocation, Policy, allocate
+from commenda.managed.custody import available_to_subscribe
+from commenda.managed.leaderboard import candidates
+from commenda.managed.lifecycle import State
+from commenda.managed.model import Offer
+from commenda.managed.products import offer_of
+from commenda.managed.profit_share import Carry, resubscribe
+from commenda.trading import NewLeg, Scope, open_scopes, request_transfer
+
+ACTIVATION_BATCH = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One click: an investor, a product, an amount. `key` makes it once."""
+
+    investor_id: UUID
+    product_id: UUID
+    amount: Decimal
+    key: str
+
+
+def subscribe(tx: Tx, author: Author, request: Request, secret: bytes) -> dict[str, Any]:
+    """Reserve the principal and draw the creators, in one transaction and once for each key.
+
+    Returns `{"subscriptionId", "status": "RESERVED"}`, or a recorded refusal `{"refused": code}`:
+    `insufficient_custody` when the wallet or the authorisation does not cover the amount,
+    `no_eligible_creator`. Raises `unknown_product`, and `amount_outside_tier` for an amount that
+    the product does not take.
+    """
+    offer = offer_of(tx, request.product_id, author.now)
+    _require_within_tier(offer, request.amount)
+    outcome, _ = once(
+        tx,
+        "subscribe",
+        str(request.investor_id),
+        request.key,
+        {"productId": request.product_id, "amount": str(request.amount)},
+        author.now,
+        lambda: _subscribe(tx, author, request, offer, secret),
+    )
+    return outcome
+
+
+def _subscribe(
+    tx: Tx, author: Author, request: Request, offer: Offer, secret: bytes
+) -> dict[str, Any]:
+    asset = offer.product.asset
+    if request.amount > available_to_subscribe(tx, request.investor_id, asset):
+        return {"refused": "insufficient_custody"}
+    subscription_id = ids.derive("managed-subscription", request.investor_id, request.key)
+    seed = ids.tie_break(secret, "allocation", subscription_id)
+    try:
+        policy = Policy(profiles=(offer.product.profile,))
+        drawn = allocate(seed, request.amount, candidates(tx), policy)
+    except CommendaError as error:
+        if error.code not in ("no_eligible_creator", "allocation_capacity"):
+            raise
+        return {"refused": error.code}
+    correlation = ids.derive("managed", subscription_id)
+    investor = Owner(OwnerKind.INVESTOR, request.investor_id)
+    wallet, reserved = open_accounts(
+        tx, [AccountKey("wallet", investor, asset), AccountKey("reserved", investor, asset)]
+    )
+    lines = [Line(wallet, -request.amount), Line(reserved, request.amount)]
+    posted = post(
+        tx, author, Journal(f"reserve:{subscription_id}", "reserve", correlation, lines)
+    )
+    if posted.refused_account is not None:
+        return {"refused": "insufficient_custody"}
+    _insert(tx, author.now, subscription_id, request, offer, drawn)
+    record(
+        tx,
+        [
+            Event(
+                "subscription.reserved",
+                str(subscription_id),
+                correlation,
+                State.RESERVED,
+                author.actor,
+                author.now,
+                {"amount": str(request.amount), "alerts": list(drawn.alerts)},
+            )
+        ],
+    )
+    return {"subscriptionId": str(subscription_id), "status": State.RESERVED}
+
+
+def _require_within_tier(offer: Offer, amount: Decimal) -> None:
+    product = offer.product
+    checked_amount(amount, product.asset)
+    if not product.minimum <= amount <= product.maximum:
+        raise CommendaError(
+            "amount_outside_tier",
+            f"The tier {product.tier} does not take this amount",
+            field="amount",
+            value=str(amount),
+            mend=f"subscribe {product.minimum.normalize():f} to {product.maximum.normalize():f}",
+        )
+
+
+def _insert(
+    tx: Tx,
+    now: datetime,
+    subscription_id: UUID,
+    request: Request,
+    offer: Offer,
+    drawn: Allocation,
+) -> None:
+    mark, left = resubscribe(
+        request.amount,
+        _take_carry(tx, request.investor_id, request.product_id),
+        scale_of(offer.product.asset),
+    )
+    _keep_carry(tx, request.investor_id, request.product_id, left)
+    tx.execute(
+        "INSERT INTO managed_subscriptions (id, investor_id, product_id, request_key, amount,"
+        " asset, status, terms_valid_from, mark_net_deposits, mark_greatest_profit, subscribed_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, 'RESERVED', %s, %s, %s, %s)",
+        (
+            subscription_id,
+            request.investor_id,
+            request.product_id,
+            request.key,
+            request.amount,
+            offer.product.asset,
+            offer.valid_from,
+            mark.net_deposits,
+            mark.greatest_profit,
+            now,
+        ),
+    )
+    tx.execute(
+        "INSERT INTO principal_reservations"
+        " (subscription_id, investor_id, reserved_amount, status, created_at, updated_at)"
+        " VALUES (%s, %s, %s, 'reserved', %s, %s)",
+        (subscription_id, request.investor_id, request.amount, now, now),
+    )
+    tx.execute(
+        "INSERT INTO allocation_snapshots (subscription_id, version, seed, snapshot, created_at)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        (subscription_id, drawn.version, drawn.seed, Jsonb(drawn.to_json()), now),
+    )
+    amounts = split_amount(
+        request.amount,
+        [chosen.weight for chosen in drawn.chosen],
+        [chosen.flow_id for chosen in drawn.chosen],
+        scale_of(offer.product.asset),
+    )
+    tx.execute(
+        "INSERT INTO managed_allocations"
+        " (subscription_id, flow_id, creator_id, leg_id, weight, amount)"
+        " SELECT %s, flow, creator, leg, weight, amount"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::numeric[], %s::numeric[])"
+        "   AS n (flow, creator, leg, weight, amount)",
+        (
+            subscription_id,
+            [chosen.flow_id for chosen in drawn.chosen],
+            [chosen.creator_id for chosen in drawn.chosen],
+            [ids.derive("leg", subscription_id, chosen.flow_id) for chosen in drawn.chosen],
+            [chosen.weight for chosen in drawn.chosen],
+            amounts,
+        ),
+    )
+
+
+def _take_carry(tx: Tx, investor_id: UUID, product_id: UUID) -> Carry:
+    row = tx.execute(
+        "SELECT loss, equity FROM loss_carries WHERE investor_id = %s AND product_id = %s"
+        " FOR UPDATE",
+        (investor_id, product_id),
+    ).fetchone()
+    return Carry(*row) if row else Carry()
+
+
+def _keep_carry(tx: Tx, investor_id: UUID, product_id: UUID, carry: Carry) -> None:
+    tx.execute(
+        "UPDATE loss_carries SET loss = %s, equity = %s"
+        " WHERE investor_id = %s AND product_id = %s",
+        (carry.loss, carry.equity, investor_id, product_id),
+    )
+
+
+def activate_due(tx: Tx, author: Author, venue: str, limit: int = ACTIVATION_BATCH) -> int:
+    """Put reserved principals to work: an isolated book each, a leg for each creator; how many.
+
+    Entries for each: reserved −, scope + of each leg. The cash is asked to be moved to the venue.
+    """
+    rows = tx.execute(
+        "SELECT s.id, s.investor_id, s.asset, s.amount, p.term_days"
+        " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
+        " WHERE s.status = 'RESERVED' ORDER BY s.id LIMIT %s FOR UPDATE OF s SKIP LOCKED",
+        (limit,),
+    ).fetchall()
+    if not rows:
+        return 0
+    subscriptions = [row[0] for row in rows]
+    legs = _allocated_legs(tx, subscriptions)
+    scopes = [
+        (
+            Scope(
+                subscription,
+                "managed",
+                Owner(OwnerKind.INVESTOR, investor),
+                asset,
+                ids.derive("managed", subscription),
+            ),
+            [NewLeg(leg, creator, part) for leg, _, creator, part in legs[subscription]],
+        )
+        for subscription, investor, asset, _, _ in rows
+    ]
+    cash = open_scopes(tx, scopes, author.now)
+    reserved = open_accounts(
+        tx, [AccountKey("reserved", scope.owner, scope.asset) for scope, _ in scopes]
+    )
+    journals = [
+        Journal(
+            f"activate:{scope.id}",
+            "activate",
+            scope.correlation_id,
+            [
+                Line(account, -sum((leg.capital for leg in parts), Decimal(0))),
+                *(Line(leg_cash, leg.capital) for leg_cash, leg in zip(accounts, parts, strict=True)),
+            ],
+        )
+        for (scope, parts), accounts, account in zip(scopes, cash, reserved, strict=True)
+    ]
+    post_batch(tx, author, journals)
+    attach_legs(
+        tx,
+        [
+            NewFollower(flow, creator, investor, leg, part)
+            for subscription, investor, _, _, _ in rows
+            for leg, flow, creator, part in legs[subscription]
+        ],
+        author.now,
+    )
+    for asset in sorted({row[2] for row in rows}):
+        theirs = [row for row in rows if row[2] == asset]
+        request_transfer(
+            tx,
+            reference=ids.derive("transfer", "activate", asset, *(row[0] for row in theirs)),
+            venue=venue,
+            asset=asset,
+            amount=sum((row[3] for row in theirs), Decimal(0)),
+            correlation_id=ids.derive("managed", theirs[0][0]),
+            now=author.now,
+        )
+    tx.execute(
+        "UPDATE managed_subscriptions s SET status = 'ACTIVE', activated_at = %(now)s,"
+        "  matures_at = %(now)s + make_interval(days => p.term_days)"
+        " FROM products p WHERE p.id = s.product_id AND s.id = ANY (%(ids)s)",
+        {"now": author.now, "ids": subscriptions},
+    )
+    tx.execute(
+        "UPDATE principal_reservations SET status = 'deployed', updated_at = %s"
+        " WHERE subscription_id = ANY (%s)",
+        (author.now, subscriptions),
+    )
+    return len(rows)
+
+
+def _allocated_legs(
+    tx: Tx, subscriptions: Sequence[UUID]
+) -> dict[UUID, list[tuple[UUID, UUID, UUID, Decimal]]]:
+    """(leg, flow, creator, amount) of each subscription's allocation."""
+    legs: dict[UUID, list[tuple[UUID, UUID, UUID, Decimal]]] = {one: [] for one in subscriptions}
+    for subscription, *leg in tx.execute(
+        "SELECT subscription_id, leg_id, flow_id, creator_id, amount FROM managed_allocations"
+        " WHERE subscription_id = ANY (%s) ORDER BY subscription_id, leg_id",
+        (list(subscriptions),),
+    ):
+        legs[subscription].append((leg[0], leg[1], leg[2], leg[3]))
+    return legs
+
+
+def cancel(tx: Tx, author: Author, subscription_id: UUID) -> State:
+    """Give a reserved principal back before it is put to work; the state that results."""
+    row = tx.execute(
+        "SELECT status, investor_id, asset, amount FROM managed_subscriptions"
+        " WHERE id = %s FOR UPDATE",
+        (subscription_id,),
+    ).fetchone()
+    if row is None:
+        raise CommendaError(
+            "unknown_subscription", "No such subscription", field="id", value=str(subscription_id)
+        )
+    status, investor_id, asset, amount = row
+    if status != State.RESERVED:
+        return State(status)
+    investor = Owner(OwnerKind.INVESTOR, investor_id)
+    reserved, wallet = open_accounts(
+        tx, [AccountKey("reserved", investor, asset), AccountKey("wallet", investor, asset)]
+    )
+    lines = [Line(reserved, -amount), Line(wallet, amount)]
+    correlation = ids.derive("managed", subscription_id)
+    post(tx, author, Journal(f"cancel:{subscription_id}", "cancel", correlation, lines))
+    tx.execute(
+        "UPDATE managed_subscriptions SET status = 'CANCELLED' WHERE id = %s", (subscription_id,)
+    )
+    tx.execute(
+        "UPDATE principal_reservations SET status = 'released', released_amount = reserved_amount,"
+        " updated_at = %s WHERE subscription_id = %s",
+        (author.now, subscription_id),
+    )
+    return State.CANCELLED
+
+
+def mature_due(tx: Tx, now: datetime) -> int:
+    """End the terms that are over: no new exposure from here on; how many."""
+    row = tx.execute(
+        "WITH matured AS (UPDATE managed_subscriptions SET status = 'MATURED', matured_at = %(now)s"
+        "   WHERE status = 'ACTIVE' AND matures_at <= %(now)s RETURNING id),"
+        " detached AS (UPDATE flow_subscriptions f SET status = 'cancelled', updated_at = %(now)s"
+        "   FROM managed_allocations a JOIN matured m ON m.id = a.subscription_id"
+        "   WHERE f.leg_id = a.leg_id)"
+        " SELECT count(*) FROM matured",
+        {"now": now},
+    ).fetchone()
+    return int(row[0]) if row else 0

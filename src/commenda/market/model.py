@@ -1,0 +1,157 @@
+"""What the market domain speaks of: instruments, series, marks, findings and datasets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+from typing import Literal
+
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import floor_to
+
+
+class Kind(StrEnum):
+    """What an instrument is."""
+
+    LINEAR_PERPETUAL = "linear_perpetual"
+    SPOT = "spot"
+
+
+class Series(StrEnum):
+    """What a dataset records of its instrument."""
+
+    CANDLES = "candles"
+    FUNDING = "funding"
+    MARK = "mark"
+
+
+class FindingKind(StrEnum):
+    """What can be wrong with a row of market data. `quality` says when each is found."""
+
+    GAP = "gap"
+    DUPLICATE = "duplicate"
+    OUT_OF_ORDER = "out_of_order"
+    IMPOSSIBLE_BAR = "impossible_bar"
+    ZERO_VOLUME = "zero_volume"
+    LATE_STAMP = "late_stamp"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What can be traded at a venue, and on which terms.
+
+    `tick` is the step of a price and `lot` the step of a quantity; `minimum_notional` is the
+    least price · quantity of an order, in the quote asset. Fees are fractions of the notional.
+    `id` is 0 until the instrument is stored.
+    """
+
+    id: int
+    venue: str
+    symbol: str
+    kind: Kind
+    base: str
+    quote: str
+    tick: Decimal
+    lot: Decimal
+    minimum_notional: Decimal
+    maker_fee: Decimal
+    taker_fee: Decimal
+    maximum_leverage: int
+    simulated: bool
+
+    def to_tick(self, price: Decimal | float) -> Decimal:
+        """`price` at the nearest tick, ties to the even one. A float counts as it prints."""
+        steps = exact(price) / self.tick
+        return steps.to_integral_value(rounding=ROUND_HALF_EVEN) * self.tick
+
+    def to_lot(self, quantity: Decimal | float) -> Decimal:
+        """The whole lots in `quantity`, rounded toward zero: never more than was asked for."""
+        return floor_to(exact(quantity), self.lot)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A price that positions are valued at, when it was known, and what it is.
+
+    `mark` is the venue's mark price; `candle` is the close of a candle, where that is fresher.
+    """
+
+    price: Decimal
+    as_of: datetime
+    source: Literal["mark", "candle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """One funding stamp of a perpetual: a long pays quantity · mark · rate, a short receives it.
+
+    `ts` in epoch seconds UTC, rounded to the nearest second; `rate` is a signed fraction.
+    """
+
+    ts: int
+    rate: Decimal
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong in a series, at the time of the row. A `fatal` one blocks the import."""
+
+    kind: FindingKind
+    at: datetime
+    details: str
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One imported series. `path` is relative to the data directory; `sha256` is of its content.
+
+    `interval_seconds` is 0 for funding, whose interval is the exchange's to change.
+    `first_ts` and `last_ts` are the first and last stamps: opens, for candles and marks.
+    """
+
+    id: int
+    instrument_id: int
+    venue: str
+    symbol: str
+    series: Series
+    interval_seconds: int
+    simulated: bool
+    first_ts: datetime
+    last_ts: datetime
+    rows: int
+    sha256: str
+    path: str
+    imported_at: datetime
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_interval(text: str) -> int:
+    """Seconds of an interval such as `1m`, `5m`, `8h`; code `bad_interval` for anything else."""
+    match = re.fullmatch(r"([1-9]\d{0,3})([smhd])", text)
+    if match is None:
+        raise CommendaError(
+            "bad_interval",
+            "Not an interval",
+            field="interval",
+            value=text,
+            mend="write a number and s, m, h or d, such as 5m",
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def interval_name(seconds: int) -> str:
+    """The shortest name of an interval: 300 is `5m`, 3600 is `1h`."""
+    unit = max((u for u in _UNITS if seconds % _UNITS[u] == 0), key=_UNITS.__getitem__)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def exact(number: Decimal | float) -> Decimal:
+    """The decimal that a float prints as: 0.1 is 0.1, as its source wrote it."""
+    return number if isinstance(number, Decimal) else Decimal(repr(float(number)))

@@ -1,0 +1,123 @@
+"""Record who brought whom, record commissions, release them when their hold is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import (
+    AccountKey,
+    Author,
+    Journal,
+    Line,
+    Owner,
+    OwnerKind,
+    open_accounts,
+    post_batch,
+)
+from commenda.referrals.rules import MOST_LEVELS, ReferralShare, release_at, require_acyclic
+
+
+def refer(tx: Tx, user: UUID, referrer: UUID, now: datetime) -> None:
+    """Record once that `referrer` brought `user`; refuses a ring, and a second referrer."""
+    # Two links recorded at once could close a ring that neither of them sees.
+    tx.execute("SELECT pg_advisory_xact_lock(8)")
+    require_acyclic(user, referrer, ancestors(tx, [referrer])[referrer])
+    tx.execute(
+        "INSERT INTO referrals (user_id, referrer_id, created_at) VALUES (%s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (user, referrer, now),
+    )
+    row = tx.execute("SELECT referrer_id FROM referrals WHERE user_id = %s", (user,)).fetchone()
+    if row is None or row[0] != referrer:
+        raise CommendaError(
+            "already_referred", "This user has another referrer", field="referrer", value=str(user)
+        )
+
+
+def ancestors(
+    tx: Tx, users: Sequence[UUID], levels: int | None = None
+) -> dict[UUID, tuple[UUID, ...]]:
+    """Everybody who stands above each user, nearest first; the first `levels` of them if given."""
+    rows = tx.execute(
+        "WITH RECURSIVE up AS ("
+        " SELECT user_id AS origin, referrer_id, 1 AS level FROM referrals"
+        "  WHERE user_id = ANY (%(users)s)"
+        " UNION ALL SELECT up.origin, r.referrer_id, up.level + 1"
+        "  FROM up JOIN referrals r ON r.user_id = up.referrer_id"
+        "  WHERE %(levels)s::integer IS NULL OR up.level < %(levels)s)"
+        " SELECT origin, array_agg(referrer_id ORDER BY level) FROM up GROUP BY origin",
+        {"users": list(users), "levels": levels},
+    ).fetchall()
+    found = {origin: tuple(above) for origin, above in rows}
+    return {user: found.get(user, ()) for user in users}
+
+
+def chains(tx: Tx, users: Sequence[UUID]) -> dict[UUID, tuple[UUID, ...]]:
+    """Whom a settlement of each user may pay, nearest first."""
+    return ancestors(tx, users, MOST_LEVELS)
+
+
+def record_commissions(
+    tx: Tx,
+    shares: Sequence[tuple[UUID, ReferralShare]],
+    asset: str,
+    settled_at: datetime,
+) -> None:
+    """Record what settlements (by subscription) owe to referrers; zero amounts are left out."""
+    rows = [(settlement, share) for settlement, share in shares if share.amount]
+    tx.execute(
+        "INSERT INTO referral_commissions"
+        " (settlement_id, level, payee_id, asset, amount, release_at)"
+        " SELECT settlement, level, payee, %s, amount, %s"
+        " FROM unnest(%s::uuid[], %s::integer[], %s::uuid[], %s::numeric[])"
+        "   AS n (settlement, level, payee, amount) ON CONFLICT DO NOTHING",
+        (
+            asset,
+            release_at(settled_at),
+            [settlement for settlement, _ in rows],
+            [share.level for _, share in rows],
+            [share.payee for _, share in rows],
+            [share.amount for _, share in rows],
+        ),
+    )
+
+
+def release_due(tx: Tx, author: Author, limit: int = 1000) -> int:
+    """Move commissions whose hold is over from pending to the payees' wallets; how many."""
+    rows = tx.execute(
+        "SELECT settlement_id, level, payee_id, asset, amount FROM referral_commissions"
+        " WHERE released_at IS NULL AND release_at <= %s"
+        " ORDER BY settlement_id, level LIMIT %s FOR UPDATE SKIP LOCKED",
+        (author.now, limit),
+    ).fetchall()
+    owners = [Owner(OwnerKind.INVESTOR, row[2]) for row in rows]
+    pending = open_accounts(
+        tx, [AccountKey("referral_pending", o, row[3]) for o, row in zip(owners, rows, strict=True)]
+    )
+    wallets = open_accounts(
+        tx, [AccountKey("wallet", o, row[3]) for o, row in zip(owners, rows, strict=True)]
+    )
+    journals = [
+        Journal(
+            f"referral-release:{settlement}:{level}:{payee}",
+            "referral_release",
+            ids.derive("managed", settlement),
+            [Line(held, -amount), Line(wallet, amount)],
+        )
+        for (settlement, level, payee, _, amount), held, wallet in zip(
+            rows, pending, wallets, strict=True
+        )
+    ]
+    post_batch(tx, author, journals)
+    tx.execute(
+        "UPDATE referral_commissions c SET released_at = %s"
+        " FROM unnest(%s::uuid[], %s::integer[]) AS n (settlement, level)"
+        " WHERE c.settlement_id = n.settlement AND c.level = n.level",
+        (author.now, [row[0] for row in rows], [row[1] for row in rows]),
+    )
+    return len(rows)

@@ -1,0 +1,2 @@
+DROP SCHEMA paper CASCADE;
+DROP TABLE nav_history, funding_payments, transfers, allocations, fills, orders, positions, legs, scopes;

@@ -1,0 +1,193 @@
+"""A strategy over recorded bars: the equity curve, the fills and what they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from commenda.kernel import Array, Bars, Costs, Fill, Funding, run
+from commenda.kit.errors import CommendaError
+from commenda.returns import max_drawdown, period_returns, sharpe, sortino, win_rate
+from commenda.strategies.funding import nanoseconds, refuse_gaps, stamps_of, utc
+from commenda.strategies.sdk import Strategy
+
+YEAR = timedelta(days=365)
+
+
+class Trade(NamedTuple):
+    """One position from flat (or the other side) to flat: bars, side, profit after fees.
+
+    Profit is in quote currency, slippage included, funding not: that is a total of the run.
+    """
+
+    opened: int
+    closed: int
+    side: int
+    profit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What a run amounts to. Ratios as fractions, money in quote currency.
+
+    Sharpe and Sortino are of the returns bar by bar against a rate of zero, annualised by
+    √`bars_per_year`; None where undefined. `trades` and `win_rate` count closed trades. `funding`
+    is what was paid, negative when received.
+    """
+
+    total_return: float
+    max_drawdown: float
+    sharpe: float | None
+    sortino: float | None
+    bars_per_year: float
+    trades: int
+    win_rate: float | None
+    target_changes: int
+    fees: float
+    slippage: float
+    funding: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backtest:
+    """One run and everything needed to repeat it.
+
+    `equity` and `targets` have one value for each bar's close (`ts` are the bars' open times, in
+    nanoseconds UTC). `funding_charged` False says that funding was left out on request;
+    `funding_estimated` how many stamps were priced at a candle's close for want of a mark price;
+    `missing_bars` how many candles the recording lacks.
+    """
+
+    strategy: str
+    version: str
+    source_hash: str
+    params: Mapping[str, float]
+    interval: timedelta
+    costs: Costs
+    cash: float
+    ts: np.ndarray[tuple[int], np.dtype[np.int64]]
+    equity: Array
+    targets: Array
+    fills: tuple[Fill, ...]
+    trades: tuple[Trade, ...]
+    metrics: Metrics
+    funding_charged: bool
+    funding_estimated: int
+    missing_bars: int
+
+
+def backtest(
+    strategy: Strategy,
+    params: Mapping[str, object],
+    bars: Bars | pl.DataFrame,
+    *,
+    interval: timedelta,
+    funding: Funding | None,
+    costs: Costs | None = None,
+    cash: float = 10_000.0,
+    funding_every: timedelta | None = None,
+) -> Backtest:
+    """Run `strategy` with `params` over `bars` of one `interval`, from `cash` in quote currency.
+
+    `funding` must be complete over the run (see `refuse_gaps`); None charges none, and the result
+    says so.
+    """
+    bars = bars if isinstance(bars, Bars) else as_bars(bars)
+    missing = count_missing(bars, interval)
+    if funding is not None:
+        refuse_gaps(funding, bars, funding_every)
+    costs = costs or Costs()
+    result = run(strategy.bind(**params), bars, cash=cash, funding=funding, costs=costs)
+    trades = round_trips(result.fills)
+    curve = np.concatenate(([cash], result.equity))
+    bars_per_year = YEAR / interval
+    returns = period_returns(curve) if curve.min() > 0.0 else np.empty(0)
+    return Backtest(
+        strategy=strategy.name,
+        version=strategy.version,
+        source_hash=strategy.source_hash,
+        params=strategy.resolve(params),
+        interval=interval,
+        costs=costs,
+        cash=cash,
+        ts=bars.ts,
+        equity=result.equity,
+        targets=result.targets,
+        fills=result.fills,
+        trades=trades,
+        metrics=Metrics(
+            total_return=float(curve[-1] / cash - 1.0),
+            max_drawdown=max_drawdown(curve),
+            sharpe=sharpe(returns, periods_per_year=bars_per_year),
+            sortino=sortino(returns, periods_per_year=bars_per_year),
+            bars_per_year=bars_per_year,
+            trades=len(trades),
+            win_rate=win_rate([trade.profit for trade in trades]),
+            target_changes=int(np.count_nonzero(np.diff(result.targets, prepend=0.0))),
+            fees=result.fees,
+            slippage=result.slippage,
+            funding=result.funding,
+        ),
+        funding_charged=funding is not None,
+        funding_estimated=funding.estimated if funding is not None else 0,
+        missing_bars=missing,
+    )
+
+
+def as_bars(frame: pl.DataFrame) -> Bars:
+    """A frame with ts, open, high, low, close and volume as arrays."""
+    columns = (
+        frame[name].cast(pl.Float64).to_numpy()
+        for name in ("open", "high", "low", "close", "volume")
+    )
+    return Bars(stamps_of(frame), *columns)
+
+
+def count_missing(bars: Bars, interval: timedelta) -> int:
+    """How many bars the recording lacks; CommendaError `bad_bars` if it is of another interval."""
+    if len(bars) < 2:
+        raise CommendaError(
+            "bad_bars",
+            "a backtest needs at least two bars",
+            field="bars",
+            value=len(bars),
+            mend="choose a longer period",
+        )
+    steps, rest = np.divmod(np.diff(bars.ts), nanoseconds(interval))
+    if rest.any() or steps.min() != 1:
+        at = int(np.argmax(rest > 0)) if rest.any() else int(np.argmin(steps))
+        raise CommendaError(
+            "bad_bars",
+            f"bars are not {interval} apart at {utc(int(bars.ts[at + 1]))}",
+            field="interval",
+            value=str(interval),
+            mend="state the interval of the bars given",
+        )
+    return int((steps - 1).sum())
+
+
+def round_trips(fills: Iterable[Fill]) -> tuple[Trade, ...]:
+    """Closed trades, in order. A fill that turns the position ends one trade and opens the next.
+
+    Its fee is divided between the two by quantity.
+    """
+    trades: list[Trade] = []
+    held, flow, opened = 0.0, 0.0, 0
+    for fill in fills:
+        turns = held * fill.held < 0.0
+        closing = -held if turns else fill.quantity
+        fee = fill.fee * (closing / fill.quantity)
+        if held == 0.0:
+            flow, opened = 0.0, fill.bar
+        flow -= closing * fill.price + fee
+        if turns or fill.held == 0.0:
+            trades.append(Trade(opened, fill.bar, 1 if held > 0.0 else -1, flow))
+        if turns:
+            flow, opened = -fill.held * fill.price - (fill.fee - fee), fill.bar
+        held = fill.held
+    return tuple(trades)

@@ -1,0 +1,92 @@
+"""Isolated books, orders and venues.
+
+A **scope** is one isolated book; inside it a **leg** is one creator's part, with its own cash
+account and its own positions. Everything that is asked of a venue at one moment for one cause
+becomes one parent order for each side; its fills gather in transit accounts and are shared out
+once, when the parent is terminal, at one average price for everybody. Nothing is ever summed up
+by owner: two scopes of one person never meet.
+
+A **venue** is a protocol. `PaperVenue` fills against market data and keeps books of its own, so
+that `reconcile` compares two sides.
+"""
+
+from commenda.trading.actions import (
+    CHUNK,
+    allocate,
+    carry_out_transfers,
+    close_scopes,
+    execute_order,
+    intend,
+    open_scopes,
+    post_funding,
+    record,
+    record_nav,
+    request_transfer,
+    scope_equity,
+    work,
+)
+from commenda.trading.checks import CHECKS
+from commenda.trading.desk import Desk
+from commenda.trading.model import (
+    Fill,
+    Leg,
+    NewLeg,
+    Order,
+    OrderKind,
+    OrderStatus,
+    Report,
+    Scope,
+    Side,
+    Venue,
+)
+from commenda.trading.queries import (
+    in_flight,
+    legs_of,
+    open_quantities,
+    orders_of,
+    other_value,
+    quantities_of,
+)
+from commenda.trading.reconcile import Difference, reconcile
+from commenda.trading.rules import Share, share_out
+from commenda.trading.venue_paper import Outage, PaperVenue
+
+__all__ = [
+    "CHECKS",
+    "CHUNK",
+    "Desk",
+    "Difference",
+    "Fill",
+    "Leg",
+    "NewLeg",
+    "Order",
+    "OrderKind",
+    "OrderStatus",
+    "Outage",
+    "PaperVenue",
+    "Report",
+    "Scope",
+    "Share",
+    "Side",
+    "Venue",
+    "allocate",
+    "carry_out_transfers",
+    "close_scopes",
+    "execute_order",
+    "in_flight",
+    "intend",
+    "legs_of",
+    "open_quantities",
+    "open_scopes",
+    "orders_of",
+    "other_value",
+    "post_funding",
+    "quantities_of",
+    "reconcile",
+    "record",
+    "record_nav",
+    "request_transfer",
+    "scope_equity",
+    "share_out",
+    "work",
+]

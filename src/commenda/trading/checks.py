@@ -1,0 +1,94 @@
+"""What must hold between the venue's fills, their allocation and the books."""
+
+from __future__ import annotations
+
+from commenda.audit import Check
+
+CHECKS = (
+    Check(
+        "allocations add up to the venue's fills",
+        "SELECT 'order ' || o.id,"
+        "  concat_ws(' / ', coalesce(f.quantity, 0), coalesce(f.notional, 0), coalesce(f.fee, 0)),"
+        "  concat_ws(' / ', abs(a.quantity), abs(a.notional), a.fee)"
+        " FROM orders o"
+        " JOIN (SELECT order_id, sum(quantity) AS quantity, sum(notional) AS notional,"
+        "   sum(fee) AS fee FROM allocations GROUP BY order_id"
+        "   HAVING bool_and(quantity IS NOT NULL)) a ON a.order_id = o.id"
+        " LEFT JOIN (SELECT order_id, sum(quantity) AS quantity, sum(quantity * price) AS notional,"
+        "   sum(fee) AS fee FROM fills GROUP BY order_id) f ON f.order_id = o.id"
+        " WHERE abs(a.quantity) <> coalesce(f.quantity, 0)"
+        "  OR abs(a.notional) <> coalesce(f.notional, 0) OR a.fee <> coalesce(f.fee, 0)",
+    ),
+    Check(
+        "fills belong to terminal orders and are shared out",
+        "SELECT 'order ' || o.id, 'shared out', 'waiting' FROM orders o"
+        " WHERE o.status <> 'intended' AND o.terminal_at < (SELECT now_at FROM business_clock)"
+        "  AND EXISTS (SELECT FROM allocations a"
+        "    WHERE a.order_id = o.id AND a.quantity IS NULL)",
+    ),
+    Check(
+        "no leg gets more than it asked for, nor the other side",
+        "SELECT 'order ' || order_id || ' leg ' || leg_id, requested::text, quantity::text"
+        " FROM allocations WHERE abs(quantity) > abs(requested) OR quantity * requested < 0",
+    ),
+    Check(
+        "positions are the sum of their allocations",
+        "SELECT 'leg ' || coalesce(p.leg_id, a.leg_id) || ' instrument '"
+        "   || coalesce(p.instrument_id, a.instrument_id),"
+        "  coalesce(a.quantity, 0)::text, coalesce(p.quantity, 0)::text"
+        " FROM positions p FULL JOIN"
+        "  (SELECT a.leg_id, o.instrument_id, sum(a.quantity) AS quantity"
+        "   FROM allocations a JOIN orders o ON o.id = a.order_id"
+        "   WHERE a.quantity <> 0 GROUP BY a.leg_id, o.instrument_id) a"
+        "  ON a.leg_id = p.leg_id AND a.instrument_id = p.instrument_id"
+        " WHERE coalesce(p.quantity, 0) <> coalesce(a.quantity, 0)",
+    ),
+    Check(
+        "a flat position holds no cash",
+        "SELECT 'leg ' || p.leg_id || ' instrument ' || p.instrument_id, '0', a.balance::text"
+        " FROM positions p JOIN accounts a ON a.id = p.account_id"
+        " WHERE p.quantity = 0 AND a.balance <> 0",
+    ),
+    Check(
+        "position accounts hold what their open quantity cost",
+        # The last allocation after which the leg was flat starts the position anew.
+        "SELECT 'leg ' || leg_id || ' instrument ' || instrument_id, cost::text, balance::text"
+        " FROM (SELECT p.leg_id, p.instrument_id, acc.balance,"
+        "   coalesce(sum(run.notional) FILTER (WHERE run.place > run.last_flat), 0) AS cost"
+        "  FROM positions p JOIN accounts acc ON acc.id = p.account_id"
+        "  JOIN (SELECT *, max(place) FILTER (WHERE running = 0)"
+        "     OVER (PARTITION BY leg_id, instrument_id) AS flat_place,"
+        "     coalesce(max(place) FILTER (WHERE running = 0)"
+        "       OVER (PARTITION BY leg_id, instrument_id), 0) AS last_flat"
+        "   FROM (SELECT a.leg_id, o.instrument_id, a.notional,"
+        "      sum(a.quantity) OVER each AS running, row_number() OVER each AS place"
+        "     FROM allocations a JOIN orders o ON o.id = a.order_id"
+        "     JOIN journals j ON j.key = 'allocation:' || a.order_id || ':0'"
+        "     WHERE a.quantity <> 0"
+        "     WINDOW each AS (PARTITION BY a.leg_id, o.instrument_id ORDER BY j.id"
+        "       ROWS UNBOUNDED PRECEDING)) history) run"
+        "  ON run.leg_id = p.leg_id AND run.instrument_id = p.instrument_id"
+        "  GROUP BY p.leg_id, p.instrument_id, acc.balance) derived"
+        " WHERE cost <> balance",
+    ),
+    Check(
+        "transit accounts are empty between orders",
+        "SELECT a.kind || ' ' || coalesce(a.instrument_id::text, ''), '0', a.balance::text"
+        " FROM accounts a WHERE a.owner_kind = 'platform' AND a.balance <> 0"
+        "  AND (a.kind = 'unallocated' OR (a.kind = 'position' AND a.leg_id IS NULL))"
+        "  AND NOT EXISTS (SELECT FROM allocations WHERE quantity IS NULL)",
+    ),
+    Check(
+        "funding passed on to legs equals what the venue paid",
+        "SELECT f.venue || ' ' || i.symbol || ' ' || f.stamp, f.amount::text,"
+        "  coalesce(e.amount, 0)::text"
+        " FROM funding_payments f JOIN instruments i ON i.id = f.instrument_id"
+        " LEFT JOIN (SELECT j.effective_at, split_part(j.key, ':', 2) AS venue,"
+        "   split_part(j.key, ':', 3) AS symbol, sum(e.amount) AS amount"
+        "   FROM journals j JOIN entries e ON e.journal_id = j.id"
+        "   JOIN accounts a ON a.id = e.account_id AND a.kind = 'scope'"
+        "   WHERE j.kind = 'funding' GROUP BY 1, 2, 3) e"
+        "  ON e.venue = f.venue AND e.symbol = i.symbol AND e.effective_at = f.stamp"
+        " WHERE f.amount <> coalesce(e.amount, 0)",
+    ),
+)

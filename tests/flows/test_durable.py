@@ -1,0 +1,382 @@
+"""Durable work survives being killed: real PostgreSQL, real worker processes, kill -9."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from commenda.kit import durable
+from commenda.kit.db import Database
+from commenda.kit.durable import Durable, enqueue, failures, pending, wait
+from commenda.kit.errors import CommendaError
+from commenda.settings import Settings
+
+SCRIPT = Path(__file__).with_name("durable_worker.py")
+spec = importlib.util.spec_from_file_location("durable_worker", SCRIPT)
+assert spec
+assert spec.loader
+toy = importlib.util.module_from_spec(spec)
+sys.modules["durable_worker"] = toy
+spec.loader.exec_module(toy)
+
+DBOS_TABLES = (
+    "workflow_status",
+    "workflow_input",
+    "workflow_output",
+    "operation_outputs",
+    "datasource_outputs",
+    "application_versions",
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("durable")
+
+
+@pytest.fixture(scope="module")
+def server(data: Path) -> Iterator[Database]:
+    with Database.open(Settings(data=data)) as database:
+        durable.prepare(database.owner_url)
+        with psycopg.connect(database.owner_url) as owner:
+            owner.execute(toy.TABLES)
+        yield database
+
+
+@pytest.fixture
+def database(server: Database) -> Database:
+    """The server without effects, workflows or workers."""
+    with server.transaction() as tx:
+        tx.execute("DELETE FROM effects")
+        tx.execute("UPDATE balances SET amount = 0")
+        for table in DBOS_TABLES:
+            tx.execute(f"DELETE FROM dbos.{table}")
+    toy.ATTEMPTS.clear()
+    toy.MEETING.reset()
+    return server
+
+
+@pytest.fixture
+def worker(database: Database) -> Iterator[Durable]:
+    """A worker in this process."""
+    running = launch(database)
+    yield running
+    running.stop(0)
+
+
+def launch(database: Database) -> Durable:
+    return durable.launch(database, toy.WORKFLOWS, (toy.PLAIN, toy.FLOWS), sweep_seconds=0.2)
+
+
+@pytest.fixture
+def start(data: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[str], int]]]:
+    """Starts workers in processes of their own; answers the process and its slot."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start() -> tuple[subprocess.Popen[str], int]:
+        process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(data)], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        assert process.stdout
+        return process, int(process.stdout.readline())
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+def put(database: Database, workflow: str, *args: str | int, workflow_id: str) -> None:
+    with database.transaction() as tx:
+        enqueue(tx, workflow, *args, workflow_id=workflow_id, queue=toy.PLAIN)
+
+
+def effects(database: Database, workflow: str | None = None) -> list[str]:
+    with database.transaction() as tx:
+        rows = tx.execute(
+            "SELECT workflow || ': ' || what FROM effects"
+            " WHERE workflow = coalesce(%s, workflow) ORDER BY id",
+            (workflow,),
+        )
+        return [what for (what,) in rows]
+
+
+def eventually(happens: Callable[[], bool], timeout: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def column(database: Database, query: str, *values: object) -> list[object]:
+    with database.transaction() as tx:
+        return [row[0] for row in tx.execute(query, values)]
+
+
+# --- The schema and the outbox ---------------------------------------------------------------
+
+
+def test_a_prepared_database_is_left_alone(database: Database) -> None:
+    assert durable.prepare(database.owner_url) is False
+
+
+def test_an_enqueued_workflow_rolls_back_with_its_transaction(database: Database) -> None:
+    with database.transaction() as tx, pytest.raises(ZeroDivisionError), tx.transaction():
+        enqueue(tx, "toy.six_steps", "w", workflow_id="w", queue=toy.PLAIN)
+        assert pending(tx, "w") == 1
+        raise ZeroDivisionError
+    with database.transaction() as tx:
+        assert pending(tx) == 0
+
+
+def test_a_repeated_workflow_id_changes_nothing(database: Database) -> None:
+    put(database, "toy.six_steps", "first", workflow_id="w")
+    put(database, "toy.fail", "second", workflow_id="w")
+    assert column(
+        database,
+        "SELECT name || '(' || (i.inputs::json #>> '{positionalArgs,0}') || ')'"
+        " FROM dbos.workflow_status JOIN dbos.workflow_input AS i USING (workflow_uuid)",
+    ) == ["toy.six_steps(first)"]
+
+
+@pytest.mark.parametrize("key", [None, "flow"])
+def test_only_a_partitioned_queue_takes_a_partition_key(
+    database: Database, key: str | None
+) -> None:
+    queue = toy.FLOWS if key is None else toy.PLAIN
+    with database.transaction() as tx, pytest.raises(CommendaError) as refused:
+        enqueue(tx, "toy.fail", workflow_id="w", queue=queue, partition_key=key)
+    assert refused.value.code == "bad_partition_key"
+
+
+def test_a_step_outside_a_worker_is_refused() -> None:
+    with pytest.raises(CommendaError) as refused:
+        durable.step(toy.add, "w", "x")
+    assert refused.value.code == "no_worker"
+
+
+# --- Steps -----------------------------------------------------------------------------------
+
+
+def test_a_deadlock_in_a_step_is_retried_and_does_not_reach_the_workflow(
+    database: Database, worker: Durable
+) -> None:
+    with database.transaction() as tx:
+        enqueue(tx, "toy.deadlock", "a", "b", workflow_id="ab", queue=toy.PLAIN)
+        enqueue(tx, "toy.deadlock", "b", "a", workflow_id="ba", queue=toy.PLAIN)
+    wait(database)
+    with database.transaction() as tx:
+        assert failures(tx) == []
+    assert column(database, "SELECT amount FROM balances") == [2, 2]
+    assert len(toy.ATTEMPTS) == 3  # the victim of the deadlock ran twice
+
+
+def test_a_step_that_loses_its_connection_is_retried(database: Database, worker: Durable) -> None:
+    put(database, "toy.lost_connection", "w", workflow_id="w")
+    wait(database)
+    assert toy.ATTEMPTS == ["cut", "cut"]
+    assert effects(database) == ["w: after"]
+
+
+def test_a_refused_step_leaves_nothing_and_its_workflow_is_listed_as_failed(
+    database: Database, worker: Durable
+) -> None:
+    put(database, "toy.fail", "w", workflow_id="w")
+    wait(database)
+    assert effects(database) == []
+    with database.transaction() as tx:
+        (failure,) = failures(tx)
+    assert (failure.workflow_id, failure.workflow) == ("w", "toy.fail")
+    assert failure.error == "[no_money] There is not enough money; amount = 7"
+
+
+def test_errors_come_back_from_their_records_as_they_were_raised(
+    database: Database,
+    start: Callable[[], tuple[subprocess.Popen[str], int]],
+    tmp_path: Path,
+) -> None:
+    put(database, "toy.survive_errors", "w", str(tmp_path / "died"), workflow_id="w")
+    assert start()[0].wait(20) == 9
+    start()
+    wait(database)
+    assert effects(database) == ["w: no_money amount 7, 23505"]
+
+
+def test_a_partition_runs_in_order_one_at_a_time_and_partitions_run_in_parallel(
+    database: Database, worker: Durable
+) -> None:
+    flows, numbers = ("x", "y", "z"), (0, 1, 2, 3)
+    with database.transaction() as tx:
+        for flow in flows:
+            for number in reversed(numbers):  # one transaction, one time: `order` decides
+                enqueue(
+                    tx,
+                    "toy.one_of_a_flow",
+                    flow,
+                    number,
+                    workflow_id=f"{flow}-{9 - number}",
+                    queue=toy.FLOWS,
+                    partition_key=flow,
+                    order=number,
+                )
+    wait(database)
+    for flow in flows:
+        assert effects(database, flow) == [
+            f"{flow}: {what} {number}" for number in numbers for what in ("begin", "end")
+        ]
+
+
+# --- Workers ---------------------------------------------------------------------------------
+
+
+def test_every_step_happens_exactly_once_however_often_the_worker_is_killed(
+    database: Database, start: Callable[[], tuple[subprocess.Popen[str], int]]
+) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    workflows: list[str] = []
+    for kill in range(7):
+        with database.transaction() as tx:
+            for _ in range(12):
+                workflows.append(f"w{len(workflows)}")
+                enqueue(
+                    tx,
+                    "toy.six_steps",
+                    workflows[-1],
+                    workflow_id=workflows[-1],
+                    queue=toy.PLAIN,
+                )
+        before = len(effects(database))
+        began = time.monotonic()
+        process, slot = start()
+        assert slot == 0
+        eventually(lambda before=before: len(effects(database)) > before)  # type: ignore[misc]
+        resumed = time.monotonic() - began
+        time.sleep(draw.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        print(f"kill {kill}: the first step was done {resumed:.2f} s after the start")
+    start()
+    wait(database, timeout=30)
+
+    done = effects(database)
+    assert sorted(done) == sorted(f"{w}: step {n}" for w in workflows for n in range(6))
+    for workflow in workflows:
+        steps = effects(database, workflow)
+        assert all(one < next_one for one, next_one in pairwise(steps))
+    assert column(database, "SELECT amount FROM balances WHERE name = 'a'") == [len(done)]
+    interrupted = "SELECT count(*) FROM dbos.workflow_status WHERE recovery_attempts > 1"
+    assert column(database, interrupted) > [0]
+
+
+def test_a_second_worker_takes_another_slot_and_adopts_a_dead_workers_work(
+    database: Database, start: Callable[[], tuple[subprocess.Popen[str], int]]
+) -> None:
+    first, slot_of_first = start()
+    _, slot_of_second = start()
+    assert (slot_of_first, slot_of_second) == (0, 1)
+    names = [f"w{n}" for n in range(8)]
+    for name in names:
+        put(database, "toy.slow", name, workflow_id=name)
+    of_first = (
+        "SELECT workflow_uuid FROM dbos.workflow_status"
+        " WHERE executor_id = 'worker-0' AND status = 'PENDING'"
+    )
+    eventually(lambda: bool(column(database, of_first)))
+    first.kill()
+    first.wait()
+    assert column(database, of_first)
+    wait(database)
+    assert sorted(effects(database)) == sorted(f"{w}: {e}" for w in names for e in ("begin", "end"))
+    assert column(database, "SELECT DISTINCT executor_id FROM dbos.workflow_status") == ["worker-1"]
+
+
+def test_the_slot_of_a_dead_worker_is_free(
+    database: Database, start: Callable[[], tuple[subprocess.Popen[str], int]]
+) -> None:
+    process, slot = start()
+    process.kill()
+    process.wait()
+    assert start()[1] == slot == 0
+
+
+def test_a_worker_whose_connection_broke_takes_its_slot_again(
+    database: Database, worker: Durable
+) -> None:
+    cut_slot(database)
+    eventually(lambda: slots(database) == [0])
+    assert not worker.lost.is_set()
+
+
+def test_a_worker_whose_slot_was_taken_meanwhile_knows_that_it_is_lost(
+    database: Database, worker: Durable
+) -> None:
+    with psycopg.connect(database.app_url, autocommit=True) as other:
+        cut_slot(database)
+        while not durable._true(other, "SELECT pg_try_advisory_lock(%s, 0)", durable._SLOTS):
+            time.sleep(0.001)
+        assert worker.lost.wait(10)
+
+
+def cut_slot(database: Database) -> None:
+    column(
+        database,
+        "SELECT pg_terminate_backend(pid) FROM pg_locks"
+        " WHERE locktype = 'advisory' AND classid = %s",
+        durable._SLOTS,
+    )
+
+
+def slots(database: Database) -> list[object]:
+    return column(
+        database,
+        "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = %s",
+        durable._SLOTS,
+    )
+
+
+# --- Releases --------------------------------------------------------------------------------
+
+
+def test_the_current_release_continues_what_another_release_left_behind(
+    database: Database,
+) -> None:
+    for status in ("PENDING", "ENQUEUED"):
+        put(database, "toy.six_steps", status, workflow_id=status)
+        with database.transaction() as tx:
+            tx.execute(
+                "UPDATE dbos.workflow_status SET status = %(status)s,"
+                " application_version = 'other', executor_id = 'worker-77'"
+                " WHERE workflow_uuid = %(status)s",
+                {"status": status},
+            )
+    with launch(database):
+        wait(database)
+    assert len(effects(database)) == 12
+
+
+def test_going_back_to_an_older_release_takes_new_work(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(
+            "INSERT INTO dbos.application_versions (version_id, version_name, version_timestamp)"
+            " VALUES ('1', %s, 1), ('2', 'newer', 2)",
+            (durable._version(toy.WORKFLOWS),),
+        )
+    put(database, "toy.six_steps", "w", workflow_id="w")
+    with launch(database):
+        wait(database)
+    assert len(effects(database)) == 6
