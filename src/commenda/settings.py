@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from commenda.kit.errors import CommendaError
@@ -33,6 +33,10 @@ class Settings:
             app_password=os.environ.get("COMMENDA_APP_PASSWORD") or None,
             pool_size=_positive_integer("COMMENDA_POOL_SIZE", 8),
         )
+
+    def at(self, data: Path) -> Settings:
+        """The same set-up on the embedded server under another data directory."""
+        return replace(self, data=data, database_url=None)
 
 
 def _positive_integer(name: str, default: int) -> int:

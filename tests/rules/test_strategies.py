@@ -165,18 +165,29 @@ def test_defaults_change_the_target_a_few_times_a_day(each: Strategy, market_dat
 # Indicators against numpy
 
 
+def price_path(seed: int) -> np.ndarray:
+    return 80_000.0 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0.0, 1e-3, 200)))
+
+
 @settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), length=st.integers(2, 30))
-def test_indicators_agree_with_their_definitions(seed: int, length: int) -> None:
-    values = 80_000.0 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0.0, 1e-3, 200)))
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 30))
+def test_extremes_are_those_of_the_last_values(seed: int, length: int) -> None:
+    values = price_path(seed).round(-1)  # rounded, so that values repeat
     top, bottom = np.zeros(extreme_size(length)), np.zeros(extreme_size(length))
-    average, score = np.zeros(EMA_SIZE), np.zeros(window_size(length))
-    expected = values[0]
     for i, value in enumerate(values):
         window = values[max(0, i - length + 1) : i + 1]
         assert highest(top, value, length) == window.max()
         assert lowest(bottom, value, length) == window.min()
-        weight = 2 / (length + 1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(5, 60))
+def test_averages_and_scores_agree_with_their_definitions(seed: int, length: int) -> None:
+    values = price_path(seed)
+    average, score = np.zeros(EMA_SIZE), np.zeros(window_size(length))
+    weight, expected = 2 / (length + 1), values[0]
+    for i, value in enumerate(values):
+        window = values[max(0, i - length + 1) : i + 1]
         expected = weight * value + (1 - weight) * expected
         assert ema(average, value, float(length)) == pytest.approx(expected, rel=1e-12)
         got = zscore(score, value, length)

@@ -23,7 +23,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -77,7 +76,7 @@ def name_numba_cache() -> Path:
 CACHE_DIR = name_numba_cache()
 
 from commenda.kernel.bars import Array, Bars, Costs, Funding
-from commenda.kernel.compiled import STEP_SIGNATURE, compiled, inlined, plain
+from commenda.kernel.compiling import STEP_SIGNATURE, compiled, inlined, plain
 from commenda.kernel.loop import Fill, FillKind, Result, run
 from commenda.kernel.program import Program
 from commenda.kernel.stepper import Decision, Stepper

@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, Array
-from commenda.kernel.compiled import compiled, inlined
+from commenda.kernel.compiling import compiled, inlined
 
 (
     CASH,  # quote currency

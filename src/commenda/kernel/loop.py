@@ -12,7 +12,7 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel.account import charge_funding, decide, trade_bar
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Array, Bars, Costs, Funding
-from commenda.kernel.compiled import (
+from commenda.kernel.compiling import (
     FLOATS,
     INDEXES,
     INTEGER,

@@ -6,6 +6,7 @@ term is over; it is really liquidated, and settled through one path. `lifecycle.
 states, `waterfall.py` and `profit_share.py` the money, `allocation.py` the draw.
 """
 
+from commenda.managed.agenda import anything_due
 from commenda.managed.checks import CHECKS
 from commenda.managed.custody import authorise_custody, available_to_subscribe, deposit
 from commenda.managed.leaderboard import list_flow, score_flows
@@ -37,6 +38,7 @@ __all__ = [
     "Request",
     "State",
     "activate_due",
+    "anything_due",
     "authorise_custody",
     "available_to_subscribe",
     "cancel",

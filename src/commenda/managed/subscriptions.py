@@ -214,15 +214,16 @@ def _keep_carry(tx: Tx, investor_id: UUID, product_id: UUID, carry: Carry) -> No
 
 
 def activate_due(tx: Tx, author: Author, venue: str, limit: int = ACTIVATION_BATCH) -> int:
-    """Put reserved principals to work: an isolated book each, a leg for each creator; how many.
+    """Put principals reserved before now to work: a book each, a leg for each creator; how many.
 
     Entries for each: reserved −, scope + of each leg. The cash is asked to be moved to the venue.
     """
     rows = tx.execute(
         "SELECT s.id, s.investor_id, s.asset, s.amount, p.term_days"
         " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
-        " WHERE s.status = 'RESERVED' ORDER BY s.id LIMIT %s FOR UPDATE OF s SKIP LOCKED",
-        (limit,),
+        " WHERE s.status = 'RESERVED' AND s.subscribed_at < %s"
+        " ORDER BY s.id LIMIT %s FOR UPDATE OF s SKIP LOCKED",
+        (author.now, limit),
     ).fetchall()
     if not rows:
         return 0

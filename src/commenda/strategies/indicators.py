@@ -44,8 +44,9 @@ def ema(memory, value, length):  # type: ignore[no-untyped-def]
 def zscore(memory, value, length):  # type: ignore[no-untyped-def]
     """Population deviations of `value` from the mean of the last `length` values, it included.
 
-    NaN until the window is full or while it does not vary (see FLAT). The mean and the sum of squares move
-    with the window and are summed anew once a turn of the ring, so that rounding cannot build up.
+    NaN until the window is full, or while it does not vary (see FLAT). Mean and sum of squares
+    move with the window and are summed anew once a turn of the ring, so that rounding cannot
+    build up.
     """
     count, mean, squares = memory[0], memory[1], memory[2]
     slot = int(memory[3])

@@ -18,7 +18,7 @@ def exit_inside_entry(values: Values) -> Conflict | None:
     name="zscore_reversion",
     version="1.0.0",
     params=[
-        Param("window", default=288, low=2, high=10_000, kind=int),
+        Param("window", default=288, low=5, high=10_000, kind=int),
         Param("entry", default=2.5, low=0.1, high=10.0),
         Param("exit", default=0.5, low=0.0, high=9.0),
         Param("exposure", default=1.0, low=0.05, high=3.0),

@@ -1,0 +1,41 @@
+"""The command line: thin commands over the same actions as everything else."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from commenda.cli import database, market, proof, simulation
+from commenda.kit.errors import CommendaError
+
+app = typer.Typer(
+    name="commenda",
+    help="A self-hosted managed-investment platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("simulate")(simulation.run)
+app.command("verify")(proof.verify)
+app.command("trace")(proof.trace)
+app.add_typer(market.app, name="market")
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run the command line; a refusal is one clear message and exit code 2."""
+    try:
+        app()
+    except CommendaError as error:
+        Console(stderr=True).print(f"[bold red]{error.code}[/] {_explain(error)}", highlight=False)
+        sys.exit(2)
+
+
+def _explain(error: CommendaError) -> str:
+    lines = [error.message]
+    if error.field is not None:
+        lines.append(f"  {error.field} = {error.value!r}" if error.value is not None else f"  {error.field}")
+    if error.mend is not None:
+        lines.append(f"  {error.mend}")
+    return "\n".join(lines)

@@ -1,0 +1,30 @@
+"""`commenda db`: the schema."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from commenda.kit.db import Database
+from commenda.kit.migrate import migrate as run_migrations
+from commenda.settings import Settings
+
+app = typer.Typer(help="The database and its schema.", no_args_is_help=True)
+
+
+@app.callback()
+def database() -> None:
+    """The database and its schema."""
+
+
+@app.command()
+def migrate(
+    to: Annotated[
+        int | None, typer.Option(help="Keep only the first N migrations; reverts the others.")
+    ] = None,
+) -> None:
+    """Bring the schema up to date (or down to the first N migrations)."""
+    with Database.open(Settings.from_environment()) as opened:
+        changed = run_migrations(opened.owner_url, to=to) if to is not None else []
+    typer.echo("\n".join(changed) or "up to date")

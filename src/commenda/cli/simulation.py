@@ -1,0 +1,91 @@
+"""`commenda simulate`: replay a whole business and show what came of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from commenda.cli.simulation_report import show
+from commenda.kit.errors import CommendaError
+from commenda.simulate import Scenario, load_scenario, simulate
+
+
+def run(
+    scenario: Annotated[Path, typer.Argument(help="The scenario's TOML file.")],
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the report as JSON to this file.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the database in this (new) directory.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue a killed run whose database was kept here.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Replace the scenario's seed.")] = None,
+) -> None:
+    """Replay a business (creators, products, investors) over candles, and prove its books."""
+    plan = load_scenario(scenario, seed)
+    directory = _directory(keep, resume)
+    try:
+        result = _replay(plan, directory)
+    finally:
+        if keep is None and resume is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    if json_out is not None:
+        json_out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    show(Console(), result)
+    sound = result["verify"]["clean"] and result["reconciliation"]["unexplained"] == "0"
+    raise typer.Exit(0 if sound else 1)
+
+
+def _directory(keep: Path | None, resume: Path | None) -> Path:
+    if keep is not None and resume is not None:
+        raise CommendaError(
+            "keep_or_resume", "A run is either new or resumed", field="--keep", value=str(keep)
+        )
+    if resume is not None:
+        if not (resume / "postgres").is_dir():
+            raise CommendaError(
+                "nothing_to_resume",
+                "No run was kept here",
+                field="--resume",
+                value=str(resume),
+                mend="begin one with --keep",
+            )
+        return resume
+    if keep is not None:
+        if keep.exists() and any(keep.iterdir()):
+            raise CommendaError(
+                "directory_not_empty",
+                "A new run needs a new directory",
+                field="--keep",
+                value=str(keep),
+                mend="name another, or continue the run in it with --resume",
+            )
+        keep.mkdir(parents=True, exist_ok=True)
+        return keep
+    return Path(tempfile.mkdtemp(prefix="commenda-"))
+
+
+def _replay(plan: Scenario, directory: Path) -> dict[str, Any]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("candles"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(plan.title, total=None)
+        return simulate(
+            plan,
+            directory,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )

@@ -1,0 +1,271 @@
+"""The replayed clock: one tick for each candle, through the actions of production.
+
+A tick at the open of a bar, in the order in which things really happen:
+
+    arrivals -> the bar that just closed is stepped -> stops that fired in it -> funding
+    -> margin guard -> activate, mature, liquidate, settle, transfers -> new targets trade at
+    this open -> NAV and scores at the day's first tick -> cursor and strategy states commit
+
+Every action is idempotent by its natural key; steps that are not, because what they find depends
+on what later steps of the tick change, are marked done in their own transaction. So a run that is
+killed anywhere and resumed ends with the same books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from commenda.copying import Move, Runner, copy_signal, publish_signal, save_runners, signal_key
+from commenda.identity import register_users
+from commenda.kit import clock, ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import Author, Owner, OwnerKind
+from commenda.managed import (
+    Door,
+    Request,
+    activate_due,
+    anything_due,
+    authorise_custody,
+    deposit,
+    guard_margins,
+    liquidate_due,
+    mature_due,
+    request_liquidation,
+    score_flows,
+    settle_due,
+    subscribe,
+)
+from commenda.referrals import refer, release_due
+from commenda.simulate.business import RULES, Business
+from commenda.simulate.population import Investor, population, product_id
+from commenda.simulate.scenario import ASSET
+from commenda.trading import carry_out_transfers, post_funding, record_nav
+
+HOUR = 3600
+DAY = 86400
+
+
+@dataclass(slots=True)
+class Replay:
+    """A business and the tick it has come to."""
+
+    business: Business
+    done: set[str] = field(default_factory=set)
+    arrivals: dict[int, list[Investor]] = field(default_factory=dict)
+    people: dict[int, Investor] = field(default_factory=dict)
+    taken_up: bool = True
+    """Whether the next tick may have been begun by a killed run."""
+
+    def __post_init__(self) -> None:
+        for investor in population(self.business.scenario):
+            self.arrivals.setdefault(investor.arrives, []).append(investor)
+            self.people[investor.number] = investor
+
+    def ticks(self) -> list[int]:
+        """The ticks that are still to do, as epoch seconds."""
+        scenario = self.business.scenario
+        every = self.business.desk.feed.timestamps(
+            int(scenario.start.timestamp()), int(scenario.end.timestamp())
+        )
+        last = self._resume()
+        return [ts for ts in every if last is None or ts > last]
+
+    def run(self, ticks: list[int]) -> Iterator[int]:
+        """Do the ticks in order, yielding each one that is done."""
+        for ts in ticks:
+            self._tick(ts)
+            self.taken_up = False
+            yield ts
+
+    def _resume(self) -> int | None:
+        """Begin, or find the last whole tick and what the open one has done already."""
+        scenario = self.business.scenario
+        with self.business.database.transaction() as tx:
+            tx.execute(
+                "INSERT INTO replays (scenario, begun_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                (scenario.digest, scenario.start),
+            )
+            row = tx.execute("SELECT scenario, tick, open_tick, steps_done FROM replays").fetchone()
+        assert row is not None
+        digest, last, open_tick, steps = row
+        if digest != scenario.digest:
+            raise CommendaError(
+                "other_scenario",
+                "This run was begun with another scenario or seed",
+                field="--resume",
+                mend="resume it with the scenario and seed that began it",
+            )
+        self.done = {f"{open_tick}:{step}" for step in steps}
+        return last  # type: ignore[no-any-return]
+
+    def _tick(self, ts: int) -> None:
+        business, now = self.business, datetime.fromtimestamp(ts, UTC)
+        author = Author("simulation", RULES, now)
+        if ts in self.arrivals:
+            self._once(ts, "arrivals", lambda tx: self._arrive(tx, author, self.arrivals[ts]))
+        moves = self._step_strategies(ts)
+        for runner, move in moves:
+            if move.stop_price is not None:
+                self._signal(runner, ts, "stop", Decimal(0), now, move.stop_price)
+        self._fund(author)
+        if ts % HOUR == 0:
+            marks = business.desk.marks(now)
+            self._once(ts, "margins", lambda tx: guard_margins(tx, author, marks))
+        self._sweep(ts, author)
+        for runner, move in moves:
+            if move.target is not None:
+                self._signal(runner, ts, "target", move.target, now, None)
+        if ts % DAY == 0:
+            self._once(ts, "close of day", lambda tx: self._close_day(tx, author))
+        with business.database.transaction() as tx:
+            clock.advance(tx, now)
+            save_runners(tx, business.runners)
+            tx.execute("UPDATE replays SET tick = %s, steps_done = '{}'", (ts,))
+
+    def _once(self, ts: int, step: str, act: Callable[[Tx], object]) -> None:
+        """Run a step of a tick once, its mark in the same transaction."""
+        if f"{ts}:{step}" in self.done:
+            return
+        with self.business.database.transaction() as tx:
+            act(tx)
+            tx.execute(
+                "UPDATE replays SET open_tick = %(ts)s, steps_done ="
+                " CASE WHEN open_tick = %(ts)s THEN steps_done ELSE '{}' END || %(step)s::text",
+                {"ts": ts, "step": step},
+            )
+
+    def _arrive(self, tx: Tx, author: Author, investors: list[Investor]) -> None:
+        """Investors register, deposit, authorise custody and subscribe."""
+        register_users(tx, [(one.id, one.username) for one in investors], "investor", author.now)
+        for one in investors:
+            if one.referrer is not None:
+                refer(tx, one.id, self.people[one.referrer].id, author.now)
+            owner = Owner(OwnerKind.INVESTOR, one.id)
+            deposit(tx, author, owner, ASSET, one.deposit, f"investor:{one.id}")
+            # Room for what the money may grow to before it is subscribed again.
+            authorise_custody(tx, author, one.id, ASSET, one.deposit * 2)
+            for place, wish in enumerate(one.wishes):
+                product = product_id(wish.profile, wish.term_days, wish.tier)
+                request = Request(one.id, product, wish.amount, f"arrival-{place}")
+                subscribe(tx, author, request, self.business.desk.secret)
+
+    def _step_strategies(self, ts: int) -> list[tuple[Runner, Move]]:
+        """Hand the bar that has just closed to every strategy."""
+        feed = self.business.desk.feed
+        moves = []
+        for runner in self.business.runners:
+            move = runner.take(feed, ts - feed.interval)
+            if move is not None:
+                moves.append((runner, move))
+        return moves
+
+    def _signal(
+        self,
+        runner: Runner,
+        ts: int,
+        kind: str,
+        target: Decimal,
+        now: datetime,
+        stop_price: Decimal | None,
+    ) -> None:
+        """Publish what a strategy decided, and copy it at once, its creator's book included."""
+        business = self.business
+        instrument = business.desk.instrument(runner.flow.instrument_id)
+        bar = business.desk.feed.bar(instrument.id, ts)
+        if bar is None and stop_price is None:
+            return
+        price = stop_price if stop_price is not None else Decimal(repr(bar.open)) if bar else None
+        assert price is not None
+        with business.database.transaction() as tx:
+            signal_id, _ = publish_signal(
+                tx,
+                flow=runner.flow,
+                natural_key=signal_key(ts, kind),
+                target=target,
+                reference_price=instrument.to_tick(price),
+                trigger_price=None if stop_price is None else instrument.to_tick(stop_price),
+                base=instrument.base,
+                quote=instrument.quote,
+                now=now,
+            )
+        copy_signal(business.database, business.desk, signal_id, now)
+
+    def _fund(self, author: Author) -> None:
+        """Pass on the funding whose stamps lie in the bar that has just closed."""
+        business = self.business
+        begin = author.now - timedelta(seconds=business.desk.feed.interval)
+        for payment in business.venue.settle_funding(begin, author.now):
+            instrument = business.desk.instrument(payment.instrument_id)
+            with business.database.transaction() as tx:
+                post_funding(tx, author, business.venue.name, payment, instrument)
+
+    def _sweep(self, ts: int, author: Author) -> None:
+        """Carry every subscription as far as it can go now."""
+        business, venue = self.business, self.business.venue
+        with business.database.transaction() as tx:
+            if not anything_due(tx, author.now) and not self.taken_up:
+                return
+        self._batches(lambda tx: activate_due(tx, author, venue.name))
+        carry_out_transfers(business.database, venue, author)
+        with business.database.transaction() as tx:
+            mature_due(tx, author.now)
+        with business.database.transaction() as tx:
+            self._knock(tx, author)
+        liquidate_due(business.database, business.desk, author)
+        self._batches(lambda tx: settle_due(tx, author.now, venue.name))
+        with business.database.transaction() as tx:
+            self._renew(tx, author)
+        carry_out_transfers(business.database, venue, author)
+
+    def _batches(self, act: Callable[[Tx], int]) -> None:
+        """Repeat a batch action, each batch in a transaction of its own, until nothing is left."""
+        while True:
+            with self.business.database.transaction() as tx:
+                if not act(tx):
+                    return
+
+    def _knock(self, tx: Tx, author: Author) -> None:
+        """Matured subscriptions are asked to liquidate through all three doors."""
+        matured = tx.execute(
+            "SELECT id FROM managed_subscriptions WHERE status = 'MATURED' ORDER BY id"
+        ).fetchall()
+        doors: dict[Door, list[UUID]] = {}
+        for (subscription,) in matured:
+            doors.setdefault(self._door(subscription), []).append(subscription)
+        for door, theirs in doors.items():
+            request_liquidation(tx, author, theirs, door)
+
+    def _door(self, subscription: UUID) -> Door:
+        people = self.business.scenario.investors
+        u = ids.uniform(self.business.scenario.secret, "door", subscription)
+        if u < people.by_investor:
+            return Door.INVESTOR
+        return Door.OPERATOR if u < people.by_investor + people.by_operator else Door.SWEEP
+
+    def _renew(self, tx: Tx, author: Author) -> None:
+        """Some investors put what they got back into the same product, while time is left."""
+        scenario = self.business.scenario
+        rows = tx.execute(
+            "SELECT s.id, s.investor_id, s.product_id, t.to_wallet, p.minimum, p.maximum"
+            " FROM managed_subscriptions s JOIN settlements t ON t.subscription_id = s.id"
+            " JOIN products p ON p.id = s.product_id"
+            " WHERE s.settled_at = %s AND %s + make_interval(days => p.term_days) < %s"
+            " ORDER BY s.id",
+            (author.now, author.now, scenario.end),
+        ).fetchall()
+        for subscription, investor, product, back, minimum, maximum in rows:
+            amount = min(Decimal(int(back)), maximum)
+            wants = ids.uniform(scenario.secret, "again", subscription) < scenario.investors.again
+            if wants and amount >= minimum:
+                request = Request(investor, product, amount, f"again-{subscription}")
+                subscribe(tx, author, request, self.business.desk.secret)
+
+    def _close_day(self, tx: Tx, author: Author) -> None:
+        record_nav(tx, author.now, self.business.desk.marks(author.now))
+        score_flows(tx, author.now)
+        release_due(tx, author)

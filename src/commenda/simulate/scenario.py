@@ -1,0 +1,329 @@
+"""A scenario: one TOML file that describes a whole business.
+
+Every value is checked when it is read; an error names the field, what it says and what would
+mend it. Rates and money are written as strings, so that no binary float comes near them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from commenda.kit.errors import CommendaError
+from commenda.managed import ExpectedReturn, FeeTerms, Profile
+from commenda.market import parse_interval
+
+ASSET = "USDT"
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPart:
+    """Where prices come from: Parquet files of a folder, or a simulated market."""
+
+    simulated: bool
+    symbols: tuple[str, ...]
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutagePart:
+    """The venue refuses orders for `hours` from `day` (counted from the start) on."""
+
+    day: Decimal
+    hours: Decimal
+    symbol: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePart:
+    slippage: Decimal
+    participation: Decimal
+    outages: tuple[OutagePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPart:
+    """One creator: a strategy with parameters on one instrument, offered to one profile."""
+
+    creator: str
+    profile: Profile
+    strategy: str
+    symbol: str
+    params: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TierPart:
+    name: str
+    minimum: Decimal
+    maximum: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ProductsPart:
+    terms: tuple[int, ...]
+    tiers: tuple[TierPart, ...]
+    fees: FeeTerms
+    expected: Mapping[Profile, ExpectedReturn]
+
+
+@dataclass(frozen=True, slots=True)
+class InvestorsPart:
+    """The population. Shares are probabilities in [0, 1]; everything is drawn from the seed.
+
+    Deposits are log-uniform between `least` and `most`. `second` is the share that puts its money
+    into two subscriptions, `referred` the share brought by an earlier investor, `again` the share
+    of settled subscriptions that are renewed, `by_investor` and `by_operator` the shares of
+    liquidations asked for through those doors (the sweep asks for the rest).
+    """
+
+    count: int
+    least: Decimal
+    most: Decimal
+    arrival_days: int
+    second: float
+    referred: float
+    referral_depth: int
+    again: float
+    by_investor: float
+    by_operator: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A business to replay."""
+
+    title: str
+    seed: int
+    start: datetime
+    days: int
+    interval: int
+    market: MarketPart
+    venue: VenuePart
+    creator_capital: Decimal
+    flows: tuple[FlowPart, ...]
+    products: ProductsPart
+    investors: InvestorsPart
+    digest: str
+    """SHA-256 of the text: a run is resumed only with the scenario that began it."""
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(days=self.days)
+
+    @property
+    def secret(self) -> bytes:
+        """What stands in for the platform's secret, so that a replay is reproducible."""
+        return hashlib.sha256(f"scenario {self.seed}".encode()).digest()
+
+
+def load_scenario(path: Path, seed: int | None = None) -> Scenario:
+    """Read a scenario; `seed` replaces the file's. Code `bad_scenario` names what is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except OSError as error:
+        raise _bad("scenario", str(path), f"it cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _bad("scenario", str(path), str(error)) from error
+    table = _Table(raw, "")
+    number = table.integer("seed") if seed is None else seed
+    scenario = Scenario(
+        title=table.text("title"),
+        seed=number,
+        start=table.moment("start"),
+        days=table.integer("days"),
+        interval=parse_interval(table.text("interval")),
+        market=_market(table.table("market"), path.parent),
+        venue=_venue(table.table("venue")),
+        creator_capital=table.table("creators").money("capital"),
+        flows=tuple(_flow(one) for one in table.table("creators").tables("flows")),
+        products=_products(table.table("products")),
+        investors=_investors(table.table("investors")),
+        digest=hashlib.sha256(f"{number}\n{text}".encode()).hexdigest(),
+    )
+    _require_sound(scenario)
+    return scenario
+
+
+def _market(table: _Table, beside: Path) -> MarketPart:
+    source = table.choice("source", ("simulated", "files"))
+    return MarketPart(
+        simulated=source == "simulated",
+        symbols=tuple(table.texts("symbols")),
+        folder=(beside / table.text("folder")).resolve() if source == "files" else None,
+    )
+
+
+def _venue(table: _Table) -> VenuePart:
+    return VenuePart(
+        slippage=table.rate("slippage"),
+        participation=table.rate("participation"),
+        outages=tuple(
+            OutagePart(
+                one.decimal("day"),
+                one.decimal("hours"),
+                one.text("symbol") if "symbol" in one.raw else None,
+                one.text("reason"),
+            )
+            for one in table.tables("outages")
+        ),
+    )
+
+
+def _flow(table: _Table) -> FlowPart:
+    params = table.raw.get("params", {})
+    return FlowPart(
+        creator=table.text("creator"),
+        profile=Profile(table.choice("profile", tuple(Profile))),
+        strategy=table.text("strategy"),
+        symbol=table.text("symbol"),
+        params=params if isinstance(params, dict) else {},
+    )
+
+
+def _products(table: _Table) -> ProductsPart:
+    fees = table.table("fees")
+    expected = table.table("expected")
+    warning, alert = expected.decimal("warning_percent"), expected.decimal("alert_percent")
+    return ProductsPart(
+        terms=tuple(table.integers("terms")),
+        tiers=tuple(
+            TierPart(one.text("name"), one.money("minimum"), one.money("maximum"))
+            for one in table.tables("tiers")
+        ),
+        fees=FeeTerms(
+            management_fee=fees.rate("management_fee"),
+            hurdle=fees.rate("hurdle"),
+            profit_share=fees.rate("profit_share"),
+            platform_cut=fees.rate("platform_cut"),
+            referral_rates=tuple(Decimal(rate) for rate in fees.texts("referral_rates")),
+        ),
+        expected={
+            profile: ExpectedReturn(expected.decimal(profile), warning, alert)
+            for profile in Profile
+        },
+    )
+
+
+def _investors(table: _Table) -> InvestorsPart:
+    return InvestorsPart(
+        count=table.integer("count"),
+        least=table.money("least"),
+        most=table.money("most"),
+        arrival_days=table.integer("arrival_days"),
+        second=float(table.rate("second")),
+        referred=float(table.rate("referred")),
+        referral_depth=table.integer("referral_depth"),
+        again=float(table.rate("again")),
+        by_investor=float(table.rate("by_investor")),
+        by_operator=float(table.rate("by_operator")),
+    )
+
+
+def _require_sound(scenario: Scenario) -> None:
+    listed = set(scenario.market.symbols)
+    for flow in scenario.flows:
+        if flow.symbol not in listed:
+            raise _bad("creators.flows.symbol", flow.symbol, "list it under market.symbols")
+    names = [flow.creator for flow in scenario.flows]
+    if len(set(names)) < len(names):
+        raise _bad("creators.flows.creator", str(names), "give every creator a name of its own")
+    if scenario.start.timestamp() % scenario.interval:
+        raise _bad("start", scenario.start.isoformat(), "start where a bar opens")
+    people = scenario.investors
+    if not 0 < people.least <= people.most:
+        raise _bad("investors.least", str(people.least), "0 < least <= most")
+    if people.by_investor + people.by_operator > 1:
+        raise _bad("investors.by_investor", str(people.by_investor), "shares add up to at most 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A TOML table that knows its own name, for errors."""
+
+    raw: Mapping[str, Any]
+    name: str
+
+    def _path(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
+
+    def _get(self, key: str, kind: type | tuple[type, ...], wanted: str) -> Any:
+        if key not in self.raw:
+            raise _bad(self._path(key), None, f"add it: {wanted}")
+        value = self.raw[key]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise _bad(self._path(key), value, f"write {wanted}")
+        return value
+
+    def text(self, key: str) -> str:
+        return str(self._get(key, str, "a text"))
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(key)
+        if value not in allowed:
+            raise _bad(self._path(key), value, f"use one of {', '.join(allowed)}")
+        return value
+
+    def integer(self, key: str) -> int:
+        value = int(self._get(key, int, "a whole number"))
+        if value < 0:
+            raise _bad(self._path(key), value, "use 0 or more")
+        return value
+
+    def decimal(self, key: str) -> Decimal:
+        value = self._get(key, (str, int), 'a number in quotes, such as "0.05"')
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            raise _bad(self._path(key), value, "write a number") from None
+        if not number.is_finite():
+            raise _bad(self._path(key), value, "write a finite number")
+        return number
+
+    def rate(self, key: str) -> Decimal:
+        number = self.decimal(key)
+        if not 0 <= number <= 1:
+            raise _bad(self._path(key), str(number), "write a fraction between 0 and 1")
+        return number
+
+    def money(self, key: str) -> Decimal:
+        number = self.decimal(key)
+        if number < 0:
+            raise _bad(self._path(key), str(number), "write an amount of 0 or more")
+        return number
+
+    def moment(self, key: str) -> datetime:
+        value = self._get(key, datetime, "a date and time, such as 2025-03-07T00:00:00Z")
+        if value.tzinfo is None:
+            raise _bad(self._path(key), value.isoformat(), "add its time zone: …Z")
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+    def texts(self, key: str) -> list[str]:
+        return [str(one) for one in self._get(key, list, "a list of texts")]
+
+    def integers(self, key: str) -> list[int]:
+        values = self._get(key, list, "a list of whole numbers")
+        if not values or not all(isinstance(one, int) and one > 0 for one in values):
+            raise _bad(self._path(key), values, "list whole numbers above 0")
+        return list(values)
+
+    def table(self, key: str) -> _Table:
+        return _Table(self._get(key, dict, "a table"), self._path(key))
+
+    def tables(self, key: str) -> list[_Table]:
+        if key not in self.raw:
+            return []
+        rows = self._get(key, list, "tables")
+        return [_Table(row, f"{self._path(key)}[{i}]") for i, row in enumerate(rows)]
+
+
+def _bad(where: str, value: object, mend: str) -> CommendaError:
+    return CommendaError("bad_scenario", "The scenario is not sound", field=where, value=value, mend=mend)
