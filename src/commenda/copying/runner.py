@@ -74,7 +74,7 @@ def load_runner(tx: Tx, flow: Flow, costs: Costs) -> Runner:
     program = catalogue()[flow.strategy].bind(**params)
     if state is None:
         return Runner(flow, Stepper(program, cash=RUNNER_CASH, costs=costs), None)
-    stepper = Stepper.restore(program, costs, state)
+    stepper = Stepper.restore(program, state, costs=costs)
     return Runner(flow, stepper, int(last_bar.timestamp()))
 
 

@@ -230,9 +230,9 @@ def _creators(tx: Tx) -> list[Row]:
             rows.append(
                 _plain(row)
                 | {
-                    "own_return_twr": f"{own:.6f}",
-                    "followers_profit": _text(profit),
-                    "followers_return": _text(profit / capital) if capital else None,
+                    "ownReturnTwr": f"{own:.6f}",
+                    "followersProfit": _text(profit),
+                    "followersReturn": _text(profit / capital) if capital else None,
                 }
             )
     return rows
