@@ -48,13 +48,32 @@ random_page_cost = 1.1
 """
 
 
+class _Connection(psycopg.Connection[TupleRow]):
+    """A pooled connection that knows when it was last used."""
+
+    last_used = 0.0
+
+
+def _note_use(connection: _Connection) -> None:
+    connection.last_used = time.monotonic()
+
+
+def _check_after_rest(connection: _Connection) -> None:
+    """Probe a connection that rested: the server may have been restarted meanwhile.
+
+    A busy connection is not probed, which would cost a round trip for every transaction.
+    """
+    if time.monotonic() - connection.last_used > 0.5:
+        ConnectionPool.check_connection(connection)
+
+
 @dataclass(slots=True)
 class Database:
     """An open PostgreSQL: `transaction()` for work, `url(...)` for whoever connects on its own."""
 
     owner_url: str
     app_url: str
-    _pool: ConnectionPool[Tx]
+    _pool: ConnectionPool[_Connection]
     _embedded: _EmbeddedServer | None = field(default=None)
 
     @classmethod
@@ -71,12 +90,13 @@ class Database:
         _ensure_app_role(owner_url, settings.app_password)
         migrate(owner_url)
         app_url = _as_app(owner_url, settings)
-        pool: ConnectionPool[Tx] = ConnectionPool(
+        pool: ConnectionPool[_Connection] = ConnectionPool(
             app_url,
+            connection_class=_Connection,
             min_size=1,
             max_size=settings.pool_size,
-            kwargs={"autocommit": False},
-            check=ConnectionPool.check_connection,
+            check=_check_after_rest,
+            reset=_note_use,
             open=True,
         )
         return cls(owner_url, app_url, pool, server)

@@ -4,11 +4,12 @@ A tick at the open of a bar, in the order in which things really happen:
 
     arrivals -> the bar that just closed is stepped -> stops that fired in it -> funding
     -> margin guard -> activate, mature, liquidate, settle, transfers -> new targets trade at
-    this open -> NAV and scores at the day's first tick -> cursor and strategy states commit
+    this open -> NAV and scores at the day's first tick -> the cursor commits
 
 Every action is idempotent by its natural key; steps that are not, because what they find depends
 on what later steps of the tick change, are marked done in their own transaction. So a run that is
-killed anywhere and resumed ends with the same books.
+killed anywhere and resumed ends with the same books. Strategy states are saved once a day and
+stepped again from there: the same bars give the same bits.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class Replay:
             int(scenario.start.timestamp()), int(scenario.end.timestamp())
         )
         last = self._resume()
+        if last is not None:
+            self._catch_up(last)
         return [ts for ts in every if last is None or ts > last]
 
     def run(self, ticks: list[int]) -> Iterator[int]:
@@ -103,6 +106,15 @@ class Replay:
         self.done = {f"{open_tick}:{step}" for step in steps}
         return last  # type: ignore[no-any-return]
 
+    def _catch_up(self, last: int) -> None:
+        """Step the strategies from their saved states through the ticks that are done."""
+        feed = self.business.desk.feed
+        begin = int(self.business.scenario.start.timestamp())
+        for ts in feed.timestamps(begin, last + 1):
+            for runner in self.business.runners:
+                if runner.last_bar is None or ts - feed.interval > runner.last_bar:
+                    runner.take(feed, ts - feed.interval)
+
     def _tick(self, ts: int) -> None:
         business, now = self.business, datetime.fromtimestamp(ts, UTC)
         author = Author("simulation", RULES, now)
@@ -124,8 +136,9 @@ class Replay:
             self._once(ts, "close of day", lambda tx: self._close_day(tx, author))
         with business.database.transaction() as tx:
             clock.advance(tx, now)
-            save_runners(tx, business.runners)
             tx.execute("UPDATE replays SET tick = %s, steps_done = '{}'", (ts,))
+            if ts % DAY == 0:
+                save_runners(tx, business.runners)
 
     def _once(self, ts: int, step: str, act: Callable[[Tx], object]) -> None:
         """Run a step of a tick once, its mark in the same transaction."""
