@@ -14,8 +14,9 @@ class Settings:
     """How one process of Commenda is set up.
 
     `database_url` names a PostgreSQL 15+ and its owner role; None starts the embedded server
-    under `data`. The application logs in as `commenda_app`, with `app_password` if one is needed. `durable_commits` off trades the last commits after a *server* crash for speed
-    (never consistency): right for a replay that can be resumed, wrong for a living operation.
+    under `data`. The application logs in as `commenda_app`, with `app_password` if one is needed.
+    `durable_commits` off trades the last commits after a *server* crash for speed (never
+    consistency): right for a replay that can be resumed, wrong for a living operation.
     """
 
     data: Path = field(default_factory=lambda: Path(".commenda"))

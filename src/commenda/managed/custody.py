@@ -22,7 +22,9 @@ from commenda.ledger import (
 from commenda.managed.profit_share import require_positive
 
 
-def deposit(tx: Tx, author: Author, owner: Owner, asset: str, amount: Decimal, reference: str) -> None:
+def deposit(
+    tx: Tx, author: Author, owner: Owner, asset: str, amount: Decimal, reference: str
+) -> None:
     """Credit money that arrived from outside to a wallet, once for each reference."""
     amount = checked_amount(amount, asset)
     require_positive(amount, "amount")
@@ -72,4 +74,5 @@ def available_to_subscribe(tx: Tx, user: UUID, asset: str) -> Decimal:
     ).fetchone()
     assert used is not None
     wallet = balance_of(tx, AccountKey("wallet", Owner(OwnerKind.INVESTOR, user), asset))
-    return max(Decimal(0), min(wallet, row[0] - used[0]))
+    room: Decimal = row[0] - used[0]
+    return max(Decimal(0), min(wallet, room))

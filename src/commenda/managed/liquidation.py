@@ -39,7 +39,8 @@ def request_liquidation(
     """
     rows = tx.execute(
         "SELECT s.id, s.status, p.early_exit FROM managed_subscriptions s"
-        " JOIN products p ON p.id = s.product_id WHERE s.id = ANY (%s) ORDER BY s.id FOR UPDATE OF s",
+        " JOIN products p ON p.id = s.product_id WHERE s.id = ANY (%s)"
+        " ORDER BY s.id FOR UPDATE OF s",
         (list(subscription_ids),),
     ).fetchall()
     missing = set(subscription_ids) - {row[0] for row in rows}

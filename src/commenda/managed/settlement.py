@@ -40,7 +40,7 @@ from commenda.returns import Deviation, expected_gain, grade_deviation
 from commenda.trading import Leg, close_scopes, legs_of, open_quantities, request_transfer
 
 SETTLEMENT_BATCH = 500
-CONVICTION_DAYS = 7
+LEAST_DAYS_GRADED = 7
 """The shortest term is a week; a return over less says nothing about the matrix."""
 
 
@@ -67,7 +67,9 @@ class _Due:
         return (self.liquidated_at - self.activated_at).days
 
 
-def settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str) -> dict[UUID, State]:
+def settle(
+    tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str
+) -> dict[UUID, State]:
     """Settle those of the subscriptions that are LIQUIDATED; the states of all of them now.
 
     The subscriptions are locked first, so that of many concurrent calls one settles and the
@@ -114,8 +116,16 @@ def _settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str)
     cash = lock_accounts(tx, [leg.account_id for parts in legs.values() for leg in parts])
     referrers = chains(tx, sorted({due.investor_id for due in dues}))
     settled = [
-        (due, waterfall(_proceeds(due, legs[due.id], cash), due.terms, due.mark,
-                        referrers[due.investor_id], scale_of(due.asset)))
+        (
+            due,
+            waterfall(
+                _proceeds(due, legs[due.id], cash),
+                due.terms,
+                due.mark,
+                referrers[due.investor_id],
+                scale_of(due.asset),
+            ),
+        )
         for due in dues
     ]
     author = Author("settlement", RULES, now)
@@ -143,12 +153,18 @@ def _load(tx: Tx, subscription_ids: Sequence[UUID]) -> list[_Due]:
     ).fetchall()
     return [
         _Due(
-            *row[:5],
-            HighWaterMark(row[5], row[6]),
-            row[7],
-            row[8],
-            FeeTerms(*row[9:13], tuple(row[13])),
-            *row[14:],
+            id=row[0],
+            investor_id=row[1],
+            product_id=row[2],
+            asset=row[3],
+            amount=row[4],
+            mark=HighWaterMark(row[5], row[6]),
+            activated_at=row[7],
+            liquidated_at=row[8],
+            terms=FeeTerms(row[9], row[10], row[11], row[12], tuple(row[13])),
+            annual_return=row[14],
+            warning_percent=row[15],
+            alert_percent=row[16],
         )
         for row in rows
     ]
@@ -194,12 +210,17 @@ def _receivers(
     creators = {leg.id: leg.creator_id for leg in legs}
     platform = Owner.platform()
     return [
-        (AccountKey("wallet", Owner(OwnerKind.INVESTOR, due.investor_id), asset), settlement.to_wallet),
+        (
+            AccountKey("wallet", Owner(OwnerKind.INVESTOR, due.investor_id), asset),
+            settlement.to_wallet,
+        ),
         (AccountKey("fee:management", platform, asset), settlement.management_fee),
         (AccountKey("fee:platform", platform, asset), settlement.platform),
         *(
             (
-                AccountKey("fee:profit_share", Owner(OwnerKind.CREATOR, creators[part.leg_id]), asset),
+                AccountKey(
+                    "fee:profit_share", Owner(OwnerKind.CREATOR, creators[part.leg_id]), asset
+                ),
                 part.amount,
             )
             for part in settlement.creators
@@ -223,7 +244,7 @@ def _grade(due: _Due, settlement: Settlement) -> Deviation:
         due.days,
         warning=due.warning_percent,
         alert=due.alert_percent,
-        least_days=CONVICTION_DAYS,
+        least_days=LEAST_DAYS_GRADED,
     )
 
 
@@ -241,7 +262,8 @@ def _record(
             "INSERT INTO settlements (subscription_id, journal_id, principal, equity,"
             " management_fee, hurdle, profit_share, to_creators, to_platform, to_referrers,"
             " to_wallet, shortfall, days, expected_gain, deviation_rate, deviation_level,"
-            " settled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " settled_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
                     due.id,
@@ -289,7 +311,12 @@ def _record(
     for asset in sorted({due.asset for due, _ in settled}):
         record_commissions(
             tx,
-            [(due.id, part) for due, one in settled if due.asset == asset for part in one.referrals],
+            [
+                (due.id, part)
+                for due, one in settled
+                if due.asset == asset
+                for part in one.referrals
+            ],
             asset,
             now,
         )

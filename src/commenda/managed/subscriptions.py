@@ -95,9 +95,7 @@ def _subscribe(
         tx, [AccountKey("wallet", investor, asset), AccountKey("reserved", investor, asset)]
     )
     lines = [Line(wallet, -request.amount), Line(reserved, request.amount)]
-    posted = post(
-        tx, author, Journal(f"reserve:{subscription_id}", "reserve", correlation, lines)
-    )
+    posted = post(tx, author, Journal(f"reserve:{subscription_id}", "reserve", correlation, lines))
     if posted.refused_account is not None:
         return {"refused": "insufficient_custody"}
     _insert(tx, author.now, subscription_id, request, offer, drawn)
@@ -207,8 +205,7 @@ def _take_carry(tx: Tx, investor_id: UUID, product_id: UUID) -> Carry:
 
 def _keep_carry(tx: Tx, investor_id: UUID, product_id: UUID, carry: Carry) -> None:
     tx.execute(
-        "UPDATE loss_carries SET loss = %s, equity = %s"
-        " WHERE investor_id = %s AND product_id = %s",
+        "UPDATE loss_carries SET loss = %s, equity = %s WHERE investor_id = %s AND product_id = %s",
         (carry.loss, carry.equity, investor_id, product_id),
     )
 
@@ -253,7 +250,10 @@ def activate_due(tx: Tx, author: Author, venue: str, limit: int = ACTIVATION_BAT
             scope.correlation_id,
             [
                 Line(account, -sum((leg.capital for leg in parts), Decimal(0))),
-                *(Line(leg_cash, leg.capital) for leg_cash, leg in zip(accounts, parts, strict=True)),
+                *(
+                    Line(leg_cash, leg.capital)
+                    for leg_cash, leg in zip(accounts, parts, strict=True)
+                ),
             ],
         )
         for (scope, parts), accounts, account in zip(scopes, cash, reserved, strict=True)

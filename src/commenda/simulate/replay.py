@@ -20,9 +20,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from commenda.copying import Move, Runner, copy_signal, publish_signal, save_runners, signal_key
+from commenda.copying import (
+    Move,
+    Runner,
+    copy_signal,
+    enqueue_copy,
+    publish_signal,
+    save_runners,
+    signal_key,
+)
 from commenda.identity import register_users
-from commenda.kit import clock, ids
+from commenda.kit import clock, durable, ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author, Owner, OwnerKind
@@ -49,6 +57,8 @@ from commenda.trading import carry_out_transfers, post_funding, record_nav
 
 HOUR = 3600
 DAY = 86400
+QUEUE_PATIENCE = 120.0
+"""Wall seconds to wait for a worker before a queued replay gives up."""
 
 
 @dataclass(slots=True)
@@ -59,6 +69,8 @@ class Replay:
     done: set[str] = field(default_factory=set)
     arrivals: dict[int, list[Investor]] = field(default_factory=dict)
     people: dict[int, Investor] = field(default_factory=dict)
+    queued: bool = False
+    """Copy signals through the queue and whatever workers run, instead of calling directly."""
     taken_up: bool = True
     """Whether the next tick may have been begun by a killed run."""
 
@@ -206,7 +218,11 @@ class Replay:
                 quote=instrument.quote,
                 now=now,
             )
-        copy_signal(business.database, business.desk, signal_id, now)
+            workflow_id = enqueue_copy(tx, signal_id, now) if self.queued else None
+        if workflow_id is None:
+            copy_signal(business.database, business.desk, signal_id, now)
+        else:
+            durable.wait(business.database, workflow_id, timeout=QUEUE_PATIENCE)
 
     def _fund(self, author: Author) -> None:
         """Pass on the funding whose stamps lie in the bar that has just closed."""

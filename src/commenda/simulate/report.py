@@ -194,7 +194,7 @@ _BALANCES: LiteralString = (
 _ACCOUNT_ROWS: LiteralString = (
     "SELECT a.kind, a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol, a.version, a.balance"
     " FROM accounts a LEFT JOIN instruments i ON i.id = a.instrument_id"
-    " ORDER BY a.kind COLLATE \"C\", a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol"
+    ' ORDER BY a.kind COLLATE "C", a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol'
 )
 
 

@@ -326,4 +326,6 @@ class _Table:
 
 
 def _bad(where: str, value: object, mend: str) -> CommendaError:
-    return CommendaError("bad_scenario", "The scenario is not sound", field=where, value=value, mend=mend)
+    return CommendaError(
+        "bad_scenario", "The scenario is not sound", field=where, value=value, mend=mend
+    )

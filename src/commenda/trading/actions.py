@@ -274,9 +274,7 @@ def _post_shares(
     queries.move_quantities(tx, instrument.id, moves)
 
 
-def _books(
-    tx: Tx, leg_ids: Sequence[UUID], instrument: Instrument
-) -> dict[UUID, tuple[int, int]]:
+def _books(tx: Tx, leg_ids: Sequence[UUID], instrument: Instrument) -> dict[UUID, tuple[int, int]]:
     """Cash and position accounts of legs, opening the position accounts that are missing."""
     books = queries.books_of(tx, leg_ids, instrument.id)
     missing = [leg for leg in leg_ids if books[leg][1] is None]
@@ -336,9 +334,7 @@ def post_funding(
         total = sum((line.amount for line in lines), Decimal(0))
         lines.append(Line(account, -total))
         if sum(1 for line in lines if line.amount) >= 2:
-            journals.append(
-                Journal(f"{key}:{begin}", "funding", correlation, lines, payment.stamp)
-            )
+            journals.append(Journal(f"{key}:{begin}", "funding", correlation, lines, payment.stamp))
     post_batch(tx, author, journals)
 
 

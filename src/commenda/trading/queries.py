@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -13,9 +14,9 @@ from commenda.kit.db import Tx
 from commenda.trading.model import Fill, FundingPayment, Leg, Order, OrderKind, OrderStatus, Side
 from commenda.trading.rules import Share
 
-_ORDER = (
-    "id, venue, instrument_id, side, kind, quantity, trigger_price, reference_price,"
-    " cause, cause_id, correlation_id, status, reason"
+_ORDER: LiteralString = (
+    "SELECT id, venue, instrument_id, side, kind, quantity, trigger_price, reference_price,"
+    " cause, cause_id, correlation_id, status, reason FROM orders "
 )
 
 
@@ -44,7 +45,7 @@ def insert_orders(tx: Tx, orders: Iterable[Order], now: datetime) -> None:
 
 
 def find_order(tx: Tx, order_id: UUID) -> Order:
-    row = tx.execute(f"SELECT {_ORDER} FROM orders WHERE id = %s", (order_id,)).fetchone()
+    row = tx.execute(_ORDER + "WHERE id = %s", (order_id,)).fetchone()
     assert row is not None, f"order {order_id} was intended before it was worked"
     return _order(row)
 
@@ -52,8 +53,7 @@ def find_order(tx: Tx, order_id: UUID) -> Order:
 def orders_of(tx: Tx, cause: str, cause_id: UUID) -> list[Order]:
     """The parent orders of one cause, in a stable order."""
     rows = tx.execute(
-        f"SELECT {_ORDER} FROM orders WHERE cause = %s AND cause_id = %s"
-        " ORDER BY instrument_id, side",
+        _ORDER + "WHERE cause = %s AND cause_id = %s ORDER BY instrument_id, side",
         (cause, cause_id),
     )
     return [_order(row) for row in rows]
@@ -146,8 +146,7 @@ def quantities_of(tx: Tx, leg_ids: Sequence[UUID], instrument_id: int) -> dict[U
     """What each leg holds of an instrument; legs that hold nothing may be missing."""
     return dict(
         tx.execute(
-            "SELECT leg_id, quantity FROM positions"
-            " WHERE instrument_id = %s AND leg_id = ANY (%s)",
+            "SELECT leg_id, quantity FROM positions WHERE instrument_id = %s AND leg_id = ANY (%s)",
             (instrument_id, list(leg_ids)),
         ).fetchall()
     )
@@ -178,9 +177,7 @@ def insert_positions(tx: Tx, instrument_id: int, rows: Sequence[tuple[UUID, int]
     )
 
 
-def move_quantities(
-    tx: Tx, instrument_id: int, moves: Sequence[tuple[UUID, Decimal]]
-) -> None:
+def move_quantities(tx: Tx, instrument_id: int, moves: Sequence[tuple[UUID, Decimal]]) -> None:
     """Set the new quantities of legs, whose position accounts the caller has locked."""
     tx.execute(
         "UPDATE positions p SET quantity = m.quantity"

@@ -43,23 +43,24 @@ def reconcile(
     lines: list[Difference] = []
     for asset in sorted({instrument.quote for instrument in instruments}):
         unrealised = sum(
-            (account.unrealised.get(one.id, Decimal(0)) for one in instruments if one.quote == asset),
+            (
+                account.unrealised.get(one.id, Decimal(0))
+                for one in instruments
+                if one.quote == asset
+            ),
             Decimal(0),
         )
         equity = account.wallets.get(asset, Decimal(0)) + unrealised
         pending = _pending_transfers(tx, venue.name, asset)
         lines.append(Difference(asset, equity, _owed(tx, asset, marks), -pending))
     held = _net_quantities(tx)
-    for instrument in instruments:
-        lines.append(
-            Difference(
-                instrument.symbol,
-                account.quantities.get(instrument.id, Decimal(0)),
-                held.get(instrument.id, Decimal(0)),
-                Decimal(0),
-            )
+    nothing = Decimal(0)
+    return lines + [
+        Difference(
+            one.symbol, account.quantities.get(one.id, nothing), held.get(one.id, nothing), nothing
         )
-    return lines
+        for one in instruments
+    ]
 
 
 def _owed(tx: Tx, asset: str, marks: Mapping[int, Decimal]) -> Decimal:

@@ -245,7 +245,9 @@ def _book(tx: Tx, instrument_id: int, quantity: Decimal, price: Decimal, fee: De
     ).fetchone()
     held, cost = row if row else (Decimal(0), Decimal(0))
     opposite = held * quantity < 0
-    closing = min(abs(held), abs(quantity)) * (1 if quantity > 0 else -1) if opposite else Decimal(0)
+    closing = (
+        min(abs(held), abs(quantity)) * (1 if quantity > 0 else -1) if opposite else Decimal(0)
+    )
     # Cost leaves in proportion and is rounded once; what is kept is the exact rest.
     released = cost if closing == -held else quantise(cost * -closing / held, 8)
     realised = -closing * price - released

@@ -1,0 +1,81 @@
+"""Copying as durable work: the same actions, one recorded step each.
+
+A signal is published and its workflow enqueued in one transaction. The queue is partitioned by
+flow, so that the signals of one flow are copied one at a time and in order, over all workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from commenda.copying import actions, queries
+from commenda.kit import durable
+from commenda.kit.db import Database, Tx
+from commenda.ledger import Author
+from commenda.trading import Desk, allocate, record, work
+
+SIGNALS = durable.Queue("signals", concurrency=4, partitioned=True)
+COPY_SIGNAL = "copying.copy_signal"
+
+
+def enqueue_copy(tx: Tx, signal_id: UUID, now: datetime) -> str:
+    """Have a worker copy a signal once this transaction commits; the workflow's id."""
+    signal = queries.find_signal(tx, signal_id)
+    workflow_id = f"{COPY_SIGNAL}:{signal_id}"
+    durable.enqueue(
+        tx,
+        COPY_SIGNAL,
+        str(signal_id),
+        now.isoformat(),
+        workflow_id=workflow_id,
+        queue=SIGNALS,
+        partition_key=str(signal.flow_id),
+        order=signal.sequence,
+    )
+    return workflow_id
+
+
+def copy_signal_workflow(database: Database, desk: Desk) -> durable.Workflow:
+    """The workflow that copies one signal at this worker's desk."""
+    return durable.Workflow(COPY_SIGNAL, _copy_signal(database, desk))
+
+
+def _copy_signal(database: Database, desk: Desk) -> Callable[[str, str], None]:
+    def place(order_id: str, at: str) -> None:
+        # The report is read back from the venue in the step that records it.
+        work(database, desk, UUID(order_id), datetime.fromisoformat(at))
+
+    def plan(tx: Tx, signal_id: str, at: str) -> bool:
+        return actions.plan(tx, desk, UUID(signal_id), datetime.fromisoformat(at))
+
+    def intend(tx: Tx, signal_id: str, at: str) -> list[str]:
+        moment = datetime.fromisoformat(at)
+        return [str(one) for one in actions.intend_parents(tx, desk, UUID(signal_id), moment)]
+
+    def note(tx: Tx, order_id: str, at: str) -> None:
+        record(tx, desk, UUID(order_id), _author(at))
+
+    def share(tx: Tx, order_id: str, at: str, chunk: int) -> bool:
+        return allocate(tx, desk, UUID(order_id), _author(at), chunk)
+
+    def finish(tx: Tx, signal_id: str, at: str) -> None:
+        actions.finish(tx, UUID(signal_id), datetime.fromisoformat(at))
+
+    def copy_signal(signal_id: str, at: str) -> None:
+        while durable.step(plan, signal_id, at):
+            pass
+        for order_id in durable.step(intend, signal_id, at):
+            durable.call(place, order_id, at)
+            durable.step(note, order_id, at)
+            chunk = 0
+            while durable.step(share, order_id, at, chunk):
+                chunk += 1
+        durable.step(finish, signal_id, at)
+
+    return copy_signal
+
+
+def _author(at: str) -> Author:
+    return Author("copying", actions.RULES, datetime.fromisoformat(at))
