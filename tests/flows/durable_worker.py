@@ -139,7 +139,7 @@ def main(data: Path) -> None:
         Database.open(Settings(data=data)) as database,
         launch(database, WORKFLOWS, (PLAIN, FLOWS), sweep_seconds=0.5) as worker,
     ):
-        print(worker.slot, flush=True)
+        print(worker.slot.number, flush=True)
         worker.lost.wait()
 
 

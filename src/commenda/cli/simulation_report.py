@@ -52,7 +52,7 @@ def _investors(console: Console, report: Row) -> None:
     for name in ("worst", "p10", "p25", "median", "p75", "p90", "best"):
         table.add_column(name, justify="right")
     table.add_column("pooled", justify="right")
-    table.add_column("with a gain", justify="right")
+    table.add_column("gained", justify="right")
     table.add_row(
         *(percent(outcomes[k]) for k in ("worst", "p10", "p25", "median", "p75", "p90", "best")),
         percent(outcomes["pooledReturn"]),
@@ -71,7 +71,7 @@ def _products(console: Console, products: Sequence[Row]) -> None:
     table = _table("By product (net of fees; expected is the return matrix over the days held)")
     for name in ("profile", "term", "tier"):
         table.add_column(name)
-    for name in ("settled", "principal", "net return", "expected", "with a gain"):
+    for name in ("settled", "principal", "net return", "expected", "gained"):
         table.add_column(name, justify="right")
     for row in products:
         table.add_row(
@@ -79,7 +79,7 @@ def _products(console: Console, products: Sequence[Row]) -> None:
             f"{row['termDays']} d",
             row["tier"],
             str(row["settled"]),
-            money(row["principal"]),
+            money(row["principal"], decimals=0),
             percent(row["netReturn"]),
             percent(row["expectedReturn"]),
             percent(row["shareWithGain"], signed=False),
@@ -90,20 +90,23 @@ def _products(console: Console, products: Sequence[Row]) -> None:
 
 def _creators(console: Console, creators: Sequence[Row]) -> None:
     table = _table("Creators (own book: TWR; followers: settled legs, before fees)")
-    for name in ("creator", "profile", "strategy", "symbol"):
-        table.add_column(name)
-    for name in ("own", "followers", "share earned", "followed", "signals", "score"):
-        table.add_column(name, justify="right")
-    for row in creators:
+    for name in ("creator", "strategy", "symbol"):
+        table.add_column(name, no_wrap=True)
+    for name in ("own", "followers", "earned", "followed", "signals", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    profile = None
+    for row in sorted(creators, key=lambda one: (one["profile"], one["creator"])):
+        if row["profile"] != profile:
+            profile = row["profile"]
+            table.add_row(f"[dim]{profile}[/]")
         table.add_row(
             row["creator"],
-            row["profile"],
-            row["strategy"],
-            row["symbol"],
+            row["strategy"].split("_")[0],
+            row["symbol"].removesuffix("USDT"),
             percent(row["ownReturnTwr"]),
             percent(row["followersReturn"]),
-            money(row["profitShare"]),
-            money(row["followedCapital"]),
+            money(row["profitShare"], decimals=0),
+            money(row["followedCapital"], decimals=0),
             str(row["signals"]),
             f"{Decimal(row['score']):.1f}",
         )
@@ -194,11 +197,11 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
 
 
-def money(value: str | int | None, *, signed: bool = False) -> str:
-    """An amount with thousands separators and two decimals."""
-    return "-" if value is None else f"{Decimal(value):{'+' if signed else ''},.2f}"
+def money(value: str | int | None, *, signed: bool = False, decimals: int = 2) -> str:
+    """An amount with thousands separators."""
+    return "-" if value is None else f"{Decimal(value):{'+' if signed else ''},.{decimals}f}"
 
 
 def percent(value: str | None, *, signed: bool = True) -> str:
     """A fraction in percent; '-' where there is none."""
-    return "-" if value is None else f"{Decimal(value) * 100:{'+' if signed else ''}.2f} %"
+    return "-" if value is None else f"{Decimal(value) * 100:{'+' if signed else ''}.2f}%"

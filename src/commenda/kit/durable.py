@@ -22,14 +22,10 @@ Measured, and what this page does about it (docs/decisions/0003-durable-work.md 
   step. So a step opens the transaction before it calls the action.
 - DBOS tells a lost server by the words "connection failed". psycopg 3.3 says "connection is bad"
   of a server that is down, and a restart failed or stranded workflows. So `_engine` says both.
-- A worker recovers only what carries its own executor id, and two live workers with one id run the
-  same steps twice (one of the two commits is refused; a `call` simply happens twice). So the id is
-  a slot, held by a session advisory lock: nobody can share it, and it is free the moment its
-  process dies. All workers sweep up what free slots left behind.
-- Workflows belong to a version, here a hash of their modules' source, and only workers of the
-  newest version take new work. An older release that is started again would idle for ever; so it
-  becomes the newest when no worker of a newer one is alive. Workers of the newest version also
-  continue what other versions left; DBOS refuses a step that has changed its name.
+- Two live workers with one executor id run steps twice (of two transactions one is refused, but a
+  `call` happens twice), and a dead worker's workflows wait for its id to return: `kit/slots.py`.
+- A workflow's version is a hash of the modules that hold workflows. A workflow continued by other
+  code than began it fails at the first step whose name or place has changed, and says so.
 - Queues are polled: work waits half an interval on average, a worker takes at most `concurrency`
   workflows for each poll, and a partition runs at most one.
 """
@@ -47,18 +43,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import count
-from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import psycopg
 from psycopg import conninfo, sql
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from commenda.kit.db import APP_ROLE, Database, Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.slots import Slot
 
 if TYPE_CHECKING:  # importing DBOS takes 0.4 s: only a worker and a migration pay for it
     from dbos import SQLAlchemyDatasource
@@ -66,7 +62,6 @@ if TYPE_CHECKING:  # importing DBOS takes 0.4 s: only a worker and a migration p
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SLOTS = 0x636F6D77  # "comw": the worker in slot n holds the advisory lock (_SLOTS, n)
 _PREPARING = 0x636F6D64  # "comd": one process at a time prepares a database
 
 _log = logging.getLogger(__name__)
@@ -233,10 +228,12 @@ def prepare(owner_url: str) -> bool:
     with psycopg.connect(owner_url, autocommit=True) as connection:
         # Not pg_advisory_lock: a process waiting inside it has a snapshot, and the other one's
         # CREATE INDEX CONCURRENTLY would wait for that snapshot, for ever.
-        while not _true(connection, "SELECT pg_try_advisory_lock(%s)", _PREPARING):
+        while not connection.execute(
+            "SELECT 1 WHERE pg_try_advisory_lock(%s)", (_PREPARING,)
+        ).fetchone():
             time.sleep(0.1)
-        made = "SELECT obj_description(to_regnamespace('dbos')::oid, 'pg_namespace') = %s"
-        if _true(connection, made, release):
+        made_by = "SELECT obj_description(to_regnamespace('dbos')::oid, 'pg_namespace')"
+        if connection.execute(made_by).fetchone() == (release,):
             return False
         from dbos import DBOS, SQLAlchemyDatasource
 
@@ -269,16 +266,21 @@ def launch(
     from dbos import DBOS, SQLAlchemyDatasource
 
     at_once = sum(queue.concurrency for queue in queues)
+    url = _url(database.app_url).render_as_string(hide_password=False)
+    version = _version(workflows)
+    slot = Slot(database.app_url, version)
     _running = worker = Durable(
-        database.app_url, _version(workflows), system_connections, at_once, sweep_seconds
+        slot=slot,
+        system_engine=_engine(url, system_connections, "commenda durable"),
+        step_engine=_engine(url, at_once, "commenda steps"),
+        sweep_seconds=sweep_seconds,
     )
     try:
-        url = _url(database.app_url).render_as_string(hide_password=False)
         DBOS(
             config={
                 "name": "commenda",
-                "application_version": worker.version,
-                "executor_id": f"worker-{worker.slot}",
+                "application_version": version,
+                "executor_id": slot.executor_id,
                 "system_database_url": url,
                 "system_database_engine": worker.system_engine,
                 "run_migrations": False,
@@ -302,8 +304,7 @@ def launch(
                 polling_interval_sec=queue.poll_seconds,
                 on_conflict="always_update",
             )
-        worker.sweep()
-        worker.watcher.start()
+        worker.watch()
     except BaseException:
         worker.stop(0)
         raise
@@ -320,20 +321,16 @@ class Durable:
     datasource: SQLAlchemyDatasource
 
     def __init__(
-        self, app_url: str, version: str, connections: int, at_once: int, sweep_seconds: float
+        self, *, slot: Slot, system_engine: Engine, step_engine: Engine, sweep_seconds: float
     ) -> None:
-        self.version = version
-        self.system_engine = _engine(app_url, connections, "commenda durable")
-        self.step_engine = _engine(app_url, at_once, "commenda steps")
-        self.watcher = threading.Thread(target=self._watch, name="commenda-slot", daemon=True)
+        self.slot = slot
+        self.system_engine = system_engine
+        self.step_engine = step_engine
         self.lost = threading.Event()
-        self._stopping = threading.Event()
+        self._inside: set[str] = set()  # the workflows that are running here
         self._sweep_seconds = sweep_seconds
-        self._running: set[str] = set()
-        self._suspects: set[tuple[str, str]] = set()
-        self._app_url = app_url
-        self._session = self._connect()
-        self.slot = next(slot for slot in count() if self._hold(slot))
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="commenda-slot", daemon=True)
 
     def stop(self, timeout: float = 10.0) -> None:
         """Take no more work, give what runs `timeout` seconds to finish, and free the slot.
@@ -344,12 +341,12 @@ class Durable:
         from dbos import DBOS
 
         self._stopping.set()
-        if self.watcher.is_alive():
-            self.watcher.join()
+        if self._watcher.is_alive():
+            self._watcher.join()
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=math.ceil(timeout))
         self.step_engine.dispose()
         self.system_engine.dispose()
-        self._session.close()
+        self.slot.close()
         _running = None
 
     def __enter__(self) -> Self:
@@ -359,111 +356,33 @@ class Durable:
         self.stop()
 
     def noticing(self, run: Callable[P, None]) -> Callable[P, None]:
-        """`run`, so that `sweep` knows which workflows are inside it."""
+        """`run`, so that the sweep knows which workflows are inside it."""
         from dbos import DBOS
 
         @functools.wraps(run)
         def noticed(*args: P.args, **kwargs: P.kwargs) -> None:
             workflow_id = DBOS.workflow_id or ""
-            self._running.add(workflow_id)
+            self._inside.add(workflow_id)
             try:
                 run(*args, **kwargs)
             finally:
-                self._running.discard(workflow_id)
+                self._inside.discard(workflow_id)
 
         return noticed
 
-    def sweep(self) -> int:
-        """Put abandoned workflows back into their queues, at their old place; how many.
-
-        Abandoned are those of a free slot, and those of this one that nothing here runs (the
-        server went down between claim and start). Two sweeps in a row must find them so, under
-        the same claim: a worker whose connection broke has that long to take its slot again, and
-        a workflow that somebody has claimed meanwhile stays with him.
-        """
-        own = f"worker-{self.slot}"
-        claims = self._session.execute(
-            _UNATTENDED,
-            {"own": own, "version": self.version, "newest": self._is_newest(), "slots": _SLOTS},
-        ).fetchall()
-        suspects = {
-            (workflow_id, claim)
-            for workflow_id, claim, executor in claims
-            if executor != own or workflow_id not in self._running
-        }
-        abandoned = suspects & self._suspects
-        self._suspects = suspects
-        if abandoned:
-            workflow_ids, held_claims = zip(*abandoned, strict=True)
-            values = (self.version, list(workflow_ids), list(held_claims))
-            adopted = self._session.execute(_PUT_BACK, values).rowcount
-            _log.warning("worker %s puts back %s abandoned workflows", self.slot, adopted)
-        return len(abandoned)
-
-    def _is_newest(self) -> bool:
-        """Whether this version takes new work, which it does if no newer one has a live worker."""
-        from dbos import DBOS
-
-        newest = DBOS.get_latest_application_version()["version_name"]
-        alive = (
-            "SELECT EXISTS (SELECT FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = %s)"
-        )
-        if newest == self.version or _true(self._session, alive, f"commenda worker {newest}"):
-            return bool(newest == self.version)
-        DBOS.set_latest_application_version(self.version)
-        return True
+    def watch(self) -> None:
+        """Keep the slot and sweep, now and every so often."""
+        self.slot.sweep(self._inside)
+        self._watcher.start()
 
     def _watch(self) -> None:
-        while not self._stopping.wait(self._sweep_seconds):
+        while self.slot.held and not self._stopping.wait(self._sweep_seconds):
             try:
-                if self._session.closed:
-                    self._session = self._connect()
-                    if not self._hold(self.slot):
-                        _log.error("worker %s: another worker has taken the slot", self.slot)
-                        self.lost.set()
-                        return
-                self.sweep()
-            except (psycopg.Error, SQLAlchemyError) as error:
-                _log.warning("worker %s could not sweep: %s", self.slot, error)
-
-    def _hold(self, slot: int) -> bool:
-        return _true(self._session, "SELECT pg_try_advisory_lock(%s, %s)", _SLOTS, slot)
-
-    def _connect(self) -> psycopg.Connection[TupleRow]:
-        """The session that holds the slot; if this machine goes, the server knows in 20 s."""
-        return psycopg.connect(
-            self._app_url,
-            autocommit=True,
-            application_name=f"commenda worker {self.version}",
-            options="-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
-            " -c tcp_keepalives_count=2",
-        )
-
-
-# Running, or taken up again by another version and not run since; of this version, or of any if
-# this is the newest; and belonging to this worker or to a slot that nobody holds.
-_UNATTENDED: LiteralString = """
-    SELECT workflow_uuid, coalesce(owner_xid, ''), executor_id
-    FROM dbos.workflow_status
-    WHERE executor_id LIKE 'worker-%%'
-      AND (status = 'PENDING' OR status = 'ENQUEUED' AND application_version <> %(version)s)
-      AND (application_version = %(version)s OR %(newest)s)
-      AND (executor_id = %(own)s OR executor_id NOT IN (
-            SELECT 'worker-' || objid
-            FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-            WHERE datname = current_database() AND locktype = 'advisory' AND classid = %(slots)s))
-"""
-
-# What DBOS's own recovery does, for a given claim. Every claim has a token of its own.
-_PUT_BACK: LiteralString = """
-    UPDATE dbos.workflow_status
-    SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL,
-        application_version = %s, updated_at = extract(epoch FROM clock_timestamp()) * 1000
-    WHERE status IN ('PENDING', 'ENQUEUED')
-      AND (workflow_uuid, coalesce(owner_xid, '')) IN (
-            SELECT * FROM unnest(%s::text[], %s::text[]))
-"""
+                self.slot.sweep(self._inside)
+            except psycopg.Error as error:
+                _log.warning("%s could not sweep: %s", self.slot.executor_id, error)
+        if not self.slot.held:
+            self.lost.set()
 
 
 def _version(workflows: Sequence[Workflow]) -> str:
@@ -473,10 +392,10 @@ def _version(workflows: Sequence[Workflow]) -> str:
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
 
 
-def _engine(dsn: str, connections: int, application_name: str) -> Engine:
+def _engine(url: str, connections: int, application_name: str) -> Engine:
     """A pool whose failure to connect DBOS recognises as one, and tries again."""
     engine = create_engine(
-        _url(dsn),
+        url,
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
@@ -503,8 +422,3 @@ def _url(dsn: str) -> URL:
         database=parts.pop("dbname", None),
         query=parts,
     )
-
-
-def _true(connection: psycopg.Connection[TupleRow], query: LiteralString, *values: object) -> bool:
-    row = connection.execute(query, values).fetchone()
-    return row is not None and row[0] is True

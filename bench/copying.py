@@ -1,0 +1,137 @@
+"""How fast a signal reaches 10,000 books: an entry and an exit, from plan to finish."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+from bench.kit import Figure, durability, fresh_database, machine, median, show, spread, vacuum
+from bench.population import (
+    HOUR,
+    START,
+    author,
+    follow_all,
+    fund_investors,
+    open_desk,
+    open_flow,
+    publish,
+)
+from commenda.copying import actions as copying_actions
+from commenda.copying import copy_signal
+from commenda.kit.db import Database
+from commenda.operations import verify
+from commenda.trading import actions as trading_actions
+from commenda.trading import carry_out_transfers
+
+FOLLOWERS = 10_000
+SIGNALS = 3
+AIM = 12_000
+STEPS = {
+    "plan": (copying_actions, "plan"),
+    "intend": (copying_actions, "intend_parents"),
+    "work": (trading_actions, "work"),
+    "record": (trading_actions, "record"),
+    "allocate": (trading_actions, "allocate"),
+    "finish": (copying_actions, "finish"),
+}
+
+
+@contextmanager
+def steps_timed() -> Iterator[dict[str, float]]:
+    """Seconds inside each step of `copy_signal`, which itself runs as it is."""
+    seconds: dict[str, float] = defaultdict(float)
+
+    def timed(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return step(*args, **kwargs)
+            finally:
+                seconds[name] += time.perf_counter() - begun
+
+        return run
+
+    with ExitStack() as patches:
+        for name, (module, attribute) in STEPS.items():
+            step = timed(name, getattr(module, attribute))
+            patches.enter_context(patch.object(module, attribute, step))
+        yield seconds
+
+
+def main() -> None:
+    """Print executions a second for entries and exits, and where the seconds go."""
+    with fresh_database() as database:
+        amounts = [Decimal(1_000 + number % 4_001) for number in range(FOLLOWERS)]
+        runs = _measure(database, amounts)
+        with database.transaction() as tx:
+            findings = list(verify(tx))
+        note = machine(database)
+    figures = []
+    for kind, measured in runs.items():
+        speeds = [FOLLOWERS / total for total, _ in measured]
+        rate = median(speeds)
+        ratio = f"{rate / AIM:.2f} of the aim" if kind != "first entry" else ""
+        aim = f">= {AIM:,}" if kind != "first entry" else ""
+        figures.append(Figure(f"{kind} ({spread(speeds)})", rate, "executions/s", ratio, aim))
+        total = median([seconds for seconds, _ in measured])
+        named = {step: median([each[step] for _, each in measured]) for step in STEPS}
+        named["commits and the rest"] = total - sum(named.values())
+        for step, seconds in named.items():
+            figures.append(Figure(f"    {step}", seconds, "s", f"{seconds / total:.0%}"))
+    show(
+        f"copying: one signal to {FOLLOWERS:,} followers, median of {SIGNALS} signals",
+        figures,
+        "first entry: opens the position accounts; it is the warm-up of the entries",
+        f"verify: {'clean' if not findings else findings[:3]}; {durability(False)}",
+        note,
+    )
+
+
+def _measure(
+    database: Database, amounts: list[Decimal]
+) -> dict[str, list[tuple[float, dict[str, float]]]]:
+    """(seconds, seconds by step) of the first entry, and of each entry and exit after it."""
+    desk = open_desk(database, ["BTCUSDT"], 2 * SIGNALS + 8)
+    with database.transaction() as tx:
+        flow = open_flow(tx, "creator", desk.feed.instruments[0])
+        investors = fund_investors(tx, amounts)
+        follow_all(tx, desk, flow, investors, amounts)
+    carry_out_transfers(database, desk.venue, author())
+    vacuum(database)
+    runs: dict[str, list[tuple[float, dict[str, float]]]] = {
+        "first entry": [],
+        "entry": [],
+        "exit": [],
+    }
+    now = START
+    for lap in range(SIGNALS + 1):
+        for kind, target in (("entry", Decimal("0.5")), ("exit", Decimal(0))):
+            now += HOUR
+            signal_id = publish(database, desk, flow, target, now)
+            with steps_timed() as seconds:
+                begun = time.perf_counter()
+                copy_signal(database, desk, signal_id, now)
+                total = time.perf_counter() - begun
+            if lap:
+                runs[kind].append((total, dict(seconds)))
+            elif kind == "entry":
+                runs["first entry"].append((total, dict(seconds)))
+    _require_all_executed(database)
+    return runs
+
+
+def _require_all_executed(database: Database) -> None:
+    with database.transaction() as tx:
+        row = tx.execute(
+            "SELECT count(*), count(*) FILTER (WHERE status = 'completed') FROM signal_executions"
+        ).fetchone()
+    assert row == ((SIGNALS + 1) * 2 * FOLLOWERS,) * 2, f"executions, completed: {row}"
+
+
+if __name__ == "__main__":
+    main()

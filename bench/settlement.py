@@ -1,0 +1,169 @@
+"""How fast matured subscriptions are settled: 10,000 of them, through the one settlement path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from bench.kit import Figure, durability, fresh_database, machine, median, show, spread, vacuum
+from bench.population import (
+    ASSET,
+    HOUR,
+    START,
+    author,
+    fund_investors,
+    open_desk,
+    open_flow,
+    trade,
+)
+from commenda.copying import Flow
+from commenda.kit import ids
+from commenda.kit.db import Database
+from commenda.managed import (
+    Door,
+    ExpectedReturn,
+    FeeTerms,
+    Offer,
+    Product,
+    Profile,
+    Request,
+    activate_due,
+    authorise_custody,
+    liquidate_due,
+    list_flow,
+    mature_due,
+    publish_offer,
+    request_liquidation,
+    settle_due,
+    subscribe,
+)
+from commenda.managed.settlement import SETTLEMENT_BATCH
+from commenda.operations import verify
+from commenda.referrals import refer
+from commenda.trading import Desk, carry_out_transfers, reconcile
+
+SUBSCRIPTIONS = 10_000
+CREATORS = 12
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+TERM_DAYS = 7
+AIM = 1_000
+PRODUCT = ids.derive("product", "bench")
+
+
+def main() -> None:
+    """Print settlements a second, and whether the books are clean afterwards."""
+    with fresh_database() as database:
+        begun = time.perf_counter()
+        desk, now = _build(database)
+        built = time.perf_counter() - begun
+        before = _findings(database, desk, now)
+        seconds, settled = _settle_all(database, desk, now)
+        with_cash_back = carry_out_transfers(database, desk.venue, author(now))
+        after = _findings(database, desk, now)
+        note = machine(database)
+    assert settled == SUBSCRIPTIONS, f"{settled} of {SUBSCRIPTIONS} were settled"
+    rates = [SETTLEMENT_BATCH / each for each in seconds]
+    show(
+        f"settlement: {SUBSCRIPTIONS:,} liquidated subscriptions, batches of {SETTLEMENT_BATCH}",
+        [
+            Figure(
+                f"batches ({spread(rates)})",
+                median(rates),
+                "settlements/s",
+                f"{median(rates) / AIM:.2f} of the aim",
+                f">= {AIM:,}",
+            ),
+            Figure("all of them", sum(seconds), "s"),
+            Figure("    preparation, not counted", built, "s"),
+        ],
+        f"before: {before}; after: {after}; {with_cash_back} transfers of cash back",
+        durability(False),
+        note,
+    )
+
+
+def _settle_all(database: Database, desk: Desk, now: datetime) -> tuple[list[float], int]:
+    """Seconds of each batch with its commit, and how many were settled."""
+    seconds: list[float] = []
+    total = 0
+    while True:
+        begun = time.perf_counter()
+        with database.transaction() as tx:
+            settled = settle_due(tx, now, desk.venue.name)
+        if not settled:
+            return seconds, total
+        seconds.append(time.perf_counter() - begun)
+        total += settled
+
+
+def _findings(database: Database, desk: Desk, now: datetime) -> str:
+    with database.transaction() as tx:
+        found = [str(one) for one in verify(tx)]
+    with database.transaction() as tx:
+        differences = reconcile(tx, desk.venue, desk.feed.instruments, desk.marks(now), now)
+    found += [str(one) for one in differences if one.unexplained]
+    return f"{len(found)} findings, such as {found[0]}" if found else "verify and reconcile clean"
+
+
+def _build(database: Database) -> tuple[Desk, datetime]:
+    """A business whose subscriptions have all traded, matured and been liquidated."""
+    desk = open_desk(database, SYMBOLS, (TERM_DAYS + 2) * 24)
+    instruments = desk.feed.instruments
+    with database.transaction() as tx:
+        publish_offer(tx, _offer())
+        flows = [
+            open_flow(tx, f"creator-{number}", instruments[number % len(instruments)])
+            for number in range(CREATORS)
+        ]
+        for flow in flows:
+            list_flow(tx, flow.id, Profile.BALANCED, START)
+    clock = [time.perf_counter()]
+    _subscribe_all(database)
+    clock.append(time.perf_counter())
+    vacuum(database)
+    now = START + HOUR
+    while _activate(database, desk, now):
+        pass
+    clock.append(time.perf_counter())
+    carry_out_transfers(database, desk.venue, author(now))
+    vacuum(database)
+    end = now + timedelta(days=TERM_DAYS)
+    for number, flow in enumerate(flows):
+        trade(database, desk, flow, _target(desk, flow, now, end, right=number % 4 != 0), now)
+    clock.append(time.perf_counter())
+    _liquidate_all(database, desk, end)
+    clock.append(time.perf_counter())
+    print([round(b - a, 1) for a, b in zip(clock, clock[1:], strict=False)])
+    vacuum(database)
+    return desk, end
+
+
+def _offer() -> Offer:
+    product = Product(
+        PRODUCT, Profile.BALANCED, TERM_DAYS, "silver", ASSET, Decimal(2_000), Decimal(10_000)
+    )
+    terms = FeeTerms(
+        management_fee=Decimal("0.01"),
+        hurdle=Decimal("0.02"),
+        profit_share=Decimal("0.20"),
+        platform_cut=Decimal("0.30"),
+        referral_rates=(Decimal("0.20"), Decimal("0.10")),
+    )
+    return Offer(product, terms, ExpectedReturn(Decimal("0.12"), Decimal(2), Decimal(5)), START)
+
+
+def _subscribe_all(database: Database) -> None:
+    """An investor for each subscription; every other one was brought by an earlier one."""
+    amounts = [Decimal(2_000 + 7 * number % 8_001) for number in range(SUBSCRIPTIONS)]
+    with database.transaction() as tx:
+        investors = fund_investors(tx, amounts)
+    for begin in range(0, SUBSCRIPTIONS, 500):
+        with database.transaction() as tx:
+            for number in range(begin, min(begin + 500, SUBSCRIPTIONS)):
+                _subscribe_one(tx, investors, number, amounts[number])
+
+
+def _subscribe_one(tx: object, investors: Sequence[UUID], number: int, amount: Decimal) -> None: ...
