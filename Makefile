@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: install demo test lint fmt bench clean
+.PHONY: help install demo test lint fmt bench lock clean
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
-	@grep -hE '^[a-z]+: .*##|^[a-z]+: +##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Commenda needs Python 3.11 or newer: make PYTHON=python3.12 …")'
@@ -37,9 +37,15 @@ fmt: install     ## format the code
 bench: install   ## print figures and ratios; never part of the tests
 	$(BIN)/python -m bench
 
-lock:            ## pin the dependencies again (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+UV := .cache/uv/bin/uv
+
+lock: $(UV)      ## pin the dependencies again
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+
+$(UV):
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip install --quiet uv
 
 clean:           ## remove the environment and every cache
 	rm -rf $(VENV) .commenda .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
+from itertools import pairwise
 
 from bench.kit import Figure, durability, fresh_database, machine, median, show, spread, vacuum
 from bench.population import (
@@ -50,6 +49,7 @@ CREATORS = 12
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 TERM_DAYS = 7
 AIM = 1_000
+SECRET = b"bench"
 PRODUCT = ids.derive("product", "bench")
 
 
@@ -136,7 +136,7 @@ def _build(database: Database) -> tuple[Desk, datetime]:
     clock.append(time.perf_counter())
     _liquidate_all(database, desk, end)
     clock.append(time.perf_counter())
-    print([round(b - a, 1) for a, b in zip(clock, clock[1:], strict=False)])
+    print([round(b - a, 1) for a, b in pairwise(clock)])
     vacuum(database)
     return desk, end
 
@@ -163,7 +163,35 @@ def _subscribe_all(database: Database) -> None:
     for begin in range(0, SUBSCRIPTIONS, 500):
         with database.transaction() as tx:
             for number in range(begin, min(begin + 500, SUBSCRIPTIONS)):
-                _subscribe_one(tx, investors, number, amounts[number])
+                investor, amount = investors[number], amounts[number]
+                if number % 2:
+                    refer(tx, investor, investors[number // 2], START)
+                authorise_custody(tx, author(), investor, ASSET, amount)
+                outcome = subscribe(
+                    tx, author(), Request(investor, PRODUCT, amount, "bench"), SECRET
+                )
+                assert outcome.get("status") == "RESERVED", outcome
 
 
-def _subscribe_one(tx: object, investors: Sequence[UUID], number: int, amount: Decimal) -> None: ...
+def _activate(database: Database, desk: Desk, now: datetime) -> int:
+    with database.transaction() as tx:
+        return activate_due(tx, author(now), desk.venue.name)
+
+
+def _target(desk: Desk, flow: Flow, begin: datetime, end: datetime, *, right: bool) -> Decimal:
+    """An exposure on the side that turns out to be right, or wrong: some gain and some lose."""
+    rises = desk.marks(end)[flow.instrument_id] > desk.marks(begin)[flow.instrument_id]
+    return Decimal("0.9") if rises is right else Decimal("-0.9")
+
+
+def _liquidate_all(database: Database, desk: Desk, now: datetime) -> None:
+    with database.transaction() as tx:
+        mature_due(tx, now)
+        rows = tx.execute("SELECT id FROM managed_subscriptions WHERE status = 'MATURED'")
+        request_liquidation(tx, author(now), [row[0] for row in rows], Door.OPERATOR)
+    liquidated = liquidate_due(database, desk, author(now))
+    assert liquidated == SUBSCRIPTIONS, f"{liquidated} of {SUBSCRIPTIONS} were liquidated"
+
+
+if __name__ == "__main__":
+    main()

@@ -7,14 +7,17 @@ used for nothing else). Tables are emptied between tests; the schema is built on
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from commenda.kit.db import Database
 from commenda.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests share `world`
+from world import empty
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +34,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture
 def db(database: Database) -> Database:
-    with psycopg.connect(database.owner_url, autocommit=True) as owner:
-        tables = owner.execute(
-            "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
-            " WHERE schemaname IN ('public', 'paper') AND tablename <> 'schema_migrations'"
-        ).fetchone()
-        assert tables is not None
-        owner.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")
+    empty(database)
     return database
 
 

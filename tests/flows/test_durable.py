@@ -15,9 +15,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from commenda.kit import durable, slots
-from commenda.kit.db import Database, _EmbeddedServer
+from commenda.kit.db import Database, _EmbeddedServer, _forget_dead_processes
 from commenda.kit.durable import Durable, enqueue, failures, pending, wait
 from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
@@ -52,6 +53,7 @@ def server(data: Path) -> Iterator[Database]:
         with psycopg.connect(database.owner_url) as owner:
             owner.execute(toy.TABLES)
         yield database
+        _forget_dead_processes(data / "postgres")  # killed workers would keep the server alive
 
 
 @pytest.fixture
@@ -190,6 +192,15 @@ def test_a_step_that_loses_its_connection_is_retried(database: Database, worker:
     wait(database)
     assert toy.ATTEMPTS == ["cut", "cut"]
     assert effects(database) == ["w: after"]
+
+
+def test_a_server_that_is_down_is_worth_another_try() -> None:
+    from dbos._utils import retriable_postgres_exception  # what DBOS asks before it retries
+
+    engine = durable._engine("postgresql+psycopg://someone@/any?host=/nowhere", 1, "test")
+    with pytest.raises(OperationalError) as down:
+        engine.connect()
+    assert retriable_postgres_exception(down.value)
 
 
 def test_a_refused_step_leaves_nothing_and_its_workflow_is_listed_as_failed(
@@ -368,6 +379,15 @@ def held_slots(database: Database) -> list[object]:
         "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = %s",
         slots._SLOTS,
     )
+
+
+def test_a_clean_stop_lets_running_work_finish(database: Database) -> None:
+    running = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING'"
+    with launch(database):
+        put(database, "toy.slow", "w", workflow_id="w")
+        eventually(lambda: column(database, running) == [1])
+    assert effects(database) == ["w: begin", "w: end"]
+    assert column(database, "SELECT status FROM dbos.workflow_status") == ["SUCCESS"]
 
 
 # --- Releases --------------------------------------------------------------------------------

@@ -407,6 +407,8 @@ def _engine(url: str, connections: int, application_name: str) -> Engine:
         try:
             return psycopg.connect(*args, **options)
         except psycopg.OperationalError as error:
+            if "connection failed" in str(error):
+                raise
             raise psycopg.OperationalError(f"connection failed: {error}") from error
 
     return engine

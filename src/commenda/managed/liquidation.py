@@ -154,9 +154,13 @@ def _conclude(tx: Tx, author: Author, batch_id: UUID) -> int:
     attempts = tx.execute(
         "SELECT a.subscription_id, a.attempt FROM liquidation_attempts a"
         " JOIN managed_subscriptions s ON s.id = a.subscription_id"
-        " WHERE a.batch_id = %s AND a.outcome IS NULL ORDER BY a.subscription_id FOR UPDATE OF s",
+        " WHERE a.batch_id = %s AND a.outcome IS NULL ORDER BY a.subscription_id"
+        " FOR UPDATE OF a, s",
         (batch_id,),
     ).fetchall()
+    # What another call of the same batch has asked for and not yet sold is that call's to conclude.
+    waiting = in_flight(tx, [row[0] for row in attempts])
+    attempts = [row for row in attempts if row[0] not in waiting]
     subscriptions = [row[0] for row in attempts]
     holding = {row[0] for row in open_quantities(tx, subscriptions)}
     reasons = _reasons(tx, batch_id)
@@ -181,8 +185,9 @@ def _conclude(tx: Tx, author: Author, batch_id: UUID) -> int:
     )
     tx.execute(
         "UPDATE liquidation_attempts a SET outcome = s.status, reason = s.failure_reason"
-        " FROM managed_subscriptions s WHERE s.id = a.subscription_id AND a.batch_id = %s",
-        (batch_id,),
+        " FROM managed_subscriptions s WHERE s.id = a.subscription_id AND a.batch_id = %s"
+        "  AND a.subscription_id = ANY (%s)",
+        (batch_id, subscriptions),
     )
     tx.execute(
         "UPDATE liquidation_batches SET concluded_at = %s WHERE id = %s", (author.now, batch_id)

@@ -31,7 +31,7 @@ from commenda.copying import (
 )
 from commenda.identity import register_users
 from commenda.kit import clock, durable, ids
-from commenda.kit.db import Tx
+from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author, Owner, OwnerKind
 from commenda.managed import (
@@ -52,13 +52,34 @@ from commenda.managed import (
 from commenda.referrals import refer, release_due
 from commenda.simulate.business import RULES, Business
 from commenda.simulate.population import Investor, population, product_id
-from commenda.simulate.scenario import ASSET
+from commenda.simulate.scenario import ASSET, Scenario
 from commenda.trading import carry_out_transfers, post_funding, record_nav
 
 HOUR = 3600
 DAY = 86400
 QUEUE_PATIENCE = 120.0
 """Wall seconds to wait for a worker before a queued replay gives up."""
+
+
+def begin(database: Database, scenario: Scenario) -> None:
+    """Claim a database for one scenario and seed, before anything of it is written there.
+
+    Code `other_scenario` when it was begun with another.
+    """
+    with database.transaction() as tx:
+        tx.execute(
+            "INSERT INTO replays (scenario, begun_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (scenario.digest, scenario.start),
+        )
+        row = tx.execute("SELECT scenario FROM replays").fetchone()
+    assert row is not None
+    if row[0] != scenario.digest:
+        raise CommendaError(
+            "other_scenario",
+            "This run was begun with another scenario or seed",
+            field="--resume",
+            mend="resume it with the scenario and seed that began it",
+        )
 
 
 @dataclass(slots=True)
@@ -98,23 +119,12 @@ class Replay:
             yield ts
 
     def _resume(self) -> int | None:
-        """Begin, or find the last whole tick and what the open one has done already."""
-        scenario = self.business.scenario
+        """Find the last whole tick and what the open one has done already; None at the start."""
+        begin(self.business.database, self.business.scenario)
         with self.business.database.transaction() as tx:
-            tx.execute(
-                "INSERT INTO replays (scenario, begun_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                (scenario.digest, scenario.start),
-            )
-            row = tx.execute("SELECT scenario, tick, open_tick, steps_done FROM replays").fetchone()
+            row = tx.execute("SELECT tick, open_tick, steps_done FROM replays").fetchone()
         assert row is not None
-        digest, last, open_tick, steps = row
-        if digest != scenario.digest:
-            raise CommendaError(
-                "other_scenario",
-                "This run was begun with another scenario or seed",
-                field="--resume",
-                mend="resume it with the scenario and seed that began it",
-            )
+        last, open_tick, steps = row
         self.done = {f"{open_tick}:{step}" for step in steps}
         return last  # type: ignore[no-any-return]
 

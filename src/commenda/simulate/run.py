@@ -11,7 +11,7 @@ from typing import Any
 from commenda.kit.db import Database
 from commenda.settings import Settings
 from commenda.simulate.business import open_business
-from commenda.simulate.replay import Replay
+from commenda.simulate.replay import Replay, begin
 from commenda.simulate.report import report
 from commenda.simulate.scenario import Scenario
 
@@ -28,6 +28,7 @@ def simulate(scenario: Scenario, data: Path, progress: Progress | None = None) -
     begun = time.perf_counter()
     # A replay that loses its last commits does them again, so it need not wait for the disk.
     with Database.open(Settings(data=data, durable_commits=False, pool_size=4)) as database:
+        begin(database, scenario)
         replay = Replay(open_business(scenario, database))
         ticks = replay.ticks()
         opened = time.perf_counter()

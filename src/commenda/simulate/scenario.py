@@ -179,13 +179,12 @@ def _venue(table: _Table) -> VenuePart:
 
 
 def _flow(table: _Table) -> FlowPart:
-    params = table.raw.get("params", {})
     return FlowPart(
         creator=table.text("creator"),
         profile=Profile(table.choice("profile", tuple(Profile))),
         strategy=table.text("strategy"),
         symbol=table.text("symbol"),
-        params=params if isinstance(params, dict) else {},
+        params=table.table("params").raw if "params" in table.raw else {},
     )
 
 
@@ -204,7 +203,7 @@ def _products(table: _Table) -> ProductsPart:
             hurdle=fees.rate("hurdle"),
             profit_share=fees.rate("profit_share"),
             platform_cut=fees.rate("platform_cut"),
-            referral_rates=tuple(Decimal(rate) for rate in fees.texts("referral_rates")),
+            referral_rates=tuple(fees.decimals("referral_rates")),
         ),
         expected={
             profile: ExpectedReturn(expected.decimal(profile), warning, alert)
@@ -230,6 +229,14 @@ def _investors(table: _Table) -> InvestorsPart:
 
 def _require_sound(scenario: Scenario) -> None:
     listed = set(scenario.market.symbols)
+    if not scenario.days:
+        raise _bad("days", scenario.days, "replay one day or more")
+    for tier in scenario.products.tiers:
+        if not 0 < tier.minimum <= tier.maximum:
+            raise _bad("products.tiers.minimum", str(tier.minimum), "0 < minimum <= maximum")
+    for outage in scenario.venue.outages:
+        if outage.symbol is not None and outage.symbol not in listed:
+            raise _bad("venue.outages.symbol", outage.symbol, "list it under market.symbols")
     for flow in scenario.flows:
         if flow.symbol not in listed:
             raise _bad("creators.flows.symbol", flow.symbol, "list it under market.symbols")
@@ -288,6 +295,10 @@ class _Table:
             raise _bad(self._path(key), value, "write a finite number")
         return number
 
+    def decimals(self, key: str) -> list[Decimal]:
+        values = self._get(key, list, 'a list of numbers in quotes, such as "0.05"')
+        return [_Table({key: value}, self.name).decimal(key) for value in values]
+
     def rate(self, key: str) -> Decimal:
         number = self.decimal(key)
         if not 0 <= number <= 1:
@@ -311,7 +322,7 @@ class _Table:
 
     def integers(self, key: str) -> list[int]:
         values = self._get(key, list, "a list of whole numbers")
-        if not values or not all(isinstance(one, int) and one > 0 for one in values):
+        if not values or not all(type(one) is int and one > 0 for one in values):
             raise _bad(self._path(key), values, "list whole numbers above 0")
         return list(values)
 

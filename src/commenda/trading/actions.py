@@ -140,7 +140,7 @@ def record(
     tx: Tx, desk: Desk, order_id: UUID, author: Author, report: Report | None = None
 ) -> None:
     """Store an order's terminal report (the venue's, if none is handed in) and post its fills."""
-    order = queries.find_order(tx, order_id)
+    order = queries.find_order(tx, order_id, lock=True)
     report = report or desk.venue.lookup(order.id)
     assert report is not None, "an order is recorded after the venue worked it"
     if order.status is not OrderStatus.INTENDED:
@@ -186,7 +186,7 @@ def _transit_accounts(tx: Tx, order: Order, asset: str) -> list[int]:
 
 def allocate(tx: Tx, desk: Desk, order_id: UUID, author: Author, chunk: int = 0) -> bool:
     """Share out one chunk of a terminal order's fills; True while more chunks follow."""
-    order = queries.find_order(tx, order_id)
+    order = queries.find_order(tx, order_id, lock=True)
     assert order.status is not OrderStatus.INTENDED, "fills are shared once the parent is terminal"
     instrument = desk.instrument(order.instrument_id)
     requests = queries.requests_of(tx, order_id)

@@ -44,8 +44,10 @@ def insert_orders(tx: Tx, orders: Iterable[Order], now: datetime) -> None:
         )
 
 
-def find_order(tx: Tx, order_id: UUID) -> Order:
-    row = tx.execute(_ORDER + "WHERE id = %s", (order_id,)).fetchone()
+def find_order(tx: Tx, order_id: UUID, *, lock: bool = False) -> Order:
+    """An intended order. Locked, whoever works on it at the same time waits for the outcome."""
+    end: LiteralString = " FOR NO KEY UPDATE" if lock else ""
+    row = tx.execute(_ORDER + "WHERE id = %s" + end, (order_id,)).fetchone()
     assert row is not None, f"order {order_id} was intended before it was worked"
     return _order(row)
 

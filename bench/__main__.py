@@ -1,0 +1,30 @@
+"""Run the benchmarks named on the command line, or all of them."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import copying, kernel, posting, scenario, settlement
+
+BENCHMARKS = {
+    "kernel": kernel.main,
+    "posting": posting.main,
+    "copying": copying.main,
+    "settlement": settlement.main,
+    "scenario": scenario.main,
+}
+
+
+def main() -> None:
+    """Run what was asked for, one after the other."""
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in chosen if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    for name in chosen:
+        BENCHMARKS[name]()
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,399 @@
+"""One settlement path: three doors, one journal, once; failures wait, nobody is paid twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from world import ASSET, FREE, TERMS, D, World, empty, in_threads, steps
+
+from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
+from commenda.ledger import Owner
+from commenda.managed import Door, FeeTerms, sweep_matured
+from commenda.referrals import HOLD, release_due
+
+UNIT = D("0.00000001")
+
+
+def test_three_doors_lead_to_the_same_journal(db: Database) -> None:
+    journals = {}
+    for door in (Door.INVESTOR, Door.SWEEP, Door.OPERATOR):
+        empty(db)
+        world, subscription = settled(db, door)
+        journals[door] = journal_of(world, subscription)
+        assert world.one(
+            "SELECT liquidation_door FROM managed_subscriptions WHERE id = %s", subscription
+        ) == str(door)
+        world.assert_sound()
+    assert journals[Door.INVESTOR] == journals[Door.SWEEP] == journals[Door.OPERATOR]
+    kinds = {line[0] for line in journals[Door.SWEEP]["lines"]}
+    assert kinds == {
+        "scope",
+        "wallet",
+        "fee:management",
+        "fee:platform",
+        "fee:profit_share",
+        "referral_pending",
+    }
+
+
+def test_the_parts_of_a_settlement_are_those_of_an_independent_computation(db: Database) -> None:
+    world, subscription = settled(db, Door.SWEEP)
+    journal = journal_of(world, subscription)
+    equity = -sum((amount for kind, _, amount in journal["lines"] if kind == "scope"), D(0))
+    assert equity > 10_000
+    days = 3
+    fee = (10_000 * TERMS.management_fee * days / 365).quantize(UNIT, ROUND_DOWN)
+    hurdle = (10_000 * TERMS.hurdle * days / 365).quantize(UNIT, ROUND_UP)
+    share = (TERMS.profit_share * (equity - fee - 10_000 - hurdle)).quantize(UNIT, ROUND_DOWN)
+    cut = (share * TERMS.platform_cut).quantize(UNIT, ROUND_DOWN)
+    referral = (cut * (TERMS.referral_rates[0] + TERMS.referral_rates[1])).quantize(
+        UNIT, ROUND_DOWN
+    )
+    assert total(journal, "fee:management") == fee
+    assert total(journal, "fee:profit_share") == share - cut
+    assert total(journal, "referral_pending") == referral
+    assert total(journal, "fee:platform") == cut - referral
+    assert total(journal, "wallet") == equity - fee - share
+    assert total(journal, "scope") == -equity
+
+
+def test_a_second_settlement_changes_nothing(db: Database) -> None:
+    world, subscription = settled(db, Door.SWEEP)
+    before = world.rows("SELECT * FROM entries ORDER BY account_id, version")
+    world.advance()
+    assert world.settle(subscription) == {subscription: "SETTLED"}
+    assert world.rows("SELECT * FROM entries ORDER BY account_id, version") == before
+    assert world.one("SELECT count(*) FROM settlements") == 1
+
+
+def test_twenty_calls_at_once_settle_once(db: Database) -> None:
+    world, subscription = liquidated(db)
+    results = in_threads(*[partial(world.settle, subscription)] * 20)
+    assert results == [{subscription: "SETTLED"}] * 20
+    assert world.one("SELECT count(*) FROM journals WHERE kind = 'settlement'") == 1
+    assert world.one("SELECT count(*) FROM transfers WHERE amount < 0") == 1
+    world.assert_sound()
+
+
+def test_the_doors_at_once_lead_to_one_liquidation(db: Database) -> None:
+    world, (subscription,) = matured(db)
+    doors = [Door.INVESTOR, Door.SWEEP, Door.OPERATOR] * 3
+    states = in_threads(*[partial(world.ask, subscription, door) for door in doors])
+    assert set(states) == {"LIQUIDATING"}
+    assert world.one("SELECT count(*) FROM audit_events WHERE kind = 'liquidation.requested'") == 1
+    assert sum(in_threads(*[world.liquidate] * 4)) == 1
+    assert world.one("SELECT count(*) FROM orders WHERE cause = 'liquidation'") == 1
+    world.settle(subscription)
+    world.assert_sound()
+
+
+@pytest.mark.parametrize("state", ["RESERVED", "ACTIVE", "MATURED", "LIQUIDATING"])
+def test_only_a_liquidated_subscription_is_settled(db: Database, state: str) -> None:
+    world = a_world(db)
+    subscription = world.subscribe(world.investor("ines"), world.product())
+    if state != "RESERVED":
+        world.activate()
+    if state in ("MATURED", "LIQUIDATING"):
+        world.advance(72)
+        world.mature()
+    if state == "LIQUIDATING":
+        world.ask(subscription)
+    assert world.status(subscription) == state
+    with pytest.raises(CommendaError) as caught:
+        world.settle(subscription)
+    assert caught.value.code == "not_liquidated"
+    assert caught.value.value == state
+    assert world.one("SELECT count(*) FROM journals WHERE kind = 'settlement'") == 0
+
+
+def test_one_that_cannot_be_settled_keeps_the_others_from_it(db: Database) -> None:
+    world, subscription = liquidated(db)
+    other = world.subscribe(world.investor("jon"), world.product())
+    with pytest.raises(CommendaError, match="not_liquidated"):
+        world.settle(subscription, other)
+    assert world.status(subscription) == "LIQUIDATED"
+
+
+def test_a_refusing_venue_leaves_it_liquidating_and_it_settles_later(db: Database) -> None:
+    world, (subscription,) = matured(db)
+    world.script.refusal = "maintenance"
+    world.ask(subscription)
+    retries = []
+    for attempt in range(3):
+        assert world.liquidate() == 0
+        status, attempts, reason, retry = world.rows(
+            "SELECT status, liquidation_attempts, failure_reason, next_retry_at"
+            " FROM managed_subscriptions"
+        )[0]
+        assert (status, attempts, reason) == ("LIQUIDATING", attempt + 1, "AAAUSDT: maintenance")
+        retries.append(retry - world.now)
+        world.now += timedelta(seconds=1)
+        assert world.liquidate() == 0, "it waits for its retry"
+        world.now = retry
+    assert retries == [timedelta(seconds=s) for s in (30, 60, 120)]
+    assert world.one("SELECT count(*) FROM liquidation_attempts") == 3
+    assert world.unexplained() == {}
+    world.script.refusal = None
+    world.now = at_the_hour(world)
+    assert world.liquidate() == 1
+    world.settle(subscription)
+    world.move_cash()
+    world.assert_sound()
+
+
+def test_a_partial_liquidation_stays_liquidating_until_the_rest_is_sold(db: Database) -> None:
+    world, (subscription,) = matured(db)
+    (leg,) = world.legs(subscription)
+    held = world.quantity(leg)
+    world.script.share_of = lambda order, _: [(D("0.001"), order.reference_price)]
+    world.ask(subscription)
+    assert world.liquidate() == 0
+    assert world.rows("SELECT status, failure_reason FROM managed_subscriptions") == [
+        ("LIQUIDATING", "AAAUSDT: only a part was offered")
+    ]
+    assert world.quantity(leg) == held - D("0.001")
+    with pytest.raises(CommendaError, match="not_liquidated"):
+        world.settle(subscription)
+    assert world.findings() == []
+    world.script.share_of = None
+    assert world.advance().liquidate() == 1
+    assert world.quantity(leg) == 0
+    world.settle(subscription)
+    world.move_cash()
+    world.assert_sound()
+
+
+def test_a_shortfall_is_paid_by_insurance_and_by_nobody_else(db: Database) -> None:
+    """Long three times the equity, a fall by half: what is missing comes out of insurance."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (10, 50))}, fee=D(0))
+    flow = world.creator("anna", capital=0)
+    broke, lucky = world.investor("broke"), world.investor("lucky")
+    product = world.product(terms=TERMS)
+    subscription = world.subscribe(broke, product)
+    world.activate()
+    world.signal(flow, "3")
+    spared = world.subscribe(lucky, product)
+    world.activate()
+    world.advance(80)
+    world.mature()
+    for one in (subscription, spared):
+        world.ask(one)
+    assert world.liquidate() == 2
+    world.settle(subscription, spared)
+    # 300 units bought at 100 and sold at 50 lose 15,000 of 10,000.
+    assert world.one(
+        "SELECT shortfall FROM settlements WHERE subscription_id = %s", subscription
+    ) == D(5000)
+    assert world.balance("insurance", Owner.platform()) == 100_000 - 5_000
+    assert world.wallet(broke) == 0
+    fee = world.one("SELECT management_fee FROM settlements WHERE subscription_id = %s", spared)
+    assert world.wallet(lucky) == 10_000 - fee
+    world.move_cash()
+    world.assert_sound()
+
+
+def test_an_early_exit_needs_a_product_that_allows_it(db: Database) -> None:
+    world = a_world(db)
+    investor = world.investor("ines", 20_000)
+    kept = world.subscribe(investor, world.product(early_exit=False), key="kept")
+    free = world.subscribe(investor, world.product(early_exit=True), key="free")
+    world.activate()
+    for door in (Door.INVESTOR, Door.OPERATOR, Door.SWEEP):
+        with pytest.raises(CommendaError) as caught:
+            world.ask(kept, door)
+        assert caught.value.code == "early_exit_not_allowed"
+    assert world.status(kept) == "ACTIVE"
+    assert world.ask(free, Door.INVESTOR) == "LIQUIDATING"
+    world.liquidate()
+    world.settle(free)
+    assert (world.status(kept), world.status(free)) == ("ACTIVE", "SETTLED")
+    world.move_cash()
+    world.assert_sound()
+
+
+def test_a_liquidating_subscription_follows_no_more_signals(db: Database) -> None:
+    world, (subscription,) = matured(db)
+    held = [world.quantity(leg) for leg in world.legs(subscription)]
+    world.advance().signal(world.flow, "-1")  # type: ignore[attr-defined]
+    assert [world.quantity(leg) for leg in world.legs(subscription)] == held
+
+
+def test_a_carried_loss_is_recovered_before_a_share_is_due(db: Database) -> None:
+    """A loss, then a gain that does not reach the mark, then one that passes it."""
+    terms = FeeTerms(profit_share=D("0.20"), platform_cut=D("0.30"))
+    world = World(
+        db, {"AAAUSDT": steps((0, 100), (10, 80), (100, 84), (200, 126))}, fee=D(0), lot=D("0.0001")
+    )
+    flow = world.creator("anna", capital=0)
+    investor = world.investor("ines")
+    product = world.product(terms=terms)
+    amount, shares, marks = D(10_000), [], []
+    for round_ in range(3):
+        world.now = at_the_hour(world)
+        subscription = world.subscribe(investor, product, amount, key=f"round-{round_}")
+        world.activate()
+        world.signal(flow, "0.5")
+        world.advance(94)
+        world.mature()
+        world.ask(subscription)
+        world.liquidate()
+        world.settle(subscription)
+        world.move_cash()
+        ((mark, profit_share, amount),) = world.rows(
+            "SELECT s.mark_net_deposits + s.mark_greatest_profit, t.profit_share, t.to_wallet"
+            " FROM managed_subscriptions s JOIN settlements t ON t.subscription_id = s.id"
+            " WHERE s.id = %s",
+            subscription,
+        )
+        shares.append(profit_share)
+        marks.append(mark)
+        world.signal(flow, "0")
+    # Half invested: 100 -> 80 loses 1,000; 80 -> 84 gains 2.5 % on 9,000 = 225, below the mark of
+    # 10,000; 84 -> 126 gains 25 % of 9,225 = 2,306.25, to 11,531.25: 20 % of 1,531.25 is due.
+    # Lots of 0.0001 at 84 leave up to 0.01 of the target; the share moves by a fraction of that.
+    assert marks == [D(10_000)] * 3
+    assert shares[:2] == [0, 0]
+    assert abs(shares[2] - D("306.25")) < D("0.01")
+    world.assert_sound()
+
+
+def test_a_smaller_second_deposit_takes_up_its_part_of_the_loss(db: Database) -> None:
+    """Exit with 9,000 of 10,000 carries 1,000; 4,500 is half of 9,000 and takes up 500."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (10, 80))}, fee=D(0))
+    flow = world.creator("anna", capital=0)
+    investor = world.investor("ines")
+    product = world.product(terms=FREE)
+    subscription = world.subscribe(investor, product)
+    world.activate()
+    world.signal(flow, "0.5")
+    world.advance(80)
+    world.mature()
+    world.ask(subscription)
+    world.liquidate()
+    world.settle(subscription)
+    assert world.rows("SELECT loss, equity FROM loss_carries") == [(D(1000), D(9000))]
+    half = world.subscribe(investor, product, 4_500, key="half")
+    assert world.one(
+        "SELECT mark_greatest_profit FROM managed_subscriptions WHERE id = %s", half
+    ) == D(500)
+    assert world.rows("SELECT loss, equity FROM loss_carries") == [(D(500), D(4500))]
+
+
+def test_commissions_are_released_after_the_hold_and_never_twice(db: Database) -> None:
+    world, _ = settled(db, Door.SWEEP)
+    rows = world.rows("SELECT level, payee_id, amount FROM referral_commissions ORDER BY level")
+    cut = world.one("SELECT to_platform + to_referrers FROM settlements")
+    near, far = world.near, world.far  # type: ignore[attr-defined]
+    assert [row[:2] for row in rows] == [(1, near.id), (2, far.id)]
+    for (_, _, amount), rate in zip(rows, TERMS.referral_rates, strict=True):
+        assert abs(amount - cut * rate) <= UNIT
+    before = {one: world.wallet(one) for one in (near, far)}
+
+    world.now += HOLD - timedelta(seconds=1)
+    assert release(world) == 0
+    world.now += timedelta(seconds=1)
+    assert sum(in_threads(*[partial(release, world)] * 8)) == 2
+    world.now += HOLD
+    assert release(world) == 0
+    for (_, payee, amount), one in zip(rows, (near, far), strict=True):
+        assert one.id == payee
+        assert world.wallet(one) == before[one] + amount
+        assert world.balance("referral_pending", one) == 0
+    assert world.findings() == []
+
+
+def test_many_subscriptions_are_settled_by_many_sweeps_at_once(db: Database) -> None:
+    world = a_world(db)
+    product = world.product()
+    subscriptions = [
+        world.subscribe(world.investor(f"investor-{n}", 1000), product, 1000) for n in range(12)
+    ]
+    assert world.activate() == 12
+    world.signal(world.flow, "0.7")  # type: ignore[attr-defined]
+    world.advance(80)
+    world.mature()
+    with world.database.transaction() as tx:
+        assert sweep_matured(tx, world.author) == 12
+    world.liquidate()
+    in_threads(*[partial(world.settle, *subscriptions[n % 3 :]) for n in range(6)])
+    assert world.one("SELECT count(*) FROM settlements") == 12
+    world.move_cash()
+    world.assert_sound()
+
+
+# --- worlds ----------------------------------------------------------------------------------
+
+
+def a_world(db: Database) -> World:
+    """A price that rises by 20 % on the first day, one creator, fees as usual."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (10, 120))})
+    world.flow = world.creator("anna")  # type: ignore[attr-defined]
+    return world
+
+
+def matured(db: Database) -> tuple[World, list[UUID]]:
+    """A subscription with a gain whose term is over, brought by a chain of two."""
+    world = a_world(db)
+    world.far = world.investor("far", 100)  # type: ignore[attr-defined]
+    world.near = world.investor("near", 100, world.far)  # type: ignore[attr-defined]
+    investor = world.investor("ines", referrer=world.near)  # type: ignore[attr-defined]
+    subscription = world.subscribe(investor, world.product())
+    world.activate()
+    world.signal(world.flow, "0.8")  # type: ignore[attr-defined]
+    world.advance(72)
+    assert world.mature() == 1
+    return world, [subscription]
+
+
+def liquidated(db: Database) -> tuple[World, UUID]:
+    world, (subscription,) = matured(db)
+    world.ask(subscription)
+    assert world.liquidate() == 1
+    return world, subscription
+
+
+def settled(db: Database, door: Door) -> tuple[World, UUID]:
+    world, (subscription,) = matured(db)
+    world.ask(subscription, door)
+    assert world.liquidate() == 1
+    world.settle(subscription)
+    world.move_cash()
+    return world, subscription
+
+
+def journal_of(world: World, subscription: UUID) -> dict[str, Any]:
+    """What makes two settlements the same: kind, key, times, rules, and every line."""
+    ((key, kind, actor, rules, posted, effective, journal),) = world.rows(
+        "SELECT key, kind, actor, rule_version, posted_at, effective_at, id FROM journals"
+        " WHERE kind = 'settlement' AND key LIKE %s",
+        f"%{subscription}",
+    )
+    lines = world.rows(
+        "SELECT a.kind, a.owner_id, e.amount FROM entries e JOIN accounts a ON a.id = e.account_id"
+        " WHERE e.journal_id = %s AND a.asset = %s ORDER BY a.kind, a.owner_id, e.amount",
+        journal,
+        ASSET,
+    )
+    return {
+        "head": (key, kind, actor, rules, posted, effective),
+        "lines": lines,
+    }
+
+
+def total(journal: dict[str, Any], kind: str) -> Decimal:
+    return sum((amount for name, _, amount in journal["lines"] if name == kind), D(0))
+
+
+def release(world: World) -> int:
+    with world.database.transaction() as tx:
+        return release_due(tx, world.author)
+
+
+def at_the_hour(world: World) -> Any:
+    return world.now.replace(minute=0, second=0) + timedelta(hours=1)

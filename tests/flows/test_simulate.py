@@ -1,0 +1,414 @@
+"""A whole small business: proved at its end, the same again, and the same after being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from commenda.kit.errors import CommendaError
+from commenda.simulate import load_scenario, simulate
+
+D = Decimal
+COMMENDA = Path(sys.executable).with_name("commenda")
+DAYS = 6
+TICKS = DAYS * 48
+
+FLOWS = [
+    ("ema_trend", "BTCUSDT", "fast = 6, slow = 24, band = 0.0005, exposure = 0.8, stop = 0.02"),
+    ("ema_trend", "ETHUSDT", "fast = 4, slow = 16, band = 0.0005, exposure = 1.2, stop = 0.02"),
+    ("ema_trend", "SOLUSDT", "fast = 8, slow = 32, band = 0.001, exposure = 0.8, stop = 0.03"),
+    ("zscore_reversion", "BTCUSDT", "window = 24, entry = 1.5, exit = 0.0, exposure = 0.8"),
+    ("zscore_reversion", "ETHUSDT", "window = 36, entry = 2.0, exit = 0.5, exposure = 1.0"),
+    ("zscore_reversion", "SOLUSDT", "window = 20, entry = 2.0, exit = 0.0, stop = 0.02"),
+    ("donchian_breakout", "BTCUSDT", "enter = 24, leave = 12, exposure = 0.8, stop = 0.02"),
+    ("donchian_breakout", "ETHUSDT", "enter = 16, leave = 8, exposure = 0.8, stop = 0.02"),
+    ("donchian_breakout", "SOLUSDT", "enter = 32, leave = 12, exposure = 0.8, stop = 0.02"),
+]
+
+SCENARIO = f"""
+title = "A small business"
+seed = 41
+start = 2026-01-05T00:00:00Z
+days = {DAYS}
+interval = "30m"
+
+[market]
+source = "simulated"
+symbols = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+
+[venue]
+slippage = "0.0002"
+participation = "0.2"
+
+[[venue.outages]]
+day = "2.5"
+hours = "20"
+symbol = "ETHUSDT"
+reason = "maintenance"
+
+[products]
+terms = [1, 2, 3]
+
+[[products.tiers]]
+name = "silver"
+minimum = "1000"
+maximum = "20000"
+
+[products.fees]
+management_fee = "0.01"
+hurdle = "0.02"
+profit_share = "0.20"
+platform_cut = "0.30"
+referral_rates = ["0.20", "0.10"]
+
+[products.expected]
+conservative = "0.06"
+balanced = "0.12"
+aggressive = "0.25"
+warning_percent = "2"
+alert_percent = "5"
+
+[investors]
+count = 14
+least = "2000"
+most = "20000"
+arrival_days = 2
+second = "0.3"
+referred = "0.6"
+referral_depth = 3
+again = "0.6"
+by_investor = "0.3"
+by_operator = "0.2"
+
+[creators]
+capital = "20000"
+""" + "".join(
+    f'\n[[creators.flows]]\ncreator = "c{n}"\nprofile = "balanced"\nstrategy = "{strategy}"\n'
+    f'symbol = "{symbol}"\nparams = {{ {params} }}\n'
+    for n, (strategy, symbol, params) in enumerate(FLOWS)
+)
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scenario") / "small.toml"
+    path.write_text(SCENARIO)
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return replayed(scenario, tmp_path_factory.mktemp("first"))
+
+
+def replayed(scenario: Path, data: Path, seed: int | None = None) -> dict[str, Any]:
+    """A run's report as it is written to JSON, without what depends on the machine."""
+    return timeless(json.loads(json.dumps(simulate(load_scenario(scenario, seed), data))))
+
+
+def timeless(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "timings"}
+
+
+# --- what a run comes to ---------------------------------------------------------------------
+
+
+def test_everything_ends_settled_and_proved(result: dict[str, Any]) -> None:
+    assert [row["status"] for row in result["investors"]["states"]] == ["SETTLED"]
+    assert result["verify"] == {"clean": True, "findings": []}
+    assert result["reconciliation"]["unexplained"] == "0"
+    assert result["ledger"]["totals"] == {"USDT": "0"}
+
+
+def test_the_run_did_what_it_is_meant_to_prove(result: dict[str, Any]) -> None:
+    """Retries, renewals, all three doors, partial copies, funding, commissions, a gain and a loss."""
+    assert result["investors"]["investors"] == 14
+    assert result["investors"]["subscriptions"] > 20
+    assert result["liquidation"]["retried"] > 0
+    assert {row["door"] for row in result["liquidation"]["doors"]} == {
+        "investor",
+        "operator",
+        "sweep",
+    }
+    assert result["counts"]["signals"] > 50
+    assert result["counts"]["fundingPayments"] > 0
+    assert result["referral"]["commissions"] > 0
+    assert D(result["platform"]["profitShare"]) > 0
+    assert D(result["investors"]["outcomes"]["worst"]) < 0 < D(
+        result["investors"]["outcomes"]["best"]
+    )
+
+
+def test_settlements_share_out_all_the_money_there_is(result: dict[str, Any]) -> None:
+    """What the balances of each kind add up to, recomputed from the report's own parts."""
+    balances = {
+        (row["kind"], row["ownerKind"]): D(row["balance"]) for row in result["ledger"]["balances"]
+    }
+    platform = result["platform"]
+    assert balances["fee:management", "platform"] == D(platform["managementFee"])
+    assert balances["fee:platform", "platform"] == D(platform["keptOfCut"])
+    assert balances["fee:profit_share", "creator"] == D(platform["paidToCreators"])
+    assert D(platform["profitShare"]) == (
+        D(platform["paidToCreators"]) + D(platform["keptOfCut"]) + D(platform["referralCost"])
+    )
+    assert balances["referral_pending", "investor"] == D(result["referral"]["amount"])
+    assert balances.get(("unallocated", "platform"), D(0)) == 0
+    assert sum(balances.values()) == 0
+
+
+def test_the_same_run_again_gives_the_same_report(
+    scenario: Path, result: dict[str, Any], tmp_path: Path
+) -> None:
+    assert replayed(scenario, tmp_path) == result
+
+
+def test_another_seed_draws_other_creators(
+    scenario: Path, result: dict[str, Any], tmp_path: Path
+) -> None:
+    other = replayed(scenario, tmp_path, seed=42)
+    assert other["allocation"]["digest"] != result["allocation"]["digest"]
+    assert other["ledger"]["digest"] != result["ledger"]["digest"]
+    assert other["verify"]["clean"]
+    assert other["reconciliation"]["unexplained"] == "0"
+
+
+# --- kill and resume -------------------------------------------------------------------------
+
+
+@dataclass
+class Run:
+    """`commenda simulate` in processes of its own, on one directory."""
+
+    scenario: Path
+    data: Path
+    out: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        resume = (self.data / "postgres").is_dir()
+        self.process = subprocess.Popen(
+            [
+                COMMENDA,
+                "simulate",
+                self.scenario,
+                "--resume" if resume else "--keep",
+                self.data,
+                "--json",
+                self.out,
+                *options,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def wait(self) -> tuple[int, str]:
+        assert self.process is not None
+        output, _ = self.process.communicate(timeout=120)
+        return self.process.returncode, output.decode()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.communicate()
+
+    def server(self) -> list[str]:
+        """The lines of the embedded server's postmaster.pid: pid, directory, start, port, socket."""
+        with suppress(FileNotFoundError):
+            lines = (self.data / "postgres" / "postmaster.pid").read_text().splitlines()
+            return lines if len(lines) > 5 else []
+        return []
+
+    def kill_server(self) -> None:
+        if lines := self.server():
+            with suppress(ProcessLookupError):
+                os.kill(int(lines[0]), signal.SIGKILL)
+
+    def ticks_done(self) -> int:
+        """Ticks committed, read as the owner; -1 while nobody can say."""
+        lines = self.server()
+        with suppress(psycopg.Error, IndexError):
+            with psycopg.connect(
+                host=lines[4], port=lines[3], user="commenda_owner", dbname="commenda"
+            ) as owner:
+                row = owner.execute(
+                    "SELECT coalesce((tick - extract(epoch FROM begun_at)) / 1800 + 1, 0)::integer"
+                    " FROM replays"
+                ).fetchone()
+            return int(row[0]) if row else -1
+        return -1
+
+
+@pytest.fixture
+def run(scenario: Path, tmp_path: Path) -> Iterator[Run]:
+    run = Run(scenario, tmp_path / "kept", tmp_path / "report.json")
+    with stopping(run):
+        yield run
+
+
+@contextmanager
+def stopping(run: Run) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if not run.ended():
+            run.kill()
+        run.kill_server()
+
+
+def test_a_run_killed_ten_times_ends_the_same(run: Run, result: dict[str, Any]) -> None:
+    """kill -9 at ten random moments, of the replay alone and now and then of its database too."""
+    seed = int(os.environ.get("COMMENDA_TEST_SEED", 0)) or random.randrange(10**6)
+    print(f"seed {seed} (COMMENDA_TEST_SEED)")
+    rng = random.Random(seed)
+    moments = [rng.uniform(0.05, 1.5)] + sorted(rng.randrange(TICKS - 10) for _ in range(9))
+    kills = []
+    for place, moment in enumerate(moments):
+        run.start()
+        if place == 0:  # while it starts: the server, the schema, the creators
+            time.sleep(moment)
+        else:
+            deadline = time.monotonic() + 60
+            while run.ticks_done() < moment and not run.ended():
+                assert time.monotonic() < deadline, "it came to nothing"
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.03))
+        assert not run.ended(), run.wait()[1]
+        server_too = rng.random() < 0.3
+        if server_too and rng.random() < 0.5:
+            run.kill_server()
+        run.kill()
+        if server_too:
+            run.kill_server()
+        kills.append((moment, "and server" if server_too else ""))
+    print(kills)
+    run.start()
+    code, output = run.wait()
+    assert code == 0, output
+    assert timeless(json.loads(run.out.read_text())) == result
+
+
+def test_a_kept_run_is_not_resumed_with_another_seed_or_scenario(
+    run: Run, scenario: Path, tmp_path: Path
+) -> None:
+    run.start()
+    while run.ticks_done() < 1 and not run.ended():
+        time.sleep(0.01)
+    run.kill()
+    with pytest.raises(CommendaError) as caught:
+        simulate(load_scenario(scenario, 99), run.data)
+    assert caught.value.code == "other_scenario"
+    edited = tmp_path / "edited.toml"
+    edited.write_text(SCENARIO.replace('hurdle = "0.02"', 'hurdle = "0.03"'))
+    run.scenario = edited
+    run.start()
+    code, output = run.wait()
+    assert code != 0
+    assert "other_scenario" in output
+
+
+def test_a_new_run_needs_a_new_directory_and_a_resumed_one_an_old(
+    scenario: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "something").write_text("in the way")
+    for option, code in (("--keep", "directory_not_empty"), ("--resume", "nothing_to_resume")):
+        done = subprocess.run(
+            [COMMENDA, "simulate", scenario, option, tmp_path], capture_output=True, text=True
+        )
+        assert done.returncode != 0
+        assert code in done.stdout + done.stderr
+
+
+# --- scenarios that are not sound ------------------------------------------------------------
+
+BAD = [
+    ('participation = "0.2"', 'participation = "2"', "venue.participation", "2"),
+    ('participation = "0.2"', 'participation = "NaN"', "venue.participation", "NaN"),
+    ('participation = "0.2"', 'participation = "a lot"', "venue.participation", "a lot"),
+    ('slippage = "0.0002"\n', "", "venue.slippage", None),
+    ('slippage = "0.0002"', "slippage = 0.0002", "venue.slippage", 0.0002),
+    (f"days = {DAYS}", 'days = "six"', "days", "six"),
+    (f"days = {DAYS}", "days = -1", "days", -1),
+    ("seed = 41", "seed = true", "seed", True),
+    ("terms = [1, 2, 3]", "terms = []", "products.terms", []),
+    ("terms = [1, 2, 3]", "terms = [0]", "products.terms", [0]),
+    ('least = "2000"', 'least = "0"', "investors.least", "0"),
+    ('least = "2000"', 'least = "30000"', "investors.least", "30000"),
+    ('by_investor = "0.3"', 'by_investor = "0.9"', "investors.by_investor", "0.9"),
+    ("start = 2026-01-05T00:00:00Z", "start = 2026-01-05T00:00:00", "start", None),
+    ("start = 2026-01-05T00:00:00Z", "start = 2026-01-05T00:10:00Z", "start", None),
+    ('source = "simulated"', 'source = "guessed"', "market.source", "guessed"),
+    ('profile = "balanced"', 'profile = "bold"', "creators.flows[0].profile", "bold"),
+    ('creator = "c1"', 'creator = "c0"', "creators.flows.creator", None),
+    ('symbol = "ETHUSDT"\nparams', 'symbol = "DOGEUSDT"\nparams', "creators.flows.symbol", None),
+    ("[creators]", "[people]", "creators.capital", None),
+    ("[investors]", "[[investors]]", "investors", None),
+    ('["0.20", "0.10"]', '["0.20", "much"]', "products.fees.referral_rates", "much"),
+    ("terms = [1, 2, 3]", "terms = [1, true]", "products.terms", [1, True]),
+    ("params = { fast = 6,", "params = 3\nother = { fast = 6,", "creators.flows[0].params", 3),
+    ('minimum = "1000"', 'minimum = "0"', "products.tiers.minimum", "0"),
+    ('maximum = "20000"', 'maximum = "10"', "products.tiers.minimum", "1000"),
+    (f"days = {DAYS}", "days = 0", "days", 0),
+    ('symbol = "ETHUSDT"\nreason', 'symbol = "DOGE"\nreason', "venue.outages.symbol", "DOGE"),
+    ("[products.fees]", "[products.prices]", "products.fees", None),
+    ("title =", "title ==", "scenario", None),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "field", "value"), BAD, ids=[f"{b[2]}-{b[1]}" for b in BAD])
+def test_a_bad_scenario_names_field_value_and_mend(
+    tmp_path: Path, old: str, new: str, field: str, value: object
+) -> None:
+    assert old in SCENARIO
+    path = tmp_path / "bad.toml"
+    path.write_text(SCENARIO.replace(old, new))
+    with pytest.raises(CommendaError) as caught:
+        load_scenario(path)
+    assert caught.value.code == "bad_scenario"
+    assert caught.value.field == field
+    if value is not None:
+        assert caught.value.value == value
+    assert caught.value.mend
+
+
+def test_a_scenario_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CommendaError, match="cannot be read") as caught:
+        load_scenario(tmp_path / "missing.toml")
+    assert caught.value.code == "bad_scenario"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('interval = "30m"', 'interval = "half an hour"', "bad_interval"),
+        ('strategy = "ema_trend"', 'strategy = "crystal_ball"', "unknown_strategy"),
+        ("fast = 6,", "fast = -6,", "bad_parameter"),
+        ('["0.20", "0.10"]', '["0.40", "0.20"]', "referral_above_cap"),
+    ],
+)
+def test_other_faults_of_a_scenario_are_refused_with_a_code(
+    tmp_path: Path, old: str, new: str, code: str
+) -> None:
+    assert old in SCENARIO
+    path = tmp_path / "bad.toml"
+    path.write_text(SCENARIO.replace(old, new))
+    with pytest.raises(CommendaError) as caught:
+        simulate(load_scenario(path), tmp_path / "data")
+    assert caught.value.code == code

@@ -1,0 +1,535 @@
+"""A small business for tests: hand-made prices, a venue that can be told how to behave, people.
+
+Time moves only by `advance`, and every action is one explicit call. At each hour the last close is
+the next open, so without slippage a fill happens exactly at the mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_UP, Decimal
+from functools import partial
+from threading import Barrier
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+
+from commenda.copying import CopyMode, Flow, copy_signal, follow, publish_signal, share_flow
+from commenda.identity import register_users
+from commenda.kit import clock, ids
+from commenda.kit.db import Database, Tx
+from commenda.kit.money import quantise
+from commenda.ledger import (
+    AccountKey,
+    Author,
+    Journal,
+    Line,
+    Owner,
+    OwnerKind,
+    balance_of,
+    open_accounts,
+    post,
+    totals_by_asset,
+)
+from commenda.managed import (
+    Door,
+    ExpectedReturn,
+    FeeTerms,
+    Offer,
+    Product,
+    Profile,
+    Request,
+    State,
+    activate_due,
+    authorise_custody,
+    deposit,
+    liquidate_due,
+    list_flow,
+    mature_due,
+    publish_offer,
+    request_liquidation,
+    settle,
+    subscribe,
+)
+from commenda.market import (
+    BarArrays,
+    CandleFeed,
+    Instrument,
+    Kind,
+    Observations,
+    ensure_instrument,
+)
+from commenda.market.track import Track
+from commenda.operations import verify
+from commenda.referrals import refer
+from commenda.trading import (
+    Desk,
+    Fill,
+    Order,
+    OrderStatus,
+    PaperVenue,
+    Report,
+    carry_out_transfers,
+    reconcile,
+)
+
+D = Decimal
+HOUR = 3600
+START = datetime(2026, 1, 5, tzinfo=UTC)
+HOURS = 24 * 90
+ASSET = "USDT"
+SECRET = b"the tests' own secret, 32 bytes."
+PROFILE = Profile.BALANCED
+TERMS = FeeTerms(
+    management_fee=D("0.01"),
+    hurdle=D("0.02"),
+    profit_share=D("0.20"),
+    platform_cut=D("0.30"),
+    referral_rates=(D("0.20"), D("0.10")),
+)
+FREE = FeeTerms()
+EXPECTED = ExpectedReturn(D("0.12"), D(2), D(5))
+
+Path = Callable[[int], float]
+"""The price of an instrument at each whole hour since START."""
+
+
+def flat(price: float = 100.0) -> Path:
+    """A price that never moves."""
+    return lambda _hour: price
+
+
+def steps(*changes: tuple[int, float]) -> Path:
+    """A price that jumps at the given hours: (0, 100), (48, 110) is 100 until hour 48."""
+    return lambda hour: [price for since, price in changes if since <= max(hour, 0)][-1]
+
+
+@dataclass
+class Script:
+    """What the venue does next. `share_of` answers how much of an order it fills, in lots."""
+
+    refusal: str | None = None
+    refused_until: datetime | None = None
+    share_of: Callable[[Order, Instrument], Sequence[tuple[Decimal, Decimal]]] | None = None
+    """(quantity, price) of each fill, in place of a whole fill at the open."""
+
+
+@dataclass(frozen=True)
+class ScriptedVenue(PaperVenue):
+    """The paper venue with its own books, which fills as its script says."""
+
+    script: Script = field(default_factory=Script)
+
+    def _match(self, tx: Tx, order: Order, now: datetime) -> Report:
+        script = self.script
+        if script.refusal is not None and (
+            script.refused_until is None or now < script.refused_until
+        ):
+            return Report(OrderStatus.REFUSED, (), script.refusal)
+        if script.share_of is None:
+            return PaperVenue._match(self, tx, order, now)
+        instrument = next(one for one in self.feed.instruments if one.id == order.instrument_id)
+        fills = tuple(
+            Fill(
+                f"{order.id}-{n}",
+                quantity,
+                price,
+                quantise(quantity * price * instrument.taker_fee, 8, ROUND_UP),
+            )
+            for n, (quantity, price) in enumerate(script.share_of(order, instrument))
+        )
+        filled = sum((fill.quantity for fill in fills), D(0))
+        if not filled:
+            return Report(OrderStatus.REFUSED, (), "nothing was offered")
+        whole = filled == order.quantity
+        return Report(
+            OrderStatus.FILLED if whole else OrderStatus.PARTIAL,
+            fills,
+            None if whole else "only a part was offered",
+        )
+
+
+def empty(database: Database) -> None:
+    """Empty every table, as the owner; the schema stays."""
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        tables = owner.execute(
+            "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
+            " WHERE schemaname IN ('public', 'paper') AND tablename <> 'schema_migrations'"
+        ).fetchone()
+        assert tables is not None
+        owner.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")
+
+
+class World:
+    """One business on one database, at one moment."""
+
+    def __init__(
+        self,
+        database: Database,
+        prices: Mapping[str, Path] | None = None,
+        *,
+        lot: Decimal = D("0.001"),
+        tick: Decimal = D("0.01"),
+        fee: Decimal = D("0.0005"),
+        slippage: Decimal = D(0),
+        volume: float = 1e9,
+        minimum_notional: Decimal = D(0),
+        hours: int = HOURS,
+        kind: Kind = Kind.LINEAR_PERPETUAL,
+    ) -> None:
+        self.database = database
+        self.now = START
+        prices = prices or {"AAAUSDT": flat(), "BBBUSDT": flat(50.0)}
+        with database.transaction() as tx:
+            clock.advance(tx, START)
+            tracks = [
+                _track(
+                    ensure_instrument(
+                        tx,
+                        Instrument(
+                            0,
+                            "simulated",
+                            symbol,
+                            kind,
+                            symbol[:3],
+                            ASSET,
+                            tick,
+                            lot,
+                            minimum_notional,
+                            fee,
+                            fee,
+                            10,
+                            simulated=True,
+                        ),
+                    ),
+                    path,
+                    volume,
+                    hours,
+                )
+                for symbol, path in prices.items()
+            ]
+            self._fund_insurance(tx)
+        self.feed = CandleFeed(tracks, HOUR)
+        self.instruments = {one.symbol: one for one in self.feed.instruments}
+        self.script = Script()
+        self.venue = ScriptedVenue(
+            database, self.feed, slippage=slippage, participation=D(1), script=self.script
+        )
+        self.desk = Desk(self.venue, self.feed, SECRET)
+
+    # --- time and prices -----------------------------------------------------------------
+
+    @property
+    def author(self) -> Author:
+        return Author("test", "test/1", self.now)
+
+    def advance(self, hours: int = 1) -> World:
+        self.now += timedelta(hours=hours)
+        with self.database.transaction() as tx:
+            clock.advance(tx, self.now)
+        return self
+
+    def price(self, symbol: str) -> Decimal:
+        bar = self.feed.bar(self.instruments[symbol].id, int(self.now.timestamp()))
+        assert bar is not None
+        return D(repr(bar.open))
+
+    # --- people --------------------------------------------------------------------------
+
+    def creator(
+        self, name: str, symbol: str = "AAAUSDT", capital: int | Decimal = 10_000
+    ) -> Flow:
+        """A creator with a flow on one instrument and their own money in it; 0: no own book."""
+        creator = ids.derive("test-creator", name)
+        flow = Flow(
+            ids.derive("test-flow", name),
+            creator,
+            name,
+            "ema_trend",
+            {},
+            self.instruments[symbol].id,
+        )
+        with self.database.transaction() as tx:
+            register_users(tx, [(creator, f"creator-{name}")], "creator", self.now)
+            share_flow(tx, flow, self.now)
+            list_flow(tx, flow.id, PROFILE, self.now)
+        if capital:
+            owner = Owner(OwnerKind.CREATOR, creator)
+            self.pay_in(owner, D(capital), name)
+            self.follow(owner, flow, D(capital), key="vault", is_leader=True)
+        return flow
+
+    def investor(
+        self, name: str, amount: int | Decimal = 10_000, referrer: Owner | None = None
+    ) -> Owner:
+        """An investor with money and the authorisation to manage ten times as much."""
+        owner = Owner(OwnerKind.INVESTOR, ids.derive("test-investor", name))
+        with self.database.transaction() as tx:
+            register_users(tx, [(owner.id, name)], "investor", self.now)
+            authorise_custody(tx, self.author, owner.id, ASSET, D(amount) * 10)
+            if referrer is not None:
+                refer(tx, owner.id, referrer.id, self.now)
+        self.pay_in(owner, D(amount), name)
+        return owner
+
+    def pay_in(self, owner: Owner, amount: Decimal, reference: str) -> None:
+        with self.database.transaction() as tx:
+            deposit(tx, self.author, owner, ASSET, amount, f"{owner.id}:{reference}")
+
+    def follow(
+        self,
+        owner: Owner,
+        flow: Flow,
+        amount: Decimal,
+        *,
+        key: str = "one",
+        mode: CopyMode = CopyMode.TARGET,
+        is_leader: bool = False,
+    ) -> UUID:
+        """Follow a flow; the id of the leg."""
+        with self.database.transaction() as tx:
+            subscription = follow(
+                tx,
+                self.author,
+                flow=flow,
+                follower=owner,
+                amount=amount,
+                asset=ASSET,
+                venue=self.venue.name,
+                key=key,
+                mode=mode,
+                is_leader=is_leader,
+            )
+            row = tx.execute(
+                "SELECT leg_id FROM flow_subscriptions WHERE id = %s", (subscription,)
+            ).fetchone()
+        assert row is not None
+        self.move_cash()
+        return UUID(str(row[0]))
+
+    def move_cash(self) -> None:
+        carry_out_transfers(self.database, self.venue, self.author)
+
+    # --- managed subscriptions -----------------------------------------------------------
+
+    def product(
+        self,
+        days: int = 3,
+        terms: FeeTerms = TERMS,
+        *,
+        early_exit: bool = False,
+        minimum: int = 10,
+    ) -> UUID:
+        product = ids.derive("test-product", days, early_exit)
+        with self.database.transaction() as tx:
+            publish_offer(
+                tx,
+                Offer(
+                    Product(
+                        product,
+                        PROFILE,
+                        days,
+                        f"tier-{early_exit}",
+                        ASSET,
+                        D(minimum),
+                        D(1_000_000),
+                        early_exit,
+                    ),
+                    terms,
+                    EXPECTED,
+                    self.now,
+                ),
+            )
+        return product
+
+    def subscribe(
+        self, investor: Owner, product: UUID, amount: int | Decimal = 10_000, key: str = "one"
+    ) -> UUID:
+        with self.database.transaction() as tx:
+            outcome = subscribe(
+                tx, self.author, Request(investor.id, product, D(amount), key), SECRET
+            )
+        return UUID(outcome["subscriptionId"])
+
+    def activate(self) -> int:
+        """Reservations become books an hour later; their cash goes to the venue."""
+        self.advance()
+        with self.database.transaction() as tx:
+            activated = activate_due(tx, self.author, self.venue.name)
+        self.move_cash()
+        return activated
+
+    def mature(self) -> int:
+        with self.database.transaction() as tx:
+            return mature_due(tx, self.now)
+
+    def ask(self, subscription: UUID, door: Door = Door.SWEEP) -> State:
+        with self.database.transaction() as tx:
+            return request_liquidation(tx, self.author, [subscription], door)[subscription]
+
+    def liquidate(self) -> int:
+        return liquidate_due(self.database, self.desk, self.author)
+
+    def settle(self, *subscriptions: UUID) -> dict[UUID, State]:
+        with self.database.transaction() as tx:
+            return settle(tx, self.now, list(subscriptions), self.venue.name)
+
+    # --- signals -------------------------------------------------------------------------
+
+    def publish(self, flow: Flow, target: Decimal | str, key: str | None = None) -> UUID:
+        """Publish a signal at this hour's open; by default each one has a key of its own."""
+        instrument = self.desk.instrument(flow.instrument_id)
+        with self.database.transaction() as tx:
+            row = tx.execute(
+                "SELECT last_sequence FROM shared_flows WHERE id = %s", (flow.id,)
+            ).fetchone()
+            assert row is not None
+            signal, _ = publish_signal(
+                tx,
+                flow=flow,
+                natural_key=key or f"{self.now.isoformat()}:{row[0]}",
+                target=D(target),
+                reference_price=instrument.to_tick(self.price(instrument.symbol)),
+                now=self.now,
+                base=instrument.base,
+                quote=instrument.quote,
+            )
+        return signal
+
+    def copy(self, signal: UUID) -> None:
+        copy_signal(self.database, self.desk, signal, self.now)
+
+    def signal(self, flow: Flow, target: Decimal | str) -> UUID:
+        signal = self.publish(flow, target)
+        self.copy(signal)
+        return signal
+
+    # --- what came of it -----------------------------------------------------------------
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.database.transaction() as tx:
+            return tx.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+    def one(self, query: str, *values: Any) -> Any:
+        """The only value of the only row."""
+        ((value,),) = self.rows(query, *values)
+        return value
+
+    def column(self, query: str, *values: Any) -> list[Any]:
+        return [row[0] for row in self.rows(query, *values)]
+
+    def wallet(self, owner: Owner) -> Decimal:
+        return self.balance("wallet", owner)
+
+    def balance(self, kind: str, owner: Owner) -> Decimal:
+        with self.database.transaction() as tx:
+            return balance_of(tx, AccountKey(kind, owner, ASSET))
+
+    def legs(self, scope: UUID) -> list[UUID]:
+        return self.column("SELECT id FROM legs WHERE scope_id = %s ORDER BY id", scope)
+
+    def quantity(self, leg: UUID, symbol: str = "AAAUSDT") -> Decimal:
+        held = self.column(
+            "SELECT quantity FROM positions WHERE leg_id = %s AND instrument_id = %s",
+            leg,
+            self.instruments[symbol].id,
+        )
+        return D(held[0]) if held else D(0)
+
+    def cash(self, leg: UUID) -> Decimal:
+        return D(
+            self.one(
+                "SELECT a.balance FROM legs l JOIN accounts a ON a.id = l.account_id"
+                " WHERE l.id = %s",
+                leg,
+            )
+        )
+
+    def status(self, subscription: UUID) -> str:
+        return str(
+            self.one("SELECT status FROM managed_subscriptions WHERE id = %s", subscription)
+        )
+
+    def findings(self) -> list[str]:
+        with self.database.transaction() as tx:
+            return [str(finding) for finding in verify(tx)]
+
+    def unexplained(self) -> dict[str, Decimal]:
+        with self.database.transaction() as tx:
+            lines = reconcile(
+                tx, self.venue, self.feed.instruments, self.desk.marks(self.now), self.now
+            )
+        return {line.subject: line.unexplained for line in lines if line.unexplained}
+
+    def assert_sound(self) -> None:
+        """Every invariant holds, the venue agrees, and the ledger sums to exactly zero."""
+        assert self.findings() == []
+        assert self.unexplained() == {}
+        with self.database.transaction() as tx:
+            assert set(totals_by_asset(tx).values()) <= {D(0)}
+
+    def _fund_insurance(self, tx: Tx) -> None:
+        external, insurance = open_accounts(
+            tx,
+            [
+                AccountKey("external", Owner.platform(), ASSET),
+                AccountKey("insurance", Owner.platform(), ASSET),
+            ],
+        )
+        lines = [Line(external, D(-100_000)), Line(insurance, D(100_000))]
+        post(tx, self.author, Journal("insurance", "insurance", ids.derive("insurance"), lines))
+
+
+def _track(instrument: Instrument, path: Path, volume: float, hours: int) -> Track:
+    """Bars from the hour before START on; each closes where the next one opens."""
+    opens = np.array([path(hour) for hour in range(-1, hours)], dtype=np.float64)
+    closes = np.append(opens[1:], opens[-1])
+    ts = int(START.timestamp()) + HOUR * np.arange(-1, hours, dtype=np.int64)
+    bars = BarArrays(
+        ts,
+        opens,
+        np.maximum(opens, closes),
+        np.minimum(opens, closes),
+        closes,
+        np.full(opens.size, volume),
+    )
+    stamps = ts[ts % (8 * HOUR) == 0]
+    rates = Observations(stamps, np.full(stamps.size, 0.0001))
+    return Track(instrument, HOUR, bars, Observations.none(), rates)
+
+
+def random_fills(
+    fraction: Callable[[], float], ticks: Callable[[], int], parts: int = 3
+) -> Callable[[Order, Instrument], list[tuple[Decimal, Decimal]]]:
+    """A script that fills a random part of each order in up to `parts` fills at other prices."""
+
+    def share_of(order: Order, instrument: Instrument) -> list[tuple[Decimal, Decimal]]:
+        left = int(order.quantity / instrument.lot * D(repr(fraction())))
+        fills = []
+        for part in range(parts, 0, -1):
+            lots = left if part == 1 else left // part
+            left -= lots
+            price = order.reference_price + ticks() * instrument.tick
+            if lots:
+                fills.append((lots * instrument.lot, price))
+        return fills
+
+    return share_of
+
+
+def in_threads(*calls: Callable[[], Any]) -> list[Any]:
+    """Run calls at the same time, each in a thread of its own; their results, in order."""
+    barrier = Barrier(len(calls))
+
+    def start(call: Callable[[], Any]) -> Any:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(partial(start, c)) for c in calls]]
+
