@@ -173,12 +173,12 @@ class World:
         database: Database,
         prices: Mapping[str, Path] | None = None,
         *,
-        lot: Decimal = D("0.001"),
-        tick: Decimal = D("0.01"),
-        fee: Decimal = D("0.0005"),
-        slippage: Decimal = D(0),
+        lot: Decimal | str = "0.001",
+        tick: Decimal | str = "0.01",
+        fee: Decimal | str = "0.0005",
+        slippage: Decimal | str = "0",
         volume: float = 1e9,
-        minimum_notional: Decimal = D(0),
+        minimum_notional: Decimal | str = "0",
         hours: int = HOURS,
         kind: Kind = Kind.LINEAR_PERPETUAL,
     ) -> None:
@@ -198,11 +198,11 @@ class World:
                             kind,
                             symbol[:3],
                             ASSET,
-                            tick,
-                            lot,
-                            minimum_notional,
-                            fee,
-                            fee,
+                            D(tick),
+                            D(lot),
+                            D(minimum_notional),
+                            D(fee),
+                            D(fee),
                             10,
                             simulated=True,
                         ),
@@ -218,7 +218,7 @@ class World:
         self.instruments = {one.symbol: one for one in self.feed.instruments}
         self.script = Script()
         self.venue = ScriptedVenue(
-            database, self.feed, slippage=slippage, participation=D(1), script=self.script
+            database, self.feed, slippage=D(slippage), participation=D(1), script=self.script
         )
         self.desk = Desk(self.venue, self.feed, SECRET)
 
@@ -241,9 +241,7 @@ class World:
 
     # --- people --------------------------------------------------------------------------
 
-    def creator(
-        self, name: str, symbol: str = "AAAUSDT", capital: int | Decimal = 10_000
-    ) -> Flow:
+    def creator(self, name: str, symbol: str = "AAAUSDT", capital: int | Decimal = 10_000) -> Flow:
         """A creator with a flow on one instrument and their own money in it; 0: no own book."""
         creator = ids.derive("test-creator", name)
         flow = Flow(
@@ -451,9 +449,7 @@ class World:
         )
 
     def status(self, subscription: UUID) -> str:
-        return str(
-            self.one("SELECT status FROM managed_subscriptions WHERE id = %s", subscription)
-        )
+        return str(self.one("SELECT status FROM managed_subscriptions WHERE id = %s", subscription))
 
     def findings(self) -> list[str]:
         with self.database.transaction() as tx:
@@ -531,5 +527,5 @@ def in_threads(*calls: Callable[[], Any]) -> list[Any]:
         return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(partial(start, c)) for c in calls]]
-
+        started = [pool.submit(partial(start, call)) for call in calls]
+        return [future.result() for future in started]

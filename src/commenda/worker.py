@@ -19,6 +19,9 @@ def workflows(database: Database, desk: Desk) -> tuple[durable.Workflow, ...]:
 
 
 def start(database: Database, desk: Desk) -> durable.Durable:
-    """Make this process a worker until its `stop()`; prepares the queue's tables if need be."""
+    """Make this process a worker until its `stop()`, or until it has `lost` its slot.
+
+    Prepares the queue's tables if need be.
+    """
     durable.prepare(database.owner_url)
     return durable.launch(database, workflows(database, desk), QUEUES)

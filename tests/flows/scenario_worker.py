@@ -17,7 +17,7 @@ def main(scenario: Path, data: Path) -> None:
     with Database.open(Settings(data=data)) as database:
         business = open_business(load_scenario(scenario), database)
         running = worker.start(database, business.desk)
-        print(f"slot {running.slot}", flush=True)
+        print(f"slot {running.slot.number}", flush=True)
         while not running.lost.is_set():
             time.sleep(0.05)
 

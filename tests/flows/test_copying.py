@@ -10,12 +10,12 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from world import D, World, in_threads, random_fills, steps
 
 from commenda.copying import CopyMode
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.trading import Fill, Side, share_out
+from world import D, World, in_threads, random_fills, steps
 
 LOT = D("0.001")
 
@@ -68,9 +68,10 @@ def test_a_signal_delivered_twice_is_stored_once(db: Database) -> None:
     flow = world.creator("anna")
     first = world.publish(flow, "0.5", key="bar-1")
     assert world.publish(flow, "0.9", key="bar-1") == first
-    assert in_threads(*[partial(world.publish, flow, "0.9", "bar-2")] * 8) == [
-        world.publish(flow, "0.9", key="bar-2")
-    ] * 8
+    assert (
+        in_threads(*[partial(world.publish, flow, "0.9", "bar-2")] * 8)
+        == [world.publish(flow, "0.9", key="bar-2")] * 8
+    )
     assert world.rows("SELECT sequence, target FROM trading_signals ORDER BY 1") == [
         (1, D("0.5")),
         (2, D("0.9")),
@@ -137,10 +138,13 @@ def test_every_allocation_names_the_fills_it_came_from(db: Database) -> None:
     )
     assert [row[:5] for row in platform] == venue
     assert len(venue) >= 9
-    assert world.one(
-        "SELECT count(*) FROM allocations a WHERE a.quantity <> 0"
-        " AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = a.order_id)"
-    ) == 0
+    assert (
+        world.one(
+            "SELECT count(*) FROM allocations a WHERE a.quantity <> 0"
+            " AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = a.order_id)"
+        )
+        == 0
+    )
 
 
 def test_the_leader_trades_with_the_followers_at_one_average_price(db: Database) -> None:
@@ -350,7 +354,7 @@ def share_two_hundred(seed: int) -> list[int]:
 
 
 def assert_fair(received: Sequence[int], parents: int) -> None:
-    """Each parent leaves 3 lots for 7: a binomial count. Five standard deviations off is no luck."""
+    """Each parent leaves 3 lots for 7: a binomial count. Five deviations off is no luck."""
     mean = parents * 10 / FOLLOWERS
     deviation = (parents * (3 / 7) * (4 / 7)) ** 0.5
     worst = max(abs(each - mean) for each in received)
@@ -370,4 +374,3 @@ def got(world: World, signal: UUID) -> list[tuple[UUID, Decimal]]:
 
 def rng_mode(rng: random.Random) -> CopyMode:
     return rng.choice(list(CopyMode))
-

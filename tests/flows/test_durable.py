@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from commenda.kit import durable, slots
-from commenda.kit.db import Database, _EmbeddedServer, _forget_dead_processes
+from commenda.kit.db import Database, _EmbeddedServer
 from commenda.kit.durable import Durable, enqueue, failures, pending, wait
 from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
@@ -53,7 +53,6 @@ def server(data: Path) -> Iterator[Database]:
         with psycopg.connect(database.owner_url) as owner:
             owner.execute(toy.TABLES)
         yield database
-        _forget_dead_processes(data / "postgres")  # killed workers would keep the server alive
 
 
 @pytest.fixture

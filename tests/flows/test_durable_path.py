@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from commenda.simulate.replay import Replay
 
 HERE = Path(__file__).parent
 SCENARIO = HERE / "small.toml"
+PLAN = replace(load_scenario(SCENARIO), days=3)
 
 
 @pytest.fixture(scope="module")
 def direct(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the scenario comes to when every action is called directly."""
-    result = simulate(load_scenario(SCENARIO), tmp_path_factory.mktemp("direct"))
+    result = simulate(PLAN, tmp_path_factory.mktemp("direct"))
     return comparable(result)
 
 
@@ -68,7 +70,7 @@ def replay_through_the_queue(data: Path, kill_after: list[float]) -> dict[str, A
     """Replay with a worker that is killed after each of the given waits (seconds)."""
     with Database.open(Settings(data=data, durable_commits=True)) as database:
         durable.prepare(database.owner_url)
-        business = open_business(load_scenario(SCENARIO), database)
+        business = open_business(PLAN, database)
         replay = Replay(business, queued=True)
         workers = Workers(data)
         done = threading.Event()

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from world import FREE, D, World, random_fills
 
 from commenda.copying import CopyMode
 from commenda.kit.db import Database
 from commenda.trading import post_funding, record_nav, scope_equity
+from world import FREE, D, World, random_fills
 
 Book = tuple[Decimal, tuple[tuple[int, Decimal, Decimal], ...]]
 """Cash, and (instrument, quantity, cost) of each position."""
@@ -210,9 +210,7 @@ def books_by_creator(world: World, scope: UUID) -> dict[UUID, Book]:
     every = books_by_leg(world)
     return {
         creator: every[leg]
-        for leg, creator in world.rows(
-            "SELECT id, creator_id FROM legs WHERE scope_id = %s", scope
-        )
+        for leg, creator in world.rows("SELECT id, creator_id FROM legs WHERE scope_id = %s", scope)
     }
 
 
@@ -227,4 +225,3 @@ def walk(seed: int) -> Any:
     for _ in range(24 * 90 + 1):
         prices.append(round(max(10.0, prices[-1] * (1 + rng.gauss(0, 0.01))), 2))
     return lambda hour: prices[max(hour, 0)]
-

@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from world import ASSET, FREE, TERMS, D, World, empty, in_threads, steps
 
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner
 from commenda.managed import Door, FeeTerms, sweep_matured
 from commenda.referrals import HOLD, release_due
+from world import ASSET, FREE, TERMS, D, World, empty, in_threads, steps
 
 UNIT = D("0.00000001")
 

@@ -215,6 +215,7 @@ class _EmbeddedServer:
         return self._url(DATABASE, user=OWNER_ROLE)
 
     def release(self) -> None:
+        _forget_dead_processes(self._server.pgdata)
         self._server.cleanup()
 
     def _url(self, database: str, user: str = "postgres") -> str:

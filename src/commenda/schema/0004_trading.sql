@@ -32,6 +32,7 @@ CREATE INDEX positions_by_instrument ON positions (instrument_id);
 
 CREATE TABLE orders (
     id              uuid PRIMARY KEY,  -- also the client order id at the venue
+    number          bigint GENERATED ALWAYS AS IDENTITY,  -- in the order of their making
     venue           text NOT NULL,
     instrument_id   smallint NOT NULL REFERENCES instruments,
     side            text NOT NULL CHECK (side IN ('buy', 'sell')),
