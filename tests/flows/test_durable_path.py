@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from commenda.simulate.replay import Replay
 
 HERE = Path(__file__).parent
 SCENARIO = HERE / "small.toml"
-PLAN = replace(load_scenario(SCENARIO), days=3)
+PLAN = load_scenario(SCENARIO)
 
 
 @pytest.fixture(scope="module")

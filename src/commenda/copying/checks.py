@@ -8,10 +8,10 @@ CHECKS = (
     Check(
         "executions got what was allocated to them",
         "SELECT 'signal ' || e.signal_id || ' leg ' || e.leg_id,"
-        "  concat_ws(' / ', a.quantity, a.fee), concat_ws(' / ', e.executed_amount, e.gas_cost)"
-        " FROM signal_executions e"
-        " JOIN orders o ON o.cause = 'signal' AND o.cause_id = e.signal_id"
-        " JOIN allocations a ON a.order_id = o.id AND a.leg_id = e.leg_id"
+        "  concat_ws(' / ', o.id, a.quantity, a.fee),"
+        "  concat_ws(' / ', e.order_id, e.executed_amount, e.gas_cost)"
+        " FROM signal_executions e LEFT JOIN (orders o JOIN allocations a ON a.order_id = o.id)"
+        "  ON o.cause = 'signal' AND o.cause_id = e.signal_id AND a.leg_id = e.leg_id"
         " WHERE e.status NOT IN ('pending', 'skipped')"
         "  AND (a.quantity IS DISTINCT FROM e.executed_amount OR a.fee IS DISTINCT FROM e.gas_cost"
         "       OR e.order_id IS DISTINCT FROM o.id)",
@@ -31,9 +31,11 @@ CHECKS = (
     ),
     Check(
         "signals of a flow are numbered without a gap",
-        "SELECT 'flow ' || f.id, f.last_sequence::text, count(s.id)::text"
+        "SELECT 'flow ' || f.id, '1 to ' || f.last_sequence,"
+        "  count(s.id) || ' from ' || min(s.sequence) || ' to ' || max(s.sequence)"
         " FROM shared_flows f LEFT JOIN trading_signals s ON s.flow_id = f.id"
-        " GROUP BY f.id HAVING count(s.id) <> f.last_sequence",
+        " GROUP BY f.id HAVING count(s.id) <> f.last_sequence"
+        "  OR min(s.sequence) <> 1 OR max(s.sequence) <> f.last_sequence",
     ),
     Check(
         "a leg trades only on its own flow's signals",

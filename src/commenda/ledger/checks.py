@@ -23,7 +23,7 @@ CHECKS = (
     Check(
         "each entry starts where the one before it ended",
         "SELECT 'account ' || account_id || ' version ' || version,"
-        "  expected::text, balance_before::text"
+        "  expected || ' at version ' || place, balance_before || ' at version ' || version"
         " FROM (SELECT account_id, version, balance_before,"
         "   coalesce(lag(balance_after) OVER each_account, 0) AS expected,"
         "   row_number() OVER each_account AS place"

@@ -26,7 +26,8 @@ CHECKS = (
     ),
     Check(
         "legs start with what was allocated to them",
-        "SELECT 'leg ' || l.id, a.amount::text, l.capital::text FROM managed_allocations a"
+        "SELECT 'leg ' || l.id, concat_ws(' / ', a.amount, a.subscription_id, a.creator_id),"
+        "  concat_ws(' / ', l.capital, l.scope_id, l.creator_id) FROM managed_allocations a"
         " JOIN legs l ON l.id = a.leg_id"
         " WHERE l.capital <> a.amount OR l.scope_id <> a.subscription_id"
         "  OR l.creator_id <> a.creator_id",
@@ -53,17 +54,21 @@ CHECKS = (
     Check(
         "settlements are what their journals posted",
         "SELECT 'subscription ' || t.subscription_id,"
-        "  concat_ws(' / ', t.equity, t.to_wallet, t.to_creators, t.to_referrers),"
-        "  concat_ws(' / ', p.equity, p.wallet, p.creators, p.referrers)"
-        " FROM settlements t JOIN (SELECT e.journal_id,"
+        "  concat_ws(' / ', p.equity, p.wallet, p.creators, p.referrers, p.management, p.platform),"
+        "  concat_ws(' / ', t.equity, t.to_wallet, t.to_creators, t.to_referrers,"
+        "   t.management_fee, t.to_platform)"
+        " FROM settlements t LEFT JOIN (SELECT e.journal_id,"
         "   -coalesce(sum(e.amount) FILTER (WHERE a.kind = 'scope'), 0) AS equity,"
         "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'wallet'), 0) AS wallet,"
         "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'fee:profit_share'), 0) AS creators,"
-        "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'referral_pending'), 0) AS referrers"
+        "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'referral_pending'), 0) AS referrers,"
+        "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'fee:management'), 0) AS management,"
+        "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'fee:platform'), 0) AS platform"
         "  FROM entries e JOIN accounts a ON a.id = e.account_id"
         "  JOIN journals j ON j.id = e.journal_id AND j.kind = 'settlement'"
         "  GROUP BY e.journal_id) p ON p.journal_id = t.journal_id"
-        " WHERE t.equity <> p.equity OR t.to_wallet <> p.wallet OR t.to_creators <> p.creators"
-        "  OR t.to_referrers <> p.referrers",
+        " WHERE (t.equity, t.to_wallet, t.to_creators, t.to_referrers, t.management_fee,"
+        "   t.to_platform) IS DISTINCT FROM"
+        "  (p.equity, p.wallet, p.creators, p.referrers, p.management, p.platform)",
     ),
 )

@@ -24,7 +24,9 @@ CHECKS = (
         "SELECT 'order ' || o.id, 'shared out', 'waiting' FROM orders o"
         " WHERE o.status <> 'intended' AND o.terminal_at < (SELECT now_at FROM business_clock)"
         "  AND EXISTS (SELECT FROM allocations a"
-        "    WHERE a.order_id = o.id AND a.quantity IS NULL)",
+        "    WHERE a.order_id = o.id AND a.quantity IS NULL)"
+        " UNION ALL SELECT 'order ' || o.id, 'terminal', o.status FROM orders o"
+        "  WHERE o.status = 'intended' AND EXISTS (SELECT FROM fills f WHERE f.order_id = o.id)",
     ),
     Check(
         "no leg gets more than it asked for, nor the other side",
