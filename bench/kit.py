@@ -6,7 +6,6 @@ import os
 import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,19 +46,6 @@ def vacuum(database: Database) -> None:
         owner.execute("VACUUM ANALYZE")
 
 
-@contextmanager
-def stopwatch(into: list[float]) -> Iterator[None]:
-    """Append the seconds that the block takes."""
-    begun = time.perf_counter()
-    yield
-    into.append(time.perf_counter() - begun)
-
-
-def rates(count: int, seconds: Iterable[float]) -> list[float]:
-    """Things per second of each run."""
-    return [count / each for each in seconds]
-
-
 def spread(values: Sequence[float]) -> str:
     """Lowest and highest, beside their median."""
     return f"{min(values):,.0f} to {max(values):,.0f}"
@@ -76,13 +62,14 @@ def times(fast: float, slow: float) -> str:
 
 def show(title: str, figures: Iterable[Figure], *notes: str) -> None:
     """Print one benchmark's figures."""
-    table = Table("figure", title=title, title_justify="left", title_style="bold")
+    table = Table("figure")
     for heading in ("median", "unit", "ratio", "aim"):
         table.add_column(heading, justify="left" if heading == "unit" else "right")
     for one in figures:
         value = f"{one.median:,.0f}" if one.median >= 100 else f"{one.median:,.3g}"
         table.add_row(one.name, value, one.unit, one.ratio, one.aim)
     console = Console(width=110, highlight=False)
+    console.print(title, style="bold")
     console.print(table)
     for note in notes:
         console.print(f"  {note}", style="dim")
@@ -100,6 +87,6 @@ def machine(database: Database) -> str:
     )
 
 
-def durability(durable: bool) -> str:
+def durability(*, durable: bool) -> str:
     """What the figures say about commits."""
     return "commits durable (fsync)" if durable else "commits not durable (no wait for the disk)"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 from bench.kit import Figure, durability, fresh_database, machine, median, show, spread, vacuum
 from bench.population import (
@@ -56,12 +57,10 @@ PRODUCT = ids.derive("product", "bench")
 def main() -> None:
     """Print settlements a second, and whether the books are clean afterwards."""
     with fresh_database() as database:
-        begun = time.perf_counter()
-        desk, now = _build(database)
-        built = time.perf_counter() - begun
+        desk, now, parts = _build(database)
         before = _findings(database, desk, now)
         seconds, settled = _settle_all(database, desk, now)
-        with_cash_back = carry_out_transfers(database, desk.venue, author(now))
+        returned = carry_out_transfers(database, desk.venue, author(now))
         after = _findings(database, desk, now)
         note = machine(database)
     assert settled == SUBSCRIPTIONS, f"{settled} of {SUBSCRIPTIONS} were settled"
@@ -77,10 +76,13 @@ def main() -> None:
                 f">= {AIM:,}",
             ),
             Figure("all of them", sum(seconds), "s"),
-            Figure("    preparation, not counted", built, "s"),
+            *(
+                Figure(f"    preparation: {name}", SUBSCRIPTIONS / taken, "subscriptions/s")
+                for name, taken in parts.items()
+            ),
         ],
-        f"before: {before}; after: {after}; {with_cash_back} transfers of cash back",
-        durability(False),
+        f"before: {before}; after: {after}; {returned} transfers of cash back",
+        durability(durable=False),
         note,
     )
 
@@ -108,8 +110,11 @@ def _findings(database: Database, desk: Desk, now: datetime) -> str:
     return f"{len(found)} findings, such as {found[0]}" if found else "verify and reconcile clean"
 
 
-def _build(database: Database) -> tuple[Desk, datetime]:
-    """A business whose subscriptions have all traded, matured and been liquidated."""
+def _build(database: Database) -> tuple[Desk, datetime, dict[str, float]]:
+    """A business whose subscriptions have all traded, matured and been liquidated.
+
+    Also the seconds that each part of it took.
+    """
     desk = open_desk(database, SYMBOLS, (TERM_DAYS + 2) * 24)
     instruments = desk.feed.instruments
     with database.transaction() as tx:
@@ -120,25 +125,32 @@ def _build(database: Database) -> tuple[Desk, datetime]:
         ]
         for flow in flows:
             list_flow(tx, flow.id, Profile.BALANCED, START)
-    clock = [time.perf_counter()]
-    _subscribe_all(database)
-    clock.append(time.perf_counter())
-    vacuum(database)
+    parts: dict[str, float] = {}
     now = START + HOUR
-    while _activate(database, desk, now):
-        pass
-    clock.append(time.perf_counter())
+    end = now + timedelta(days=TERM_DAYS)
+    with _timed(parts, "subscribe"):
+        _subscribe_all(database)
+    vacuum(database)
+    with _timed(parts, "activate"):
+        while _activate(database, desk, now):
+            pass
     carry_out_transfers(database, desk.venue, author(now))
     vacuum(database)
-    end = now + timedelta(days=TERM_DAYS)
-    for number, flow in enumerate(flows):
-        trade(database, desk, flow, _target(desk, flow, now, end, right=number % 4 != 0), now)
-    clock.append(time.perf_counter())
-    _liquidate_all(database, desk, end)
-    clock.append(time.perf_counter())
-    print([round(b - a, 1) for a, b in pairwise(clock)])
+    with _timed(parts, "trade"):
+        for number, flow in enumerate(flows):
+            target = _target(desk, flow, now, end, right=number % 4 != 0)
+            trade(database, desk, flow, target, now)
+    with _timed(parts, "liquidate"):
+        _liquidate_all(database, desk, end)
     vacuum(database)
-    return desk, end
+    return desk, end, parts
+
+
+@contextmanager
+def _timed(parts: dict[str, float], name: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    parts[name] = time.perf_counter() - begun
 
 
 def _offer() -> Offer:

@@ -61,8 +61,9 @@ def next_followers(tx: Tx, signal: Signal, limit: int) -> list[Follower]:
         "SELECT s.id, s.leg_id, l.account_id, s.copy_mode"
         " FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
         " WHERE s.flow_id = %s AND s.status = 'active' AND s.auto_follow"
-        "  AND NOT EXISTS (SELECT FROM signal_executions e"
-        "    WHERE e.signal_id = %s AND e.subscription_id = s.id)"
+        # Hashed once. As NOT EXISTS it is a loop over both while the planner believes that a
+        # signal has few executions: seconds for a first signal of 10,000.
+        "  AND s.id NOT IN (SELECT subscription_id FROM signal_executions WHERE signal_id = %s)"
         " ORDER BY s.leg_id LIMIT %s",
         (signal.flow_id, signal.id, limit),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -11,7 +12,10 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import LARGEST, scale_of
 from commenda.ledger import queries
-from commenda.ledger.model import AccountKey, Author, Journal, Outcome, Posted
+from commenda.ledger.model import AccountKey, Author, Journal, Line, Outcome, Posted
+
+SCALE = 18
+"""Decimals of numeric(38,18). More would be rounded in silence, entry by entry."""
 
 
 def open_accounts(tx: Tx, keys: Sequence[AccountKey]) -> list[int]:
@@ -47,7 +51,7 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
     amounts: list[Decimal] = []
     for ordinal, journal in enumerate(journals, start=1):
         lines = [line for line in journal.lines if line.amount]
-        _require_balanced(journal, lines_total=sum((line.amount for line in lines), Decimal(0)))
+        _require_balanced(journal, lines)
         ordinals += [ordinal] * len(lines)
         accounts += [line.account_id for line in lines]
         amounts += [line.amount for line in lines]
@@ -91,12 +95,21 @@ def _require_distinct_keys(journals: Sequence[Journal]) -> None:
         )
 
 
-def _require_balanced(journal: Journal, lines_total: Decimal) -> None:
+def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:
     """Cheap first line of defence: the database checks it again for each asset."""
+    try:
+        lines_total = sum((line.amount for line in lines), Decimal(0))
+    except decimal.InvalidOperation:  # infinities that cancel, or a signalling NaN
+        lines_total = Decimal("NaN")
     if not lines_total.is_finite():
         raise CommendaError(
             "not_finite", "An amount must be finite", field=journal.key, value=str(lines_total)
         )
+    # A sum has the decimals of its finest line, so most journals need no look at each.
+    if _decimals(lines_total) > SCALE and any(
+        _decimals(line.amount.normalize()) > SCALE for line in lines
+    ):
+        raise CommendaError("excess_scale", f"The ledger keeps {SCALE} decimals", field=journal.key)
     if abs(lines_total) >= LARGEST:
         raise CommendaError(
             "amount_overflow", "The amount is too large", field=journal.key, value=str(lines_total)
@@ -108,3 +121,7 @@ def _require_balanced(journal: Journal, lines_total: Decimal) -> None:
             field=journal.key,
             value=str(lines_total),
         )
+
+
+def _decimals(number: Decimal) -> int:
+    return -int(number.as_tuple().exponent)

@@ -17,7 +17,7 @@ CREATE TABLE accounts (
     UNIQUE NULLS NOT DISTINCT (kind, owner_id, asset, scope_id, leg_id, instrument_id),
     CONSTRAINT balance_is_a_number CHECK (balance <> 'NaN'),
     CONSTRAINT balance_at_or_above_floor CHECK (NOT floored OR balance >= 0)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 CREATE INDEX accounts_by_owner ON accounts (owner_id);
 CREATE INDEX accounts_by_scope ON accounts (scope_id) WHERE scope_id IS NOT NULL;
 

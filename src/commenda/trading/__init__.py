@@ -10,24 +10,12 @@ A **venue** is a protocol. `PaperVenue` fills against market data and keeps book
 that `reconcile` compares two sides.
 """
 
-from commenda.trading.actions import (
-    CHUNK,
-    allocate,
-    carry_out_transfers,
-    close_scopes,
-    execute_order,
-    intend,
-    open_scopes,
-    post_funding,
-    record,
-    record_nav,
-    request_transfer,
-    scope_equity,
-    work,
-)
+from commenda.trading.actions import allocate, execute_order, intend, record, shares_of, work
+from commenda.trading.cash import carry_out_transfers, post_funding, request_transfer
 from commenda.trading.checks import CHECKS
 from commenda.trading.desk import Desk
 from commenda.trading.model import (
+    CHUNK,
     Fill,
     Leg,
     NewLeg,
@@ -49,6 +37,7 @@ from commenda.trading.queries import (
 )
 from commenda.trading.reconcile import Difference, reconcile
 from commenda.trading.rules import Share, share_out
+from commenda.trading.scopes import close_scopes, open_scopes, record_nav, scope_equity
 from commenda.trading.venue_paper import Outage, PaperVenue
 
 __all__ = [
@@ -88,5 +77,6 @@ __all__ = [
     "request_transfer",
     "scope_equity",
     "share_out",
+    "shares_of",
     "work",
 ]

@@ -1,4 +1,4 @@
-"""Open scopes, work parent orders, share out their fills, post funding, move cash to the venue.
+"""Work parent orders and share out their fills.
 
 A parent order goes through four steps, each safe to repeat after a crash at any point:
 
@@ -11,14 +11,14 @@ A parent order goes through four steps, each safe to repeat after a crash at any
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
-from commenda.kit.money import from_units, round_to_total, scale_of, to_units
+from commenda.kit.money import scale_of
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -33,63 +33,8 @@ from commenda.ledger import (
 from commenda.market import Instrument
 from commenda.trading import queries
 from commenda.trading.desk import Desk
-from commenda.trading.model import (
-    FundingPayment,
-    NewLeg,
-    Order,
-    OrderKind,
-    OrderStatus,
-    Report,
-    Scope,
-    Venue,
-)
+from commenda.trading.model import CHUNK, Order, OrderKind, OrderStatus, Report
 from commenda.trading.rules import Share, parent_quantities, share_out
-
-CHUNK = 2000
-"""Legs in one transaction and one journal: large enough to be fast, small enough to be resumed."""
-
-
-def open_scopes(
-    tx: Tx, scopes: Sequence[tuple[Scope, Sequence[NewLeg]]], now: datetime
-) -> list[list[int]]:
-    """Open isolated books; returns the cash account of each leg. Opening again changes nothing."""
-    keys = [
-        AccountKey("scope", scope.owner, scope.asset, scope.id, leg.id)
-        for scope, legs in scopes
-        for leg in legs
-    ]
-    accounts = iter(open_accounts(tx, keys))
-    for scope, _ in scopes:
-        tx.execute(
-            "INSERT INTO scopes (id, kind, owner_kind, owner_id, asset, correlation_id, opened_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (
-                scope.id,
-                scope.kind,
-                scope.owner.kind,
-                scope.owner.id,
-                scope.asset,
-                scope.correlation_id,
-                now,
-            ),
-        )
-    opened: list[list[int]] = []
-    for scope, legs in scopes:
-        opened.append([next(accounts) for _ in legs])
-        tx.execute(
-            "INSERT INTO legs (id, scope_id, creator_id, account_id, capital)"
-            " SELECT leg, %s, creator, account, capital"
-            " FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::numeric[])"
-            "   AS n (leg, creator, account, capital) ON CONFLICT DO NOTHING",
-            (
-                scope.id,
-                [leg.id for leg in legs],
-                [leg.creator_id for leg in legs],
-                opened[-1],
-                [leg.capital for leg in legs],
-            ),
-        )
-    return opened
 
 
 def intend(
@@ -184,31 +129,44 @@ def _transit_accounts(tx: Tx, order: Order, asset: str) -> list[int]:
     )
 
 
-def allocate(tx: Tx, desk: Desk, order_id: UUID, author: Author, chunk: int = 0) -> bool:
-    """Share out one chunk of a terminal order's fills; True while more chunks follow."""
-    order = queries.find_order(tx, order_id, lock=True)
+def shares_of(tx: Tx, desk: Desk, order_id: UUID) -> list[Share]:
+    """What each leg gets of a terminal order: facts, the same whenever they are computed."""
+    order = queries.find_order(tx, order_id)
     assert order.status is not OrderStatus.INTENDED, "fills are shared once the parent is terminal"
     instrument = desk.instrument(order.instrument_id)
-    requests = queries.requests_of(tx, order_id)
-    shares = share_out(
+    return share_out(
         order.side,
-        [(leg, requested) for leg, requested, _ in requests],
+        queries.requests_of(tx, order_id),
         queries.fills_of(tx, order_id),
         lot=instrument.lot,
         scale=scale_of(instrument.quote),
         secret=desk.secret,
         order_id=order_id,
     )
+
+
+def allocate(
+    tx: Tx,
+    desk: Desk,
+    order_id: UUID,
+    author: Author,
+    chunk: int = 0,
+    shares: Sequence[Share] | None = None,
+) -> bool:
+    """Share out one chunk of a terminal order's fills; True while more chunks follow.
+
+    Whoever shares out all chunks hands in the order's `shares_of`, which is computed here if not.
+    """
+    order = queries.find_order(tx, order_id, lock=True)
+    if shares is None:
+        shares = shares_of(tx, desk, order_id)
     begin, end = chunk * CHUNK, (chunk + 1) * CHUNK
-    waiting = [
-        share
-        for share, (_, _, done) in zip(shares[begin:end], requests[begin:end], strict=True)
-        if not done
-    ]
+    open_ = queries.unallocated(tx, order_id, [share.leg_id for share in shares[begin:end]])
+    waiting = [share for share in shares[begin:end] if share.leg_id in open_]
     if waiting:
-        _post_shares(tx, author, order, instrument, waiting, chunk)
+        _post_shares(tx, author, order, desk.instrument(order.instrument_id), waiting, chunk)
         queries.write_shares(tx, order_id, waiting)
-    return end < len(requests)
+    return end < len(shares)
 
 
 def execute_order(database: Database, desk: Desk, order_id: UUID, author: Author) -> None:
@@ -216,10 +174,12 @@ def execute_order(database: Database, desk: Desk, order_id: UUID, author: Author
     report = work(database, desk, order_id, author.now)
     with database.transaction() as tx:
         record(tx, desk, order_id, author, report)
+    with database.transaction() as tx:
+        shares = shares_of(tx, desk, order_id)
     chunk, more = 0, True
     while more:
         with database.transaction() as tx:
-            more = allocate(tx, desk, order_id, author, chunk)
+            more = allocate(tx, desk, order_id, author, chunk, shares)
         chunk += 1
 
 
@@ -298,133 +258,3 @@ def _books(tx: Tx, leg_ids: Sequence[UUID], instrument: Instrument) -> dict[UUID
         )
         books = queries.books_of(tx, leg_ids, instrument.id)
     return {leg: (cash, position) for leg, (cash, position) in books.items() if position}
-
-
-def post_funding(
-    tx: Tx, author: Author, venue: str, payment: FundingPayment, instrument: Instrument
-) -> None:
-    """Pass a funding payment on to the legs that held the instrument at the stamp.
-
-    The venue charges the net position; each leg gets −q·mark·rate, rounded so that the parts add
-    up to what the venue paid.
-    """
-    if not queries.insert_funding(tx, venue, payment):
-        return
-    holders = queries.holders(tx, payment.instrument_id)
-    if not holders:
-        return
-    scale = scale_of(instrument.quote)
-    parts = round_to_total(
-        to_units(payment.amount, scale),
-        [-quantity * payment.mark * payment.rate for _, _, quantity in holders],
-        scale,
-        [leg for leg, _, _ in holders],
-    )
-    account = open_accounts(tx, [AccountKey("venue", Owner.venue(venue), instrument.quote)])[0]
-    key = f"funding:{venue}:{instrument.symbol}:{payment.stamp.isoformat()}"
-    correlation = ids.derive("funding", venue, instrument.id, payment.stamp.isoformat())
-    journals = []
-    for begin in range(0, len(holders), CHUNK):
-        lines = [
-            Line(cash, from_units(part, scale))
-            for (_, cash, _), part in zip(
-                holders[begin : begin + CHUNK], parts[begin : begin + CHUNK], strict=True
-            )
-        ]
-        total = sum((line.amount for line in lines), Decimal(0))
-        lines.append(Line(account, -total))
-        if sum(1 for line in lines if line.amount) >= 2:
-            journals.append(Journal(f"{key}:{begin}", "funding", correlation, lines, payment.stamp))
-    post_batch(tx, author, journals)
-
-
-def request_transfer(
-    tx: Tx,
-    *,
-    reference: UUID,
-    venue: str,
-    asset: str,
-    amount: Decimal,
-    correlation_id: UUID,
-    now: datetime,
-) -> None:
-    """Ask for cash to be moved to the venue (+) or back (−), with the event that needs it."""
-    if amount:
-        tx.execute(
-            "INSERT INTO transfers (id, venue, asset, amount, correlation_id, requested_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (reference, venue, asset, amount, correlation_id, now),
-        )
-
-
-def carry_out_transfers(database: Database, venue: Venue, author: Author) -> int:
-    """Carry out the transfers that were asked for; how many there were."""
-    with database.transaction() as tx:
-        waiting = tx.execute(
-            "SELECT id, asset, amount, correlation_id FROM transfers"
-            " WHERE venue = %s AND done_at IS NULL ORDER BY requested_at, id",
-            (venue.name,),
-        ).fetchall()
-    for reference, asset, amount, correlation in waiting:
-        venue.transfer(reference, asset, amount, author.now)
-        with database.transaction() as tx:
-            external, account = open_accounts(
-                tx,
-                [
-                    AccountKey("external", Owner.platform(), asset),
-                    AccountKey("venue", Owner.venue(venue.name), asset),
-                ],
-            )
-            lines = [Line(external, amount), Line(account, -amount)]
-            post(tx, author, Journal(f"transfer:{reference}", "transfer", correlation, lines))
-            tx.execute("UPDATE transfers SET done_at = %s WHERE id = %s", (author.now, reference))
-    return len(waiting)
-
-
-def record_nav(tx: Tx, at: datetime, marks: Mapping[int, Decimal]) -> int:
-    """Write the net asset value of every open scope and leg at `marks`; rows written.
-
-    NAV = cash + Σ quantity · mark, in the scope's asset.
-    """
-    return tx.execute(
-        "WITH mark AS (SELECT * FROM unnest(%(ids)s::smallint[], %(prices)s::numeric[])"
-        "   AS m (instrument_id, price)),"
-        " leg AS (SELECT l.scope_id, l.id, l.capital,"
-        "   a.balance + coalesce(sum(p.quantity * m.price), 0) AS nav"
-        "  FROM legs l JOIN scopes s ON s.id = l.scope_id AND s.closed_at IS NULL"
-        "  JOIN accounts a ON a.id = l.account_id"
-        "  LEFT JOIN positions p ON p.leg_id = l.id AND p.quantity <> 0"
-        "  LEFT JOIN mark m ON m.instrument_id = p.instrument_id"
-        "  GROUP BY l.scope_id, l.id, l.capital, a.balance)"
-        " INSERT INTO nav_history (scope_id, leg_id, at, capital, nav)"
-        " SELECT scope_id, id, %(at)s, capital, nav FROM leg"
-        " UNION ALL SELECT scope_id, NULL, %(at)s, sum(capital), sum(nav) FROM leg"
-        "  GROUP BY scope_id"
-        " ON CONFLICT DO NOTHING",
-        {"ids": list(marks), "prices": list(marks.values()), "at": at},
-    ).rowcount
-
-
-def scope_equity(
-    tx: Tx, scope_ids: Sequence[UUID], marks: Mapping[int, Decimal]
-) -> dict[UUID, Decimal]:
-    """Cash plus positions at `marks` of each scope."""
-    return dict(
-        tx.execute(
-            "SELECT l.scope_id, sum(a.balance + coalesce(v.value, 0))"
-            " FROM legs l JOIN accounts a ON a.id = l.account_id"
-            " LEFT JOIN (SELECT p.leg_id, sum(p.quantity * m.price) AS value FROM positions p"
-            "   JOIN unnest(%s::smallint[], %s::numeric[]) AS m (instrument_id, price)"
-            "     USING (instrument_id) GROUP BY p.leg_id) v ON v.leg_id = l.id"
-            " WHERE l.scope_id = ANY (%s) GROUP BY l.scope_id",
-            (list(marks), list(marks.values()), list(scope_ids)),
-        ).fetchall()
-    )
-
-
-def close_scopes(tx: Tx, scope_ids: Sequence[UUID], now: datetime) -> None:
-    """Close books that hold nothing any more."""
-    tx.execute(
-        "UPDATE scopes SET closed_at = %s WHERE id = ANY (%s) AND closed_at IS NULL",
-        (now, list(scope_ids)),
-    )

@@ -12,6 +12,9 @@ from uuid import UUID
 
 from commenda.ledger import Owner
 
+CHUNK = 2000
+"""Legs in one transaction and one journal: large enough to be fast, small enough to be resumed."""
+
 
 class Side(StrEnum):
     BUY = "buy"

@@ -105,13 +105,22 @@ def insert_requests(tx: Tx, order_id: UUID, requests: Sequence[tuple[UUID, Decim
     )
 
 
-def requests_of(tx: Tx, order_id: UUID) -> list[tuple[UUID, Decimal, bool]]:
-    """(leg, requested quantity, already allocated), in the stable order of leg ids."""
+def requests_of(tx: Tx, order_id: UUID) -> list[tuple[UUID, Decimal]]:
+    """(leg, requested quantity), in the stable order of leg ids."""
     return tx.execute(
-        "SELECT leg_id, requested, quantity IS NOT NULL FROM allocations"
-        " WHERE order_id = %s ORDER BY leg_id",
+        "SELECT leg_id, requested FROM allocations WHERE order_id = %s ORDER BY leg_id",
         (order_id,),
     ).fetchall()
+
+
+def unallocated(tx: Tx, order_id: UUID, leg_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the legs that still wait for their part of the order."""
+    rows = tx.execute(
+        "SELECT leg_id FROM allocations"
+        " WHERE order_id = %s AND leg_id = ANY (%s) AND quantity IS NULL",
+        (order_id, list(leg_ids)),
+    )
+    return {row[0] for row in rows}
 
 
 def write_shares(tx: Tx, order_id: UUID, shares: Sequence[Share]) -> None:

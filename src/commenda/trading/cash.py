@@ -1,0 +1,105 @@
+"""Money that moves without an order: funding, and transfers between platform and venue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from commenda.kit import ids
+from commenda.kit.db import Database, Tx
+from commenda.kit.money import from_units, round_to_total, scale_of, to_units
+from commenda.ledger import (
+    AccountKey,
+    Author,
+    Journal,
+    Line,
+    Owner,
+    open_accounts,
+    post,
+    post_batch,
+)
+from commenda.market import Instrument
+from commenda.trading import queries
+from commenda.trading.model import CHUNK, FundingPayment, Venue
+
+
+def post_funding(
+    tx: Tx, author: Author, venue: str, payment: FundingPayment, instrument: Instrument
+) -> None:
+    """Pass a funding payment on to the legs that held the instrument at the stamp.
+
+    The venue charges the net position; each leg gets −q·mark·rate, rounded so that the parts add
+    up to what the venue paid.
+    """
+    if not queries.insert_funding(tx, venue, payment):
+        return
+    holders = queries.holders(tx, payment.instrument_id)
+    if not holders:
+        return
+    scale = scale_of(instrument.quote)
+    parts = round_to_total(
+        to_units(payment.amount, scale),
+        [-quantity * payment.mark * payment.rate for _, _, quantity in holders],
+        scale,
+        [leg for leg, _, _ in holders],
+    )
+    account = open_accounts(tx, [AccountKey("venue", Owner.venue(venue), instrument.quote)])[0]
+    key = f"funding:{venue}:{instrument.symbol}:{payment.stamp.isoformat()}"
+    correlation = ids.derive("funding", venue, instrument.id, payment.stamp.isoformat())
+    journals = []
+    for begin in range(0, len(holders), CHUNK):
+        lines = [
+            Line(cash, from_units(part, scale))
+            for (_, cash, _), part in zip(
+                holders[begin : begin + CHUNK], parts[begin : begin + CHUNK], strict=True
+            )
+        ]
+        total = sum((line.amount for line in lines), Decimal(0))
+        lines.append(Line(account, -total))
+        if sum(1 for line in lines if line.amount) >= 2:
+            journals.append(Journal(f"{key}:{begin}", "funding", correlation, lines, payment.stamp))
+    post_batch(tx, author, journals)
+
+
+def request_transfer(
+    tx: Tx,
+    *,
+    reference: UUID,
+    venue: str,
+    asset: str,
+    amount: Decimal,
+    correlation_id: UUID,
+    now: datetime,
+) -> None:
+    """Ask for cash to be moved to the venue (+) or back (−), with the event that needs it."""
+    if amount:
+        tx.execute(
+            "INSERT INTO transfers (id, venue, asset, amount, correlation_id, requested_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (reference, venue, asset, amount, correlation_id, now),
+        )
+
+
+def carry_out_transfers(database: Database, venue: Venue, author: Author) -> int:
+    """Carry out the transfers that were asked for; how many there were."""
+    with database.transaction() as tx:
+        waiting = tx.execute(
+            "SELECT id, asset, amount, correlation_id FROM transfers"
+            " WHERE venue = %s AND done_at IS NULL ORDER BY requested_at, id",
+            (venue.name,),
+        ).fetchall()
+    for reference, asset, amount, correlation in waiting:
+        venue.transfer(reference, asset, amount, author.now)
+        with database.transaction() as tx:
+            external, account = open_accounts(
+                tx,
+                [
+                    AccountKey("external", Owner.platform(), asset),
+                    AccountKey("venue", Owner.venue(venue.name), asset),
+                ],
+            )
+            lines = [Line(external, amount), Line(account, -amount)]
+            post(tx, author, Journal(f"transfer:{reference}", "transfer", correlation, lines))
+            tx.execute("UPDATE transfers SET done_at = %s WHERE id = %s", (author.now, reference))
+    return len(waiting)
