@@ -285,7 +285,7 @@ def test_an_account_of_an_unknown_asset_is_not_opened(book: Book) -> None:
         "INSERT INTO accounts (kind, owner_kind, owner_id, asset, balance)"
         " VALUES ('wallet', 'investor', gen_random_uuid(), 'USDT', 1000)",
         "ALTER TABLE entries DISABLE TRIGGER ALL",
-        "SET ROLE commenda_owner",
+        "SET ROLE postgres",
         "DROP TABLE entries",
         "DELETE FROM idempotency",
         "DELETE FROM audit_events",

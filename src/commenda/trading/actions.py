@@ -170,17 +170,17 @@ def allocate(
 
 
 def execute_order(database: Database, desk: Desk, order_id: UUID, author: Author) -> None:
-    """Work, record and allocate one order, each in a transaction of its own."""
+    """Work, record and allocate one order; the first chunk is shared out with the record."""
     report = work(database, desk, order_id, author.now)
     with database.transaction() as tx:
         record(tx, desk, order_id, author, report)
-    with database.transaction() as tx:
         shares = shares_of(tx, desk, order_id)
-    chunk, more = 0, True
+        more = allocate(tx, desk, order_id, author, 0, shares)
+    chunk = 0
     while more:
+        chunk += 1
         with database.transaction() as tx:
             more = allocate(tx, desk, order_id, author, chunk, shares)
-        chunk += 1
 
 
 def _post_shares(
