@@ -48,4 +48,4 @@ $(UV):
 	.cache/uv/bin/python -m pip install --quiet uv
 
 clean:           ## remove the environment and every cache
-	rm -rf $(VENV) .commenda .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .commenda .cache .*_cache .hypothesis

@@ -87,7 +87,7 @@ def _measure(durable: bool) -> None:
     batch, lines = median(batches), median(wide) * LINES / TRANSFERS
     aim = f">= {AIM} x"
     show(
-        f"posting: {TRANSFERS:,} transfers over {ACCOUNTS:,} wallets, {durability(durable=durable)}",
+        f"posting: {TRANSFERS:,} transfers, {ACCOUNTS:,} wallets, {durability(durable=durable)}",
         [
             Figure(f"loop, a transaction each ({spread(each)})", slower, "transfers/s"),
             Figure(f"loop, one transaction ({spread(together)})", slow, "transfers/s"),

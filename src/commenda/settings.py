@@ -1,4 +1,7 @@
-"""The one frozen Settings object. Nothing else in the package reads the environment."""
+"""The one frozen Settings object: nothing else in the package reads the environment.
+
+Except `kernel`, which names numba's cache and imports nothing of the rest.
+"""
 
 from __future__ import annotations
 

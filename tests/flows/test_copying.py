@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from commenda.copying import CopyMode
+from commenda.copying import CopyMode, unfinished_exits
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.trading import Fill, Side, share_out
@@ -182,6 +182,24 @@ def test_a_partial_copy_heals_at_the_next_signal(db: Database) -> None:
     world.script.share_of = None
     world.advance().signal(flow, "0.6")
     assert world.quantity(leg) == 6
+
+
+def test_an_exit_that_the_venue_refused_is_known_until_it_is_done(db: Database) -> None:
+    world = World(db, fee=D(0))
+    flow = world.creator("anna")
+    leg = world.follow(world.investor("ines"), flow, D(1000))
+    world.signal(flow, "0.5")
+    world.script.refusal = "maintenance"
+    world.advance().signal(flow, "0")
+    assert world.quantity(leg) == 5
+    with db.transaction() as tx:
+        assert unfinished_exits(tx) == [flow.id]
+    world.script.refusal = None
+    world.advance().signal(flow, "0")
+    assert world.quantity(leg) == 0
+    with db.transaction() as tx:
+        assert unfinished_exits(tx) == []
+    world.assert_sound()
 
 
 def test_a_missed_signal_heals_at_the_next_one(db: Database) -> None:

@@ -10,7 +10,6 @@ from commenda.managed.lifecycle import (
     TRANSITIONS,
     Milestones,
     State,
-    closes_at_market,
     next_retry,
     overdue,
     require_transition,
@@ -73,10 +72,6 @@ def test_retries_back_off_from_thirty_seconds_to_fifteen_minutes() -> None:
 def test_a_negative_attempt_is_refused() -> None:
     with pytest.raises(CommendaError, match="bad_attempt"):
         next_retry(-1, NOW)
-
-
-def test_three_limit_orders_come_before_a_market_order() -> None:
-    assert [closes_at_market(attempt) for attempt in range(5)] == [False, False, False, True, True]
 
 
 def test_a_subscription_in_time_raises_nothing() -> None:

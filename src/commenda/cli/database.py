@@ -25,6 +25,6 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the schema up to date (or down to the first N migrations)."""
-    with Database.open(Settings.from_environment()) as opened:
-        changed = run_migrations(opened.owner_url, to=to) if to is not None else []
-    typer.echo("\n".join(changed) or "up to date")
+    with Database.open(Settings.from_environment()) as opened:  # which migrates up
+        reverted = run_migrations(opened.owner_url, to=to) if to is not None else []
+    typer.echo("\n".join(f"reverted {name}" for name in reverted) or "the schema is up to date")

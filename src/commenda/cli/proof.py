@@ -49,7 +49,9 @@ def trace(
             row = tx.execute(
                 "SELECT id FROM managed_subscriptions ORDER BY settled_at NULLS LAST, id LIMIT 1"
             ).fetchone()
-            subscription = str(row[0]) if row else subscription
+            if row is None:
+                raise CommendaError("unknown_subscription", "There is no subscription yet")
+            subscription = str(row[0])
         try:
             wanted = UUID(subscription)
         except ValueError:

@@ -15,8 +15,15 @@ from commenda.copying.actions import (
     share_flow,
 )
 from commenda.copying.checks import CHECKS
-from commenda.copying.jobs import COPY_SIGNAL, SIGNALS, copy_signal_workflow, enqueue_copy
+from commenda.copying.jobs import (
+    COPY_SIGNAL,
+    SIGNALS,
+    copy_signal_workflow,
+    enqueue_copy,
+    workflow_of,
+)
 from commenda.copying.model import CopyMode, Flow, Signal
+from commenda.copying.queries import unfinished_exits, unprocessed
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
 
 __all__ = [
@@ -39,4 +46,7 @@ __all__ = [
     "save_runners",
     "share_flow",
     "signal_key",
+    "unfinished_exits",
+    "unprocessed",
+    "workflow_of",
 ]

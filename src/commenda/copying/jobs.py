@@ -20,21 +20,24 @@ SIGNALS = durable.Queue("signals", concurrency=4, partitioned=True)
 COPY_SIGNAL = "copying.copy_signal"
 
 
-def enqueue_copy(tx: Tx, signal_id: UUID, now: datetime) -> str:
-    """Have a worker copy a signal once this transaction commits; the workflow's id."""
+def workflow_of(signal_id: UUID) -> str:
+    """The id of the workflow that copies a signal."""
+    return f"{COPY_SIGNAL}:{signal_id}"
+
+
+def enqueue_copy(tx: Tx, signal_id: UUID, now: datetime) -> None:
+    """Have a worker copy a signal once this transaction commits."""
     signal = queries.find_signal(tx, signal_id)
-    workflow_id = f"{COPY_SIGNAL}:{signal_id}"
     durable.enqueue(
         tx,
         COPY_SIGNAL,
         str(signal_id),
         now.isoformat(),
-        workflow_id=workflow_id,
+        workflow_id=workflow_of(signal_id),
         queue=SIGNALS,
         partition_key=str(signal.flow_id),
         order=signal.sequence,
     )
-    return workflow_id
 
 
 def copy_signal_workflow(database: Database, desk: Desk) -> durable.Workflow:

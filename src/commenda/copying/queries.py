@@ -55,6 +55,30 @@ def unprocessed_before(tx: Tx, signal: Signal) -> list[UUID]:
     return [row[0] for row in rows]
 
 
+def unprocessed(tx: Tx, natural_key: str) -> list[UUID]:
+    """The signals of any flow that were published under a key and are not finished."""
+    rows = tx.execute(
+        "SELECT id FROM trading_signals WHERE natural_key = %s AND status <> 'processed'"
+        " ORDER BY flow_id",
+        (natural_key,),
+    )
+    return [row[0] for row in rows]
+
+
+def unfinished_exits(tx: Tx) -> list[UUID]:
+    """Flows that have left the market while some of their followers still hold something."""
+    rows = tx.execute(
+        "SELECT f.id FROM shared_flows f JOIN trading_signals s"
+        "  ON s.flow_id = f.id AND s.sequence = f.last_sequence"
+        " WHERE s.target = 0 AND s.status = 'processed'"
+        "  AND EXISTS (SELECT FROM flow_subscriptions b"
+        "    JOIN positions p ON p.leg_id = b.leg_id AND p.instrument_id = s.instrument_id"
+        "    WHERE b.flow_id = f.id AND b.status = 'active' AND p.quantity <> 0)"
+        " ORDER BY f.id"
+    )
+    return [row[0] for row in rows]
+
+
 def next_followers(tx: Tx, signal: Signal, limit: int) -> list[Follower]:
     """The next active followers of a signal's flow that have no execution of it."""
     rows = tx.execute(

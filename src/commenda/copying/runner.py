@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 from commenda.copying.model import Flow
 from commenda.kernel import Costs, Stepper
@@ -99,8 +98,3 @@ def save_runners(tx: Tx, runners: Sequence[Runner]) -> None:
 def signal_key(ts: int, kind: str) -> str:
     """The natural key of what a bar led to."""
     return f"{ts}:{kind}"
-
-
-def flow_ids(runners: Sequence[Runner]) -> list[UUID]:
-    """The flows of runners, in their order."""
-    return [runner.flow.id for runner in runners]

@@ -51,6 +51,7 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
     amounts: list[Decimal] = []
     for ordinal, journal in enumerate(journals, start=1):
         lines = [line for line in journal.lines if line.amount]
+        _require_entries(journal, lines)
         _require_balanced(journal, lines)
         ordinals += [ordinal] * len(lines)
         accounts += [line.account_id for line in lines]
@@ -86,6 +87,16 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
             raise CommendaError("unbalanced_journal", str(error.diag.message_primary)) from error
         raise
     return [Posted(journal_id, Outcome(outcome), account) for journal_id, outcome, account in rows]
+
+
+def _require_entries(journal: Journal, lines: Sequence[Line]) -> None:
+    if len(lines) < 2:
+        raise CommendaError(
+            "empty_journal",
+            "A journal moves something between two accounts at least",
+            field=journal.key,
+            value=len(lines),
+        )
 
 
 def _require_distinct_keys(journals: Sequence[Journal]) -> None:

@@ -51,9 +51,6 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=15)
 
-LIMIT_TRIES = 3
-"""Liquidation orders reposted at a limit before a market order is sent."""
-
 
 def require_transition(current: State, to: State, *, early_exit: bool = False) -> None:
     """Refuse a move that the state machine does not know.
@@ -96,11 +93,6 @@ def next_retry(attempt: int, now: datetime) -> datetime:
         )
     doublings = min(attempt, 16)  # far past the ceiling already, and no timedelta overflow
     return now + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
-
-
-def closes_at_market(attempt: int) -> bool:
-    """Whether try number `attempt` (from 0) sends a market order: after three limit orders."""
-    return attempt >= LIMIT_TRIES
 
 
 @dataclass(frozen=True, slots=True)

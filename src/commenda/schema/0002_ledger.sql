@@ -103,7 +103,6 @@ CREATE FUNCTION post_journals(
 ) RETURNS TABLE (ordinal integer, journal_id bigint, outcome text, refused_account bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    known      bigint;
     new_ids    bigint[];      -- by ordinal; NULL where replayed or refused
     refusals   bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(journal_keys)]);
     bad_journal integer;

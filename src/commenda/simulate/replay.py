@@ -3,8 +3,8 @@
 A tick at the open of a bar, in the order in which things really happen:
 
     arrivals -> the bar that just closed is stepped -> stops that fired in it -> funding
-    -> margin guard -> activate, mature, liquidate, settle, transfers -> new targets trade at
-    this open -> NAV and scores at the day's first tick -> the cursor commits
+    -> margin guard, exits that were refused -> activate, mature, liquidate, settle, transfers
+    -> new targets trade at this open -> NAV and scores at the day's first tick -> the cursor
 
 Every action is idempotent by its natural key; steps that are not, because what they find depends
 on what later steps of the tick change, are marked done in their own transaction. So a run that is
@@ -28,6 +28,9 @@ from commenda.copying import (
     publish_signal,
     save_runners,
     signal_key,
+    unfinished_exits,
+    unprocessed,
+    workflow_of,
 )
 from commenda.identity import register_users
 from commenda.kit import clock, durable, ids
@@ -88,17 +91,17 @@ class Replay:
 
     business: Business
     done: set[str] = field(default_factory=set)
-    arrivals: dict[int, list[Investor]] = field(default_factory=dict)
-    people: dict[int, Investor] = field(default_factory=dict)
+    people: list[Investor] = field(default_factory=list)
+    """Everybody, in order of arrival."""
+    last: int = 0
+    """The last whole tick."""
     queued: bool = False
     """Copy signals through the queue and whatever workers run, instead of calling directly."""
     taken_up: bool = True
     """Whether the next tick may have been begun by a killed run."""
 
     def __post_init__(self) -> None:
-        for investor in population(self.business.scenario):
-            self.arrivals.setdefault(investor.arrives, []).append(investor)
-            self.people[investor.number] = investor
+        self.people = population(self.business.scenario)
 
     def ticks(self) -> list[int]:
         """The ticks that are still to do, as epoch seconds."""
@@ -109,13 +112,14 @@ class Replay:
         last = self._resume()
         if last is not None:
             self._catch_up(last)
+            self.last = last
         return [ts for ts in every if last is None or ts > last]
 
     def run(self, ticks: list[int]) -> Iterator[int]:
         """Do the ticks in order, yielding each one that is done."""
         for ts in ticks:
             self._tick(ts)
-            self.taken_up = False
+            self.taken_up, self.last = False, ts
             yield ts
 
     def _resume(self) -> int | None:
@@ -140,20 +144,22 @@ class Replay:
     def _tick(self, ts: int) -> None:
         business, now = self.business, datetime.fromtimestamp(ts, UTC)
         author = Author("simulation", RULES, now)
-        if ts in self.arrivals:
-            self._once(ts, "arrivals", lambda tx: self._arrive(tx, author, self.arrivals[ts]))
+        arrived = [one for one in self.people if self.last < one.arrives <= ts]
+        if arrived:
+            self._once(ts, "arrivals", lambda tx: self._arrive(tx, author, arrived))
         moves = self._step_strategies(ts)
         for runner, move in moves:
             if move.stop_price is not None:
-                self._signal(runner, ts, "stop", Decimal(0), now, move.stop_price)
+                self._signal(runner, ts, "stop", Decimal(0), move.stop_price)
         self._fund(author)
         if ts % HOUR == 0:
             marks = business.desk.marks(now)
             self._once(ts, "margins", lambda tx: guard_margins(tx, author, marks))
+            self._repeat_exits(ts)
         self._sweep(ts, author)
         for runner, move in moves:
             if move.target is not None:
-                self._signal(runner, ts, "target", move.target, now, None)
+                self._signal(runner, ts, "target", move.target)
         if ts % DAY == 0:
             self._once(ts, "close of day", lambda tx: self._close_day(tx, author))
         with business.database.transaction() as tx:
@@ -200,39 +206,69 @@ class Replay:
         return moves
 
     def _signal(
+        self, runner: Runner, ts: int, kind: str, target: Decimal, stop_price: Decimal | None = None
+    ) -> None:
+        """Publish what a strategy decided, and copy it at once, its creator's book included."""
+        with self.business.database.transaction() as tx:
+            signal_id = self._publish(tx, runner, ts, kind, target, stop_price)
+        if signal_id is not None:
+            self._copy(signal_id, ts)
+
+    def _publish(
         self,
+        tx: Tx,
         runner: Runner,
         ts: int,
         kind: str,
         target: Decimal,
-        now: datetime,
-        stop_price: Decimal | None,
-    ) -> None:
-        """Publish what a strategy decided, and copy it at once, its creator's book included."""
+        stop_price: Decimal | None = None,
+    ) -> UUID | None:
+        """Store a signal at this open's price or, where a stop fired, at its; None without one."""
+        instrument = self.business.desk.instrument(runner.flow.instrument_id)
+        bar = self.business.desk.feed.bar(instrument.id, ts)
+        price = stop_price
+        if price is None:
+            if bar is None:
+                return None
+            price = Decimal(repr(bar.open))
+        now = datetime.fromtimestamp(ts, UTC)
+        signal_id, _ = publish_signal(
+            tx,
+            flow=runner.flow,
+            natural_key=signal_key(ts, kind),
+            target=target,
+            reference_price=instrument.to_tick(price),
+            trigger_price=None if stop_price is None else instrument.to_tick(stop_price),
+            base=instrument.base,
+            quote=instrument.quote,
+            now=now,
+        )
+        if self.queued:
+            enqueue_copy(tx, signal_id, now)
+        return signal_id
+
+    def _copy(self, signal_id: UUID, ts: int) -> None:
+        """Copy a published signal now, or wait until a worker has."""
         business = self.business
-        instrument = business.desk.instrument(runner.flow.instrument_id)
-        bar = business.desk.feed.bar(instrument.id, ts)
-        if bar is None and stop_price is None:
-            return
-        price = stop_price if stop_price is not None else Decimal(repr(bar.open)) if bar else None
-        assert price is not None
-        with business.database.transaction() as tx:
-            signal_id, _ = publish_signal(
-                tx,
-                flow=runner.flow,
-                natural_key=signal_key(ts, kind),
-                target=target,
-                reference_price=instrument.to_tick(price),
-                trigger_price=None if stop_price is None else instrument.to_tick(stop_price),
-                base=instrument.base,
-                quote=instrument.quote,
-                now=now,
-            )
-            workflow_id = enqueue_copy(tx, signal_id, now) if self.queued else None
-        if workflow_id is None:
-            copy_signal(business.database, business.desk, signal_id, now)
+        if self.queued:
+            durable.wait(business.database, workflow_of(signal_id), timeout=QUEUE_PATIENCE)
         else:
-            durable.wait(business.database, workflow_id, timeout=QUEUE_PATIENCE)
+            now = datetime.fromtimestamp(ts, UTC)
+            copy_signal(business.database, business.desk, signal_id, now)
+
+    def _repeat_exits(self, ts: int) -> None:
+        """Ask again for exits that the venue refused or filled in part."""
+        runners = {runner.flow.id: runner for runner in self.business.runners}
+
+        def repeat(tx: Tx) -> None:
+            for flow_id in unfinished_exits(tx):
+                self._publish(tx, runners[flow_id], ts, "exit", Decimal(0))
+
+        self._once(ts, "exits", repeat)
+        with self.business.database.transaction() as tx:
+            waiting = unprocessed(tx, signal_key(ts, "exit"))
+        for signal_id in waiting:
+            self._copy(signal_id, ts)
 
     def _fund(self, author: Author) -> None:
         """Pass on the funding whose stamps lie in the bar that has just closed."""

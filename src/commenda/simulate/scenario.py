@@ -133,6 +133,7 @@ def load_scenario(path: Path, seed: int | None = None) -> Scenario:
         raise _bad("scenario", str(path), f"it cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise _bad("scenario", str(path), str(error)) from error
+    _refuse_unknown(raw)
     table = _Table(raw, "")
     number = table.integer("seed") if seed is None else seed
     scenario = Scenario(
@@ -227,8 +228,40 @@ def _investors(table: _Table) -> InvestorsPart:
     )
 
 
+_KNOWN = {
+    "": "title seed start days interval market venue creators products investors",
+    "market": "source symbols folder",
+    "venue": "slippage participation outages",
+    "venue.outages": "day hours symbol reason",
+    "creators": "capital flows",
+    "creators.flows": "creator profile strategy symbol params",
+    "products": "terms tiers fees expected",
+    "products.tiers": "name minimum maximum",
+    "products.fees": "management_fee hurdle profit_share platform_cut referral_rates",
+    "products.expected": "conservative balanced aggressive warning_percent alert_percent",
+    "investors": "count least most arrival_days second referred referral_depth again"
+    " by_investor by_operator",
+}
+"""The keys of each table: a key that nobody reads is a slip of the pen."""
+
+
+def _refuse_unknown(raw: Mapping[str, Any], name: str = "") -> None:
+    if name not in _KNOWN:
+        return
+    known = _KNOWN[name].split()
+    for key, value in raw.items():
+        path = f"{name}.{key}" if name else key
+        if key not in known:
+            raise _bad(path, value, f"use one of {', '.join(known)}")
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                _refuse_unknown(part, path)
+
+
 def _require_sound(scenario: Scenario) -> None:
     listed = set(scenario.market.symbols)
+    if not scenario.flows:
+        raise _bad("creators.flows", [], "add at least one creator")
     if not scenario.days:
         raise _bad("days", scenario.days, "replay one day or more")
     for tier in scenario.products.tiers:
