@@ -194,11 +194,13 @@ def test_one_account_twice_in_a_journal_is_two_entries_in_order(book: Book) -> N
 
 FAULTS: list[tuple[str, str, Callable[[Book], Sequence[Journal]]]] = [
     ("unbalanced", "unbalanced_journal", lambda b: [bad(b, 1, "-0.99999999")]),
-    ("one line", "unbalanced_journal", lambda b: [move("bad", (b.external, 1))]),
+    ("one line", "empty_journal", lambda b: [move("bad", (b.external, 1))]),
+    ("no line", "empty_journal", lambda b: [move("bad")]),
+    ("nothing but zeros", "empty_journal", lambda b: [bad(b, 0, 0)]),
     ("NaN", "not_finite", lambda b: [bad(b, "NaN", "NaN")]),
-    ("one NaN", "not_finite", lambda b: [bad(b, "NaN", 0)]),
+    ("one NaN", "not_finite", lambda b: [bad(b, "NaN", 1)]),
     ("signalling NaN", "not_finite", lambda b: [bad(b, "sNaN", 1)]),
-    ("infinity", "not_finite", lambda b: [bad(b, "Infinity", 0)]),
+    ("infinity", "not_finite", lambda b: [bad(b, "Infinity", 1)]),
     ("infinities that cancel", "not_finite", lambda b: [bad(b, "Infinity", "-Infinity")]),
     ("excess scale", "excess_scale", lambda b: [bad(b, "1e-19", "-1e-19")]),
     ("scale lost in rounding", "excess_scale", lambda b: [bad(b, "1.5e-18", "-1.5e-18")]),
