@@ -10,10 +10,11 @@ from uuid import UUID
 
 import pytest
 
+from commenda.copying.actions import plan
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner
-from commenda.managed import Door, FeeTerms, sweep_matured
+from commenda.managed import Door, FeeTerms, cancel, sweep_matured
 from commenda.referrals import HOLD, release_due
 from world import ASSET, FREE, TERMS, D, World, empty, in_threads, steps
 
@@ -198,6 +199,29 @@ def test_a_shortfall_is_paid_by_insurance_and_by_nobody_else(db: Database) -> No
     world.assert_sound()
 
 
+def test_a_subscription_with_exactly_nothing_left_is_settled_beside_others(db: Database) -> None:
+    """Twice its equity long and the price halves, without a fee: zero is left, to the last unit."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (10, 50))}, fee=D(0))
+    flow = world.creator("anna", capital=0)
+    broke, lucky = world.investor("broke"), world.investor("lucky")
+    product = world.product(terms=FREE)
+    subscription = world.subscribe(broke, product)
+    world.activate()
+    world.signal(flow, "2")
+    spared = world.subscribe(lucky, product)
+    world.activate()
+    world.advance(80)
+    world.mature()
+    for one in (subscription, spared):
+        world.ask(one)
+    assert world.liquidate() == 2
+    assert world.settle(subscription, spared) == {subscription: "SETTLED", spared: "SETTLED"}
+    assert (world.wallet(broke), world.wallet(lucky)) == (0, 10_000)
+    assert world.one("SELECT loss FROM loss_carries") == 10_000
+    world.move_cash()
+    world.assert_sound()
+
+
 def test_an_early_exit_needs_a_product_that_allows_it(db: Database) -> None:
     world = a_world(db)
     investor = world.investor("ines", 20_000)
@@ -283,6 +307,47 @@ def test_a_smaller_second_deposit_takes_up_its_part_of_the_loss(db: Database) ->
         "SELECT mark_greatest_profit FROM managed_subscriptions WHERE id = %s", half
     ) == D(500)
     assert world.rows("SELECT loss, equity FROM loss_carries") == [(D(500), D(4500))]
+
+
+def test_a_cancelled_subscription_gives_its_part_of_the_loss_back(db: Database) -> None:
+    world = World(db, {"AAAUSDT": steps((0, 100), (10, 80))}, fee=D(0))
+    flow = world.creator("anna", capital=0)
+    investor = world.investor("ines")
+    product = world.product(terms=FREE)
+    subscription = world.subscribe(investor, product)
+    world.activate()
+    world.signal(flow, "0.5")
+    world.advance(80)
+    world.mature()
+    world.ask(subscription)
+    world.liquidate()
+    world.settle(subscription)
+    for amount in (9_000, 4_500):
+        again = world.subscribe(investor, product, amount, key=f"again-{amount}")
+        with db.transaction() as tx:
+            assert cancel(tx, world.author, again) == "CANCELLED"
+        assert world.rows("SELECT loss, equity FROM loss_carries") == [(D(1000), D(9000))]
+
+
+def test_a_book_that_a_signal_has_planned_for_is_not_closed_before_it_trades(
+    db: Database,
+) -> None:
+    """Otherwise the plan would open the closed book again, and it could never be settled."""
+    world, (subscription,) = matured(db)
+    other = world.subscribe(world.investor("jon"), world.product(early_exit=True), 1000)
+    world.activate()
+    signal = world.publish(world.flow, "0.5")  # type: ignore[attr-defined]
+    with db.transaction() as tx:
+        plan(tx, world.desk, signal, world.now)
+    for one in (subscription, other):
+        world.ask(one, Door.INVESTOR)
+    assert world.liquidate() == 1, "the matured one takes no part in the signal"
+    assert (world.status(subscription), world.status(other)) == ("LIQUIDATED", "LIQUIDATING")
+    world.copy(signal)
+    assert world.advance().liquidate() == 1
+    world.settle(subscription, other)
+    world.move_cash()
+    world.assert_sound()
 
 
 def test_commissions_are_released_after_the_hold_and_never_twice(db: Database) -> None:

@@ -23,7 +23,7 @@ from commenda.copying.jobs import (
     workflow_of,
 )
 from commenda.copying.model import CopyMode, Flow, Signal
-from commenda.copying.queries import unfinished_exits, unprocessed
+from commenda.copying.queries import planned, unfinished_exits, unprocessed
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "enqueue_copy",
     "follow",
     "load_runner",
+    "planned",
     "publish_signal",
     "save_runners",
     "share_flow",

@@ -79,6 +79,18 @@ def unfinished_exits(tx: Tx) -> list[UUID]:
     return [row[0] for row in rows]
 
 
+def planned(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the scopes that a signal has made a plan for and not traded yet."""
+    rows = tx.execute(
+        "SELECT DISTINCT l.scope_id FROM trading_signals s"
+        " JOIN signal_executions e ON e.signal_id = s.id AND e.status = 'pending'"
+        " JOIN legs l ON l.id = e.leg_id"
+        " WHERE s.status <> 'processed' AND l.scope_id = ANY (%s)",
+        (list(scope_ids),),
+    )
+    return {row[0] for row in rows}
+
+
 def next_followers(tx: Tx, signal: Signal, limit: int) -> list[Follower]:
     """The next active followers of a signal's flow that have no execution of it."""
     rows = tx.execute(

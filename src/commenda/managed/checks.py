@@ -69,6 +69,7 @@ CHECKS = (
         "  GROUP BY e.journal_id) p ON p.journal_id = t.journal_id"
         " WHERE (t.equity, t.to_wallet, t.to_creators, t.to_referrers, t.management_fee,"
         "   t.to_platform) IS DISTINCT FROM"
-        "  (p.equity, p.wallet, p.creators, p.referrers, p.management, p.platform)",
+        "  (coalesce(p.equity, 0), coalesce(p.wallet, 0), coalesce(p.creators, 0),"
+        "   coalesce(p.referrers, 0), coalesce(p.management, 0), coalesce(p.platform, 0))",
     ),
 )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.copying import planned
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
@@ -118,7 +119,8 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
         " WHERE status = 'LIQUIDATING' AND next_retry_at <= %s ORDER BY id FOR UPDATE SKIP LOCKED",
         (author.now,),
     ).fetchall()
-    waiting = in_flight(tx, [row[0] for row in due])
+    # What a signal has planned for a book would be traded after the book is closed.
+    waiting = in_flight(tx, [row[0] for row in due]) | planned(tx, [row[0] for row in due])
     due = [row for row in due if row[0] not in waiting]
     if not due:
         return

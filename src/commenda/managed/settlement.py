@@ -130,10 +130,13 @@ def _settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str)
     ]
     author = Author("settlement", RULES, now)
     journals = _journals(tx, settled, legs, cash)
-    posted = post_batch(tx, author, journals)
+    # Where no leg has anything left there is nothing to post.
+    filled = [one for one in journals if any(line.amount for line in one.lines)]
+    posted = post_batch(tx, author, filled)
     assert all(one.outcome is Outcome.POSTED for one in posted), "settled once, under the lock"
+    by_key = {one.key: done.journal_id for one, done in zip(filled, posted, strict=True)}
     grades = {due.id: _grade(due, settlement) for due, settlement in settled}
-    _record(tx, author, settled, [one.journal_id for one in posted], grades)
+    _record(tx, author, settled, [by_key.get(one.key) for one in journals], grades)
     _return_cash(tx, settled, venue, now)
     close_scopes(tx, subscription_ids, now)
 

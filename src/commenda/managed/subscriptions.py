@@ -36,7 +36,7 @@ from commenda.managed.leaderboard import candidates
 from commenda.managed.lifecycle import State
 from commenda.managed.model import Offer
 from commenda.managed.products import offer_of
-from commenda.managed.profit_share import Carry, resubscribe
+from commenda.managed.profit_share import Carry, add_carry, resubscribe
 from commenda.trading import NewLeg, Scope, open_scopes, request_transfer
 
 ACTIVATION_BATCH = 250
@@ -310,15 +310,15 @@ def _allocated_legs(
 def cancel(tx: Tx, author: Author, subscription_id: UUID) -> State:
     """Give a reserved principal back before it is put to work; the state that results."""
     row = tx.execute(
-        "SELECT status, investor_id, asset, amount FROM managed_subscriptions"
-        " WHERE id = %s FOR UPDATE",
+        "SELECT status, investor_id, asset, amount, product_id, mark_greatest_profit"
+        " FROM managed_subscriptions WHERE id = %s FOR UPDATE",
         (subscription_id,),
     ).fetchone()
     if row is None:
         raise CommendaError(
             "unknown_subscription", "No such subscription", field="id", value=str(subscription_id)
         )
-    status, investor_id, asset, amount = row
+    status, investor_id, asset, amount, product_id, carried = row
     if status != State.RESERVED:
         return State(status)
     investor = Owner(OwnerKind.INVESTOR, investor_id)
@@ -328,6 +328,9 @@ def cancel(tx: Tx, author: Author, subscription_id: UUID) -> State:
     lines = [Line(reserved, -amount), Line(wallet, amount)]
     correlation = ids.derive("managed", subscription_id)
     post(tx, author, Journal(f"cancel:{subscription_id}", "cancel", correlation, lines))
+    if carried:  # the loss that it took up is carried on
+        left = _take_carry(tx, investor_id, product_id)
+        _keep_carry(tx, investor_id, product_id, add_carry(left, Carry(carried, amount)))
     tx.execute(
         "UPDATE managed_subscriptions SET status = 'CANCELLED' WHERE id = %s", (subscription_id,)
     )

@@ -130,7 +130,7 @@ CREATE INDEX liquidation_attempts_by_subscription ON liquidation_attempts (subsc
 
 CREATE TABLE settlements (
     subscription_id uuid PRIMARY KEY REFERENCES managed_subscriptions,
-    journal_id      bigint NOT NULL REFERENCES journals,
+    journal_id      bigint REFERENCES journals,  -- NULL where there was nothing left to post
     principal       numeric(38,18) NOT NULL,
     equity          numeric(38,18) NOT NULL,
     management_fee  numeric(38,18) NOT NULL,
