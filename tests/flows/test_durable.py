@@ -18,8 +18,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from commenda.kit import durable, slots
-from commenda.kit.db import Database, _EmbeddedServer
+from commenda.kit.db import Database
 from commenda.kit.durable import Durable, enqueue, failures, pending, wait
+from commenda.kit.embedded import EmbeddedServer
 from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
 
@@ -329,7 +330,7 @@ def test_a_crash_of_the_server_loses_nothing_and_repeats_nothing(
     os.kill(postmaster, signal.SIGQUIT)  # an immediate shutdown: recovery at the next start
     eventually(lambda: not (data / "postgres/postmaster.pid").exists())
     time.sleep(0.3)  # long enough for every worker to meet a server that is down
-    _EmbeddedServer.start(data / "postgres")
+    EmbeddedServer.start(data / "postgres")
     wait(database)
     with database.transaction() as tx:
         assert failures(tx) == []

