@@ -89,7 +89,7 @@ class EmbeddedServer:
             try:
                 self._server.start()
                 return
-            except (AssertionError, subprocess.SubprocessError):
+            except (AssertionError, OSError, subprocess.SubprocessError):
                 lines = file.read_text().splitlines() if file.exists() else []
                 # The pid of a single-user server, as initdb runs it, is negative.
                 if not lines or not _is_alive(abs(int(lines[0]))):
