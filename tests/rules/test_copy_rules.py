@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from commenda.copying import CopyMode
@@ -83,6 +83,7 @@ def test_an_exit_closes_exactly_what_is_held(
 
 
 @given(equities, prices, targets, targets, held_lots)
+@example(D(1), D(1), D("0.0411"), D("0.0365"), 411)
 def test_the_percentage_mode_moves_the_way_the_leader_moved(
     equity: Decimal, price: Decimal, previous: Decimal, target: Decimal, lots: int
 ) -> None:

@@ -65,8 +65,8 @@ def percentage_quantity(
     if abs(target) >= abs(previous_target):
         added = proportional_cost(equity, target - previous_target, Decimal(1))
         return floor_to(added / price, lot)
-    closed = (previous_target - target) / previous_target
-    return -floor_to(held * closed, lot)
+    # Multiplied first: a fraction cut off at the last digit would lose a whole lot to the floor.
+    return -floor_to(held * (previous_target - target) / previous_target, lot)
 
 
 def proportional_cost(
