@@ -133,7 +133,7 @@ class ScriptedVenue(PaperVenue):
             return Report(OrderStatus.REFUSED, (), script.refusal)
         if script.share_of is None:
             return PaperVenue._match(self, tx, order, now)
-        instrument = next(one for one in self.feed.instruments if one.id == order.instrument_id)
+        instrument = self.feed.instrument(order.instrument_id)
         fills = tuple(
             Fill(
                 f"{order.id}-{n}",

@@ -170,15 +170,15 @@ def test_a_partial_liquidation_stays_liquidating_until_the_rest_is_sold(db: Data
     world.assert_sound()
 
 
-def test_a_shortfall_is_paid_by_insurance_and_by_nobody_else(db: Database) -> None:
-    """Long three times the equity, a fall by half: what is missing comes out of insurance."""
-    world = World(db, {"AAAUSDT": steps((0, 100), (10, 50))}, fee=D(0))
+def liquidated_after_a_fall(
+    world: World, broke: Owner, lucky: Owner, terms: FeeTerms, exposure: str
+) -> tuple[UUID, UUID]:
+    """Two liquidated subscriptions: one was long before the price fell, the other came after."""
     flow = world.creator("anna", capital=0)
-    broke, lucky = world.investor("broke"), world.investor("lucky")
-    product = world.product(terms=TERMS)
+    product = world.product(terms=terms)
     subscription = world.subscribe(broke, product)
     world.activate()
-    world.signal(flow, "3")
+    world.signal(flow, exposure)
     spared = world.subscribe(lucky, product)
     world.activate()
     world.advance(80)
@@ -186,6 +186,14 @@ def test_a_shortfall_is_paid_by_insurance_and_by_nobody_else(db: Database) -> No
     for one in (subscription, spared):
         world.ask(one)
     assert world.liquidate() == 2
+    return subscription, spared
+
+
+def test_a_shortfall_is_paid_by_insurance_and_by_nobody_else(db: Database) -> None:
+    """Long three times the equity, a fall by half: what is missing comes out of insurance."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (10, 50))}, fee=D(0))
+    broke, lucky = world.investor("broke"), world.investor("lucky")
+    subscription, spared = liquidated_after_a_fall(world, broke, lucky, TERMS, "3")
     world.settle(subscription, spared)
     # 300 units bought at 100 and sold at 50 lose 15,000 of 10,000.
     assert world.one(
@@ -202,19 +210,8 @@ def test_a_shortfall_is_paid_by_insurance_and_by_nobody_else(db: Database) -> No
 def test_a_subscription_with_exactly_nothing_left_is_settled_beside_others(db: Database) -> None:
     """Twice its equity long and the price halves, without a fee: zero is left, to the last unit."""
     world = World(db, {"AAAUSDT": steps((0, 100), (10, 50))}, fee=D(0))
-    flow = world.creator("anna", capital=0)
     broke, lucky = world.investor("broke"), world.investor("lucky")
-    product = world.product(terms=FREE)
-    subscription = world.subscribe(broke, product)
-    world.activate()
-    world.signal(flow, "2")
-    spared = world.subscribe(lucky, product)
-    world.activate()
-    world.advance(80)
-    world.mature()
-    for one in (subscription, spared):
-        world.ask(one)
-    assert world.liquidate() == 2
+    subscription, spared = liquidated_after_a_fall(world, broke, lucky, FREE, "2")
     assert world.settle(subscription, spared) == {subscription: "SETTLED", spared: "SETTLED"}
     assert (world.wallet(broke), world.wallet(lucky)) == (0, 10_000)
     assert world.one("SELECT loss FROM loss_carries") == 10_000

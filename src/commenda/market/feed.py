@@ -93,6 +93,10 @@ class CandleFeed:
         (interval,) = intervals
         return cls((_simulated_track(one, series[one.symbol]) for one in instruments), interval)
 
+    def instrument(self, instrument_id: int) -> Instrument:
+        """The instrument of that id."""
+        return self._track(instrument_id).instrument
+
     def bar(self, instrument_id: int, ts: int) -> Bar | None:
         """The bar that OPENS at `ts`, or None where the series has none."""
         return self._track(instrument_id).bar(ts)

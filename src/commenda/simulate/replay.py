@@ -14,6 +14,7 @@ stepped again from there: the same bars give the same bits.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -144,7 +145,11 @@ class Replay:
     def _tick(self, ts: int) -> None:
         business, now = self.business, datetime.fromtimestamp(ts, UTC)
         author = Author("simulation", RULES, now)
-        arrived = [one for one in self.people if self.last < one.arrives <= ts]
+        begin, end = (
+            bisect_right(self.people, moment, key=lambda one: one.arrives)
+            for moment in (self.last, ts)
+        )
+        arrived = self.people[begin:end]
         if arrived:
             self._once(ts, "arrivals", lambda tx: self._arrive(tx, author, arrived))
         moves = self._step_strategies(ts)

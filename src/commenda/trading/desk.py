@@ -20,7 +20,7 @@ class Desk:
 
     def instrument(self, instrument_id: int) -> Instrument:
         """The instrument of that id."""
-        return next(one for one in self.feed.instruments if one.id == instrument_id)
+        return self.feed.instrument(instrument_id)
 
     def marks(self, now: datetime) -> dict[int, Decimal]:
         """The mark of every instrument as known at `now`."""

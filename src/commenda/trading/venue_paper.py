@@ -64,7 +64,8 @@ class PaperVenue:
             if known is not None:
                 return known
             report = self._match(tx, order, now)
-            _write_report(tx, order, report, now, self._bar_ts(order, now))
+            instrument = self.feed.instrument(order.instrument_id)
+            _write_report(tx, order, instrument, report, now, self._bar_ts(order, now))
             return report
 
     def lookup(self, order_id: UUID) -> Report | None:
@@ -124,7 +125,7 @@ class PaperVenue:
         return stamp - self.feed.interval if order.kind is OrderKind.STOP else stamp
 
     def _match(self, tx: Tx, order: Order, now: datetime) -> Report:
-        instrument = self._instrument(order.instrument_id)
+        instrument = self.feed.instrument(order.instrument_id)
         refusal = self._refusal(order, instrument, now)
         if refusal is not None:
             return Report(OrderStatus.REFUSED, (), refusal)
@@ -168,9 +169,6 @@ class PaperVenue:
             return f"below the minimum notional of {instrument.minimum_notional.normalize():f}"
         return None
 
-    def _instrument(self, instrument_id: int) -> Instrument:
-        return next(one for one in self.feed.instruments if one.id == instrument_id)
-
 
 def _trade_price(order: Order, open_: float, high: float, low: float) -> Decimal | None:
     """The price before slippage: the open, or for a stop its trigger unless the bar opened
@@ -205,7 +203,9 @@ def _read_report(tx: Tx, order_id: UUID) -> Report | None:
     return Report(OrderStatus(row[0]), tuple(Fill(*fill) for fill in fills), row[1])
 
 
-def _write_report(tx: Tx, order: Order, report: Report, now: datetime, bar_ts: int) -> None:
+def _write_report(
+    tx: Tx, order: Order, instrument: Instrument, report: Report, now: datetime, bar_ts: int
+) -> None:
     tx.execute(
         "INSERT INTO paper.orders"
         " (client_order_id, instrument_id, side, quantity, status, reason, placed_at)"
@@ -235,13 +235,13 @@ def _write_report(tx: Tx, order: Order, report: Report, now: datetime, bar_ts: i
                 now,
             ),
         )
-        _book(tx, order.instrument_id, order.side.sign * fill.quantity, fill.price, fill.fee)
+        _book(tx, instrument, order.side.sign * fill.quantity, fill.price, fill.fee)
 
 
-def _book(tx: Tx, instrument_id: int, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
+def _book(tx: Tx, instrument: Instrument, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
     """Net a trade into the position at average cost; what it realises goes to the wallet."""
     row = tx.execute(
-        "SELECT quantity, cost FROM paper.positions WHERE instrument_id = %s", (instrument_id,)
+        "SELECT quantity, cost FROM paper.positions WHERE instrument_id = %s", (instrument.id,)
     ).fetchone()
     held, cost = row if row else (Decimal(0), Decimal(0))
     opposite = held * quantity < 0
@@ -256,9 +256,9 @@ def _book(tx: Tx, instrument_id: int, quantity: Decimal, price: Decimal, fee: De
         "INSERT INTO paper.positions (instrument_id, quantity, cost) VALUES (%s, %s, %s)"
         " ON CONFLICT (instrument_id)"
         " DO UPDATE SET quantity = excluded.quantity, cost = excluded.cost",
-        (instrument_id, held + quantity, cost),
+        (instrument.id, held + quantity, cost),
     )
-    _move_wallet(tx, _quote_of(tx, instrument_id), realised - fee)
+    _move_wallet(tx, instrument.quote, realised - fee)
 
 
 def _charge(
@@ -291,9 +291,3 @@ def _move_wallet(tx: Tx, asset: str, amount: Decimal) -> None:
         " ON CONFLICT (asset) DO UPDATE SET balance = paper.wallets.balance + excluded.balance",
         (asset, amount),
     )
-
-
-def _quote_of(tx: Tx, instrument_id: int) -> str:
-    row = tx.execute("SELECT quote FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
-    assert row is not None
-    return str(row[0])
