@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from commenda.kit.errors import CommendaError
@@ -27,15 +28,44 @@ class Settings:
     app_password: str | None = None
     pool_size: int = 8
     durable_commits: bool = True
+    master_key: str | None = field(default=None, repr=False)
+    """What every other secret is derived from; made and kept under `data` when embedded."""
+    redis_url: str | None = None
+    """Where live messages are fanned out, in place of PostgreSQL's NOTIFY to each process."""
+    cors_origins: tuple[str, ...] = ()
+    requests_per_minute: int = 1200
+    """Of one user, key or address at one process; 0 for no limit."""
+    paper_funding: bool = False
+    """Deposits are credited at once, without an operator's confirmation: never with real money."""
+    require_second_factor: bool = True
+    """For everything that moves money out, changes terms or decides for others."""
+    large_withdrawal: Decimal = Decimal(10_000)
+    """From this amount on, a withdrawal waits for a second person."""
+    demo: bool = False
+    """A living demo: simulated market and people, published sign-ins."""
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read COMMENDA_DATA, COMMENDA_DATABASE_URL, COMMENDA_APP_PASSWORD, COMMENDA_POOL_SIZE."""
+        """Read the variables COMMENDA_…, each named like its field."""
+        default = cls()
+        origins = os.environ.get("COMMENDA_CORS_ORIGINS", "")
         return cls(
             data=Path(os.environ.get("COMMENDA_DATA", ".commenda")),
             database_url=os.environ.get("COMMENDA_DATABASE_URL") or None,
             app_password=os.environ.get("COMMENDA_APP_PASSWORD") or None,
-            pool_size=_positive_integer("COMMENDA_POOL_SIZE", 8),
+            pool_size=_whole_number("COMMENDA_POOL_SIZE", default.pool_size, least=1),
+            master_key=os.environ.get("COMMENDA_MASTER_KEY") or None,
+            redis_url=os.environ.get("COMMENDA_REDIS_URL") or None,
+            cors_origins=tuple(one.strip() for one in origins.split(",") if one.strip()),
+            requests_per_minute=_whole_number(
+                "COMMENDA_REQUESTS_PER_MINUTE", default.requests_per_minute
+            ),
+            paper_funding=_switch("COMMENDA_PAPER_FUNDING", default.paper_funding),
+            require_second_factor=_switch(
+                "COMMENDA_REQUIRE_SECOND_FACTOR", default.require_second_factor
+            ),
+            large_withdrawal=_amount("COMMENDA_LARGE_WITHDRAWAL", default.large_withdrawal),
+            demo=_switch("COMMENDA_DEMO", default.demo),
         )
 
     def at(self, data: Path) -> Settings:
@@ -43,16 +73,45 @@ class Settings:
         return replace(self, data=data, database_url=None)
 
 
-def _positive_integer(name: str, default: int) -> int:
+def _whole_number(name: str, default: int, least: int = 0) -> int:
     text = os.environ.get(name)
     if text is None:
         return default
-    if not text.isdecimal() or int(text) < 1:
-        raise CommendaError(
-            "bad_setting",
-            f"{name} must be a positive whole number",
-            field=name,
-            value=text,
-            mend=f"set it to a number such as {default}, or unset it",
-        )
+    if not text.isdecimal() or int(text) < least:
+        raise _bad(name, text, f"a whole number from {least} on, such as {default}")
     return int(text)
+
+
+def _amount(name: str, default: Decimal) -> Decimal:
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise _bad(name, text, f"an amount of 0 or more, such as {default}")
+    return amount
+
+
+_SWITCHES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def _switch(name: str, default: bool) -> bool:
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    if text.lower() not in _SWITCHES:
+        raise _bad(name, text, "true or false")
+    return _SWITCHES[text.lower()]
+
+
+def _bad(name: str, value: str, wanted: str) -> CommendaError:
+    return CommendaError(
+        "bad_setting",
+        f"{name} cannot be read",
+        field=name,
+        value=value,
+        mend=f"set it to {wanted}, or unset it",
+    )

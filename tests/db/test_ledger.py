@@ -23,6 +23,7 @@ from commenda.audit import run_checks
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
+from commenda.kit.idempotency import once
 from commenda.ledger import (
     CHECKS,
     AccountKey,
@@ -34,7 +35,6 @@ from commenda.ledger import (
     OwnerKind,
     Posted,
     balances,
-    once,
     open_accounts,
     post,
     post_batch,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from commenda.kit.context import request_id
 from commenda.kit.db import Tx
 
 
@@ -22,6 +23,7 @@ class Event:
     correlation_id: UUID
     result: str
     actor: str
+    rule_version: str
     at: datetime
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -31,16 +33,19 @@ def record(tx: Tx, events: Iterable[Event]) -> None:
     rows = list(events)
     tx.execute(
         "INSERT INTO audit_events"
-        " (happened_at, kind, actor, subject, correlation_id, result, details)"
-        " SELECT * FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[],"
-        "  %s::uuid[], %s::text[], %s::jsonb[]) ON CONFLICT DO NOTHING",
+        " (happened_at, kind, actor, subject, correlation_id, result, rule_version, details,"
+        "  request_id)"
+        " SELECT n.*, %s FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[],"
+        "  %s::uuid[], %s::text[], %s::text[], %s::jsonb[]) AS n ON CONFLICT DO NOTHING",
         (
+            request_id.get(),
             [event.at for event in rows],
             [event.kind for event in rows],
             [event.actor for event in rows],
             [event.subject for event in rows],
             [event.correlation_id for event in rows],
             [event.result for event in rows],
+            [event.rule_version for event in rows],
             [Jsonb(dict(event.details)) for event in rows],
         ),
     )

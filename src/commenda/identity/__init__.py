@@ -1,5 +1,10 @@
-"""Who uses the platform. Passwords, roles and permissions come with the service; here are users."""
+"""Who uses the platform: users, roles and their permissions, sign-in, decisions by two people.
+
+`access.may(permission)` guards every route. Tokens and sessions go by wall time; approvals by the
+business clock.
+"""
 
 from commenda.identity.actions import register_users
+from commenda.identity.model import PERMISSIONS, Permission, Principal, Role
 
-__all__ = ["register_users"]
+__all__ = ["PERMISSIONS", "Permission", "Principal", "Role", "register_users"]

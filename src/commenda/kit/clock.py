@@ -18,12 +18,24 @@ def read(tx: Tx) -> datetime | None:
     return row[0] if row else None
 
 
+def business_now(tx: Tx) -> datetime:
+    """What time the business has: wall time, or what its clock was moved to."""
+    row = tx.execute(
+        "SELECT coalesce((SELECT CASE mode WHEN 'wall' THEN clock_timestamp() ELSE now_at END"
+        " FROM business_clock), clock_timestamp())"
+    ).fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
+
+
 def advance(tx: Tx, now: datetime) -> None:
     """Move the business clock to `now`; it never runs backwards."""
     require_utc(now)
     moved = tx.execute(
         "INSERT INTO business_clock (now_at) VALUES (%(now)s)"
-        " ON CONFLICT (single) DO UPDATE SET now_at = excluded.now_at"
+        " ON CONFLICT (single) DO UPDATE"
+        " SET now_at = excluded.now_at, advanced_at = clock_timestamp()"
         " WHERE business_clock.now_at <= excluded.now_at",
         {"now": now},
     ).rowcount

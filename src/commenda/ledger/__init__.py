@@ -36,7 +36,6 @@ The realised profit of a position is a reading, not an entry: cash plus quantity
 
 from commenda.ledger.actions import open_accounts, post, post_batch
 from commenda.ledger.checks import CHECKS
-from commenda.ledger.idempotency import once
 from commenda.ledger.model import (
     AccountKey,
     Author,
@@ -62,7 +61,6 @@ __all__ = [
     "balance_of",
     "balances",
     "lock_accounts",
-    "once",
     "open_accounts",
     "post",
     "post_batch",

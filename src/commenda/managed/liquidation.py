@@ -79,6 +79,7 @@ def request_liquidation(
                 ids.derive("managed", subscription),
                 State.LIQUIDATING,
                 author.actor,
+                author.rule_version,
                 author.now,
                 {"door": door},
             )
@@ -203,6 +204,7 @@ def _conclude(tx: Tx, author: Author, batch_id: UUID) -> int:
                 ids.derive("managed", one),
                 State.LIQUIDATED if one in set(flat) else State.LIQUIDATING,
                 author.actor,
+                author.rule_version,
                 author.now,
                 {"attempt": attempt, "reason": None if one not in holding else reasons.get(one)},
             )

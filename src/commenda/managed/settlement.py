@@ -332,6 +332,7 @@ def _record(
                 ids.derive("managed", due.id),
                 State.SETTLED,
                 author.actor,
+                author.rule_version,
                 now,
                 {"toWallet": str(one.to_wallet), "deviation": grades[due.id].level},
             )

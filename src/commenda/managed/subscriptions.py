@@ -16,6 +16,7 @@ from commenda.copying import NewFollower, attach_legs
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.idempotency import once
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import scale_of, split_amount
 from commenda.ledger import (
@@ -25,7 +26,6 @@ from commenda.ledger import (
     Line,
     Owner,
     OwnerKind,
-    once,
     open_accounts,
     post,
     post_batch,
@@ -108,6 +108,7 @@ def _subscribe(
                 correlation,
                 State.RESERVED,
                 author.actor,
+                author.rule_version,
                 author.now,
                 {"amount": str(request.amount), "alerts": list(drawn.alerts)},
             )

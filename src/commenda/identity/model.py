@@ -1,0 +1,110 @@
+"""Roles, what each may do, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+
+class Role(StrEnum):
+    INVESTOR = "investor"
+    CREATOR = "creator"
+    OPERATOR = "operator"
+    RISK = "risk"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What a route asks for. Owning the object is asked for beside it: another's is unknown."""
+
+    ACCOUNT = "account"
+    """One's own profile, password, second factor, sessions and keys."""
+    MARKET = "market"
+    FLOWS = "flows"
+    """See shared flows, their NAV and signals."""
+    SHARE = "share"
+    """Share and steer flows of one's own."""
+    COPY = "copy"
+    """Follow flows with one's own money."""
+    PRODUCTS = "products"
+    WALLET = "wallet"
+    """See one's own balances, asset log and funding."""
+    FUND = "fund"
+    """Bring money in, authorise custody."""
+    WITHDRAW = "withdraw"
+    """Take money out."""
+    SUBSCRIBE = "subscribe"
+    """Subscribe to products, see and end one's own subscriptions."""
+    OVERVIEW = "overview"
+    """The operation's numbers, everybody's subscriptions and their traces."""
+    SETTLE = "settle"
+    """Ask for operator settlement batches."""
+    TERMS = "terms"
+    """Ask for changes of the return matrix."""
+    APPROVALS = "approvals"
+    """See requests that wait for a second person."""
+    APPROVE = "approve"
+    """Be that second person."""
+    AUDIT = "audit"
+    USERS = "users"
+
+
+_EVERYBODY = frozenset(
+    {Permission.ACCOUNT, Permission.MARKET, Permission.FLOWS, Permission.PRODUCTS}
+)
+_STAFF = _EVERYBODY | {Permission.OVERVIEW, Permission.APPROVALS}
+_INVESTOR = _EVERYBODY | {
+    Permission.COPY,
+    Permission.WALLET,
+    Permission.FUND,
+    Permission.WITHDRAW,
+    Permission.SUBSCRIBE,
+}
+
+PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
+    {
+        Role.INVESTOR: _INVESTOR,
+        Role.CREATOR: _INVESTOR | {Permission.SHARE},
+        Role.OPERATOR: _STAFF | {Permission.SETTLE, Permission.TERMS, Permission.APPROVE},
+        Role.RISK: _STAFF | {Permission.APPROVE, Permission.AUDIT},
+        Role.AUDITOR: _STAFF | {Permission.AUDIT},
+        Role.ADMIN: _STAFF | {Permission.USERS, Permission.APPROVE, Permission.AUDIT},
+    }
+)
+"""One role for each user: whoever needs two is two users, and cannot approve for themselves."""
+
+SENSITIVE: Final = frozenset(
+    {
+        Permission.WITHDRAW,
+        Permission.SETTLE,
+        Permission.TERMS,
+        Permission.APPROVE,
+        Permission.USERS,
+    }
+)
+"""What needs a second factor, where the installation requires one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking: a signed-in user, or one of their API keys with fewer permissions."""
+
+    user_id: UUID
+    role: Role
+    permissions: frozenset[Permission]
+    session_id: UUID | None
+    second_factor: bool
+    """Whether this session was opened with one; a key counts as what its maker had."""
+
+    @property
+    def actor(self) -> str:
+        """As named in journals and audit events."""
+        return f"{self.role}:{self.user_id}"
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions

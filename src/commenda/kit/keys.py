@@ -1,0 +1,96 @@
+"""The installation's secrets: one master key, and a key derived from it for each purpose.
+
+The master key comes from the environment. With the embedded server, where the data directory is
+the installation, it is made on the first start and kept there, readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from commenda.kit.errors import CommendaError
+from commenda.settings import Settings
+
+_NONCE = 12
+LEAST_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Derives keys, and seals what must be stored but not read."""
+
+    _master: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keys:
+        """The installation's keys; code `no_master_key` where a server has none of its own."""
+        if settings.master_key is not None:
+            return cls(_checked(settings.master_key).encode())
+        if settings.database_url is not None:
+            raise CommendaError(
+                "no_master_key",
+                "A PostgreSQL of your own needs a master key, the same for every process",
+                field="COMMENDA_MASTER_KEY",
+                mend="set it to 32 random characters or more, such as: openssl rand -hex 32",
+            )
+        return cls(_kept(settings.data / "master.key"))
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one purpose; those of another say nothing about them."""
+        return hmac.digest(self._master, f"commenda/{purpose}".encode(), hashlib.sha256)
+
+    def seal(self, purpose: str, secret: bytes) -> bytes:
+        """Encrypt and authenticate (AES-256-GCM); `open` with the same purpose reads it."""
+        nonce = secrets.token_bytes(_NONCE)
+        return nonce + AESGCM(self.derive(purpose)).encrypt(nonce, secret, purpose.encode())
+
+    def open(self, purpose: str, sealed: bytes) -> bytes:
+        """What was sealed; code `wrong_master_key` when it was not sealed with this one."""
+        try:
+            return AESGCM(self.derive(purpose)).decrypt(
+                sealed[:_NONCE], sealed[_NONCE:], purpose.encode()
+            )
+        except InvalidTag:
+            raise CommendaError(
+                "wrong_master_key",
+                "A stored secret was sealed with another master key",
+                field="COMMENDA_MASTER_KEY",
+                mend="set the key that this database was begun with",
+            ) from None
+
+
+def _checked(text: str) -> str:
+    if len(text) < LEAST_LENGTH:
+        raise CommendaError(
+            "weak_master_key",
+            f"The master key needs {LEAST_LENGTH} characters or more",
+            field="COMMENDA_MASTER_KEY",
+            value=f"{len(text)} characters",
+            mend="make one with: openssl rand -hex 32",
+        )
+    return text
+
+
+def _kept(file: Path) -> bytes:
+    """The key of this data directory. Of two processes that begin at once, one makes it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        made = file.with_name(f"{file.name}.{os.getpid()}")
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
+        try:
+            os.link(made, file)  # fails where another was first, and never shows half a key
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return _checked(file.read_text().strip()).encode()

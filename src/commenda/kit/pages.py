@@ -1,0 +1,53 @@
+"""Pages of long lists: an opaque cursor says after which row the next page begins."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from commenda.kit.errors import CommendaError
+
+T = TypeVar("T")
+Key = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows and, where there are more, the cursor of the next page."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+def page_of(rows: Sequence[T], limit: int, key: Callable[[T], Sequence[Key]]) -> Page[T]:
+    """The first `limit` of rows that were read with `LIMIT limit + 1`."""
+    items = list(rows[:limit])
+    more = len(rows) > limit
+    return Page(items, encode_cursor(key(items[-1])) if more else None)
+
+
+def encode_cursor(key: Sequence[Key]) -> str:
+    """A cursor after the row with this sort key."""
+    return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, kinds: Sequence[type[Key]]) -> tuple[Key, ...]:
+    """The sort key in a cursor; code `bad_cursor` for a text that is none of this list."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if [type(part) for part in key] == list(kinds):
+            return tuple(key)
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise CommendaError(
+        "bad_cursor",
+        "Not a cursor of this list",
+        field="cursor",
+        value=cursor,
+        mend="pass nextCursor of the page before, or none for the first page",
+    )

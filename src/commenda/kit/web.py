@@ -1,0 +1,288 @@
+"""The wire: camelCase, decimals as strings, problem details, one effect for each key.
+
+Every domain's `http.py` is built from these: parse, authorise, call one action, return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from commenda.kit.context import request_id
+from commenda.kit.db import Database, Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.idempotency import once
+from commenda.kit.keys import Keys
+from commenda.settings import Settings
+
+# --- What the routes are served by -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What one API process works with."""
+
+    database: Database
+    settings: Settings
+    keys: Keys
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Served = Annotated[Service, Depends(_service)]
+
+
+# --- Bodies ----------------------------------------------------------------------------------
+
+
+class Body(BaseModel):
+    """A request or response whose names are camelCase on the wire; unknown fields are refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+def plain(number: Decimal) -> str:
+    """A decimal as people write it: no exponent, no trailing zeros."""
+    text = f"{number:f}"
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def _exact(value: object) -> object:
+    # A JSON number was a binary float on its way here; what it prints as is what was meant.
+    return repr(value) if isinstance(value, float) else value
+
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    PlainSerializer(plain, return_type=str, when_used="json"),
+    Field(
+        allow_inf_nan=False,
+        max_digits=38,
+        decimal_places=18,
+        json_schema_extra={"type": "string", "examples": ["2500.00"]},
+    ),
+]
+"""Money, quantities, prices and rates: an exact decimal, a string on the wire."""
+
+
+# --- Problems (RFC 9457) ---------------------------------------------------------------------
+
+
+class Problem(BaseModel):
+    """What went wrong, for programs (`code`) and for people (the rest)."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Conflict"])
+    status: int = Field(examples=[409])
+    code: str = Field(examples=["insufficient_custody"])
+    detail: str
+    field: str | None = None
+    value: str | None = None
+    mend: str | None = None
+    requestId: str  # noqa: N815 - the wire's own name
+
+
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+STATUS_OF: dict[str, int] = {
+    "not_authenticated": 401,
+    "bad_credentials": 401,
+    "second_factor_needed": 401,
+    "not_permitted": 403,
+    "second_factor_required": 403,
+    "too_many_requests": 429,
+    "database_unavailable": 503,
+}
+"""Status of the codes that are neither 404 (`unknown_…`), 409 (below) nor 422 (all others)."""
+
+CONFLICTS = frozenset(
+    {
+        "already_decided",
+        "already_referred",
+        "bad_transition",
+        "early_exit_not_allowed",
+        "flow_is_full",
+        "flow_not_active",
+        "idempotency_conflict",
+        "insufficient_balance",
+        "insufficient_custody",
+        "allocation_capacity",
+        "no_eligible_creator",
+        "not_liquidated",
+        "same_person",
+        "username_taken",
+    }
+)
+"""Codes of requests that are well formed and do not fit the present state."""
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of an error code."""
+    if code in STATUS_OF:
+        return STATUS_OF[code]
+    if code.startswith("unknown_"):
+        return 404
+    return 409 if code in CONFLICTS else 422
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    field: str | None = None,
+    value: object = None,
+    mend: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem as a response."""
+    body = Problem(
+        type="about:blank",
+        title=TITLES.get(status, "Error"),
+        status=status,
+        code=code,
+        detail=detail,
+        field=field,
+        value=None if value is None else str(value),
+        mend=mend,
+        requestId=request_id.get(),
+    )
+    return JSONResponse(
+        body.model_dump(exclude_none=True),
+        status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def problem_of(error: CommendaError) -> JSONResponse:
+    """A refusal as a response."""
+    status = status_of(error.code)
+    return problem(
+        status,
+        error.code,
+        error.message,
+        field=error.field,
+        value=error.value,
+        mend=error.mend,
+        headers={"WWW-Authenticate": "Bearer"} if status == 401 else None,
+    )
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route declares beside its success; authenticated routes add 401, 403 and 429."""
+    return {
+        status: {
+            "model": Problem,
+            "description": TITLES[status],
+            "content": {"application/problem+json": {}},
+        }
+        for status in statuses
+    }
+
+
+GUARDED = problems(401, 403, 422, 429)
+"""What any authenticated route may answer: `responses=GUARDED | problems(404)`."""
+
+
+# --- One effect for each key -----------------------------------------------------------------
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key and body: the same answer, one effect. Another body: 409.",
+        examples=["6f1c0e52-deposit-1"],
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a write is answered with, recorded under its key: refusals too."""
+
+    body: dict[str, Any]
+    status: int = 200
+
+
+def refused(code: str, detail: str, *, field: str | None = None, mend: str | None = None) -> Answer:
+    """A refusal that is recorded with its key, unlike one that is raised."""
+    return Answer({"code": code, "detail": detail, "field": field, "mend": mend}, status_of(code))
+
+
+def answer_once(
+    tx: Tx,
+    operation: str,
+    principal: str,
+    key: str | None,
+    request: object,
+    now: datetime,
+    act: Callable[[], Answer],
+) -> JSONResponse:
+    """Run `act` once for (operation, principal, key) and answer as it did the first time.
+
+    Without a key it just runs. `request` is what must be equal for a replay.
+    """
+    if key is None:
+        return _respond(act(), replayed=False)
+    outcome, replayed = once(
+        tx, operation, principal, key, _comparable(request), now, lambda: _recorded(act())
+    )
+    return _respond(Answer(outcome["body"], outcome["status"]), replayed=replayed)
+
+
+def _comparable(request: object) -> object:
+    return request.model_dump(mode="json") if isinstance(request, BaseModel) else request
+
+
+def _recorded(answer: Answer) -> dict[str, Any]:
+    return {"status": answer.status, "body": answer.body}
+
+
+def _respond(answer: Answer, *, replayed: bool) -> JSONResponse:
+    headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    if answer.status >= 400:
+        body = answer.body
+        return problem(
+            answer.status,
+            body["code"],
+            body["detail"],
+            field=body["field"],
+            mend=body["mend"],
+            headers=headers,
+        )
+    return JSONResponse(answer.body, answer.status, headers=headers)
+
+
+def wire(body: BaseModel) -> dict[str, Any]:
+    """A body as JSON-ready values with the wire's names."""
+    return body.model_dump(mode="json", by_alias=True)

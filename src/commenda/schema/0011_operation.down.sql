@@ -1,0 +1,5 @@
+ALTER TABLE shared_flows DROP COLUMN pending_target;
+DROP TABLE demo_operation, market_marks, market_bars, workers, schedules, open_tick;
+ALTER TABLE business_clock
+    DROP CONSTRAINT only_paced_has_a_pace, DROP COLUMN advanced_at, DROP COLUMN quick_until,
+    DROP COLUMN pace, DROP COLUMN mode;
