@@ -4,9 +4,10 @@ An **instrument** has a venue, a symbol and its terms: tick, lot, least notional
 known beforehand stand in `catalogue.toml`; another catalogue can be passed to an import.
 
 A **dataset** is one series of an instrument: candles of one interval, funding rates, or mark
-prices. `import_file` reads Parquet, judges it (`quality` says what is fatal and what only warns),
-and keeps the series under the data directory with its digest in the database. Nothing is invented:
-a gap stays a gap, and no price is filled in.
+prices. `import_files` reads Parquet or CSV, judges it (`quality` says what is fatal and what only
+warns), and keeps the series under the data directory with its digest in the database;
+`fetch_series` gets one from an exchange, for `import_source` to keep in the same way. Nothing is
+invented: a gap stays a gap, and no price is filled in.
 
 A **`CandleFeed`** holds series in memory for the replay, the paper venue, the steppers and the
 backtests. A bar is named by its open and known at its close; `mark_at` is the one dated source of
@@ -18,8 +19,18 @@ seed, lives at the venue `simulated`, and its instruments are flagged, so that i
 for a record.
 """
 
-from commenda.market.actions import Imported, Outcome, import_file
+from commenda.market.actions import Imported, Outcome, import_file, import_files, import_source
+from commenda.market.csv_files import Labels
+from commenda.market.endless import EndlessFeed
 from commenda.market.feed import CandleFeed, SeriesFiles
+from commenda.market.fetch import (
+    Connection,
+    Span,
+    connect_exchange,
+    fetch_series,
+    instrument_at,
+    series_offered,
+)
 from commenda.market.instruments import (
     SIMULATED_VENUE,
     Catalogue,
@@ -30,6 +41,7 @@ from commenda.market.instruments import (
     load_catalogue,
     simulated_twin,
 )
+from commenda.market.live import latest_bar, write_bars, write_marks
 from commenda.market.model import (
     Dataset,
     Finding,
@@ -41,6 +53,7 @@ from commenda.market.model import (
     Series,
     interval_name,
     parse_interval,
+    parse_moment,
 )
 from commenda.market.queries import count_findings, datasets, findings_of
 from commenda.market.simulated import (
@@ -50,6 +63,7 @@ from commenda.market.simulated import (
     simulate_market,
     simulated_assets,
 )
+from commenda.market.sources import Source, group_files
 from commenda.market.track import Bar, BarArrays, Observations
 
 __all__ = [
@@ -59,13 +73,16 @@ __all__ = [
     "BarArrays",
     "CandleFeed",
     "Catalogue",
+    "Connection",
     "Dataset",
+    "EndlessFeed",
     "Finding",
     "FindingKind",
     "Funding",
     "Imported",
     "Instrument",
     "Kind",
+    "Labels",
     "Mark",
     "Observations",
     "Outcome",
@@ -73,18 +90,31 @@ __all__ = [
     "SeriesFiles",
     "SimulatedAsset",
     "SimulatedSeries",
+    "Source",
+    "Span",
+    "connect_exchange",
     "count_findings",
     "datasets",
     "ensure_instrument",
+    "fetch_series",
     "find_instrument",
     "findings_of",
+    "group_files",
     "import_file",
+    "import_files",
+    "import_source",
+    "instrument_at",
     "instruments",
     "interval_name",
+    "latest_bar",
     "listed",
     "load_catalogue",
     "parse_interval",
+    "parse_moment",
+    "series_offered",
     "simulate_market",
     "simulated_assets",
     "simulated_twin",
+    "write_bars",
+    "write_marks",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,17 +12,30 @@ from commenda.kit import clock
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import queries
+from commenda.market.csv_files import Labels
 from commenda.market.files import (
     Loaded,
     SourceName,
     content_digest,
     imported_path,
+    joined,
+    judge,
     load,
-    parse_name,
+    read_imported,
     write_atomically,
 )
-from commenda.market.instruments import Catalogue, ensure_instrument, listed, load_catalogue
-from commenda.market.model import Dataset, Finding, Instrument
+from commenda.market.instruments import (
+    Catalogue,
+    ensure_instrument,
+    listed,
+    load_catalogue,
+    stored_instrument,
+)
+from commenda.market.model import Dataset, Finding, FindingKind, Instrument
+from commenda.market.sources import Source, name_of, read_source
+
+_OF_THE_SOURCE = (FindingKind.DUPLICATE, FindingKind.OUT_OF_ORDER)
+"""Findings that a stored series no longer shows: they were mended on the way in."""
 
 
 class Outcome(StrEnum):
@@ -29,37 +43,83 @@ class Outcome(StrEnum):
 
     CREATED = "created"
     REPLACED = "replaced"
+    EXTENDED = "extended"
     UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The dataset as it now stands, and the warnings its source gave."""
+    """The dataset as it now stands, the warnings its source gave, and what else to say of it."""
 
     outcome: Outcome
     dataset: Dataset
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
 
 def import_file(
     tx: Tx, data_dir: Path, file: Path, now: datetime, catalogue: Catalogue | None = None
 ) -> Imported:
-    """Import a Parquet file: store its instrument, its dataset and its findings.
+    """Import one file; see `import_files`."""
+    return import_files(tx, data_dir, [file], now, catalogue)
 
-    The file takes the place of what was imported before for the same instrument, series and
-    interval. The same content again changes nothing, whatever file it comes in. A refusal (the
-    codes of `files.load` and `unknown_instrument`) leaves database and disk as they were.
+
+def import_files(
+    tx: Tx,
+    data_dir: Path,
+    files: Sequence[Path],
+    now: datetime,
+    catalogue: Catalogue | None = None,
+    *,
+    labels: Labels | None = None,
+    append: bool = False,
+) -> Imported:
+    """Import the files of one series: store its instrument, its dataset and its findings.
+
+    They take the place of what was imported before for the same instrument, series and interval;
+    with `append` they join it, and are refused where the two contradict each other. The same
+    content again changes nothing, whatever files it comes in. `labels` say what the names of CSV
+    files do not. A refusal (the codes of `files.load`, `csv_files.read_csv` and
+    `unknown_instrument`) leaves database and disk as they were.
     """
+    name = name_of(files, labels or Labels())
+    terms = _terms(tx, load_catalogue() if catalogue is None else catalogue, name)
+    return _store(tx, data_dir, read_source(files, name), terms, now, append)
+
+
+def import_source(
+    tx: Tx,
+    data_dir: Path,
+    source: Source,
+    now: datetime,
+    catalogue: Catalogue | None = None,
+    *,
+    described: Instrument | None = None,
+    append: bool = False,
+) -> Imported:
+    """Import a judged series that came from no file, as `import_files` does.
+
+    `described` are the terms to store the instrument with where nothing else describes it.
+    """
+    known = load_catalogue() if catalogue is None else catalogue
+    terms = _terms(tx, known, source.name, described)
+    return _store(tx, data_dir, source, terms, now, append)
+
+
+def _store(
+    tx: Tx, data_dir: Path, source: Source, terms: Instrument, now: datetime, append: bool
+) -> Imported:
     clock.require_utc(now)
-    name = parse_name(file)
-    listing = listed(load_catalogue() if catalogue is None else catalogue, name.venue, name.symbol)
-    loaded = load(file, name.series, name.interval)
-    digest = content_digest(loaded.frame)
+    name, loaded, notes = source.name, source.loaded, source.notes
     # The instrument's row is locked from here on: two imports for it take turns.
-    instrument = ensure_instrument(tx, listing)
+    instrument = ensure_instrument(tx, terms)
     before = _dataset(tx, instrument, name)
+    if before and append:
+        loaded = _extended(tx, data_dir, before, loaded)
+    digest = content_digest(loaded.frame)
     if before and before.sha256 == digest and _is_intact(data_dir / before.path, name, digest):
-        return Imported(Outcome.UNCHANGED, before, tuple(queries.findings_of(tx, before.id)))
+        findings = tuple(queries.findings_of(tx, before.id))
+        return Imported(Outcome.UNCHANGED, before, findings, notes)
     path = imported_path(name.venue, name.symbol, name.series, name.interval)
     _write_rows(tx, instrument, name, loaded, digest, path, now)
     # Last: should the commit still fail, the file no longer has the recorded digest, a feed
@@ -67,7 +127,50 @@ def import_file(
     write_atomically(loaded.frame, data_dir / path)
     after = _dataset(tx, instrument, name)
     assert after is not None  # written above
-    return Imported(Outcome.REPLACED if before else Outcome.CREATED, after, loaded.findings)
+    if before is None:
+        return Imported(Outcome.CREATED, after, loaded.findings, notes)
+    if append:
+        return Imported(Outcome.EXTENDED, after, loaded.findings, notes)
+    return Imported(Outcome.REPLACED, after, loaded.findings, (*notes, *_lost(before, after)))
+
+
+def _terms(
+    tx: Tx, catalogue: Catalogue, name: SourceName, described: Instrument | None = None
+) -> Instrument:
+    """The catalogue's terms of an instrument, else those it is stored with, else `described`.
+
+    Code `unknown_instrument` where there are none of these.
+    """
+    if (name.venue, name.symbol) not in catalogue:
+        known = stored_instrument(tx, name.venue, name.symbol) or described
+        if known is not None:
+            return known
+    return listed(catalogue, name.venue, name.symbol)
+
+
+def _extended(tx: Tx, data_dir: Path, before: Dataset, loaded: Loaded) -> Loaded:
+    """What was imported before and what comes now as one series, with the findings of both.
+
+    Rows that are there already and equal are no finding: overlap is what appending is for.
+    """
+    rows = joined([read_imported(data_dir, before), loaded.frame])
+    once = judge(rows, before.path, before.series, before.interval_seconds).frame
+    lasting = judge(once, before.path, before.series, before.interval_seconds).findings
+    of_sources = {
+        finding
+        for finding in (*queries.findings_of(tx, before.id), *loaded.findings)
+        if finding.kind in _OF_THE_SOURCE
+    }
+    findings = sorted({*of_sources, *lasting}, key=lambda one: (one.at, one.kind, one.details))
+    return Loaded(once, tuple(findings))
+
+
+def _lost(before: Dataset, after: Dataset) -> tuple[str, ...]:
+    """What to say where a replaced series reached further than the one in its place."""
+    if before.first_ts >= after.first_ts and before.last_ts <= after.last_ts:
+        return ()
+    span = f"{before.first_ts:%Y-%m-%d %H:%M} to {before.last_ts:%Y-%m-%d %H:%M} UTC"
+    return (f"took the place of {before.rows:,} rows, {span}; --append joins instead",)
 
 
 def _write_rows(

@@ -17,9 +17,9 @@ import polars as pl
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import queries
-from commenda.market.files import content_digest, load
+from commenda.market.files import load, read_imported
 from commenda.market.instruments import find_instrument
-from commenda.market.model import Dataset, Funding, Instrument, Mark, Series, interval_name
+from commenda.market.model import Funding, Instrument, Mark, Series, interval_name
 from commenda.market.simulated import SimulatedSeries
 from commenda.market.track import Bar, BarArrays, Observations, Stamps, Track, open_between
 
@@ -165,21 +165,8 @@ def _imported_track(tx: Tx, data_dir: Path, instrument: Instrument, interval: in
         (d for d in datasets if d.series is Series.MARK), key=lambda d: d.interval_seconds
     )
     funding = [d for d in datasets if d.series is Series.FUNDING]
-    first = [_read_imported(data_dir, some[0]) if some else None for some in (marks, funding)]
-    return _track(instrument, interval, _read_imported(data_dir, candles[0]), *first)
-
-
-def _read_imported(data_dir: Path, dataset: Dataset) -> pl.DataFrame:
-    frame = load(data_dir / dataset.path, dataset.series, dataset.interval_seconds).frame
-    if content_digest(frame) != dataset.sha256:
-        raise CommendaError(
-            "dataset_changed",
-            "The file is not the one that was imported",
-            field="path",
-            value=str(data_dir / dataset.path),
-            mend="import its source again",
-        )
-    return frame
+    first = [read_imported(data_dir, some[0]) if some else None for some in (marks, funding)]
+    return _track(instrument, interval, read_imported(data_dir, candles[0]), *first)
 
 
 def _track(

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from commenda.kit.errors import CommendaError
-from commenda.market.model import Finding, Series, interval_name, parse_interval
+from commenda.market.model import Dataset, Finding, Series, interval_name, parse_interval
 from commenda.market.quality import (
     check_candles,
     check_funding,
@@ -34,7 +35,7 @@ COLUMNS = {
 
 _NAME = re.compile(
     r"(?P<venue>[a-z0-9]+(?:_[a-z0-9]+)*)_(?P<symbol>[A-Z][A-Z0-9]*)"
-    r"_(?:(?P<funding>funding)|(?P<mark>mark_)?(?P<interval>\d+[smhd]))\.parquet"
+    r"_(?:(?P<funding>funding)|(?P<mark>mark_)?(?P<interval>\d+[smhd]))"
 )
 
 
@@ -58,8 +59,8 @@ class Loaded:
 
 def parse_name(file: Path) -> SourceName:
     """Read `binance_usdm_BTCUSDT_5m.parquet`; code `market_file_name` where it does not fit."""
-    match = _NAME.fullmatch(file.name)
-    if match is None:
+    name = parse_stem(file.stem) if file.suffix == ".parquet" else None
+    if name is None:
         raise CommendaError(
             "market_file_name",
             "The file's name does not say which series it holds",
@@ -67,6 +68,14 @@ def parse_name(file: Path) -> SourceName:
             value=str(file),
             mend="name it <venue>_<SYMBOL>_<5m | funding | mark_8h>.parquet",
         )
+    return name
+
+
+def parse_stem(stem: str) -> SourceName | None:
+    """What a name without its ending says, such as `binance_usdm_BTCUSDT_5m`; or None."""
+    match = _NAME.fullmatch(stem)
+    if match is None:
+        return None
     if match["funding"]:
         return SourceName(match["venue"], match["symbol"], Series.FUNDING, 0)
     series = Series.MARK if match["mark"] else Series.CANDLES
@@ -80,16 +89,40 @@ def load(file: Path, series: Series, interval: int) -> Loaded:
     `market_file_type`, `market_file_empty`, `market_file_interval`, and `market_data_refused` where
     a finding is fatal.
     """
-    frame = _typed(_read(file), file, series)
+    return judge(read_parquet(file), str(file), series, interval)
+
+
+def judge(frame: pl.DataFrame, origin: str, series: Series, interval: int) -> Loaded:
+    """Check and normalise rows as `load` does; refusals name their `origin`."""
+    frame = typed(frame, origin, series)
     if series is Series.FUNDING:
         frame = to_nearest_second(frame)
         findings = check_funding(frame)
     else:
-        _refuse_other_interval(frame, file, interval)
+        _refuse_other_interval(frame, origin, interval)
         check = check_candles if series is Series.CANDLES else check_marks
         findings = check(frame, interval)
-    _refuse_fatal(findings, file)
+    _refuse_fatal(findings, origin)
     return Loaded(sorted_once(frame), tuple(findings))
+
+
+def joined(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The typed rows of one series' frames, the frame that begins first before the others."""
+    return pl.concat(sorted(frames, key=lambda frame: frame.select(pl.col("ts").min()).item()))
+
+
+def read_imported(data_dir: Path, dataset: Dataset) -> pl.DataFrame:
+    """An imported series; code `dataset_changed` where its file is not the one imported."""
+    frame = load(data_dir / dataset.path, dataset.series, dataset.interval_seconds).frame
+    if content_digest(frame) != dataset.sha256:
+        raise CommendaError(
+            "dataset_changed",
+            "The file is not the one that was imported",
+            field="path",
+            value=str(data_dir / dataset.path),
+            mend="import its source again",
+        )
+    return frame
 
 
 def content_digest(frame: pl.DataFrame) -> str:
@@ -107,6 +140,11 @@ def imported_path(venue: str, symbol: str, series: Series, interval: int) -> Pat
     return Path("market", venue, symbol, f"{name}.parquet")
 
 
+def no_rows(origin: str) -> CommendaError:
+    """The refusal of a source that holds nothing."""
+    return CommendaError("market_file_empty", "The file has no rows", field="file", value=origin)
+
+
 def write_atomically(frame: pl.DataFrame, path: Path) -> None:
     """Write Parquet so that a reader, even after a crash, finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +159,8 @@ def write_atomically(frame: pl.DataFrame, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _read(file: Path) -> pl.DataFrame:
+def read_parquet(file: Path) -> pl.DataFrame:
+    """The rows as they stand; codes `market_file_missing` and `market_file_unreadable`."""
     if not file.is_file():
         raise CommendaError("market_file_missing", "No such file", field="file", value=str(file))
     try:
@@ -136,7 +175,7 @@ def _read(file: Path) -> pl.DataFrame:
         ) from error
 
 
-def _typed(frame: pl.DataFrame, file: Path, series: Series) -> pl.DataFrame:
+def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
     """The series' own columns as datetime[us, UTC] and float64, or a clear refusal."""
     columns = COLUMNS[series]
     missing = [name for name in columns if name not in frame.columns]
@@ -145,7 +184,7 @@ def _typed(frame: pl.DataFrame, file: Path, series: Series) -> pl.DataFrame:
             "market_file_columns",
             f"The file lacks the column {', '.join(missing)}",
             field="file",
-            value=str(file),
+            value=origin,
             mend=f"{series} need the columns {', '.join(columns)}",
         )
     frame = frame.select(columns)
@@ -159,13 +198,11 @@ def _typed(frame: pl.DataFrame, file: Path, series: Series) -> pl.DataFrame:
                 "market_file_type",
                 f"The column {name} must hold {wanted}, not {found}",
                 field="file",
-                value=str(file),
+                value=origin,
                 mend="export it as timestamp with time zone UTC" if name == "ts" else None,
             )
     if frame.is_empty():
-        raise CommendaError(
-            "market_file_empty", "The file has no rows", field="file", value=str(file)
-        )
+        raise no_rows(origin)
     return frame.with_columns(
         pl.col("ts").cast(pl.Datetime("us", "UTC")), pl.exclude("ts").cast(pl.Float64)
     )
@@ -175,7 +212,7 @@ def _is_utc(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.Datetime) and dtype.time_zone == "UTC"
 
 
-def _refuse_other_interval(frame: pl.DataFrame, file: Path, interval: int) -> None:
+def _refuse_other_interval(frame: pl.DataFrame, origin: str, interval: int) -> None:
     """Candles of another interval than the name says would look like gaps everywhere."""
     steps = frame["ts"].unique().sort().diff().drop_nulls().dt.total_seconds()
     if steps.is_empty():
@@ -184,14 +221,14 @@ def _refuse_other_interval(frame: pl.DataFrame, file: Path, interval: int) -> No
     if usual != interval:
         raise CommendaError(
             "market_file_interval",
-            f"The bars are {usual} s apart, the name says {interval_name(interval)}",
+            f"The bars are {usual} s apart, not {interval_name(interval)} as they are said to be",
             field="file",
-            value=str(file),
-            mend="name the file by the interval of its bars",
+            value=origin,
+            mend="name the file (or give --interval) by the interval of its bars",
         )
 
 
-def _refuse_fatal(findings: list[Finding], file: Path) -> None:
+def _refuse_fatal(findings: list[Finding], origin: str) -> None:
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:
         first = fatal[0]
@@ -200,6 +237,6 @@ def _refuse_fatal(findings: list[Finding], file: Path) -> None:
             "market_data_refused",
             f"{first.kind} at {first.at:%Y-%m-%d %H:%M:%S} UTC: {first.details}{others}",
             field="file",
-            value=str(file),
+            value=origin,
             mend="correct the source; impossible and contradictory rows are never imported",
         )

@@ -1,7 +1,8 @@
 """Instruments: the catalogue that describes them and the table that numbers them.
 
 An instrument is stored when its first file is imported. Its terms (tick, lot, fees, leverage)
-follow the catalogue at every import; what it is (kind, assets, simulated or not) never changes.
+follow the catalogue at every import, and stay where no catalogue describes it; what it is (kind,
+assets, simulated or not) never changes.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def ensure_instrument(tx: Tx, instrument: Instrument) -> Instrument:
     """
     wanted = {name: getattr(instrument, name) for name in _columns()}
     # Looked up first: a conflicting insert would use up one of 32,767 ids each time.
-    stored = _stored(tx, instrument.venue, instrument.symbol, lock=True)
+    stored = stored_instrument(tx, instrument.venue, instrument.symbol, lock=True)
     if stored is None:
         tx.execute(
             "INSERT INTO instruments (venue, symbol, kind, base, quote, tick, lot,"
@@ -100,7 +101,7 @@ def ensure_instrument(tx: Tx, instrument: Instrument) -> Instrument:
             " %(simulated)s) ON CONFLICT (venue, symbol) DO NOTHING",
             wanted,
         )
-        stored = _stored(tx, instrument.venue, instrument.symbol, lock=True)
+        stored = stored_instrument(tx, instrument.venue, instrument.symbol, lock=True)
         assert stored is not None  # just inserted, by this transaction or another
     for name in _IDENTITY:
         if getattr(stored, name) != wanted[name]:
@@ -125,7 +126,7 @@ def ensure_instrument(tx: Tx, instrument: Instrument) -> Instrument:
 
 def find_instrument(tx: Tx, venue: str, symbol: str) -> Instrument:
     """The stored instrument; code `unknown_instrument` where there is none."""
-    stored = _stored(tx, venue, symbol)
+    stored = stored_instrument(tx, venue, symbol)
     if stored is None:
         raise CommendaError(
             "unknown_instrument",
@@ -138,20 +139,21 @@ def find_instrument(tx: Tx, venue: str, symbol: str) -> Instrument:
     return stored
 
 
-def instruments(tx: Tx) -> list[Instrument]:
-    """Every stored instrument, by id."""
-    with tx.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_SELECT + " ORDER BY id").fetchall()
-    return [_instrument_of_row(row) for row in rows]
-
-
-def _stored(tx: Tx, venue: str, symbol: str, *, lock: bool = False) -> Instrument | None:
+def stored_instrument(tx: Tx, venue: str, symbol: str, *, lock: bool = False) -> Instrument | None:
+    """The stored instrument, or None; its row locked until the transaction ends on `lock`."""
     where: LiteralString = " WHERE venue = %(venue)s AND symbol = %(symbol)s"
     with tx.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             _SELECT + where + (" FOR UPDATE" if lock else ""), {"venue": venue, "symbol": symbol}
         ).fetchone()
     return None if row is None else _instrument_of_row(row)
+
+
+def instruments(tx: Tx) -> list[Instrument]:
+    """Every stored instrument, by id."""
+    with tx.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_SELECT + " ORDER BY id").fetchall()
+    return [_instrument_of_row(row) for row in rows]
 
 
 def _instrument_of_row(row: Mapping[str, Any]) -> Instrument:

@@ -152,6 +152,15 @@ def interval_name(seconds: int) -> str:
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
+def parse_moment(text: str) -> datetime | None:
+    """A time in ISO 8601, without a zone where it names none; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+    except ValueError:
+        return None
+    return moment if 1 < moment.year < 9999 else None  # in every zone, so also in UTC
+
+
 def exact(number: Decimal | float) -> Decimal:
     """The decimal that a float prints as: 0.1 is 0.1, as its source wrote it."""
     return number if isinstance(number, Decimal) else Decimal(repr(float(number)))

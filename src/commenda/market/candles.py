@@ -1,0 +1,187 @@
+"""Candles to look at: of the live market or of an import, in any coarser interval."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.market import queries
+from commenda.market.files import read_imported
+from commenda.market.instruments import find_instrument
+from commenda.market.model import Dataset, Instrument, Series, interval_name
+
+_COLUMNS = ("ts", "open", "high", "low", "close", "volume")
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+COARSEST = 7 * 86400
+
+
+class Candle(NamedTuple):
+    """A closed bar; `ts` is when it opened."""
+
+    ts: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class LatestMark(NamedTuple):
+    price: Decimal
+    as_of: datetime
+
+
+def latest_marks(tx: Tx) -> dict[int, LatestMark]:
+    """The live market's latest mark of each instrument, by its id."""
+    rows = tx.execute("SELECT instrument_id, price, as_of FROM market_marks").fetchall()
+    return {instrument: LatestMark(price, as_of) for instrument, price, as_of in rows}
+
+
+def traded_as(tx: Tx, symbol: str) -> Instrument:
+    """The instrument of a symbol where the live market trades it, else where it has candles.
+
+    Code `unknown_instrument`.
+    """
+    row = tx.execute(
+        "SELECT i.venue FROM instruments i WHERE i.symbol = %s"
+        " ORDER BY NOT EXISTS (SELECT FROM market_bars b WHERE b.instrument_id = i.id),"
+        "  NOT EXISTS (SELECT FROM market_datasets d WHERE d.instrument_id = i.id), i.venue"
+        " LIMIT 1",
+        (symbol,),
+    ).fetchone()
+    if row is None:
+        raise CommendaError(
+            "unknown_instrument",
+            "No such instrument",
+            field="symbol",
+            value=symbol,
+            mend="use one of GET /api/v1/market/instruments",
+        )
+    return find_instrument(tx, row[0], symbol)
+
+
+def read(
+    tx: Tx,
+    data: Path,
+    instrument: Instrument,
+    interval: int,
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    limit: int,
+) -> list[Candle]:
+    """Bars that open in [start, end): the first `limit` from a start, else the last.
+
+    A coarser interval is made of whole finer bars; one that has not closed is left out. Code
+    `no_dataset` where no candles are fine enough.
+    """
+    if interval > COARSEST:
+        raise CommendaError(
+            "bad_interval",
+            "Candles are a week long at most",
+            field="interval",
+            value=interval_name(interval),
+            mend="use 7d or less",
+        )
+    live = tx.execute(
+        "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s LIMIT 1",
+        (instrument.id,),
+    ).fetchone()
+    if live is not None and interval % live[0] == 0:
+        return _live(tx, instrument.id, interval, live[0], start, end, limit)
+    return _imported(data, _finest(tx, instrument, interval), interval, start, end, limit)
+
+
+def _live(
+    tx: Tx,
+    instrument_id: int,
+    interval: int,
+    stored: int,
+    start: datetime | None,
+    end: datetime | None,
+    limit: int,
+) -> list[Candle]:
+    first, last = start or _EVER, end or _NEVER
+    step = timedelta(seconds=interval)
+    if start is None:
+        # Without a start the latest are wanted: no need to group all there ever was.
+        newest = tx.execute(
+            "SELECT max(ts) FROM market_bars WHERE instrument_id = %s AND ts < %s",
+            (instrument_id, last),
+        ).fetchone()
+        if newest is None or newest[0] is None:
+            return []
+        first = newest[0] - step * (limit + 1)
+    rows = tx.execute(
+        "SELECT date_bin(%(step)s, ts, %(epoch)s) AS opened,"
+        "  (array_agg(open ORDER BY ts))[1], max(high), min(low),"
+        "  (array_agg(close ORDER BY ts DESC))[1], sum(volume)"
+        " FROM market_bars WHERE instrument_id = %(id)s"
+        "  AND ts >= %(first)s AND ts < %(last)s"
+        " GROUP BY opened HAVING count(*) = %(bars)s ORDER BY opened"
+        " LIMIT CASE WHEN %(forward)s THEN %(limit)s END",
+        {
+            "step": step,
+            "epoch": _EVER,
+            "id": instrument_id,
+            "first": first,
+            "last": last,
+            "bars": interval // stored,
+            "forward": start is not None,
+            "limit": limit,
+        },
+    ).fetchall()
+    return [Candle(*row) for row in rows[-limit:]]
+
+
+def _finest(tx: Tx, instrument: Instrument, interval: int) -> Dataset:
+    """The coarsest imported candles that the interval is made of."""
+    fitting = [
+        one
+        for one in queries.datasets_of(tx, instrument.id)
+        if one.series is Series.CANDLES and interval % one.interval_seconds == 0
+    ]
+    if not fitting:
+        raise CommendaError(
+            "no_dataset",
+            f"No candles of {instrument.symbol} make {interval_name(interval)} bars",
+            field="interval",
+            value=interval_name(interval),
+            mend="use a coarser interval, or import finer candles",
+        )
+    return max(fitting, key=lambda one: one.interval_seconds)
+
+
+def _imported(
+    data: Path,
+    dataset: Dataset,
+    interval: int,
+    start: datetime | None,
+    end: datetime | None,
+    limit: int,
+) -> list[Candle]:
+    frame = read_imported(data, dataset).select(_COLUMNS)
+    frame = frame.filter(pl.col("ts") >= (start or _EVER), pl.col("ts") < (end or _NEVER))
+    if interval != dataset.interval_seconds:
+        frame = (
+            frame.group_by_dynamic("ts", every=f"{interval}s")
+            .agg(
+                pl.col("open").first(),
+                pl.col("high").max(),
+                pl.col("low").min(),
+                pl.col("close").last(),
+                pl.col("volume").sum(),
+                pl.len().alias("bars"),
+            )
+            .filter(pl.col("bars") == interval // dataset.interval_seconds)
+            .select(_COLUMNS)
+        )
+    kept = frame.head(limit) if start else frame.tail(limit)
+    return [Candle(*row) for row in kept.iter_rows()]

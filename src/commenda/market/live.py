@@ -1,0 +1,54 @@
+"""The live market's closed bars and latest marks, for processes that have no feed of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from commenda.kit.db import Tx
+from commenda.market.model import Instrument, Mark
+from commenda.market.track import Bar
+
+
+def write_bars(tx: Tx, interval: int, bars: Sequence[tuple[Instrument, Bar]]) -> None:
+    """Store bars that have closed; one that is stored stays as it is."""
+    tx.execute(
+        "INSERT INTO market_bars"
+        " SELECT n.instrument, n.ts, %s, n.open, n.high, n.low, n.close, n.volume"
+        " FROM unnest(%s::smallint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[],"
+        "  %s::float8[], %s::float8[])"
+        "  AS n (instrument, ts, open, high, low, close, volume) ON CONFLICT DO NOTHING",
+        (
+            interval,
+            [instrument.id for instrument, _ in bars],
+            [datetime.fromtimestamp(bar.ts, UTC) for _, bar in bars],
+            [bar.open for _, bar in bars],
+            [bar.high for _, bar in bars],
+            [bar.low for _, bar in bars],
+            [bar.close for _, bar in bars],
+            [bar.volume for _, bar in bars],
+        ),
+    )
+
+
+def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:
+    """Store the latest mark of each instrument; an older one changes nothing."""
+    tx.execute(
+        "INSERT INTO market_marks (instrument_id, price, as_of, source)"
+        " SELECT * FROM unnest(%s::smallint[], %s::numeric[], %s::timestamptz[], %s::text[])"
+        " ON CONFLICT (instrument_id) DO UPDATE SET price = excluded.price,"
+        "  as_of = excluded.as_of, source = excluded.source"
+        " WHERE market_marks.as_of <= excluded.as_of",
+        (
+            [instrument.id for instrument, _ in marks],
+            [mark.price for _, mark in marks],
+            [mark.as_of for _, mark in marks],
+            [mark.source for _, mark in marks],
+        ),
+    )
+
+
+def latest_bar(tx: Tx) -> datetime | None:
+    """When the newest stored bar opened; None where no market runs."""
+    row = tx.execute("SELECT max(ts) FROM market_bars").fetchone()
+    return row[0] if row else None
