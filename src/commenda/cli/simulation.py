@@ -15,12 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from commenda.cli.simulation_report import show
 from commenda.kit.errors import CommendaError
 from commenda.simulate import Scenario, load_scenario, simulate
+from commenda.simulate.html_report import render
 
 
 def run(
     scenario: Annotated[Path, typer.Argument(help="The scenario's TOML file.")],
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Write the report as JSON to this file.")
+    ] = None,
+    html_out: Annotated[
+        Path | None, typer.Option("--html", help="Write the report as an HTML page to this file.")
     ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Keep the database in this (new) directory.")
@@ -32,6 +36,7 @@ def run(
 ) -> None:
     """Replay a business (creators, products, investors) over candles, and prove its books."""
     plan = load_scenario(scenario, seed)
+    _require_folder("--html", html_out)
     directory = _directory(keep, resume)
     try:
         result = _replay(plan, directory)
@@ -40,9 +45,25 @@ def run(
             shutil.rmtree(directory, ignore_errors=True)
     if json_out is not None:
         json_out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    if html_out is not None:
+        html_out.write_text(render(result), "utf-8")
     show(Console(), result)
     sound = result["verify"]["clean"] and result["reconciliation"]["unexplained"] == "0"
     raise typer.Exit(0 if sound else 1)
+
+
+def _require_folder(option: str, file: Path | None) -> None:
+    """Said before a long replay, not after it."""
+    if file is None:
+        return
+    if not file.parent.is_dir() or file.is_dir():
+        raise CommendaError(
+            "no_such_folder",
+            "The report cannot be written here",
+            field=option,
+            value=str(file),
+            mend="name a file in a folder that exists",
+        )
 
 
 def _directory(keep: Path | None, resume: Path | None) -> Path:

@@ -6,8 +6,25 @@ reports who would have earned what. It runs on a database of its own, in one thr
 workflows of a living operation call the same actions.
 """
 
+from commenda.simulate.business import costs_of, found
+from commenda.simulate.people import arrive, knock, renew
+from commenda.simulate.population import Investor, population, product_id
 from commenda.simulate.report import report
 from commenda.simulate.run import simulate
-from commenda.simulate.scenario import Scenario, load_scenario
+from commenda.simulate.scenario import ASSET, Scenario, load_scenario
 
-__all__ = ["Scenario", "load_scenario", "report", "simulate"]
+__all__ = [
+    "ASSET",
+    "Investor",
+    "Scenario",
+    "arrive",
+    "costs_of",
+    "found",
+    "knock",
+    "load_scenario",
+    "population",
+    "product_id",
+    "renew",
+    "report",
+    "simulate",
+]

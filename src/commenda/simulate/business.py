@@ -54,21 +54,35 @@ def open_business(scenario: Scenario, database: Database) -> Business:
     with database.transaction() as tx:
         feed = _feed(tx, scenario)
     desk = Desk(_venue(scenario, database, feed), feed, scenario.secret)
-    instruments = {one.symbol: one for one in feed.instruments}
-    flows = [_flow(scenario, part, instruments[part.symbol]) for part in scenario.flows]
-    author = Author("simulation", RULES, scenario.start)
     with database.transaction() as tx:
-        _fund_insurance(tx, author)
-        for product in _offers(scenario):
-            publish_offer(tx, product)
-        for flow, part in zip(flows, scenario.flows, strict=True):
-            _found_flow(tx, author, flow, part, scenario.creator_capital, desk.venue.name)
-        costs = Costs(
-            fee_bps=float(feed.instruments[0].taker_fee * 10_000),
-            slippage_bps=float(scenario.venue.slippage * 10_000),
-        )
+        flows = found(tx, scenario, desk)
+        costs = costs_of(scenario, desk)
         runners = [load_runner(tx, flow, costs) for flow in flows]
     return Business(scenario, database, desk, runners)
+
+
+def found(tx: Tx, scenario: Scenario, desk: Desk) -> list[Flow]:
+    """Insurance, products, and creators who share flows and lead them with their own money.
+
+    Founded again, nothing changes.
+    """
+    author = Author("simulation", RULES, scenario.start)
+    instruments = {one.symbol: one for one in desk.feed.instruments}
+    flows = [_flow(scenario, part, instruments[part.symbol]) for part in scenario.flows]
+    _fund_insurance(tx, author)
+    for product in _offers(scenario):
+        publish_offer(tx, product)
+    for flow, part in zip(flows, scenario.flows, strict=True):
+        _found_flow(tx, author, flow, part, scenario.creator_capital, desk.venue.name)
+    return flows
+
+
+def costs_of(scenario: Scenario, desk: Desk) -> Costs:
+    """What the strategies' own accounts pay: the venue's fee and slippage."""
+    return Costs(
+        fee_bps=float(desk.feed.instruments[0].taker_fee * 10_000),
+        slippage_bps=float(scenario.venue.slippage * 10_000),
+    )
 
 
 def _feed(tx: Tx, scenario: Scenario) -> CandleFeed:

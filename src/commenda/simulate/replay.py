@@ -33,30 +33,25 @@ from commenda.copying import (
     unprocessed,
     workflow_of,
 )
-from commenda.identity import register_users
-from commenda.kit import clock, durable, ids
+from commenda.kit import clock, durable
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
-from commenda.ledger import Author, Owner, OwnerKind
+from commenda.ledger import Author
 from commenda.managed import (
     Door,
-    Request,
     activate_due,
     anything_due,
-    authorise_custody,
-    deposit,
     guard_margins,
     liquidate_due,
     mature_due,
-    request_liquidation,
     score_flows,
     settle_due,
-    subscribe,
 )
-from commenda.referrals import refer, release_due
+from commenda.referrals import release_due
 from commenda.simulate.business import RULES, Business
-from commenda.simulate.population import Investor, population, product_id
-from commenda.simulate.scenario import ASSET, Scenario
+from commenda.simulate.people import arrive, knock, renew
+from commenda.simulate.population import Investor, population
+from commenda.simulate.scenario import Scenario
 from commenda.trading import carry_out_transfers, post_funding, record_nav
 
 HOUR = 3600
@@ -151,7 +146,8 @@ class Replay:
         )
         arrived = self.people[begin:end]
         if arrived:
-            self._once(ts, "arrivals", lambda tx: self._arrive(tx, author, arrived))
+            secret = business.desk.secret
+            self._once(ts, "arrivals", lambda tx: arrive(tx, author, arrived, self.people, secret))
         moves = self._step_strategies(ts)
         for runner, move in moves:
             if move.stop_price is not None:
@@ -184,21 +180,6 @@ class Replay:
                 " CASE WHEN open_tick = %(ts)s THEN steps_done ELSE '{}' END || %(step)s::text",
                 {"ts": ts, "step": step},
             )
-
-    def _arrive(self, tx: Tx, author: Author, investors: list[Investor]) -> None:
-        """Investors register, deposit, authorise custody and subscribe."""
-        register_users(tx, [(one.id, one.username) for one in investors], "investor", author.now)
-        for one in investors:
-            if one.referrer is not None:
-                refer(tx, one.id, self.people[one.referrer].id, author.now)
-            owner = Owner(OwnerKind.INVESTOR, one.id)
-            deposit(tx, author, owner, ASSET, one.deposit, f"investor:{one.id}")
-            # Room for what the money may grow to before it is subscribed again.
-            authorise_custody(tx, author, one.id, ASSET, one.deposit * 2)
-            for place, wish in enumerate(one.wishes):
-                product = product_id(wish.profile, wish.term_days, wish.tier)
-                request = Request(one.id, product, wish.amount, f"arrival-{place}")
-                subscribe(tx, author, request, self.business.desk.secret)
 
     def _step_strategies(self, ts: int) -> list[tuple[Runner, Move]]:
         """Hand the bar that has just closed to every strategy."""
@@ -295,11 +276,18 @@ class Replay:
         with business.database.transaction() as tx:
             mature_due(tx, author.now)
         with business.database.transaction() as tx:
-            self._knock(tx, author)
+            knock(tx, author, business.scenario, tuple(Door))
         liquidate_due(business.database, business.desk, author)
         self._batches(lambda tx: settle_due(tx, author.now, venue.name))
         with business.database.transaction() as tx:
-            self._renew(tx, author)
+            renew(
+                tx,
+                author,
+                business.scenario,
+                author.now,
+                business.scenario.end,
+                business.desk.secret,
+            )
         carry_out_transfers(business.database, venue, author)
 
     def _batches(self, act: Callable[[Tx], int]) -> None:
@@ -308,42 +296,6 @@ class Replay:
             with self.business.database.transaction() as tx:
                 if not act(tx):
                     return
-
-    def _knock(self, tx: Tx, author: Author) -> None:
-        """Matured subscriptions are asked to liquidate through all three doors."""
-        matured = tx.execute(
-            "SELECT id FROM managed_subscriptions WHERE status = 'MATURED' ORDER BY id"
-        ).fetchall()
-        doors: dict[Door, list[UUID]] = {}
-        for (subscription,) in matured:
-            doors.setdefault(self._door(subscription), []).append(subscription)
-        for door, theirs in doors.items():
-            request_liquidation(tx, author, theirs, door)
-
-    def _door(self, subscription: UUID) -> Door:
-        people = self.business.scenario.investors
-        u = ids.uniform(self.business.scenario.secret, "door", subscription)
-        if u < people.by_investor:
-            return Door.INVESTOR
-        return Door.OPERATOR if u < people.by_investor + people.by_operator else Door.SWEEP
-
-    def _renew(self, tx: Tx, author: Author) -> None:
-        """Some investors put what they got back into the same product, while time is left."""
-        scenario = self.business.scenario
-        rows = tx.execute(
-            "SELECT s.id, s.investor_id, s.product_id, t.to_wallet, p.minimum, p.maximum"
-            " FROM managed_subscriptions s JOIN settlements t ON t.subscription_id = s.id"
-            " JOIN products p ON p.id = s.product_id"
-            " WHERE s.settled_at = %s AND %s + make_interval(days => p.term_days) < %s"
-            " ORDER BY s.id",
-            (author.now, author.now, scenario.end),
-        ).fetchall()
-        for subscription, investor, product, back, minimum, maximum in rows:
-            amount = min(Decimal(int(back)), maximum)
-            wants = ids.uniform(scenario.secret, "again", subscription) < scenario.investors.again
-            if wants and amount >= minimum:
-                request = Request(investor, product, amount, f"again-{subscription}")
-                subscribe(tx, author, request, self.business.desk.secret)
 
     def _close_day(self, tx: Tx, author: Author) -> None:
         record_nav(tx, author.now, self.business.desk.marks(author.now))

@@ -18,9 +18,9 @@ from commenda.ledger import totals_by_asset
 from commenda.operations import verify
 from commenda.returns import time_weighted_return
 from commenda.simulate.business import Business
+from commenda.simulate.plain import Row, one, plain, rows, text
+from commenda.simulate.series import series
 from commenda.trading import Difference, reconcile
-
-Row = dict[str, Any]
 
 
 def report(business: Business) -> dict[str, Any]:
@@ -41,21 +41,22 @@ def report(business: Business) -> dict[str, Any]:
                 "digest": scenario.digest,
             },
             "investors": _investors(tx),
-            "products": _rows(tx, _PRODUCTS),
+            "products": rows(tx, _PRODUCTS),
             "creators": _creators(tx),
-            "platform": _one(tx, _PLATFORM),
-            "referral": _one(tx, _REFERRAL),
+            "platform": one(tx, _PLATFORM),
+            "referral": one(tx, _REFERRAL),
             "liquidation": {
-                **_one(tx, _LIQUIDATION),
-                "failures": _rows(tx, _LIQUIDATION_FAILURES),
-                "doors": _rows(tx, _DOORS),
+                **one(tx, _LIQUIDATION),
+                "failures": rows(tx, _LIQUIDATION_FAILURES),
+                "doors": rows(tx, _DOORS),
             },
-            "deviation": _rows(tx, _DEVIATION),
-            "allocation": {**_one(tx, _ALLOCATION), "digest": _digest(tx, _ALLOCATION_ROWS)},
-            "counts": {**_one(tx, _COUNTS), "executionStatus": _rows(tx, _EXECUTION_STATUS)},
+            "series": series(tx, scenario),
+            "deviation": rows(tx, _DEVIATION),
+            "allocation": {**one(tx, _ALLOCATION), "digest": _digest(tx, _ALLOCATION_ROWS)},
+            "counts": {**one(tx, _COUNTS), "executionStatus": rows(tx, _EXECUTION_STATUS)},
             "ledger": {
-                "totals": {asset: _text(total) for asset, total in totals_by_asset(tx).items()},
-                "balances": _rows(tx, _BALANCES),
+                "totals": {asset: text(total) for asset, total in totals_by_asset(tx).items()},
+                "balances": rows(tx, _BALANCES),
                 "digest": _digest(tx, _ACCOUNT_ROWS),
             },
             "verify": {"clean": not findings, "findings": findings},
@@ -199,10 +200,10 @@ _ACCOUNT_ROWS: LiteralString = (
 
 
 def _investors(tx: Tx) -> Row:
-    outcomes = _one(tx, _OUTCOMES)
+    outcomes = one(tx, _OUTCOMES)
     return {
-        **_one(tx, _INVESTORS),
-        "states": _rows(tx, _STATES),
+        **one(tx, _INVESTORS),
+        "states": rows(tx, _STATES),
         # Holding-period returns on the principal, after all fees; none is annualised.
         "outcomes": outcomes,
     }
@@ -220,22 +221,22 @@ def _creators(tx: Tx) -> list[Row]:
     flows = {
         title: flow for flow, title in tx.execute("SELECT id, title FROM shared_flows").fetchall()
     }
-    rows = []
+    creators = []
     with tx.cursor(row_factory=dict_row) as cursor:
         for row in cursor.execute(_CREATORS):
             leg = row.pop("leg_id")
             chain = [(nav, 0.0) for nav in navs.get(leg, [])]
             own = time_weighted_return(float(row["capital"]), chain).total if chain else 0.0
             profit, capital = earned.get(flows[row["creator"]], (Decimal(0), Decimal(0)))
-            rows.append(
-                _plain(row)
+            creators.append(
+                plain(row)
                 | {
                     "ownReturnTwr": f"{own:.6f}",
-                    "followersProfit": _text(profit),
-                    "followersReturn": _text(profit / capital) if capital else None,
+                    "followersProfit": text(profit),
+                    "followersReturn": text(profit / capital) if capital else None,
                 }
             )
-    return rows
+    return creators
 
 
 def _reconciliation(business: Business, tx: Tx) -> Row:
@@ -246,7 +247,7 @@ def _reconciliation(business: Business, tx: Tx) -> Row:
     lines = reconcile(tx, business.venue, desk.feed.instruments, desk.marks(now), now)
     return {
         "asOf": now.isoformat(),
-        "unexplained": _text(sum((abs(line.unexplained) for line in lines), Decimal(0))),
+        "unexplained": text(sum((abs(line.unexplained) for line in lines), Decimal(0))),
         "lines": [_difference(line) for line in lines],
     }
 
@@ -254,37 +255,11 @@ def _reconciliation(business: Business, tx: Tx) -> Row:
 def _difference(line: Difference) -> Row:
     return {
         "subject": line.subject,
-        "venue": _text(line.venue),
-        "ledger": _text(line.ledger),
-        "explained": _text(line.explained),
-        "unexplained": _text(line.unexplained),
+        "venue": text(line.venue),
+        "ledger": text(line.ledger),
+        "explained": text(line.explained),
+        "unexplained": text(line.unexplained),
     }
-
-
-def _one(tx: Tx, query: LiteralString) -> Row:
-    return _rows(tx, query)[0]
-
-
-def _rows(tx: Tx, query: LiteralString) -> list[Row]:
-    with tx.cursor(row_factory=dict_row) as cursor:
-        return [_plain(row) for row in cursor.execute(query)]
-
-
-def _plain(row: Row) -> Row:
-    """JSON types and camelCase names."""
-    return {_camel(name): _text(value) for name, value in row.items()}
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        short = f"{value:.12f}".rstrip("0").rstrip(".")
-        return "0" if short in ("-0", "") else short
-    return value
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.title() for part in rest)
 
 
 def _digest(tx: Tx, query: LiteralString) -> str:
@@ -297,4 +272,4 @@ def _digest(tx: Tx, query: LiteralString) -> str:
 
 
 def _line(row: Sequence[Any]) -> bytes:
-    return ("\x1f".join(str(_text(value)) for value in row) + "\n").encode()
+    return ("\x1f".join(str(text(value)) for value in row) + "\n").encode()

@@ -1,0 +1,98 @@
+"""What investors do: arrive, knock at a door when their term is over, come back with their money.
+
+Each is one transaction's work with natural keys, called by the replay and by the living demo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from commenda.identity import register_users
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.ledger import Author, Owner, OwnerKind
+from commenda.managed import (
+    Door,
+    Request,
+    authorise_custody,
+    deposit,
+    request_liquidation,
+    subscribe,
+)
+from commenda.referrals import refer
+from commenda.simulate.population import Investor, product_id
+from commenda.simulate.scenario import ASSET, Scenario
+
+
+def arrive(
+    tx: Tx,
+    author: Author,
+    investors: Sequence[Investor],
+    everybody: Sequence[Investor],
+    secret: bytes,
+) -> None:
+    """Investors register, deposit, authorise custody and subscribe.
+
+    `everybody` is the population whose numbers their referrers are.
+    """
+    register_users(tx, [(one.id, one.username) for one in investors], "investor", author.now)
+    for one in investors:
+        if one.referrer is not None:
+            refer(tx, one.id, everybody[one.referrer].id, author.now)
+        owner = Owner(OwnerKind.INVESTOR, one.id)
+        deposit(tx, author, owner, ASSET, one.deposit, f"investor:{one.id}")
+        # Room for what the money may grow to before it is subscribed again.
+        authorise_custody(tx, author, one.id, ASSET, one.deposit * 2)
+        for place, wish in enumerate(one.wishes):
+            product = product_id(wish.profile, wish.term_days, wish.tier)
+            request = Request(one.id, product, wish.amount, f"arrival-{place}")
+            subscribe(tx, author, request, secret)
+
+
+def knock(tx: Tx, author: Author, scenario: Scenario, doors: Sequence[Door]) -> None:
+    """Matured subscriptions whose door is one of `doors` are asked to liquidate."""
+    matured = tx.execute(
+        "SELECT id FROM managed_subscriptions WHERE status = 'MATURED' ORDER BY id"
+    ).fetchall()
+    asked: dict[Door, list[UUID]] = {}
+    for (subscription,) in matured:
+        door = _door(scenario, subscription)
+        if door in doors:
+            asked.setdefault(door, []).append(subscription)
+    for door, theirs in asked.items():
+        request_liquidation(tx, author, theirs, door)
+
+
+def _door(scenario: Scenario, subscription: UUID) -> Door:
+    people = scenario.investors
+    u = ids.uniform(scenario.secret, "door", subscription)
+    if u < people.by_investor:
+        return Door.INVESTOR
+    return Door.OPERATOR if u < people.by_investor + people.by_operator else Door.SWEEP
+
+
+def renew(
+    tx: Tx, author: Author, scenario: Scenario, since: datetime, until: datetime, secret: bytes
+) -> None:
+    """Some whose subscription was settled since then put what they got into the same product.
+
+    Nobody begins a term that would not be over by `until`.
+    """
+    rows = tx.execute(
+        "SELECT s.id, s.investor_id, s.product_id, t.to_wallet, p.minimum, p.maximum"
+        " FROM managed_subscriptions s JOIN settlements t ON t.subscription_id = s.id"
+        " JOIN products p ON p.id = s.product_id"
+        " WHERE s.settled_at >= %s AND %s + make_interval(days => p.term_days) < %s"
+        " ORDER BY s.id",
+        (since, author.now, until),
+    ).fetchall()
+    for subscription, investor, product, back, minimum, maximum in rows:
+        amount = min(Decimal(int(back)), maximum)
+        wants = ids.uniform(scenario.secret, "again", subscription) < scenario.investors.again
+        if wants and amount >= minimum:
+            subscribe(
+                tx, author, Request(investor, product, amount, f"again-{subscription}"), secret
+            )
