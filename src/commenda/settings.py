@@ -6,6 +6,7 @@ Except `kernel`, which names numba's cache and imports nothing of the rest.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -43,6 +44,9 @@ class Settings:
     """From this amount on, a withdrawal waits for a second person."""
     demo: bool = False
     """A living demo: simulated market and people, published sign-ins."""
+    log_level: str = "INFO"
+    log_format: str | None = None
+    """json or console; None is console on a terminal, json elsewhere."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -66,6 +70,11 @@ class Settings:
             ),
             large_withdrawal=_amount("COMMENDA_LARGE_WITHDRAWAL", default.large_withdrawal),
             demo=_switch("COMMENDA_DEMO", default.demo),
+            log_level=_one_of(
+                "COMMENDA_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), str.upper
+            )
+            or default.log_level,
+            log_format=_one_of("COMMENDA_LOG_FORMAT", ("json", "console"), str.lower),
         )
 
     def at(self, data: Path) -> Settings:
@@ -105,6 +114,15 @@ def _switch(name: str, default: bool) -> bool:
     if text.lower() not in _SWITCHES:
         raise _bad(name, text, "true or false")
     return _SWITCHES[text.lower()]
+
+
+def _one_of(name: str, choices: tuple[str, ...], spelt: Callable[[str], str]) -> str | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    if spelt(text) not in choices:
+        raise _bad(name, text, f"one of {', '.join(choices)}")
+    return spelt(text)
 
 
 def _bad(name: str, value: str, wanted: str) -> CommendaError:

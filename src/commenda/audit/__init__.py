@@ -2,10 +2,35 @@
 
 Events are append-only and carry the correlation id that runs from a subscription to its last
 commission. Risk and market raise their alerts here too, so that nothing below `operations` needs
-to know who is told. A `Check` is one query that returns the rows that break a rule.
+to know who is told. A sealer chains the events with keyed digests (`chain`), so that nobody who
+can write to the database rewrites the record unnoticed. A `Check` is one query that returns the
+rows that break a rule.
 """
 
+from commenda.audit.chain import Anchor, anchor, begin_era, check_chain, seal, unsealed
 from commenda.audit.checks import Check, Finding, run_checks
-from commenda.audit.events import Event, record
+from commenda.audit.events import ALERTS, Event, latest_alerts, record
+from commenda.audit.export import csv_header, csv_rows, ndjson
+from commenda.audit.queries import Logged, Wanted, export_events
 
-__all__ = ["Check", "Event", "Finding", "record", "run_checks"]
+__all__ = [
+    "ALERTS",
+    "Anchor",
+    "Check",
+    "Event",
+    "Finding",
+    "Logged",
+    "Wanted",
+    "anchor",
+    "begin_era",
+    "check_chain",
+    "csv_header",
+    "csv_rows",
+    "export_events",
+    "latest_alerts",
+    "ndjson",
+    "record",
+    "run_checks",
+    "seal",
+    "unsealed",
+]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -10,8 +12,10 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from commenda.audit import Anchor, Finding, anchor, check_chain, unsealed
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
+from commenda.kit.keys import Keys
 from commenda.managed import trace as read_trace
 from commenda.operations import CHECKS
 from commenda.operations import verify as run_verify
@@ -22,21 +26,64 @@ Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DA
 
 def verify(
     data: Data = None,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Check the hash chain over the audit events, too.")
+    ] = False,
+    kept: Annotated[
+        Path | None,
+        typer.Option("--anchor", help="What `audit anchor` printed: the chain must pass through."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Derive everything again from the entries; exit code 1 when something does not hold."""
     console = Console()
+    settings = settings_of(data)
+    chained = chain or kept is not None
     found = []
-    with Database.open(_settings(data)) as database, database.transaction() as tx:
-        for finding in run_verify(tx):
+    with Database.open(settings) as database:
+        for finding in _findings(database, settings, chained, kept):
             found.append(finding)
             if not as_json:
                 console.print(f"[red]✗[/] {finding}", highlight=False, soft_wrap=True)
+        sealed = _sealed(database) if chained else ""
     if as_json:
         typer.echo(json.dumps({"clean": not found, "findings": [str(one) for one in found]}))
     elif not found:
-        console.print(f"verify: [green]clean[/] ({len(CHECKS)} rules)", highlight=False)
+        console.print(f"verify: [green]clean[/] ({len(CHECKS)} rules{sealed})", highlight=False)
     raise typer.Exit(1 if found else 0)
+
+
+def _findings(
+    database: Database, settings: Settings, chained: bool, kept: Path | None
+) -> Iterator[Finding]:
+    with database.transaction() as tx:
+        yield from run_verify(tx)
+    if chained:
+        key = Keys.of(settings).derive("audit-chain")
+        with database.transaction() as tx:
+            yield from check_chain(tx, key, None if kept is None else _anchor_in(kept))
+
+
+def _sealed(database: Database) -> str:
+    with database.transaction() as tx:
+        end, waiting = anchor(tx), unsealed(tx)
+    return f", {end.sequence if end else 0} sealed events, {waiting} not sealed yet"
+
+
+def _anchor_in(file: Path) -> Anchor:
+    try:
+        read = json.loads(file.read_text())
+        return Anchor(
+            int(read["sequence"]), str(read["digest"]), datetime.fromisoformat(read["sealedAt"])
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommendaError(
+            "bad_anchor",
+            f"No anchor can be read: {error}",
+            field="--anchor",
+            value=str(file),
+            mend="give a file with what `commenda audit anchor` printed",
+        ) from error
 
 
 def trace(
@@ -44,7 +91,7 @@ def trace(
     data: Data = None,
 ) -> None:
     """Follow one subscription from its allocation to its last commission, as JSON."""
-    with Database.open(_settings(data)) as database, database.transaction() as tx:
+    with Database.open(settings_of(data)) as database, database.transaction() as tx:
         if subscription == "any":
             row = tx.execute(
                 "SELECT id FROM managed_subscriptions ORDER BY settled_at NULLS LAST, id LIMIT 1"
@@ -61,6 +108,7 @@ def trace(
         typer.echo(json.dumps(read_trace(tx, wanted), indent=2, default=str, ensure_ascii=False))
 
 
-def _settings(data: Path | None) -> Settings:
+def settings_of(data: Path | None) -> Settings:
+    """What the environment says, under another data directory if one is given."""
     settings = Settings.from_environment()
     return settings if data is None else settings.at(data)

@@ -1,12 +1,13 @@
 """The business clock: one persisted moment, moved forward by whoever runs the business.
 
-Nothing below the entry points reads wall time; `now` is passed in, in UTC. A replay sets the
-clock to the candles' time, a living operation to wall time (or faster, in the demo).
+Nothing below the entry points reads wall time; `now` is passed in, in UTC. A replay drives the
+clock from candle to candle, a living operation follows wall time or, in the demo, a faster pace.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
@@ -27,6 +28,61 @@ def business_now(tx: Tx) -> datetime:
     assert row is not None
     moment: datetime = row[0]
     return moment
+
+
+def mode(tx: Tx) -> str | None:
+    """driven, wall or paced; None before the clock is set."""
+    row = tx.execute("SELECT mode FROM business_clock").fetchone()
+    return row[0] if row else None
+
+
+def follow_wall(tx: Tx) -> None:
+    """Let the business go by wall time from now on; code `clock_backwards` if it is ahead of it."""
+    row = tx.execute("SELECT now_at, clock_timestamp() FROM business_clock").fetchone()
+    if row is not None and row[0] > row[1]:
+        raise CommendaError(
+            "clock_backwards",
+            "This business is ahead of wall time",
+            field="now",
+            value=row[0].isoformat(),
+            mend="it was begun as a demo or replay: use another data directory or database",
+        )
+    tx.execute(
+        "INSERT INTO business_clock (now_at, mode)"
+        " VALUES (date_trunc('second', clock_timestamp()), 'wall')"
+        " ON CONFLICT (single) DO UPDATE SET mode = 'wall', pace = NULL, quick_until = NULL"
+    )
+
+
+def set_pace(tx: Tx, start: datetime, pace: Decimal, quick_until: datetime) -> None:
+    """Let the business clock run `pace` times as fast as wall time, from `start` if it is new.
+
+    Until `quick_until` it does not wait at all.
+    """
+    tx.execute(
+        "INSERT INTO business_clock (now_at, mode, pace, quick_until)"
+        " VALUES (%(start)s, 'paced', %(pace)s, %(quick)s)"
+        " ON CONFLICT (single) DO UPDATE SET mode = 'paced', pace = %(pace)s",
+        {"start": require_utc(start), "pace": pace, "quick": quick_until},
+    )
+
+
+def next_tick(tx: Tx, step: timedelta) -> datetime | None:
+    """The tick that is due: the next whole step of a paced clock, wall time's present second.
+
+    None when none is due yet, and always for a clock that a replay drives.
+    """
+    row = tx.execute(
+        "SELECT CASE mode"
+        "  WHEN 'wall' THEN CASE WHEN clock_timestamp() >= now_at + interval '1 second'"
+        "   THEN date_trunc('second', clock_timestamp()) END"
+        "  WHEN 'paced' THEN CASE WHEN now_at < quick_until"
+        "    OR clock_timestamp() >= advanced_at + %(step)s / pace::float8"
+        "   THEN now_at + %(step)s END END"
+        " FROM business_clock",
+        {"step": step},
+    ).fetchone()
+    return row[0] if row else None
 
 
 def advance(tx: Tx, now: datetime) -> None:

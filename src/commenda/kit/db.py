@@ -110,6 +110,21 @@ class Database:
         with self._pool.connection() as connection, connection.transaction():
             yield connection
 
+    def pool_stats(self) -> dict[str, int]:
+        """How the pool is used, as psycopg_pool counts it."""
+        return self._pool.get_stats()
+
+    def keep_up(self) -> bool:
+        """Start the embedded server again if it died; whether it had."""
+        try:
+            psycopg.connect(self.app_url, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            if self._embedded is None:
+                return False
+            self._embedded.revive()
+            return True
+        return False
+
     def close(self) -> None:
         """Close the pool; the embedded server stops with its last process."""
         self._pool.close()

@@ -42,6 +42,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -154,6 +155,29 @@ def failures(tx: Tx, limit: int = 100) -> list[Failure]:
             " ORDER BY status.updated_at DESC LIMIT %s",
             (limit,),
         ).fetchall()
+
+
+def forget(tx: Tx, older_than: timedelta, limit: int = 2000) -> int:
+    """Delete the records of workflows that succeeded so long ago (wall time); how many.
+
+    What failed stays until somebody has looked at it. A forgotten id that is enqueued again runs
+    again: what enqueues remembers by itself what it has enqueued.
+    """
+    gone = [
+        row[0]
+        for row in tx.execute(
+            "DELETE FROM dbos.workflow_status WHERE workflow_uuid IN ("
+            " SELECT workflow_uuid FROM dbos.workflow_status WHERE status = 'SUCCESS'"
+            "  AND completed_at < extract(epoch FROM clock_timestamp() - %s) * 1000 LIMIT %s)"
+            " RETURNING workflow_uuid",
+            (older_than, limit),
+        )
+    ]
+    # No foreign key deletes these with it.
+    for table in ("operation_outputs", "workflow_input", "workflow_output") if gone else ():
+        statement = sql.SQL("DELETE FROM dbos.{} WHERE workflow_uuid = ANY (%s)")
+        tx.execute(statement.format(sql.Identifier(table)), (gone,))
+    return len(gone)
 
 
 def wait(database: Database, *workflow_ids: str, timeout: float = 30.0) -> None:

@@ -125,6 +125,11 @@ class EmbeddedServer:
             mend=f"read {self._server.log}",
         )
 
+    def revive(self) -> None:
+        """Start the server again after it died; found alive, nothing happens."""
+        self._start()
+        self._probe()
+
     def prepare(self) -> str:
         """Create the owner role and the database on first start; the owner's URL."""
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:

@@ -7,7 +7,9 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from commenda.kit.errors import CommendaError
 
@@ -44,7 +46,22 @@ def decode_cursor(cursor: str, kinds: Sequence[type[Key]]) -> tuple[Key, ...]:
             return tuple(key)
     except (binascii.Error, ValueError, TypeError):
         pass
-    raise CommendaError(
+    raise _bad(cursor)
+
+
+def time_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """The (time, id) in a cursor of a list that is ordered by them."""
+    if cursor is None:
+        return None
+    at, last = decode_cursor(cursor, [str, str])
+    try:
+        return datetime.fromisoformat(str(at)).astimezone(UTC), UUID(str(last))
+    except (ValueError, OverflowError):
+        raise _bad(cursor) from None
+
+
+def _bad(cursor: str) -> CommendaError:
+    return CommendaError(
         "bad_cursor",
         "Not a cursor of this list",
         field="cursor",

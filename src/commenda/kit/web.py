@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 from pydantic.alias_generators import to_camel
 
 from commenda.kit.context import request_id
@@ -78,6 +86,24 @@ Amount = Annotated[
 ]
 """Money, quantities, prices and rates: an exact decimal, a string on the wire."""
 
+Asset = Annotated[str, Field(pattern="^[A-Z0-9]{1,12}$", examples=["USDT"])]
+"""The name of an asset."""
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time beyond the calendar") from None
+
+
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_utc),
+    Field(json_schema_extra={"examples": ["2026-03-01T00:00:00Z"]}),
+]
+"""A time given from outside: with its time zone, taken as UTC."""
+
 
 # --- Problems (RFC 9457) ---------------------------------------------------------------------
 
@@ -114,6 +140,7 @@ TITLES = {
 STATUS_OF: dict[str, int] = {
     "not_authenticated": 401,
     "bad_credentials": 401,
+    "bad_refresh_token": 401,
     "second_factor_needed": 401,
     "not_permitted": 403,
     "second_factor_required": 403,
@@ -124,19 +151,32 @@ STATUS_OF: dict[str, int] = {
 
 CONFLICTS = frozenset(
     {
+        "reference_conflict",
+        "already_dated",
         "already_decided",
         "already_referred",
+        "approval_expired",
         "bad_transition",
         "early_exit_not_allowed",
+        "flow_closed",
+        "flow_has_followers",
         "flow_is_full",
         "flow_not_active",
+        "flow_terms_fixed",
         "idempotency_conflict",
         "insufficient_balance",
         "insufficient_custody",
+        "key_name_taken",
+        "leader_must_follow",
         "allocation_capacity",
         "no_eligible_creator",
         "not_liquidated",
+        "own_account",
+        "own_flow",
+        "refresh_superseded",
         "same_person",
+        "second_factor_exists",
+        "subscription_cancelled",
         "username_taken",
     }
 )
@@ -185,6 +225,9 @@ def problem(
 def problem_of(error: CommendaError) -> JSONResponse:
     """A refusal as a response."""
     status = status_of(error.code)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if error.code == "too_many_requests":
+        headers["Retry-After"] = str(error.value)  # whole seconds
     return problem(
         status,
         error.code,
@@ -192,7 +235,7 @@ def problem_of(error: CommendaError) -> JSONResponse:
         field=error.field,
         value=error.value,
         mend=error.mend,
-        headers={"WWW-Authenticate": "Bearer"} if status == 401 else None,
+        headers=headers,
     )
 
 
@@ -253,11 +296,11 @@ def answer_once(
     Without a key it just runs. `request` is what must be equal for a replay.
     """
     if key is None:
-        return _respond(act(), replayed=False)
+        return respond(act(), replayed=False)
     outcome, replayed = once(
         tx, operation, principal, key, _comparable(request), now, lambda: _recorded(act())
     )
-    return _respond(Answer(outcome["body"], outcome["status"]), replayed=replayed)
+    return respond(Answer(outcome["body"], outcome["status"]), replayed=replayed)
 
 
 def _comparable(request: object) -> object:
@@ -268,7 +311,8 @@ def _recorded(answer: Answer) -> dict[str, Any]:
     return {"status": answer.status, "body": answer.body}
 
 
-def _respond(answer: Answer, *, replayed: bool) -> JSONResponse:
+def respond(answer: Answer, *, replayed: bool) -> JSONResponse:
+    """An answer as a response; a replayed one says so."""
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
     if answer.status >= 400:
         body = answer.body
@@ -286,3 +330,11 @@ def _respond(answer: Answer, *, replayed: bool) -> JSONResponse:
 def wire(body: BaseModel) -> dict[str, Any]:
     """A body as JSON-ready values with the wire's names."""
     return body.model_dump(mode="json", by_alias=True)
+
+
+def sent(body: BaseModel) -> Response:
+    """A body as it is, without the check and the thread that FastAPI gives to what is returned.
+
+    For the reads that are asked most; `response_model` says what it is.
+    """
+    return Response(body.model_dump_json(by_alias=True), media_type="application/json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commenda import copying, ledger, managed, referrals, trading
+from commenda import copying, funding, ledger, managed, referrals, trading
 from commenda.audit import Finding, run_checks
 from commenda.kit.db import Tx
 
@@ -13,6 +13,7 @@ CHECKS = (
     *trading.CHECKS,
     *copying.CHECKS,
     *referrals.CHECKS,
+    *funding.CHECKS,
     *managed.CHECKS,
 )
 

@@ -1,0 +1,148 @@
+"""The audit over HTTP: query, export, and the end of the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, Field
+
+from commenda.audit.chain import anchor, unsealed
+from commenda.audit.export import ndjson
+from commenda.audit.queries import Logged, Place, Wanted, export_events, latest_events
+from commenda.identity import Permission, Principal
+from commenda.identity.access import may
+from commenda.kit.errors import CommendaError
+from commenda.kit.pages import decode_cursor, page_of
+from commenda.kit.web import GUARDED, Body, Served
+
+router = APIRouter(tags=["audit"])
+Auditor = Annotated[Principal, may(Permission.AUDIT)]
+
+_Text = Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
+_GREATEST_ID = 2**63 - 1
+
+From = Annotated[AwareDatetime | None, Query(alias="from", examples=["2026-01-05T00:00:00Z"])]
+To = Annotated[
+    AwareDatetime | None,
+    Query(alias="to", description="Exclusive.", examples=["2026-02-05T00:00:00Z"]),
+]
+
+
+class LogEntry(Body):
+    """Who did what, when, by which rules, with which result."""
+
+    id: int
+    at: datetime
+    kind: str = Field(examples=["subscription settled"])
+    actor: str = Field(examples=["operator:0b2f6a2c-2f5d-8b52-8d0e-0d1f6c1f1a11"])
+    subject: str
+    correlation_id: UUID
+    result: str
+    rule_version: str = Field(examples=["settlement/1"])
+    request_id: str
+    details: dict[str, Any]
+    sealed: bool = Field(description="Whether the hash chain vouches for it already.")
+
+
+class LogPage(Body):
+    items: list[LogEntry]
+    next_cursor: str | None = None
+
+
+class ChainEnd(Body):
+    """Kept elsewhere, `sequence` and `digest` prove everything before them."""
+
+    sequence: int = Field(description="0 before the first seal.")
+    digest: str | None = Field(default=None, description="HMAC-SHA256, hexadecimal.")
+    sealed_at: datetime | None = None
+    unsealed: int = Field(description="Events that wait for their seal.")
+
+
+@router.get("/audit/logs", operation_id="getAuditLogs", responses=GUARDED)
+def logs(
+    service: Served,
+    _who: Auditor,
+    kind: Annotated[str | None, _Text] = None,
+    subject: Annotated[str | None, _Text] = None,
+    correlation_id: Annotated[UUID | None, Query(alias="correlationId")] = None,
+    actor: Annotated[str | None, _Text] = None,
+    begin: From = None,
+    end: To = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> LogPage:
+    """Recorded events, newest first."""
+    wanted = Wanted(kind, subject, correlation_id, actor, begin, end)
+    before = None if cursor is None else _place(cursor)
+    with service.database.transaction() as tx:
+        rows = latest_events(tx, wanted, before, limit + 1)
+    page = page_of(rows, limit, lambda event: (event.at.isoformat(), event.id))
+    return LogPage(items=[_entry(event) for event in page.items], next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/audit/export",
+    operation_id="exportAuditLogs",
+    response_class=StreamingResponse,
+    responses=GUARDED
+    | {200: {"description": "One event for each line.", "content": {"application/x-ndjson": {}}}},
+)
+def export(service: Served, _who: Auditor, begin: From = None, end: To = None) -> StreamingResponse:
+    """Every event of a period, oldest first, with its place and digest in the hash chain."""
+    batches = export_events(service.database, Wanted(begin=begin, end=end))
+    first = next(batches)  # what may be refused is refused before the answer begins
+    return StreamingResponse(
+        _lines(chain([first], batches)),
+        media_type="application/x-ndjson",
+        headers={"Content-Disposition": 'attachment; filename="audit.ndjson"'},
+    )
+
+
+@router.get("/audit/chain", operation_id="getAuditChain", responses=GUARDED)
+def chain_end(service: Served, _who: Auditor) -> ChainEnd:
+    """The end of the hash chain over all events."""
+    with service.database.transaction() as tx:
+        end, waiting = anchor(tx), unsealed(tx)
+    if end is None:
+        return ChainEnd(sequence=0, unsealed=waiting)
+    return ChainEnd(
+        sequence=end.sequence, digest=end.digest, sealed_at=end.sealed_at, unsealed=waiting
+    )
+
+
+def _lines(batches: Iterator[list[Logged]]) -> Iterator[str]:
+    for batch in batches:
+        yield ndjson(batch)
+
+
+def _place(cursor: str) -> Place:
+    at, row_id = decode_cursor(cursor, (str, int))
+    try:
+        moment = datetime.fromisoformat(str(at))
+    except ValueError:
+        moment = datetime.min  # noqa: DTZ901 - any naive one, refused below
+    if moment.tzinfo is None or not 0 <= int(row_id) <= _GREATEST_ID:
+        raise CommendaError("bad_cursor", "Not a cursor of this list", field="cursor", value=cursor)
+    return moment, int(row_id)
+
+
+def _entry(event: Logged) -> LogEntry:
+    return LogEntry(
+        id=event.id,
+        at=event.at,
+        kind=event.kind,
+        actor=event.actor,
+        subject=event.subject,
+        correlation_id=event.correlation_id,
+        result=event.result,
+        rule_version=event.rule_version,
+        request_id=event.request_id,
+        details=event.details,
+        sealed=event.sequence is not None,
+    )

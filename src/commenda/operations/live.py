@@ -1,0 +1,125 @@
+"""What is told live: the latest of each topic, in the very form in which news of it follows.
+
+    market:<symbol>     bars that closed
+    strategy:<flow id>  signals of a flow, and the daily value of its creator's own book
+    alerts              what somebody should look at (told by `audit`, with the event)
+
+The form is the same so that a reader can drop news that a snapshot already had.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from commenda import audit
+from commenda.kit import bus
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+
+Message = dict[str, Any]
+
+_BARS, _SIGNALS, _VALUES, _ALERTS = 100, 50, 30, 50
+
+
+def latest_bars(tx: Tx, symbol: str) -> list[Message]:
+    """The last bars of an instrument that closed, oldest first. Code `unknown_symbol`."""
+    row = None
+    if re.fullmatch("[A-Z0-9]{1,40}", symbol):
+        row = tx.execute(
+            "SELECT i.id FROM instruments i WHERE i.symbol = %s"
+            " ORDER BY EXISTS (SELECT FROM market_bars b WHERE b.instrument_id = i.id) DESC, i.id"
+            " LIMIT 1",
+            (symbol,),
+        ).fetchone()
+    if row is None:
+        raise CommendaError("unknown_symbol", "No such symbol", field="symbol", value=symbol)
+    bars = tx.execute(
+        "SELECT extract(epoch FROM ts)::bigint, interval_seconds, open, high, low, close, volume"
+        " FROM market_bars WHERE instrument_id = %s ORDER BY ts DESC LIMIT %s",
+        (row[0], _BARS),
+    ).fetchall()
+    return [
+        {
+            "type": "bar",
+            "symbol": symbol,
+            "ts": ts,
+            "interval": interval,
+            "open": first,
+            "high": high,
+            "low": low,
+            "close": close,
+            "volume": volume,
+        }
+        for ts, interval, first, high, low, close, volume in reversed(bars)
+    ]
+
+
+def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
+    """The last signals of a flow and values of its creator's book. Code `unknown_flow`."""
+    if not tx.execute("SELECT 1 FROM shared_flows WHERE id = %s", (flow_id,)).fetchone():
+        raise CommendaError("unknown_flow", "No such flow", field="flowId", value=str(flow_id))
+    signals = tx.execute(
+        "SELECT s.id, s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price,"
+        " s.created_at FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id"
+        " WHERE s.flow_id = %s ORDER BY s.sequence DESC LIMIT %s",
+        (flow_id, _SIGNALS),
+    ).fetchall()
+    values = tx.execute(
+        "SELECT b.flow_id, n.at, n.capital, n.nav FROM flow_subscriptions b"
+        " JOIN legs l ON l.id = b.leg_id"
+        " JOIN nav_history n ON n.scope_id = l.scope_id AND n.leg_id = l.id"
+        " WHERE b.flow_id = %s AND b.is_leader ORDER BY n.at DESC LIMIT %s",
+        (flow_id, _VALUES),
+    ).fetchall()
+    return [_value(*row) for row in reversed(values)] + [_signal(*row) for row in reversed(signals)]
+
+
+def latest_alerts(tx: Tx) -> list[Message]:
+    """The last alerts, oldest first."""
+    return audit.latest_alerts(tx, _ALERTS)[::-1]
+
+
+def signal_published(tx: Tx, signal_id: UUID) -> None:
+    """Tell who listens to a flow of its new signal."""
+    row = tx.execute(
+        "SELECT s.id, s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price,"
+        " s.created_at FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id"
+        " WHERE s.id = %s",
+        (signal_id,),
+    ).fetchone()
+    assert row is not None, "told of a signal that was just stored"
+    bus.publish(tx, f"strategy:{row[1]}", _signal(*row))
+
+
+def nav_recorded(tx: Tx, at: datetime) -> None:
+    """Tell who listens to a flow what its creator's own book is worth at the end of the day."""
+    for row in tx.execute(
+        "SELECT b.flow_id, n.at, n.capital, n.nav FROM flow_subscriptions b"
+        " JOIN legs l ON l.id = b.leg_id"
+        " JOIN nav_history n ON n.scope_id = l.scope_id AND n.leg_id = l.id AND n.at = %s"
+        " WHERE b.is_leader ORDER BY b.flow_id",
+        (at,),
+    ).fetchall():
+        bus.publish(tx, f"strategy:{row[0]}", _value(*row))
+
+
+def _signal(
+    signal_id: UUID, flow_id: UUID, symbol: str, kind: str, target: Any, price: Any, at: datetime
+) -> Message:
+    return {
+        "type": "signal",
+        "signalId": signal_id,
+        "flowId": flow_id,
+        "symbol": symbol,
+        "signalType": kind,
+        "target": target,
+        "referencePrice": price,
+        "createdAt": at,
+    }
+
+
+def _value(flow_id: UUID, at: datetime, capital: Any, nav: Any) -> Message:
+    return {"type": "nav", "flowId": flow_id, "at": at, "capital": capital, "nav": nav}

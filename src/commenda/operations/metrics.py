@@ -1,0 +1,229 @@
+"""The operation's numbers for Prometheus, read from the database when they are asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString, NamedTuple
+
+import psycopg
+
+from commenda import audit
+from commenda.kit import clock, durable
+from commenda.kit.db import Database, Tx
+from commenda.managed import State
+from commenda.operations.health import probing, workers_seen
+
+Values = dict[str, float]
+Read = Callable[[Tx, datetime], Values]
+"""Reads a figure; the moment is the business's now."""
+
+_EXECUTIONS = ("pending", "executing", "completed", "partial", "failed", "skipped")
+_MOST_FAILURES = 100
+
+
+class Figure(NamedTuple):
+    """A number as it was read; several by the label's value, a single one under ''."""
+
+    name: str
+    text: str
+    values: Values
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A figure, and how it is read."""
+
+    name: str
+    text: str
+    read: Read
+    label: str | None = None
+
+
+class Figures:
+    """The numbers, read at most once in `seconds` however many scrape."""
+
+    def __init__(
+        self,
+        database: Database,
+        seconds: float = 5.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._reading = threading.Lock()
+        self._known: tuple[float, list[Figure]] | None = None
+
+    def read(self) -> list[Figure]:
+        """The database's numbers and, always fresh, those of this process's pool."""
+        with self._reading:
+            now = self._monotonic()
+            if self._known is None or now - self._known[0] >= self._seconds:
+                self._known = (now, _read(self._database))
+            known = self._known[1]
+        return [*known, *_pool(self._database)]
+
+
+def _read(database: Database) -> list[Figure]:
+    figures: list[Figure] = []
+    up = 1.0
+    try:
+        with probing(database) as tx:
+            now = clock.business_now(tx)
+            for one in _READINGS:
+                try:
+                    with tx.transaction():
+                        values = one.read(tx, now)
+                except psycopg.errors.QueryCanceled:
+                    continue  # too much to count in time: the other figures are still told
+                figures.append(Figure(one.name, one.text, values, one.label))
+    except psycopg.Error:
+        up = 0.0
+    return [
+        Figure("commenda_database_up", "Whether the database answers (1) or not (0).", {"": up}),
+        *figures,
+    ]
+
+
+def _pool(database: Database) -> list[Figure]:
+    stats = database.pool_stats()  # its counters are nowhere else
+    return [
+        Figure(
+            "commenda_pool_connections",
+            "This process's connections to the database.",
+            {
+                "open": stats.get("pool_size", 0),
+                "idle": stats.get("pool_available", 0),
+                "most": stats.get("pool_max", 0),
+            },
+            "state",
+        ),
+        Figure(
+            "commenda_pool_waiting",
+            "Requests of this process that wait for a connection.",
+            {"": stats.get("requests_waiting", 0)},
+        ),
+    ]
+
+
+# --- What is read ----------------------------------------------------------------------------
+
+
+def _counted(query: LiteralString, known: tuple[str, ...] = ()) -> Read:
+    """Rows of (label, number), with 0 for what is `known` and absent."""
+
+    def read(tx: Tx, now: datetime) -> Values:
+        found = {str(label): float(number) for label, number in tx.execute(query, {"now": now})}
+        return dict.fromkeys(known, 0.0) | found
+
+    return read
+
+
+def _single(query: LiteralString) -> Read:
+    """One number; 0 where the query has none."""
+
+    def read(tx: Tx, now: datetime) -> Values:
+        row = tx.execute(query, {"now": now}).fetchone()
+        return {"": float(row[0]) if row and row[0] is not None else 0.0}
+
+    return read
+
+
+_executions = _counted(
+    "SELECT e.status, count(*) FROM shared_flows AS f"
+    " CROSS JOIN LATERAL (SELECT id FROM trading_signals WHERE flow_id = f.id"
+    "  AND created_at > %(now)s - interval '1 hour') AS s"
+    " JOIN signal_executions AS e ON e.signal_id = s.id GROUP BY e.status",
+    _EXECUTIONS,
+)
+
+
+def _failure_rate(tx: Tx, now: datetime) -> Values:
+    by_status = _executions(tx, now)
+    done = sum(by_status[status] for status in ("completed", "partial", "failed"))
+    return {"": by_status["failed"] / done if done else 0.0}
+
+
+def _durable_work(tx: Tx, _now: datetime) -> Values:
+    if tx.execute("SELECT to_regnamespace('dbos') IS NULL").fetchone() == (True,):
+        return {"pending": 0.0, "failed": 0.0}  # no worker has ever been here
+    return {
+        "pending": float(durable.pending(tx)),
+        "failed": float(len(durable.failures(tx, _MOST_FAILURES))),
+    }
+
+
+_READINGS = (
+    _Reading(
+        "commenda_subscriptions",
+        "Managed subscriptions by status.",
+        _counted(
+            "SELECT status, count(*) FROM managed_subscriptions GROUP BY status",
+            tuple(State),
+        ),
+        "status",
+    ),
+    _Reading(
+        "commenda_assets_under_management",
+        "Followers' money that follows flows at present, as it was put in.",
+        _counted(
+            "SELECT a.asset, sum(f.investment_amount) FROM flow_subscriptions AS f"
+            " JOIN legs AS l ON l.id = f.leg_id JOIN accounts AS a ON a.id = l.account_id"
+            " WHERE f.status = 'active' AND NOT f.is_leader GROUP BY a.asset"
+        ),
+        "asset",
+    ),
+    _Reading(
+        "commenda_approvals_open",
+        "Requests that wait for a second person.",
+        _single("SELECT count(*) FROM approvals WHERE status = 'requested'"),
+    ),
+    _Reading(
+        "commenda_durable_work",
+        f"Workflows that wait or run, and that failed (at most {_MOST_FAILURES} are counted).",
+        _durable_work,
+        "state",
+    ),
+    _Reading(
+        "commenda_oldest_signal_seconds",
+        "Business time since the oldest signal that is not processed; 0 if all are.",
+        _single(
+            "SELECT extract(epoch FROM %(now)s - min(created_at)) FROM trading_signals"
+            " WHERE status <> 'processed'"
+        ),
+    ),
+    _Reading(
+        "commenda_executions_last_hour",
+        "Executions of the signals of the last hour of business time, by status.",
+        _executions,
+        "status",
+    ),
+    _Reading(
+        "commenda_execution_failure_rate",
+        "Failed among the finished executions of the last hour of business time, 0 to 1.",
+        _failure_rate,
+    ),
+    _Reading(
+        "commenda_workers",
+        "Workers that were seen within 15 seconds.",
+        lambda tx, _now: {"": float(workers_seen(tx))},
+    ),
+    _Reading(
+        "commenda_business_clock_lag_seconds",
+        "Wall time since the business clock last moved; 0 where a replay drives it.",
+        _single(
+            "SELECT extract(epoch FROM clock_timestamp() - advanced_at) FROM business_clock"
+            " WHERE mode <> 'driven'"
+        ),
+    ),
+    _Reading(
+        "commenda_audit_unsealed_events",
+        "Audit events that wait for their seal in the hash chain.",
+        lambda tx, _now: {"": float(audit.unsealed(tx))},
+    ),
+)
