@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import copying, kernel, posting, scenario, settlement
+from bench import copying, kernel, posting, scenario, service, settlement
 
 BENCHMARKS = {
     "kernel": kernel.main,
     "posting": posting.main,
     "copying": copying.main,
     "settlement": settlement.main,
+    "service": service.main,
     "scenario": scenario.main,
 }
 

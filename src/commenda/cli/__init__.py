@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from commenda.cli import database, market, proof, simulation
+from commenda.cli import audit, database, market, proof, service, simulation, users
 from commenda.kit.errors import CommendaError
 
 app = typer.Typer(
@@ -16,11 +16,16 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("up")(service.up)
+app.command("api")(service.api)
+app.command("worker")(service.worker)
 app.command("simulate")(simulation.run)
 app.command("verify")(proof.verify)
 app.command("trace")(proof.trace)
 app.add_typer(market.app, name="market")
 app.add_typer(database.app, name="db")
+app.add_typer(users.app, name="user")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

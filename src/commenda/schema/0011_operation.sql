@@ -56,6 +56,7 @@ CREATE TABLE market_marks (
 
 -- A target that a closed bar led to; published at the next open, after the tick's other work.
 ALTER TABLE shared_flows ADD COLUMN pending_target numeric(38,18);
+CREATE INDEX trading_signals_open ON trading_signals (created_at) WHERE status <> 'processed';
 
 -- The demo's market and people: what they were drawn from.
 CREATE TABLE demo_operation (

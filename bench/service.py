@@ -1,0 +1,322 @@
+"""The HTTP API under load: three reads and the subscription, 32 connections against one process.
+
+The API runs as `commenda api`, a process of its own beside PostgreSQL; the load comes from this
+one, over real sockets. With two cores the three of them share what there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from bench.kit import Figure, durability, machine, median, show, vacuum
+from bench.population import ASSET, HOUR, START, author, fund_investors, open_desk, open_flow
+from commenda.copying import Flow, follow
+from commenda.funding import deposit
+from commenda.identity import Role
+from commenda.identity.tokens import Tokens
+from commenda.kit import clock, ids
+from commenda.kit.db import Database, Tx
+from commenda.kit.keys import Keys
+from commenda.ledger import Owner, OwnerKind
+from commenda.managed import (
+    ExpectedReturn,
+    FeeTerms,
+    Offer,
+    Product,
+    Profile,
+    Request,
+    activate_due,
+    authorise_custody,
+    list_flow,
+    publish_offer,
+    subscribe,
+)
+from commenda.settings import Settings
+from commenda.trading import carry_out_transfers, record_nav
+
+CONNECTIONS = 32
+SECONDS = 5.0
+ROUNDS = 3
+INVESTORS = 1_000
+FLOWS = 24
+LOG_ENTRIES = 500
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+PRODUCT = ids.derive("product", "bench")
+READER = ids.derive("user", "investor", 0)
+AIMS = {"reads": ">= 1,000", "p99": "< 80", "subscribe": ">= 150", "healthy": "< 5"}
+
+
+def main() -> None:
+    """Print requests a second and p99 of each route, and how soon a process is healthy."""
+    with tempfile.TemporaryDirectory(prefix="commenda-bench-") as folder:
+        settings = Settings(data=Path(folder), requests_per_minute=0)
+        with Database.open(settings) as database:
+            subscriptions = _build(database)
+            vacuum(database)
+            tokens = Tokens(Keys.of(settings).derive("access-tokens"))
+            note = machine(database)
+            with _api(settings) as (port, healthy):
+                figures = _measure(port, tokens, subscriptions)
+    show(
+        f"service: {CONNECTIONS} connections against one API process",
+        [*figures, Figure("start to healthy, new process", healthy, "s", "", AIMS["healthy"])],
+        f"median of {ROUNDS} rounds of {SECONDS:.0f} s; the load generator has the same two cores",
+        durability(durable=True),
+        note,
+    )
+
+
+def _measure(port: int, tokens: Tokens, subscriptions: list[UUID]) -> list[Figure]:
+    own = itertools.cycle(subscriptions)
+    reader = _token(tokens, READER)
+
+    def detail() -> bytes:
+        subscription = next(own)
+        return _get(f"/api/v1/managed-subscriptions/{subscription}", reader)
+
+    log, flows = (
+        _get(path, reader)
+        for path in ("/api/v1/wallet/asset-log?limit=50", "/api/v1/co-trading/flows?limit=20")
+    )
+    number = itertools.count()
+
+    def order() -> bytes:
+        place = next(number)
+        investor = ids.derive("user", "investor", place % INVESTORS)
+        body = json.dumps({"productId": str(PRODUCT), "amount": "2000"})
+        return _post("/api/v1/managed-subscriptions", _token(tokens, investor), body, f"b{place}")
+
+    figures = []
+    for name, request, status, aim in (
+        ("GET subscription", detail, 200, AIMS["reads"]),
+        ("GET asset-log page (50 rows)", lambda: log, 200, AIMS["reads"]),
+        ("GET flows list (20 flows)", lambda: flows, 200, AIMS["reads"]),
+        ("POST subscribe", order, 201, AIMS["subscribe"]),
+    ):
+        asyncio.run(_load(port, request, status, 1.0))  # warms caches and connections
+        rounds = [asyncio.run(_load(port, request, status, SECONDS)) for _ in range(ROUNDS)]
+        rate = median(one.rate for one in rounds)
+        figures.append(Figure(name, rate, "requests/s", "", aim))
+        figures.append(
+            Figure("    p99", median(one.percentile(0.99) for one in rounds), "ms", "", AIMS["p99"])
+        )
+        figures.append(Figure("    median", median(one.percentile(0.5) for one in rounds), "ms"))
+    return figures
+
+
+# --- The load --------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Round:
+    seconds: float
+    milliseconds: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return len(self.milliseconds) / self.seconds
+
+    def percentile(self, part: float) -> float:
+        ordered = sorted(self.milliseconds)
+        return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection that asks again as soon as it is answered."""
+
+    def __init__(self, request: object, status: int, until: float, into: list[float]) -> None:
+        self.request, self.status, self.until, self.into = request, status, until, into
+        self.finished = asyncio.get_running_loop().create_future()
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        assert callable(self.request)
+        self._asked = time.perf_counter()
+        self._transport.write(self.request())
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self._received[:end].lower()
+        length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+        if len(self._received) < end + 4 + length:
+            return
+        if f" {self.status} ".encode() not in head[:16] + b" ":
+            self._end(RuntimeError(self._received.decode(errors="replace")))
+            return
+        self._received = b""
+        now = time.perf_counter()
+        self.into.append((now - self._asked) * 1000)
+        if now < self.until:
+            self._ask()
+        else:
+            self._end(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(error or RuntimeError("the API closed the connection"))
+
+    def _end(self, error: Exception | None) -> None:
+        if self.finished.done():
+            return
+        if error is None:
+            self.finished.set_result(None)
+        else:
+            self.finished.set_exception(error)
+        self._transport.close()
+
+
+async def _load(port: int, request: object, status: int, seconds: float) -> _Round:
+    loop = asyncio.get_running_loop()
+    begun = time.perf_counter()
+    done = _Round(seconds)
+    connections = [
+        (
+            await loop.create_connection(
+                lambda: _Connection(request, status, begun + seconds, done.milliseconds),
+                "127.0.0.1",
+                port,
+            )
+        )[1]
+        for _ in range(CONNECTIONS)
+    ]
+    await asyncio.gather(*(one.finished for one in connections))
+    done.seconds = time.perf_counter() - begun
+    return done
+
+
+def _get(path: str, token: str) -> bytes:
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ).encode()
+
+
+def _post(path: str, token: str, body: str, key: str) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def _token(tokens: Tokens, user: UUID) -> str:
+    session = ids.derive("bench-session", user)
+    return tokens.issue(user, Role.INVESTOR, session, True, datetime.now(UTC))
+
+
+# --- The process -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _api(settings: Settings) -> Iterator[tuple[int, float]]:
+    """A running API process: its port, and the seconds from its start until it was healthy."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "commenda", "api", "--port", str(port), "--data", settings.data],
+        env={**os.environ, "COMMENDA_REQUESTS_PER_MINUTE": "0", "COMMENDA_LOG_LEVEL": "warning"},
+    )
+    try:
+        while not _healthy(port):
+            assert process.poll() is None, "the API ended"
+            time.sleep(0.02)
+        yield port, time.perf_counter() - begun
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+# --- The business ----------------------------------------------------------------------------
+
+
+def _build(database: Database) -> list[UUID]:
+    """Investors with money, flows that are led, a reader with a long log; the reader's own
+    subscriptions."""
+    desk = open_desk(database, SYMBOLS, 24 * 4)
+    now = START + HOUR
+    with database.transaction() as tx:
+        publish_offer(tx, _offer())
+        for number in range(FLOWS):
+            instrument = desk.feed.instruments[number % len(SYMBOLS)]
+            flow = open_flow(tx, f"creator-{number}", instrument)
+            _lead(tx, flow, desk.venue.name)
+        investors = fund_investors(tx, [Decimal(100_000_000)] * INVESTORS)
+        for investor in investors:
+            authorise_custody(tx, author(), investor, ASSET, Decimal(100_000_000))
+        for number in range(LOG_ENTRIES):
+            owner = Owner(OwnerKind.INVESTOR, READER)
+            deposit(tx, author(), owner, ASSET, Decimal(1 + number), f"bench-{number}")
+    subscriptions = []
+    with database.transaction() as tx:
+        for number in range(20):
+            request = Request(READER, PRODUCT, Decimal(2_000), f"reader-{number}")
+            answer = subscribe(tx, author(), request, b"bench")
+            subscriptions.append(UUID(answer["subscriptionId"]))
+    with database.transaction() as tx:
+        activate_due(tx, author(now), desk.venue.name)
+    carry_out_transfers(database, desk.venue, author(now))
+    with database.transaction() as tx:
+        for day in range(3):
+            record_nav(tx, now + day * 24 * HOUR, desk.marks(now + day * 24 * HOUR))
+        clock.advance(tx, now + 3 * 24 * HOUR)
+    return subscriptions
+
+
+def _lead(tx: Tx, flow: Flow, venue: str) -> None:
+    owner = Owner(OwnerKind.CREATOR, flow.creator_id)
+    deposit(tx, author(), owner, ASSET, Decimal(20_000), f"creator:{flow.id}")
+    follow(
+        tx,
+        author(),
+        flow=flow,
+        follower=owner,
+        amount=Decimal(20_000),
+        asset=ASSET,
+        venue=venue,
+        key="vault",
+        is_leader=True,
+    )
+    list_flow(tx, flow.id, Profile.BALANCED, START)
+
+
+def _offer() -> Offer:
+    product = Product(
+        PRODUCT, Profile.BALANCED, 7, "silver", ASSET, Decimal(2_000), Decimal(10_000)
+    )
+    return Offer(
+        product, FeeTerms(), ExpectedReturn(Decimal("0.12"), Decimal(2), Decimal(5)), START
+    )

@@ -1,0 +1,5 @@
+"""`python -m commenda` is `commenda`."""
+
+from commenda.cli import main
+
+main()

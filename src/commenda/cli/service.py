@@ -1,0 +1,164 @@
+"""`commenda api`, `commenda worker`, `commenda up`: the living system.
+
+`api` and `worker` run in the foreground until SIGTERM or Ctrl-C, any number of each on one
+PostgreSQL. `up` starts one of each beside the embedded database and looks after them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commenda.kit.errors import CommendaError
+from commenda.settings import Settings
+
+Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="A living demo: simulated market, people, sign-ins.")
+]
+Supervised = Annotated[
+    bool, typer.Option("--supervised", hidden=True, help="Stop when stdin is closed.")
+]
+Pace = Annotated[
+    str, typer.Option(help="How fast the demo's clock runs: business seconds in a second.")
+]
+DAY_A_MINUTE = "1440"
+
+
+def api(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    data: Data = None,
+    demo: Demo = False,
+    supervised: Supervised = False,
+) -> None:
+    """Serve the HTTP API, the WebSockets and the overview page."""
+    import uvicorn
+
+    from commenda.app import create_app
+    from commenda.kit.logs import configure_logs
+
+    settings = _settings(data, demo)
+    configure_logs(settings, "api")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            ws_max_size=64 * 1024,
+        )
+    )
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # In place of uvicorn's own handlers, which end an orderly stop by raising the signal again.
+    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, stop)
+    _stop_with_parent(supervised, stop)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def worker(
+    data: Data = None,
+    demo: Demo = False,
+    pace: Pace = DAY_A_MINUTE,
+    supervised: Supervised = False,
+) -> None:
+    """Do durable work and the business's ticks; of several workers one leads the ticks."""
+    from commenda.kit.db import Database
+    from commenda.kit.logs import configure_logs
+    from commenda.worker import work_on
+
+    settings = _settings(data, demo)
+    configure_logs(settings, "worker")
+    stopping = threading.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: stopping.set())
+    _stop_with_parent(supervised, stopping.set)
+    with Database.open(settings) as database:
+        kept = work_on(database, settings, stopping, pace=_pace(pace))
+    if not kept:
+        typer.echo("another worker took this one's place", err=True)
+        raise typer.Exit(3)
+
+
+def up(
+    demo: Demo = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    data: Data = None,
+    pace: Pace = DAY_A_MINUTE,
+) -> None:
+    """Start the database, the API and a worker, and look after them until Ctrl-C."""
+    from commenda.cli.supervisor import Part, supervise
+
+    settings = _settings(data, demo)
+    _pace(pace)
+    flags = ["--demo"] if demo else []
+    folder = [] if settings.database_url else ["--data", str(settings.data)]
+    logs = settings.data / "logs"
+    parts = [
+        Part(
+            "api", ["api", "--host", host, "--port", str(port), *folder, *flags], logs / "api.log"
+        ),
+        Part("worker", ["worker", "--pace", pace, *folder, *flags], logs / "worker.log"),
+    ]
+    raise typer.Exit(supervise(settings, parts, host, port))
+
+
+def _settings(data: Path | None, demo: bool) -> Settings:
+    settings = Settings.from_environment()
+    if data is not None:
+        settings = settings.at(data)
+    elif demo and settings.database_url is None and settings.data == Settings().data:
+        settings = replace(settings, data=settings.data / "demo")
+    if demo or settings.demo:
+        # Nothing here is worth protecting: people are made up and sign-ins are published.
+        settings = replace(settings, demo=True, paper_funding=True, require_second_factor=False)
+    return settings
+
+
+def _pace(text: str) -> Decimal:
+    try:
+        pace = Decimal(text)
+    except InvalidOperation:
+        pace = Decimal(0)
+    if not pace.is_finite() or not 0 < pace <= 1_000_000:
+        raise CommendaError(
+            "bad_pace",
+            "Not a pace",
+            field="--pace",
+            value=text,
+            mend="give a number above 0, such as 1440 for a day a minute",
+        )
+    return pace
+
+
+def _stop_with_parent(supervised: bool, stop: Callable[[], None]) -> None:
+    """Call `stop` when the supervisor is gone, however it went: its end of our stdin is closed."""
+
+    def watch() -> None:
+        while os.read(0, 1024):  # not sys.stdin: its lock would be held at the end
+            pass
+        stop()
+
+    if supervised:
+        threading.Thread(target=watch, name="commenda-parent", daemon=True).start()

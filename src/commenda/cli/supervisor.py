@@ -1,0 +1,143 @@
+"""Look after the processes of `commenda up`: start, start again, stop in order."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from commenda.kit.db import Database
+from commenda.settings import Settings
+
+PATIENCE = 20.0
+"""Wall seconds that a process has to end by itself."""
+_LONGEST_REST = 30.0
+_LOOK_AT_DATABASE = 2.0
+
+
+@dataclass(slots=True)
+class Part:
+    """One process: the arguments of its command, where it writes, how often it was restarted."""
+
+    name: str
+    arguments: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    restarts: int = 0
+    rest_until: float = field(default=0.0)
+
+    def start(self) -> None:
+        # A session of its own: Ctrl-C reaches the supervisor, which then stops all in order.
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "commenda", *self.arguments, "--supervised"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.started_at = time.monotonic()
+
+    def look_after(self, console: Console) -> None:
+        """Start it again if it ended; sooner or later as it keeps ending."""
+        now = time.monotonic()
+        if self.process is not None and self.process.poll() is not None:
+            lasted = now - self.started_at
+            self.restarts = self.restarts + 1 if lasted < _LONGEST_REST else 1
+            rest = min(_LONGEST_REST, 0.5 * 2 ** (self.restarts - 1))
+            console.print(
+                f"[yellow]{self.name}[/] ended with code {self.process.returncode}"
+                f" after {lasted:.0f} s; starting it again in {rest:.0f} s; it wrote to {self.log}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            self.process, self.rest_until = None, now + rest
+        if self.process is None and now >= self.rest_until:
+            self.start()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def wait(self, deadline: float) -> None:
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) -> int:
+    """Run the parts beside the database until a signal; the exit code."""
+    console = Console(stderr=True)
+    stopping = threading.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: stopping.set())
+    begun = time.monotonic()
+    # Opened here too: the embedded server stays while a part is started again.
+    with Database.open(settings) as database:
+        for part in parts:
+            part.start()
+        _run(database, parts, stopping, console, _address(host, port), begun)
+        console.print("stopping …", highlight=False)
+        for part in reversed(parts):
+            part.stop()
+        deadline = time.monotonic() + PATIENCE
+        for part in reversed(parts):
+            part.wait(deadline)
+    console.print("stopped; the same command goes on from here", highlight=False)
+    return 0
+
+
+def _address(host: str, port: int) -> str:
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
+    return f"http://{shown}:{port}"
+
+
+def _run(
+    database: Database,
+    parts: Sequence[Part],
+    stopping: threading.Event,
+    console: Console,
+    address: str,
+    begun: float,
+) -> None:
+    told, looked_at = False, 0.0
+    while not stopping.wait(0.2):
+        for part in parts:
+            part.look_after(console)
+        if time.monotonic() - looked_at > _LOOK_AT_DATABASE:
+            if database.keep_up():
+                console.print("[yellow]the database[/] was gone and runs again", highlight=False)
+            looked_at = time.monotonic()
+        if not told and _ready(address):
+            told = True
+            took = time.monotonic() - begun
+            console.print(f"[green]ready[/] in {took:.1f} s: [bold]{address}[/]", highlight=False)
+            console.print(
+                f"  API: {address}/docs · logs: {parts[0].log.parent} · stop with Ctrl-C",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+            return bool(json.load(answer)["ready"])
+    except (urllib.error.URLError, OSError, ValueError, KeyError):
+        return False

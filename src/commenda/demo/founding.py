@@ -1,0 +1,98 @@
+"""Found the demo's business, or find it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+
+from commenda.demo.sign_ins import register_sign_ins
+from commenda.kernel import Costs
+from commenda.kit import clock
+from commenda.kit.db import Database, Tx
+from commenda.kit.errors import CommendaError
+from commenda.market import EndlessFeed, ensure_instrument, load_catalogue, simulated_assets
+from commenda.simulate import Scenario, costs_of, found, load_scenario
+from commenda.trading import Desk, Outage, PaperVenue
+
+PACE = Decimal(1440)
+"""Business seconds in a second: a day a minute."""
+QUICK = timedelta(days=8)
+"""The first days pass without waiting, so that there is something to look at."""
+OUTAGES_RETURN = timedelta(days=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The demo's market and what its strategies' accounts pay."""
+
+    scenario: Scenario
+    desk: Desk
+    costs: Costs
+
+
+def open_demo(database: Database, secret: bytes, pace: Decimal = PACE) -> Demo:
+    """Found the demo, or go on with it; code `not_a_demo` in a database with another business."""
+    with resources.as_file(resources.files("commenda.demo") / "operation.toml") as file:
+        scenario = load_scenario(Path(file))
+    with database.transaction() as tx:
+        _claim(tx, scenario)
+        feed = _feed(tx, scenario)
+    desk = Desk(_venue(scenario, database, feed), feed, secret)
+    with database.transaction() as tx:
+        flows = found(tx, scenario, desk)
+        register_sign_ins(tx, scenario, flows, secret)
+        clock.set_pace(tx, scenario.start, pace, scenario.start + QUICK)
+    return Demo(scenario, desk, costs_of(scenario, desk))
+
+
+def _claim(tx: Tx, scenario: Scenario) -> None:
+    """Make the database the demo's, under a lock: several workers may begin at once."""
+    tx.execute("LOCK demo_operation IN EXCLUSIVE MODE")
+    row = tx.execute("SELECT scenario FROM demo_operation").fetchone()
+    used = tx.execute("SELECT EXISTS (SELECT FROM business_clock)").fetchone()
+    if row is None and used == (False,):
+        tx.execute(
+            "INSERT INTO demo_operation (scenario, begun_at) VALUES (%s, %s)",
+            (scenario.digest, scenario.start),
+        )
+    elif row is None or row[0] != scenario.digest:
+        raise CommendaError(
+            "not_a_demo",
+            "This database holds another business, or the demo of another version",
+            field="--data",
+            mend="start the demo in a new data directory or database",
+        )
+
+
+def _feed(tx: Tx, scenario: Scenario) -> EndlessFeed:
+    assets = simulated_assets(scenario.market.symbols, load_catalogue())
+    stored = [ensure_instrument(tx, asset.instrument) for asset in assets]
+    interval = timedelta(seconds=scenario.interval)
+    # One bar earlier: the first tick has a bar that just closed.
+    return EndlessFeed(scenario.seed, assets, stored, scenario.start - timedelta(days=1), interval)
+
+
+def _venue(scenario: Scenario, database: Database, feed: EndlessFeed) -> PaperVenue:
+    ids_by_symbol = {one.symbol: one.id for one in feed.instruments}
+    outages = []
+    for part in scenario.venue.outages:
+        begins = scenario.start + timedelta(days=float(part.day))
+        outages.append(
+            Outage(
+                begins,
+                begins + timedelta(hours=float(part.hours)),
+                ids_by_symbol[part.symbol] if part.symbol else None,
+                part.reason,
+                OUTAGES_RETURN,
+            )
+        )
+    return PaperVenue(
+        database,
+        feed,
+        scenario.venue.slippage,
+        scenario.venue.participation,
+        tuple(outages),
+    )

@@ -1,0 +1,46 @@
+"""What the demo's investors do at each tick, wave after wave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from commenda.kit import clock
+from commenda.managed import Door, mature_due
+from commenda.operations import Operation, Schedule
+from commenda.simulate import Investor, Scenario, arrive, knock, population, renew
+
+_FOREVER = timedelta(days=36500)
+
+
+def people(scenario: Scenario) -> Schedule:
+    """Investors arrive, ask for their money at their own door, and come back with it.
+
+    Those who ask for nothing are swept when their term is over.
+    """
+    waves: dict[int, tuple[Investor, ...]] = {}
+
+    def live(operation: Operation, now: datetime) -> None:
+        author, secret = operation.author(now), operation.desk.secret
+        number = (now - scenario.start) // timedelta(days=scenario.days)
+        if number not in waves:
+            waves.clear()
+            waves[number] = _wave(scenario, number)
+        with operation.database.transaction() as tx:
+            last = clock.read(tx) or now
+            begin, end = last.timestamp(), now.timestamp()
+            arrived = [one for one in waves[number] if begin < one.arrives <= end]
+            if arrived:
+                arrive(tx, author, arrived, waves[number], secret)
+            renew(tx, author, scenario, last, now + _FOREVER, secret)
+            mature_due(tx, now)
+            knock(tx, author, scenario, (Door.INVESTOR, Door.OPERATOR))
+
+    return Schedule("people", live)
+
+
+def _wave(scenario: Scenario, number: int) -> tuple[Investor, ...]:
+    """The people of one wave, drawn from a seed of its own."""
+    start = scenario.start + number * timedelta(days=scenario.days)
+    drawn = population(replace(scenario, seed=scenario.seed + 1 + number, start=start))
+    return tuple(replace(one, username=f"wave-{number + 1}-{one.username}") for one in drawn)

@@ -1,0 +1,65 @@
+"""Sign-ins that the demo publishes: one for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from commenda.copying import Flow
+from commenda.identity import (
+    Role,
+    create_user,
+    prepare_password,
+    set_password,
+    user_by_id,
+)
+from commenda.kit.db import Tx
+from commenda.ledger import Author, Owner, OwnerKind
+from commenda.managed import Request, authorise_custody, deposit, subscribe
+from commenda.simulate import ASSET, Scenario, product_id
+
+PASSWORD = "commenda-demo"
+_MONEY = Decimal(60_000)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    username: str
+    role: Role
+    label: str
+
+    @property
+    def password(self) -> str:
+        return PASSWORD
+
+
+SIGN_INS = tuple(SignIn(f"demo-{role}", role, role.capitalize()) for role in Role)
+
+
+def register_sign_ins(tx: Tx, scenario: Scenario, flows: Sequence[Flow], secret: bytes) -> None:
+    """Register the demo's users: the investor has subscriptions, the creator leads a flow."""
+    now = scenario.start
+    if tx.execute("SELECT 1 FROM users WHERE username = 'demo-admin'").fetchone():
+        return
+    for one in SIGN_INS:
+        password = prepare_password(PASSWORD, one.username)
+        if one.role is Role.CREATOR:
+            creator = flows[0].creator_id
+            tx.execute("UPDATE users SET username = %s WHERE id = %s", (one.username, creator))
+            set_password(tx, user_by_id(tx, creator), password, now, actor="demo")
+            continue
+        user = create_user(tx, one.username, password, one.role, now, actor="demo")
+        if one.role is Role.INVESTOR:
+            _invest(tx, user.id, now, secret)
+
+
+def _invest(tx: Tx, investor: UUID, now: datetime, secret: bytes) -> None:
+    author = Author("demo", "demo/1", now)
+    deposit(tx, author, Owner(OwnerKind.INVESTOR, investor), ASSET, _MONEY, "demo-investor")
+    authorise_custody(tx, author, investor, ASSET, _MONEY)
+    for place, (profile, term) in enumerate([("balanced", 3), ("aggressive", 1)]):
+        wanted = product_id(profile, term, "silver")
+        subscribe(tx, author, Request(investor, wanted, Decimal(8000), f"demo-{place}"), secret)
