@@ -18,8 +18,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 install: $(VENV)/.ready  ## create .venv with the locked dependencies
 
-demo: install    ## replay a whole business on simulated data and show its report
-	$(BIN)/commenda simulate scenarios/demo.toml
+demo: install    ## start a living operation on a simulated market, in the browser
+	$(BIN)/commenda up --demo $(if $(PORT),--port $(PORT))
 
 test: install    ## run every test
 	$(BIN)/python -m pytest

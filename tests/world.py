@@ -19,7 +19,18 @@ from uuid import UUID
 import numpy as np
 import psycopg
 
-from commenda.copying import CopyMode, Flow, copy_signal, follow, publish_signal, share_flow
+from commenda.copying import (
+    CopyMode,
+    Flow,
+    close_due,
+    copy_signal,
+    follow,
+    publish_signal,
+    request_leave,
+    share_flow,
+    update_flow_stats,
+)
+from commenda.copying.following import change_settings
 from commenda.identity import register_users
 from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
@@ -63,6 +74,7 @@ from commenda.market import (
     Kind,
     Observations,
     ensure_instrument,
+    write_marks,
 )
 from commenda.market.track import Track
 from commenda.operations import verify
@@ -76,6 +88,7 @@ from commenda.trading import (
     Report,
     carry_out_transfers,
     reconcile,
+    record_nav,
 )
 
 D = Decimal
@@ -275,6 +288,10 @@ class World:
         self.pay_in(owner, D(amount), name)
         return owner
 
+    def authorise(self, owner: Owner, limit: int = 100_000) -> None:
+        with self.database.transaction() as tx:
+            authorise_custody(tx, self.author, owner.id, ASSET, D(limit))
+
     def pay_in(self, owner: Owner, amount: Decimal, reference: str) -> None:
         with self.database.transaction() as tx:
             deposit(tx, self.author, owner, ASSET, amount, f"{owner.id}:{reference}")
@@ -309,6 +326,44 @@ class World:
         assert row is not None
         self.move_cash()
         return UUID(str(row[0]))
+
+    def leave(self, leg: UUID, owner: Owner) -> bool:
+        """Ask to leave the copy of this leg; whether that is new."""
+        with self.database.transaction() as tx:
+            row = tx.execute(
+                "SELECT id FROM flow_subscriptions WHERE leg_id = %s", (leg,)
+            ).fetchone()
+            assert row is not None
+            return request_leave(tx, self.author, row[0], owner.id)
+
+    def pause(self, leg: UUID, owner: Owner, *, resume: bool = False) -> None:
+        with self.database.transaction() as tx:
+            row = tx.execute(
+                "SELECT id FROM flow_subscriptions WHERE leg_id = %s", (leg,)
+            ).fetchone()
+            assert row is not None
+            change_settings(tx, self.author, row[0], owner.id, {"auto_follow": resume})
+
+    def execute(self, statement: str, *values: Any) -> None:
+        with self.database.transaction() as tx:
+            tx.execute(statement, values)  # type: ignore[arg-type]
+
+    def close_copies(self) -> int:
+        """Really close what was left, pay it out, and move its cash back."""
+        closed = close_due(self.database, self.desk, self.author)
+        self.move_cash()
+        return closed
+
+    def value_books(self) -> None:
+        """Write NAVs, marks and the flows' figures at this moment."""
+        marks = [
+            (one, self.feed.mark_at(one.id, int(self.now.timestamp())))
+            for one in self.feed.instruments
+        ]
+        with self.database.transaction() as tx:
+            record_nav(tx, self.now, self.desk.marks(self.now))
+            write_marks(tx, marks)
+            update_flow_stats(tx, self.now)
 
     def move_cash(self) -> None:
         carry_out_transfers(self.database, self.venue, self.author)

@@ -7,7 +7,7 @@ test, `commenda api` and `commenda openapi` build the same application.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,24 +15,53 @@ import psycopg
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from psycopg_pool import PoolTimeout
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from commenda import __version__
+from commenda import __version__, site, sockets
+from commenda.audit.http import router as audit_router
+from commenda.copying.http import router as copying_router
+from commenda.funding.http import router as funding_router
 from commenda.identity.access import Gate
+from commenda.identity.http import router as identity_router
 from commenda.identity.tokens import Tokens
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
+from commenda.kit.observe import METRICS_TYPE, HttpFigures, Observe, exposition
 from commenda.kit.web import TITLES, Service, problem, problem_of
+from commenda.ledger.http import router as ledger_router
+from commenda.managed.http import router as managed_router
+from commenda.market.http import router as market_router
+from commenda.operations import Figures, Health
+from commenda.operations.http import router as operations_router
+from commenda.operations.overview import Overview
+from commenda.operations.overview_http import router as overview_router
+from commenda.referrals import refer
+from commenda.referrals.http import router as referrals_router
 from commenda.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (
+    identity_router,
+    operations_router,
+    overview_router,
+    ledger_router,
+    funding_router,
+    managed_router,
+    referrals_router,
+    copying_router,
+    market_router,
+    audit_router,
+)
 """Everything under /api/v1."""
+
+PUBLIC = ("register", "login", "refresh", "getLiveness", "getReadiness", "getMetrics")
+"""The operations that need no token; every other one has a permission."""
 
 PREFIX = "/api/v1"
 
@@ -48,6 +77,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         try:
             _furnish(app, settings, opened)
             yield
+            await app.state.sockets.close()
         finally:
             if database is None:
                 await run_in_threadpool(opened.close)
@@ -57,11 +87,21 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         version=__version__,
         summary="Managed investment: subscriptions, co-trading, settlement, one provable ledger.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
     )
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
-    if settings.cors_origins:
+    app.include_router(_watching)
+    app.include_router(sockets.router)
+    app.include_router(site.pages(demo=settings.demo))
+    app.state.http_figures = HttpFigures()
+    app.add_middleware(
+        Observe,
+        figures=app.state.http_figures,
+        requests_per_minute=settings.requests_per_minute,
+    )
+    if settings.cors_origins:  # outside of the other: a browser may read refusals, too
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
@@ -77,11 +117,70 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
 def _furnish(app: FastAPI, settings: Settings, database: Database) -> None:
     keys = Keys.of(settings)
     app.state.service = Service(database, settings, keys)
+    app.state.introduce = refer
     app.state.gate = Gate(
         database,
         Tokens(keys.derive("access-tokens")),
         require_second_factor=settings.require_second_factor,
     )
+    app.state.health = Health(database)
+    app.state.figures = Figures(database)
+    app.state.sockets = sockets.sockets_of(app.state.gate, database, settings)
+    app.state.http_figures.registry.register(sockets.SocketFigures(app.state.sockets))
+    app.state.overview = Overview(database)
+
+
+# --- What watchers ask: open to everybody, outside of /api/v1 --------------------------------
+
+_watching = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    alive: bool = True
+
+
+class CheckResult(BaseModel):
+    ok: bool
+    detail: str = Field(examples=["1 seen within 15 s"])
+
+
+class ReadinessReport(BaseModel):
+    """`ready` when each check is ok: database, schema, workers, feed."""
+
+    ready: bool
+    checks: dict[str, CheckResult]
+
+
+@_watching.get("/healthz", operation_id="getLiveness")
+async def healthz() -> Alive:
+    """This process answers; nothing else is asked."""
+    return Alive()
+
+
+@_watching.get(
+    "/readyz",
+    operation_id="getReadiness",
+    responses={503: {"model": ReadinessReport, "description": "Not ready, and why."}},
+)
+def readyz(request: Request, response: Response) -> ReadinessReport:
+    """Whether the operation works: database, schema, workers, market feed."""
+    seen = request.app.state.health.readiness()
+    response.status_code = 200 if seen.ready else 503
+    response.headers["Cache-Control"] = "no-store"
+    checks = {name: CheckResult(ok=one.ok, detail=one.detail) for name, one in seen.checks.items()}
+    return ReadinessReport(ready=seen.ready, checks=checks)
+
+
+@_watching.get(
+    "/metrics",
+    operation_id="getMetrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {METRICS_TYPE: {}}, "description": "For Prometheus."}},
+)
+def metrics(request: Request) -> Response:
+    """This process's and the operation's numbers; docs/operating.md lists them."""
+    state = request.app.state
+    return exposition(state.http_figures, state.figures.read())
 
 
 # --- Every error is a problem ----------------------------------------------------------------
@@ -95,24 +194,49 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
     """The first thing wrong with a request, and how many more there are."""
     found = error.errors()
     first = found[0]
-    where = [str(part) for part in first["loc"][1:]] or [str(first["loc"][0])]
+    where = [_printable(part) for part in first["loc"][1:]] or [str(first["loc"][0])]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return problem(
         422,
         "invalid_request",
         f"{first['msg']}{more}",
         field=".".join(where),
-        value=_shown(first.get("input")),
+        value=_shown(first, where[-1]),
         mend=f"correct the {first['loc'][0]}",
     )
 
 
-def _shown(value: object) -> str | None:
-    return None if value is None else str(value)[:200]
+_UNSHOWN = frozenset({"password", "current", "new", "refreshToken", "totpCode", "code"})
+"""What is not sent back to whoever mistyped it: it would end up in a log or a ticket."""
+
+
+def _shown(wrong: Mapping[str, Any], field: str) -> str | None:
+    # A missing field comes with the whole body, an unknown one may be a misspelt password.
+    value = wrong.get("input")
+    if value is None or wrong["type"] in ("missing", "extra_forbidden") or field in _UNSHOWN:
+        return None
+    return _printable(value)
+
+
+def _printable(value: object) -> str:
+    """Text that can be sent: JSON can smuggle in half a character."""
+    return str(value)[:200].encode("utf-8", "replace").decode()
 
 
 async def _http_error(_request: Request, error: Any) -> JSONResponse:
-    code = {404: "unknown_path", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    if error.status_code == 400:  # what the framework says of a body that it cannot read
+        return problem(
+            422,
+            "unreadable_body",
+            "The body cannot be read",
+            field="body",
+            mend="send JSON in UTF-8",
+        )
+    code = {
+        404: "unknown_path",
+        405: "method_not_allowed",
+        413: "body_too_large",
+    }.get(error.status_code, "http_error")
     return problem(
         error.status_code,
         code,

@@ -10,11 +10,14 @@ import psycopg
 import pytest
 
 from commenda.audit import run_checks
+from commenda.funding import Direction, Order, request_funding
+from commenda.identity import PERMISSIONS, Principal, Role
 from commenda.kit.db import Database
+from commenda.ledger import Owner
 from commenda.managed import Door, cancel
 from commenda.operations import CHECKS
 from commenda.trading import post_funding
-from world import D, World, empty, in_threads, steps
+from world import ASSET, D, World, empty, in_threads, steps
 
 FIRST_ENTRY = "(account_id, version) = (SELECT min(account_id), 1 FROM entries)"
 SOME_POSITION = "(SELECT account_id FROM positions WHERE quantity <> 0 ORDER BY 1 LIMIT 1)"
@@ -180,7 +183,7 @@ TAMPERING = [
     (
         "a leg trades only on its own flow's signals",
         "UPDATE flow_subscriptions SET flow_id = (SELECT max(id::text)::uuid FROM shared_flows)"
-        " WHERE flow_id = (SELECT min(id::text)::uuid FROM shared_flows)",
+        " WHERE flow_id = (SELECT min(id::text)::uuid FROM shared_flows) AND NOT is_leader",
     ),
     # --- referrals
     (
@@ -246,6 +249,56 @@ TAMPERING = [
         "settlements are what their journals posted",
         "UPDATE settlements SET journal_id = 1",
     ),
+    # --- funding
+    (
+        "what is set aside for withdrawals is what waits for a decision",
+        "UPDATE funding_requests SET amount = amount + 0.00000001 WHERE status = 'pending'",
+    ),
+    (
+        "what is set aside for withdrawals is what waits for a decision",
+        "UPDATE accounts SET balance = balance + 1 WHERE kind = 'withdrawing'",
+    ),
+    (
+        "funding that is done was posted, and no other",
+        "UPDATE funding_requests SET status = 'done', done_at = created_at"
+        " WHERE status = 'pending'",
+    ),
+    (
+        "funding that is done was posted, and no other",
+        "UPDATE funding_requests SET status = 'rejected' WHERE status = 'done'",
+    ),
+    # --- copies that were left
+    (
+        "a closed copy holds nothing",
+        "UPDATE accounts a SET balance = 1 FROM scopes c"
+        " WHERE c.id = a.scope_id AND c.kind = 'copy' AND c.closed_at IS NOT NULL",
+    ),
+    (
+        "a closed copy holds nothing",
+        "UPDATE positions p SET quantity = 1 FROM legs l JOIN scopes c ON c.id = l.scope_id"
+        " WHERE l.id = p.leg_id AND c.kind = 'copy' AND c.closed_at IS NOT NULL",
+    ),
+    (
+        "a copy that was left is closed, or on its way out",
+        "UPDATE scopes SET closed_at = NULL WHERE kind = 'copy' AND closed_at IS NOT NULL",
+    ),
+    (
+        "a copy that was left is closed, or on its way out",
+        "UPDATE flow_subscriptions SET status = 'cancelled' WHERE is_leader",
+    ),
+    (
+        "a copy that was left is closed, or on its way out",
+        "UPDATE flow_subscriptions s SET status = 'active' FROM copy_exits x"
+        " WHERE x.subscription_id = s.id",
+    ),
+    (
+        "a copy that was left was paid what its book held",
+        "UPDATE copy_exits SET paid = paid + 0.00000001",
+    ),
+    (
+        "a copy that was left was paid what its book held",
+        "UPDATE copy_exits SET journal_id = 1",
+    ),
 ]
 
 
@@ -260,7 +313,8 @@ def business(database: Database) -> World:
     product, long_one = world.product(), world.product(days=30)
     first = world.subscribe(ines, product, 5_000, key="first")
     world.activate()
-    world.follow(world.investor("carl"), anna, D(1000))
+    carl = world.investor("carl")
+    copied = world.follow(carl, anna, D(1000))
     world.follow(world.investor("dora"), bea, D("0.01"))  # too small for a lot: skipped
     for flow in (anna, bea):
         world.signal(flow, "0.6")
@@ -285,11 +339,22 @@ def business(database: Database) -> World:
     world.advance(72).mature()
     world.ask(first, Door.INVESTOR)
     world.liquidate()
+    world.leave(copied, carl)
+    world.close_copies()
     world.settle(first)
     world.move_cash()
     world.subscribe(ines, product, 2_000, key="reserved")
+    withdraw(world, ines, 100, at_once=True)
+    withdraw(world, ines, 200, at_once=False)
     world.advance()
     return world
+
+
+def withdraw(world: World, owner: Owner, amount: int, *, at_once: bool) -> None:
+    who = Principal(owner.id, Role.INVESTOR, PERMISSIONS[Role.INVESTOR], None, True)
+    order = Order(Direction.WITHDRAWAL, D(amount), ASSET, None, str(amount))
+    with world.database.transaction() as tx:
+        assert request_funding(tx, who, order, world.now, at_once=at_once)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
 
 PATIENCE = 20.0
@@ -88,6 +90,7 @@ def supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) -
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stopping.set())
     begun = time.monotonic()
+    _require_free(host, port)
     # Opened here too: the embedded server stays while a part is started again.
     with Database.open(settings) as database:
         for part in parts:
@@ -101,6 +104,21 @@ def supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) -
             part.wait(deadline)
     console.print("stopped; the same command goes on from here", highlight=False)
     return 0
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommendaError(
+                "port_not_free",
+                f"Cannot listen on {host}: {error.strerror}",
+                field="--port",
+                value=port,
+                mend="stop what listens there, or choose another port",
+            ) from error
 
 
 def _address(host: str, port: int) -> str:

@@ -4,17 +4,15 @@ A **signal** is one instrument of one flow: what the creator did and the exposur
 The creator's own book is a leg among its followers' (*together*): one parent order, one price,
 the signal published when it trades, so that nobody is run ahead of. The default mode moves each
 leg to the creator's exposure, so a missed or partial signal heals at the next one.
+
+A copy is left by asking (`request_leave`); `close_due` really closes it and pays it back. What a
+flow shows of itself (`update_flow_stats`) is the record of its creator's own book.
 """
 
-from commenda.copying.actions import (
-    NewFollower,
-    attach_legs,
-    copy_signal,
-    follow,
-    publish_signal,
-    share_flow,
-)
+from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
+from commenda.copying.flows import HOUSE_VENUE, share_flow
+from commenda.copying.following import NewFollower, attach_legs, follow
 from commenda.copying.jobs import (
     COPY_SIGNAL,
     SIGNALS,
@@ -22,32 +20,52 @@ from commenda.copying.jobs import (
     enqueue_copy,
     workflow_of,
 )
-from commenda.copying.model import CopyMode, Flow, Signal
-from commenda.copying.queries import planned, unfinished_exits, unprocessed
+from commenda.copying.leaving import close_due, request_leave
+from commenda.copying.model import CopyMode, Flow, FollowSettings, Signal
+from commenda.copying.performance import update_flow_stats
+from commenda.copying.queries import find_flow, planned, unfinished_exits, unprocessed
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
+from commenda.copying.stepping import (
+    Runners,
+    publish_targets,
+    repeat_exits,
+    step_flows,
+    unprocessed_signals,
+)
 
 __all__ = [
     "CHECKS",
     "COPY_SIGNAL",
+    "HOUSE_VENUE",
     "SIGNALS",
     "CopyMode",
     "Flow",
+    "FollowSettings",
     "Move",
     "NewFollower",
     "Runner",
+    "Runners",
     "Signal",
     "attach_legs",
+    "close_due",
     "copy_signal",
     "copy_signal_workflow",
     "enqueue_copy",
+    "find_flow",
     "follow",
     "load_runner",
     "planned",
     "publish_signal",
+    "publish_targets",
+    "repeat_exits",
+    "request_leave",
     "save_runners",
     "share_flow",
     "signal_key",
+    "step_flows",
     "unfinished_exits",
     "unprocessed",
+    "unprocessed_signals",
+    "update_flow_stats",
     "workflow_of",
 ]

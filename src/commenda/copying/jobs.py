@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from commenda.copying import actions, queries
+from commenda.copying.model import RULES
 from commenda.kit import durable
 from commenda.kit.db import Database, Tx
 from commenda.ledger import Author
@@ -81,4 +82,4 @@ def _copy_signal(database: Database, desk: Desk) -> Callable[[str, str], None]:
 
 
 def _author(at: str) -> Author:
-    return Author("copying", actions.RULES, datetime.fromisoformat(at))
+    return Author("copying", RULES, datetime.fromisoformat(at))

@@ -9,6 +9,9 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+RULES = "copying/1"
+"""Stored with every journal and event of this domain; changes when a rule of it does."""
+
 
 class CopyMode(StrEnum):
     TARGET = "target"
@@ -32,6 +35,16 @@ class Flow:
     min_investment: Decimal = Decimal(0)
     description: str = ""
     tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FollowSettings:
+    """What a follower decides about a copy. `auto_follow` off pauses it: what it holds stays."""
+
+    auto_follow: bool = True
+    notify_on_signal: bool = True
+    max_slippage: Decimal = Decimal("0.01")
+    """Kept for flows whose creators trade elsewhere; *together* there is one price for all."""
 
 
 @dataclass(frozen=True, slots=True)

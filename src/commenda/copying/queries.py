@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -10,8 +11,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from commenda.copying.model import Signal
+from commenda.copying.model import Flow, Signal
 from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
 
 
 class Follower(NamedTuple):
@@ -43,6 +45,31 @@ def find_signal(tx: Tx, signal_id: UUID) -> Signal:
         signal = cursor.execute(_SIGNAL + "WHERE id = %s", (signal_id,)).fetchone()
     assert signal is not None, f"signal {signal_id} was published before it is copied"
     return signal
+
+
+def find_flow(tx: Tx, flow_id: UUID) -> Flow:
+    """A shared flow; code `unknown_flow`."""
+    with tx.cursor(row_factory=class_row(Flow)) as cursor:
+        flow = cursor.execute(
+            "SELECT id, creator_id, title, strategy, params, instrument_id, status,"
+            " max_followers, min_investment, description, tags FROM shared_flows WHERE id = %s",
+            (flow_id,),
+        ).fetchone()
+    if flow is None:
+        raise unknown_flow(flow_id)
+    return replace(flow, tags=tuple(flow.tags))
+
+
+def asset_of(tx: Tx, instrument_id: int) -> str:
+    """The asset that books on an instrument are kept in."""
+    row = tx.execute("SELECT quote FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
+    assert row is not None, "a flow trades an instrument that is stored"
+    return str(row[0])
+
+
+def unknown_flow(flow_id: UUID) -> CommendaError:
+    """Also for another's flow where one's own is asked for."""
+    return CommendaError("unknown_flow", "No such flow", field="flowId", value=str(flow_id))
 
 
 def unprocessed_before(tx: Tx, signal: Signal) -> list[UUID]:
@@ -89,6 +116,15 @@ def planned(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
         (list(scope_ids),),
     )
     return {row[0] for row in rows}
+
+
+def lock_plans(tx: Tx, flow_id: UUID) -> None:
+    """Be the only one who plans for a flow, and have those who stop its followers wait.
+
+    A statement of its own: the next one sees what this one waited for. The other side is the
+    trigger `stopping_waits_for_plans`.
+    """
+    tx.execute("SELECT pg_advisory_xact_lock(plan_lock(%s))", (flow_id,))
 
 
 def next_followers(tx: Tx, signal: Signal, limit: int) -> list[Follower]:
@@ -153,6 +189,22 @@ def complete_executions(tx: Tx, signal: Signal, now: datetime) -> None:
         "  AND e.signal_id = %(signal)s AND e.leg_id = a.leg_id AND e.status = 'pending'"
         "  AND a.quantity IS NOT NULL",
         {"signal": signal.id, "now": now},
+    )
+
+
+def count_executions(tx: Tx, signal_id: UUID) -> None:
+    """Keep what became of a signal's executions with the signal: lists show it by the dozen."""
+    tx.execute(
+        "UPDATE trading_signals s SET executions_total = n.total,"
+        "  executions_executed = n.executed, executions_failed = n.failed,"
+        "  executions_skipped = n.skipped"
+        " FROM (SELECT count(*) AS total,"
+        "   count(*) FILTER (WHERE status IN ('completed', 'partial')) AS executed,"
+        "   count(*) FILTER (WHERE status = 'failed') AS failed,"
+        "   count(*) FILTER (WHERE status = 'skipped') AS skipped"
+        "  FROM signal_executions WHERE signal_id = %(signal)s) n"
+        " WHERE s.id = %(signal)s",
+        {"signal": signal_id},
     )
 
 

@@ -1,10 +1,67 @@
 """Who uses the platform: users, roles and their permissions, sign-in, decisions by two people.
 
-`access.may(permission)` guards every route. Tokens and sessions go by wall time; approvals by the
-business clock.
+`access.may(permission)` guards every route. Somebody signs in with a password and, where it is set
+up, a code; that opens a session, which lives by refresh tokens that are used once and by access
+tokens of a quarter of an hour. Programs come with API keys. Guessing is throttled, and the end of a
+session (a changed role, password or second factor, a stolen token) reaches every process within a
+second. Tokens, sessions and throttles go by wall time; approvals, in which one person asks and
+another decides, go by the business clock.
 """
 
-from commenda.identity.actions import register_users
-from commenda.identity.model import PERMISSIONS, Permission, Principal, Role
+from commenda.identity.actions import (
+    change_user,
+    create_user,
+    prepare_password,
+    register_users,
+    set_access,
+    set_password,
+)
+from commenda.identity.approvals import (
+    CLOCK,
+    Approval,
+    ApprovalStatus,
+    approval_by_id,
+    approve,
+    expire_due,
+    list_approvals,
+    record_outcome,
+    reject,
+    request_approval,
+)
+from commenda.identity.model import PERMISSIONS, Permission, Principal, Role, User, UserStatus
+from commenda.identity.queries import find_user, unknown_user, user_by_id, users
+from commenda.identity.second_factor import drop as drop_second_factor
+from commenda.identity.sessions import forget_expired as forget_expired_sessions
+from commenda.identity.throttle import forget_old as forget_old_failures
 
-__all__ = ["PERMISSIONS", "Permission", "Principal", "Role", "register_users"]
+__all__ = [
+    "CLOCK",
+    "PERMISSIONS",
+    "Approval",
+    "ApprovalStatus",
+    "Permission",
+    "Principal",
+    "Role",
+    "User",
+    "UserStatus",
+    "approval_by_id",
+    "approve",
+    "change_user",
+    "create_user",
+    "drop_second_factor",
+    "expire_due",
+    "find_user",
+    "forget_expired_sessions",
+    "forget_old_failures",
+    "list_approvals",
+    "prepare_password",
+    "record_outcome",
+    "register_users",
+    "reject",
+    "request_approval",
+    "set_access",
+    "set_password",
+    "unknown_user",
+    "user_by_id",
+    "users",
+]

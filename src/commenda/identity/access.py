@@ -99,10 +99,10 @@ class Gate:
 
 
 class Requires:
-    """A dependency that lets only those pass who have a permission."""
+    """A dependency that lets only those pass who have one of some permissions."""
 
-    def __init__(self, permission: Permission) -> None:
-        self.permission = permission
+    def __init__(self, *permissions: Permission) -> None:
+        self.permissions = permissions
 
     async def __call__(self, request: Request) -> Principal:
         gate: Gate = request.app.state.gate
@@ -110,7 +110,9 @@ class Requires:
             request.headers.get("authorization"), request.headers.get("x-api-key")
         )
         request.state.principal = principal
-        require(principal, self.permission, second_factor=gate.require_second_factor)
+        had = [one for one in self.permissions if principal.may(one)]
+        asked = had[0] if had else self.permissions[0]
+        require(principal, asked, second_factor=gate.require_second_factor)
         return principal
 
 
@@ -131,9 +133,9 @@ def require(principal: Principal, permission: Permission, *, second_factor: bool
         )
 
 
-def may(permission: Permission) -> Any:
-    """The dependency to annotate a route's principal with."""
-    return Depends(Requires(permission))
+def may(*permissions: Permission) -> Any:
+    """The dependency to annotate a route's principal with: any one of the permissions will do."""
+    return Depends(Requires(*permissions))
 
 
 def _stranger(message: str) -> CommendaError:

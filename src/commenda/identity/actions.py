@@ -1,12 +1,24 @@
-"""Register users."""
+"""Register people, create staff, change who may come in."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from commenda.identity import passwords
+from commenda.identity.model import Principal, Role, User, UserStatus
+from commenda.identity.queries import locked_user
+from commenda.identity.sessions import end_sessions
+from commenda.identity.trail import note
+from commenda.kit import ids
 from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+
+USERNAME = re.compile(r"[a-z0-9._-]{3,32}")
+CUSTOMERS = frozenset({Role.INVESTOR, Role.CREATOR})
+"""Who registers themselves and owns money here; the others are staff."""
 
 
 def register_users(tx: Tx, users: Sequence[tuple[UUID, str]], role: str, now: datetime) -> None:
@@ -16,4 +28,130 @@ def register_users(tx: Tx, users: Sequence[tuple[UUID, str]], role: str, now: da
         " SELECT id, username, %s, %s FROM unnest(%s::uuid[], %s::text[]) AS n (id, username)"
         " ON CONFLICT DO NOTHING",
         (role, now, [user for user, _ in users], [name for _, name in users]),
+    )
+
+
+def canonical(username: str) -> str:
+    """A username as it is kept: lower case; code `bad_username`."""
+    name = username.strip().lower()
+    if not USERNAME.fullmatch(name):
+        raise CommendaError(
+            "bad_username",
+            "A username has 3 to 32 characters: letters, digits, '.', '_' and '-'",
+            field="username",
+            mend="choose another one",
+        )
+    return name
+
+
+def prepare_password(password: str, username: str) -> str:
+    """The hash of a password that may be used; slow, so outside of any transaction."""
+    passwords.require_good(password, username)
+    return passwords.hash_of(password)
+
+
+def create_user(
+    tx: Tx, username: str, password_hash: str, role: Role, now: datetime, *, actor: str = ""
+) -> User:
+    """Create a user who can sign in; code `username_taken`. Without an actor they came by
+    themselves."""
+    name = canonical(username)
+    user = User(ids.derive("user", name), name, role, UserStatus.ACTIVE, now, False)
+    created = tx.execute(
+        "INSERT INTO users (id, username, role, created_at, password_hash)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (user.id, name, role, now, password_hash),
+    ).rowcount
+    if not created:
+        raise CommendaError(
+            "username_taken",
+            "This username is taken",
+            field="username",
+            value=name,
+            mend="choose another one",
+        )
+    note(
+        tx,
+        "user.created",
+        user.id,
+        role,
+        actor=actor or user.actor,
+        correlation_id=user.id,
+        at=now,
+        username=name,
+    )
+    return user
+
+
+def change_user(
+    tx: Tx,
+    by: Principal,
+    user_id: UUID,
+    role: Role | None,
+    status: UserStatus | None,
+    now: datetime,
+) -> User:
+    """Change a user's role or status; their sessions end.
+
+    Codes: `unknown_user`, `own_account` (nobody locks themselves out or lifts themselves up),
+    `bad_role_change` (whoever owns money here does not become staff, or the other way round).
+    """
+    user = locked_user(tx, user_id)
+    if user.id == by.user_id:
+        raise CommendaError(
+            "own_account", "Nobody changes their own role or status", field="id", value=str(user_id)
+        )
+    role, status = role or user.role, status or user.status
+    if (role in CUSTOMERS) != (user.role in CUSTOMERS):
+        raise CommendaError(
+            "bad_role_change",
+            "Whoever owns money here does not become staff, nor staff a customer",
+            field="role",
+            value=role.value,
+            mend="create another user",
+        )
+    if (role, status) != (user.role, user.status):
+        set_access(tx, user, role, status, now, actor=by.actor)
+    return locked_user(tx, user_id)
+
+
+def set_access(
+    tx: Tx, user: User, role: Role, status: UserStatus, now: datetime, *, actor: str
+) -> None:
+    """Give a user a role and a status; every session of theirs ends."""
+    tx.execute("UPDATE users SET role = %s, status = %s WHERE id = %s", (role, status, user.id))
+    end_sessions(tx, user.id, "role or status changed", now)
+    note(
+        tx,
+        "user.changed",
+        user.id,
+        status,
+        actor=actor,
+        correlation_id=user.id,
+        at=now,
+        role=role,
+        before={"role": user.role, "status": user.status},
+    )
+
+
+def set_password(
+    tx: Tx,
+    user: User,
+    password_hash: str,
+    now: datetime,
+    *,
+    actor: str,
+    but: UUID | None = None,
+) -> None:
+    """Store a new password; every session but perhaps the present one ends."""
+    tx.execute("UPDATE users SET password_hash = %s WHERE id = %s", (password_hash, user.id))
+    end_sessions(tx, user.id, "password changed", now, but=but)
+    note(
+        tx,
+        "user.password_changed",
+        user.id,
+        "changed",
+        actor=actor,
+        correlation_id=user.id,
+        at=now,
     )

@@ -1,11 +1,157 @@
-"""API keys: long-lived credentials of a user for programs, with fewer permissions."""
+"""API keys: long-lived credentials of a user for programs, with fewer permissions.
+
+A key is shown once and stored as its digest. It never has ACCOUNT, so it can neither make keys nor
+change a password, and it can do at most what its owner's role allows at the time it is used.
+"""
 
 from __future__ import annotations
 
-from commenda.identity.model import Principal
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from commenda.identity.model import PERMISSIONS, Permission, Principal, Role, User
+from commenda.identity.trail import note
+from commenda.kit import ids
 from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+
+PREFIX = "ck_"
+MOST_KEYS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key: everything but the key."""
+
+    id: UUID
+    name: str
+    scopes: tuple[Permission, ...]
+    created_at: datetime
+    expires_at: datetime | None
 
 
 def principal_of_key(tx: Tx, secret: str) -> Principal | None:
-    """Whom a key speaks for, if it stands."""
-    raise NotImplementedError
+    """Whom a key speaks for, if it stands and its owner may still come in."""
+    row = tx.execute(
+        "SELECT u.id, u.role, k.scopes, k.second_factor AND u.totp_confirmed"
+        " FROM api_keys k JOIN users u ON u.id = k.user_id"
+        " WHERE k.secret_hash = %s AND k.revoked_at IS NULL AND u.status = 'active'"
+        "  AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())",
+        (_digest(secret),),
+    ).fetchone()
+    if row is None:
+        return None
+    user_id, role, scopes, second_factor = row
+    return Principal(
+        user_id,
+        Role(role),
+        grantable(PERMISSIONS[Role(role)]) & frozenset(scopes),
+        None,
+        second_factor,
+    )
+
+
+def grantable(permissions: Collection[Permission]) -> frozenset[Permission]:
+    """What a key may be given of these."""
+    return frozenset(permissions) - {Permission.ACCOUNT}
+
+
+def create_key(
+    tx: Tx,
+    owner: User,
+    maker: Principal,
+    name: str,
+    scopes: Collection[Permission],
+    expires_at: datetime | None,
+    now: datetime,
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which nobody sees again.
+
+    Codes: `scope_not_held`, `bad_expiry`, `too_many_keys`, `key_name_taken`. The owner is locked.
+    """
+    beyond = sorted(set(scopes) - grantable(maker.permissions))
+    if beyond:
+        raise CommendaError(
+            "scope_not_held",
+            "A key has some of the permissions of its maker, and never 'account'",
+            field="scopes",
+            value=", ".join(beyond),
+        )
+    if expires_at is not None and expires_at <= now:
+        raise CommendaError(
+            "bad_expiry",
+            "A key expires in the future",
+            field="expiresAt",
+            value=expires_at.isoformat(),
+        )
+    held = keys_of(tx, owner.id)
+    if len(held) >= MOST_KEYS:
+        raise CommendaError(
+            "too_many_keys",
+            f"A user has at most {MOST_KEYS} keys",
+            mend="revoke one that is not used any more",
+        )
+    if name in [one.name for one in held]:
+        raise CommendaError(
+            "key_name_taken", "A key of this name stands already", field="name", value=name
+        )
+    secret = PREFIX + secrets.token_urlsafe(32)
+    key = ApiKey(
+        ids.derive("api-key", _digest(secret).hex()),
+        name,
+        tuple(sorted(set(scopes))),
+        now,
+        expires_at,
+    )
+    tx.execute(
+        "INSERT INTO api_keys (id, user_id, name, secret_hash, scopes, second_factor, created_at,"
+        "  expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            key.id,
+            owner.id,
+            name,
+            _digest(secret),
+            [scope.value for scope in key.scopes],
+            maker.second_factor,
+            now,
+            expires_at,
+        ),
+    )
+    _note(tx, owner, key.id, "created", now, name=name, scopes=list(key.scopes))
+    return key, secret
+
+
+def keys_of(tx: Tx, user: UUID) -> list[ApiKey]:
+    """A user's keys that were not revoked, by name."""
+    rows = tx.execute(
+        "SELECT id, name, scopes, created_at, expires_at FROM api_keys"
+        " WHERE user_id = %s AND revoked_at IS NULL ORDER BY name",
+        (user,),
+    ).fetchall()
+    return [
+        ApiKey(row[0], row[1], tuple(Permission(scope) for scope in row[2]), row[3], row[4])
+        for row in rows
+    ]
+
+
+def revoke_key(tx: Tx, owner: User, key: UUID, now: datetime) -> None:
+    """Revoke a key of one's own; code `unknown_api_key`."""
+    revoked = tx.execute(
+        "UPDATE api_keys SET revoked_at = %s WHERE id = %s AND user_id = %s AND revoked_at IS NULL",
+        (now, key, owner.id),
+    ).rowcount
+    if not revoked:
+        raise CommendaError("unknown_api_key", "There is no such key", field="id", value=str(key))
+    _note(tx, owner, key, "revoked", now)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _note(tx: Tx, owner: User, key: UUID, result: str, now: datetime, **details: object) -> None:
+    note(tx, "api_key", key, result, actor=owner.actor, correlation_id=owner.id, at=now, **details)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -88,6 +89,30 @@ SENSITIVE: Final = frozenset(
     }
 )
 """What needs a second factor, where the installation requires one."""
+
+
+class UserStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    """Cannot sign in, and neither can their keys; what is theirs stays theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person on the platform."""
+
+    id: UUID
+    username: str
+    role: Role
+    status: UserStatus
+    created_at: datetime
+    second_factor: bool
+    """Whether one is set up and confirmed."""
+
+    @property
+    def actor(self) -> str:
+        """As named in journals and audit events."""
+        return f"{self.role}:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

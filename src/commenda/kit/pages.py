@@ -42,11 +42,18 @@ def decode_cursor(cursor: str, kinds: Sequence[type[Key]]) -> tuple[Key, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if [type(part) for part in key] == list(kinds):
+        if [type(part) for part in key] == list(kinds) and all(map(_storable, key)):
             return tuple(key)
     except (binascii.Error, ValueError, TypeError):
         pass
     raise _bad(cursor)
+
+
+def _storable(part: Key) -> bool:
+    """Whether PostgreSQL takes it: no NUL, nothing that is not UTF-8, no number beyond bigint."""
+    if isinstance(part, int):
+        return abs(part) < 2**63
+    return "\x00" not in part and part.isprintable()
 
 
 def time_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:

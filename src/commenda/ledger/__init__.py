@@ -6,9 +6,9 @@ correction is another journal. Each entry carries the balance before and after i
 can be read at any version and the chain can be checked by anyone.
 
 Signs. What the platform owes is positive: `wallet`, `reserved`, `scope`, `fee:*`,
-`referral_pending`, `insurance`. What it has is negative: `external` (the bank or chain outside),
-`venue` (cash at a trading venue). `position` holds what open positions cost; `unallocated` holds
-fills until they are allocated and is zero between signals.
+`referral_pending`, `withdrawing`, `insurance`. What it has is negative: `external` (the bank or
+chain outside), `venue` (cash at a trading venue). `position` holds what open positions cost;
+`unallocated` holds fills until they are allocated and is zero between signals.
 
 Which event posts what (signed; linear in fills):
 
@@ -16,6 +16,9 @@ Which event posts what (signed; linear in fills):
 event                     entries
 ========================  ======================================================================
 deposit                   external −, wallet +
+withdrawal                wallet −, external +
+large withdrawal          asked for: wallet −, withdrawing +; approved: withdrawing −, external +;
+                          rejected or expired: withdrawing −, wallet +
 transfer to a venue       external +, venue −        (back: external −, venue +)
 reserve                   wallet −, reserved +
 activate                  reserved −, scope + for each leg

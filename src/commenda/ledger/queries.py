@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
 
 from commenda.kit.db import Tx
 from commenda.ledger.model import AccountKey
@@ -77,3 +83,142 @@ def totals_by_asset(tx: Tx) -> dict[str, Decimal]:
             "SELECT asset, sum(balance) FROM accounts GROUP BY asset ORDER BY asset"
         ).fetchall()
     )
+
+
+# --- What an owner reads of their money ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WalletBalance:
+    """One asset of one owner, wherever it is; books are at the latest marks of `as_of`.
+
+    `in_books` is cash plus positions of their isolated books, a position without a mark at its
+    cost. `pending_referral` is commission in its hold, `withdrawing` waits for a second person.
+    """
+
+    asset: str
+    available: Decimal
+    reserved: Decimal
+    in_books: Decimal
+    pending_referral: Decimal
+    withdrawing: Decimal
+    as_of: datetime
+
+
+def balances_of_owner(tx: Tx, owner: UUID, now: datetime) -> list[WalletBalance]:
+    """What an owner has of each asset. `as_of` is the oldest mark that was used, else `now`."""
+    with tx.cursor(row_factory=class_row(WalletBalance)) as cursor:
+        return cursor.execute(
+            "SELECT a.asset,"
+            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'wallet'), 0) AS available,"
+            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'reserved'), 0) AS reserved,"
+            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'scope'), 0)"
+            "  + coalesce(sum(coalesce(p.quantity * m.price, a.balance))"
+            "     FILTER (WHERE a.kind = 'position'), 0) AS in_books,"
+            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'referral_pending'), 0)"
+            "  AS pending_referral,"
+            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'withdrawing'), 0) AS withdrawing,"
+            " coalesce(min(m.as_of), %(now)s) AS as_of"
+            " FROM accounts a"
+            " LEFT JOIN positions p ON a.kind = 'position' AND p.account_id = a.id"
+            "  AND p.quantity <> 0"
+            " LEFT JOIN market_marks m ON m.instrument_id = p.instrument_id"
+            " WHERE a.owner_id = %(owner)s GROUP BY a.asset ORDER BY a.asset",
+            {"owner": owner, "now": now},
+        ).fetchall()
+
+
+class LogEntry(NamedTuple):
+    """One entry of a wallet as its owner reads it; the view `asset_log` names its type."""
+
+    type: str
+    amount: Decimal
+    balance_before: Decimal
+    balance_after: Decimal
+    ref_no: str
+    remark: str
+    created_at: datetime
+    version: int
+
+
+_WALLET: LiteralString = (
+    " FROM accounts WHERE kind = 'wallet' AND owner_id = %(owner)s AND asset = %(asset)s"
+    " AND scope_id IS NULL AND leg_id IS NULL AND instrument_id IS NULL)"
+)
+_COLUMNS: LiteralString = (
+    "type, amount, balance_before, balance_after, ref_no, remark, created_at, version"
+)
+_LOG: LiteralString = (
+    "SELECT " + _COLUMNS + " FROM asset_log WHERE account_id = (SELECT id" + _WALLET  # noqa: S608
+)
+# Versions have no gaps, so that an unfiltered page is a range: neither sorted nor searched for.
+_NEWEST: LiteralString = " AND version > (SELECT version" + _WALLET + " - %(limit)s"
+
+
+def asset_log(
+    tx: Tx,
+    owner: UUID,
+    asset: str,
+    limit: int,
+    *,
+    before: int | None = None,
+    kind: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[LogEntry]:
+    """A wallet's entries, newest first: at most `limit`, older than version `before`."""
+    query = _LOG
+    if before is not None:
+        query += " AND version < %(before)s"
+    if kind is None and since is None and until is None:
+        query += _NEWEST if before is None else " AND version >= %(before)s - %(limit)s"
+    if kind is not None:
+        query += " AND type = %(kind)s"
+    if since is not None:
+        query += " AND created_at >= %(since)s"
+    if until is not None:
+        query += " AND created_at < %(until)s"
+    values = {
+        "owner": owner,
+        "asset": asset,
+        "limit": limit,
+        "before": before,
+        "kind": kind,
+        "since": since,
+        "until": until,
+    }
+    rows = tx.execute(query + " ORDER BY version DESC LIMIT %(limit)s", values)
+    return [LogEntry._make(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A wallet over a period: the opening balance and its entries add up to the closing one."""
+
+    opening: Decimal
+    entries: list[LogEntry]
+    closing: Decimal
+
+
+def statement(tx: Tx, owner: UUID, asset: str, since: datetime, until: datetime) -> Statement:
+    """A wallet's statement for [since, until), oldest entry first.
+
+    The period is cut by versions: an entry between two of the period belongs to it, whatever
+    time the process had that posted it, so that a statement always adds up.
+    """
+    values = {"owner": owner, "asset": asset, "since": since, "until": until}
+    rows = tx.execute(
+        "WITH log AS MATERIALIZED (" + _LOG + ")"  # noqa: S608 - constants
+        " SELECT log.* FROM log, (SELECT min(version) AS first, max(version) AS last FROM log"
+        "   WHERE created_at >= %(since)s AND created_at < %(until)s) period"
+        " WHERE version BETWEEN period.first AND period.last ORDER BY version",
+        values,
+    )
+    entries = [LogEntry._make(row) for row in rows]
+    if entries:
+        return Statement(entries[0].balance_before, entries, entries[-1].balance_after)
+    before = tx.execute(
+        _LOG + " AND created_at < %(since)s ORDER BY version DESC LIMIT 1", values
+    ).fetchone()
+    balance = LogEntry._make(before).balance_after if before else Decimal(0)
+    return Statement(balance, [], balance)

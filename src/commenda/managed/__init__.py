@@ -6,14 +6,17 @@ term is over; it is really liquidated, and settled through one path. `lifecycle.
 states, `waterfall.py` and `profit_share.py` the money, `allocation.py` the draw.
 """
 
+from commenda.funding import deposit
 from commenda.managed.agenda import anything_due
 from commenda.managed.checks import CHECKS
-from commenda.managed.custody import authorise_custody, available_to_subscribe, deposit
+from commenda.managed.custody import authorise_custody, available_to_subscribe
+from commenda.managed.decisions import RETURN_MATRIX, SETTLE_BATCH, change_matrix, settle_batch
 from commenda.managed.leaderboard import list_flow, score_flows
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import liquidate_due, request_liquidation, sweep_matured
 from commenda.managed.margin import guard_margins
 from commenda.managed.model import RULES, Door, ExpectedReturn, Offer, Product, Profile
+from commenda.managed.overdue import alert_overdue
 from commenda.managed.products import offer_of, publish_offer
 from commenda.managed.settlement import settle, settle_due
 from commenda.managed.subscriptions import (
@@ -22,13 +25,16 @@ from commenda.managed.subscriptions import (
     cancel,
     mature_due,
     subscribe,
+    subscribe_once,
 )
 from commenda.managed.trace import trace
 from commenda.managed.waterfall import FeeTerms
 
 __all__ = [
     "CHECKS",
+    "RETURN_MATRIX",
     "RULES",
+    "SETTLE_BATCH",
     "Door",
     "ExpectedReturn",
     "FeeTerms",
@@ -38,10 +44,12 @@ __all__ = [
     "Request",
     "State",
     "activate_due",
+    "alert_overdue",
     "anything_due",
     "authorise_custody",
     "available_to_subscribe",
     "cancel",
+    "change_matrix",
     "deposit",
     "guard_margins",
     "liquidate_due",
@@ -52,8 +60,10 @@ __all__ = [
     "request_liquidation",
     "score_flows",
     "settle",
+    "settle_batch",
     "settle_due",
     "subscribe",
+    "subscribe_once",
     "sweep_matured",
     "trace",
 ]

@@ -1,47 +1,18 @@
-"""Deposits and the authorisation to manage them."""
+"""The authorisation to manage a user's money."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.audit import Event, record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.money import amount as checked_amount
-from commenda.ledger import (
-    AccountKey,
-    Author,
-    Journal,
-    Line,
-    Owner,
-    OwnerKind,
-    balance_of,
-    open_accounts,
-    post,
-)
-from commenda.managed.profit_share import require_positive
-
-
-def deposit(
-    tx: Tx, author: Author, owner: Owner, asset: str, amount: Decimal, reference: str
-) -> None:
-    """Credit money that arrived from outside to a wallet, once for each reference."""
-    amount = checked_amount(amount, asset)
-    require_positive(amount, "amount")
-    external, wallet = open_accounts(
-        tx,
-        [AccountKey("external", Owner.platform(), asset), AccountKey("wallet", owner, asset)],
-    )
-    post(
-        tx,
-        author,
-        Journal(
-            f"deposit:{reference}",
-            "deposit",
-            ids.derive("deposit", reference),
-            [Line(external, -amount), Line(wallet, amount)],
-        ),
-    )
+from commenda.kit.money import scale_of
+from commenda.ledger import AccountKey, Author, Owner, OwnerKind, balance_of
 
 
 def authorise_custody(tx: Tx, author: Author, user: UUID, asset: str, limit: Decimal) -> None:
@@ -53,6 +24,44 @@ def authorise_custody(tx: Tx, author: Author, user: UUID, asset: str, limit: Dec
         " SET limit_amount = excluded.limit_amount, authorised_at = excluded.authorised_at",
         (user, asset, limit, author.now),
     )
+    record(
+        tx,
+        [
+            Event(
+                "custody.authorised",
+                f"{user}:{asset}",
+                ids.derive("custody", user, asset),
+                f"{limit.normalize():f}",
+                author.actor,
+                author.rule_version,
+                author.now,
+            )
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """What a user lets the platform manage, and what of it is in use."""
+
+    asset: str
+    limit: Decimal
+    in_use: Decimal
+    available: Decimal
+    authorised_at: datetime | None
+
+
+def custody_of(tx: Tx, user: UUID, asset: str) -> Custody:
+    """A user's authorisation as it is: a limit of 0 where none was given."""
+    scale_of(asset)
+    row = tx.execute(
+        "SELECT limit_amount, authorised_at FROM custody_authorisations"
+        " WHERE user_id = %s AND asset = %s",
+        (user, asset),
+    ).fetchone()
+    limit, authorised_at = row or (Decimal(0), None)
+    used = _open_principal(tx, user, asset)
+    return Custody(asset, limit, used, _room(tx, user, asset, limit - used), authorised_at)
 
 
 def available_to_subscribe(tx: Tx, user: UUID, asset: str) -> Decimal:
@@ -67,12 +76,20 @@ def available_to_subscribe(tx: Tx, user: UUID, asset: str) -> Decimal:
     ).fetchone()
     if row is None:
         return Decimal(0)
-    used = tx.execute(
+    return _room(tx, user, asset, row[0] - _open_principal(tx, user, asset))
+
+
+def _open_principal(tx: Tx, user: UUID, asset: str) -> Decimal:
+    row = tx.execute(
         "SELECT coalesce(sum(amount), 0) FROM managed_subscriptions"
         " WHERE investor_id = %s AND asset = %s AND status NOT IN ('SETTLED', 'CANCELLED')",
         (user, asset),
     ).fetchone()
-    assert used is not None
+    assert row is not None
+    used: Decimal = row[0]
+    return used
+
+
+def _room(tx: Tx, user: UUID, asset: str, authorised: Decimal) -> Decimal:
     wallet = balance_of(tx, AccountKey("wallet", Owner(OwnerKind.INVESTOR, user), asset))
-    room: Decimal = row[0] - used[0]
-    return max(Decimal(0), min(wallet, room))
+    return max(Decimal(0), min(wallet, authorised))

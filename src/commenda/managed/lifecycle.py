@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from commenda.kit.errors import CommendaError
+from commenda.trading import next_retry as next_retry
 
 
 class State(StrEnum):
@@ -48,9 +49,6 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
 )
 """What may follow each state. ACTIVE -> LIQUIDATING is the early exit."""
 
-FIRST_RETRY = timedelta(seconds=30)
-LONGEST_RETRY = timedelta(minutes=15)
-
 
 def require_transition(current: State, to: State, *, early_exit: bool = False) -> None:
     """Refuse a move that the state machine does not know.
@@ -76,23 +74,6 @@ def require_transition(current: State, to: State, *, early_exit: bool = False) -
             value=str(current),
             mend="wait for maturity",
         )
-
-
-def next_retry(attempt: int, now: datetime) -> datetime:
-    """When to try a failed liquidation again: now + 30 s · 2ⁿ, at most 15 minutes.
-
-    `attempt` is n, the failures before this one: 0 for the first. Code `bad_attempt` below 0.
-    """
-    if attempt < 0:
-        raise CommendaError(
-            "bad_attempt",
-            "Attempts count from 0",
-            field="attempt",
-            value=attempt,
-            mend="pass 0 for the first failure",
-        )
-    doublings = min(attempt, 16)  # far past the ceiling already, and no timedelta overflow
-    return now + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
 
 
 @dataclass(frozen=True, slots=True)

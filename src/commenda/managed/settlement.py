@@ -149,8 +149,9 @@ def _load(tx: Tx, subscription_ids: Sequence[UUID]) -> list[_Due]:
         " e.annual_return, e.warning_percent, e.alert_percent"
         " FROM managed_subscriptions s"
         " JOIN product_terms t ON t.product_id = s.product_id AND t.valid_from = s.terms_valid_from"
-        " JOIN expected_returns e"
-        "   ON e.product_id = s.product_id AND e.valid_from = s.terms_valid_from"
+        # The expectation that was in force when the investor subscribed.
+        " CROSS JOIN LATERAL (SELECT * FROM expected_returns WHERE product_id = s.product_id"
+        "   AND valid_from <= s.subscribed_at ORDER BY valid_from DESC LIMIT 1) e"
         " WHERE s.id = ANY (%s) ORDER BY s.id",
         (list(subscription_ids),),
     ).fetchall()

@@ -57,12 +57,19 @@ def subscribe(tx: Tx, author: Author, request: Request, secret: bytes) -> dict[s
 
     Returns `{"subscriptionId", "status": "RESERVED"}`, or a recorded refusal `{"refused": code}`:
     `insufficient_custody` when the wallet or the authorisation does not cover the amount,
-    `no_eligible_creator`. Raises `unknown_product`, and `amount_outside_tier` for an amount that
-    the product does not take.
+    `no_eligible_creator`, `allocation_capacity`. Raises `unknown_product`, and
+    `amount_outside_tier` for an amount that the product does not take.
     """
+    return subscribe_once(tx, author, request, secret)[0]
+
+
+def subscribe_once(
+    tx: Tx, author: Author, request: Request, secret: bytes
+) -> tuple[dict[str, Any], bool]:
+    """`subscribe`, and whether this was the answer of an earlier call with the same key."""
     offer = offer_of(tx, request.product_id, author.now)
     _require_within_tier(offer, request.amount)
-    outcome, _ = once(
+    return once(
         tx,
         "subscribe",
         str(request.investor_id),
@@ -71,7 +78,6 @@ def subscribe(tx: Tx, author: Author, request: Request, secret: bytes) -> dict[s
         author.now,
         lambda: _subscribe(tx, author, request, offer, secret),
     )
-    return outcome
 
 
 def _subscribe(
@@ -339,6 +345,20 @@ def cancel(tx: Tx, author: Author, subscription_id: UUID) -> State:
         "UPDATE principal_reservations SET status = 'released', released_amount = reserved_amount,"
         " updated_at = %s WHERE subscription_id = %s",
         (author.now, subscription_id),
+    )
+    record(
+        tx,
+        [
+            Event(
+                "subscription.cancelled",
+                str(subscription_id),
+                correlation,
+                State.CANCELLED,
+                author.actor,
+                author.rule_version,
+                author.now,
+            )
+        ],
     )
     return State.CANCELLED
 

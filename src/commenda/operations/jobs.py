@@ -32,6 +32,7 @@ from commenda.managed import (
     sweep_matured,
 )
 from commenda.market import write_bars, write_marks
+from commenda.operations.approvals import expire_approvals
 from commenda.operations.schedules import Interrupted, Operation, Schedule
 from commenda.referrals import release_due
 from commenda.trading import carry_out_transfers, post_funding, record_nav
@@ -55,6 +56,7 @@ def schedules(runners: Runners) -> tuple[Schedule, ...]:
         Schedule("subscriptions", carry_subscriptions),
         Schedule("targets", strategies.publish_targets),
         Schedule("overdue", raise_overdue, hour),
+        Schedule("approvals", expire_requests, hour),
         Schedule("nav", value_books, day),
         Schedule("scores", score, day),
         Schedule("referrals", release_referrals, day),
@@ -162,6 +164,11 @@ def carry_subscriptions(operation: Operation, now: datetime) -> None:
 def raise_overdue(operation: Operation, now: datetime) -> None:
     with operation.database.transaction() as tx:
         alert_overdue(tx, operation.author(now))
+
+
+def expire_requests(operation: Operation, now: datetime) -> None:
+    with operation.database.transaction() as tx:
+        expire_approvals(tx, now)
 
 
 def value_books(operation: Operation, now: datetime) -> None:

@@ -33,7 +33,9 @@ CREATE TABLE used_refresh_tokens (
     session_id   uuid NOT NULL REFERENCES sessions,
     used_at      timestamptz NOT NULL
 );
-GRANT SELECT, INSERT, UPDATE ON sessions, used_refresh_tokens TO commenda_app;
+CREATE INDEX used_refresh_tokens_by_session ON used_refresh_tokens (session_id);
+GRANT SELECT, INSERT, UPDATE ON sessions TO commenda_app;
+GRANT SELECT, INSERT, DELETE ON used_refresh_tokens TO commenda_app;
 
 CREATE TABLE api_keys (
     id            uuid PRIMARY KEY,
@@ -44,12 +46,13 @@ CREATE TABLE api_keys (
     second_factor boolean NOT NULL,         -- what its maker's session had
     created_at    timestamptz NOT NULL,
     expires_at    timestamptz,
-    revoked_at    timestamptz,
-    UNIQUE (user_id, name)
+    revoked_at    timestamptz
 );
+CREATE UNIQUE INDEX api_keys_by_name ON api_keys (user_id, name) WHERE revoked_at IS NULL;
 GRANT SELECT, INSERT, UPDATE ON api_keys TO commenda_app;
 
--- Failed sign-ins, by name and by address; wall time.
+-- Attempts to sign in that did not succeed (yet), by name and by address, as digests: people type
+-- passwords where names belong. Wall time.
 CREATE TABLE login_throttle (
     subject       text PRIMARY KEY,
     failures      integer NOT NULL,
@@ -61,6 +64,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON login_throttle TO commenda_app;
 -- Four eyes: asked for by one person, decided by another, once; carried out with the decision.
 CREATE TABLE approvals (
     id             uuid PRIMARY KEY,
+    sequence       bigint GENERATED ALWAYS AS IDENTITY UNIQUE, -- the order of the list
     kind           text NOT NULL,
     subject        text NOT NULL,
     payload        jsonb NOT NULL,
@@ -77,5 +81,7 @@ CREATE TABLE approvals (
     CHECK (decided_by <> requested_by),
     CHECK ((status IN ('approved', 'rejected')) = (decided_by IS NOT NULL))
 );
-CREATE INDEX approvals_by_status ON approvals (status, requested_at);
+CREATE INDEX approvals_by_status ON approvals (status, sequence);
+CREATE INDEX approvals_by_subject ON approvals (kind, subject);
+CREATE INDEX approvals_by_expiry ON approvals (expires_at) WHERE status = 'requested';
 GRANT SELECT, INSERT, UPDATE ON approvals TO commenda_app;

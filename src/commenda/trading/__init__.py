@@ -36,7 +36,7 @@ from commenda.trading.queries import (
     quantities_of,
 )
 from commenda.trading.reconcile import Difference, reconcile
-from commenda.trading.rules import Share, share_out
+from commenda.trading.rules import Share, next_retry, share_out
 from commenda.trading.scopes import close_scopes, open_scopes, record_nav, scope_equity
 from commenda.trading.venue_paper import Outage, PaperVenue
 
@@ -65,6 +65,7 @@ __all__ = [
     "in_flight",
     "intend",
     "legs_of",
+    "next_retry",
     "open_quantities",
     "open_scopes",
     "orders_of",

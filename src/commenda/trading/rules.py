@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -11,6 +12,9 @@ from commenda.kit import ids
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import from_units, split, to_units
 from commenda.trading.model import Fill, Side
+
+FIRST_RETRY = timedelta(seconds=30)
+LONGEST_RETRY = timedelta(minutes=15)
 
 
 class Share(NamedTuple):
@@ -92,3 +96,20 @@ def _lots(quantity: Decimal, lot: Decimal) -> int:
             mend=f"use a multiple of {lot.normalize()}",
         )
     return whole
+
+
+def next_retry(attempt: int, now: datetime) -> datetime:
+    """When to try again to close what the venue refused: now + 30 s · 2ⁿ, at most 15 minutes.
+
+    `attempt` is n, the failures before this one: 0 for the first. Code `bad_attempt` below 0.
+    """
+    if attempt < 0:
+        raise CommendaError(
+            "bad_attempt",
+            "Attempts count from 0",
+            field="attempt",
+            value=attempt,
+            mend="pass 0 for the first failure",
+        )
+    doublings = min(attempt, 16)  # far past the ceiling already, and no timedelta overflow
+    return now + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_UP, Decimal
 from uuid import UUID
 
@@ -32,12 +32,24 @@ from commenda.trading.model import (
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which the venue refuses orders, for one instrument or for all."""
+    """A time in which the venue refuses orders, for one instrument or for all.
+
+    With `every`, it comes back that long after it began, again and again.
+    """
 
     begins: datetime
     ends: datetime
     instrument_id: int | None
     reason: str
+    every: timedelta | None = None
+
+    def covers(self, now: datetime, instrument_id: int) -> bool:
+        if self.instrument_id not in (None, instrument_id) or now < self.begins:
+            return False
+        since = now - self.begins
+        if self.every is not None:
+            since %= self.every
+        return since < self.ends - self.begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +172,7 @@ class PaperVenue:
 
     def _refusal(self, order: Order, instrument: Instrument, now: datetime) -> str | None:
         for outage in self.outages:
-            if outage.begins <= now < outage.ends and outage.instrument_id in (
-                None,
-                order.instrument_id,
-            ):
+            if outage.covers(now, order.instrument_id):
                 return outage.reason
         if order.quantity * order.reference_price < instrument.minimum_notional:
             return f"below the minimum notional of {instrument.minimum_notional.normalize():f}"

@@ -1,0 +1,292 @@
+"""Creators share flows: one strategy on one instrument, led by a book of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from commenda.audit import Event, record
+from commenda.copying.following import follow
+from commenda.copying.model import CopyMode, Flow
+from commenda.copying.queries import find_flow, unknown_flow
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import Author, Owner
+from commenda.strategies import Strategy, catalogue
+
+T = TypeVar("T")
+
+HOUSE_VENUE = "paper"
+"""Where the platform has custody, and copied books trade."""
+
+
+def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
+    """Publish a creator's strategy as a flow; sharing it again changes nothing. Whether it is new.
+
+    Codes `unknown_strategy` and those of its parameters.
+    """
+    strategy = _strategy(flow.strategy)
+    new = tx.execute(
+        "INSERT INTO shared_flows (id, creator_id, title, description, tags, status, max_followers,"
+        " min_investment, strategy, strategy_version, source_hash, params, instrument_id,"
+        " created_at, updated_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (
+            flow.id,
+            flow.creator_id,
+            flow.title,
+            flow.description,
+            list(flow.tags),
+            flow.status,
+            flow.max_followers,
+            flow.min_investment,
+            strategy.name,
+            strategy.version,
+            strategy.source_hash,
+            Jsonb(strategy.resolve(dict(flow.params))),
+            flow.instrument_id,
+            now,
+            now,
+        ),
+    ).rowcount
+    tx.execute(
+        "INSERT INTO flow_stats (flow_id, updated_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (flow.id, now),
+    )
+    return bool(new)
+
+
+def _strategy(name: str) -> Strategy:
+    strategy = catalogue().get(name)
+    if strategy is None:
+        raise CommendaError(
+            "unknown_strategy",
+            "No such strategy",
+            field="strategy",
+            value=name,
+            mend=f"use one of {', '.join(catalogue())}",
+        )
+    return strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a creator says of a flow. The lower half is given once, when the flow is new."""
+
+    id: UUID
+    title: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    max_followers: int | None = None
+    min_investment: Decimal = Decimal(0)
+    strategy: str | None = None
+    symbol: str | None = None
+    params: Mapping[str, float] | None = None
+    stake: Decimal | None = None
+
+
+def save_flow(tx: Tx, author: Author, creator: Owner, draft: Draft) -> bool:
+    """Share a new flow with the creator's stake in it, or change how one's own presents itself.
+
+    Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
+    `ambiguous_symbol`, those of `follow` for the stake; of a flow that exists `unknown_flow`
+    where it is another's, `flow_closed`, `flow_terms_fixed`.
+    """
+    known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (draft.id,)).fetchone()
+    if known is None and _create(tx, author, creator, draft):
+        return True
+    _change(tx, author, creator, draft)
+    return False
+
+
+def _create(tx: Tx, author: Author, creator: Owner, draft: Draft) -> bool:
+    """False where another request was first."""
+    strategy = _needed(draft.strategy, "strategy")
+    symbol = _needed(draft.symbol, "symbol")
+    stake = _needed(draft.stake, "investmentAmount")
+    instrument_id, asset = _instrument(tx, symbol)
+    flow = Flow(
+        id=draft.id,
+        creator_id=creator.id,
+        title=draft.title,
+        strategy=strategy,
+        params=draft.params or {},
+        instrument_id=instrument_id,
+        max_followers=draft.max_followers,
+        min_investment=draft.min_investment,
+        description=draft.description,
+        tags=draft.tags,
+    )
+    if not share_flow(tx, flow, author.now):
+        return False
+    _note(tx, author, "flow.shared", flow.id, "active", {"strategy": strategy, "symbol": symbol})
+    follow(
+        tx,
+        author,
+        flow=flow,
+        follower=creator,
+        amount=stake,
+        asset=asset,
+        venue=HOUSE_VENUE,
+        key="vault",
+        mode=CopyMode.TARGET,
+        is_leader=True,
+    )
+    return True
+
+
+def _needed(value: T | None, field: str) -> T:
+    if value is None:
+        raise CommendaError(
+            "incomplete_flow",
+            "A new flow needs its strategy, its symbol and the creator's own stake",
+            field=field,
+            mend="give strategy, symbol and investmentAmount",
+        )
+    return value
+
+
+def _instrument(tx: Tx, symbol: str) -> tuple[int, str]:
+    """(id, quote asset) of a symbol; one that is traded now goes before one that is only known."""
+    rows = tx.execute(
+        "SELECT i.id, i.quote, m.instrument_id IS NOT NULL FROM instruments i"
+        " LEFT JOIN market_marks m ON m.instrument_id = i.id WHERE i.symbol = %s ORDER BY i.id",
+        (symbol,),
+    ).fetchall()
+    if not rows:
+        raise CommendaError("unknown_symbol", "No such instrument", field="symbol", value=symbol)
+    rows = [row for row in rows if row[2]] or rows
+    if len(rows) > 1:
+        raise CommendaError(
+            "ambiguous_symbol",
+            "Several venues have this symbol and none or more than one is traded here",
+            field="symbol",
+            value=symbol,
+        )
+    return rows[0][0], rows[0][1]
+
+
+def _change(tx: Tx, author: Author, creator: Owner, draft: Draft) -> None:
+    tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (draft.id,))
+    flow = _own_flow(tx, creator.id, draft.id)
+    _require_same_terms(tx, flow, draft)
+    tx.execute(
+        "UPDATE shared_flows SET title = %s, description = %s, tags = %s, max_followers = %s,"
+        " min_investment = %s, updated_at = %s WHERE id = %s",
+        (
+            draft.title,
+            draft.description,
+            list(draft.tags),
+            draft.max_followers,
+            draft.min_investment,
+            author.now,
+            draft.id,
+        ),
+    )
+    said = {
+        "title": draft.title,
+        "description": draft.description,
+        "tags": list(draft.tags),
+        "maxFollowers": draft.max_followers,
+        "minInvestment": f"{draft.min_investment:f}",
+    }
+    # Named by what was said: two changes at one moment are two events.
+    result = f"changed {ids.derive('flow-change', *said.values()).hex[:12]}"
+    _note(tx, author, "flow.changed", draft.id, result, said)
+
+
+def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
+    flow = find_flow(tx, flow_id)
+    if flow.creator_id != creator_id:
+        raise unknown_flow(flow_id)
+    if flow.status == "closed":
+        raise CommendaError(
+            "flow_closed",
+            "This flow was closed for good",
+            field="flowId",
+            value=str(flow_id),
+            mend="share a new one",
+        )
+    return flow
+
+
+def _require_same_terms(tx: Tx, flow: Flow, draft: Draft) -> None:
+    row = tx.execute(
+        "SELECT i.symbol, s.investment_amount FROM instruments i"
+        " LEFT JOIN flow_subscriptions s ON s.flow_id = %s AND s.is_leader WHERE i.id = %s",
+        (flow.id, flow.instrument_id),
+    ).fetchone()
+    assert row is not None, "a flow trades an instrument"
+    symbol, stake = row
+    given = {
+        "strategy": (draft.strategy, flow.strategy),
+        "symbol": (draft.symbol, symbol),
+        "params": (
+            draft.params and _strategy(flow.strategy).resolve(dict(draft.params)),
+            draft.params and dict(flow.params),
+        ),
+        "investmentAmount": (draft.stake, stake),
+    }
+    for field, (said, stands) in given.items():
+        if said is not None and said != stands:
+            raise CommendaError(
+                "flow_terms_fixed",
+                "Strategy, symbol, parameters and stake of a shared flow stand",
+                field=field,
+                value=str(said),
+                mend="leave them out, or share another flow",
+            )
+
+
+def toggle_flow(tx: Tx, author: Author, creator_id: UUID, flow_id: UUID, *, active: bool) -> None:
+    """Pause or resume one's own flow. Codes `unknown_flow`, `flow_closed`.
+
+    A paused flow takes no followers and publishes nothing; what its followers hold stays theirs.
+    """
+    tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (flow_id,))
+    status = "active" if active else "paused"
+    if _own_flow(tx, creator_id, flow_id).status == status:
+        return
+    tx.execute(
+        "UPDATE shared_flows SET status = %s, is_active = %s, updated_at = %s WHERE id = %s",
+        (status, active, author.now, flow_id),
+    )
+    _note(tx, author, "flow.resumed" if active else "flow.paused", flow_id, status, {})
+
+
+def close_flow(tx: Tx, author: Author, flow_id: UUID) -> None:
+    """End a flow for good; nobody follows it any more."""
+    tx.execute(
+        "UPDATE shared_flows SET status = 'closed', is_active = false, updated_at = %s"
+        " WHERE id = %s",
+        (author.now, flow_id),
+    )
+    _note(tx, author, "flow.closed", flow_id, "closed", {})
+
+
+def _note(
+    tx: Tx, author: Author, kind: str, flow_id: UUID, result: str, details: Mapping[str, object]
+) -> None:
+    record(
+        tx,
+        [
+            Event(
+                kind,
+                str(flow_id),
+                ids.derive("flow", flow_id),
+                result,
+                author.actor,
+                author.rule_version,
+                author.now,
+                details,
+            )
+        ],
+    )

@@ -1,0 +1,291 @@
+"""Follow a flow: money out of the wallet into a book of its own, settings, a place in the row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from commenda.audit import Event, record
+from commenda.copying.model import CopyMode, Flow, FollowSettings
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import amount as checked_amount
+from commenda.ledger import AccountKey, Author, Journal, Line, Owner, open_accounts, post
+from commenda.trading import NewLeg, Scope, open_scopes, request_transfer
+
+
+class NewFollower(NamedTuple):
+    """A leg that is to follow a flow from its next signal on."""
+
+    flow_id: UUID
+    creator_id: UUID
+    follower_id: UUID
+    leg_id: UUID
+    amount: Decimal
+
+
+def attach_legs(
+    tx: Tx,
+    followers: Sequence[NewFollower],
+    now: datetime,
+    *,
+    mode: CopyMode = CopyMode.TARGET,
+    is_leader: bool = False,
+) -> list[UUID]:
+    """Let legs follow flows; returns the ids of their subscriptions."""
+    subscriptions = [ids.derive("flow-subscription", one.flow_id, one.leg_id) for one in followers]
+    tx.execute(
+        "INSERT INTO flow_subscriptions (id, flow_id, creator_id, follower_id, leg_id,"
+        " investment_amount, is_leader, copy_mode, subscribed_at, updated_at)"
+        " SELECT n.*, %s, %s, %s, %s FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],"
+        "  %s::uuid[], %s::numeric[]) AS n ON CONFLICT DO NOTHING",
+        (
+            is_leader,
+            mode,
+            now,
+            now,
+            subscriptions,
+            [one.flow_id for one in followers],
+            [one.creator_id for one in followers],
+            [one.follower_id for one in followers],
+            [one.leg_id for one in followers],
+            [one.amount for one in followers],
+        ),
+    )
+    return subscriptions
+
+
+def follow(
+    tx: Tx,
+    author: Author,
+    *,
+    flow: Flow,
+    follower: Owner,
+    amount: Decimal,
+    asset: str,
+    venue: str,
+    key: str,
+    mode: CopyMode = CopyMode.TARGET,
+    settings: FollowSettings | None = None,
+    is_leader: bool = False,
+) -> UUID:
+    """Put `amount` of the follower's wallet into a book of its own that copies `flow`.
+
+    A creator's own vault is such a book too, as the flow's leader. `key` is the request's natural
+    key: the same key opens the same book once. Codes `not_positive` and those of `amount`,
+    `own_flow`, `below_minimum_investment`, `flow_is_full`, `flow_not_active`,
+    `insufficient_balance`.
+    """
+    amount = checked_amount(amount, asset, field="investmentAmount")
+    if amount <= 0:
+        raise CommendaError(
+            "not_positive",
+            "The amount must be above 0",
+            field="investmentAmount",
+            value=str(amount),
+            mend="give an amount above 0",
+        )
+    if not is_leader:
+        _require_open(tx, flow, follower, amount)
+    scope = Scope(
+        id=ids.derive("scope", "vault" if is_leader else "copy", follower.id, flow.id, key),
+        kind="vault" if is_leader else "copy",
+        owner=follower,
+        asset=asset,
+        correlation_id=ids.derive("copy", follower.id, flow.id, key),
+    )
+    leg = NewLeg(ids.derive("leg", scope.id, flow.id), flow.creator_id, amount)
+    wallet = open_accounts(tx, [AccountKey("wallet", follower, asset)])[0]
+    cash = open_scopes(tx, [(scope, [leg])], author.now)[0][0]
+    posted = post(
+        tx,
+        author,
+        Journal(
+            f"follow:{scope.id}",
+            "follow",
+            scope.correlation_id,
+            [Line(wallet, -amount), Line(cash, amount)],
+        ),
+    )
+    if posted.refused_account is not None:
+        raise CommendaError(
+            "insufficient_balance",
+            "The wallet does not hold this amount",
+            field="investmentAmount",
+            value=str(amount),
+            mend="deposit first, or invest less",
+        )
+    request_transfer(
+        tx,
+        reference=ids.derive("transfer", scope.id),
+        venue=venue,
+        asset=asset,
+        amount=amount,
+        correlation_id=scope.correlation_id,
+        now=author.now,
+    )
+    subscription = attach_legs(
+        tx,
+        [NewFollower(flow.id, flow.creator_id, follower.id, leg.id, amount)],
+        author.now,
+        mode=mode,
+        is_leader=is_leader,
+    )[0]
+    if settings is not None:
+        _write_settings(tx, subscription, settings, author.now)
+    if not is_leader:
+        count_follower(tx, flow.id, 1, amount)
+    record(
+        tx,
+        [
+            Event(
+                "copy.subscribed",
+                str(subscription),
+                scope.correlation_id,
+                "active",
+                author.actor,
+                author.rule_version,
+                author.now,
+                {"flowId": str(flow.id), "amount": f"{amount:f}", "copyMode": mode.value},
+            )
+        ],
+    )
+    return subscription
+
+
+def _require_open(tx: Tx, flow: Flow, follower: Owner, amount: Decimal) -> None:
+    if follower.id == flow.creator_id:
+        raise CommendaError(
+            "own_flow",
+            "Your own book leads this flow already",
+            field="flowId",
+            value=str(flow.id),
+            mend="follow a flow of another creator",
+        )
+    # The row lock makes the count of followers and the new one a single decision.
+    row = tx.execute(
+        "SELECT status, max_followers, min_investment FROM shared_flows f WHERE id = %s"
+        " FOR NO KEY UPDATE",
+        (flow.id,),
+    ).fetchone()
+    if row is None or row[0] != "active":
+        raise CommendaError(
+            "flow_not_active", "This flow takes no followers", field="flowId", value=str(flow.id)
+        )
+    _, most, least = row
+    if most is not None and count_followers(tx, flow.id) >= most:
+        raise CommendaError(
+            "flow_is_full", "The flow has all the followers it takes", field="flowId", value=most
+        )
+    if amount < least:
+        raise CommendaError(
+            "below_minimum_investment",
+            "Less than the flow's minimum",
+            field="investmentAmount",
+            value=str(amount),
+            mend=f"invest at least {least.normalize():f}",
+        )
+
+
+def count_followers(tx: Tx, flow_id: UUID) -> int:
+    """Who follows a flow now, those who paused included; not its leader."""
+    row = tx.execute(
+        "SELECT (SELECT count(*) FROM flow_subscriptions"
+        "   WHERE flow_id = %(flow)s AND status = 'active' AND NOT is_leader)"
+        " + (SELECT count(*) FROM flow_subscriptions"
+        "   WHERE flow_id = %(flow)s AND status = 'paused' AND NOT is_leader)",
+        {"flow": flow_id},
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def count_follower(tx: Tx, flow_id: UUID, change: int, value: Decimal) -> None:
+    """Show one follower more or less, and their money, until the stats are computed anew."""
+    tx.execute(
+        "UPDATE flow_stats SET followers = greatest(0, followers + %s),"
+        " total_aum = greatest(0, total_aum + %s) WHERE flow_id = %s",
+        (change, change * value, flow_id),
+    )
+
+
+def change_settings(
+    tx: Tx, author: Author, subscription_id: UUID, follower_id: UUID, changes: dict[str, Any]
+) -> None:
+    """Change a copy's settings; `auto_follow` off pauses it, on takes it up again.
+
+    Codes `unknown_subscription`, `subscription_cancelled`, `leader_must_follow`.
+    """
+    row = tx.execute(
+        "SELECT s.status, s.is_leader, s.auto_follow, s.notify_on_signal, s.max_slippage,"
+        " c.correlation_id FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
+        " JOIN scopes c ON c.id = l.scope_id AND c.kind IN ('copy', 'vault')"
+        " WHERE s.id = %s AND s.follower_id = %s FOR UPDATE OF s",
+        (subscription_id, follower_id),
+    ).fetchone()
+    if row is None:
+        raise unknown_subscription(subscription_id)
+    status, is_leader, *values, correlation_id = row
+    if status == "cancelled":
+        raise CommendaError(
+            "subscription_cancelled",
+            "This copy was left",
+            field="subscriptionId",
+            value=str(subscription_id),
+        )
+    settings = replace(FollowSettings(*values), **changes)
+    if is_leader and not settings.auto_follow:
+        raise CommendaError(
+            "leader_must_follow",
+            "The creator's own book trades whatever the flow does",
+            field="autoFollow",
+            value="false",
+            mend="pause the flow",
+        )
+    _write_settings(tx, subscription_id, settings, author.now)
+    written = {name: str(getattr(settings, name)) for name in FollowSettings.__slots__}
+    record(
+        tx,
+        [
+            Event(
+                "copy.settings_changed",
+                str(subscription_id),
+                correlation_id,
+                " ".join(written.values()),  # two changes at one moment are two events
+                author.actor,
+                author.rule_version,
+                author.now,
+                written,
+            )
+        ],
+    )
+
+
+def _write_settings(tx: Tx, subscription_id: UUID, one: FollowSettings, now: datetime) -> None:
+    tx.execute(
+        "UPDATE flow_subscriptions SET auto_follow = %s, notify_on_signal = %s,"
+        " max_slippage = %s, status = %s, updated_at = %s WHERE id = %s",
+        (
+            one.auto_follow,
+            one.notify_on_signal,
+            one.max_slippage,
+            "active" if one.auto_follow else "paused",
+            now,
+            subscription_id,
+        ),
+    )
+
+
+def unknown_subscription(subscription_id: UUID) -> CommendaError:
+    """Also for another's."""
+    return CommendaError(
+        "unknown_subscription",
+        "No such subscription",
+        field="subscriptionId",
+        value=str(subscription_id),
+    )

@@ -1,0 +1,219 @@
+"""Deposit, and carry out what users ask for: at once, or once a second person has decided."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from commenda.audit import Event, record
+from commenda.funding import queries
+from commenda.funding.model import RULES, Direction, Funding, FundingStatus, Order
+from commenda.identity import Principal, request_approval
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import amount as checked_amount
+from commenda.ledger import (
+    AccountKey,
+    Author,
+    Journal,
+    Line,
+    Outcome,
+    Owner,
+    OwnerKind,
+    open_accounts,
+    post,
+)
+
+
+def deposit(
+    tx: Tx, author: Author, owner: Owner, asset: str, amount: Decimal, reference: str
+) -> None:
+    """Credit money that arrived from outside to a wallet, once for each reference.
+
+    Code `reference_conflict` where the reference was credited to another wallet or with another
+    amount.
+    """
+    amount = _positive(amount, asset)
+    external, wallet = open_accounts(
+        tx,
+        [AccountKey("external", Owner.platform(), asset), AccountKey("wallet", owner, asset)],
+    )
+    posted = post(
+        tx,
+        author,
+        Journal(
+            f"deposit:{reference}",
+            "deposit",
+            ids.derive("deposit", reference),
+            [Line(external, -amount), Line(wallet, amount)],
+        ),
+    )
+    if (
+        posted.outcome is Outcome.REPLAYED
+        and not tx.execute(
+            "SELECT 1 FROM entries WHERE account_id = %s AND journal_id = %s AND amount = %s",
+            (wallet, posted.journal_id, amount),
+        ).fetchone()
+    ):
+        raise CommendaError(
+            "reference_conflict",
+            "This reference stands for another deposit",
+            field="reference",
+            value=reference,
+            mend="give every deposit a reference of its own",
+        )
+
+
+def request_funding(
+    tx: Tx, principal: Principal, order: Order, now: datetime, *, at_once: bool
+) -> Funding | None:
+    """Carry out a request at once, or ask a second person; None where the wallet lacks the money.
+
+    A reference that was used before answers with the request it stands for; code
+    `reference_conflict` where that was another.
+    """
+    _positive(order.amount, order.asset)
+    # One request of a user at a time: of two with one reference, the second finds the first.
+    tx.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", (principal.user_id,))
+    named = ("key", order.key) if order.reference is None else ("reference", order.reference)
+    request_id = ids.derive("funding", principal.user_id, order.direction, *named)
+    known = queries.find(tx, request_id)
+    if known is not None:
+        return _same(known, order)
+    author = Author(principal.actor, RULES, now)
+    if not _begin(tx, author, principal.user_id, request_id, order, at_once=at_once):
+        return None
+    approval_id = None if at_once else _ask(tx, principal, request_id, order, now)
+    queries.insert(tx, request_id, principal.user_id, order, approval_id, now)
+    funding = queries.find(tx, request_id)
+    assert funding is not None
+    _record(tx, author, funding)
+    return funding
+
+
+def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Funding:
+    """Carry out what a second person decided of a pending request; code `already_decided`."""
+    funding = queries.find(tx, request_id, lock=True)
+    if funding is None or funding.status != FundingStatus.PENDING:
+        raise CommendaError(
+            "already_decided", "This request is not pending", field="id", value=str(request_id)
+        )
+    if funding.direction == Direction.WITHDRAWAL:
+        _pay_out(tx, author, funding) if approved else _give_back(tx, author, funding)
+    elif approved:
+        owner = Owner(OwnerKind.INVESTOR, funding.user_id)
+        deposit(tx, author, owner, funding.asset, funding.amount, str(request_id))
+    status = FundingStatus.DONE if approved else FundingStatus.REJECTED
+    queries.close(tx, request_id, status, author.now)
+    concluded = queries.find(tx, request_id)
+    assert concluded is not None
+    _record(tx, author, concluded)
+    return concluded
+
+
+def _positive(amount: Decimal, asset: str) -> Decimal:
+    if checked_amount(amount, asset) <= 0:
+        raise CommendaError(
+            "not_positive", "The amount must be above 0", field="amount", value=str(amount)
+        )
+    return amount
+
+
+def _same(known: Funding, order: Order) -> Funding:
+    if (known.amount, known.asset) != (order.amount, order.asset):
+        raise CommendaError(
+            "reference_conflict",
+            f"This reference stands for another {known.direction}",
+            field="reference",
+            value=known.reference,
+            mend="give every request a reference of its own",
+        )
+    return known
+
+
+def _begin(
+    tx: Tx, author: Author, user: UUID, request_id: UUID, order: Order, *, at_once: bool
+) -> bool:
+    """Move what moves at the request itself; False where the wallet does not hold it."""
+    owner = Owner(OwnerKind.INVESTOR, user)
+    if order.direction is Direction.DEPOSIT:
+        if at_once:
+            deposit(tx, author, owner, order.asset, order.amount, str(request_id))
+        return True
+    source = AccountKey("wallet", owner, order.asset)
+    if at_once:
+        target = AccountKey("external", Owner.platform(), order.asset)
+        return _move(tx, author, "withdrawal", request_id, source, target, order.amount)
+    target = AccountKey("withdrawing", owner, order.asset)
+    return _move(tx, author, "withdrawal_request", request_id, source, target, order.amount)
+
+
+def _pay_out(tx: Tx, author: Author, funding: Funding) -> None:
+    source = AccountKey("withdrawing", Owner(OwnerKind.INVESTOR, funding.user_id), funding.asset)
+    target = AccountKey("external", Owner.platform(), funding.asset)
+    _move(tx, author, "withdrawal", funding.id, source, target, funding.amount)
+
+
+def _give_back(tx: Tx, author: Author, funding: Funding) -> None:
+    owner = Owner(OwnerKind.INVESTOR, funding.user_id)
+    source = AccountKey("withdrawing", owner, funding.asset)
+    target = AccountKey("wallet", owner, funding.asset)
+    _move(tx, author, "withdrawal_return", funding.id, source, target, funding.amount)
+
+
+def _move(
+    tx: Tx,
+    author: Author,
+    kind: str,
+    request_id: UUID,
+    source: AccountKey,
+    target: AccountKey,
+    amount: Decimal,
+) -> bool:
+    giving, taking = open_accounts(tx, [source, target])
+    correlation = ids.derive(Direction.WITHDRAWAL, request_id)
+    lines = [Line(giving, -amount), Line(taking, amount)]
+    posted = post(tx, author, Journal(f"{kind}:{request_id}", kind, correlation, lines))
+    return posted.outcome is not Outcome.REFUSED
+
+
+def _ask(tx: Tx, principal: Principal, request_id: UUID, order: Order, now: datetime) -> UUID:
+    approval = request_approval(
+        tx,
+        principal,
+        f"funding.{order.direction}",
+        str(request_id),
+        {
+            "userId": str(principal.user_id),
+            "amount": f"{order.amount:f}",
+            "asset": order.asset,
+            "reference": order.reference,
+        },
+        ids.derive(order.direction, request_id),
+        now,
+    )
+    return approval.id
+
+
+def _record(tx: Tx, author: Author, funding: Funding) -> None:
+    record(
+        tx,
+        [
+            Event(
+                f"funding.{funding.direction}",
+                str(funding.id),
+                ids.derive(funding.direction, funding.id),
+                funding.status,
+                author.actor,
+                author.rule_version,
+                author.now,
+                {
+                    "userId": str(funding.user_id),
+                    "amount": f"{funding.amount.normalize():f}",
+                    "asset": funding.asset,
+                },
+            )
+        ],
+    )

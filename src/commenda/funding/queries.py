@@ -1,0 +1,71 @@
+"""SQL of funding requests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.funding.model import Funding, FundingStatus, Order
+from commenda.kit.db import Tx
+
+_SELECT: LiteralString = (
+    "SELECT id, sequence, user_id, asset, direction, amount, reference, status, approval_id,"
+    " created_at, done_at FROM funding_requests "
+)
+
+
+def find(tx: Tx, request_id: UUID, *, lock: bool = False) -> Funding | None:
+    """A request, if it was made."""
+    end: LiteralString = " FOR UPDATE" if lock else ""
+    with tx.cursor(row_factory=class_row(Funding)) as cursor:
+        return cursor.execute(_SELECT + "WHERE id = %s" + end, (request_id,)).fetchone()
+
+
+def requests_of(tx: Tx, user: UUID, before: int | None, limit: int) -> list[Funding]:
+    """A user's requests, the latest first, before a sequence number: at most `limit`."""
+    with tx.cursor(row_factory=class_row(Funding)) as cursor:
+        return cursor.execute(
+            _SELECT + "WHERE user_id = %(user)s"
+            " AND (%(before)s::numeric IS NULL OR sequence < %(before)s)"
+            " ORDER BY sequence DESC LIMIT %(limit)s",
+            {"user": user, "before": before, "limit": limit},
+        ).fetchall()
+
+
+def insert(
+    tx: Tx,
+    request_id: UUID,
+    user: UUID,
+    order: Order,
+    approval_id: UUID | None,
+    now: datetime,
+) -> None:
+    """Store a request: pending where it waits for an approval, else done."""
+    done = approval_id is None
+    tx.execute(
+        "INSERT INTO funding_requests (id, user_id, asset, direction, amount, reference, status,"
+        " approval_id, created_at, done_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            request_id,
+            user,
+            order.asset,
+            order.direction,
+            order.amount,
+            order.reference,
+            FundingStatus.DONE if done else FundingStatus.PENDING,
+            approval_id,
+            now,
+            now if done else None,
+        ),
+    )
+
+
+def close(tx: Tx, request_id: UUID, status: FundingStatus, now: datetime) -> None:
+    """Write what was decided of a pending request."""
+    tx.execute(
+        "UPDATE funding_requests SET status = %s, done_at = %s WHERE id = %s",
+        (status, now, request_id),
+    )

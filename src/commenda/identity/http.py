@@ -1,0 +1,316 @@
+"""Routes of accounts: registration, sign-in, one's own sessions, second factor and keys; users.
+
+None of them takes an Idempotency-Key: its record would hold a fast digest of a password. Names are
+the natural keys of users and API keys; refresh tokens and codes are used once by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from commenda.identity import second_factor, sign_in
+from commenda.identity.access import may
+from commenda.identity.actions import CUSTOMERS, change_user, create_user, prepare_password
+from commenda.identity.api_keys import create_key, keys_of, revoke_key
+from commenda.identity.bodies import (
+    Credentials,
+    KeyView,
+    MadeKey,
+    Me,
+    NewKey,
+    NewPassword,
+    NewUser,
+    Profile,
+    RefreshToken,
+    Registration,
+    SessionView,
+    SignedIn,
+    TotpCode,
+    TotpSetUp,
+    UserChange,
+    UserPage,
+)
+from commenda.identity.model import Permission, Principal, Role, User, UserStatus
+from commenda.identity.queries import find_user, locked_user, user_by_id, users
+from commenda.identity.sessions import Client, end_session, refresh, sessions_of
+from commenda.identity.tokens import Tokens, wall_now
+from commenda.identity.trail import note
+from commenda.kit.clock import business_now
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.pages import decode_cursor, page_of
+from commenda.kit.web import GUARDED, Served, problems
+
+router = APIRouter(tags=["identity"])
+Own = Annotated[Principal, may(Permission.ACCOUNT)]
+Admin = Annotated[Principal, may(Permission.USERS)]
+
+Introduce = Callable[[Tx, UUID, UUID, datetime], None]
+"""Records (user, referrer). Referrals stand above identity, so the application brings this."""
+
+
+async def _client(request: Request) -> Client:
+    agent = request.headers.get("user-agent", "")
+    return Client(
+        request.client.host if request.client else "",
+        "".join(letter for letter in agent[:200] if letter.isprintable()),
+    )
+
+
+async def _tokens(request: Request) -> Tokens:
+    tokens: Tokens = request.app.state.gate.tokens
+    return tokens
+
+
+async def _introduce(request: Request) -> Introduce:
+    introduce: Introduce = request.app.state.introduce
+    return introduce
+
+
+From = Annotated[Client, Depends(_client)]
+Issuer = Annotated[Tokens, Depends(_tokens)]
+Introducer = Annotated[Introduce, Depends(_introduce)]
+
+# --- Without a token -------------------------------------------------------------------------
+
+
+@router.post(
+    "/auth/register",
+    operation_id="register",
+    status_code=201,
+    responses=problems(404, 409, 422, 429),
+)
+def register(service: Served, introduce: Introducer, body: Registration) -> Profile:
+    """Register as an investor or a creator; a referrer is recorded with it."""
+    hashed = prepare_password(body.password.get_secret_value(), body.username)
+    with service.database.transaction() as tx:
+        now = business_now(tx)
+        user = create_user(tx, body.username, hashed, Role(body.role), now)
+        if body.referrer is not None:
+            introduce(tx, user.id, _referrer(tx, body.referrer).id, now)
+        return Profile.of(user)
+
+
+def _referrer(tx: Tx, username: str) -> User:
+    name = username.strip().lower()
+    found = find_user(tx, name) if name.isprintable() else None
+    if found is None or found.role not in CUSTOMERS or found.status is not UserStatus.ACTIVE:
+        raise CommendaError(
+            "unknown_referrer",
+            "No investor or creator has this name",
+            field="referrer",
+            value=username,
+            mend="correct it, or register without one",
+        )
+    return found
+
+
+@router.post("/auth/login", operation_id="login", responses=problems(401, 422, 429))
+def login(service: Served, tokens: Issuer, client: From, body: Credentials) -> SignedIn:
+    """Sign in. Where a second factor is set up, `totpCode` is needed beside the password."""
+    now = wall_now()
+    given = sign_in.Credentials(body.username, body.password.get_secret_value(), body.totp_code)
+    opened = sign_in.sign_in(service.database, service.keys, given, client, now)
+    return SignedIn.of(opened, tokens, now)
+
+
+@router.post("/auth/refresh", operation_id="refresh", responses=problems(401, 409, 422, 429))
+def refresh_tokens(service: Served, tokens: Issuer, body: RefreshToken) -> SignedIn:
+    """Exchange a refresh token for a new pair. Used again, it ends its session."""
+    now = wall_now()
+    with service.database.transaction() as tx:
+        outcome = refresh(tx, body.refresh_token.get_secret_value(), now)
+    if isinstance(outcome, CommendaError):  # raised after what it did is committed
+        raise outcome
+    return SignedIn.of(outcome, tokens, now)
+
+
+# --- One's own account -----------------------------------------------------------------------
+
+
+@router.post("/auth/logout", operation_id="logout", status_code=204, responses=GUARDED)
+def logout(service: Served, who: Own) -> None:
+    """End the present session; its access token is refused within a second."""
+    now = wall_now()
+    with service.database.transaction() as tx:
+        if who.session_id is not None and end_session(tx, who.session_id, "signed out", now):
+            _note_end(tx, who, who.session_id, "signed out", now)
+
+
+@router.get("/auth/me", operation_id="getMe", responses=GUARDED | problems(404))
+def me(service: Served, who: Own) -> Me:
+    """Who is asking, what they may do and whether a second factor is set up."""
+    with service.database.transaction() as tx:
+        profile = Profile.of(user_by_id(tx, who.user_id))
+    return Me(
+        **profile.model_dump(exclude={"permissions"}),
+        permissions=sorted(who.permissions),
+        session_id=who.session_id,
+        session_second_factor=who.second_factor,
+    )
+
+
+@router.post(
+    "/auth/password",
+    operation_id="changePassword",
+    status_code=204,
+    responses=GUARDED | problems(404),
+)
+def change_password(service: Served, who: Own, body: NewPassword) -> None:
+    """Change one's own password; all other sessions end."""
+    sign_in.change_password(
+        service.database,
+        who,
+        body.current.get_secret_value(),
+        body.new.get_secret_value(),
+        wall_now(),
+    )
+
+
+@router.post("/auth/totp", operation_id="setUpTotp", responses=GUARDED | problems(404, 409))
+def set_up_totp(service: Served, who: Own) -> TotpSetUp:
+    """Begin to set up a second factor; it counts once it is confirmed by a code."""
+    with service.database.transaction() as tx:
+        made = second_factor.begin(tx, service.keys, locked_user(tx, who.user_id), wall_now())
+    return TotpSetUp(secret=made.secret, otpauth_uri=made.uri)
+
+
+@router.post(
+    "/auth/totp/confirm", operation_id="confirmTotp", responses=GUARDED | problems(404, 409)
+)
+def confirm_totp(
+    service: Served, who: Own, tokens: Issuer, client: From, body: TotpCode
+) -> SignedIn:
+    """Confirm the second factor; the tokens are of a new session with it, the present one ends."""
+    now = wall_now()
+    opened = sign_in.confirm_second_factor(
+        service.database, service.keys, who, client, body.code, now
+    )
+    return SignedIn.of(opened, tokens, now)
+
+
+@router.delete(
+    "/auth/totp", operation_id="removeTotp", status_code=204, responses=GUARDED | problems(404)
+)
+def remove_totp(
+    service: Served,
+    who: Own,
+    code: Annotated[str, Query(pattern="^[0-9]{6}$", description="A present code; taken once.")],
+) -> None:
+    """Remove the second factor by one of its codes; all sessions end, the present one too."""
+    sign_in.remove_second_factor(service.database, service.keys, who, code, wall_now())
+
+
+@router.get("/auth/sessions", operation_id="listSessions", responses=GUARDED)
+def list_sessions(service: Served, who: Own) -> list[SessionView]:
+    """One's own sessions that have not ended, the latest first."""
+    with service.database.transaction() as tx:
+        found = sessions_of(tx, who.user_id, wall_now())
+    return [SessionView.of(one, who.session_id) for one in found]
+
+
+@router.delete(
+    "/auth/sessions/{session_id}",
+    operation_id="endSession",
+    status_code=204,
+    responses=GUARDED | problems(404),
+)
+def delete_session(service: Served, who: Own, session_id: UUID) -> None:
+    """End one of one's own sessions."""
+    now = wall_now()
+    with service.database.transaction() as tx:
+        if not end_session(tx, session_id, "ended by its owner", now, user=who.user_id):
+            raise CommendaError(
+                "unknown_session", "There is no such session", field="id", value=str(session_id)
+            )
+        _note_end(tx, who, session_id, "ended by its owner", now)
+
+
+def _note_end(tx: Tx, who: Principal, session: UUID, why: str, now: datetime) -> None:
+    note(tx, "session.ended", session, why, actor=who.actor, correlation_id=who.user_id, at=now)
+
+
+# --- Keys for programs -----------------------------------------------------------------------
+
+
+@router.get("/auth/api-keys", operation_id="listApiKeys", responses=GUARDED)
+def list_keys(service: Served, who: Own) -> list[KeyView]:
+    """One's own API keys that were not revoked, by name; never their secrets."""
+    with service.database.transaction() as tx:
+        return [KeyView.of(one) for one in keys_of(tx, who.user_id)]
+
+
+@router.post(
+    "/auth/api-keys",
+    operation_id="createApiKey",
+    status_code=201,
+    responses=GUARDED | problems(404, 409),
+)
+def make_key(service: Served, who: Own, body: NewKey) -> MadeKey:
+    """Make an API key with some of one's own permissions; its secret is shown this once."""
+    with service.database.transaction() as tx:
+        owner = locked_user(tx, who.user_id)
+        key, secret = create_key(
+            tx, owner, who, body.name, body.scopes, body.expires_at, wall_now()
+        )
+    return MadeKey.of(key, secret=secret)
+
+
+@router.delete(
+    "/auth/api-keys/{key_id}",
+    operation_id="revokeApiKey",
+    status_code=204,
+    responses=GUARDED | problems(404),
+)
+def delete_key(service: Served, who: Own, key_id: UUID) -> None:
+    """Revoke one of one's own API keys; it is refused within a second."""
+    with service.database.transaction() as tx:
+        revoke_key(tx, user_by_id(tx, who.user_id), key_id, wall_now())
+
+
+# --- Users, for administrators ---------------------------------------------------------------
+
+
+@router.get("/users", operation_id="listUsers", responses=GUARDED)
+def list_users(
+    service: Served,
+    _who: Admin,
+    role: Role | None = None,
+    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> UserPage:
+    """Users by name, of one role if given."""
+    after = _name_in(cursor) if cursor is not None else ""
+    with service.database.transaction() as tx:
+        rows = users(tx, role, after, limit + 1)
+    page = page_of(rows, limit, lambda one: [one.username])
+    return UserPage(items=[Profile.of(one) for one in page.items], next_cursor=page.next_cursor)
+
+
+def _name_in(cursor: str) -> str:
+    (name,) = decode_cursor(cursor, [str])
+    return str(name)
+
+
+@router.post(
+    "/users", operation_id="createUser", status_code=201, responses=GUARDED | problems(409)
+)
+def add_user(service: Served, who: Admin, body: NewUser) -> Profile:
+    """Create a user of any role, who signs in with this password and should change it."""
+    hashed = prepare_password(body.password.get_secret_value(), body.username)
+    with service.database.transaction() as tx:
+        return Profile.of(
+            create_user(tx, body.username, hashed, body.role, business_now(tx), actor=who.actor)
+        )
+
+
+@router.patch("/users/{user_id}", operation_id="changeUser", responses=GUARDED | problems(404, 409))
+def patch_user(service: Served, who: Admin, user_id: UUID, body: UserChange) -> Profile:
+    """Change another user's role, or disable or enable them; their sessions end."""
+    with service.database.transaction() as tx:
+        return Profile.of(change_user(tx, who, user_id, body.role, body.status, wall_now()))

@@ -1,0 +1,43 @@
+"""Steps that did not happen in their time, each raised once as an alert."""
+
+from __future__ import annotations
+
+from commenda.audit import Event, record
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.ledger import Author
+from commenda.managed.lifecycle import Milestones, State, overdue
+
+
+def alert_overdue(tx: Tx, author: Author) -> int:
+    """Record an alert for every deadline that a subscription has missed since; how many are new."""
+    rows = tx.execute(
+        "SELECT s.id, s.status, s.matures_at, s.liquidation_requested_at, s.liquidated_at,"
+        "  s.failure_reason,"
+        "  ARRAY(SELECT e.kind FROM audit_events e"
+        "   WHERE e.subject = s.id::text AND e.kind LIKE 'alert.%%')"
+        " FROM managed_subscriptions s"
+        " WHERE s.status IN ('ACTIVE', 'MATURED', 'LIQUIDATING', 'LIQUIDATED')"
+        "  AND s.matures_at <= %s",
+        (author.now,),
+    ).fetchall()
+    events = []
+    for subscription, status, matures, requested, liquidated, reason, raised in rows:
+        milestones = Milestones(State(status), matures, requested, liquidated)
+        for code in overdue(milestones, author.now):
+            kind = f"alert.{code}"
+            if kind not in raised:
+                events.append(
+                    Event(
+                        kind,
+                        str(subscription),
+                        ids.derive("managed", subscription),
+                        status,
+                        author.actor,
+                        author.rule_version,
+                        author.now,
+                        {"maturesAt": matures.isoformat(), "reason": reason},
+                    )
+                )
+    record(tx, events)
+    return len(events)

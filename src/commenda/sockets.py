@@ -1,0 +1,392 @@
+"""WebSockets: live bars, signals and alerts, pushed to whoever may see them.
+
+A socket is told, in this order: a `snapshot` of the latest, then each `update`; a `heartbeat` when
+its time has come; and after a moment in which something may have been missed, `gap` and a new
+snapshot. Every message carries a number, `seq`, that counts this connection's messages.
+
+Who is there is asked as soon as it connects: an access token or API key in the header
+Authorization, in Sec-WebSocket-Protocol as `bearer.<token>` (what a browser can do), or in a first
+message `{"type": "auth", "token": "…"}`. The same message with a newer token lengthens the session;
+a token that expires, or whose session ends, closes the socket.
+
+Nobody waits for a slow reader: each socket has a bounded inbox, and whoever lets it fill is
+dropped. Closing codes: 4400 not understood, 4401 not signed in, 4403 not permitted, 4404 unknown,
+4408 too slow, 1013 try again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from psycopg_pool import PoolTimeout
+from starlette.concurrency import run_in_threadpool
+
+from commenda.identity import Permission, Principal
+from commenda.identity.access import Gate, require
+from commenda.kit.bus import Bus, encode
+from commenda.kit.db import Database, Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.web import status_of
+from commenda.operations.live import Message, latest_alerts, latest_bars, latest_signals
+from commenda.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+router = APIRouter()
+
+PROTOCOL = "commenda"
+"""The subprotocol to offer beside `bearer.<token>`; it is the one that is answered."""
+HEARTBEAT = 15.0
+"""Seconds between heartbeats; each also asks whether the token still stands."""
+MOST_SOCKETS = 2_000
+MOST_OF_A_USER = 20
+INBOX = 256
+"""Messages that a reader may be behind."""
+TO_SIGN_IN = 5.0
+TO_TAKE_LEAVE = 5.0
+"""Seconds in which a slow reader can still be told why it is dropped."""
+LONGEST_REQUEST = 8_192
+
+_BEARER = "bearer."
+_CODES = {401: 4401, 403: 4403, 404: 4404}
+_AWAY = (psycopg.OperationalError, PoolTimeout)
+
+
+class _Closed(Exception):
+    """This socket is to be closed, and why."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(slots=True, eq=False)
+class Sockets:
+    """The open sockets of one API process, and how many there may be."""
+
+    bus: Bus
+    gate: Gate
+    database: Database
+    settings: Settings
+    heartbeat: float = HEARTBEAT
+    inbox: int = INBOX
+    most: int = MOST_SOCKETS
+    most_of_a_user: int = MOST_OF_A_USER
+    open: int = 0
+    opened: int = 0
+    sent: int = 0
+    closed: Counter[int] = field(default_factory=Counter)
+    """By closing code: those that the server ended. 4408 are the readers that were too slow."""
+    _of_user: Counter[UUID] = field(default_factory=Counter)
+    # A database that comes back must not meet every socket's questions at once.
+    _asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        if self.open >= self.most:
+            raise _Closed(1013, "this server has all the sockets it takes")
+        self.open += 1
+        self.opened += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+    @contextmanager
+    def seat_of(self, user: UUID) -> Iterator[None]:
+        if self._of_user[user] >= self.most_of_a_user:
+            raise _Closed(1013, "too many sockets of one user")
+        self._of_user[user] += 1
+        try:
+            yield
+        finally:
+            self._of_user[user] -= 1
+            if not self._of_user[user]:
+                del self._of_user[user]
+
+    async def principal(self, secret: str) -> Principal:
+        """Who a token or key speaks for now; code `not_authenticated`."""
+        async with self._asking:
+            return await self.gate.principal(f"Bearer {secret}", None)
+
+    async def read(self, latest: Callable[[Tx], list[Message]]) -> list[Message]:
+        def read() -> list[Message]:
+            with self.database.transaction() as tx:
+                return latest(tx)
+
+        async with self._asking:
+            return await run_in_threadpool(read)
+
+    async def close(self) -> None:
+        await self.bus.close()
+
+
+# --- What can be listened to -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    topic: str
+    permission: Permission
+    latest: Callable[[Tx], list[Message]]
+
+
+@router.websocket("/ws/market/{symbol}")
+async def market(websocket: WebSocket, symbol: str) -> None:
+    """Bars of an instrument, as they close."""
+    latest = partial(latest_bars, symbol=symbol)
+    await _serve(websocket, Channel(f"market:{symbol}", Permission.MARKET, latest))
+
+
+@router.websocket("/ws/strategy/{flow_id}")
+async def strategy(websocket: WebSocket, flow_id: str) -> None:
+    """Signals of a flow and the daily value of its creator's own book."""
+    try:
+        flow = UUID(flow_id)
+    except ValueError:
+        flow = UUID(int=0)  # which no flow has
+    latest = partial(latest_signals, flow_id=flow)
+    await _serve(websocket, Channel(f"strategy:{flow}", Permission.FLOWS, latest))
+
+
+@router.websocket("/ws/alerts")
+async def alerts(websocket: WebSocket) -> None:
+    """Whatever somebody of the staff should look at."""
+    await _serve(websocket, Channel("alerts", Permission.OVERVIEW, latest_alerts))
+
+
+# --- One socket ------------------------------------------------------------------------------
+
+
+async def _serve(websocket: WebSocket, channel: Channel) -> None:
+    sockets: Sockets = websocket.app.state.sockets
+    await websocket.accept(subprotocol=_answered(websocket))
+    try:
+        with sockets.seat():
+            _require_origin(websocket, sockets.settings)
+            secret = await _secret(websocket)
+            who = await sockets.principal(secret)
+            require(who, channel.permission, second_factor=False)
+            with sockets.seat_of(who.user_id):
+                await _Stream(sockets, websocket, channel, secret, who).run()
+    except WebSocketDisconnect:
+        return
+    except _Closed as closed:
+        code, reason = closed.code, closed.reason
+    except CommendaError as error:
+        code, reason = _CODES.get(status_of(error.code), 4400), error.message
+    except _AWAY as error:
+        _log.warning("a socket was closed, the database is away: %s", error)
+        code, reason = 1013, "the database cannot be reached"
+    except Exception:
+        _log.exception("a socket failed")
+        code, reason = 1011, "something failed that should not have"
+    sockets.closed[code] += 1
+    # A reader whose buffers are full cannot even be told: do not wait for ever.
+    with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
+        async with asyncio.timeout(TO_TAKE_LEAVE):
+            await websocket.close(code, reason)
+
+
+def _answered(websocket: WebSocket) -> str | None:
+    """The subprotocol to answer with: a browser that offered some wants one of them back."""
+    offered: list[str] = websocket.scope["subprotocols"]
+    return PROTOCOL if PROTOCOL in offered else next(iter(offered), None)
+
+
+def _require_origin(websocket: WebSocket, settings: Settings) -> None:
+    """A page of another host may not connect, unless it is named in the settings."""
+    origin = websocket.headers.get("origin")
+    if origin is None or origin in settings.cors_origins or "*" in settings.cors_origins:
+        return
+    if urlsplit(origin).netloc != websocket.headers.get("host"):
+        raise _Closed(4403, "this origin is not allowed")
+
+
+async def _secret(websocket: WebSocket) -> str:
+    """The token or key that a socket comes with, or sends first."""
+    scheme, _, credential = websocket.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credential:
+        return credential.strip()
+    if key := websocket.headers.get("x-api-key"):
+        return key.strip()
+    for protocol in websocket.scope["subprotocols"]:
+        if protocol.startswith(_BEARER):
+            return str(protocol.removeprefix(_BEARER))
+    try:
+        async with asyncio.timeout(TO_SIGN_IN):
+            return await _asked(websocket)
+    except TimeoutError:
+        raise _Closed(4401, "sign in first") from None
+
+
+async def _asked(websocket: WebSocket) -> str:
+    """The token of the next message, which must be an `auth`."""
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    text = message.get("text") or ""
+    with suppress(ValueError, RecursionError):
+        request = json.loads(text) if len(text) <= LONGEST_REQUEST else None
+        if isinstance(request, dict) and request.get("type") == "auth":
+            return str(request.get("token"))
+    raise _Closed(4400, 'send {"type": "auth", "token": "…"} or nothing')
+
+
+_GAP, _EXTENDED = object(), object()
+
+
+class _Stream:
+    """What one signed-in socket is sent."""
+
+    def __init__(
+        self,
+        sockets: Sockets,
+        websocket: WebSocket,
+        channel: Channel,
+        secret: str,
+        who: Principal,
+    ) -> None:
+        self.sockets = sockets
+        self.websocket = websocket
+        self.channel = channel
+        self.secret = secret
+        self.who = who
+        self.inbox: asyncio.Queue[object] = asyncio.Queue(sockets.inbox)
+        self.overrun = asyncio.Event()
+        self.told: frozenset[str] = frozenset()
+        self.seq = 0
+
+    async def run(self) -> None:
+        """Send and receive until either ends, or the reader falls behind."""
+        with self.sockets.bus.listen(self.channel.topic, self.deliver):
+            try:
+                async with asyncio.timeout(10):
+                    await self.sockets.bus.connected()
+            except TimeoutError:
+                raise _Closed(1013, "live messages cannot be reached") from None
+            sides = [
+                asyncio.create_task(side)
+                for side in (self.send(), self.receive(), self.overrun.wait())
+            ]
+            try:
+                await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
+                if self.overrun.is_set():
+                    raise _Closed(4408, "too slow")
+            finally:
+                for side in sides:
+                    side.cancel()
+                ended = await asyncio.gather(*sides, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+    def deliver(self, message: str | None) -> None:
+        """From the bus: never waits."""
+        if message is None:  # a snapshot will stand in for whatever is waiting
+            while not self.inbox.empty():
+                self.inbox.get_nowait()
+        try:
+            self.inbox.put_nowait(_GAP if message is None else message)
+        except asyncio.QueueFull:
+            self.overrun.set()
+
+    async def receive(self) -> None:
+        """A newer token, again and again, until the other side leaves."""
+        while True:
+            secret = await _asked(self.websocket)
+            who = await self.sockets.principal(secret)
+            if who.user_id != self.who.user_id:
+                raise _Closed(4403, "this socket is another user's")
+            require(who, self.channel.permission, second_factor=False)
+            self.secret = secret
+            try:
+                self.inbox.put_nowait(_EXTENDED)
+            except asyncio.QueueFull:
+                self.overrun.set()
+
+    async def send(self) -> None:
+        loop = asyncio.get_running_loop()
+        await self.send_snapshot()
+        beat_at = loop.time() + self.sockets.heartbeat
+        while True:
+            item: object = None
+            if loop.time() < beat_at:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(beat_at):
+                        item = await self.inbox.get()
+            if item is None:
+                await self.check()
+                await self.tell(f'"type":"heartbeat","at":"{datetime.now(UTC).isoformat()}"')
+                beat_at = loop.time() + self.sockets.heartbeat
+            elif item is _GAP:
+                await self.tell('"type":"gap"')
+                await self.send_snapshot()
+            elif item is _EXTENDED:
+                await self.tell('"type":"authenticated"')
+            elif item not in self.told:
+                await self.tell(f'"type":"update","topic":"{self.channel.topic}","data":{item}')
+
+    async def send_snapshot(self) -> None:
+        items = [encode(one) for one in await self.sockets.read(self.channel.latest)]
+        # News that came while this was read is in it already.
+        self.told = frozenset(items)
+        await self.tell(
+            f'"type":"snapshot","topic":"{self.channel.topic}","items":[{",".join(items)}]'
+        )
+
+    async def check(self) -> None:
+        """Whether the token still stands; a database that is away for a moment says nothing."""
+        try:
+            await self.sockets.principal(self.secret)
+        except _AWAY as error:
+            _log.warning("a socket's session could not be checked: %s", error)
+
+    async def tell(self, fields: str) -> None:
+        self.seq += 1
+        self.sockets.sent += 1
+        await self.websocket.send_text(f'{{"seq":{self.seq},{fields}}}')
+
+
+def sockets_of(gate: Gate, database: Database, settings: Settings, **limits: Any) -> Sockets:
+    """The sockets of an API process that works with these."""
+    return Sockets(Bus(settings, database), gate, database, settings, **limits)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketFigures(Collector):
+    """What /metrics says about a process's sockets."""
+
+    sockets: Sockets
+
+    def collect(self) -> Iterable[Metric]:
+        one = self.sockets
+        yield GaugeMetricFamily("commenda_sockets_open", "WebSockets now.", one.open)
+        yield CounterMetricFamily("commenda_sockets_opened", "WebSockets so far.", one.opened)
+        yield CounterMetricFamily(
+            "commenda_socket_messages", "Messages sent to WebSockets.", one.sent
+        )
+        closed = CounterMetricFamily(
+            "commenda_sockets_closed", "WebSockets that the server closed.", labels=["code"]
+        )
+        for code, count in sorted(one.closed.items()):
+            closed.add_metric([str(code)], count)
+        yield closed
+        yield CounterMetricFamily(
+            "commenda_live_gaps", "Moments in which live messages may be missing.", one.bus.gaps
+        )
