@@ -23,7 +23,7 @@ from commenda.copying import SIGNALS, Runners, copy_signal_workflow
 from commenda.demo import open_demo, people
 from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kernel import Costs
-from commenda.kit import clock, durable
+from commenda.kit import bus, clock, durable
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
@@ -83,7 +83,7 @@ def work_on(
     if settings.demo:
         demo = open_demo(database, secret, pace)
         jobs = (people(demo.scenario), *schedules(Runners(demo.costs)))
-        return work(database, demo.desk, jobs, chores(keys), stopping)
+        return _work_beside_relay(settings, database, demo.desk, jobs, keys, stopping)
     with database.transaction() as tx:
         mode = clock.mode(tx)
         if mode == "paced":
@@ -97,7 +97,27 @@ def work_on(
     # No market runs here yet: subscriptions are carried on, and nothing trades.
     feed = CandleFeed([], interval=60)
     desk = Desk(PaperVenue(database, feed), feed, secret)
-    return work(database, desk, schedules(Runners(Costs())), chores(keys), stopping)
+    jobs = schedules(Runners(Costs()))
+    return _work_beside_relay(settings, database, desk, jobs, keys, stopping)
+
+
+def _work_beside_relay(
+    settings: Settings,
+    database: Database,
+    desk: Desk,
+    jobs: Sequence[Schedule],
+    keys: Keys,
+    stopping: threading.Event,
+) -> bool:
+    relay = threading.Thread(
+        target=bus.relay, args=(settings, database, stopping), name="commenda-relay", daemon=True
+    )
+    relay.start()
+    try:
+        return work(database, desk, jobs, chores(keys), stopping)
+    finally:
+        stopping.set()
+        relay.join(5)
 
 
 def work(

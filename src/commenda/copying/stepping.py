@@ -1,4 +1,4 @@
-"""A living operation's strategies: every active flow is handed the bars that have closed.
+"""A living operation's strategies: every open flow is handed the bars that have closed.
 
 One transaction takes a bar to all flows: their states, the signals of stops that fired and the
 workflows that will copy them are stored together, so a bar is taken once whatever is killed. New
@@ -46,15 +46,17 @@ class Runners:
 
 
 def step_flows(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Published) -> int:
-    """Hand every active flow the bars that closed by `now`; how many signals were published.
+    """Hand every open flow the bars that closed by `now`; how many signals were published.
 
     A flow that is behind by more than one bar (the workers were down) steps through all of them,
     and trades only where it has come to: a stop or target of the past cannot be traded any more.
+    A paused flow goes on deciding: its stops protect whoever holds something, and its latest
+    target waits until it is resumed.
     """
     open_ts = int(now.timestamp())
     runners_now, signals = [], 0
     traded = [one.id for one in desk.feed.instruments]
-    for flow, last_bar in _active_flows(tx, traded):
+    for flow, last_bar in _open_flows(tx, traded):
         runner = runners.of(tx, flow, last_bar)
         moves = _take(runner, desk, open_ts)
         if not moves:
@@ -63,7 +65,7 @@ def step_flows(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Publis
         stop, target = _come_to(moves)
         if stop is not None:
             signals += _publish(tx, desk, flow, now, "stop", Decimal(0), stop, tell)
-        if target is not None:
+        if stop is not None or target is not None:
             tx.execute(
                 "UPDATE shared_flows SET pending_target = %s WHERE id = %s", (target, flow.id)
             )
@@ -72,10 +74,10 @@ def step_flows(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Publis
 
 
 def publish_targets(tx: Tx, desk: Desk, now: datetime, tell: Published) -> int:
-    """Publish the targets that wait for this open; how many."""
+    """Publish the targets of active flows that wait for this open; how many."""
     rows = tx.execute(
         "UPDATE shared_flows f SET pending_target = NULL FROM shared_flows old"
-        " WHERE f.id = old.id AND old.pending_target IS NOT NULL"
+        " WHERE f.id = old.id AND old.pending_target IS NOT NULL AND f.status = 'active'"
         " RETURNING f.id, old.pending_target"
     ).fetchall()
     targets: dict[UUID, Decimal] = dict(rows)
@@ -164,10 +166,10 @@ _SELECT: LiteralString = (
 )
 
 
-def _active_flows(tx: Tx, instruments: list[int]) -> list[tuple[Flow, datetime | None]]:
-    """Active flows of some instruments, locked in id order, and the last bar each has taken."""
+def _open_flows(tx: Tx, instruments: list[int]) -> list[tuple[Flow, datetime | None]]:
+    """Flows of some instruments that are not closed, locked in id order, and their last bar."""
     rows = tx.execute(
-        _SELECT + "WHERE status = 'active' AND is_active AND instrument_id = ANY (%s)"
+        _SELECT + "WHERE status <> 'closed' AND instrument_id = ANY (%s)"
         " ORDER BY id FOR NO KEY UPDATE",
         (instruments,),
     ).fetchall()

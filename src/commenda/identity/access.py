@@ -60,7 +60,11 @@ class Gate:
                 remembered = await run_in_threadpool(self._look_up, secret)
             return remembered
         principal = self.tokens.read(secret)
-        if time.monotonic() - self._read_at > self.refresh_seconds:
+        age = time.monotonic() - self._read_at
+        if age > 2 * self.refresh_seconds:
+            await run_in_threadpool(self._read_ended)
+        elif age > self.refresh_seconds and not self._reading.locked():
+            # One request reads for all; the others go by what is known for another second at most.
             await run_in_threadpool(self._read_ended)
         if principal.session_id in self._ended:
             raise _stranger("This session has ended")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -16,11 +17,19 @@ _ALGORITHM = "HS256"
 _ISSUER = "commenda"
 
 
+_MOST_REMEMBERED = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Issues and reads access tokens under one key. Lifetimes are wall time."""
+    """Issues and reads access tokens under one key. Lifetimes are wall time.
+
+    A token that was found good is remembered until it expires: checking it takes a tenth of a
+    short request's time.
+    """
 
     key: bytes = field(repr=False)
+    _good: dict[str, tuple[float, Principal]] = field(default_factory=dict, repr=False)
 
     def issue(
         self, user_id: UUID, role: Role, session_id: UUID, second_factor: bool, now: datetime
@@ -41,6 +50,16 @@ class Tokens:
 
     def read(self, token: str) -> Principal:
         """Who a token speaks for; code `not_authenticated` for one that is false or too old."""
+        known = self._good.get(token)
+        if known is not None and time.time() < known[0]:
+            return known[1]
+        expires, principal = self._decode(token)
+        if len(self._good) >= _MOST_REMEMBERED:
+            self._good.clear()
+        self._good[token] = expires, principal
+        return principal
+
+    def _decode(self, token: str) -> tuple[float, Principal]:
         try:
             claims = jwt.decode(
                 token,
@@ -50,13 +69,14 @@ class Tokens:
                 options={"require": ["exp", "sub", "sid", "role", "mfa"]},
             )
             role = Role(claims["role"])
-            return Principal(
+            principal = Principal(
                 UUID(claims["sub"]),
                 role,
                 PERMISSIONS[role],
                 UUID(claims["sid"]),
                 bool(claims["mfa"]),
             )
+            return float(claims["exp"]), principal
         except (jwt.InvalidTokenError, ValueError) as error:
             raise CommendaError(
                 "not_authenticated",

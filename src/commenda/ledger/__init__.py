@@ -32,6 +32,7 @@ settlement                scope − for each leg; fee:management, fee:profit_sha
                           creator, fee:platform, referral_pending for each level, wallet +;
                           a shortfall comes out of insurance
 referral release          referral_pending −, wallet +
+a copy is left            scope −, wallet +; a shortfall comes out of insurance
 ========================  ======================================================================
 
 The realised profit of a position is a reading, not an entry: cash plus quantity times mark.

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from commenda import copying
 from commenda.copying import Runners
-from commenda.kit import bus, clock, durable
+from commenda.kit import clock, durable
 from commenda.kit.db import Tx
 from commenda.managed import (
     activate_due,
@@ -32,6 +32,7 @@ from commenda.managed import (
     sweep_matured,
 )
 from commenda.market import write_bars, write_marks
+from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
 from commenda.operations.schedules import Interrupted, Operation, Schedule
 from commenda.referrals import release_due
@@ -54,10 +55,12 @@ def schedules(runners: Runners) -> tuple[Schedule, ...]:
         Schedule("margins", guard, hour),
         Schedule("exits", repeat_exits, hour),
         Schedule("subscriptions", carry_subscriptions),
+        Schedule("leaving", close_copies),
         Schedule("targets", strategies.publish_targets),
         Schedule("overdue", raise_overdue, hour),
         Schedule("approvals", expire_requests, hour),
         Schedule("nav", value_books, day),
+        Schedule("flows", measure_flows, timedelta(hours=4)),
         Schedule("scores", score, day),
         Schedule("referrals", release_referrals, day),
     )
@@ -81,21 +84,7 @@ def publish_market(operation: Operation, now: datetime) -> None:
             tx, [(one, feed.mark_at(one.id, int(now.timestamp()))) for one in feed.instruments]
         )
         for instrument, bar in closed:
-            bus.publish(
-                tx,
-                f"market:{instrument.symbol}",
-                {
-                    "type": "bar",
-                    "symbol": instrument.symbol,
-                    "ts": bar.ts,
-                    "interval": feed.interval,
-                    "open": bar.open,
-                    "high": bar.high,
-                    "low": bar.low,
-                    "close": bar.close,
-                    "volume": bar.volume,
-                },
-            )
+            live.bar_closed(tx, instrument.symbol, feed.interval, bar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +97,7 @@ class _Strategies:
         wait_for_copies(operation, now)
         try:
             with operation.database.transaction() as tx:
-                copying.step_flows(tx, operation.desk, self.runners, now, _tell)
+                copying.step_flows(tx, operation.desk, self.runners, now, live.signal_published)
         except BaseException:
             self.runners.forget()
             raise
@@ -116,7 +105,7 @@ class _Strategies:
 
     def publish_targets(self, operation: Operation, now: datetime) -> None:
         with operation.database.transaction() as tx:
-            copying.publish_targets(tx, operation.desk, now, _tell)
+            copying.publish_targets(tx, operation.desk, now, live.signal_published)
         wait_for_copies(operation, now)
 
 
@@ -141,7 +130,7 @@ def repeat_exits(operation: Operation, now: datetime) -> None:
     """Ask again for exits that the venue refused or filled in part."""
     with operation.database.transaction() as tx:
         flows = copying.unfinished_exits(tx)
-        copying.repeat_exits(tx, operation.desk, now, flows, _tell)
+        copying.repeat_exits(tx, operation.desk, now, flows, live.signal_published)
     wait_for_copies(operation, now)
 
 
@@ -161,6 +150,12 @@ def carry_subscriptions(operation: Operation, now: datetime) -> None:
     carry_out_transfers(database, desk.venue, author)
 
 
+def close_copies(operation: Operation, now: datetime) -> None:
+    """Close the books of those who leave a flow, and bring their cash back."""
+    if copying.close_due(operation.database, operation.desk, operation.author(now)):
+        carry_out_transfers(operation.database, operation.desk.venue, operation.author(now))
+
+
 def raise_overdue(operation: Operation, now: datetime) -> None:
     with operation.database.transaction() as tx:
         alert_overdue(tx, operation.author(now))
@@ -174,6 +169,12 @@ def expire_requests(operation: Operation, now: datetime) -> None:
 def value_books(operation: Operation, now: datetime) -> None:
     with operation.database.transaction() as tx:
         record_nav(tx, now, operation.desk.marks(now))
+        live.nav_recorded(tx, now)
+
+
+def measure_flows(operation: Operation, now: datetime) -> None:
+    with operation.database.transaction() as tx:
+        copying.update_flow_stats(tx, now)
 
 
 def score(operation: Operation, now: datetime) -> None:
@@ -206,28 +207,3 @@ def wait_for_copies(operation: Operation, now: datetime) -> None:
 
 def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
     return [one for one in signal_ids if not durable.pending(tx, copying.workflow_of(one))]
-
-
-def _tell(tx: Tx, signal_id: UUID) -> None:
-    """Tell who listens to a strategy of its new signal."""
-    row = tx.execute(
-        "SELECT s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price, s.created_at"
-        " FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id WHERE s.id = %s",
-        (signal_id,),
-    ).fetchone()
-    assert row is not None, "told of a signal that was just stored"
-    flow_id, symbol, kind, target, price, at = row
-    bus.publish(
-        tx,
-        f"strategy:{flow_id}",
-        {
-            "type": "signal",
-            "signalId": str(signal_id),
-            "flowId": str(flow_id),
-            "symbol": symbol,
-            "signalType": kind,
-            "target": f"{target.normalize():f}",
-            "referencePrice": f"{price.normalize():f}",
-            "createdAt": at.isoformat(),
-        },
-    )

@@ -10,6 +10,7 @@ The form is the same so that a reader can drop news that a snapshot already had.
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from commenda import audit
 from commenda.kit import bus
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.market import Bar
 
 Message = dict[str, Any]
 
@@ -41,20 +43,7 @@ def latest_bars(tx: Tx, symbol: str) -> list[Message]:
         " FROM market_bars WHERE instrument_id = %s ORDER BY ts DESC LIMIT %s",
         (row[0], _BARS),
     ).fetchall()
-    return [
-        {
-            "type": "bar",
-            "symbol": symbol,
-            "ts": ts,
-            "interval": interval,
-            "open": first,
-            "high": high,
-            "low": low,
-            "close": close,
-            "volume": volume,
-        }
-        for ts, interval, first, high, low, close, volume in reversed(bars)
-    ]
+    return [_bar(symbol, interval, Bar(ts, *prices)) for ts, interval, *prices in reversed(bars)]
 
 
 def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
@@ -82,6 +71,11 @@ def latest_alerts(tx: Tx) -> list[Message]:
     return audit.latest_alerts(tx, _ALERTS)[::-1]
 
 
+def bar_closed(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:
+    """Tell who listens to an instrument of a bar that has closed."""
+    bus.publish(tx, f"market:{symbol}", _bar(symbol, interval, bar))
+
+
 def signal_published(tx: Tx, signal_id: UUID) -> None:
     """Tell who listens to a flow of its new signal."""
     row = tx.execute(
@@ -104,6 +98,10 @@ def nav_recorded(tx: Tx, at: datetime) -> None:
         (at,),
     ).fetchall():
         bus.publish(tx, f"strategy:{row[0]}", _value(*row))
+
+
+def _bar(symbol: str, interval: int, bar: Bar) -> Message:
+    return {"type": "bar", "symbol": symbol, "interval": interval, **asdict(bar)}
 
 
 def _signal(

@@ -58,6 +58,13 @@ CREATE TABLE market_marks (
 ALTER TABLE shared_flows ADD COLUMN pending_target numeric(38,18);
 CREATE INDEX trading_signals_open ON trading_signals (created_at) WHERE status <> 'processed';
 
+-- What the overview reads: a day's books, the latest settlements and alerts.
+CREATE INDEX nav_history_by_day ON nav_history (at, scope_id) INCLUDE (capital, nav)
+    WHERE leg_id IS NULL;
+CREATE INDEX settlements_by_time ON settlements (settled_at DESC, subscription_id);
+CREATE INDEX audit_events_alerts ON audit_events (happened_at DESC, id DESC)
+    WHERE kind LIKE 'alert.%' OR kind = 'liquidation.failed';
+
 -- The demo's market and people: what they were drawn from.
 CREATE TABLE demo_operation (
     single   boolean PRIMARY KEY DEFAULT true CHECK (single),
