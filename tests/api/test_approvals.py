@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
@@ -86,11 +86,11 @@ def asked(db: Database, subject: str = "till-1", kind: str = "till.open") -> UUI
         ).id
 
 
-def approve(client: TestClient, approval: UUID, headers: dict[str, str]) -> httpx.Response:
+def approve(client: TestClient, approval: UUID, headers: dict[str, str]) -> httpx2.Response:
     return client.post(f"{API}/approvals/{approval}/approve", headers=headers)
 
 
-def reject(client: TestClient, approval: UUID, headers: dict[str, str]) -> httpx.Response:
+def reject(client: TestClient, approval: UUID, headers: dict[str, str]) -> httpx2.Response:
     return client.post(
         f"{API}/approvals/{approval}/reject", headers=headers, json={"reason": "the wrong drawer"}
     )

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import psycopg
 import pyotp
 import pytest
@@ -59,12 +59,12 @@ def wall(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> Wall:
     return made
 
 
-def register(client: TestClient, name: str = "ada", **more: object) -> httpx.Response:
+def register(client: TestClient, name: str = "ada", **more: object) -> httpx2.Response:
     body = {"username": name, "password": PASSWORD} | more
     return client.post(f"{API}/auth/register", json=body)
 
 
-def login(client: TestClient, name: str = "ada", **more: object) -> httpx.Response:
+def login(client: TestClient, name: str = "ada", **more: object) -> httpx2.Response:
     body = {"username": name, "password": PASSWORD} | more
     return client.post(f"{API}/auth/login", json=body)
 
@@ -82,7 +82,7 @@ def bearer(signed: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {signed['accessToken']}"}
 
 
-def refresh(client: TestClient, token: str) -> httpx.Response:
+def refresh(client: TestClient, token: str) -> httpx2.Response:
     return client.post(f"{API}/auth/refresh", json={"refreshToken": token})
 
 

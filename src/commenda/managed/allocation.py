@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Context, Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -321,13 +322,23 @@ def _alerts(chosen: int, policy: Policy) -> tuple[str, ...]:
     return few + (("more_creators_drawn",) if chosen > policy.k else ())
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """JSON types; a dataclass becomes an object with names in camelCase."""
-    if is_dataclass(value):
-        return {_camel(f.name): _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, tuple):
+    kind = type(value)
+    if kind is Decimal or kind is UUID:
+        return str(value)
+    if kind is tuple:
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Decimal | UUID) else value
+    names = _names(kind)  # type: ignore[arg-type]  # a class is hashable whatever it is of
+    return {wire: _plain(getattr(value, name)) for name, wire in names} if names else value
+
+
+@cache
+def _names(kind: type) -> tuple[tuple[str, str], ...]:
+    """A dataclass's fields and how they are called in JSON; empty for any other type."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple((field.name, _camel(field.name)) for field in fields(kind))
 
 
 def _camel(name: str) -> str:

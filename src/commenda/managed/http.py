@@ -219,12 +219,12 @@ def list_subscriptions(
 )
 def subscription(service: Served, who: Holder, subscription_id: UUID) -> Response:
     """One subscription: state, dates, creators, value against expectation, settlement."""
-    with service.database.transaction() as tx:
+    with service.database.read() as tx:
         held = queries.subscription_of(tx, subscription_id, _owner(who))
         if held is None:
             raise _unknown(subscription_id)
         traders = queries.traders_of(tx, subscription_id)
-        return sent(answers.as_detail(held, traders, business_now(tx)))
+    return sent(answers.as_detail(held, traders, held.now))
 
 
 @router.post(

@@ -63,6 +63,8 @@ class Held:
     expected_gain: Decimal | None
     deviation_rate: Decimal | None
     deviation_level: str | None
+    now: datetime
+    """The business time at which it was read."""
 
 
 _HELD: LiteralString = (
@@ -74,7 +76,8 @@ _HELD: LiteralString = (
     " a.created_at AS allocated_at, e.annual_return, e.warning_percent, e.alert_percent,"
     " e.valid_from AS expected_from, t.equity, t.management_fee, t.hurdle, t.profit_share,"
     " t.to_creators, t.to_platform, t.to_referrers, t.to_wallet, t.shortfall, t.days,"
-    " t.expected_gain, t.deviation_rate, t.deviation_level"
+    " t.expected_gain, t.deviation_rate, t.deviation_level,"
+    " business_now() AS now"
     " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
     " JOIN principal_reservations r ON r.subscription_id = s.id"
     " JOIN allocation_snapshots a ON a.subscription_id = s.id"

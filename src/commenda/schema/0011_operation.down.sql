@@ -1,3 +1,4 @@
+DROP FUNCTION business_now;
 DROP INDEX audit_events_alerts, settlements_by_time, nav_history_by_day;
 DROP INDEX trading_signals_open;
 ALTER TABLE shared_flows DROP COLUMN pending_target;

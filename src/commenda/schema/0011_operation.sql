@@ -9,6 +9,11 @@ ALTER TABLE business_clock
     ADD COLUMN advanced_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ADD CONSTRAINT only_paced_has_a_pace CHECK ((mode = 'paced') = (pace IS NOT NULL));
 
+-- What time the business has: wall time, or what its clock was moved to.
+CREATE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql STABLE
+RETURN coalesce((SELECT CASE mode WHEN 'wall' THEN clock_timestamp() ELSE now_at END
+                 FROM business_clock), clock_timestamp());
+
 -- The tick that was begun and not finished, and which of its jobs are done.
 CREATE TABLE open_tick (
     single    boolean PRIMARY KEY DEFAULT true CHECK (single),
