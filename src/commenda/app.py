@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import psycopg
 from fastapi import APIRouter, FastAPI, Request
@@ -72,6 +73,10 @@ THREADS = 4
 """Threads that answer requests. They wait for PostgreSQL most of the time; more of them only take
 the interpreter from each other (measured: 8 treble the p99 of short reads, and answer no more)."""
 
+PASSWORD_THREADS = 2
+"""Threads beside those that hold passwords against their hashes: anybody may ask for that, and a
+queue of sign-ins must keep nobody else waiting."""
+
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The application. A `database` that is given is the caller's to close."""
@@ -82,6 +87,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         if opened is None:
             opened = await run_in_threadpool(Database.open, settings)
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        app.state.password_threads = anyio.CapacityLimiter(PASSWORD_THREADS)
         gc.collect()
         gc.freeze()  # what was imported stays: no collection need look at it again
         try:
@@ -237,14 +243,18 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
     )
 
 
-_UNSHOWN = frozenset({"password", "current", "new", "refreshToken", "totpCode", "code"})
+_UNSHOWN = frozenset(
+    {"password", "current", "new", "refreshToken", "refresh_token", "totpCode", "totp_code", "code"}
+)
 """What is not sent back to whoever mistyped it: it would end up in a log or a ticket."""
 
 
 def _shown(wrong: Mapping[str, Any], field: str) -> str | None:
-    # A missing field comes with the whole body, an unknown one may be a misspelt password.
+    # A missing field comes with the whole body, as does a body that is no object at all; an unknown
+    # field may be a misspelt password.
     value = wrong.get("input")
-    if value is None or wrong["type"] in ("missing", "extra_forbidden") or field in _UNSHOWN:
+    whole = wrong["type"] == "missing" or len(wrong["loc"]) == 1
+    if value is None or whole or wrong["type"] == "extra_forbidden" or field in _UNSHOWN:
         return None
     return _printable(value)
 

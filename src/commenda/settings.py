@@ -41,7 +41,8 @@ class Settings:
     require_second_factor: bool = True
     """For everything that moves money out, changes terms or decides for others."""
     large_withdrawal: Decimal = Decimal(10_000)
-    """From this amount on, a withdrawal waits for a second person."""
+    """From this amount on, a withdrawal waits for a second person; what was paid to the same user
+    without one in the 24 hours before is counted with it."""
     demo: bool = False
     """A living demo: simulated market and people, published sign-ins."""
     log_level: str = "INFO"

@@ -354,7 +354,8 @@ def withdraw(world: World, owner: Owner, amount: int, *, at_once: bool) -> None:
     who = Principal(owner.id, Role.INVESTOR, PERMISSIONS[Role.INVESTOR], None, True)
     order = Order(Direction.WITHDRAWAL, D(amount), ASSET, None, str(amount))
     with world.database.transaction() as tx:
-        assert request_funding(tx, who, order, world.now, at_once=at_once)
+        large = D(10_000 if at_once else 0)
+        assert request_funding(tx, who, order, world.now, paper=True, large=large)
 
 
 @pytest.fixture

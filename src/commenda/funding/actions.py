@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -25,6 +25,9 @@ from commenda.ledger import (
     open_accounts,
     post,
 )
+
+DAY = timedelta(hours=24)
+"""Of business time: what a user took out within it counts towards a large withdrawal."""
 
 
 def deposit(
@@ -67,11 +70,13 @@ def deposit(
 
 
 def request_funding(
-    tx: Tx, principal: Principal, order: Order, now: datetime, *, at_once: bool
+    tx: Tx, principal: Principal, order: Order, now: datetime, *, paper: bool, large: Decimal
 ) -> Funding | None:
     """Carry out a request at once, or ask a second person; None where the wallet lacks the money.
 
-    A reference that was used before answers with the request it stands for; code
+    A deposit is credited at once on `paper`. A withdrawal is paid at once while it stays below
+    `large`, together with what was paid at once in the 24 hours before: many small ones are a large
+    one. A reference that was used before answers with the request it stands for; code
     `reference_conflict` where that was another.
     """
     _positive(order.amount, order.asset)
@@ -83,6 +88,11 @@ def request_funding(
     if known is not None:
         return _same(known, order)
     author = Author(principal.actor, RULES, now)
+    if order.direction is Direction.DEPOSIT:
+        at_once = paper
+    else:
+        before = queries.paid_at_once(tx, principal.user_id, order.asset, now - DAY)
+        at_once = before + order.amount < large
     if not _begin(tx, author, principal.user_id, request_id, order, at_once=at_once):
         return None
     approval_id = None if at_once else _ask(tx, principal, request_id, order, now)

@@ -26,7 +26,6 @@ from commenda.kit.web import (
     Body,
     IdempotencyKey,
     Served,
-    Service,
     answer_once,
     problems,
     refused,
@@ -102,16 +101,13 @@ def request_participation(
         now = business_now(tx)
 
         def act() -> Answer:
-            funding = request_funding(tx, who, order, now, at_once=_at_once(service, order))
+            settings = service.settings
+            funding = request_funding(
+                tx, who, order, now, paper=settings.paper_funding, large=settings.large_withdrawal
+            )
             return _funded(funding, now)
 
         return answer_once(tx, "funding", str(who.user_id), key, body, now, act)
-
-
-def _at_once(service: Service, order: Order) -> bool:
-    if order.direction is Direction.DEPOSIT:
-        return service.settings.paper_funding
-    return order.amount < service.settings.large_withdrawal
 
 
 def _funded(funding: Funding | None, now: datetime) -> Answer:

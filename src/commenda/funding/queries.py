@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
@@ -33,6 +34,18 @@ def requests_of(tx: Tx, user: UUID, before: int | None, limit: int) -> list[Fund
             " ORDER BY sequence DESC LIMIT %(limit)s",
             {"user": user, "before": before, "limit": limit},
         ).fetchall()
+
+
+def paid_at_once(tx: Tx, user: UUID, asset: str, since: datetime) -> Decimal:
+    """What a user has taken out after a time without a second person."""
+    row = tx.execute(
+        "SELECT coalesce(sum(amount), 0) FROM funding_requests WHERE user_id = %s AND asset = %s"
+        " AND direction = 'withdrawal' AND approval_id IS NULL AND created_at > %s",
+        (user, asset, since),
+    ).fetchone()
+    assert row is not None
+    paid: Decimal = row[0]
+    return paid
 
 
 def insert(

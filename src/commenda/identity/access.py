@@ -49,9 +49,9 @@ class Gate:
         """Who sent these headers; code `not_authenticated`."""
         scheme, _, credential = (authorization or "").partition(" ")
         if scheme.lower() == "bearer" and credential:
-            secret = credential.strip()
+            secret = credential.strip(" ")
         elif api_key:
-            secret = api_key.strip()
+            secret = api_key.strip(" ")
         else:
             raise _stranger("Sign in first")
         if secret.startswith(KEY_PREFIX):
@@ -71,14 +71,17 @@ class Gate:
         return principal
 
     def _read_ended(self) -> None:
-        """Read which sessions ended while their access tokens may still live."""
+        """Read which sessions ended while their access tokens may still live.
+
+        Twice as long, because the clocks of two machines need not agree.
+        """
         with self._reading:
             if time.monotonic() - self._read_at <= self.refresh_seconds:
                 return
             with self.database.transaction() as tx:
                 rows = tx.execute(
                     "SELECT id FROM sessions WHERE ended_at > clock_timestamp() - %s",
-                    (ACCESS_LIFETIME,),
+                    (2 * ACCESS_LIFETIME,),
                 ).fetchall()
             self._ended = frozenset(row[0] for row in rows)
             self._read_at = time.monotonic()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Query, Request
 
 from commenda.identity import second_factor, sign_in
@@ -50,6 +51,7 @@ router = APIRouter(tags=["identity"])
 Own = Annotated[Principal, may(Permission.ACCOUNT)]
 Admin = Annotated[Principal, may(Permission.USERS)]
 
+T = TypeVar("T")
 Introduce = Callable[[Tx, UUID, UUID, datetime], None]
 """Records (user, referrer). Referrals stand above identity, so the application brings this."""
 
@@ -72,6 +74,11 @@ async def _introduce(request: Request) -> Introduce:
     return introduce
 
 
+async def _apart(request: Request, act: Callable[[], T]) -> T:
+    """Run what holds a password against its hash on one of the few threads that are for it."""
+    return await anyio.to_thread.run_sync(act, limiter=request.app.state.password_threads)
+
+
 From = Annotated[Client, Depends(_client)]
 Issuer = Annotated[Tokens, Depends(_tokens)]
 Introducer = Annotated[Introduce, Depends(_introduce)]
@@ -85,15 +92,21 @@ Introducer = Annotated[Introduce, Depends(_introduce)]
     status_code=201,
     responses=problems(404, 409, 422, 429),
 )
-def register(service: Served, introduce: Introducer, body: Registration) -> Profile:
+async def register(
+    request: Request, service: Served, introduce: Introducer, body: Registration
+) -> Profile:
     """Register as an investor or a creator; a referrer is recorded with it."""
-    hashed = prepare_password(body.password.get_secret_value(), body.username)
-    with service.database.transaction() as tx:
-        now = business_now(tx)
-        user = create_user(tx, body.username, hashed, Role(body.role), now)
-        if body.referrer is not None:
-            introduce(tx, user.id, _referrer(tx, body.referrer).id, now)
-        return Profile.of(user)
+
+    def act() -> Profile:
+        hashed = prepare_password(body.password.get_secret_value(), body.username)
+        with service.database.transaction() as tx:
+            now = business_now(tx)
+            user = create_user(tx, body.username, hashed, Role(body.role), now)
+            if body.referrer is not None:
+                introduce(tx, user.id, _referrer(tx, body.referrer).id, now)
+            return Profile.of(user)
+
+    return await _apart(request, act)
 
 
 def _referrer(tx: Tx, username: str) -> User:
@@ -111,12 +124,18 @@ def _referrer(tx: Tx, username: str) -> User:
 
 
 @router.post("/auth/login", operation_id="login", responses=problems(401, 422, 429))
-def login(service: Served, tokens: Issuer, client: From, body: Credentials) -> SignedIn:
+async def login(
+    request: Request, service: Served, tokens: Issuer, client: From, body: Credentials
+) -> SignedIn:
     """Sign in. Where a second factor is set up, `totpCode` is needed beside the password."""
-    now = wall_now()
     given = sign_in.Credentials(body.username, body.password.get_secret_value(), body.totp_code)
-    opened = sign_in.sign_in(service.database, service.keys, given, client, now)
-    return SignedIn.of(opened, tokens, now)
+
+    def act() -> SignedIn:
+        now = wall_now()
+        opened = sign_in.sign_in(service.database, service.keys, given, client, now)
+        return SignedIn.of(opened, tokens, now)
+
+    return await _apart(request, act)
 
 
 @router.post("/auth/refresh", operation_id="refresh", responses=problems(401, 409, 422, 429))
@@ -161,14 +180,14 @@ def me(service: Served, who: Own) -> Me:
     status_code=204,
     responses=GUARDED | problems(404),
 )
-def change_password(service: Served, who: Own, body: NewPassword) -> None:
+async def change_password(
+    request: Request, service: Served, who: Own, body: NewPassword
+) -> None:
     """Change one's own password; all other sessions end."""
-    sign_in.change_password(
-        service.database,
-        who,
-        body.current.get_secret_value(),
-        body.new.get_secret_value(),
-        wall_now(),
+    current, new = body.current.get_secret_value(), body.new.get_secret_value()
+    await _apart(
+        request,
+        lambda: sign_in.change_password(service.database, who, current, new, wall_now()),
     )
 
 

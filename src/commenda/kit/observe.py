@@ -140,11 +140,14 @@ class Observe:
             return
         credential, length, given = _read(scope)
         if credential is not None and self.limit is not None:  # not kept in memory as it is
-            credential = hashlib.blake2b(credential.strip(), digest_size=16).digest()
+            credential = hashlib.blake2b(credential, digest_size=16).digest()
         token = request_id.set(given or os.urandom(12).hex())
         try:
             if scope["type"] == "websocket":
-                await self.app(scope, receive, send)
+                if self._wait(scope, None):  # by its address: who it is, is asked later
+                    await send({"type": "websocket.close", "code": 1013})
+                else:
+                    await self.app(scope, receive, send)
             else:
                 await self._answer(scope, receive, send, credential, length)
         finally:
@@ -196,10 +199,7 @@ class Observe:
                 value=length,
                 headers={"Connection": "close"},
             )
-        if self.limit is None or scope["path"] in EXEMPT:
-            return None
-        client = scope.get("client")
-        wait = self.limit.wait(credential, client[0] if client else "")
+        wait = 0.0 if scope["path"] in EXEMPT else self._wait(scope, credential)
         if not wait:
             return None
         return problem(
@@ -209,6 +209,13 @@ class Observe:
             mend="wait as long as Retry-After says",
             headers={"Retry-After": str(int(wait) + 1)},
         )
+
+    def _wait(self, scope: Scope, credential: bytes | None) -> float:
+        """0, or in how many seconds this may be asked again."""
+        if self.limit is None:
+            return 0.0
+        client = scope.get("client")
+        return self.limit.wait(credential, client[0] if client else "")
 
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
         """Count the request, and log it if it changed something or went wrong."""
@@ -277,7 +284,7 @@ def _read(scope: Scope) -> tuple[bytes | None, int, str]:
     credential, length, given = None, 0, ""
     for name, value in scope["headers"]:
         if name == b"authorization" or (name == b"x-api-key" and credential is None):
-            credential = value
+            credential = value.strip().rpartition(b" ")[2]  # however the scheme is spelt
         elif name == b"content-length":
             length = int(value) if value.isdigit() else 0
         elif name == b"x-request-id" and _SANE_ID.fullmatch(value):
