@@ -9,7 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -22,6 +25,7 @@ from commenda.kit.keys import Keys
 from commenda.operations import verify
 from commenda.settings import Settings
 from commenda.trading import reconcile
+from commenda.worker import work_on
 from processes import MASTER_KEY, Process, answer, free_port, until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -100,7 +104,17 @@ def _now(database: Database) -> Any:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The owner's URL of a PostgreSQL of its own, and how to crash and restart it."""
+    """The owner's URL of a PostgreSQL of its own, and how to crash and restart it.
+
+    COMMENDA_TEST_SERVER_URL and COMMENDA_TEST_SERVER_RESTART (a command) name another one.
+    """
+    if "COMMENDA_TEST_SERVER_URL" in os.environ:
+
+        def command() -> None:
+            subprocess.run(["sh", "-c", os.environ["COMMENDA_TEST_SERVER_RESTART"]], check=True)
+
+        yield os.environ["COMMENDA_TEST_SERVER_URL"], command
+        return
     folder = tmp_path / "postgres"
     running = EmbeddedServer.start(folder)
 
@@ -121,7 +135,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
 def test_everything_completes_once_while_workers_are_killed_and_the_server_restarts(
     tmp_path: Path, server: tuple[str, Callable[[], None]]
 ) -> None:
-    url, restart_server = os.environ.get("COMMENDA_TEST_SERVER_URL", server[0]), server[1]
+    url, restart_server = server
     environment = {
         "COMMENDA_DATABASE_URL": url,
         "COMMENDA_MASTER_KEY": MASTER_KEY,
@@ -176,13 +190,9 @@ def _ready(port: int) -> bool:
 
 def _finish(database: Database, settings: Settings) -> None:
     """What was cut short is done by the next worker, and nothing has failed."""
-    from threading import Event, Thread
-
-    from commenda.worker import work_on
-
     stopping = Event()
     worker = Thread(
-        target=work_on, args=(database, _demo(settings), stopping), kwargs={"pace": 1440}
+        target=work_on, args=(database, replace(settings, demo=True), stopping, Decimal(1440))
     )
     worker.start()
     try:
@@ -196,9 +206,3 @@ def _finish(database: Database, settings: Settings) -> None:
 
 
 OPEN_SIGNALS = "SELECT count(*) FROM trading_signals WHERE status <> 'processed'"
-
-
-def _demo(settings: Settings) -> Settings:
-    from dataclasses import replace
-
-    return replace(settings, demo=True)
