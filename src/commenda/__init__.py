@@ -9,7 +9,7 @@ A creator binds a strategy of `strategies` to an instrument of `market` and shar
 the `kernel` runs it over a history in one loop, or bar by bar, with the same decisions to the
 last bit.
 
-An investor deposits, authorises custody and subscribes to a product of `managed`. The principal
+An investor deposits (`funding`), authorises custody and subscribes to a product of `managed`. The principal
 is reserved, and several creators are drawn for it, reproducibly. On activation the subscription
 becomes a *scope*, an isolated book, with a *leg* for each creator. Nothing is ever summed up by
 owner: two subscriptions of one person do not mix.
@@ -29,9 +29,11 @@ from the entries and the venue's fills, and finds nothing in a sound system. `tr
 holds the ledger against the venue, whose books share no code with it.
 
 Below all of this, `kit` has the database, money, time, ids, errors and durable work; `audit`
-records who did what and says what a check is; `identity` knows users; `returns` is pure
-mathematics. Above it, `simulate` replays a whole business over candles, `worker` copies signals
-as durable workflows, and `cli` is the command line. All of them call the same actions.
+records who did what, in a chain of digests, and says what a check is; `identity` knows users, what
+they may do, and what needs two of them; `returns` is pure mathematics. Above it, `app` serves every
+domain over HTTP, `worker` turns the clock of a living operation and copies signals as durable
+workflows, `simulate` replays a whole business over candles, and `cli` is the command line. All of
+them call the same actions.
 
 Imports run one way, and a domain is imported from its package only; import-linter holds both.
 Inside a domain, `rules.py` is pure, `queries.py` is SQL, `actions.py` loads, applies the rules and
