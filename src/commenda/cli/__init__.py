@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("up")(service.up)
 app.command("api")(service.api)
 app.command("worker")(service.worker)
+app.command("openapi")(service.openapi)
 app.command("simulate")(simulation.run)
 app.command("verify")(proof.verify)
 app.command("trace")(proof.trace)

@@ -6,6 +6,7 @@ PostgreSQL. `up` starts one of each beside the embedded database and looks after
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -122,6 +123,19 @@ def up(
         Part("worker", ["worker", "--pace", pace, *folder, *flags], logs / "worker.log"),
     ]
     raise typer.Exit(supervise(settings, parts, host, port))
+
+
+def openapi(
+    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+) -> None:
+    """Print the OpenAPI document of the HTTP API, for clients and their generators."""
+    from commenda.app import create_app
+
+    document = json.dumps(create_app(Settings()).openapi(), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        typer.echo(document, nl=False)
+    else:
+        out.write_text(document, "utf-8")
 
 
 def _settings(data: Path | None, demo: bool) -> Settings:

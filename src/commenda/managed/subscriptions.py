@@ -144,60 +144,59 @@ def _insert(
     offer: Offer,
     drawn: Allocation,
 ) -> None:
-    mark, left = resubscribe(
-        request.amount,
-        _take_carry(tx, request.investor_id, request.product_id),
-        scale_of(offer.product.asset),
-    )
-    _keep_carry(tx, request.investor_id, request.product_id, left)
-    tx.execute(
-        "INSERT INTO managed_subscriptions (id, investor_id, product_id, request_key, amount,"
-        " asset, status, terms_valid_from, mark_net_deposits, mark_greatest_profit, subscribed_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, 'RESERVED', %s, %s, %s, %s)",
-        (
-            subscription_id,
-            request.investor_id,
-            request.product_id,
-            request.key,
-            request.amount,
-            offer.product.asset,
-            offer.valid_from,
-            mark.net_deposits,
-            mark.greatest_profit,
-            now,
-        ),
-    )
-    tx.execute(
-        "INSERT INTO principal_reservations"
-        " (subscription_id, investor_id, reserved_amount, status, created_at, updated_at)"
-        " VALUES (%s, %s, %s, 'reserved', %s, %s)",
-        (subscription_id, request.investor_id, request.amount, now, now),
-    )
-    tx.execute(
-        "INSERT INTO allocation_snapshots (subscription_id, version, seed, snapshot, created_at)"
-        " VALUES (%s, %s, %s, %s, %s)",
-        (subscription_id, drawn.version, drawn.seed, Jsonb(drawn.to_json()), now),
-    )
+    asset, chosen = offer.product.asset, drawn.chosen
+    carried = _take_carry(tx, request.investor_id, request.product_id)
+    mark, left = resubscribe(request.amount, carried, scale_of(asset))
+    if left != carried:
+        _keep_carry(tx, request.investor_id, request.product_id, left)
     amounts = split_amount(
         request.amount,
-        [chosen.weight for chosen in drawn.chosen],
-        [chosen.flow_id for chosen in drawn.chosen],
-        scale_of(offer.product.asset),
+        [one.weight for one in chosen],
+        [one.flow_id for one in chosen],
+        scale_of(asset),
     )
+    # One statement: each of its own would cost another round trip of the busiest write.
     tx.execute(
-        "INSERT INTO managed_allocations"
-        " (subscription_id, flow_id, creator_id, leg_id, weight, amount)"
-        " SELECT %s, flow, creator, leg, weight, amount"
-        " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::numeric[], %s::numeric[])"
+        "WITH subscription AS ("
+        "  INSERT INTO managed_subscriptions (id, investor_id, product_id, request_key, amount,"
+        "   asset, status, terms_valid_from, mark_net_deposits, mark_greatest_profit,"
+        "   subscribed_at)"
+        "  VALUES (%(id)s, %(investor)s, %(product)s, %(key)s, %(amount)s, %(asset)s, 'RESERVED',"
+        "   %(terms)s, %(net)s, %(profit)s, %(now)s)),"
+        " reservation AS ("
+        "  INSERT INTO principal_reservations"
+        "   (subscription_id, investor_id, reserved_amount, status, created_at, updated_at)"
+        "  VALUES (%(id)s, %(investor)s, %(amount)s, 'reserved', %(now)s, %(now)s)),"
+        " snapshot AS ("
+        "  INSERT INTO allocation_snapshots"
+        "   (subscription_id, version, seed, snapshot, created_at)"
+        "  VALUES (%(id)s, %(version)s, %(seed)s, %(snapshot)s, %(now)s))"
+        " INSERT INTO managed_allocations"
+        "  (subscription_id, flow_id, creator_id, leg_id, weight, amount)"
+        " SELECT %(id)s, flow, creator, leg, weight, amount"
+        " FROM unnest(%(flows)s::uuid[], %(creators)s::uuid[], %(legs)s::uuid[],"
+        "  %(weights)s::numeric[], %(amounts)s::numeric[])"
         "   AS n (flow, creator, leg, weight, amount)",
-        (
-            subscription_id,
-            [chosen.flow_id for chosen in drawn.chosen],
-            [chosen.creator_id for chosen in drawn.chosen],
-            [ids.derive("leg", subscription_id, chosen.flow_id) for chosen in drawn.chosen],
-            [chosen.weight for chosen in drawn.chosen],
-            amounts,
-        ),
+        {
+            "id": subscription_id,
+            "investor": request.investor_id,
+            "product": request.product_id,
+            "key": request.key,
+            "amount": request.amount,
+            "asset": asset,
+            "terms": offer.valid_from,
+            "net": mark.net_deposits,
+            "profit": mark.greatest_profit,
+            "now": now,
+            "version": drawn.version,
+            "seed": drawn.seed,
+            "snapshot": Jsonb(drawn.to_json()),
+            "flows": [one.flow_id for one in chosen],
+            "creators": [one.creator_id for one in chosen],
+            "legs": [ids.derive("leg", subscription_id, one.flow_id) for one in chosen],
+            "weights": [one.weight for one in chosen],
+            "amounts": amounts,
+        },
     )
 
 
