@@ -7,7 +7,8 @@ snapshot. Every message carries a number, `seq`, that counts this connection's m
 Who is there is asked as soon as it connects: an access token or API key in the header
 Authorization, in Sec-WebSocket-Protocol as `bearer.<token>` (what a browser can do), or in a first
 message `{"type": "auth", "token": "…"}`. The same message with a newer token lengthens the session;
-a token that expires, or whose session ends, closes the socket.
+a token that expires, or whose session ends, closes the socket: nothing is told to it later than
+three seconds after.
 
 Nobody waits for a slow reader: each socket has a bounded inbox, and whoever lets it fill is
 dropped. Closing codes: 4400 not understood, 4401 not signed in, 4403 not permitted, 4404 unknown,
@@ -25,7 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -42,9 +43,16 @@ from commenda.kit.bus import Bus, encode
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.web import status_of
-from commenda.operations.live import Message, latest_alerts, latest_bars, latest_signals
+from commenda.operations.live import (
+    Message,
+    latest_alerts,
+    latest_bars,
+    latest_signals,
+    require_listener,
+)
 from commenda.settings import Settings
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 router = APIRouter()
@@ -52,7 +60,10 @@ router = APIRouter()
 PROTOCOL = "commenda"
 """The subprotocol to offer beside `bearer.<token>`; it is the one that is answered."""
 HEARTBEAT = 15.0
-"""Seconds between heartbeats; each also asks whether the token still stands."""
+"""Seconds between heartbeats; each also asks whether the token still stands, and who still
+follows."""
+CHECKED_FOR = 1.0
+"""Seconds in which news is told without asking again whether the token still stands."""
 MOST_SOCKETS = 2_000
 MOST_OF_A_USER = 20
 INBOX = 256
@@ -124,10 +135,10 @@ class Sockets:
         async with self._asking:
             return await self.gate.principal(f"Bearer {secret}", None)
 
-    async def read(self, latest: Callable[[Tx], list[Message]]) -> list[Message]:
-        def read() -> list[Message]:
+    async def read(self, ask: Callable[[Tx], T]) -> T:
+        def read() -> T:
             with self.database.transaction() as tx:
-                return latest(tx)
+                return ask(tx)
 
         async with self._asking:
             return await run_in_threadpool(read)
@@ -144,6 +155,13 @@ class Channel:
     topic: str
     permission: Permission
     latest: Callable[[Tx], list[Message]]
+    flow: UUID | None = None
+    """Whose followers alone may listen."""
+
+    def require(self, tx: Tx, who: Principal) -> None:
+        """Code `unknown_flow` for whoever may not hear of this flow."""
+        if self.flow is not None:
+            require_listener(tx, self.flow, None if who.may(Permission.OVERVIEW) else who.user_id)
 
 
 @router.websocket("/ws/market/{symbol}")
@@ -155,13 +173,13 @@ async def market(websocket: WebSocket, symbol: str) -> None:
 
 @router.websocket("/ws/strategy/{flow_id}")
 async def strategy(websocket: WebSocket, flow_id: str) -> None:
-    """Signals of a flow and the daily value of its creator's own book."""
+    """Signals of a flow and the daily value of its creator's own book, for whoever follows it."""
     try:
         flow = UUID(flow_id)
     except ValueError:
         flow = UUID(int=0)  # which no flow has
     latest = partial(latest_signals, flow_id=flow)
-    await _serve(websocket, Channel(f"strategy:{flow}", Permission.FLOWS, latest))
+    await _serve(websocket, Channel(f"strategy:{flow}", Permission.FLOWS, latest, flow))
 
 
 @router.websocket("/ws/alerts")
@@ -270,6 +288,7 @@ class _Stream:
         self.inbox: asyncio.Queue[object] = asyncio.Queue(sockets.inbox)
         self.overrun = asyncio.Event()
         self.told: frozenset[str] = frozenset()
+        self.checked_at = 0.0
         self.seq = 0
 
     async def run(self) -> None:
@@ -331,29 +350,41 @@ class _Stream:
                     async with asyncio.timeout_at(beat_at):
                         item = await self.inbox.get()
             if item is None:
-                await self.check()
+                await self.check(listener=True)
                 await self.tell(f'"type":"heartbeat","at":"{datetime.now(UTC).isoformat()}"')
                 beat_at = loop.time() + self.sockets.heartbeat
             elif item is _GAP:
+                await self.check()
                 await self.tell('"type":"gap"')
                 await self.send_snapshot()
             elif item is _EXTENDED:
                 await self.tell('"type":"authenticated"')
             elif item not in self.told:
+                if loop.time() - self.checked_at > CHECKED_FOR:
+                    await self.check()
                 await self.tell(f'"type":"update","topic":"{self.channel.topic}","data":{item}')
 
     async def send_snapshot(self) -> None:
-        items = [encode(one) for one in await self.sockets.read(self.channel.latest)]
+        def read(tx: Tx) -> list[Message]:
+            self.channel.require(tx, self.who)
+            return self.channel.latest(tx)
+
+        items = [encode(one) for one in await self.sockets.read(read)]
         # News that came while this was read is in it already.
         self.told = frozenset(items)
         await self.tell(
             f'"type":"snapshot","topic":"{self.channel.topic}","items":[{",".join(items)}]'
         )
 
-    async def check(self) -> None:
-        """Whether the token still stands; a database that is away for a moment says nothing."""
+    async def check(self, *, listener: bool = False) -> None:
+        """Whether the token still stands and is enough, and perhaps whether its user still follows;
+        a database that is away for a moment says nothing."""
+        self.checked_at = asyncio.get_running_loop().time()
         try:
-            await self.sockets.principal(self.secret)
+            who = await self.sockets.principal(self.secret)
+            require(who, self.channel.permission, second_factor=False)
+            if listener and self.channel.flow is not None:
+                await self.sockets.read(lambda tx: self.channel.require(tx, who))
         except _AWAY as error:
             _log.warning("a socket's session could not be checked: %s", error)
 

@@ -135,6 +135,43 @@ def test_a_large_withdrawal_is_set_aside_until_it_is_decided(
     world.assert_sound()
 
 
+def test_many_small_withdrawals_of_a_day_are_a_large_one(
+    client: TestClient, db: Database, sign_in: SignIn
+) -> None:
+    world, ines = World(db), sign_in("investor", "ines")
+
+    def take(amount: str) -> str:
+        answer = ask(client, ines, direction="withdrawal", amount=amount)
+        assert answer.status_code in (201, 202), answer.text
+        status: str = answer.json()["status"]
+        return status
+
+    ask(client, ines, amount="60000")
+    assert take("6000") == "done"
+    world.advance(12)
+    assert take("3999.99") == "done"
+    assert take("0.01") == "pending"  # 10,000 of the last day, the limit itself
+    assert take("12000") == "pending"
+    world.advance(11)
+    assert take("0.01") == "pending"
+    world.advance()  # a day after the first; what a second person decides counts for nothing here
+    assert take("6000") == "done"
+    assert take("0.01") == "pending"
+    assert world.wallet(owner_of("ines")) == D("31999.98")
+    world.assert_sound()
+
+
+def test_small_withdrawals_at_once_do_not_pass_for_less_than_their_sum(
+    client: TestClient, db: Database, sign_in: SignIn
+) -> None:
+    world, ines = World(db), sign_in("investor", "ines")
+    ask(client, ines, amount="40000")
+    answers = in_threads(*[partial(ask, client, ines, direction="withdrawal", amount="4000")] * 8)
+    assert sorted(answer.json()["status"] for answer in answers) == ["done"] * 2 + ["pending"] * 6
+    assert world.balance("withdrawing", owner_of("ines")) == 24_000
+    world.assert_sound()
+
+
 def test_a_withdrawal_needs_a_second_factor_and_a_deposit_does_not(
     client: TestClient, db: Database, sign_in: SignIn
 ) -> None:

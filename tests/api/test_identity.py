@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -424,6 +427,13 @@ def test_who_signs_out_is_out(client: TestClient) -> None:
     assert refresh(client, signed["refreshToken"]).status_code == 401
 
 
+def test_a_session_that_ended_by_a_slower_clock_is_over(client: TestClient, db: Database) -> None:
+    signed = joined(client)
+    with db.transaction() as tx:  # the database's clock goes by another machine than the token's
+        tx.execute("UPDATE sessions SET ended_at = clock_timestamp() - interval '16 minutes'")
+    assert not alive(client, bearer(signed))
+
+
 def test_a_session_is_ended_from_another_one_and_not_by_anybody_else(client: TestClient) -> None:
     here, lost = joined(client, "ada"), login(client, "ada").json()
     eve = joined(client, "eve")
@@ -755,6 +765,11 @@ def test_no_secret_is_in_a_response_a_log_line_an_event_or_a_table(
         client.post(f"{API}/auth/login", json={"username": "ada", "Password": PASSWORD}).text,
         client.post(f"{API}/auth/login", json={"username": "ada", "password": PASSWORD * 20}).text,
         client.post(f"{API}/auth/refresh", json={"token": again["refreshToken"]}).text,
+        # A whole body that is none, and names as they are spelt in Python.
+        client.post(f"{API}/auth/login", json=f'{{"password": "{PASSWORD}"}}').text,
+        client.post(f"{API}/auth/login", json=[PASSWORD]).text,
+        client.post(f"{API}/auth/login", content=f"username=ada&password={PASSWORD}").text,
+        client.post(f"{API}/auth/refresh", json={"refresh_token": again["refreshToken"] * 9}).text,
         client.get(f"{API}/auth/me", headers=bearer(again)).text,
         client.get(f"{API}/auth/sessions", headers=bearer(again)).text,
         client.get(f"{API}/auth/api-keys", headers=bearer(again)).text,
@@ -778,6 +793,35 @@ def test_no_secret_is_in_a_response_a_log_line_an_event_or_a_table(
     for secret in secrets:
         for text in (*said, *stored, *logged, *capfd.readouterr()):
             assert secret not in text
+
+
+def test_a_code_is_not_repeated_however_its_field_is_spelt(client: TestClient) -> None:
+    for name in ("totpCode", "totp_code"):
+        answer = login(client, **{name: "31415"})
+        assert (answer.status_code, answer.json()["field"]) == (422, name)
+        assert "31415" not in answer.text
+
+
+def test_a_queue_of_sign_ins_keeps_nobody_else_waiting(
+    client: TestClient, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    verify = passwords.verify
+
+    def slow(password: str, stored: str | None) -> passwords.Verdict:
+        release.wait(30)
+        return verify(password, stored)
+
+    monkeypatch.setattr(passwords, "verify", slow)
+    with ThreadPoolExecutor(8) as pool:
+        guesses = [pool.submit(login, client, f"nobody{number}") for number in range(6)]
+        try:
+            time.sleep(0.3)
+            asked = pool.submit(client.get, f"{API}/auth/me", headers=sign_in("investor"))
+            assert asked.result(timeout=10).status_code == 200
+        finally:
+            release.set()
+        assert [guess.result().status_code for guess in guesses] == [401] * 6
 
 
 def test_a_field_name_that_is_half_a_character_is_refused_like_any_other(

@@ -231,6 +231,16 @@ def test_invented_tokens_do_not_get_around_the_limit(db: Database) -> None:
     assert statuses == [401, 401, 401, 429, 429, 429]
 
 
+def test_a_token_has_one_limit_however_its_header_is_spelt(db: Database, sign_in: Any) -> None:
+    _, _, token = sign_in("auditor")["Authorization"].partition(" ")
+    with opened(probed(db, requests_per_minute=3)) as client:
+        statuses = [
+            client.get("/api/v1/audit/chain", headers={"Authorization": spelt + token}).status_code
+            for spelt in ("Bearer ", "Bearer ", "Bearer ", "bearer ", "Bearer  ")
+        ]
+    assert statuses == [200, 200, 200, 429, 429]
+
+
 def test_a_browser_of_another_origin_may_read_a_refusal(db: Database) -> None:
     app = probed(db, requests_per_minute=1, cors_origins=("https://console.example",))
     with opened(app) as client:

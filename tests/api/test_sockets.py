@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 from urllib.request import urlopen
@@ -19,7 +20,7 @@ import psycopg
 import pytest
 import redis
 import uvicorn
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from commenda.app import create_app
@@ -120,7 +121,8 @@ def closing(reader: ClientConnection) -> tuple[int, str]:
 
 
 def _read_on(reader: ClientConnection) -> None:
-    while True:
+    end = time.monotonic() + 15  # heartbeats may go on
+    while time.monotonic() < end:
         reader.recv(timeout=15)
 
 
@@ -279,6 +281,68 @@ def test_the_end_of_a_session_closes_its_sockets(world: World) -> None:
         assert closing(reader) == (4401, "This session has ended")
 
 
+def test_nothing_is_told_to_a_session_that_ended_before_its_next_heartbeat(world: World) -> None:
+    user = ids.derive("socket-user", "investor", "")
+    with (
+        serving(world.database, heartbeat=3600) as server,
+        server.connect("/ws/market/AAAUSDT", token(world.database, "investor")) as reader,
+    ):
+        hear(reader)
+        tell(world.database, MARKET, ts=60)
+        assert hear(reader)["data"] == {"ts": 60}
+        with world.database.transaction() as tx:
+            tx.execute(
+                "INSERT INTO sessions (id, user_id, refresh_hash, second_factor, created_at,"
+                " refreshed_at, expires_at, ended_at, end_reason)"
+                " VALUES (%s, %s, 'x', false, now(), now(), now(), clock_timestamp(), 'test')",
+                (ids.derive("socket-session", user), user),
+            )
+        time.sleep(1.5)  # what is known of sessions is at most a second old
+        tell(world.database, MARKET, ts=120)
+        with pytest.raises(ConnectionClosed) as closed:
+            reader.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+def test_a_strategy_s_signals_are_for_its_creator_its_followers_and_the_staff(
+    world: World,
+) -> None:
+    flow, carl = world.creator("anna"), world.investor("carl", 1_000)
+    world.signal(flow, "0.5")
+    path = f"/ws/strategy/{flow.id}"
+    with serving(world.database, heartbeat=0.2) as server:
+
+        def told(user: UUID, role: str) -> ClientConnection:
+            tokens = Tokens(Keys.of(SETTINGS).derive("access-tokens"))
+            session = ids.derive("socket-session", user)
+            now = datetime.now(UTC)
+            return server.connect(path, tokens.issue(user, Role(role), session, True, now))
+
+        with told(carl.id, "investor") as reader:
+            assert closing(reader) == (4404, "No such flow")
+        with told(flow.creator_id, "creator") as reader:
+            assert len(hear(reader)["items"]) == 1
+        with server.connect(path, token(world.database, "auditor")) as reader:
+            assert len(hear(reader)["items"]) == 1
+        leg = world.follow(carl, flow, Decimal(500))
+        with told(carl.id, "investor") as reader:
+            assert len(hear(reader)["items"]) == 1
+            world.leave(leg, carl)
+            assert closing(reader) == (4404, "No such flow")
+
+
+def test_an_address_that_connects_too_often_is_turned_away(world: World) -> None:
+    settings = replace(SETTINGS, requests_per_minute=3)
+    with serving(world.database, settings) as server:
+        for _ in range(3):
+            with server.connect("/ws/alerts"):
+                pass
+        with pytest.raises(InvalidStatus) as refused, server.connect("/ws/alerts"):
+            pass
+        assert refused.value.response.status_code == 403
+
+
 def test_heartbeats_come_while_nothing_happens(world: World) -> None:
     with (
         serving(world.database, heartbeat=0.1) as server,
@@ -337,7 +401,7 @@ def test_news_that_a_snapshot_had_already_are_not_told_again(world: World) -> No
     signal = world.signal(flow, "0.5")
     with (
         serving(world.database) as server,
-        server.connect(f"/ws/strategy/{flow.id}", token(world.database, "investor")) as reader,
+        server.connect(f"/ws/strategy/{flow.id}", token(world.database, "risk")) as reader,
     ):
         (item,) = hear(reader)["items"]
         assert (item["type"], UUID(item["signalId"]), item["target"]) == ("signal", signal, "0.5")
@@ -354,7 +418,7 @@ def test_a_strategy_s_socket_is_told_what_its_creator_s_book_is_worth(world: Wor
     flow = world.creator("anna", capital=10_000)
     with (
         serving(world.database) as server,
-        server.connect(f"/ws/strategy/{flow.id}", token(world.database, "investor")) as reader,
+        server.connect(f"/ws/strategy/{flow.id}", token(world.database, "risk")) as reader,
     ):
         assert hear(reader)["items"] == []
         world.advance()
@@ -365,7 +429,7 @@ def test_a_strategy_s_socket_is_told_what_its_creator_s_book_is_worth(world: Wor
         assert (value["type"], value["capital"], value["nav"]) == ("nav", "10000", "10000")
     with (
         serving(world.database) as server,
-        server.connect(f"/ws/strategy/{flow.id}", token(world.database, "investor")) as reader,
+        server.connect(f"/ws/strategy/{flow.id}", token(world.database, "risk")) as reader,
     ):
         assert hear(reader)["items"] == [value]
 

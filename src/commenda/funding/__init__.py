@@ -1,7 +1,7 @@
 """Money in and out at a user's request.
 
     deposit      pending -> done (credited) | rejected      with paper money done at once
-    withdrawal   pending -> done (paid) | rejected (back)   below the limit done at once
+    withdrawal   pending -> done (paid) | rejected (back)   below a day's limit at once
 
 What is pending waits for a second person. The money of a pending withdrawal is set aside from
 the moment it is asked for, so that it cannot be spent twice; a request that is rejected or never

@@ -180,9 +180,7 @@ def me(service: Served, who: Own) -> Me:
     status_code=204,
     responses=GUARDED | problems(404),
 )
-async def change_password(
-    request: Request, service: Served, who: Own, body: NewPassword
-) -> None:
+async def change_password(request: Request, service: Served, who: Own, body: NewPassword) -> None:
     """Change one's own password; all other sessions end."""
     current, new = body.current.get_secret_value(), body.new.get_secret_value()
     await _apart(

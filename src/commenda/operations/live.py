@@ -46,10 +46,24 @@ def latest_bars(tx: Tx, symbol: str) -> list[Message]:
     return [_bar(symbol, interval, Bar(ts, *prices)) for ts, interval, *prices in reversed(bars)]
 
 
-def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
-    """The last signals of a flow and values of its creator's book. Code `unknown_flow`."""
-    if not tx.execute("SELECT 1 FROM shared_flows WHERE id = %s", (flow_id,)).fetchone():
+def require_listener(tx: Tx, flow_id: UUID, user_id: UUID | None) -> None:
+    """Who may hear of a flow: its creator and those who follow it; None stands for the staff.
+
+    Code `unknown_flow`, for others as for nobody's flow.
+    """
+    related = tx.execute(
+        "SELECT FROM shared_flows f WHERE f.id = %(flow)s AND (%(user)s::uuid IS NULL"
+        " OR f.creator_id = %(user)s OR EXISTS (SELECT FROM flow_subscriptions mine"
+        "  WHERE mine.follower_id = %(user)s AND mine.flow_id = f.id"
+        "   AND mine.status <> 'cancelled'))",
+        {"flow": flow_id, "user": user_id},
+    ).fetchone()
+    if related is None:
         raise CommendaError("unknown_flow", "No such flow", field="flowId", value=str(flow_id))
+
+
+def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
+    """The last signals of a flow and values of its creator's book."""
     signals = tx.execute(
         "SELECT s.id, s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price,"
         " s.created_at FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id"
