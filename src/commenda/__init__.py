@@ -9,10 +9,10 @@ A creator binds a strategy of `strategies` to an instrument of `market` and shar
 the `kernel` runs it over a history in one loop, or bar by bar, with the same decisions to the
 last bit.
 
-An investor deposits (`funding`), authorises custody and subscribes to a product of `managed`. The principal
-is reserved, and several creators are drawn for it, reproducibly. On activation the subscription
-becomes a *scope*, an isolated book, with a *leg* for each creator. Nothing is ever summed up by
-owner: two subscriptions of one person do not mix.
+An investor deposits (`funding`), authorises custody and subscribes to a product of `managed`. The
+principal is reserved, and several creators are drawn for it, reproducibly. On activation the
+subscription becomes a *scope*, an isolated book, with a *leg* for each creator. Nothing is ever
+summed up by owner: two subscriptions of one person do not mix.
 
 When a strategy decides, its flow publishes a signal. `copying` computes what each leg that
 follows has to trade; `trading` makes one parent order for each side of it, works the order at a

@@ -114,12 +114,20 @@ TAMPERING = [
         f"UPDATE allocations SET requested = -requested WHERE {SOME_ALLOCATION}",
     ),
     (
-        "positions are the sum of their allocations",
+        "positions are the sum of their allocations and of dust",
         "UPDATE positions SET quantity = quantity + 0.001 WHERE quantity <> 0",
     ),
     (
-        "positions are the sum of their allocations",
+        "positions are the sum of their allocations and of dust",
         "DELETE FROM positions WHERE quantity <> 0",
+    ),
+    (
+        "positions are the sum of their allocations and of dust",
+        "UPDATE dust_transfers SET quantity = quantity + 0.001",
+    ),
+    (
+        "positions are the sum of their allocations and of dust",
+        "DELETE FROM dust_transfers",
     ),
     (
         "a flat position holds no cash",
@@ -128,6 +136,22 @@ TAMPERING = [
     (
         "position accounts hold what their open quantity cost",
         f"UPDATE accounts SET balance = balance + 0.00000001 WHERE id = {SOME_POSITION}",
+    ),
+    (
+        "position accounts hold what their open quantity cost",
+        "UPDATE dust_transfers SET value = value + 0.00000001",
+    ),
+    (
+        "dust was paid for at what its transfer says",
+        "UPDATE dust_transfers SET value = value + 0.00000001",
+    ),
+    (
+        "dust was paid for at what its transfer says",
+        "DELETE FROM dust_transfers",
+    ),
+    (
+        "dust was paid for at what its transfer says",
+        "UPDATE journals SET kind = 'other' WHERE kind = 'dust'",
     ),
     (
         "transit accounts are empty between orders",
@@ -306,7 +330,11 @@ TAMPERING = [
 def business(database: Database) -> World:
     """Something of everything: settled, cancelled, reserved, active, funded, copied, referred."""
     empty(database)
-    world = World(database, {"AAAUSDT": steps((0, 100), (10, 120)), "BBBUSDT": steps((0, 50))})
+    world = World(
+        database,
+        {"AAAUSDT": steps((0, 100), (10, 120)), "BBBUSDT": steps((0, 50))},
+        minimum_notional="5",
+    )
     anna, bea = world.creator("anna"), world.creator("bea", "BBBUSDT")
     referrer = world.investor("rosa", 100)
     ines = world.investor("ines", 30_000, referrer)
@@ -316,6 +344,8 @@ def business(database: Database) -> World:
     carl = world.investor("carl")
     copied = world.follow(carl, anna, D(1000))
     world.follow(world.investor("dora"), bea, D("0.01"))  # too small for a lot: skipped
+    emma = world.investor("emma", 100)
+    little = world.follow(emma, anna, D(8))  # too little for the venue on its own
     for flow in (anna, bea):
         world.signal(flow, "0.6")
     begin = world.now
@@ -341,6 +371,9 @@ def business(database: Database) -> World:
     world.liquidate()
     world.leave(copied, carl)
     world.close_copies()
+    world.leave(little, emma)
+    for _ in range(4):
+        world.advance().close_copies()
     world.settle(first)
     world.move_cash()
     world.subscribe(ines, product, 2_000, key="reserved")
@@ -376,6 +409,7 @@ def test_an_untampered_business_breaks_no_rule(business: World) -> None:
     ]
     assert business.one("SELECT count(*) FROM referral_commissions") == 1
     assert business.one("SELECT count(*) FROM funding_payments WHERE amount <> 0") == 2
+    assert business.one("SELECT count(*) FROM dust_transfers") == 1
 
 
 def test_every_check_is_tampered_with() -> None:

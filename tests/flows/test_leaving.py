@@ -178,7 +178,7 @@ def test_a_batch_that_was_killed_is_taken_up_by_the_next_call(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for step in ("execute_order", "_conclude"):
+    for step in ("execute_orders", "_conclude"):
         with monkeypatch.context() as patch:
             patch.setattr(f"commenda.copying.leaving.{step}", killed)
             with pytest.raises(KeyboardInterrupt):

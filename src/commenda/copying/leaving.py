@@ -2,7 +2,8 @@
 
 Leaving is asked for and answered at once; a later batch trades. It closes everything that is due
 with one parent order for each instrument and side. A book that is flat is paid out in one journal;
-the others stay with the venue's reason and a time for the next try.
+the others stay with the venue's reason and a time for the next try. What stays too little for the
+venue is taken over by the platform's own book (`trading.take_over`).
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ from commenda.ledger import (
 from commenda.trading import (
     Desk,
     close_scopes,
-    execute_order,
+    closing_requests,
+    dust_of,
+    execute_orders,
     in_flight,
     intend,
     next_retry,
     open_quantities,
     orders_of,
     request_transfer,
+    take_over,
 )
 
 EXIT_BATCH = 500
@@ -100,7 +104,7 @@ def close_due(database: Database, desk: Desk, author: Author) -> int:
     """Try every exit that is due now; how many books were closed and paid out.
 
     What a batch asks of the venue is stored first. A batch that was killed is taken up by the
-    next call, whenever it comes.
+    next call, whenever it comes. An order that fails raises its error once the others are done.
     """
     with database.transaction() as tx:
         _begin_batch(tx, desk, author)
@@ -112,11 +116,13 @@ def close_due(database: Database, desk: Desk, author: Author) -> int:
             ).fetchall()
         ]
     closed = 0
+    errors: list[Exception] = []
     for batch, orders in batches:
-        for order in orders:
-            execute_order(database, desk, order.id, author)
+        errors += execute_orders(database, desk, orders, author)
         with database.transaction() as tx:
-            closed += _conclude(tx, desk.venue.name, author, batch)
+            closed += _conclude(tx, desk, author, batch)
+    if errors:
+        raise errors[0]
     return closed
 
 
@@ -141,7 +147,7 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author) -> None:
     )
     held = open_quantities(tx, scopes)
     marks = desk.marks(author.now)
-    for instrument_id in sorted({row[2] for row in held}):
+    for instrument_id, requests in closing_requests(tx, desk, held).items():
         intend(
             tx,
             cause="liquidation",
@@ -149,7 +155,7 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author) -> None:
             correlation_id=batch,
             venue=desk.venue.name,
             instrument_id=instrument_id,
-            requests=[(leg, -quantity) for _, leg, one, quantity in held if one == instrument_id],
+            requests=requests,
             reference_price=marks[instrument_id],
             now=author.now,
         )
@@ -164,7 +170,7 @@ def _tried(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-def _conclude(tx: Tx, venue: str, author: Author, batch: UUID) -> int:
+def _conclude(tx: Tx, desk: Desk, author: Author, batch: UUID) -> int:
     attempts = tx.execute(
         "SELECT a.scope_id, a.attempt FROM copy_exit_attempts a"
         " JOIN copy_exits x ON x.scope_id = a.scope_id"
@@ -174,10 +180,15 @@ def _conclude(tx: Tx, venue: str, author: Author, batch: UUID) -> int:
     # What another call of the same batch has asked for and not yet sold is that call's to conclude.
     waiting = in_flight(tx, [row[0] for row in attempts])
     attempts = [row for row in attempts if row[0] not in waiting]
+    dust = dust_of(tx, desk, author.now, attempts)
+    if dust:
+        # What paying out locks, here already: all accounts of a transaction in one order.
+        wallets, insurances = _ways_out(tx, _books(tx, [row[0] for row in attempts]))
+        take_over(tx, desk, author, batch, dust, also_locked=[*wallets, *insurances])
     holding = {row[0] for row in open_quantities(tx, [row[0] for row in attempts])}
     flat = [scope for scope, _ in attempts if scope not in holding]
     if flat:
-        _pay_out(tx, venue, author, flat)
+        _pay_out(tx, desk.venue.name, author, flat)
     reasons = _reasons(tx, batch)
     stuck = [
         (scope, attempt, reasons.get(scope, "partly filled"))
@@ -202,7 +213,7 @@ def _conclude(tx: Tx, venue: str, author: Author, batch: UUID) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """A flat book that is to be closed."""
+    """A book that is to be closed."""
 
     scope_id: UUID
     subscription_id: UUID
@@ -213,22 +224,32 @@ class _Book:
     """Its account."""
 
 
-def _pay_out(tx: Tx, venue: str, author: Author, scope_ids: Sequence[UUID]) -> None:
-    """One journal for each book: its cash to the wallet; what is missing, insurance pays."""
+def _books(tx: Tx, scope_ids: Sequence[UUID]) -> list[_Book]:
     rows = tx.execute(
         "SELECT c.id, x.subscription_id, c.owner_kind, c.owner_id, c.asset, c.correlation_id,"
         " l.account_id FROM copy_exits x JOIN scopes c ON c.id = x.scope_id"
         " JOIN legs l ON l.scope_id = c.id WHERE c.id = ANY (%s) ORDER BY c.id",
         (list(scope_ids),),
     ).fetchall()
-    books = [
+    return [
         _Book(scope, subscription, Owner(kind, owner), *rest)
         for scope, subscription, kind, owner, *rest in rows
     ]
+
+
+def _ways_out(tx: Tx, books: Sequence[_Book]) -> tuple[list[int], list[int]]:
+    """The wallet that each book is paid to, and the insurance that pays what is missing."""
     wallets = open_accounts(tx, [AccountKey("wallet", one.owner, one.asset) for one in books])
     insurances = open_accounts(
         tx, [AccountKey("insurance", Owner.platform(), one.asset) for one in books]
     )
+    return wallets, insurances
+
+
+def _pay_out(tx: Tx, venue: str, author: Author, scope_ids: Sequence[UUID]) -> None:
+    """One journal for each book: its cash to the wallet; what is missing, insurance pays."""
+    books = _books(tx, scope_ids)
+    wallets, insurances = _ways_out(tx, books)
     balances = lock_accounts(tx, [*(one.cash for one in books), *wallets, *insurances])
     journals = {
         one.scope_id: Journal(

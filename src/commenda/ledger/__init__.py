@@ -27,6 +27,8 @@ fill of a parent order    unallocated −(q·p+f), position(unallocated) +q·p, 
 allocation of the fills   unallocated +, position(unallocated) −, and for each leg:
                           scope −(q·p+f), position(leg) +q·p; when a leg's quantity returns to
                           0 its position account is swept to the venue account
+dust is taken over        below the venue's minimum, value v at the mark, cost c: scope +v,
+                          position −c; the dust book's scope −v, position +v; venue c−v
 funding                   scope ∓ for each leg, venue ± the venue's own total
 settlement                scope − for each leg; fee:management, fee:profit_share for each leg's
                           creator, fee:platform, referral_pending for each level, wallet +;

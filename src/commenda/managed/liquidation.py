@@ -3,7 +3,8 @@
 Three doors (the investor's withdrawal, the sweep of matured terms, the operator's batch) ask for
 a liquidation and get the state back; none of them trades. A batch then closes everything that is
 due with one parent order for each instrument and side, and concludes: flat subscriptions are
-LIQUIDATED, the others stay LIQUIDATING with the venue's reason and a time for the next try.
+LIQUIDATED, the others stay LIQUIDATING with the venue's reason and a time for the next try. What
+stays too little for the venue is taken over by the platform's own book (`trading.take_over`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from commenda.managed.lifecycle import State, next_retry, require_transition
 from commenda.managed.model import Door
 from commenda.trading import (
     Desk,
-    execute_order,
+    closing_requests,
+    dust_of,
+    execute_orders,
     in_flight,
     intend,
     open_quantities,
     orders_of,
+    take_over,
 )
 
 
@@ -101,17 +105,45 @@ def sweep_matured(tx: Tx, author: Author, limit: int = 1000) -> int:
 def liquidate_due(database: Database, desk: Desk, author: Author) -> int:
     """Try every liquidation that is due now; how many became LIQUIDATED.
 
-    The batch and what it asks of the venue are stored first and named by the time, so a killed
-    try is taken up where it was.
+    The batch and what it asks of the venue are stored first and named by the time. A batch that
+    was cut short is taken up by the next call, whenever it comes. An order that fails raises its
+    error once the others are done.
     """
     batch_id = ids.derive("liquidation-batch", author.now.isoformat())
     with database.transaction() as tx:
         _begin_batch(tx, desk, author, batch_id)
-        orders = orders_of(tx, "liquidation", batch_id)
-    for order in orders:
-        execute_order(database, desk, order.id, author)
     with database.transaction() as tx:
-        return _conclude(tx, author, batch_id)
+        batches = [(batch, orders_of(tx, "liquidation", batch)) for batch in _open_batches(tx)]
+    liquidated = 0
+    errors: list[Exception] = []
+    for batch, orders in batches:
+        errors += execute_orders(database, desk, orders, author)
+        with database.transaction() as tx:
+            liquidated += _conclude(tx, desk, author, batch)
+    if errors:
+        raise errors[0]
+    return liquidated
+
+
+def _open_batches(tx: Tx) -> list[UUID]:
+    """Batches that have not concluded all their subscriptions, oldest first."""
+    rows = tx.execute(
+        "SELECT b.id FROM managed_subscriptions s"
+        " JOIN liquidation_attempts a ON a.subscription_id = s.id AND a.outcome IS NULL"
+        " JOIN liquidation_batches b ON b.id = a.batch_id"
+        " WHERE s.status = 'LIQUIDATING' GROUP BY b.id ORDER BY b.begun_at, b.id"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _tried(tx: Tx, subscription_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the subscriptions that an open batch is closing."""
+    rows = tx.execute(
+        "SELECT subscription_id FROM liquidation_attempts"
+        " WHERE subscription_id = ANY (%s) AND outcome IS NULL",
+        (list(subscription_ids),),
+    )
+    return {row[0] for row in rows}
 
 
 def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
@@ -121,7 +153,8 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
         (author.now,),
     ).fetchall()
     # What a signal has planned for a book would be traded after the book is closed.
-    waiting = in_flight(tx, [row[0] for row in due]) | planned(tx, [row[0] for row in due])
+    asked = [row[0] for row in due]
+    waiting = in_flight(tx, asked) | planned(tx, asked) | _tried(tx, asked)
     due = [row for row in due if row[0] not in waiting]
     if not due:
         return
@@ -139,7 +172,7 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
     )
     held = open_quantities(tx, subscriptions)
     marks = desk.marks(author.now)
-    for instrument_id in sorted({row[2] for row in held}):
+    for instrument_id, requests in closing_requests(tx, desk, held).items():
         intend(
             tx,
             cause="liquidation",
@@ -147,17 +180,18 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
             correlation_id=batch_id,
             venue=desk.venue.name,
             instrument_id=instrument_id,
-            requests=[(leg, -quantity) for _, leg, one, quantity in held if one == instrument_id],
+            requests=requests,
             reference_price=marks[instrument_id],
             now=author.now,
         )
 
 
-def _conclude(tx: Tx, author: Author, batch_id: UUID) -> int:
+def _conclude(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> int:
     attempts = tx.execute(
         "SELECT a.subscription_id, a.attempt FROM liquidation_attempts a"
         " JOIN managed_subscriptions s ON s.id = a.subscription_id"
-        " WHERE a.batch_id = %s AND a.outcome IS NULL ORDER BY a.subscription_id"
+        " WHERE a.batch_id = %s AND a.outcome IS NULL AND s.status = 'LIQUIDATING'"
+        " ORDER BY a.subscription_id"
         " FOR UPDATE OF a, s",
         (batch_id,),
     ).fetchall()
@@ -165,6 +199,7 @@ def _conclude(tx: Tx, author: Author, batch_id: UUID) -> int:
     waiting = in_flight(tx, [row[0] for row in attempts])
     attempts = [row for row in attempts if row[0] not in waiting]
     subscriptions = [row[0] for row in attempts]
+    take_over(tx, desk, author, batch_id, dust_of(tx, desk, author.now, attempts))
     holding = {row[0] for row in open_quantities(tx, subscriptions)}
     reasons = _reasons(tx, batch_id)
     flat = [one for one in subscriptions if one not in holding]

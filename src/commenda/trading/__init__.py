@@ -7,13 +7,28 @@ once, when the parent is terminal, at one average price for everybody. Nothing i
 by owner: two scopes of one person never meet.
 
 A **venue** is a protocol. `PaperVenue` fills against market data and keeps books of its own, so
-that `reconcile` compares two sides.
+that `reconcile` compares two sides. What is too little for a venue's minimum goes to the platform's
+**dust book** at the mark (`take_over`).
 """
 
-from commenda.trading.actions import allocate, execute_order, intend, record, shares_of, work
-from commenda.trading.cash import carry_out_transfers, post_funding, request_transfer
+from commenda.trading.actions import (
+    allocate,
+    execute_order,
+    execute_orders,
+    intend,
+    record,
+    shares_of,
+    work,
+)
+from commenda.trading.cash import (
+    carry_out_transfers,
+    funded_until,
+    post_funding,
+    request_transfer,
+)
 from commenda.trading.checks import CHECKS
 from commenda.trading.desk import Desk
+from commenda.trading.dust import closing_requests, dust_leg, dust_of, take_over
 from commenda.trading.model import (
     CHUNK,
     Fill,
@@ -61,7 +76,12 @@ __all__ = [
     "allocate",
     "carry_out_transfers",
     "close_scopes",
+    "closing_requests",
+    "dust_leg",
+    "dust_of",
     "execute_order",
+    "execute_orders",
+    "funded_until",
     "in_flight",
     "intend",
     "legs_of",
@@ -79,5 +99,6 @@ __all__ = [
     "scope_equity",
     "share_out",
     "shares_of",
+    "take_over",
     "work",
 ]

@@ -16,6 +16,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+import psycopg
+
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.money import scale_of
@@ -183,6 +185,24 @@ def execute_order(database: Database, desk: Desk, order_id: UUID, author: Author
             more = allocate(tx, desk, order_id, author, chunk, shares)
 
 
+def execute_orders(
+    database: Database, desk: Desk, orders: Sequence[Order], author: Author
+) -> list[Exception]:
+    """Execute orders; the errors of those that fail, which keep no other from its turn.
+
+    What failed can be executed again. A database that is lost is nobody's failure, and is raised.
+    """
+    errors: list[Exception] = []
+    for order in orders:
+        try:
+            execute_order(database, desk, order.id, author)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            errors.append(error)
+    return errors
+
+
 def _post_shares(
     tx: Tx,
     author: Author,
@@ -200,7 +220,7 @@ def _post_shares(
     if not shares:
         return
     leg_ids = [share.leg_id for share in shares]
-    books = _books(tx, leg_ids, instrument)
+    books = open_books(tx, leg_ids, instrument)
     transit_cash, transit_position, venue = _transit_accounts(tx, order, instrument.quote)
     held_accounts = [account for pair in books.values() for account in pair]
     cost = lock_accounts(tx, [*held_accounts, transit_cash, transit_position, venue])
@@ -234,7 +254,9 @@ def _post_shares(
     queries.move_quantities(tx, instrument.id, moves)
 
 
-def _books(tx: Tx, leg_ids: Sequence[UUID], instrument: Instrument) -> dict[UUID, tuple[int, int]]:
+def open_books(
+    tx: Tx, leg_ids: Sequence[UUID], instrument: Instrument
+) -> dict[UUID, tuple[int, int]]:
     """Cash and position accounts of legs, opening the position accounts that are missing."""
     books = queries.books_of(tx, leg_ids, instrument.id)
     missing = [leg for leg in leg_ids if books[leg][1] is None]

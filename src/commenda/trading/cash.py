@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -60,6 +61,17 @@ def post_funding(
         if sum(1 for line in lines if line.amount) >= 2:
             journals.append(Journal(f"{key}:{begin}", "funding", correlation, lines, payment.stamp))
     post_batch(tx, author, journals)
+
+
+def funded_until(tx: Tx, venue: str, instrument_ids: Sequence[int]) -> datetime | None:
+    """The stamp up to which funding was passed on for each of the instruments; None for none."""
+    row = tx.execute(
+        "SELECT min(one.last) FROM unnest(%(ids)s::smallint[]) AS n (id) CROSS JOIN LATERAL ("
+        " SELECT max(stamp) AS last FROM funding_payments"
+        " WHERE venue = %(venue)s AND instrument_id = n.id) one",
+        {"ids": list(instrument_ids), "venue": venue},
+    ).fetchone()
+    return row[0] if row else None
 
 
 def request_transfer(

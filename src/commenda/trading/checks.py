@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 from commenda.audit import Check
+
+# What moved a leg's quantity and cost, in the order of its making: its shares of the venue's fills,
+# and what the dust book took over, out of the leg and into the book's own.
+_MOVES: LiteralString = (
+    "(SELECT a.leg_id, o.instrument_id, o.number, a.quantity, a.notional"
+    " FROM allocations a JOIN orders o ON o.id = a.order_id WHERE a.quantity <> 0"
+    " UNION ALL SELECT leg_id, instrument_id, number, -quantity, -value FROM dust_transfers"
+    " UNION ALL SELECT dust_leg_id, instrument_id, number, quantity, value FROM dust_transfers)"
+)
 
 CHECKS = (
     Check(
@@ -34,14 +45,13 @@ CHECKS = (
         " FROM allocations WHERE abs(quantity) > abs(requested) OR quantity * requested < 0",
     ),
     Check(
-        "positions are the sum of their allocations",
-        "SELECT 'leg ' || coalesce(p.leg_id, a.leg_id) || ' instrument '"
+        "positions are the sum of their allocations and of dust",
+        "SELECT 'leg ' || coalesce(p.leg_id, a.leg_id) || ' instrument '"  # noqa: S608 - a constant
         "   || coalesce(p.instrument_id, a.instrument_id),"
         "  coalesce(a.quantity, 0)::text, coalesce(p.quantity, 0)::text"
         " FROM positions p FULL JOIN"
-        "  (SELECT a.leg_id, o.instrument_id, sum(a.quantity) AS quantity"
-        "   FROM allocations a JOIN orders o ON o.id = a.order_id"
-        "   WHERE a.quantity <> 0 GROUP BY a.leg_id, o.instrument_id) a"
+        "  (SELECT leg_id, instrument_id, sum(quantity) AS quantity FROM " + _MOVES + " m"
+        "   GROUP BY leg_id, instrument_id) a"
         "  ON a.leg_id = p.leg_id AND a.instrument_id = p.instrument_id"
         " WHERE coalesce(p.quantity, 0) <> coalesce(a.quantity, 0)",
     ),
@@ -53,22 +63,37 @@ CHECKS = (
     ),
     Check(
         "position accounts hold what their open quantity cost",
-        # The last allocation after which the leg was flat starts the position anew.
-        "SELECT 'leg ' || leg_id || ' instrument ' || instrument_id, cost::text, balance::text"
+        # The last move after which the leg was flat starts the position anew.
+        "SELECT 'leg ' || leg_id || ' instrument ' || instrument_id,"  # noqa: S608 - a constant
+        "  cost::text, balance::text"
         " FROM (SELECT p.leg_id, p.instrument_id, acc.balance,"
         "   coalesce(sum(run.notional) FILTER (WHERE run.place > run.last_flat), 0) AS cost"
         "  FROM positions p JOIN accounts acc ON acc.id = p.account_id"
         "  JOIN (SELECT *, coalesce(max(place) FILTER (WHERE running = 0)"
         "       OVER (PARTITION BY leg_id, instrument_id), 0) AS last_flat"
-        "   FROM (SELECT a.leg_id, o.instrument_id, a.notional,"
-        "      sum(a.quantity) OVER each AS running, row_number() OVER each AS place"
-        "     FROM allocations a JOIN orders o ON o.id = a.order_id"
-        "     WHERE a.quantity <> 0"
-        "     WINDOW each AS (PARTITION BY a.leg_id, o.instrument_id ORDER BY o.number"
+        "   FROM (SELECT leg_id, instrument_id, notional,"
+        "      sum(quantity) OVER each AS running, row_number() OVER each AS place"
+        "     FROM " + _MOVES + " m"
+        "     WINDOW each AS (PARTITION BY leg_id, instrument_id ORDER BY number"
         "       ROWS UNBOUNDED PRECEDING)) history) run"
         "  ON run.leg_id = p.leg_id AND run.instrument_id = p.instrument_id"
         "  GROUP BY p.leg_id, p.instrument_id, acc.balance) derived"
         " WHERE cost <> balance",
+    ),
+    Check(
+        "dust was paid for at what its transfer says",
+        "SELECT coalesce(d.key, j.key), concat_ws(' / ', d.value, -d.value),"
+        "  concat_ws(' / ', j.paid, j.kept)"
+        " FROM (SELECT concat_ws(':', 'dust', cause_id, leg_id, instrument_id) AS key, value"
+        "   FROM dust_transfers) d"
+        " FULL JOIN (SELECT j.key, coalesce(sum(e.amount) FILTER"
+        "    (WHERE a.leg_id = split_part(j.key, ':', 3)::uuid), 0) AS paid,"
+        "   coalesce(sum(e.amount) FILTER"
+        "    (WHERE a.leg_id <> split_part(j.key, ':', 3)::uuid), 0) AS kept"
+        "   FROM journals j JOIN entries e ON e.journal_id = j.id"
+        "   JOIN accounts a ON a.id = e.account_id AND a.kind = 'scope'"
+        "   WHERE j.kind = 'dust' GROUP BY j.key) j ON j.key = d.key"
+        " WHERE (coalesce(j.paid, 0), coalesce(j.kept, 0)) IS DISTINCT FROM (d.value, -d.value)",
     ),
     Check(
         "transit accounts are empty between orders",

@@ -15,6 +15,8 @@ from commenda.trading.model import Fill, Side
 
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=15)
+TRIES_BEFORE_DUST = 3
+"""Failures to close a position before what is too little for the venue is taken over."""
 
 
 class Share(NamedTuple):
@@ -96,6 +98,14 @@ def _lots(quantity: Decimal, lot: Decimal) -> int:
             mend=f"use a multiple of {lot.normalize()}",
         )
     return whole
+
+
+def is_dust(quantity: Decimal, mark: Decimal, minimum_notional: Decimal, attempt: int) -> bool:
+    """Whether a remainder is left to the platform: too little for the venue, and often tried.
+
+    `attempt` counts the failures before this one, as in `next_retry`.
+    """
+    return attempt >= TRIES_BEFORE_DUST and abs(quantity) * mark < minimum_notional
 
 
 def next_retry(attempt: int, now: datetime) -> datetime:
