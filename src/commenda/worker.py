@@ -28,7 +28,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.market import CandleFeed
-from commenda.operations import Clockwork, Operation, Schedule, schedules
+from commenda.operations import Clockwork, Operation, Schedule, forget_workers, schedules
 from commenda.settings import Settings
 from commenda.trading import Desk, PaperVenue
 
@@ -54,6 +54,7 @@ def chores(keys: Keys) -> tuple[Chore, ...]:
         Chore(60.0, lambda tx: durable.forget(tx, timedelta(hours=1))),
         Chore(600.0, lambda tx: forget_expired_sessions(tx, datetime.now(UTC))),
         Chore(600.0, lambda tx: forget_old_failures(tx, datetime.now(UTC))),
+        Chore(600.0, forget_workers),
     )
 
 
@@ -153,10 +154,15 @@ def work(
 
 
 def _keep_house(database: Database, due: dict[Chore, float]) -> None:
-    """Do the chores whose time has come, a batch of each."""
+    """Do the chores whose time has come, a batch of each. One that fails stops nothing else."""
     now = time.monotonic()
     for chore, at in due.items():
         if now >= at:
-            with database.transaction() as tx:
-                chore.act(tx)
             due[chore] = now + chore.every
+            try:
+                with database.transaction() as tx:
+                    chore.act(tx)
+            except psycopg.OperationalError:
+                raise
+            except Exception:
+                _log.exception("a chore failed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -11,11 +12,12 @@ import psycopg
 import pytest
 
 from commenda.kit import clock
-from commenda.kit.db import Database
+from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
-from commenda.operations import Clockwork, Interrupted, Operation, Schedule
-from commenda.operations.schedules import after
+from commenda.operations import Clockwork, Interrupted, Operation, Schedule, forget_workers
+from commenda.operations.schedules import Tick, after, begin_tick
 from commenda.trading import Desk
+from commenda.worker import Chore, _keep_house
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -163,6 +165,100 @@ def test_one_worker_leads_and_another_takes_over_when_it_is_gone(operation: Oper
     assert second.leads
     second.close()
     assert business_now(operation.database) == START + 2 * STEP
+
+
+def cut(_operation: Operation, _now: datetime) -> None:
+    raise psycopg.OperationalError("the server closed the connection")
+
+
+def test_a_worker_that_lost_the_lead_inside_a_job_leaves_the_next_tick_alone(
+    operation: Operation,
+) -> None:
+    done: list[str] = []
+
+    def overtaken(_operation: Operation, _now: datetime) -> None:
+        """The connection breaks; another worker ends this tick and is killed in the next one."""
+        assert first._session is not None
+        first._session.close()
+        assert second.beat()
+        second.schedules = (Schedule("before", noting(done, "before")), Schedule("slow", cut))
+        with pytest.raises(psycopg.OperationalError):
+            second.beat()
+        second.close()
+
+    first = clockwork(
+        operation, Schedule("slow", overtaken), Schedule("after", noting(done, "late"))
+    )
+    second = clockwork(operation, Schedule("slow", noting(done, "slow")), number=1)
+    assert not first.beat()
+    assert one(operation.database, "SELECT at FROM open_tick") == START + 2 * STEP
+    assert one(operation.database, "SELECT jobs_done FROM open_tick") == ["before"]
+    assert business_now(operation.database) == START + STEP
+    assert done == ["00:15 slow", "00:30 before"]
+    third = clockwork(operation, Schedule("slow", noting(done, "slow")), number=2)
+    assert third.beat()
+    third.close()
+    first.close()
+    assert done[2:] == ["00:30 slow"]
+
+
+def test_a_worker_that_lost_its_connection_does_no_further_job(operation: Operation) -> None:
+    done: list[str] = []
+
+    def broken(_operation: Operation, _now: datetime) -> None:
+        assert work._session is not None
+        work._session.close()
+
+    work = clockwork(operation, Schedule("a", broken), Schedule("b", noting(done, "b")))
+    with pytest.raises(psycopg.OperationalError):
+        work.beat()
+    assert done == []
+    assert work.beat()
+    work.close()
+    assert done == ["00:15 b"]
+
+
+def test_a_tick_that_two_begin_at_once_is_begun_by_one(operation: Operation) -> None:
+    with operation.database.transaction() as tx:
+        tick = begin_tick(tx, STEP)
+        assert tick is not None
+        with ThreadPoolExecutor(1) as threads:
+            other = threads.submit(_begin, operation.database)
+            assert not wait([other], 0.3).done, "it waits for the first to commit"
+            tx.execute("COMMIT")
+            assert other.result(10) is None
+            tx.execute("BEGIN")
+    assert _begin(operation.database) == tick
+
+
+def _begin(database: Database) -> Tick | None:
+    with database.transaction() as tx:
+        return begin_tick(tx, STEP)
+
+
+def test_workers_of_days_ago_are_forgotten(operation: Operation) -> None:
+    work = clockwork(operation)
+    work.beat()
+    with operation.database.transaction() as tx:
+        tx.execute(
+            "INSERT INTO workers (id, started_at, seen_at)"
+            " SELECT 'old', old, old FROM (SELECT now() - interval '25 hours' AS old) t"
+        )
+        assert forget_workers(tx) == 1
+    assert one(operation.database, "SELECT id FROM workers") == work.id
+    work.close()
+
+
+def test_a_chore_that_fails_stops_nothing(db: Database) -> None:
+    done = []
+
+    def fail(_tx: Tx) -> None:
+        raise ValueError("no such thing")
+
+    due = dict.fromkeys((Chore(60, fail), Chore(60, lambda _tx: done.append("swept"))), 0.0)
+    for _ in range(2):
+        _keep_house(db, due)
+    assert done == ["swept"]
 
 
 def test_a_worker_shows_a_sign_of_life_and_says_goodbye(operation: Operation) -> None:

@@ -11,10 +11,12 @@ from uuid import UUID
 import pytest
 
 from commenda.copying.actions import plan
+from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner
 from commenda.managed import Door, FeeTerms, cancel, sweep_matured
+from commenda.managed.liquidation import _begin_batch, _conclude
 from commenda.referrals import HOLD, release_due
 from world import ASSET, FREE, TERMS, D, World, empty, in_threads, steps
 
@@ -168,6 +170,71 @@ def test_a_partial_liquidation_stays_liquidating_until_the_rest_is_sold(db: Data
     world.settle(subscription)
     world.move_cash()
     world.assert_sound()
+
+
+def test_a_batch_that_the_venue_broke_off_is_taken_up_by_the_next_call(db: Database) -> None:
+    world, (subscription,) = matured(db)
+    world.ask(subscription)
+
+    def break_off(*_: object) -> Any:
+        raise RuntimeError("the venue closed the connection")
+
+    world.script.share_of = break_off
+    with pytest.raises(RuntimeError, match="closed the connection"):
+        world.liquidate()
+    assert world.status(subscription) == "LIQUIDATING"
+    world.script.share_of = None
+    world.advance()
+    assert world.liquidate() == 1
+    assert world.one("SELECT count(*) FROM orders WHERE cause = 'liquidation'") == 1
+    assert world.one("SELECT count(*) FROM liquidation_batches WHERE concluded_at IS NULL") == 0
+    world.settle(subscription)
+    world.move_cash()
+    world.assert_sound()
+
+
+def test_what_cannot_be_sold_keeps_no_other_book_open(db: Database) -> None:
+    world = World(db)
+    flows = {symbol: world.creator(symbol, symbol) for symbol in world.instruments}
+    legs = {}
+    for symbol, flow in flows.items():
+        owner = world.investor(symbol, 1_000)
+        legs[symbol] = world.follow(owner, flow, D(1_000)), owner
+    world.advance()
+    for flow in flows.values():
+        world.signal(flow, "0.5")
+    for leg, owner in legs.values():
+        world.leave(leg, owner)
+
+    def break_off(order: Any, instrument: Any) -> Any:
+        if instrument.symbol == "AAAUSDT":
+            raise RuntimeError("the venue closed the connection")
+        return [(order.quantity, order.reference_price)]
+
+    world.script.share_of = break_off
+    with pytest.raises(RuntimeError, match="closed the connection"):
+        world.close_copies()
+    closed = "SELECT closed_at IS NOT NULL FROM copy_exits x JOIN legs l USING (scope_id)"
+    assert world.one(closed + " WHERE l.id = %s", legs["BBBUSDT"][0]) is True
+    assert world.one(closed + " WHERE l.id = %s", legs["AAAUSDT"][0]) is False
+    world.script.share_of = None
+    assert world.close_copies() == 1
+    world.assert_sound()
+
+
+def test_a_batch_that_concludes_late_does_not_reopen_what_is_settled(db: Database) -> None:
+    world, (subscription,) = matured(db)
+    world.ask(subscription)
+    late = ids.derive("liquidation-batch", world.now.isoformat())
+    with db.transaction() as tx:
+        _begin_batch(tx, world.desk, world.author, late)
+    world.advance()
+    assert world.liquidate() == 1, "a later call takes the batch up"
+    world.settle(subscription)
+    world.execute("UPDATE liquidation_attempts SET outcome = NULL")
+    with db.transaction() as tx:
+        assert _conclude(tx, world.desk, world.author, late) == 0
+    assert world.status(subscription) == "SETTLED"
 
 
 def liquidated_after_a_fall(

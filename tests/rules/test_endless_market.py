@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from commenda.market import EndlessFeed, load_catalogue, simulated_assets
-from commenda.market.endless import STRETCH
+from commenda.market.endless import KEPT, STRETCH
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 FIRST = int(START.timestamp())
@@ -51,6 +51,19 @@ def test_funding_has_a_stamp_every_eight_hours_across_the_seams() -> None:
     end = FIRST + 2 * MONTH + 86400
     stamps = [one.ts for one in market.funding_between(1, FIRST, end)]
     assert stamps == list(range(FIRST + 8 * 3600, end + 1, 8 * 3600))
+
+
+def test_a_market_that_runs_for_years_holds_its_last_stretches_only() -> None:
+    stepwise, at_once = feed(), feed()
+    months = 2 * KEPT
+    for month in range(months + 1):
+        stepwise.bar(1, FIRST + month * MONTH)
+    end = FIRST + months * MONTH
+    assert at_once.bar(2, end) == stepwise.bar(2, end) is not None
+    for market in (stepwise, at_once):
+        assert len(market.arrays(1)) == KEPT * MONTH // 3600
+        assert market.mark_at(1, end).as_of.timestamp() == end
+        assert len(market.funding_between(1, end - 86400, end)) == 3
 
 
 def test_another_seed_is_another_market() -> None:

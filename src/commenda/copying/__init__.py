@@ -30,6 +30,7 @@ from commenda.copying.stepping import (
     publish_targets,
     repeat_exits,
     step_flows,
+    tell_uncopied,
     unprocessed_signals,
 )
 
@@ -63,6 +64,7 @@ __all__ = [
     "share_flow",
     "signal_key",
     "step_flows",
+    "tell_uncopied",
     "unfinished_exits",
     "unprocessed",
     "unprocessed_signals",

@@ -3,27 +3,42 @@
 One transaction takes a bar to all flows: their states, the signals of stops that fired and the
 workflows that will copy them are stored together, so a bar is taken once whatever is killed. New
 targets wait in `pending_target` until the tick's other work is done, and trade at the same open.
+
+A flow that fails fails alone: it is behind by a bar and tries again at the next tick, somebody is
+told, and it is paused when it goes on failing. A flow whose last signal could not be copied waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
+import psycopg
+
+from commenda.audit import Event, record
 from commenda.copying.actions import publish_signal
 from commenda.copying.jobs import enqueue_copy
-from commenda.copying.model import Flow
+from commenda.copying.model import RULES, Flow
+from commenda.copying.queries import find_signal
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
 from commenda.kernel import Costs
+from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.trading import Desk
 
 Published = Callable[[Tx, UUID], None]
 """Told of each new signal, in the transaction that stores it."""
+
+PATIENCE = 3
+"""Failures in a row after which a flow is paused."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -32,6 +47,7 @@ class Runners:
 
     costs: Costs
     _loaded: dict[UUID, Runner] = field(default_factory=dict)
+    _failures: dict[tuple[UUID, str], int] = field(default_factory=dict)
 
     def of(self, tx: Tx, flow: Flow, last_bar: datetime | None) -> Runner:
         known = self._loaded.get(flow.id)
@@ -44,6 +60,52 @@ class Runners:
         """Drop what was stepped in a transaction that did not commit."""
         self._loaded.clear()
 
+    @contextmanager
+    def apart(self, tx: Tx, flow: Flow, now: datetime, part: str) -> Iterator[None]:
+        """One flow's part of a transaction: should it fail, the others go on without it."""
+        try:
+            yield
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            _log.exception("the flow %s failed", flow.id)
+            self._loaded.pop(flow.id, None)
+            times = self._failures.get((flow.id, part), 0) + 1
+            self._failures[flow.id, part] = times
+            _tell_failure(tx, flow, now, error, times)
+        else:
+            self._failures.pop((flow.id, part), None)
+
+
+def _tell_failure(tx: Tx, flow: Flow, now: datetime, error: Exception, times: int) -> None:
+    """Raise an alert when a flow begins to fail, and when it is paused for it."""
+    paused = times >= PATIENCE and bool(
+        tx.execute(
+            "UPDATE shared_flows SET status = 'paused', is_active = false, updated_at = %s"
+            " WHERE id = %s AND status = 'active'",
+            (now, flow.id),
+        ).rowcount
+    )
+    if times == 1 or paused:
+        said = {"title": flow.title, "error": f"{type(error).__name__}: {error}"[:1000]}
+        result = "paused" if paused else "failed"
+        _alert(tx, "alert.flow_failed", str(flow.id), flow.id, result, now, said)
+
+
+def tell_uncopied(tx: Tx, signal_id: UUID, error: Exception) -> None:
+    """Raise an alert about a signal that cannot be copied, once however often it is tried."""
+    signal = find_signal(tx, signal_id)
+    said = {"flowId": str(signal.flow_id), "error": f"{type(error).__name__}: {error}"[:1000]}
+    subject, at = str(signal_id), signal.created_at
+    _alert(tx, "alert.copy_failed", subject, signal.flow_id, "failed", at, said)
+
+
+def _alert(
+    tx: Tx, kind: str, subject: str, flow_id: UUID, result: str, at: datetime, said: dict[str, str]
+) -> None:
+    correlation = ids.derive("flow", flow_id)
+    record(tx, [Event(kind, subject, correlation, result, "copying", RULES, at, said)])
+
 
 def step_flows(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Published) -> int:
     """Hand every open flow the bars that closed by `now`; how many signals were published.
@@ -55,44 +117,67 @@ def step_flows(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Publis
     """
     open_ts = int(now.timestamp())
     runners_now, signals = [], 0
-    traded = [one.id for one in desk.feed.instruments]
-    for flow, last_bar in _open_flows(tx, traded):
-        runner = runners.of(tx, flow, last_bar)
-        moves = _take(runner, desk, open_ts)
-        if not moves:
-            continue
-        runners_now.append(runner)
-        stop, target = _come_to(moves)
-        if stop is not None:
-            signals += _publish(tx, desk, flow, now, "stop", Decimal(0), stop, tell)
-        if stop is not None or target is not None:
-            tx.execute(
-                "UPDATE shared_flows SET pending_target = %s WHERE id = %s", (target, flow.id)
-            )
+    for flow, last_bar in _open_flows(tx, desk):
+        with runners.apart(tx, flow, now, "step"):
+            runner = runners.of(tx, flow, last_bar)
+            moves = _take(runner, desk, open_ts)
+            if moves:
+                signals += _decide(tx, desk, flow, now, moves, tell)
+                runners_now.append(runner)
     save_runners(tx, runners_now)
     return signals
 
 
-def publish_targets(tx: Tx, desk: Desk, now: datetime, tell: Published) -> int:
+def _decide(
+    tx: Tx, desk: Desk, flow: Flow, now: datetime, moves: Sequence[Move | None], tell: Published
+) -> int:
+    """Publish a stop that fired and keep the target to move to; how many signals."""
+    stop, target = _come_to(moves)
+    if stop is None and target is None:
+        return 0
+    with tx.transaction():
+        tx.execute("UPDATE shared_flows SET pending_target = %s WHERE id = %s", (target, flow.id))
+        if stop is None:
+            return 0
+        return _publish(tx, desk, flow, now, "stop", Decimal(0), stop, tell)
+
+
+def publish_targets(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Published) -> int:
     """Publish the targets of active flows that wait for this open; how many."""
+    # Locked before it is read: of two who do this at once the second finds nothing.
     rows = tx.execute(
-        "UPDATE shared_flows f SET pending_target = NULL FROM shared_flows old"
-        " WHERE f.id = old.id AND old.pending_target IS NOT NULL AND f.status = 'active'"
-        " RETURNING f.id, old.pending_target"
+        _SELECT + "WHERE pending_target IS NOT NULL AND status = 'active'"
+        " AND instrument_id = ANY (%s) AND " + _COPIED + " ORDER BY id FOR NO KEY UPDATE",
+        (_traded(desk),),
     ).fetchall()
-    targets: dict[UUID, Decimal] = dict(rows)
-    return sum(
-        _publish(tx, desk, flow, now, "target", targets[flow.id], None, tell)
-        for flow in _flows(tx, list(targets))
-    )
+    signals = 0
+    for row in rows:
+        flow, target = Flow(*row[:6]), row[7]
+        with runners.apart(tx, flow, now, "target"), tx.transaction():
+            tx.execute("UPDATE shared_flows SET pending_target = NULL WHERE id = %s", (flow.id,))
+            signals += _publish(tx, desk, flow, now, "target", target, None, tell)
+    return signals
 
 
-def repeat_exits(tx: Tx, desk: Desk, now: datetime, flow_ids: list[UUID], tell: Published) -> int:
+def repeat_exits(
+    tx: Tx,
+    desk: Desk,
+    runners: Runners,
+    now: datetime,
+    flow_ids: list[UUID],
+    tell: Published,
+) -> int:
     """Ask again for exits that the venue refused or filled in part; how many signals."""
-    return sum(
-        _publish(tx, desk, flow, now, "exit", Decimal(0), None, tell)
-        for flow in _flows(tx, flow_ids)
-    )
+    rows = tx.execute(
+        _SELECT + "WHERE id = ANY (%s) AND instrument_id = ANY (%s) ORDER BY id",
+        (flow_ids, _traded(desk)),
+    ).fetchall()
+    signals = 0
+    for row in rows:
+        flow = Flow(*row[:6])
+        with runners.apart(tx, flow, now, "exit"), tx.transaction():
+            signals += _publish(tx, desk, flow, now, "exit", Decimal(0), None, tell)
+    return signals
 
 
 def _take(runner: Runner, desk: Desk, open_ts: int) -> list[Move | None]:
@@ -102,15 +187,15 @@ def _take(runner: Runner, desk: Desk, open_ts: int) -> list[Move | None]:
     """
     feed = desk.feed
     last = open_ts - feed.interval
-    first = last if runner.last_bar is None else runner.last_bar + feed.interval
+    after = last - feed.interval if runner.last_bar is None else runner.last_bar
     return [
         runner.take(feed, ts)
-        for ts in feed.timestamps(first, last + 1)
+        for ts in feed.timestamps(after + 1, last + 1)
         if feed.bar(runner.flow.instrument_id, ts) is not None
     ]
 
 
-def _come_to(moves: list[Move | None]) -> tuple[Decimal | None, Decimal | None]:
+def _come_to(moves: Sequence[Move | None]) -> tuple[Decimal | None, Decimal | None]:
     """(price of a stop that fired in the last bar, target to move to), either or none."""
     stop, target = None, None
     for place, move in enumerate(moves, start=1):
@@ -162,23 +247,28 @@ def _publish(
 
 
 _SELECT: LiteralString = (
-    "SELECT id, creator_id, title, strategy, params, instrument_id, last_bar_at FROM shared_flows "
+    "SELECT id, creator_id, title, strategy, params, instrument_id, last_bar_at, pending_target"
+    " FROM shared_flows "
 )
+_COPIED: LiteralString = (
+    "NOT EXISTS (SELECT FROM trading_signals s"
+    " WHERE s.flow_id = shared_flows.id AND s.status <> 'processed')"
+)
+"""A flow's signals are copied in order: while one could not be, none may follow it."""
 
 
-def _open_flows(tx: Tx, instruments: list[int]) -> list[tuple[Flow, datetime | None]]:
-    """Flows of some instruments that are not closed, locked in id order, and their last bar."""
+def _open_flows(tx: Tx, desk: Desk) -> list[tuple[Flow, datetime | None]]:
+    """Flows of the desk's instruments that are not closed, locked in id order; their last bar."""
     rows = tx.execute(
         _SELECT + "WHERE status <> 'closed' AND instrument_id = ANY (%s)"
-        " ORDER BY id FOR NO KEY UPDATE",
-        (instruments,),
+        " AND " + _COPIED + " ORDER BY id FOR NO KEY UPDATE",
+        (_traded(desk),),
     ).fetchall()
     return [(Flow(*row[:6]), row[6]) for row in rows]
 
 
-def _flows(tx: Tx, flow_ids: list[UUID]) -> list[Flow]:
-    rows = tx.execute(_SELECT + "WHERE id = ANY (%s) ORDER BY id", (flow_ids,)).fetchall()
-    return [Flow(*row[:6]) for row in rows]
+def _traded(desk: Desk) -> list[int]:
+    return [one.id for one in desk.feed.instruments]
 
 
 def unprocessed_signals(tx: Tx) -> list[UUID]:

@@ -71,7 +71,7 @@ class EmbeddedServer:
         if "# Commenda" not in configuration.read_text():
             with configuration.open("a") as file:
                 file.write(_EMBEDDED_CONFIGURATION)
-        _forget_dead_processes(directory)
+        _forget_dead_processes(server)
         embedded = cls(server)
         embedded._start()
         embedded._probe()
@@ -149,7 +149,7 @@ class EmbeddedServer:
         return self._url(DATABASE, user=OWNER_ROLE)
 
     def release(self) -> None:
-        _forget_dead_processes(self._server.pgdata)
+        _forget_dead_processes(self._server)
         self._server.cleanup()
 
     def _url(self, database: str, user: str = "postgres") -> str:
@@ -159,12 +159,17 @@ class EmbeddedServer:
         )
 
 
-def _forget_dead_processes(directory: Path) -> None:
-    """Drop killed processes from the wheel's list of users, or it would never stop the server."""
-    handles = directory / ".handle_pids.json"
-    if handles.exists():
-        alive = [pid for pid in json.loads(handles.read_text() or "[]") if _is_alive(pid)]
-        handles.write_text(json.dumps(alive))
+def _forget_dead_processes(server: Any) -> None:
+    """Drop killed processes from the wheel's list of users, or it would never stop the server.
+
+    Under the wheel's own lock: a process that enters itself meanwhile must not be lost, or the
+    server would be stopped under it.
+    """
+    handles = server.pgdata / ".handle_pids.json"
+    with server._lock:
+        if handles.exists():
+            alive = [pid for pid in json.loads(handles.read_text() or "[]") if _is_alive(pid)]
+            handles.write_text(json.dumps(alive))
 
 
 def _is_alive(pid: int) -> bool:

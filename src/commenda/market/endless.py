@@ -20,11 +20,16 @@ from commenda.market.track import Bar, BarArrays, Observations, Track
 
 STRETCH = timedelta(days=30)
 """Whole days, so that funding stamps and bars meet at the seams."""
+KEPT = 12
+"""Stretches that are held: the latest. What is older was stored when it was the present."""
 _DAY = 86400
 
 
 class EndlessFeed(CandleFeed):
-    """A `CandleFeed` that draws more of its market whenever it is asked about a later time."""
+    """A `CandleFeed` that draws more of its market whenever it is asked about a later time.
+
+    It holds the latest `KEPT` stretches: a process that runs for months stays as large as it is.
+    """
 
     def __init__(
         self,
@@ -69,6 +74,8 @@ class EndlessFeed(CandleFeed):
         with self._drawing:
             while self._drawn_until.timestamp() < ts + _DAY:
                 self._draw_stretch()
+                for parts in self._stretches.values():
+                    del parts[:-KEPT]
             drawn = CandleFeed([self._joined(one) for one in self._stored.values()], self.interval)
             # Replaced whole: a reader on another thread sees the shorter market or the longer one.
             self._tracks, self._opens = drawn._tracks, drawn._opens

@@ -142,10 +142,10 @@ def find_instrument(tx: Tx, venue: str, symbol: str) -> Instrument:
 def stored_instrument(tx: Tx, venue: str, symbol: str, *, lock: bool = False) -> Instrument | None:
     """The stored instrument, or None; its row locked until the transaction ends on `lock`."""
     where: LiteralString = " WHERE venue = %(venue)s AND symbol = %(symbol)s"
+    # Rows that refer to it may be written meanwhile: its key never changes.
+    end: LiteralString = " FOR NO KEY UPDATE" if lock else ""
     with tx.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(
-            _SELECT + where + (" FOR UPDATE" if lock else ""), {"venue": venue, "symbol": symbol}
-        ).fetchone()
+        row = cursor.execute(_SELECT + where + end, {"venue": venue, "symbol": symbol}).fetchone()
     return None if row is None else _instrument_of_row(row)
 
 

@@ -10,14 +10,17 @@ from commenda.market.model import Instrument, Mark
 from commenda.market.track import Bar
 
 
-def write_bars(tx: Tx, interval: int, bars: Sequence[tuple[Instrument, Bar]]) -> None:
-    """Store bars that have closed; one that is stored stays as it is."""
-    tx.execute(
+def write_bars(
+    tx: Tx, interval: int, bars: Sequence[tuple[Instrument, Bar]]
+) -> list[tuple[Instrument, Bar]]:
+    """Store bars that have closed, and return the new ones; one that is stored stays as it is."""
+    rows = tx.execute(
         "INSERT INTO market_bars"
         " SELECT n.instrument, n.ts, %s, n.open, n.high, n.low, n.close, n.volume"
         " FROM unnest(%s::smallint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[],"
         "  %s::float8[], %s::float8[])"
-        "  AS n (instrument, ts, open, high, low, close, volume) ON CONFLICT DO NOTHING",
+        "  AS n (instrument, ts, open, high, low, close, volume) ON CONFLICT DO NOTHING"
+        " RETURNING instrument_id, extract(epoch FROM ts)::bigint",
         (
             interval,
             [instrument.id for instrument, _ in bars],
@@ -28,7 +31,9 @@ def write_bars(tx: Tx, interval: int, bars: Sequence[tuple[Instrument, Bar]]) ->
             [bar.close for _, bar in bars],
             [bar.volume for _, bar in bars],
         ),
-    )
+    ).fetchall()
+    new = set(rows)
+    return [one for one in bars if (one[0].id, one[1].ts) in new]
 
 
 def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:

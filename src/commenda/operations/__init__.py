@@ -7,7 +7,7 @@ from commenda.operations.approvals import (
     expire_approvals,
     reject_and_give_back,
 )
-from commenda.operations.clockwork import Clockwork
+from commenda.operations.clockwork import Clockwork, forget_workers
 from commenda.operations.health import Health, Readiness, readiness
 from commenda.operations.jobs import schedules
 from commenda.operations.metrics import Figure, Figures
@@ -28,6 +28,7 @@ __all__ = [
     "Schedule",
     "approve_and_carry_out",
     "expire_approvals",
+    "forget_workers",
     "readiness",
     "reject_and_give_back",
     "schedules",

@@ -3,7 +3,8 @@
 The lead is a session-level advisory lock on a connection of its own: it is free the moment its
 process dies, and another worker goes on with the open tick. Should a worker that lost the lock
 (its connection broke) still be inside a job, the job runs twice at once: jobs lock what they
-change and have natural keys.
+change and have natural keys. It looks at its connection before each job, and can neither note a
+job nor end a tick that is not the open one any more.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from psycopg.rows import TupleRow
 from commenda.audit import Event, record
 from commenda.kit import ids
 from commenda.kit.context import request_id
+from commenda.kit.db import Tx
 from commenda.operations.schedules import (
     RULES,
     Interrupted,
     Operation,
     Schedule,
+    Superseded,
     begin_tick,
     due,
     end_tick,
@@ -58,14 +61,13 @@ class Clockwork:
     def beat(self) -> bool:
         """Show a sign of life, and do a tick if one is due here; whether one was done."""
         session = self._connected()
-        if time.monotonic() - self._seen > HEARTBEAT:
-            self._show_life(session)
+        self._notice(session)
         if not self.leads:
             row = session.execute("SELECT pg_try_advisory_lock(%s)", (_LEAD,)).fetchone()
             self.leads = bool(row and row[0])
             if self.leads:
                 _log.info("leads", extra={"worker": self.id})
-        return self.leads and self._tick()
+        return self.leads and self._tick(session)
 
     def close(self) -> None:
         """Give up the lead and say goodbye."""
@@ -87,7 +89,20 @@ class Clockwork:
                 connect_timeout=10,
                 application_name="commenda clockwork",
             )
+            # When this machine is gone the server knows in 20 s, and another worker leads.
+            self._session.execute(
+                "SELECT set_config('tcp_keepalives_idle', '10', false),"
+                " set_config('tcp_keepalives_interval', '5', false),"
+                " set_config('tcp_keepalives_count', '2', false)"
+            )
         return self._session
+
+    def _notice(self, session: psycopg.Connection[TupleRow]) -> None:
+        """Show a sign of life if it is time; where the session and its lock are gone, raise."""
+        if time.monotonic() - self._seen > HEARTBEAT:
+            self._show_life(session)
+        else:
+            session.execute("SELECT 1")
 
     def _show_life(self, session: psycopg.Connection[TupleRow]) -> None:
         session.execute(
@@ -99,22 +114,23 @@ class Clockwork:
         )
         self._seen = time.monotonic()
 
-    def _tick(self) -> bool:
+    def _tick(self, session: psycopg.Connection[TupleRow]) -> bool:
         operation = self.operation
         with operation.database.transaction() as tx:
             tick = begin_tick(tx, self.step)
             if tick is None:
                 return False
             waiting = [one for one in due(tx, self.schedules, tick.at) if one.name not in tick.done]
-        for schedule in waiting:
-            if operation.stopping.is_set():
-                return False
-            try:
+        try:
+            for schedule in waiting:
+                if operation.stopping.is_set():
+                    return False
+                self._notice(session)
                 self._run(schedule, tick.at)
-            except Interrupted:
-                return False
-        with operation.database.transaction() as tx:
-            end_tick(tx, tick.at)
+            with operation.database.transaction() as tx:
+                end_tick(tx, tick.at)
+        except (Interrupted, Superseded):
+            return False
         self._tick_at = tick.at
         return True
 
@@ -138,6 +154,13 @@ class Clockwork:
             mark_done(tx, schedule, at, error)
             if error is not None:
                 record(tx, [_failed(schedule, at, error)])
+
+
+def forget_workers(tx: Tx) -> int:
+    """Remove workers that were last seen more than a day ago; how many."""
+    return tx.execute(
+        "DELETE FROM workers WHERE seen_at < clock_timestamp() - interval '1 day'"
+    ).rowcount
 
 
 def _failed(schedule: Schedule, at: datetime, error: str) -> Event:

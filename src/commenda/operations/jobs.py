@@ -10,11 +10,14 @@ does when it is repeated.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
+
+import psycopg
 
 from commenda import copying
 from commenda.copying import Runners
@@ -36,12 +39,14 @@ from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
 from commenda.operations.schedules import Interrupted, Operation, Schedule
 from commenda.referrals import release_due
-from commenda.trading import carry_out_transfers, post_funding, record_nav
+from commenda.trading import carry_out_transfers, funded_until, post_funding, record_nav
 
 _LOOK = 0.02
 """Wall seconds between two looks at signals that workers are copying."""
 _RESCUE = 250
-"""Looks after which a signal that no worker has in its queue is copied here."""
+"""Looks from one to the next search for signals that no worker has in its queue."""
+
+_log = logging.getLogger(__name__)
 
 
 def schedules(runners: Runners) -> tuple[Schedule, ...]:
@@ -53,7 +58,7 @@ def schedules(runners: Runners) -> tuple[Schedule, ...]:
         Schedule("strategies", strategies.step),
         Schedule("funding", charge_funding),
         Schedule("margins", guard, hour),
-        Schedule("exits", repeat_exits, hour),
+        Schedule("exits", strategies.repeat_exits, hour),
         Schedule("subscriptions", carry_subscriptions),
         Schedule("leaving", close_copies),
         Schedule("targets", strategies.publish_targets),
@@ -79,11 +84,11 @@ def publish_market(operation: Operation, now: datetime) -> None:
             for instrument in feed.instruments
             if (bar := feed.bar(instrument.id, ts)) is not None
         ]
-        write_bars(tx, feed.interval, closed)
+        new = write_bars(tx, feed.interval, closed)
         write_marks(
             tx, [(one, feed.mark_at(one.id, int(now.timestamp()))) for one in feed.instruments]
         )
-        for instrument, bar in closed:
+        for instrument, bar in new:
             live.bar_closed(tx, instrument.symbol, feed.interval, bar)
 
 
@@ -105,33 +110,49 @@ class _Strategies:
 
     def publish_targets(self, operation: Operation, now: datetime) -> None:
         with operation.database.transaction() as tx:
-            copying.publish_targets(tx, operation.desk, now, live.signal_published)
+            copying.publish_targets(tx, operation.desk, self.runners, now, live.signal_published)
+        wait_for_copies(operation, now)
+
+    def repeat_exits(self, operation: Operation, now: datetime) -> None:
+        """Ask again for exits that the venue refused or filled in part."""
+        with operation.database.transaction() as tx:
+            flows = copying.unfinished_exits(tx)
+            copying.repeat_exits(
+                tx, operation.desk, self.runners, now, flows, live.signal_published
+            )
         wait_for_copies(operation, now)
 
 
 def charge_funding(operation: Operation, now: datetime) -> None:
-    """Pass on the funding whose stamps lie between the last tick and now."""
-    with operation.database.transaction() as tx:
-        last = clock.read(tx)
+    """Pass on the funding of every stamp up to now that was not passed on yet.
+
+    A payment that fails is tried again at the next tick, and keeps no other from being made.
+    """
     desk = operation.desk
-    after = now - timedelta(seconds=desk.feed.interval) if last is None else last
+    with operation.database.transaction() as tx:
+        known = (
+            clock.read(tx),
+            funded_until(tx, desk.venue.name, [one.id for one in desk.feed.instruments]),
+        )
+    begun = now - timedelta(seconds=desk.feed.interval)
+    after = min((one for one in known if one is not None), default=begun)
+    errors: list[Exception] = []
     for payment in desk.venue.settle_funding(after, now):
-        with operation.database.transaction() as tx:
-            instrument = desk.instrument(payment.instrument_id)
-            post_funding(tx, operation.author(now), desk.venue.name, payment, instrument)
+        try:
+            with operation.database.transaction() as tx:
+                instrument = desk.instrument(payment.instrument_id)
+                post_funding(tx, operation.author(now), desk.venue.name, payment, instrument)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def guard(operation: Operation, now: datetime) -> None:
     with operation.database.transaction() as tx:
         guard_margins(tx, operation.author(now), operation.desk.marks(now))
-
-
-def repeat_exits(operation: Operation, now: datetime) -> None:
-    """Ask again for exits that the venue refused or filled in part."""
-    with operation.database.transaction() as tx:
-        flows = copying.unfinished_exits(tx)
-        copying.repeat_exits(tx, operation.desk, now, flows, live.signal_published)
-    wait_for_copies(operation, now)
 
 
 def carry_subscriptions(operation: Operation, now: datetime) -> None:
@@ -145,9 +166,11 @@ def carry_subscriptions(operation: Operation, now: datetime) -> None:
     with database.transaction() as tx:
         mature_due(tx, now)
     operation.batches(lambda tx: sweep_matured(tx, author))
-    liquidate_due(database, desk, author)
-    operation.batches(lambda tx: settle_due(tx, now, desk.venue.name))
-    carry_out_transfers(database, desk.venue, author)
+    try:
+        liquidate_due(database, desk, author)
+    finally:  # who could be closed does not wait for who could not
+        operation.batches(lambda tx: settle_due(tx, now, desk.venue.name))
+        carry_out_transfers(database, desk.venue, author)
 
 
 def close_copies(operation: Operation, now: datetime) -> None:
@@ -191,18 +214,33 @@ def wait_for_copies(operation: Operation, now: datetime) -> None:
 
     Two signals of one tick are one after the other, and funding is charged on whole positions.
     A signal whose workflow has failed or is gone is copied here: it must not stop the business.
+    One that cannot be copied here either is told of and left for the next time; its flow waits.
     """
-    for look in count(1):
+    failed: set[UUID] = set()
+    for look in count():
         with operation.database.transaction() as tx:
-            waiting = copying.unprocessed_signals(tx)
+            waiting = [one for one in copying.unprocessed_signals(tx) if one not in failed]
             lost = _lost(tx, waiting) if look % _RESCUE == 0 else []
         if not waiting:
             return
         if operation.stopping.is_set():
             raise Interrupted
-        for signal_id in lost:
-            copying.copy_signal(operation.database, operation.desk, signal_id, now)
-        time.sleep(_LOOK)
+        failed.update(one for one in lost if not _copied_here(operation, one, now))
+        if not lost:
+            time.sleep(_LOOK)
+
+
+def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
+    try:
+        copying.copy_signal(operation.database, operation.desk, signal_id, now)
+    except psycopg.OperationalError:
+        raise
+    except Exception as error:
+        _log.exception("the signal %s cannot be copied", signal_id)
+        with operation.database.transaction() as tx:
+            copying.tell_uncopied(tx, signal_id, error)
+        return False
+    return True
 
 
 def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:

@@ -25,6 +25,10 @@ class Interrupted(Exception):
     """The worker is asked to stop: the job that waits gives up and is done again later."""
 
 
+class Superseded(Exception):
+    """Another worker leads by now and has gone on: this tick is not this worker's any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What jobs work with."""
@@ -74,14 +78,17 @@ def begin_tick(tx: Tx, step: timedelta) -> Tick | None:
     at = clock.next_tick(tx, step)
     if at is None:
         return None
-    tx.execute("INSERT INTO open_tick (at) VALUES (%s)", (at,))
-    return Tick(at, frozenset())
+    begun = tx.execute(
+        "INSERT INTO open_tick (at) VALUES (%s) ON CONFLICT DO NOTHING", (at,)
+    ).rowcount
+    return Tick(at, frozenset()) if begun else None
 
 
 def end_tick(tx: Tx, at: datetime) -> None:
-    """Forget the tick and move the business clock to it."""
+    """Forget the tick and move the business clock to it. Raises `Superseded`."""
+    if not tx.execute("DELETE FROM open_tick WHERE at = %s", (at,)).rowcount:
+        raise Superseded
     clock.advance(tx, at)
-    tx.execute("DELETE FROM open_tick")
 
 
 def due(tx: Tx, schedules: Sequence[Schedule], at: datetime) -> list[Schedule]:
@@ -99,8 +106,15 @@ def due(tx: Tx, schedules: Sequence[Schedule], at: datetime) -> list[Schedule]:
 
 
 def mark_done(tx: Tx, schedule: Schedule, at: datetime, error: str | None = None) -> None:
-    """Note that a job is done for this tick, or that it failed, and when it is due again."""
-    tx.execute("UPDATE open_tick SET jobs_done = jobs_done || %s::text", (schedule.name,))
+    """Note that a job is done for this tick, or that it failed, and when it is due again.
+
+    Raises `Superseded`.
+    """
+    noted = tx.execute(
+        "UPDATE open_tick SET jobs_done = jobs_done || %s::text WHERE at = %s", (schedule.name, at)
+    ).rowcount
+    if not noted:
+        raise Superseded
     if schedule.every is None and error is None:
         tx.execute(
             "UPDATE schedules SET failures = 0, last_error = NULL WHERE name = %s AND failures > 0",
