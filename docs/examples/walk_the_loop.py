@@ -24,7 +24,7 @@ from typing import Any
 
 
 class Client:
-    """One user's calls. Every POST carries an Idempotency-Key, so a repeated one changes nothing."""
+    """One user's calls. Every POST carries an Idempotency-Key: repeated, it changes nothing."""
 
     def __init__(self, address: str) -> None:
         self.address = f"{address.rstrip('/')}/api/v1"
@@ -113,7 +113,8 @@ def main(address: str) -> None:
     total = Decimal(statement["opening"])
     for entry in statement["entries"]:
         total += Decimal(entry["amount"])
-        print(f"  {entry['createdAt']}  {entry['type']:<9} {entry['amount']:>16}  {entry['remark']}")
+        at, kind, amount = entry["createdAt"], entry["type"], entry["amount"]
+        print(f"  {at}  {kind:<9} {amount:>16}  {entry['remark']}")
     print(f"statement: closing {statement['closing']} USDT")
     assert total == Decimal(statement["closing"]), "opening and entries make the closing balance"
 
