@@ -33,14 +33,14 @@ from commenda.ledger import (
 from commenda.trading import (
     Desk,
     close_scopes,
-    closing_requests,
     dust_of,
     execute_orders,
     in_flight,
-    intend,
+    intend_closing,
     next_retry,
     open_quantities,
     orders_of,
+    refusals,
     request_transfer,
     take_over,
 )
@@ -145,20 +145,7 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author) -> None:
         " SELECT %s, * FROM unnest(%s::uuid[], %s::integer[])",
         (batch, scopes, [row[1] for row in due]),
     )
-    held = open_quantities(tx, scopes)
-    marks = desk.marks(author.now)
-    for instrument_id, requests in closing_requests(tx, desk, held).items():
-        intend(
-            tx,
-            cause="liquidation",
-            cause_id=batch,
-            correlation_id=batch,
-            venue=desk.venue.name,
-            instrument_id=instrument_id,
-            requests=requests,
-            reference_price=marks[instrument_id],
-            now=author.now,
-        )
+    intend_closing(tx, desk, author, batch, scopes)
 
 
 def _tried(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
@@ -189,7 +176,7 @@ def _conclude(tx: Tx, desk: Desk, author: Author, batch: UUID) -> int:
     flat = [scope for scope, _ in attempts if scope not in holding]
     if flat:
         _pay_out(tx, desk.venue.name, author, flat)
-    reasons = _reasons(tx, batch)
+    reasons = refusals(tx, batch)
     stuck = [
         (scope, attempt, reasons.get(scope, "partly filled"))
         for scope, attempt in attempts
@@ -316,19 +303,6 @@ def _keep(tx: Tx, author: Author, stuck: Sequence[tuple[UUID, int, str]]) -> Non
         details = {"attempt": attempt, "reason": reason}
         subject = [(subscription, correlation)]
         _note(tx, author, "copy.close_failed", subject, "cancelled", details)
-
-
-def _reasons(tx: Tx, batch: UUID) -> dict[UUID, str]:
-    """Why a book still holds something after a batch: the venue's words."""
-    return dict(
-        tx.execute(
-            "SELECT l.scope_id, string_agg(DISTINCT i.symbol || ': ' || o.reason, '; ')"
-            " FROM orders o JOIN allocations a ON a.order_id = o.id AND a.quantity <> a.requested"
-            " JOIN legs l ON l.id = a.leg_id JOIN instruments i ON i.id = o.instrument_id"
-            " WHERE o.cause = 'liquidation' AND o.cause_id = %s GROUP BY l.scope_id",
-            (batch,),
-        ).fetchall()
-    )
 
 
 def _note(

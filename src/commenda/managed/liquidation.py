@@ -22,13 +22,13 @@ from commenda.managed.lifecycle import State, next_retry, require_transition
 from commenda.managed.model import Door
 from commenda.trading import (
     Desk,
-    closing_requests,
     dust_of,
     execute_orders,
     in_flight,
-    intend,
+    intend_closing,
     open_quantities,
     orders_of,
+    refusals,
     take_over,
 )
 
@@ -170,20 +170,7 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
         " SELECT %s, * FROM unnest(%s::uuid[], %s::integer[])",
         (batch_id, subscriptions, [row[1] for row in due]),
     )
-    held = open_quantities(tx, subscriptions)
-    marks = desk.marks(author.now)
-    for instrument_id, requests in closing_requests(tx, desk, held).items():
-        intend(
-            tx,
-            cause="liquidation",
-            cause_id=batch_id,
-            correlation_id=batch_id,
-            venue=desk.venue.name,
-            instrument_id=instrument_id,
-            requests=requests,
-            reference_price=marks[instrument_id],
-            now=author.now,
-        )
+    intend_closing(tx, desk, author, batch_id, subscriptions)
 
 
 def _conclude(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> int:
@@ -201,7 +188,7 @@ def _conclude(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> int:
     subscriptions = [row[0] for row in attempts]
     take_over(tx, desk, author, batch_id, dust_of(tx, desk, author.now, attempts))
     holding = {row[0] for row in open_quantities(tx, subscriptions)}
-    reasons = _reasons(tx, batch_id)
+    reasons = refusals(tx, batch_id)
     flat = [one for one in subscriptions if one not in holding]
     tx.execute(
         "UPDATE managed_subscriptions SET status = 'LIQUIDATED', liquidated_at = %s,"
@@ -247,16 +234,3 @@ def _conclude(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> int:
         ],
     )
     return len(flat)
-
-
-def _reasons(tx: Tx, batch_id: UUID) -> dict[UUID, str]:
-    """Why a subscription still holds something after a batch: the venue's words."""
-    return dict(
-        tx.execute(
-            "SELECT l.scope_id, string_agg(DISTINCT i.symbol || ': ' || o.reason, '; ')"
-            " FROM orders o JOIN allocations a ON a.order_id = o.id AND a.quantity <> a.requested"
-            " JOIN legs l ON l.id = a.leg_id JOIN instruments i ON i.id = o.instrument_id"
-            " WHERE o.cause = 'liquidation' AND o.cause_id = %s GROUP BY l.scope_id",
-            (batch_id,),
-        ).fetchall()
-    )

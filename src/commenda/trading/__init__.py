@@ -27,8 +27,9 @@ from commenda.trading.cash import (
     request_transfer,
 )
 from commenda.trading.checks import CHECKS
+from commenda.trading.closing import intend_closing, refusals
 from commenda.trading.desk import Desk
-from commenda.trading.dust import closing_requests, dust_leg, dust_of, take_over
+from commenda.trading.dust import dust_leg, dust_of, take_over
 from commenda.trading.model import (
     CHUNK,
     Fill,
@@ -76,7 +77,6 @@ __all__ = [
     "allocate",
     "carry_out_transfers",
     "close_scopes",
-    "closing_requests",
     "dust_leg",
     "dust_of",
     "execute_order",
@@ -84,6 +84,7 @@ __all__ = [
     "funded_until",
     "in_flight",
     "intend",
+    "intend_closing",
     "legs_of",
     "next_retry",
     "open_quantities",
@@ -95,6 +96,7 @@ __all__ = [
     "reconcile",
     "record",
     "record_nav",
+    "refusals",
     "request_transfer",
     "scope_equity",
     "share_out",

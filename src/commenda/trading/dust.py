@@ -11,7 +11,7 @@ the next liquidation of the same instrument and side, never in a parent order of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -180,21 +180,15 @@ def take_over(
     )
 
 
-def closing_requests(
-    tx: Tx, desk: Desk, held: Iterable[tuple[UUID, UUID, int, Decimal]]
-) -> dict[int, list[tuple[UUID, Decimal]]]:
-    """For each instrument, what closes these (scope, leg, instrument, quantity).
-
-    What the dust book holds goes along where a parent of its side is sent anyway.
-    """
-    requests: dict[int, list[tuple[UUID, Decimal]]] = {}
-    for _, leg, instrument, quantity in held:
-        requests.setdefault(instrument, []).append((leg, -quantity))
-    for instrument, quantity in _at_rest(tx, desk, requests).items():
-        if any(asked * quantity < 0 for _, asked in requests[instrument]):
-            leg = dust_leg(desk.instrument(instrument).quote)
-            requests[instrument].append((leg, -quantity))
-    return dict(sorted(requests.items()))
+def dust_beside(
+    tx: Tx, desk: Desk, requests: Mapping[int, Sequence[tuple[UUID, Decimal]]]
+) -> dict[int, tuple[UUID, Decimal]]:
+    """What closes the dust book's positions, where a parent of its side is sent anyway."""
+    return {
+        instrument: (dust_leg(desk.instrument(instrument).quote), -quantity)
+        for instrument, quantity in _at_rest(tx, desk, requests).items()
+        if any(asked * quantity < 0 for _, asked in requests[instrument])
+    }
 
 
 def _open_book(tx: Tx, assets: Sequence[str], now: datetime) -> None:
