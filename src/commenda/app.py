@@ -69,6 +69,9 @@ PUBLIC = ("register", "login", "refresh", "getLiveness", "getReadiness", "getMet
 
 PREFIX = "/api/v1"
 
+PATIENCE = 60.0
+"""Seconds that a starting process waits for the database."""
+
 THREADS = 4
 """Threads that answer requests. They wait for PostgreSQL most of the time; more of them only take
 the interpreter from each other (measured: 8 treble the p99 of short reads, and answer no more)."""
@@ -85,7 +88,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened = database
         if opened is None:
-            opened = await run_in_threadpool(Database.open, settings)
+            opened = await run_in_threadpool(Database.open, settings, patience=PATIENCE)
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         app.state.password_threads = anyio.CapacityLimiter(PASSWORD_THREADS)
         gc.collect()

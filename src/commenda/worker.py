@@ -17,6 +17,7 @@ from decimal import Decimal
 
 import psycopg
 from psycopg_pool import PoolTimeout
+from sqlalchemy.exc import DBAPIError
 
 from commenda.audit import seal
 from commenda.copying import SIGNALS, Runners, copy_signal_workflow
@@ -73,6 +74,18 @@ def start(database: Database, desk: Desk) -> durable.Durable:
     """
     durable.prepare(database.owner_url)
     return durable.launch(database, workflows(database, desk), QUEUES)
+
+
+def work_until(settings: Settings, stopping: threading.Event, pace: Decimal) -> bool:
+    """Open the database and work on it, see `work_on`. One that is away is waited for."""
+    while not stopping.is_set():
+        try:
+            with Database.open(settings) as database:
+                return work_on(database, settings, stopping, pace)
+        except (psycopg.OperationalError, PoolTimeout, DBAPIError) as error:
+            _log.warning("the database cannot be reached: %s", error)
+            stopping.wait(1)
+    return True
 
 
 def work_on(

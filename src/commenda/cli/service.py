@@ -84,9 +84,8 @@ def worker(
     supervised: Supervised = False,
 ) -> None:
     """Do durable work and the business's ticks; of several workers one leads the ticks."""
-    from commenda.kit.db import Database
     from commenda.kit.logs import configure_logs
-    from commenda.worker import work_on
+    from commenda.worker import work_until
 
     settings = _settings(data, demo)
     configure_logs(settings, "worker")
@@ -94,9 +93,7 @@ def worker(
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stopping.set())
     _stop_with_parent(supervised, stopping.set)
-    with Database.open(settings) as database:
-        kept = work_on(database, settings, stopping, pace=_pace(pace))
-    if not kept:
+    if not work_until(settings, stopping, pace=_pace(pace)):
         typer.echo("another worker took this one's place", err=True)
         raise typer.Exit(3)
 

@@ -80,8 +80,22 @@ class Database:
     _embedded: EmbeddedServer | None = field(default=None)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Start or find the server, make sure of the roles, migrate, and open the pool."""
+    def open(cls, settings: Settings, *, patience: float = 0.0) -> Self:
+        """Start or find the server, make sure of the roles, migrate, and open the pool.
+
+        A server that cannot be reached is asked again for `patience` seconds: it may be starting.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return cls._open(settings)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    @classmethod
+    def _open(cls, settings: Settings) -> Self:
         from commenda.kit.migrate import migrate
 
         server = None
