@@ -41,7 +41,7 @@ from commenda.market.instruments import (
     load_catalogue,
     simulated_twin,
 )
-from commenda.market.live import latest_bar, write_bars, write_marks
+from commenda.market.live import write_bars, write_marks
 from commenda.market.model import (
     Dataset,
     Finding,
@@ -106,7 +106,6 @@ __all__ = [
     "instrument_at",
     "instruments",
     "interval_name",
-    "latest_bar",
     "listed",
     "load_catalogue",
     "parse_interval",

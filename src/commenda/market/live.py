@@ -51,9 +51,3 @@ def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:
             [mark.source for _, mark in marks],
         ),
     )
-
-
-def latest_bar(tx: Tx) -> datetime | None:
-    """When the newest stored bar opened; None where no market runs."""
-    row = tx.execute("SELECT max(ts) FROM market_bars").fetchone()
-    return row[0] if row else None
