@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import copying, kernel, posting, scenario, service, settlement
+from bench import books, clients, copying, income, kernel, posting, scenario, service, settlement
 
 BENCHMARKS = {
     "kernel": kernel.main,
     "posting": posting.main,
+    "clients": clients.main,
+    "income": income.main,
+    "books": books.main,
     "copying": copying.main,
     "settlement": settlement.main,
     "service": service.main,

@@ -7,6 +7,7 @@ used for nothing else). Tables are emptied between tests; the schema is built on
 from __future__ import annotations
 
 import os
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,24 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def db(database: Database) -> Database:
     empty(database)
     return database
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """What a random test draws from: COMMENDA_TEST_SEED, or any number; the summary names it."""
+    drawn = int(os.environ.get("COMMENDA_TEST_SEED", 0)) or random.SystemRandom().randrange(10**6)
+    request.config.stash.setdefault(SEEDS, []).append(f"{request.node.nodeid}: {drawn}")
+    return drawn
+
+
+SEEDS = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in config.stash.get(SEEDS, []):
+        terminalreporter.write_line(f"COMMENDA_TEST_SEED of {line}")
 
 
 @pytest.fixture(scope="session")

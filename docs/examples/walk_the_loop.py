@@ -1,7 +1,7 @@
 """The whole loop over HTTP, with nothing but Python's standard library.
 
     register -> second factor -> deposit -> authorise custody -> subscribe -> matured, liquidated,
-    settled -> the wallet's statement -> the trace
+    settled -> the wallet's statement -> the trace; and beside it a pool product, held for a day
 
 Start a demo (`make demo`, or `commenda up --demo`), then: python walk_the_loop.py http://localhost:8080
 Outside a demo a deposit waits until an operator has confirmed it, and a term takes its days.
@@ -62,6 +62,28 @@ def one_time_code(secret: str, at: float) -> str:
     return f"{number % 1_000_000:06d}"
 
 
+def put_aside(client: Client, amount: str) -> str:
+    """Subscribe to a pool product that is paid back at any time; the holding's id."""
+    pools = client.get("/pools/products?onlyOpen=true")["items"]
+    pool = next(one for one in pools if one["type"] == "flexible")
+    would = client.get(f"/pools/products/{pool['id']}/estimate?amount={amount}")
+    holding = client.post(f"/pools/products/{pool['id']}/subscribe", {"amount": amount})
+    print(
+        f"{amount} USDT in the pool product {pool['name']!r}: earns from {holding['startAt']},"
+        f" {would['daily']} USDT a day (APR {would['apr']}, APY {would['apy']})"
+    )
+    return str(holding["id"])
+
+
+def take_back(client: Client, holding_id: str) -> None:
+    """Redeem a holding once it has earned something."""
+    while not Decimal(client.get(f"/pools/holdings/{holding_id}")["totalIncome"]):
+        time.sleep(0.2)
+    paid = client.post(f"/pools/holdings/{holding_id}/redeem")
+    earned = paid["holding"]["totalIncome"]
+    print(f"redeemed: {paid['principal']} USDT; earned: {earned}, whole days: {paid['days']}")
+
+
 def main(address: str) -> None:
     client = Client(address)
     name = f"walker-{secrets.token_hex(4)}"
@@ -87,6 +109,8 @@ def main(address: str) -> None:
     custody = client.post("/participation/custody-auth", {"asset": "USDT", "limit": "10000"})
     print(f"custody authorised up to {custody['limit']} {custody['asset']}")
 
+    holding_id = put_aside(client, "1000")
+
     products = client.get("/managed/products")
     product = min(products, key=lambda one: (one["termDays"], Decimal(one["minimum"])))
     wanted = {"productId": product["productId"], "amount": "5000"}
@@ -108,6 +132,8 @@ def main(address: str) -> None:
             print(f"  {seen} (with {creators} creators)")
     settlement = client.get(path)["settlement"]
     print(f"settled: {settlement['toWallet']} USDT to the wallet")
+
+    take_back(client, holding_id)
 
     statement = client.get("/wallet/statement")
     total = Decimal(statement["opening"])

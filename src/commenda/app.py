@@ -28,22 +28,27 @@ from starlette.exceptions import HTTPException
 from commenda import __version__, site, sockets
 from commenda.audit.http import router as audit_router
 from commenda.copying.http import router as copying_router
+from commenda.funding.freezes_http import router as freezes_router
 from commenda.funding.http import router as funding_router
 from commenda.identity.access import Gate
 from commenda.identity.http import router as identity_router
 from commenda.identity.tokens import Tokens
+from commenda.income.http import router as income_router
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.kit.observe import METRICS_TYPE, HttpFigures, Observe, exposition
 from commenda.kit.web import TITLES, Service, problem, problem_of
+from commenda.ledger.books_http import router as books_router
 from commenda.ledger.http import router as ledger_router
 from commenda.managed.http import router as managed_router
 from commenda.market.http import router as market_router
-from commenda.operations import Figures, Health
+from commenda.operations import CHAINS, Figures, Health
+from commenda.operations.books_http import router as reconciliation_router
 from commenda.operations.http import router as operations_router
 from commenda.operations.overview import Overview
 from commenda.operations.overview_http import router as overview_router
+from commenda.operations.schedules_http import router as schedules_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
 from commenda.settings import Settings
@@ -54,9 +59,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     identity_router,
     operations_router,
     overview_router,
+    schedules_router,
     ledger_router,
+    books_router,
+    reconciliation_router,
     funding_router,
+    freezes_router,
     managed_router,
+    income_router,
     referrals_router,
     copying_router,
     market_router,
@@ -158,6 +168,7 @@ def _furnish(app: FastAPI, settings: Settings, database: Database) -> None:
     keys = Keys.of(settings)
     app.state.service = Service(database, settings, keys)
     app.state.introduce = refer
+    app.state.chains = CHAINS
     app.state.gate = Gate(
         database,
         Tokens(keys.derive("access-tokens")),

@@ -1,7 +1,7 @@
 """The worker: durable work and the business's ticks on one PostgreSQL, any number of processes.
 
 What runs is listed here by hand: QUEUES says where work waits, `workflows` what it calls,
-`operations.schedules` what each tick does. Every worker takes work from the queues; one of them
+`operations.JOBS` what ticks and schedules do. Every worker takes work from the queues; one of them
 leads the ticks.
 """
 
@@ -19,17 +19,25 @@ import psycopg
 from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError
 
-from commenda.audit import seal
+from commenda.audit import Chain, seal
 from commenda.copying import SIGNALS, Runners, copy_signal_workflow
 from commenda.demo import open_demo, people
 from commenda.identity import forget_expired_sessions, forget_old_failures
-from commenda.kernel import Costs
 from commenda.kit import bus, clock, durable
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.market import CandleFeed
-from commenda.operations import Clockwork, Operation, Schedule, forget_workers, schedules
+from commenda.operations import (
+    CHAINS,
+    JOBS,
+    Clockwork,
+    Job,
+    Operation,
+    Step,
+    forget_runs,
+    forget_workers,
+)
 from commenda.settings import Settings
 from commenda.trading import Desk, PaperVenue
 
@@ -41,21 +49,31 @@ IDLE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Housekeeping that goes by wall time: one batch every so many seconds, by who leads."""
+    """Housekeeping that goes by wall time: one batch every so many seconds, by who leads.
+
+    For up to `patience` seconds a batch follows at once where `act` says that more is waiting.
+    """
 
     every: float
     act: Callable[[Tx], object]
+    patience: float = 0.0
+
+
+def _sealing(keys: Keys, chain: Chain) -> Chore:
+    """Seal what is new; half of its time and no more goes into catching up after a big batch."""
+    key = keys.derive(chain.purpose)
+    return Chore(2.0, lambda tx: seal(tx, key, chain=chain).full, patience=1.0)
 
 
 def chores(keys: Keys) -> tuple[Chore, ...]:
-    """What keeps the database tidy and the audit trail sealed."""
-    chain = keys.derive("audit-chain")
+    """What keeps the database tidy, and the audit trail and the ledger sealed."""
     return (
-        Chore(2.0, lambda tx: seal(tx, chain)),
+        *(_sealing(keys, chain) for chain in CHAINS),
         Chore(60.0, lambda tx: durable.forget(tx, timedelta(hours=1))),
         Chore(600.0, lambda tx: forget_expired_sessions(tx, datetime.now(UTC))),
         Chore(600.0, lambda tx: forget_old_failures(tx, datetime.now(UTC))),
         Chore(600.0, forget_workers),
+        Chore(600.0, forget_runs),
     )
 
 
@@ -96,8 +114,8 @@ def work_on(
     secret = keys.derive("ties")
     if settings.demo:
         demo = open_demo(database, secret, pace)
-        jobs = (people(demo.scenario), *schedules(Runners(demo.costs)))
-        return _work_beside_relay(settings, database, demo.desk, jobs, keys, stopping)
+        operation = Operation(database, demo.desk, stopping, Runners(demo.costs))
+        return _work_beside_relay(settings, operation, (people(demo.scenario), *JOBS), keys)
     with database.transaction() as tx:
         mode = clock.mode(tx)
         if mode == "paced":
@@ -111,41 +129,32 @@ def work_on(
     # No market runs here yet: subscriptions are carried on, and nothing trades.
     feed = CandleFeed([], interval=60)
     desk = Desk(PaperVenue(database, feed), feed, secret)
-    jobs = schedules(Runners(Costs()))
-    return _work_beside_relay(settings, database, desk, jobs, keys, stopping)
+    return _work_beside_relay(settings, Operation(database, desk, stopping), JOBS, keys)
 
 
 def _work_beside_relay(
-    settings: Settings,
-    database: Database,
-    desk: Desk,
-    jobs: Sequence[Schedule],
-    keys: Keys,
-    stopping: threading.Event,
+    settings: Settings, operation: Operation, jobs: Sequence[Step | Job], keys: Keys
 ) -> bool:
     relay = threading.Thread(
-        target=bus.relay, args=(settings, database, stopping), name="commenda-relay", daemon=True
+        target=bus.relay,
+        args=(settings, operation.database, operation.stopping),
+        name="commenda-relay",
+        daemon=True,
     )
     relay.start()
     try:
-        return work(database, desk, jobs, chores(keys), stopping)
+        return work(operation, jobs, chores(keys))
     finally:
-        stopping.set()
+        operation.stopping.set()
         relay.join(5)
 
 
-def work(
-    database: Database,
-    desk: Desk,
-    jobs: Sequence[Schedule],
-    housekeeping: Sequence[Chore],
-    stopping: threading.Event,
-) -> bool:
+def work(operation: Operation, jobs: Sequence[Step | Job], housekeeping: Sequence[Chore]) -> bool:
     """Work until `stopping` is set; False when this process lost its place and must end.
 
     A database that goes away is waited for.
     """
-    operation = Operation(database, desk, stopping)
+    database, desk, stopping = operation.database, operation.desk, operation.stopping
     with start(database, desk) as running:
         step = timedelta(seconds=desk.feed.interval)
         clockwork = Clockwork(operation, jobs, step, running.slot.number)
@@ -167,15 +176,22 @@ def work(
 
 
 def _keep_house(database: Database, due: dict[Chore, float]) -> None:
-    """Do the chores whose time has come, a batch of each. One that fails stops nothing else."""
+    """Do the chores whose time has come. One that fails stops nothing else."""
     now = time.monotonic()
     for chore, at in due.items():
         if now >= at:
             due[chore] = now + chore.every
             try:
-                with database.transaction() as tx:
-                    chore.act(tx)
+                _do(database, chore, time.monotonic() + chore.patience)
             except psycopg.OperationalError:
                 raise
             except Exception:
                 _log.exception("a chore failed")
+
+
+def _do(database: Database, chore: Chore, until: float) -> None:
+    while True:
+        with database.transaction() as tx:
+            more = chore.act(tx)
+        if not more or time.monotonic() >= until:
+            return

@@ -21,9 +21,12 @@ from commenda.audit import queries as audit_queries
 from commenda.cli import app as command_line
 from commenda.kit import ids
 from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.kit.pages import encode_cursor
+from commenda.ledger import JOURNALS, Owner
 from commenda.settings import Settings
+from world import D, World
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 LOGS = "/api/v1/audit/logs"
@@ -180,17 +183,19 @@ def test_an_export_of_nothing_is_empty(client: TestClient, auditor: dict[str, st
 def test_the_chain_says_its_end_and_what_waits(
     client: TestClient, db: Database, auditor: dict[str, str]
 ) -> None:
-    assert client.get(CHAIN, headers=auditor).json() == {
-        "sequence": 0,
-        "digest": None,
-        "sealedAt": None,
-        "unsealed": 0,
-    }
+    nothing = {"sequence": 0, "digest": None, "sealedAt": None, "unsealed": 0}
+    assert client.get(CHAIN, headers=auditor).json() == {"events": nothing, "journals": nothing}
     with db.transaction() as tx:
         record(tx, [event(1), event(2), event(3)])
     with db.transaction() as tx:
         seal(tx, b"k" * 32, limit=2)
-    end = client.get(CHAIN, headers=auditor).json()
+    world = World(db)  # whose first journal endows the insurance
+    with db.transaction() as tx:
+        assert seal(tx, b"k" * 32, chain=JOURNALS).rows == 1
+    world.pay_in(Owner.platform(), D(5), "one more")
+    ends = client.get(CHAIN, headers=auditor).json()
+    assert [ends["journals"][name] for name in ("sequence", "unsealed")] == [1, 1]
+    end = ends["events"]
     assert (end["sequence"], end["unsealed"]) == (2, 1)
     lines = [json.loads(line) for line in client.get(EXPORT, headers=auditor).text.splitlines()]
     assert [line["sequence"] for line in lines] == [1, 2, None]
@@ -227,15 +232,19 @@ def test_the_command_line_exports_anchors_and_finds_tampering(
         with database.transaction() as tx:
             record(tx, [event(number) for number in range(5)])
         with database.transaction() as tx:
-            assert seal(tx, Keys.of(settings).derive("audit-chain")) == 5
+            assert seal(tx, Keys.of(settings).derive("audit-chain")).rows == 5
 
     anchored = commenda("audit", "anchor")
     kept = tmp_path / "anchor.json"
     kept.write_text(anchored.output)
-    assert json.loads(anchored.output)["sequence"] == 5
-    sound = commenda("verify", "--anchor", kept)
-    assert sound.exit_code == 0, sound.output
-    assert "5 sealed events, 0 not sealed yet" in sound.output
+    ends = json.loads(anchored.output)
+    assert (ends["events"]["sequence"], ends["journals"]) == (5, None)
+    before_journals = tmp_path / "old.json"  # as it was printed when there was one chain
+    before_journals.write_text(json.dumps(ends["events"]))
+    for file in (kept, before_journals):
+        sound = commenda("verify", "--anchor", file)
+        assert sound.exit_code == 0, sound.output
+        assert "5 sealed events, 0 not sealed yet; 0 sealed journals" in sound.output
 
     out = tmp_path / "events.ndjson"
     commenda("audit", "export", "--from", "2026-01-05T01:00", "--out", out)
@@ -250,6 +259,15 @@ def test_the_command_line_exports_anchors_and_finds_tampering(
     found = commenda("verify", "--chain")
     assert found.exit_code == 1
     assert "audit event 4 (seal 4)" in found.output
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "7", '{"others": null}', '{"sequence": 1}'])
+def test_what_is_no_anchor_is_refused(tmp_path: Path, text: str) -> None:
+    kept = tmp_path / "anchor.json"
+    kept.write_text(text)
+    refused = commenda("verify", "--anchor", kept, "--data", tmp_path / "data")
+    assert isinstance(refused.exception, CommendaError)
+    assert refused.exception.code == "bad_anchor"
 
 
 def commenda(*arguments: object) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -46,6 +47,18 @@ def decide(client: TestClient, who: dict[str, str], approval: str, word: str) ->
     return client.post(f"/api/v1/approvals/{approval}/{word}", json=body, headers=who)
 
 
+def balances(client: TestClient, who: dict[str, str]) -> dict[str, Decimal]:
+    """What can be spent of the wallet, and what is held of it for what."""
+    (one,) = client.get("/api/v1/wallet/balances", headers=who).json()
+    return {name: D(one[name]) for name in ("available", "withdrawing", "frozen")}
+
+
+def withdrawals(client: TestClient, who: dict[str, str]) -> list[str]:
+    """What the asset log shows as taken out."""
+    log = client.get("/api/v1/wallet/asset-log", params={"type": "withdraw"}, headers=who).json()
+    return [entry["amount"] for entry in log["items"]]
+
+
 def test_a_paper_deposit_is_in_the_wallet_at_once(
     client: TestClient, db: Database, sign_in: SignIn
 ) -> None:
@@ -61,7 +74,7 @@ def test_a_paper_deposit_is_in_the_wallet_at_once(
         " WHERE kind = 'funding.deposit'"
     )
     ((result, actor, rules, correlation),) = events
-    assert (result, rules) == ("done", "funding/1")
+    assert (result, rules) == ("done", "funding/2")
     assert actor == f"investor:{owner_of('ines').id}"
     assert world.one("SELECT correlation_id FROM journals WHERE kind = 'deposit'") == correlation
     world.assert_sound()
@@ -117,9 +130,11 @@ def test_a_large_withdrawal_is_set_aside_until_it_is_decided(
     ask(client, ines, amount="15000")
     answer = ask(client, ines, direction="withdrawal", amount="10000")  # the limit itself is large
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
-    assert (world.wallet(owner), world.balance("withdrawing", owner)) == (5000, 10_000)
+    assert balances(client, ines) == {"available": 5000, "withdrawing": 10_000, "frozen": 0}
+    assert withdrawals(client, ines) == [], "the log shows a withdrawal when money leaves"
     too_much = ask(client, ines, direction="withdrawal", amount="5000.01")
     assert (too_much.status_code, too_much.json()["code"]) == (409, "insufficient_balance")
+    assert "on hold" in too_much.json()["detail"]
     world.assert_sound()
     if outcome == "expire":
         world.advance(24 * 4)
@@ -128,8 +143,12 @@ def test_a_large_withdrawal_is_set_aside_until_it_is_decided(
     else:
         answered = decide(client, sign_in("risk"), answer.json()["approvalId"], outcome)
         assert answered.status_code == 200
-    assert world.balance("withdrawing", owner) == 0
-    assert world.wallet(owner) == (5000 if outcome == "approve" else 15_000)
+    left = 5000 if outcome == "approve" else 15_000
+    assert world.wallet(owner) == left
+    assert balances(client, ines) == {"available": left, "withdrawing": 0, "frozen": 0}
+    assert withdrawals(client, ines) == (["-10000"] if outcome == "approve" else [])
+    (hold,) = world.rows("SELECT status, captured FROM holds")
+    assert hold == (("captured", 10_000) if outcome == "approve" else ("voided", 0))
     status = "done" if outcome == "approve" else "rejected"
     assert client.get(FUNDING, headers=ines).json()["items"][0]["status"] == status
     world.assert_sound()
@@ -157,7 +176,7 @@ def test_many_small_withdrawals_of_a_day_are_a_large_one(
     world.advance()  # a day after the first; what a second person decides counts for nothing here
     assert take("6000") == "done"
     assert take("0.01") == "pending"
-    assert world.wallet(owner_of("ines")) == D("31999.98")
+    assert balances(client, ines)["available"] == D("31999.98")
     world.assert_sound()
 
 
@@ -168,7 +187,7 @@ def test_small_withdrawals_at_once_do_not_pass_for_less_than_their_sum(
     ask(client, ines, amount="40000")
     answers = in_threads(*[partial(ask, client, ines, direction="withdrawal", amount="4000")] * 8)
     assert sorted(answer.json()["status"] for answer in answers) == ["done"] * 2 + ["pending"] * 6
-    assert world.balance("withdrawing", owner_of("ines")) == 24_000
+    assert balances(client, ines)["withdrawing"] == 24_000
     world.assert_sound()
 
 

@@ -477,6 +477,9 @@ def test_the_business_figures_are_the_databases(db: Database) -> None:
     assert figures["commenda_audit_unsealed_events"][""] == world.one(
         "SELECT count(*) FROM audit_events"
     )
+    assert figures["commenda_ledger_unsealed_journals"][""] == world.one(
+        "SELECT count(*) FROM journals"
+    )
     assert figures["commenda_workers"] == {"": 0}
     assert figures["commenda_pool_connections"]["most"] == 24
 

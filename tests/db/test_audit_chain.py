@@ -59,7 +59,7 @@ def seal_all(db: Database, limit: int = 5000) -> int:
     total = 0
     while True:
         with db.transaction() as tx:
-            sealed = seal(tx, KEY, limit)
+            sealed = seal(tx, KEY, limit).rows
         total += sealed
         if not sealed:
             return total
@@ -267,7 +267,7 @@ def test_the_whole_chain_made_anew_with_another_key_is_found(sealed: Database) -
     with tampering(sealed) as owner:
         owner.execute("DELETE FROM audit_seals")
     with sealed.transaction() as tx:
-        assert seal(tx, b"a key of whoever wants to forge ") == 9
+        assert seal(tx, b"a key of whoever wants to forge ").rows == 9
     assert len(findings(sealed)) >= 1
     assert findings(sealed)[0].subject.endswith("(seal 1)")
 
@@ -352,7 +352,7 @@ def test_no_event_of_concurrent_writers_is_lost_from_the_chain(db: Database) -> 
         sealed = 0
         while not writing.is_set():
             with db.transaction() as tx:
-                sealed += seal(tx, KEY, limit=17)
+                sealed += seal(tx, KEY, limit=17).rows
         return sealed
 
     def write_all() -> int:

@@ -14,8 +14,8 @@ import pytest
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
-from commenda.operations import Clockwork, Interrupted, Operation, Schedule, forget_workers
-from commenda.operations.schedules import Tick, after, begin_tick
+from commenda.operations import Clockwork, Interrupted, Job, Operation, Step, forget_workers
+from commenda.operations.ticks import Tick, begin_tick
 from commenda.trading import Desk
 from commenda.worker import Chore, _keep_house
 
@@ -36,8 +36,8 @@ def noting(into: list[str], name: str) -> Callable[[Operation, datetime], None]:
     return lambda _operation, now: into.append(f"{now:%H:%M} {name}")
 
 
-def clockwork(operation: Operation, *schedules: Schedule, number: int = 0) -> Clockwork:
-    return Clockwork(operation, schedules, STEP, number)
+def clockwork(operation: Operation, *jobs: Step | Job, number: int = 0) -> Clockwork:
+    return Clockwork(operation, jobs, STEP, number)
 
 
 def business_now(db: Database) -> datetime:
@@ -51,13 +51,13 @@ def one(db: Database, query: str) -> Any:
     return row[0] if row else None
 
 
-def test_a_tick_does_its_jobs_in_order_and_moves_the_clock(operation: Operation) -> None:
+def test_a_tick_does_its_steps_and_jobs_in_order_and_moves_the_clock(operation: Operation) -> None:
     done: list[str] = []
     work = clockwork(
         operation,
-        Schedule("each", noting(done, "each")),
-        Schedule("hourly", noting(done, "hourly"), timedelta(hours=1)),
-        Schedule("last", noting(done, "last")),
+        Step("each", noting(done, "each")),
+        Job("hourly", lambda _, now, __: done.append(f"{now:%H:%M} hourly"), "", "0 * * * *"),
+        Step("last", noting(done, "last")),
     )
     for _ in range(5):
         assert work.beat()
@@ -85,7 +85,7 @@ def test_a_tick_that_was_cut_short_goes_on_with_the_jobs_that_were_not_done(
             raise psycopg.OperationalError("the server closed the connection")
         done.append(f"{now:%H:%M} second")
 
-    jobs = (Schedule("first", noting(done, "first")), Schedule("second", fail_once))
+    jobs = (Step("first", noting(done, "first")), Step("second", fail_once))
     cut = clockwork(operation, *jobs)
     with pytest.raises(psycopg.OperationalError):
         cut.beat()
@@ -98,45 +98,25 @@ def test_a_tick_that_was_cut_short_goes_on_with_the_jobs_that_were_not_done(
     assert business_now(operation.database) == START + STEP
 
 
-def test_a_job_that_fails_is_told_and_does_not_stop_the_others(operation: Operation) -> None:
+def test_a_step_that_fails_is_told_once_an_hour_and_does_not_stop_the_others(
+    operation: Operation,
+) -> None:
     done: list[str] = []
 
     def fail(_operation: Operation, _now: datetime) -> None:
         raise ValueError("no such thing")
 
-    work = clockwork(operation, Schedule("bad", fail), Schedule("good", noting(done, "good")))
-    work.beat()
-    work.beat()
+    work = clockwork(operation, Step("bad", fail), Step("good", noting(done, "good")))
+    for _ in range(6):
+        work.beat()
     work.close()
-    assert done == ["00:15 good", "00:30 good"]
-    assert one(operation.database, "SELECT failures FROM schedules WHERE name = 'bad'") == 2
-    assert (
-        one(operation.database, "SELECT last_error FROM schedules") == "ValueError: no such thing"
-    )
-    assert (
-        one(
-            operation.database,
-            "SELECT count(*) FROM audit_events WHERE kind = 'alert.job_failed' AND subject = 'bad'",
-        )
-        == 2
-    )
-
-
-def test_a_job_that_recovers_forgets_its_failures(operation: Operation) -> None:
-    broken = True
-
-    def flaky(_operation: Operation, _now: datetime) -> None:
-        if broken:
-            raise ValueError("not yet")
-
-    work = clockwork(operation, Schedule("flaky", flaky))
-    work.beat()
-    assert one(operation.database, "SELECT failures FROM schedules") == 1
-    broken = False
-    work.beat()
-    work.close()
-    assert one(operation.database, "SELECT failures FROM schedules") == 0
-    assert one(operation.database, "SELECT last_error FROM schedules") is None
+    assert done == [f"{START + n * STEP:%H:%M} good" for n in range(1, 7)]
+    with operation.database.transaction() as tx:
+        alerts = tx.execute(
+            "SELECT to_char(happened_at, 'HH24:MI'), details FROM audit_events"
+            " WHERE kind = 'alert.job_failed' AND subject = 'bad' ORDER BY id"
+        ).fetchall()
+    assert alerts == [(at, {"error": "ValueError: no such thing"}) for at in ("00:15", "01:15")]
 
 
 def test_a_job_that_is_interrupted_is_done_again_by_the_next_worker(operation: Operation) -> None:
@@ -145,13 +125,54 @@ def test_a_job_that_is_interrupted_is_done_again_by_the_next_worker(operation: O
     def interrupted(_operation: Operation, _now: datetime) -> None:
         raise Interrupted
 
-    stopped = clockwork(operation, Schedule("waits", interrupted))
+    stopped = clockwork(operation, Step("waits", interrupted))
     assert not stopped.beat()
     stopped.close()
-    next_one = clockwork(operation, Schedule("waits", noting(done, "waits")), number=1)
+    next_one = clockwork(operation, Step("waits", noting(done, "waits")), number=1)
     assert next_one.beat()
     next_one.close()
     assert done == ["00:15 waits"]
+
+
+def test_work_in_batches_stops_between_two_of_them_and_goes_on_later(operation: Operation) -> None:
+    left = [3, 2, 1, 0]
+
+    def batch(_tx: Tx) -> int:
+        if left[0] == 2:
+            operation.stopping.set()
+        return left.pop(0)
+
+    def long(running: Operation, _now: datetime) -> None:
+        running.batches(batch)
+
+    work = clockwork(operation, Step("long", long))
+    assert not work.beat()
+    assert left == [1, 0], "the batch that was begun is done"
+    operation.stopping.clear()
+    assert work.beat()
+    work.close()
+    assert left == []
+
+
+def test_a_worker_shows_a_sign_of_life_inside_long_work(operation: Operation) -> None:
+    ages: list[float] = []
+
+    def long(running: Operation, _now: datetime) -> None:
+        running.batches(batch)
+
+    def batch(tx: Tx) -> int:
+        row = tx.execute("SELECT extract(epoch FROM now() - seen_at) FROM workers").fetchone()
+        assert row is not None
+        ages.append(float(row[0]))
+        tx.execute("UPDATE workers SET seen_at = seen_at - interval '1 hour'")
+        work._seen = float("-inf")  # as when this batch had taken long
+        return 3 - len(ages)
+
+    work = clockwork(operation, Step("long", long))
+    assert work.beat()
+    work.close()
+    assert len(ages) == 3
+    assert max(ages[1:]) < 60
 
 
 def test_one_worker_leads_and_another_takes_over_when_it_is_gone(operation: Operation) -> None:
@@ -181,21 +202,19 @@ def test_a_worker_that_lost_the_lead_inside_a_job_leaves_the_next_tick_alone(
         assert first._session is not None
         first._session.close()
         assert second.beat()
-        second.schedules = (Schedule("before", noting(done, "before")), Schedule("slow", cut))
+        second.jobs = (Step("before", noting(done, "before")), Step("slow", cut))
         with pytest.raises(psycopg.OperationalError):
             second.beat()
         second.close()
 
-    first = clockwork(
-        operation, Schedule("slow", overtaken), Schedule("after", noting(done, "late"))
-    )
-    second = clockwork(operation, Schedule("slow", noting(done, "slow")), number=1)
+    first = clockwork(operation, Step("slow", overtaken), Step("after", noting(done, "late")))
+    second = clockwork(operation, Step("slow", noting(done, "slow")), number=1)
     assert not first.beat()
     assert one(operation.database, "SELECT at FROM open_tick") == START + 2 * STEP
     assert one(operation.database, "SELECT jobs_done FROM open_tick") == ["before"]
     assert business_now(operation.database) == START + STEP
     assert done == ["00:15 slow", "00:30 before"]
-    third = clockwork(operation, Schedule("slow", noting(done, "slow")), number=2)
+    third = clockwork(operation, Step("slow", noting(done, "slow")), number=2)
     assert third.beat()
     third.close()
     first.close()
@@ -209,7 +228,7 @@ def test_a_worker_that_lost_its_connection_does_no_further_job(operation: Operat
         assert work._session is not None
         work._session.close()
 
-    work = clockwork(operation, Schedule("a", broken), Schedule("b", noting(done, "b")))
+    work = clockwork(operation, Step("a", broken), Step("b", noting(done, "b")))
     with pytest.raises(psycopg.OperationalError):
         work.beat()
     assert done == []
@@ -305,17 +324,3 @@ def test_a_business_ahead_of_the_wall_cannot_follow_it(db: Database) -> None:
         clock.advance(tx, datetime.now(UTC) + timedelta(days=1))
         with pytest.raises(CommendaError, match="clock_backwards"):
             clock.follow_wall(tx)
-
-
-@pytest.mark.parametrize(
-    ("at", "every", "expected"),
-    [
-        (START, timedelta(hours=1), START + timedelta(hours=1)),
-        (START + timedelta(minutes=59, seconds=59), timedelta(hours=1), START + timedelta(hours=1)),
-        (START + timedelta(hours=5), timedelta(days=1), START + timedelta(days=1)),
-    ],
-)
-def test_a_schedule_is_next_due_at_a_whole_multiple(
-    at: datetime, every: timedelta, expected: datetime
-) -> None:
-    assert after(at, every) == expected

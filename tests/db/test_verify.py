@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
+import typer
 
-from commenda.audit import run_checks
+from commenda.audit import Check, Finding, run_checks
+from commenda.cli import proof
 from commenda.funding import Direction, Order, request_funding
+from commenda.funding.actions import conclude
 from commenda.identity import PERMISSIONS, Principal, Role
+from commenda.kit import ids
 from commenda.kit.db import Database
-from commenda.ledger import Owner
+from commenda.ledger import (
+    AccountKey,
+    Hold,
+    HoldOutcome,
+    Outcome,
+    Owner,
+    close_period,
+    note_balances,
+    open_accounts,
+    place_holds,
+    reverse,
+    void_holds,
+)
 from commenda.managed import Door, cancel
 from commenda.operations import CHECKS
 from commenda.trading import post_funding
+from pool import Pool
 from world import ASSET, D, World, empty, in_threads, steps
 
 FIRST_ENTRY = "(account_id, version) = (SELECT min(account_id), 1 FROM entries)"
@@ -30,6 +51,9 @@ SOME_EXECUTION = (
     "(signal_id, subscription_id) = (SELECT signal_id, subscription_id FROM signal_executions"
     " WHERE status = 'completed' ORDER BY 1, 2 LIMIT 1)"
 )
+CLOSED = "(SELECT max(until) FROM ledger_periods)"
+FIRST_CLOSED = "(SELECT min(until) FROM ledger_periods)"
+REVERSAL = "(SELECT id FROM journals WHERE reverses IS NOT NULL)"
 SETTLED = "(SELECT id FROM managed_subscriptions WHERE status = 'SETTLED' LIMIT 1)"
 
 TAMPERING = [
@@ -45,7 +69,7 @@ TAMPERING = [
     ),
     (
         "journals have the entries they were posted with",
-        "DELETE FROM journals WHERE kind = 'deposit'",
+        "DELETE FROM journals WHERE kind = 'cancel'",
     ),
     ("journals have the entries they were posted with", f"DELETE FROM entries WHERE {FIRST_ENTRY}"),
     (
@@ -70,13 +94,151 @@ TAMPERING = [
         "UPDATE accounts SET balance = balance + 0.00000001 WHERE kind = 'insurance'",
     ),
     (
-        "nobody's spendable account is below zero",
+        "each entry is on an account of its asset",
+        "UPDATE accounts SET asset = 'BTC' WHERE kind = 'fee:platform'",
+    ),
+    (
+        "each entry is on an account of its asset",
+        f"UPDATE entries SET account_id = 1000000 WHERE {FIRST_ENTRY}",
+    ),
+    (
+        "nobody's spendable account is below what is held on it",
         "ALTER TABLE accounts DROP CONSTRAINT balance_at_or_above_floor;"
         " UPDATE accounts SET balance = -0.00000001 WHERE kind = 'wallet'",
     ),
     (
+        "nobody's spendable account is below what is held on it",
+        "ALTER TABLE accounts DROP CONSTRAINT balance_at_or_above_floor;"
+        " UPDATE accounts SET balance = held - 0.00000001 WHERE held > 0",
+    ),
+    (
+        "a journal is effective when it is posted, or before",
+        "UPDATE journals SET effective_at = posted_at + interval '1 second' WHERE id = 2",
+    ),
+    (
+        "posted_at never goes back along an account",
+        "UPDATE journals SET posted_at = posted_at + interval '1000 days' WHERE id = 1",
+    ),
+    (
+        "accounts know when they were last posted to",
+        "UPDATE accounts SET last_posted_at = last_posted_at - interval '1 second'"
+        " WHERE kind = 'fee:platform'",
+    ),
+    (
+        "accounts know when they were last posted to",
+        "UPDATE accounts SET last_posted_at = NULL WHERE kind = 'fee:platform'",
+    ),
+    (
+        "accounts know when they were last posted to",
+        "UPDATE accounts SET last_posted_at = now() WHERE version = 0",
+    ),
+    (
+        "nothing is posted into a closed period",
+        f"UPDATE journals SET effective_at = {CLOSED} - interval '1 second'"
+        " WHERE id = (SELECT max(id) FROM journals)",
+    ),
+    (
+        "nothing is posted into a closed period",
+        "UPDATE ledger_periods SET last_journal = 1 WHERE until = (SELECT min(until)"
+        " FROM ledger_periods)",
+    ),
+    (
+        "noted balances are the sum of what is effective before",
+        "UPDATE period_balances SET balance = balance + 0.00000001 WHERE balance > 0",
+    ),
+    (
+        "noted balances are the sum of what is effective before",
+        f"DELETE FROM period_balances WHERE until = {CLOSED} AND balance <> 0",
+    ),
+    (
+        "noted balances are the sum of what is effective before",
+        f"DELETE FROM period_balances WHERE until = {FIRST_CLOSED} AND balance <> 0",
+    ),
+    (
+        "noted balances are the sum of what is effective before",
+        "UPDATE period_balances SET open_from = open_from + 1",
+    ),
+    (
+        "noted balances are the sum of what is effective before",
+        "INSERT INTO period_balances SELECT id, until, 1, 1 FROM accounts, ledger_periods"
+        " WHERE version = 0",
+    ),
+    (
+        "noted balances are the sum of what is effective before",
+        f"UPDATE journals SET effective_at = {FIRST_CLOSED} - interval '1 second'"
+        " WHERE id = (SELECT max(id) FROM journals)",
+    ),
+    (
+        "a reversal posts the opposite of what it reverses",
+        "UPDATE entries SET amount = 2 * amount, balance_after = balance_before + 2 * amount"
+        f" WHERE journal_id = {REVERSAL}",
+    ),
+    (
+        "a reversal posts the opposite of what it reverses",
+        f"UPDATE journals SET reverses = 1 WHERE id = {REVERSAL}",
+    ),
+    (
+        "a reversal posts the opposite of what it reverses",
+        f"DELETE FROM entries WHERE journal_id = {REVERSAL}",
+    ),
+    (
+        "a journal is reversed at most once",
+        "DROP INDEX journals_reversed_once;"
+        f" UPDATE journals SET reverses = (SELECT reverses FROM journals WHERE id = {REVERSAL})"
+        " WHERE id = 2",
+    ),
+    (
+        "what is held on an account is the sum of its open holds",
+        "UPDATE accounts SET held = held - 0.00000001 WHERE held > 0",
+    ),
+    (
+        "what is held on an account is the sum of its open holds",
+        "UPDATE holds SET amount = amount + 0.00000001 WHERE status = 'held'",
+    ),
+    (
+        "what is held on an account is the sum of its open holds",
+        "UPDATE holds SET status = 'held', resolved_at = NULL, resolved_by = NULL"
+        " WHERE status = 'voided'",
+    ),
+    (
+        "holds of a group are resolved together",
+        "UPDATE holds SET status = 'held', resolved_at = NULL, resolved_by = NULL"
+        " WHERE id = (SELECT max(id) FROM holds WHERE group_key = 'pair')",
+    ),
+    (
+        "holds of a group are resolved together",
+        "UPDATE holds SET status = 'expired'"
+        " WHERE id = (SELECT max(id) FROM holds WHERE group_key = 'pair')",
+    ),
+    (
+        "captured holds were spent by the journal that captured them",
+        "UPDATE holds SET captured = captured - 0.00000001 WHERE status = 'captured'",
+    ),
+    (
+        "captured holds were spent by the journal that captured them",
+        "UPDATE holds SET journal_id = 1 WHERE status = 'captured'",
+    ),
+    (
+        "captured holds were spent by the journal that captured them",
+        "UPDATE holds SET status = 'captured', captured = amount, journal_id = 1"
+        " WHERE status = 'voided'",
+    ),
+    (
         "every claimed idempotency key has its outcome",
         "UPDATE idempotency SET outcome = NULL WHERE client_key = 'open'",
+    ),
+    (
+        "what a client's key was answered with is there",
+        "UPDATE idempotency SET outcome = jsonb_set(outcome, '{subscriptionId}',"
+        "  to_jsonb(gen_random_uuid())) WHERE client_key = 'open'",
+    ),
+    (
+        "what a client's key was answered with is there",
+        "UPDATE idempotency SET outcome = '{}' WHERE client_key = 'open'",
+    ),
+    (
+        "what a client's key was answered with is there",
+        "UPDATE idempotency SET principal = 'somebody else' WHERE client_key = 'open'",
     ),
     # --- trading
     (
@@ -275,21 +437,44 @@ TAMPERING = [
     ),
     # --- funding
     (
-        "what is set aside for withdrawals is what waits for a decision",
+        "what is held for withdrawals is what waits for a decision",
         "UPDATE funding_requests SET amount = amount + 0.00000001 WHERE status = 'pending'",
     ),
     (
-        "what is set aside for withdrawals is what waits for a decision",
-        "UPDATE accounts SET balance = balance + 1 WHERE kind = 'withdrawing'",
+        "what is held for withdrawals is what waits for a decision",
+        "UPDATE holds SET amount = amount + 1 WHERE purpose = 'withdrawal' AND status = 'held'",
     ),
     (
-        "funding that is done was posted, and no other",
+        "what is held for withdrawals is what waits for a decision",
+        "DELETE FROM holds WHERE purpose = 'withdrawal' AND status = 'held'",
+    ),
+    (
+        "what is held for withdrawals is what waits for a decision",
+        "UPDATE funding_requests SET status = 'rejected', done_at = created_at"
+        " WHERE status = 'pending'",
+    ),
+    (
+        "what is held for withdrawals is what waits for a decision",
+        "UPDATE funding_requests SET user_id = (SELECT id FROM users WHERE username = 'carl')"
+        " WHERE status = 'pending'",
+    ),
+    (
+        "funding that is done was posted as it was asked for, and no other",
         "UPDATE funding_requests SET status = 'done', done_at = created_at"
         " WHERE status = 'pending'",
     ),
     (
-        "funding that is done was posted, and no other",
+        "funding that is done was posted as it was asked for, and no other",
         "UPDATE funding_requests SET status = 'rejected' WHERE status = 'done'",
+    ),
+    (
+        "funding that is done was posted as it was asked for, and no other",
+        "UPDATE funding_requests SET amount = amount + 0.00000001 WHERE status = 'done'",
+    ),
+    (
+        "funding that is done was posted as it was asked for, and no other",
+        "UPDATE funding_requests SET user_id = (SELECT id FROM users WHERE username = 'carl')"
+        " WHERE status = 'done'",
     ),
     # --- copies that were left
     (
@@ -322,6 +507,111 @@ TAMPERING = [
     (
         "a copy that was left was paid what its book held",
         "UPDATE copy_exits SET journal_id = 1",
+    ),
+    # --- income
+    (
+        "a product has sold what its holdings hold, within its quota",
+        "UPDATE pool_products SET sold_amount = sold_amount + 0.00000001 WHERE sold_amount > 0",
+    ),
+    (
+        "a product has sold what its holdings hold, within its quota",
+        "UPDATE pool_holdings SET status = 'redeemed', redeemed_at = created_at",
+    ),
+    (
+        "a product has sold what its holdings hold, within its quota",
+        "ALTER TABLE pool_products DROP CONSTRAINT quota_is_kept;"
+        " UPDATE pool_products SET total_quota = 1",
+    ),
+    (
+        "a holding's account has its principal and the income that was not paid out",
+        "UPDATE accounts SET balance = balance - 0.00000001 WHERE kind = 'holding' AND balance > 0",
+    ),
+    (
+        "a holding's account has its principal and the income that was not paid out",
+        "UPDATE accounts SET balance = 0.00000001 WHERE kind = 'holding' AND balance = 0",
+    ),
+    (
+        "a holding's account has its principal and the income that was not paid out",
+        "UPDATE journals SET kind = 'other' WHERE kind = 'income'",
+    ),
+    (
+        "a holding's account has its principal and the income that was not paid out",
+        "DELETE FROM pool_holdings WHERE status = 'held'",
+    ),
+    (
+        "a holding's income is what was accrued for it",
+        "UPDATE pool_holdings SET total_income = total_income + 0.00000001",
+    ),
+    (
+        "a holding's income is what was accrued for it",
+        "UPDATE journals SET kind = 'other' WHERE kind = 'income_accrual'",
+    ),
+    (
+        "a holding's income and carry are its amount times the rates of its days",
+        "UPDATE pool_holdings SET carry = 0",
+    ),
+    (
+        "a holding's income and carry are its amount times the rates of its days",
+        "UPDATE pool_rates SET daily_rate = daily_rate + 0.0000000001",
+    ),
+    (
+        "a holding's income and carry are its amount times the rates of its days",
+        "DELETE FROM pool_rates",
+    ),
+    (
+        "a holding's income and carry are its amount times the rates of its days",
+        "UPDATE pool_holdings SET amount = amount + 0.00000001 WHERE status = 'redeemed'",
+    ),
+    (
+        "what a holding carries is too little to be paid",
+        "UPDATE pool_holdings SET carry = 0.00000001",
+    ),
+    (
+        "what a holding carries is too little to be paid",
+        "ALTER TABLE pool_holdings DROP CONSTRAINT pool_holdings_carry_check;"
+        " UPDATE pool_holdings SET carry = -1e-18",
+    ),
+    (
+        "a holding is accrued through the days that are over for it",
+        "UPDATE pool_holdings SET accrued_through = accrued_through - 1 WHERE status = 'held'",
+    ),
+    (
+        "a holding is accrued through the days that are over for it",
+        "UPDATE pool_holdings SET accrued_through = accrued_through + 1 WHERE status = 'held'",
+    ),
+    (
+        "a holding is accrued through the days that are over for it",
+        "UPDATE pool_holdings SET accrued_through = accrued_through - 1 WHERE status = 'redeemed'",
+    ),
+    (
+        "a holding is accrued through the days that are over for it",
+        "UPDATE pool_products SET accrued_through = accrued_through + 1",
+    ),
+    (
+        "a product's days are finished one after the other",
+        "UPDATE posting_batches SET finished_at = NULL WHERE kind = 'income_accrual'",
+    ),
+    (
+        "a product's days are finished one after the other",
+        "UPDATE pool_products SET accrued_through = accrued_through - 1",
+    ),
+    (
+        "a holding is accrued once for a day",
+        "UPDATE journals SET key = (SELECT substring(min(key) from '^[^:]+:[^:]+:[^:]+')"
+        "   || ':again' FROM journals WHERE kind = 'income_accrual')"
+        " WHERE id = (SELECT max(id) FROM journals WHERE kind = 'income_accrual')",
+    ),
+    (
+        "batches of income are what they posted",
+        "UPDATE posting_batches SET amount = amount + 0.00000001 WHERE kind = 'income_accrual'",
+    ),
+    (
+        "batches of income are what they posted",
+        "UPDATE posting_batches SET rows_done = rows_done - 1 WHERE kind = 'income_distribution'",
+    ),
+    (
+        "batches of income are what they posted",
+        "DELETE FROM posting_batches WHERE kind = 'income_distribution'",
     ),
 ]
 
@@ -379,16 +669,75 @@ def business(database: Database) -> World:
     world.subscribe(ines, product, 2_000, key="reserved")
     withdraw(world, ines, 100, at_once=True)
     withdraw(world, ines, 200, at_once=False)
+    for amount, approved in ((300, True), (400, False)):
+        request = withdraw(world, ines, amount, at_once=False)
+        with database.transaction() as tx:
+            conclude(tx, world.author, request, approved=approved)
+    hold_pair(world, ines, referrer)
+    close_books(world)
+    save(world)
+    world.pay_in(ines, D(7), "in error")
+    with database.transaction() as tx:
+        row = tx.execute("SELECT max(id) FROM journals").fetchone()
+        assert row is not None
+        assert reverse(tx, world.author, row[0]).outcome is Outcome.POSTED
+    with database.transaction() as tx:
+        open_accounts(tx, [AccountKey("wallet", Owner.platform(), ASSET)])  # of which nothing is
     world.advance()
     return world
 
 
-def withdraw(world: World, owner: Owner, amount: int, *, at_once: bool) -> None:
+def save(world: World) -> None:
+    """Two pool holdings: both accrued and paid out; then one is redeemed, which accrues a day."""
+    pool = Pool(world.database, world.now)
+    ivy = pool.investor("ivy")
+    terms = {"term_days": 30, "early_exit": True, "early_exit_penalty": D("0.5")}
+    product = pool.product("savings", daily_rate=D("0.0001234567"), **terms)
+    pool.subscribe(ivy, product, "1000.00000001", "kept")
+    left = pool.subscribe(ivy, product, "2000.00000003", "left")
+    pool.now = world.advance(48).now
+    pool.accrue()
+    pool.distribute()
+    pool.now = world.advance(24).now
+    pool.redeem(left)
+
+
+def withdraw(world: World, owner: Owner, amount: int, *, at_once: bool) -> UUID:
     who = Principal(owner.id, Role.INVESTOR, PERMISSIONS[Role.INVESTOR], None, True)
     order = Order(Direction.WITHDRAWAL, D(amount), ASSET, None, str(amount))
     with world.database.transaction() as tx:
         large = D(10_000 if at_once else 0)
-        assert request_funding(tx, who, order, world.now, paper=True, large=large)
+        funding = request_funding(tx, who, order, world.now, paper=True, large=large)
+    assert funding is not None
+    return funding.id
+
+
+def hold_pair(world: World, *owners: Owner) -> None:
+    """Hold something of both, together, and set it free again."""
+    with world.database.transaction() as tx:
+        wallets = open_accounts(tx, [AccountKey("wallet", owner, ASSET) for owner in owners])
+        holds = [
+            Hold(f"pair-{n}", wallet, D(1), "test", ids.derive("pair"), group="pair")
+            for n, wallet in enumerate(wallets)
+        ]
+        assert {one.outcome for one in place_holds(tx, world.author, holds)} == {HoldOutcome.PLACED}
+    with world.database.transaction() as tx:
+        assert void_holds(tx, world.author, ["pair"]) == ["pair"]
+
+
+def close_books(world: World) -> None:
+    """Close two periods, each with journals before and after it, and note their balances."""
+    for until in (world.now - timedelta(hours=70), world.now):
+        with world.database.transaction() as tx:
+            assert close_period(tx, world.author, until)
+        note_everything(world)
+
+
+def note_everything(world: World) -> None:
+    while True:
+        with world.database.transaction() as tx:
+            if not note_balances(tx):
+                return
 
 
 @pytest.fixture
@@ -426,7 +775,7 @@ def test_tampering_is_found(owner: psycopg.Connection, rule: str, tampering: str
     (check,) = [check for check in CHECKS if check.rule == rule]
     assert list(run_checks(owner, [check])) == []
     tampered = owner.execute(tampering)
-    if not tampering.startswith("ALTER"):
+    if not tampering.startswith(("ALTER", "DROP")):
         assert tampered.rowcount > 0, "nothing was tampered with"
     findings = list(run_checks(owner, [check]))
     assert findings, "the check did not fire"
@@ -449,3 +798,80 @@ def test_verify_runs_on_one_snapshot_beside_postings(business: World) -> None:
     results = in_threads(post, partial(post), prove)
     assert results[2] == []
     assert business.now.utcoffset() == timedelta(0)
+
+
+# --- findings are told one by one ------------------------------------------------------------
+
+MANY = Check(
+    "a rule that very much breaks",
+    "SELECT 'subject ' || n, 'nothing', repeat('x', 100) FROM generate_series(1, 300000) n",
+)
+
+
+def test_memory_stays_flat_however_much_is_found(db: Database) -> None:
+    with db.transaction() as tx:
+        list(run_checks(tx, [Check("warm", "SELECT 'a', 'b', 'c'")]))
+        tracemalloc.start()
+        try:
+            found = sum(1 for _ in run_checks(tx, [MANY]))
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert found == 300_000  # of some 200 bytes each, when they are kept
+    assert most < 2_000_000
+
+
+def test_who_stops_listening_can_go_on_in_the_same_transaction(db: Database) -> None:
+    with db.transaction() as tx:
+        for _ in run_checks(tx, [MANY]):
+            break
+    with db.transaction() as tx:
+        assert tx.execute("SELECT 1").fetchone() == (1,)
+
+
+def findings_in_turn(capsys: pytest.CaptureFixture[str], told: list[str]) -> Iterator[Finding]:
+    """Two findings; what was printed by the time the second is found is kept in `told`."""
+    yield Finding("first rule", "[red]one[/]", "1", "2")
+    told.append(capsys.readouterr().out)
+    yield Finding("second rule", "two", "3", "4")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_command_tells_each_finding_as_it_is_found_and_exits_with_1(
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_json: bool,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", database.owner_url)
+    monkeypatch.setattr(proof, "run_verify", lambda _tx: findings_in_turn(capsys, told))
+    with pytest.raises(typer.Exit) as exited:
+        proof.verify(tmp_path, chain=False, kept=None, as_json=as_json)
+    assert exited.value.exit_code == 1
+    (before,) = told
+    text = before + capsys.readouterr().out
+    assert "first rule: [red]one[/]: expected 1, found 2" in before
+    if as_json:
+        first, second = json.loads(text)["findings"]
+        assert json.loads(text)["clean"] is False
+    else:
+        first, second = text.splitlines()
+    assert first.endswith("first rule: [red]one[/]: expected 1, found 2")
+    assert second.endswith("second rule: two: expected 3, found 4")
+
+
+def test_the_command_says_that_a_sound_business_is_clean(
+    business: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", business.database.owner_url)
+    for as_json, said in ((False, f"verify: clean ({len(CHECKS)} rules)\n"), (True, None)):
+        with pytest.raises(typer.Exit) as exited:
+            proof.verify(tmp_path, chain=False, kept=None, as_json=as_json)
+        assert exited.value.exit_code == 0
+        out = capsys.readouterr().out
+        assert out == said if said else json.loads(out) == {"clean": True, "findings": []}

@@ -8,19 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import pytest
-
 from commenda.demo import open_demo
 from commenda.kit import clock, durable
 from commenda.kit.db import Database
-from commenda.kit.embedded import EmbeddedServer
 from commenda.kit.keys import Keys
 from commenda.operations import verify
 from commenda.settings import Settings
@@ -100,36 +97,6 @@ def _now(database: Database) -> Any:
 
 
 # --- several of each on one PostgreSQL ------------------------------------------------------
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The owner's URL of a PostgreSQL of its own, and how to crash and restart it.
-
-    COMMENDA_TEST_SERVER_URL and COMMENDA_TEST_SERVER_RESTART (a command) name another one.
-    """
-    if "COMMENDA_TEST_SERVER_URL" in os.environ:
-
-        def command() -> None:
-            subprocess.run(["sh", "-c", os.environ["COMMENDA_TEST_SERVER_RESTART"]], check=True)
-
-        yield os.environ["COMMENDA_TEST_SERVER_URL"], command
-        return
-    folder = tmp_path / "postgres"
-    running = EmbeddedServer.start(folder)
-
-    def restart() -> None:
-        postmaster = int((folder / "postmaster.pid").read_text().split()[0])
-        os.kill(postmaster, signal.SIGQUIT)  # an immediate shutdown: recovery at the next start
-        while (folder / "postmaster.pid").exists():
-            time.sleep(0.05)
-        time.sleep(1)  # everybody notices
-        running.revive()
-
-    try:
-        yield running.prepare(), restart
-    finally:
-        running.release()
 
 
 def test_everything_completes_once_while_workers_are_killed_and_the_server_restarts(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commenda.kit.markup import Markup, join, tag
 from commenda.simulate.charts import (
     Axis,
     Caption,
@@ -29,7 +30,6 @@ from commenda.simulate.charts import (
 )
 from commenda.simulate.html_figures import falls_from_peak
 from commenda.simulate.html_texts import LANGUAGES, NAMES, TEXTS, Words
-from commenda.simulate.markup import Markup, join, tag
 from commenda.simulate.row_charts import Bar, Span, Step, bars, floating, timeline, waterfall
 from commenda.simulate.series import bins, chain
 from commenda.simulate.shown import change, gain, money, percent, rate, short, whole

@@ -7,7 +7,17 @@ can write to the database rewrites the record unnoticed. A `Check` is one query 
 rows that break a rule.
 """
 
-from commenda.audit.chain import Anchor, anchor, begin_era, check_chain, seal, unsealed
+from commenda.audit.chain import (
+    EVENTS,
+    Anchor,
+    Chain,
+    Sealed,
+    anchor,
+    begin_era,
+    check_chain,
+    seal,
+    unsealed,
+)
 from commenda.audit.checks import Check, Finding, run_checks
 from commenda.audit.events import ALERTS, Event, latest_alerts, record
 from commenda.audit.export import csv_header, csv_rows, ndjson
@@ -15,11 +25,14 @@ from commenda.audit.queries import Logged, Wanted, export_events
 
 __all__ = [
     "ALERTS",
+    "EVENTS",
     "Anchor",
+    "Chain",
     "Check",
     "Event",
     "Finding",
     "Logged",
+    "Sealed",
     "Wanted",
     "anchor",
     "begin_era",

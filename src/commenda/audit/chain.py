@@ -6,7 +6,7 @@ be added before them any more. Who can write to the tables but does not know the
 change, remove, add or reorder sealed rows unnoticed. Cutting off the end of the chain shows
 against an `Anchor` that was kept elsewhere.
 
-`Chain` says which rows and where their seals are; `EVENTS` is the audit's.
+`Chain` says which rows and where their seals are; `EVENTS` is the audit's, the ledger has another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import sql
@@ -38,21 +38,32 @@ _BATCH = 2000
 class Chain:
     """Append-only rows with `id`, `era` and `transaction_id`, and the table of their seals.
 
-    `content` is what a seal vouches for: every column, read so that its text is exact.
+    `content` is what a seal vouches for: every column, read so that its text is exact. `purpose` is
+    that of the key (see `kit.keys`), `name` what all the rows are called.
     """
 
+    name: str
     of: str
+    purpose: str
     rows: sql.Identifier
     seals: sql.Identifier
     content: sql.SQL
     lock: int
+    batch: int
+    """How much is sealed in one transaction, in weight: some tenths of a second of work."""
+    weight: LiteralString = "1"
+    """How much work one row is."""
 
     def query(self, text: str) -> sql.Composed:
-        return sql.SQL(text).format(rows=self.rows, seals=self.seals, content=self.content)
+        return sql.SQL(text).format(
+            rows=self.rows, seals=self.seals, content=self.content, weight=sql.SQL(self.weight)
+        )
 
 
 EVENTS = Chain(
+    "events",
     "audit event",
+    "audit-chain",
     sql.Identifier("audit_events"),
     sql.Identifier("audit_seals"),
     sql.SQL(
@@ -61,6 +72,7 @@ EVENTS = Chain(
         " r.details::text AS details"
     ),
     lock=0x636F6D73,  # "coms": one sealer at a time
+    batch=5000,
 )
 
 
@@ -97,13 +109,21 @@ def digest_of(key: bytes, previous: bytes, row: Mapping[str, Any]) -> bytes:
 # --- Sealing ---------------------------------------------------------------------------------
 
 
-def seal(tx: Tx, key: bytes, limit: int = 5000, chain: Chain = EVENTS) -> int:
-    """Seal the next rows that are final, at most `limit`; how many.
+class Sealed(NamedTuple):
+    """How many rows were sealed, and whether they filled the batch: more may be waiting."""
 
-    0 when there are none, and when another sealer is at it.
+    rows: int
+    full: bool
+
+
+def seal(tx: Tx, key: bytes, limit: int | None = None, chain: Chain = EVENTS) -> Sealed:
+    """Seal the next rows that are final, one at least and up to `limit` in weight.
+
+    None when there are none, and when another sealer is at it.
     """
+    limit = chain.batch if limit is None else limit
     if tx.execute("SELECT pg_try_advisory_xact_lock(%s)", (chain.lock,)).fetchone() != (True,):
-        return 0
+        return Sealed(0, full=False)
     last = tx.execute(
         chain.query(
             "SELECT sequence, digest, era, transaction_id::text, row_id FROM {seals}"
@@ -111,10 +131,12 @@ def seal(tx: Tx, key: bytes, limit: int = 5000, chain: Chain = EVENTS) -> int:
         )
     ).fetchone()
     sequence, digest, *position = last or (0, GENESIS, -1, "0", 0)
-    cursor = tx.execute(chain.query(_FINAL), (*position, limit))
-    names = [column.name for column in cursor.description or ()]
+    cursor = tx.execute(chain.query(_FINAL), (*position, limit, limit))
+    names = [column.name for column in cursor.description or ()][1:]
     ids, eras, transactions, digests = [], [], [], []
-    for values in cursor:
+    weight = 0
+    for reached, *values in cursor:
+        weight = reached
         row = dict(zip(names, values, strict=True))
         digest = digest_of(key, digest, row)
         ids.append(row["id"])
@@ -132,16 +154,19 @@ def seal(tx: Tx, key: bytes, limit: int = 5000, chain: Chain = EVENTS) -> int:
             ),
             (sequence, ids, eras, transactions, digests),
         )
-    return len(ids)
+    return Sealed(len(ids), full=weight >= limit)
 
 
 # Rows of an era that has ended are all final: its transactions ran in another database cluster.
 _FINAL = (
-    "SELECT {content} FROM {rows} AS r"
-    " WHERE (r.era, r.transaction_id, r.id) > (%s::smallint, %s::xid8, %s::bigint)"
-    " AND (r.transaction_id < pg_snapshot_xmin(pg_current_snapshot())"
-    "  OR r.era < (SELECT max(era) FROM {rows}))"
-    " ORDER BY r.era, r.transaction_id, r.id LIMIT %s"
+    "SELECT r.before + {weight}, {content} FROM (SELECT r.*,"
+    "  sum({weight}) OVER (ORDER BY r.era, r.transaction_id, r.id) - {weight} AS before"
+    "  FROM {rows} AS r"
+    "  WHERE (r.era, r.transaction_id, r.id) > (%s::smallint, %s::xid8, %s::bigint)"
+    "  AND (r.transaction_id < pg_snapshot_xmin(pg_current_snapshot())"
+    "   OR r.era < (SELECT max(era) FROM {rows}))"
+    "  ORDER BY r.era, r.transaction_id, r.id LIMIT %s) AS r"
+    " WHERE r.before < %s ORDER BY r.era, r.transaction_id, r.id"
 )
 
 

@@ -31,7 +31,11 @@ class Finding:
 
 
 def run_checks(tx: Tx, checks: Iterable[Check]) -> Iterator[Finding]:
-    """Run each check on the transaction's snapshot and yield what it finds."""
+    """Run each check on the transaction's snapshot and yield what it finds, as it finds it.
+
+    Rows are taken one by one as the server sends them: however much is wrong, memory stays flat.
+    """
     for check in checks:
-        for subject, expected, found in tx.execute(check.query):
-            yield Finding(check.rule, subject, expected, found)
+        with tx.cursor() as cursor:
+            for subject, expected, found in cursor.stream(check.query):
+                yield Finding(check.rule, subject, expected, found)

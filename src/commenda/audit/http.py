@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain
+from itertools import chain as one_after_another
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, Field
 
-from commenda.audit.chain import anchor, unsealed
+from commenda.audit.chain import Chain, anchor, unsealed
 from commenda.audit.export import ndjson
 from commenda.audit.queries import Logged, Place, Wanted, export_events, latest_events
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
+from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.pages import decode_cursor, page_of
 from commenda.kit.web import GUARDED, Body, Served
@@ -61,7 +62,14 @@ class ChainEnd(Body):
     sequence: int = Field(description="0 before the first seal.")
     digest: str | None = Field(default=None, description="HMAC-SHA256, hexadecimal.")
     sealed_at: datetime | None = None
-    unsealed: int = Field(description="Events that wait for their seal.")
+    unsealed: int = Field(description="How many wait for their seal.")
+
+
+class ChainEnds(Body):
+    """The ends of both chains: `commenda verify --anchor` reads a file with this answer."""
+
+    events: ChainEnd
+    journals: ChainEnd
 
 
 @router.get("/audit/logs", operation_id="getAuditLogs", responses=GUARDED)
@@ -98,17 +106,22 @@ def export(service: Served, _who: Auditor, begin: From = None, end: To = None) -
     batches = export_events(service.database, Wanted(begin=begin, end=end))
     first = next(batches)  # what may be refused is refused before the answer begins
     return StreamingResponse(
-        _lines(chain([first], batches)),
+        _lines(one_after_another([first], batches)),
         media_type="application/x-ndjson",
         headers={"Content-Disposition": 'attachment; filename="audit.ndjson"'},
     )
 
 
 @router.get("/audit/chain", operation_id="getAuditChain", responses=GUARDED)
-def chain_end(service: Served, _who: Auditor) -> ChainEnd:
-    """The end of the hash chain over all events."""
+def chain_ends(request: Request, service: Served, _who: Auditor) -> ChainEnds:
+    """The ends of the hash chains over all events and over all journals with their entries."""
     with service.database.transaction() as tx:
-        end, waiting = anchor(tx), unsealed(tx)
+        ends = {chain.name: _end(tx, chain) for chain in request.app.state.chains}
+    return ChainEnds(**ends)
+
+
+def _end(tx: Tx, chain: Chain) -> ChainEnd:
+    end, waiting = anchor(tx, chain), unsealed(tx, chain)
     if end is None:
         return ChainEnd(sequence=0, unsealed=waiting)
     return ChainEnd(

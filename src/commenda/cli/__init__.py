@@ -7,7 +7,19 @@ import sys
 import typer
 from rich.console import Console
 
-from commenda.cli import audit, database, market, proof, service, simulation, users
+from commenda.cli import (
+    audit,
+    database,
+    income,
+    ledger,
+    market,
+    proof,
+    reconcile,
+    schedules,
+    service,
+    simulation,
+    users,
+)
 from commenda.kit.errors import CommendaError
 
 app = typer.Typer(
@@ -23,10 +35,14 @@ app.command("openapi")(service.openapi)
 app.command("simulate")(simulation.run)
 app.command("verify")(proof.verify)
 app.command("trace")(proof.trace)
+app.command("reconcile")(reconcile.reconcile)
 app.add_typer(market.app, name="market")
 app.add_typer(database.app, name="db")
 app.add_typer(users.app, name="user")
 app.add_typer(audit.app, name="audit")
+app.add_typer(schedules.app, name="schedule")
+app.add_typer(income.app, name="income")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:

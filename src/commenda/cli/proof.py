@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from commenda.audit import Anchor, Finding, anchor, check_chain, unsealed
+from commenda.audit import Finding, anchor, check_chain, unsealed
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.managed import trace as read_trace
-from commenda.operations import CHECKS
+from commenda.operations import CHAINS, CHECKS, Ends, read_anchors
 from commenda.operations import verify as run_verify
 from commenda.settings import Settings
 
@@ -27,55 +27,75 @@ Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DA
 def verify(
     data: Data = None,
     chain: Annotated[
-        bool, typer.Option("--chain", help="Check the hash chain over the audit events, too.")
+        bool,
+        typer.Option("--chain", help="Check the chains over audit events and journals, too."),
     ] = False,
     kept: Annotated[
         Path | None,
-        typer.Option("--anchor", help="What `audit anchor` printed: the chain must pass through."),
+        typer.Option(
+            "--anchor", help="What `audit anchor` printed: the chains must pass through it."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Derive everything again from the entries; exit code 1 when something does not hold."""
-    console = Console()
     settings = settings_of(data)
     chained = chain or kept is not None
-    found = []
+    anchors = {} if kept is None else _anchors_in(kept)
     with Database.open(settings) as database:
-        for finding in _findings(database, settings, chained, kept):
-            found.append(finding)
-            if not as_json:
-                console.print(f"[red]✗[/] {finding}", highlight=False, soft_wrap=True)
-        sealed = _sealed(database) if chained else ""
-    if as_json:
-        typer.echo(json.dumps({"clean": not found, "findings": [str(one) for one in found]}))
-    elif not found:
-        console.print(f"verify: [green]clean[/] ({len(CHECKS)} rules{sealed})", highlight=False)
-    raise typer.Exit(1 if found else 0)
+        findings = _findings(database, settings, chained, anchors)
+        count = _tell_programs(findings) if as_json else _tell_people(findings)
+        if not count and not as_json:
+            sealed = _sealed(database) if chained else ""
+            told = f"verify: [green]clean[/] ({len(CHECKS)} rules{sealed})"
+            Console().print(told, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if count else 0)
+
+
+def _tell_people(findings: Iterator[Finding]) -> int:
+    """Print each finding as it is found; how many there are."""
+    console = Console()
+    count = 0
+    for finding in findings:
+        console.print(Text.assemble(("✗", "red"), f" {finding}"), soft_wrap=True)
+        count += 1
+    return count
+
+
+def _tell_programs(findings: Iterator[Finding]) -> int:
+    """Print one JSON object, each finding as it is found; how many there are."""
+    count = 0
+    typer.echo('{"findings": [', nl=False)
+    for finding in findings:
+        typer.echo((", " if count else "") + json.dumps(str(finding)), nl=False)
+        count += 1
+    typer.echo(f'], "clean": {json.dumps(not count)}}}')
+    return count
 
 
 def _findings(
-    database: Database, settings: Settings, chained: bool, kept: Path | None
+    database: Database, settings: Settings, chained: bool, kept: Ends
 ) -> Iterator[Finding]:
     with database.transaction() as tx:
         yield from run_verify(tx)
-    if chained:
-        key = Keys.of(settings).derive("audit-chain")
+    for chain in CHAINS if chained else ():
+        key = Keys.of(settings).derive(chain.purpose)
         with database.transaction() as tx:
-            yield from check_chain(tx, key, None if kept is None else _anchor_in(kept))
+            yield from check_chain(tx, key, kept.get(chain.name), chain)
 
 
 def _sealed(database: Database) -> str:
     with database.transaction() as tx:
-        end, waiting = anchor(tx), unsealed(tx)
-    return f", {end.sequence if end else 0} sealed events, {waiting} not sealed yet"
+        told = [(chain.name, anchor(tx, chain), unsealed(tx, chain)) for chain in CHAINS]
+    return "".join(
+        f"; {end.sequence if end else 0} sealed {name}, {waiting} not sealed yet"
+        for name, end, waiting in told
+    )
 
 
-def _anchor_in(file: Path) -> Anchor:
+def _anchors_in(file: Path) -> Ends:
     try:
-        read = json.loads(file.read_text())
-        return Anchor(
-            int(read["sequence"]), str(read["digest"]), datetime.fromisoformat(read["sealedAt"])
-        )
+        return read_anchors(file.read_text())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommendaError(
             "bad_anchor",

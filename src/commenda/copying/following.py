@@ -115,7 +115,7 @@ def follow(
     if posted.refused_account is not None:
         raise CommendaError(
             "insufficient_balance",
-            "The wallet does not hold this amount",
+            "The wallet has less than this available: what is on hold is not",
             field="investmentAmount",
             value=str(amount),
             mend="deposit first, or invest less",

@@ -8,6 +8,7 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
+from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
 from commenda.kernel import Costs
 from commenda.kit import clock
@@ -43,7 +44,7 @@ def open_demo(database: Database, secret: bytes, pace: Decimal = PACE) -> Demo:
     desk = Desk(_venue(scenario, database, feed), feed, secret)
     with database.transaction() as tx:
         flows = found(tx, scenario, desk)
-        register_sign_ins(tx, scenario, flows, secret)
+        register_sign_ins(tx, scenario, flows, offer_products(tx, scenario), secret)
         clock.set_pace(tx, scenario.start, pace, scenario.start + QUICK)
     return Demo(scenario, desk, costs_of(scenario, desk))
 

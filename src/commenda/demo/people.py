@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from commenda.demo.savings import offer_products, save, take_out
 from commenda.kit import clock
 from commenda.managed import Door, mature_due
-from commenda.operations import Operation, Schedule
+from commenda.operations import Operation, Step
 from commenda.simulate import Investor, Scenario, arrive, knock, population, renew
 
 _FOREVER = timedelta(days=36500)
 
 
-def people(scenario: Scenario) -> Schedule:
-    """Investors arrive, ask for their money at their own door, and come back with it.
+def people(scenario: Scenario) -> Step:
+    """Investors arrive, ask for their money at their own door, and come back with it; some save.
 
     Those who ask for nothing are swept when their term is over.
     """
@@ -32,11 +33,13 @@ def people(scenario: Scenario) -> Schedule:
             arrived = [one for one in waves[number] if begin < one.arrives <= end]
             if arrived:
                 arrive(tx, author, arrived, waves[number], secret)
+                save(tx, author, scenario, offer_products(tx, scenario), arrived)
             renew(tx, author, scenario, last, now + _FOREVER, secret)
             mature_due(tx, now)
             knock(tx, author, scenario, (Door.INVESTOR, Door.OPERATOR))
+            take_out(tx, author, scenario)
 
-    return Schedule("people", live)
+    return Step("people", live)
 
 
 def _wave(scenario: Scenario, number: int) -> tuple[Investor, ...]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from commenda.copying import Flow
+from commenda.demo.savings import put_in
 from commenda.identity import (
     Role,
     create_user,
@@ -39,8 +40,11 @@ class SignIn:
 SIGN_INS = tuple(SignIn(f"demo-{role}", role, role.capitalize()) for role in Role)
 
 
-def register_sign_ins(tx: Tx, scenario: Scenario, flows: Sequence[Flow], secret: bytes) -> None:
-    """Register the demo's users: the investor has subscriptions, the creator leads a flow."""
+def register_sign_ins(
+    tx: Tx, scenario: Scenario, flows: Sequence[Flow], pools: Sequence[UUID], secret: bytes
+) -> None:
+    """Register the demo's users: the investor has subscriptions and pool holdings, the creator
+    leads a flow."""
     now = scenario.start
     if tx.execute("SELECT 1 FROM users WHERE username = 'demo-admin'").fetchone():
         return
@@ -53,13 +57,15 @@ def register_sign_ins(tx: Tx, scenario: Scenario, flows: Sequence[Flow], secret:
             continue
         user = create_user(tx, one.username, password, one.role, now, actor="demo")
         if one.role is Role.INVESTOR:
-            _invest(tx, user.id, now, secret)
+            _invest(tx, user.id, pools, now, secret)
 
 
-def _invest(tx: Tx, investor: UUID, now: datetime, secret: bytes) -> None:
+def _invest(tx: Tx, investor: UUID, pools: Sequence[UUID], now: datetime, secret: bytes) -> None:
     author = Author("demo", "demo/1", now)
     deposit(tx, author, Owner(OwnerKind.INVESTOR, investor), ASSET, _MONEY, "demo-investor")
     authorise_custody(tx, author, investor, ASSET, _MONEY)
     for place, (profile, term) in enumerate([("balanced", 3), ("aggressive", 1)]):
         wanted = product_id(profile, term, "silver")
         subscribe(tx, author, Request(investor, wanted, Decimal(8000), f"demo-{place}"), secret)
+    for pool in pools[::2]:
+        put_in(tx, author, investor, pool, Decimal(5000))

@@ -3,9 +3,11 @@
     deposit      pending -> done (credited) | rejected      with paper money done at once
     withdrawal   pending -> done (paid) | rejected (back)   below a day's limit at once
 
-What is pending waits for a second person. The money of a pending withdrawal is set aside from
-the moment it is asked for, so that it cannot be spent twice; a request that is rejected or never
-decided gives it back.
+What is pending waits for a second person. The money of a pending withdrawal is held on the wallet
+from the moment it is asked for, so that it cannot be spent twice; it leaves when it is approved,
+and a request that is rejected or never decided sets it free.
+
+Operators hold money of a wallet, too: a freeze lasts until it is voided or its time has come.
 """
 
 from commenda.funding.actions import deposit, request_funding
@@ -18,6 +20,7 @@ from commenda.funding.decisions import (
     reject_deposit,
     return_withdrawal,
 )
+from commenda.funding.freezes import Freeze, FreezeOrder, freeze, unfreeze
 from commenda.funding.model import Direction, Funding, FundingStatus, Order
 
 __all__ = [
@@ -25,13 +28,17 @@ __all__ = [
     "DEPOSIT",
     "WITHDRAWAL",
     "Direction",
+    "Freeze",
+    "FreezeOrder",
     "Funding",
     "FundingStatus",
     "Order",
     "confirm_deposit",
     "deposit",
+    "freeze",
     "pay_withdrawal",
     "reject_deposit",
     "request_funding",
     "return_withdrawal",
+    "unfreeze",
 ]

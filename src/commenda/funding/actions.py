@@ -8,7 +8,14 @@ from uuid import UUID
 
 from commenda.audit import Event, record
 from commenda.funding import queries
-from commenda.funding.model import RULES, Direction, Funding, FundingStatus, Order
+from commenda.funding.model import (
+    RULES,
+    Direction,
+    Funding,
+    FundingStatus,
+    Order,
+    Purpose,
+)
 from commenda.identity import Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -17,13 +24,18 @@ from commenda.kit.money import amount as checked_amount
 from commenda.ledger import (
     AccountKey,
     Author,
+    Hold,
+    HoldOutcome,
     Journal,
     Line,
     Outcome,
     Owner,
     OwnerKind,
     open_accounts,
+    place_holds,
     post,
+    stripe_of,
+    void_holds,
 )
 
 DAY = timedelta(hours=24)
@@ -41,7 +53,7 @@ def deposit(
     amount = _positive(amount, asset)
     external, wallet = open_accounts(
         tx,
-        [AccountKey("external", Owner.platform(), asset), AccountKey("wallet", owner, asset)],
+        [_outside(asset, reference), AccountKey("wallet", owner, asset)],
     )
     posted = post(
         tx,
@@ -110,10 +122,13 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
         raise CommendaError(
             "already_decided", "This request is not pending", field="id", value=str(request_id)
         )
-    if funding.direction == Direction.WITHDRAWAL:
-        _pay_out(tx, author, funding) if approved else _give_back(tx, author, funding)
+    owner = Owner(OwnerKind.INVESTOR, funding.user_id)
+    if funding.direction == Direction.WITHDRAWAL and approved:
+        paid = _withdraw(tx, author, owner, request_id, funding.asset, funding.amount, held=True)
+        assert paid, "what is held for a withdrawal is there until it is decided"
+    elif funding.direction == Direction.WITHDRAWAL:
+        void_holds(tx, author, [f"withdrawal:{request_id}"])
     elif approved:
-        owner = Owner(OwnerKind.INVESTOR, funding.user_id)
         deposit(tx, author, owner, funding.asset, funding.amount, str(request_id))
     status = FundingStatus.DONE if approved else FundingStatus.REJECTED
     queries.close(tx, request_id, status, author.now)
@@ -121,6 +136,12 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
     assert concluded is not None
     _record(tx, author, concluded)
     return concluded
+
+
+def _outside(asset: str, event: str) -> AccountKey:
+    """The stripe of what came from outside that takes part in an event."""
+    stripe = stripe_of("external", event)
+    return AccountKey("external", Owner.platform(), asset, stripe=stripe)
 
 
 def _positive(amount: Decimal, asset: str) -> Decimal:
@@ -146,47 +167,55 @@ def _same(known: Funding, order: Order) -> Funding:
 def _begin(
     tx: Tx, author: Author, user: UUID, request_id: UUID, order: Order, *, at_once: bool
 ) -> bool:
-    """Move what moves at the request itself; False where the wallet does not hold it."""
+    """Move or hold what the request itself does; False where the wallet lacks the money."""
     owner = Owner(OwnerKind.INVESTOR, user)
-    if order.direction is Direction.DEPOSIT:
-        if at_once:
-            deposit(tx, author, owner, order.asset, order.amount, str(request_id))
-        return True
-    source = AccountKey("wallet", owner, order.asset)
+    if order.direction is Direction.WITHDRAWAL:
+        take = _withdraw if at_once else _set_aside
+        return take(tx, author, owner, request_id, order.asset, order.amount)
     if at_once:
-        target = AccountKey("external", Owner.platform(), order.asset)
-        return _move(tx, author, "withdrawal", request_id, source, target, order.amount)
-    target = AccountKey("withdrawing", owner, order.asset)
-    return _move(tx, author, "withdrawal_request", request_id, source, target, order.amount)
+        deposit(tx, author, owner, order.asset, order.amount, str(request_id))
+    return True
 
 
-def _pay_out(tx: Tx, author: Author, funding: Funding) -> None:
-    source = AccountKey("withdrawing", Owner(OwnerKind.INVESTOR, funding.user_id), funding.asset)
-    target = AccountKey("external", Owner.platform(), funding.asset)
-    _move(tx, author, "withdrawal", funding.id, source, target, funding.amount)
-
-
-def _give_back(tx: Tx, author: Author, funding: Funding) -> None:
-    owner = Owner(OwnerKind.INVESTOR, funding.user_id)
-    source = AccountKey("withdrawing", owner, funding.asset)
-    target = AccountKey("wallet", owner, funding.asset)
-    _move(tx, author, "withdrawal_return", funding.id, source, target, funding.amount)
-
-
-def _move(
+def _withdraw(
     tx: Tx,
     author: Author,
-    kind: str,
+    owner: Owner,
     request_id: UUID,
-    source: AccountKey,
-    target: AccountKey,
+    asset: str,
     amount: Decimal,
+    *,
+    held: bool = False,
 ) -> bool:
-    giving, taking = open_accounts(tx, [source, target])
-    correlation = ids.derive(Direction.WITHDRAWAL, request_id)
-    lines = [Line(giving, -amount), Line(taking, amount)]
-    posted = post(tx, author, Journal(f"{kind}:{request_id}", kind, correlation, lines))
-    return posted.outcome is not Outcome.REFUSED
+    """Let money go, from what was `held` for it; False where the wallet lacks it."""
+    wallet, external = open_accounts(
+        tx,
+        [AccountKey("wallet", owner, asset), _outside(asset, str(request_id))],
+    )
+    key = f"withdrawal:{request_id}"
+    journal = Journal(
+        key,
+        "withdrawal",
+        ids.derive(Direction.WITHDRAWAL, request_id),
+        [Line(wallet, -amount), Line(external, amount)],
+        captures=key if held else None,
+    )
+    return post(tx, author, journal).outcome is not Outcome.REFUSED
+
+
+def _set_aside(
+    tx: Tx, author: Author, owner: Owner, request_id: UUID, asset: str, amount: Decimal
+) -> bool:
+    """Hold money on the wallet until somebody decides; False where the wallet lacks it."""
+    (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, asset)])
+    hold = Hold(
+        f"withdrawal:{request_id}",
+        wallet,
+        amount,
+        Purpose.WITHDRAWAL,
+        ids.derive(Direction.WITHDRAWAL, request_id),
+    )
+    return place_holds(tx, author, [hold])[0].outcome is not HoldOutcome.REFUSED
 
 
 def _ask(tx: Tx, principal: Principal, request_id: UUID, order: Order, now: datetime) -> UUID:

@@ -6,19 +6,30 @@ from commenda.audit import Check
 
 CHECKS = (
     Check(
-        "what is set aside for withdrawals is what waits for a decision",
-        "SELECT 'user ' || coalesce(a.owner_id, r.user_id), coalesce(r.amount, 0)::text,"
-        "  coalesce(a.balance, 0)::text"
-        " FROM (SELECT owner_id, asset, balance FROM accounts WHERE kind = 'withdrawing') a"
-        " FULL JOIN (SELECT user_id, asset, sum(amount) AS amount FROM funding_requests"
-        "   WHERE direction = 'withdrawal' AND status = 'pending' GROUP BY user_id, asset) r"
-        "  ON r.user_id = a.owner_id AND r.asset = a.asset"
-        " WHERE coalesce(a.balance, 0) <> coalesce(r.amount, 0)",
+        "what is held for withdrawals is what waits for a decision",
+        "SELECT coalesce(h.group_key, 'withdrawal:' || r.id),"
+        "  coalesce(r.amount || ' ' || r.asset || ' of ' || r.user_id, 'nothing'),"
+        "  coalesce(h.amount || ' ' || h.asset || ' of ' || h.owner_id, 'nothing')"
+        " FROM (SELECT * FROM funding_requests"
+        "   WHERE direction = 'withdrawal' AND status = 'pending') r"
+        " FULL JOIN (SELECT h.group_key, h.amount, a.asset, a.owner_id FROM holds h"
+        "   JOIN accounts a ON a.id = h.account_id"
+        "   WHERE h.purpose = 'withdrawal' AND h.status = 'held') h"
+        "  ON h.group_key = 'withdrawal:' || r.id"
+        " WHERE (h.amount, h.asset, h.owner_id)"
+        "  IS DISTINCT FROM (r.amount, r.asset, r.user_id)",
     ),
     Check(
-        "funding that is done was posted, and no other",
-        "SELECT r.direction || ' ' || r.id, (r.status = 'done')::text, (j.id IS NOT NULL)::text"
-        " FROM funding_requests r LEFT JOIN journals j ON j.key = r.direction || ':' || r.id"
-        " WHERE (r.status = 'done') <> (j.id IS NOT NULL)",
+        "funding that is done was posted as it was asked for, and no other",
+        "SELECT request, expected::text, found::text FROM ("
+        "  SELECT r.direction || ' ' || r.id AS request,"
+        "   CASE r.status WHEN 'done' THEN r.amount ELSE 0 END AS expected,"
+        "   CASE r.direction WHEN 'deposit' THEN 1 ELSE -1 END * coalesce(sum(e.amount)"
+        "    FILTER (WHERE a.owner_id = r.user_id AND a.asset = r.asset), 0) AS found"
+        "  FROM funding_requests r"
+        "  LEFT JOIN journals j ON j.key = r.direction || ':' || r.id"
+        "  LEFT JOIN entries e ON e.journal_id = j.id"
+        "  LEFT JOIN accounts a ON a.id = e.account_id AND a.kind = 'wallet'"
+        "  GROUP BY r.id) request WHERE expected <> found",
     ),
 )

@@ -26,12 +26,12 @@ def reject_deposit(tx: Tx, author: Author, approval: Approval) -> None:
 
 
 def pay_withdrawal(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
-    """Let the money that was set aside go."""
+    """Let the money that is held for it go."""
     return _outcome(conclude(tx, _under_rules(author), UUID(approval.subject), approved=True))
 
 
 def return_withdrawal(tx: Tx, author: Author, approval: Approval) -> None:
-    """Put the money that was set aside back into the wallet: rejected, or never decided."""
+    """Set the money free that is held for it: rejected, or never decided."""
     conclude(tx, _under_rules(author), UUID(approval.subject), approved=False)
 
 

@@ -105,18 +105,19 @@ def request_participation(
             funding = request_funding(
                 tx, who, order, now, paper=settings.paper_funding, large=settings.large_withdrawal
             )
-            return _funded(funding, now)
+            return _funded(funding, order, now)
 
         return answer_once(tx, "funding", str(who.user_id), key, body, now, act)
 
 
-def _funded(funding: Funding | None, now: datetime) -> Answer:
+def _funded(funding: Funding | None, order: Order, now: datetime) -> Answer:
     if funding is None:
         return refused(
             "insufficient_balance",
-            "Your wallet holds less than this amount",
+            "Your wallet has less than this available: what is on hold is not",
             field="amount",
-            mend="take out what is available, or wait for a settlement",
+            value=order.amount,
+            mend="take out what is available, or wait until the rest is free",
         )
     status = 202 if funding.status == FundingStatus.PENDING else 201
     if funding.created_at < now and status == 201:

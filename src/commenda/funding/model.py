@@ -8,8 +8,17 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-RULES = "funding/1"
+RULES = "funding/2"
 """Stored with every journal this domain posts; changes when a rule of it does."""
+
+
+class Purpose(StrEnum):
+    """What this domain holds money for."""
+
+    WITHDRAWAL = "withdrawal"
+    """Until a second person decides."""
+    FREEZE = "freeze"
+    """Until an operator voids it, or its time has come."""
 
 
 class Direction(StrEnum):

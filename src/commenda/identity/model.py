@@ -41,16 +41,26 @@ class Permission(StrEnum):
     """Take money out."""
     SUBSCRIBE = "subscribe"
     """Subscribe to products, see and end one's own subscriptions."""
+    INCOME = "income"
+    """Hold pool products: subscribe to them, see and redeem one's own holdings."""
     OVERVIEW = "overview"
     """The operation's numbers, everybody's subscriptions and their traces."""
     SETTLE = "settle"
     """Ask for operator settlement batches."""
     TERMS = "terms"
-    """Ask for changes of the return matrix."""
+    """Ask for changes of the return matrix, for pool products and their rates."""
     APPROVALS = "approvals"
     """See requests that wait for a second person."""
     APPROVE = "approve"
     """Be that second person."""
+    HOLD = "hold"
+    """Freeze money of a wallet, and set it free."""
+    LEDGER = "ledger"
+    """Read the books: anybody's statements, accounts, journals, trial balance, reconciliation."""
+    CORRECT = "correct"
+    """Ask for reversals and for closing periods."""
+    SCHEDULES = "schedules"
+    """Change what runs when, and ask for runs by hand."""
     AUDIT = "audit"
     USERS = "users"
 
@@ -58,23 +68,33 @@ class Permission(StrEnum):
 _EVERYBODY = frozenset(
     {Permission.ACCOUNT, Permission.MARKET, Permission.FLOWS, Permission.PRODUCTS}
 )
-_STAFF = _EVERYBODY | {Permission.OVERVIEW, Permission.APPROVALS}
+_STAFF = _EVERYBODY | {Permission.OVERVIEW, Permission.APPROVALS, Permission.LEDGER}
 _INVESTOR = _EVERYBODY | {
     Permission.COPY,
     Permission.WALLET,
     Permission.FUND,
     Permission.WITHDRAW,
     Permission.SUBSCRIBE,
+    Permission.INCOME,
 }
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.INVESTOR: _INVESTOR,
         Role.CREATOR: _INVESTOR | {Permission.SHARE},
-        Role.OPERATOR: _STAFF | {Permission.SETTLE, Permission.TERMS, Permission.APPROVE},
-        Role.RISK: _STAFF | {Permission.APPROVE, Permission.AUDIT},
+        Role.OPERATOR: _STAFF
+        | {
+            Permission.SETTLE,
+            Permission.TERMS,
+            Permission.APPROVE,
+            Permission.HOLD,
+            Permission.CORRECT,
+            Permission.SCHEDULES,
+        },
+        Role.RISK: _STAFF | {Permission.APPROVE, Permission.AUDIT, Permission.HOLD},
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
-        Role.ADMIN: _STAFF | {Permission.USERS, Permission.APPROVE, Permission.AUDIT},
+        Role.ADMIN: _STAFF
+        | {Permission.USERS, Permission.APPROVE, Permission.AUDIT, Permission.SCHEDULES},
     }
 )
 """One role for each user: whoever needs two is two users, and cannot approve for themselves."""
@@ -85,6 +105,9 @@ SENSITIVE: Final = frozenset(
         Permission.SETTLE,
         Permission.TERMS,
         Permission.APPROVE,
+        Permission.HOLD,
+        Permission.CORRECT,
+        Permission.SCHEDULES,
         Permission.USERS,
     }
 )

@@ -56,13 +56,29 @@ def _storable(part: Key) -> bool:
     return "\x00" not in part and part.isprintable()
 
 
+def number_cursor(cursor: str | None) -> int | None:
+    """The number in a cursor of a list that is ordered by one."""
+    return None if cursor is None else int(decode_cursor(cursor, [int])[0])
+
+
 def time_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     """The (time, id) in a cursor of a list that is ordered by them."""
+    found = time_key_cursor(cursor)
+    if found is None:
+        return None
+    try:
+        return found[0], UUID(found[1])
+    except ValueError:
+        raise _bad(str(cursor)) from None
+
+
+def time_key_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    """The (time, text) in a cursor of a list that is ordered by them."""
     if cursor is None:
         return None
     at, last = decode_cursor(cursor, [str, str])
     try:
-        return datetime.fromisoformat(str(at)).astimezone(UTC), UUID(str(last))
+        return datetime.fromisoformat(str(at)).astimezone(UTC), str(last)
     except (ValueError, OverflowError):
         raise _bad(cursor) from None
 

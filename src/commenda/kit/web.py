@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
@@ -66,6 +67,24 @@ def plain(number: Decimal) -> str:
     """A decimal as people write it: no exponent, no trailing zeros."""
     text = f"{number:f}"
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def as_json(value: Any) -> Any:
+    """Rows as JSON: names in camelCase, decimals as strings, times in ISO 8601.
+
+    What was stored as JSON keeps its names.
+    """
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {to_camel(name): as_json(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(part) for part in value]
+    return value
 
 
 def _exact(value: object) -> object:
@@ -154,15 +173,20 @@ CONFLICTS = frozenset(
         "reference_conflict",
         "already_dated",
         "already_decided",
+        "already_redeemed",
         "already_referred",
+        "already_reversed",
+        "already_running",
         "approval_expired",
         "bad_transition",
+        "built_in_schedule",
         "early_exit_not_allowed",
         "flow_closed",
         "flow_has_followers",
         "flow_is_full",
         "flow_not_active",
         "flow_terms_fixed",
+        "hold_resolved",
         "idempotency_conflict",
         "insufficient_balance",
         "insufficient_custody",
@@ -170,11 +194,20 @@ CONFLICTS = frozenset(
         "leader_must_follow",
         "allocation_capacity",
         "no_eligible_creator",
+        "not_a_freeze",
         "not_liquidated",
+        "not_matured",
         "own_account",
         "own_flow",
+        "period_closed",
+        "product_closed",
+        "product_name_taken",
+        "quota_exceeded",
+        "rate_is_past",
         "refresh_superseded",
         "same_person",
+        "schedule_changed",
+        "schedule_name_taken",
         "second_factor_exists",
         "subscription_cancelled",
         "username_taken",
@@ -277,9 +310,34 @@ class Answer:
     status: int = 200
 
 
-def refused(code: str, detail: str, *, field: str | None = None, mend: str | None = None) -> Answer:
+def refused(
+    code: str,
+    detail: str,
+    *,
+    field: str | None = None,
+    value: object = None,
+    mend: str | None = None,
+) -> Answer:
     """A refusal that is recorded with its key, unlike one that is raised."""
-    return Answer({"code": code, "detail": detail, "field": field, "mend": mend}, status_of(code))
+    body = {
+        "code": code,
+        "detail": detail,
+        "field": field,
+        "value": None if value is None else str(value),
+        "mend": mend,
+    }
+    return Answer(body, status_of(code))
+
+
+def or_refused(tx: Tx, act: Callable[[], Answer]) -> Answer:
+    """What `act` answers, or what it refuses with: what it did is undone, the refusal recorded."""
+    try:
+        with tx.transaction():
+            return act()
+    except CommendaError as error:
+        return refused(
+            error.code, error.message, field=error.field, value=error.value, mend=error.mend
+        )
 
 
 def answer_once(
@@ -321,6 +379,7 @@ def respond(answer: Answer, *, replayed: bool) -> JSONResponse:
             body["code"],
             body["detail"],
             field=body["field"],
+            value=body.get("value"),
             mend=body["mend"],
             headers=headers,
         )

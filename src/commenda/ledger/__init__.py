@@ -5,9 +5,10 @@ only by `post_journals`, in the transaction that creates their journal, and are 
 correction is another journal. Each entry carries the balance before and after it, so an account
 can be read at any version and the chain can be checked by anyone.
 
-Signs. What the platform owes is positive: `wallet`, `reserved`, `scope`, `fee:*`,
-`referral_pending`, `withdrawing`, `insurance`. What it has is negative: `external` (the bank or
-chain outside), `venue` (cash at a trading venue). `position` holds what open positions cost;
+Signs. What the platform owes is positive: `wallet`, `reserved`, `scope`, `holding`, `fee:*`,
+`referral_pending`, `insurance`. What it has is negative: `external` (the bank or chain outside),
+`venue` (cash at a trading venue), and so is what it spent: `income_expense`. `position` holds what
+open positions cost;
 `unallocated` holds fills until they are allocated and is zero between signals.
 
 Which event posts what (signed; linear in fills):
@@ -17,8 +18,8 @@ event                     entries
 ========================  ======================================================================
 deposit                   external −, wallet +
 withdrawal                wallet −, external +
-large withdrawal          asked for: wallet −, withdrawing +; approved: withdrawing −, external +;
-                          rejected or expired: withdrawing −, wallet +
+large withdrawal          asked for: held on the wallet; approved: wallet −, external +, and the
+                          hold is captured; rejected or expired: the hold is voided
 transfer to a venue       external +, venue −        (back: external −, venue +)
 reserve                   wallet −, reserved +
 activate                  reserved −, scope + for each leg
@@ -35,40 +36,148 @@ settlement                scope − for each leg; fee:management, fee:profit_sha
                           a shortfall comes out of insurance
 referral release          referral_pending −, wallet +
 a copy is left            scope −, wallet +; a shortfall comes out of insurance
+pool subscription         wallet −, holding +
+income of a day           income_expense − (of the product), holding + for each
+income is paid out        holding −, wallet +
+pool redemption           holding −, wallet +; fee:early_exit + for an early exit
 ========================  ======================================================================
 
 The realised profit of a position is a reading, not an entry: cash plus quantity times mark.
 """
 
 from commenda.ledger.actions import open_accounts, post, post_batch
+from commenda.ledger.batches import Batch, finish, move_on, take_up
+from commenda.ledger.browse import (
+    Account,
+    EntryRow,
+    JournalRow,
+    JournalsWanted,
+    account_by_id,
+    accounts_where,
+    closed_periods,
+    entries_of_account,
+    entries_of_journal,
+    journal_by_id,
+    journals_where,
+)
 from commenda.ledger.checks import CHECKS
+from commenda.ledger.decisions import (
+    CLOSE_PERIOD,
+    REVERSAL,
+    carry_out_close,
+    carry_out_reversal,
+)
+from commenda.ledger.export import export_journals
+from commenda.ledger.holds import expire_holds, place_holds, void_holds
 from commenda.ledger.model import (
     AccountKey,
     Author,
+    Hold,
+    HoldOutcome,
+    HoldStatus,
     Journal,
     Line,
     Outcome,
     Owner,
     OwnerKind,
+    Placed,
     Posted,
+    Refusal,
 )
-from commenda.ledger.queries import balance_of, balances, lock_accounts, totals_by_asset
+from commenda.ledger.periods import (
+    AsOf,
+    balances_as_of,
+    close_period,
+    closed_until,
+    note_balances,
+)
+from commenda.ledger.queries import (
+    available_in,
+    balance_of,
+    balances,
+    lock_accounts,
+    totals_by_asset,
+)
+from commenda.ledger.reversals import is_reversed, reverse
+from commenda.ledger.rules import stripe_of
+from commenda.ledger.seals import JOURNALS
+from commenda.ledger.statement_files import Statement, csv_text, draw_up, html_text
+from commenda.ledger.statement_texts import Language
+from commenda.ledger.statements import StatementWanted
+from commenda.ledger.trial import (
+    TransitAccount,
+    TrialLine,
+    asset_totals,
+    is_owed,
+    transit_accounts,
+    trial_balance,
+)
 
 __all__ = [
     "CHECKS",
+    "CLOSE_PERIOD",
+    "JOURNALS",
+    "REVERSAL",
+    "Account",
     "AccountKey",
+    "AsOf",
     "Author",
+    "Batch",
+    "EntryRow",
+    "Hold",
+    "HoldOutcome",
+    "HoldStatus",
     "Journal",
+    "JournalRow",
+    "JournalsWanted",
+    "Language",
     "Line",
     "Outcome",
     "Owner",
     "OwnerKind",
+    "Placed",
     "Posted",
+    "Refusal",
+    "Statement",
+    "StatementWanted",
+    "TransitAccount",
+    "TrialLine",
+    "account_by_id",
+    "accounts_where",
+    "asset_totals",
+    "available_in",
     "balance_of",
     "balances",
+    "balances_as_of",
+    "carry_out_close",
+    "carry_out_reversal",
+    "close_period",
+    "closed_periods",
+    "closed_until",
+    "csv_text",
+    "draw_up",
+    "entries_of_account",
+    "entries_of_journal",
+    "expire_holds",
+    "export_journals",
+    "finish",
+    "html_text",
+    "is_owed",
+    "is_reversed",
+    "journal_by_id",
+    "journals_where",
     "lock_accounts",
+    "move_on",
+    "note_balances",
     "open_accounts",
+    "place_holds",
     "post",
     "post_batch",
+    "reverse",
+    "stripe_of",
+    "take_up",
     "totals_by_asset",
+    "transit_accounts",
+    "trial_balance",
+    "void_holds",
 ]

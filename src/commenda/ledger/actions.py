@@ -12,10 +12,8 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import LARGEST, scale_of
 from commenda.ledger import queries
-from commenda.ledger.model import AccountKey, Author, Journal, Line, Outcome, Posted
-
-SCALE = 18
-"""Decimals of numeric(38,18). More would be rounded in silence, entry by entry."""
+from commenda.ledger.model import AccountKey, Author, Journal, Line, Outcome, Posted, Refusal
+from commenda.ledger.rules import SCALE, has_excess_scale
 
 
 def open_accounts(tx: Tx, keys: Sequence[AccountKey]) -> list[int]:
@@ -40,8 +38,11 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
     """Post journals together, each whole or not at all, in their order.
 
     A journal whose key was posted before is *replayed*; one that would take a wallet or a
-    reservation below zero is *refused*, and the others post. What can only be a fault of the
-    caller (an unbalanced journal, a NaN, an unknown account) raises, and nothing is posted.
+    reservation below zero or below its holds, or that cannot capture what it names, is *refused*,
+    and the others post. What can only be a fault of the caller raises, and nothing is posted: codes
+    `unbalanced_journal`, `empty_journal`, `not_finite`, `excess_scale`, `amount_overflow`,
+    `unknown_account`, `closed_period`, `effective_in_future`, `duplicate_journal_key`,
+    `duplicate_capture`; of a journal that reverses another `unknown_journal`, `already_reversed`.
     """
     if not journals:
         return []
@@ -56,11 +57,14 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
         ordinals += [ordinal] * len(lines)
         accounts += [line.account_id for line in lines]
         amounts += [line.amount for line in lines]
+    reverses = [journal.reverses for journal in journals]
+    captures = [journal.captures for journal in journals]
+    _require_distinct_captures(captures)
     try:
         rows = tx.execute(
-            "SELECT journal_id, outcome, refused_account FROM post_journals("
+            "SELECT journal_id, outcome, refused_account, reason FROM post_journals("
             "%s::text[], %s::text[], %s::uuid[], %s::timestamptz[], %s, %s, %s,"
-            " %s::integer[], %s::bigint[], %s::numeric[])",
+            " %s::integer[], %s::bigint[], %s::numeric[], %s::bigint[], %s::text[])",
             (
                 [journal.key for journal in journals],
                 [journal.kind for journal in journals],
@@ -72,21 +76,54 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
                 ordinals,
                 accounts,
                 amounts,
+                reverses if any(reverses) else None,
+                captures if any(captures) else None,
             ),
         ).fetchall()
-    except psycopg.errors.NumericValueOutOfRange as error:
-        raise CommendaError(
-            "amount_overflow", "An amount or balance is beyond numeric(38,18)", field="amount"
-        ) from error
     except psycopg.Error as error:
-        if error.sqlstate == "CO003":
-            raise CommendaError(
-                "unknown_account", str(error.diag.message_primary), field="account"
-            ) from error
-        if error.sqlstate in ("CO001", "CO002"):
-            raise CommendaError("unbalanced_journal", str(error.diag.message_primary)) from error
-        raise
-    return [Posted(journal_id, Outcome(outcome), account) for journal_id, outcome, account in rows]
+        fault = _fault(error)
+        if fault is None:
+            raise
+        raise fault from error
+    return [
+        Posted(journal_id, Outcome(outcome), account, None if why is None else Refusal(why))
+        for journal_id, outcome, account, why in rows
+    ]
+
+
+def _fault(error: psycopg.Error) -> CommendaError | None:
+    """What the database takes for a fault of the caller, in our words; None for anything else."""
+    said = error.diag.message_primary
+    match error.sqlstate, error.diag.constraint_name:
+        case "22003", _:
+            return CommendaError(
+                "amount_overflow", "An amount or balance is beyond numeric(38,18)", field="amount"
+            )
+        case "CO003", _:
+            return CommendaError("unknown_account", str(said), field="account")
+        case "CO001" | "CO002", _:
+            return CommendaError("unbalanced_journal", str(said))
+        case "CO004", _:
+            return CommendaError(
+                "closed_period",
+                f"The books are closed before {error.diag.message_detail}",
+                field=said,
+                mend="post it with a later effective_at",
+            )
+        case "CO005", _:
+            return CommendaError(
+                "effective_in_future",
+                "A journal is effective when it is posted, or before",
+                field=said,
+                value=error.diag.message_detail,
+            )
+        case _, "journals_reverses_fkey":
+            return CommendaError("unknown_journal", "No such journal to reverse", field="reverses")
+        case _, "journals_reversed_once":
+            return CommendaError(
+                "already_reversed", "This journal was reversed before", field="reverses"
+            )
+    return None
 
 
 def _require_entries(journal: Journal, lines: Sequence[Line]) -> None:
@@ -106,19 +143,30 @@ def _require_distinct_keys(journals: Sequence[Journal]) -> None:
         )
 
 
+def _require_distinct_captures(captures: Sequence[str | None]) -> None:
+    named = [group for group in captures if group is not None]
+    if len(set(named)) != len(named):
+        raise CommendaError(
+            "duplicate_capture",
+            "Two journals of one batch capture the same holds",
+            field="captures",
+        )
+
+
 def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:
     """Cheap first line of defence: the database checks it again for each asset."""
     try:
         lines_total = sum((line.amount for line in lines), Decimal(0))
-    except decimal.InvalidOperation:  # infinities that cancel, or a signalling NaN
+    # Infinities that cancel, a signalling NaN, or what even Decimal has no room for.
+    except (decimal.InvalidOperation, decimal.Overflow):
         lines_total = Decimal("NaN")
     if not lines_total.is_finite():
         raise CommendaError(
             "not_finite", "An amount must be finite", field=journal.key, value=str(lines_total)
         )
     # A sum has the decimals of its finest line, so most journals need no look at each.
-    if _decimals(lines_total) > SCALE and any(
-        _decimals(line.amount.normalize()) > SCALE for line in lines
+    if -int(lines_total.as_tuple().exponent) > SCALE and any(
+        has_excess_scale(line.amount) for line in lines
     ):
         raise CommendaError("excess_scale", f"The ledger keeps {SCALE} decimals", field=journal.key)
     if abs(lines_total) >= LARGEST:
@@ -132,7 +180,3 @@ def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:
             field=journal.key,
             value=str(lines_total),
         )
-
-
-def _decimals(number: Decimal) -> int:
-    return -int(number.as_tuple().exponent)

@@ -37,7 +37,11 @@ class Owner(NamedTuple):
 
 
 class AccountKey(NamedTuple):
-    """What an account is for; there is one account for each key."""
+    """What an account is for; there is one account for each key.
+
+    A hot account without a floor may be kept in stripes that take turns, see `rules.stripe_of`: its
+    balance is theirs together.
+    """
 
     kind: str
     owner: Owner
@@ -45,6 +49,7 @@ class AccountKey(NamedTuple):
     scope_id: UUID | None = None
     leg_id: UUID | None = None
     instrument_id: int | None = None
+    stripe: int = 0
 
 
 class Line(NamedTuple):
@@ -68,7 +73,9 @@ class Journal:
     """One business event to be posted, whole or not at all.
 
     `key` is its natural key: posting the same event again replays it. Lines of amount zero are
-    left out. `effective_at` defaults to the author's `now`.
+    left out. `effective_at` defaults to the author's `now`; it may be earlier, though not within a
+    closed period, and not later. `reverses` links a reversal to what it undoes; `captures` names
+    the group of holds that this journal spends.
     """
 
     key: str
@@ -76,6 +83,8 @@ class Journal:
     correlation_id: UUID
     lines: Sequence[Line]
     effective_at: datetime | None = None
+    reverses: int | None = None
+    captures: str | None = None
 
 
 class Outcome(StrEnum):
@@ -84,9 +93,63 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class Refusal(StrEnum):
+    """Why a journal is refused, or a group of holds."""
+
+    BELOW_FLOOR = "below_floor"
+    UNKNOWN_HOLD = "unknown_hold"
+    HOLD_RESOLVED = "hold_resolved"
+    HOLD_EXPIRED = "hold_expired"
+    BEYOND_HOLD = "beyond_hold"
+
+
 class Posted(NamedTuple):
-    """What became of one journal. A refusal names the account that would fall below its floor."""
+    """What became of one journal; a refusal names the account that stood in its way."""
 
     journal_id: int | None
     outcome: Outcome
+    refused_account: int | None
+    reason: Refusal | None = None
+
+
+# --- Holds -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Money to set aside on an account that has a floor, until it is captured, voided or expires.
+
+    Holds of one `group` are placed and resolved together; without one a hold has `key` for itself.
+    """
+
+    key: str
+    account_id: int
+    amount: Decimal
+    purpose: str
+    correlation_id: UUID
+    group: str | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def group_key(self) -> str:
+        return self.key if self.group is None else self.group
+
+
+class HoldStatus(StrEnum):
+    HELD = "held"
+    CAPTURED = "captured"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+class HoldOutcome(StrEnum):
+    PLACED = "placed"
+    REPLAYED = "replayed"
+    REFUSED = "refused"
+
+
+class Placed(NamedTuple):
+    """What became of one hold; a refusal names the account that has too little."""
+
+    outcome: HoldOutcome
     refused_account: int | None

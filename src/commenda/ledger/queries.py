@@ -19,25 +19,31 @@ def find_accounts(tx: Tx, keys: Sequence[AccountKey]) -> dict[AccountKey, int]:
     """The ids of those of `keys` that have an account."""
     rows = tx.execute(
         "SELECT k.ordinal, a.id"
-        " FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::smallint[])"
-        "   WITH ORDINALITY AS k (kind, owner, asset, scope, leg, instrument, ordinal)"
+        " FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::smallint[],"
+        "             %s::smallint[])"
+        "   WITH ORDINALITY AS k (kind, owner, asset, scope, leg, instrument, stripe, ordinal)"
         " JOIN accounts a ON a.kind = k.kind AND a.owner_id = k.owner AND a.asset = k.asset"
         "  AND a.scope_id IS NOT DISTINCT FROM k.scope AND a.leg_id IS NOT DISTINCT FROM k.leg"
-        "  AND a.instrument_id IS NOT DISTINCT FROM k.instrument",
+        "  AND a.instrument_id IS NOT DISTINCT FROM k.instrument AND a.stripe = k.stripe",
         _columns(keys),
     ).fetchall()
     return {keys[ordinal - 1]: account for ordinal, account in rows}
 
 
 def insert_accounts(tx: Tx, keys: Sequence[AccountKey]) -> None:
-    """Open an account for each key that has none."""
+    """Open an account for each key that has none.
+
+    In the keys' own order: two callers that open the same accounts do not wait in a circle.
+    """
     tx.execute(
-        "INSERT INTO accounts (kind, owner_kind, owner_id, asset, scope_id, leg_id, instrument_id)"
-        " SELECT k.kind, k.owner_kind, k.owner, k.asset, k.scope, k.leg, k.instrument"
+        "INSERT INTO accounts (kind, owner_kind, owner_id, asset, scope_id, leg_id, instrument_id,"
+        "  stripe)"
+        " SELECT k.kind, k.owner_kind, k.owner, k.asset, k.scope, k.leg, k.instrument, k.stripe"
         " FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::smallint[],"
-        "             %s::text[])"
-        "   WITH ORDINALITY AS k (kind, owner, asset, scope, leg, instrument, owner_kind, ordinal)"
-        " ORDER BY k.ordinal ON CONFLICT DO NOTHING",
+        "             %s::smallint[], %s::text[])"
+        "   AS k (kind, owner, asset, scope, leg, instrument, stripe, owner_kind)"
+        " ORDER BY k.kind, k.owner, k.asset, k.scope, k.leg, k.instrument, k.stripe"
+        " ON CONFLICT DO NOTHING",
         (*_columns(keys), [key.owner.kind for key in keys]),
     )
 
@@ -50,6 +56,7 @@ def _columns(keys: Sequence[AccountKey]) -> tuple[list[object], ...]:
         [key.scope_id for key in keys],
         [key.leg_id for key in keys],
         [key.instrument_id for key in keys],
+        [key.stripe for key in keys],
     )
 
 
@@ -65,15 +72,27 @@ def balances(tx: Tx, account_ids: Sequence[int]) -> Mapping[int, Decimal]:
     return dict(rows.fetchall())
 
 
+_OF_KEY: LiteralString = (
+    " FROM accounts WHERE kind = %s AND owner_id = %s AND asset = %s"
+    " AND scope_id IS NOT DISTINCT FROM %s AND leg_id IS NOT DISTINCT FROM %s"
+    " AND instrument_id IS NOT DISTINCT FROM %s"
+)
+
+
 def balance_of(tx: Tx, key: AccountKey) -> Decimal:
-    """The balance of one account; zero where it was never opened."""
-    row = tx.execute(
-        "SELECT balance FROM accounts WHERE kind = %s AND owner_id = %s AND asset = %s"
-        " AND scope_id IS NOT DISTINCT FROM %s AND leg_id IS NOT DISTINCT FROM %s"
-        " AND instrument_id IS NOT DISTINCT FROM %s",
-        (key.kind, key.owner.id, key.asset, key.scope_id, key.leg_id, key.instrument_id),
-    ).fetchone()
-    return row[0] if row else Decimal(0)
+    """The balance of one account, all its stripes together; zero where it was never opened."""
+    row = tx.execute("SELECT sum(balance)" + _OF_KEY, _parts(key)).fetchone()
+    return (row and row[0]) or Decimal(0)
+
+
+def available_in(tx: Tx, key: AccountKey) -> Decimal:
+    """What can be spent from an account: its balance less what is held on it."""
+    row = tx.execute("SELECT sum(balance - held)" + _OF_KEY, _parts(key)).fetchone()
+    return (row and row[0]) or Decimal(0)
+
+
+def _parts(key: AccountKey) -> tuple[object, ...]:
+    return (key.kind, key.owner.id, key.asset, key.scope_id, key.leg_id, key.instrument_id)
 
 
 def totals_by_asset(tx: Tx) -> dict[str, Decimal]:
@@ -93,15 +112,18 @@ class WalletBalance:
     """One asset of one owner, wherever it is; books are at the latest marks of `as_of`.
 
     `in_books` is cash plus positions of their isolated books, a position without a mark at its
-    cost. `pending_referral` is commission in its hold, `withdrawing` waits for a second person.
+    cost. `pending_referral` is commission in its hold. What is held on the wallet is not
+    `available`: `withdrawing` waits for a second person, `frozen` was held by an operator.
     """
 
     asset: str
     available: Decimal
     reserved: Decimal
     in_books: Decimal
+    in_pools: Decimal
     pending_referral: Decimal
     withdrawing: Decimal
+    frozen: Decimal
     as_of: datetime
 
 
@@ -110,46 +132,35 @@ def balances_of_owner(tx: Tx, owner: UUID, now: datetime) -> list[WalletBalance]
     with tx.cursor(row_factory=class_row(WalletBalance)) as cursor:
         return cursor.execute(
             "SELECT a.asset,"
-            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'wallet'), 0) AS available,"
+            " coalesce(sum(a.balance - a.held) FILTER (WHERE a.kind = 'wallet'), 0) AS available,"
             " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'reserved'), 0) AS reserved,"
             " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'scope'), 0)"
             "  + coalesce(sum(coalesce(p.quantity * m.price, a.balance))"
             "     FILTER (WHERE a.kind = 'position'), 0) AS in_books,"
+            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'holding'), 0) AS in_pools,"
             " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'referral_pending'), 0)"
             "  AS pending_referral,"
-            " coalesce(sum(a.balance) FILTER (WHERE a.kind = 'withdrawing'), 0) AS withdrawing,"
+            " coalesce(sum(h.withdrawing), 0) AS withdrawing,"
+            " coalesce(sum(a.held) FILTER (WHERE a.kind = 'wallet'), 0)"
+            "  - coalesce(sum(h.withdrawing), 0) AS frozen,"
             " coalesce(min(m.as_of), %(now)s) AS as_of"
             " FROM accounts a"
             " LEFT JOIN positions p ON a.kind = 'position' AND p.account_id = a.id"
             "  AND p.quantity <> 0"
             " LEFT JOIN market_marks m ON m.instrument_id = p.instrument_id"
+            " LEFT JOIN LATERAL (SELECT sum(amount) AS withdrawing FROM holds"
+            "   WHERE account_id = a.id AND status = 'held' AND purpose = 'withdrawal') h"
+            "  ON a.held > 0"
             " WHERE a.owner_id = %(owner)s GROUP BY a.asset ORDER BY a.asset",
             {"owner": owner, "now": now},
         ).fetchall()
-
-
-class LogEntry(NamedTuple):
-    """One entry of a wallet as its owner reads it; the view `asset_log` names its type."""
-
-    type: str
-    amount: Decimal
-    balance_before: Decimal
-    balance_after: Decimal
-    ref_no: str
-    remark: str
-    created_at: datetime
-    version: int
 
 
 _WALLET: LiteralString = (
     " FROM accounts WHERE kind = 'wallet' AND owner_id = %(owner)s AND asset = %(asset)s"
     " AND scope_id IS NULL AND leg_id IS NULL AND instrument_id IS NULL)"
 )
-_COLUMNS: LiteralString = (
-    "type, amount, balance_before, balance_after, ref_no, remark, created_at, version"
-)
 _FROM_LOG: LiteralString = " FROM asset_log WHERE account_id = (SELECT id" + _WALLET
-_LOG: LiteralString = "SELECT " + _COLUMNS + _FROM_LOG
 # Versions have no gaps, so that an unfiltered page is a range: neither sorted nor searched for.
 _NEWEST: LiteralString = " AND version > (SELECT version" + _WALLET + " - %(limit)s"
 
@@ -204,36 +215,3 @@ def asset_log(
     }
     rows = tx.execute(query + " ORDER BY version DESC LIMIT %(limit)s", values).fetchall()
     return [WrittenEntry._make(row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A wallet over a period: the opening balance and its entries add up to the closing one."""
-
-    opening: Decimal
-    entries: list[LogEntry]
-    closing: Decimal
-
-
-def statement(tx: Tx, owner: UUID, asset: str, since: datetime, until: datetime) -> Statement:
-    """A wallet's statement for [since, until), oldest entry first.
-
-    The period is cut by versions: an entry between two of the period belongs to it, whatever
-    time the process had that posted it, so that a statement always adds up.
-    """
-    values = {"owner": owner, "asset": asset, "since": since, "until": until}
-    rows = tx.execute(
-        "WITH log AS MATERIALIZED (" + _LOG + ")"  # noqa: S608 - constants
-        " SELECT log.* FROM log, (SELECT min(version) AS first, max(version) AS last FROM log"
-        "   WHERE created_at >= %(since)s AND created_at < %(until)s) period"
-        " WHERE version BETWEEN period.first AND period.last ORDER BY version",
-        values,
-    )
-    entries = [LogEntry._make(row) for row in rows]
-    if entries:
-        return Statement(entries[0].balance_before, entries, entries[-1].balance_after)
-    before = tx.execute(
-        _LOG + " AND created_at < %(since)s ORDER BY version DESC LIMIT 1", values
-    ).fetchone()
-    balance = LogEntry._make(before).balance_after if before else Decimal(0)
-    return Statement(balance, [], balance)

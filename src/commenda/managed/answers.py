@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from pydantic.alias_generators import to_camel
-
-from commenda.kit.web import plain
 from commenda.managed import bodies
 from commenda.managed.custody import Custody
 from commenda.managed.lifecycle import State
@@ -18,24 +14,6 @@ from commenda.managed.model import Door, ExpectedReturn, Offer, Profile
 from commenda.managed.products import MatrixCell
 from commenda.managed.progress import Progress, progress
 from commenda.managed.queries import Held, Trader
-
-
-def as_json(value: Any) -> Any:
-    """Rows as JSON: names in camelCase, decimals as strings, times in ISO 8601.
-
-    What was stored as JSON keeps its names.
-    """
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {to_camel(name): as_json(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(part) for part in value]
-    return value
 
 
 def as_custody(one: Custody) -> bodies.CustodyAuthorisation:

@@ -12,7 +12,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import scale_of
-from commenda.ledger import AccountKey, Author, Owner, OwnerKind, balance_of
+from commenda.ledger import AccountKey, Author, Owner, OwnerKind, available_in
 
 
 def authorise_custody(tx: Tx, author: Author, user: UUID, asset: str, limit: Decimal) -> None:
@@ -65,7 +65,7 @@ def custody_of(tx: Tx, user: UUID, asset: str) -> Custody:
 
 
 def available_to_subscribe(tx: Tx, user: UUID, asset: str) -> Decimal:
-    """min(wallet, authorisation limit − open principal), never below zero.
+    """min(available in the wallet, authorisation limit − open principal), never below zero.
 
     The user's authorisation is locked, so that two subscriptions cannot both count on it.
     """
@@ -91,5 +91,5 @@ def _open_principal(tx: Tx, user: UUID, asset: str) -> Decimal:
 
 
 def _room(tx: Tx, user: UUID, asset: str, authorised: Decimal) -> Decimal:
-    wallet = balance_of(tx, AccountKey("wallet", Owner(OwnerKind.INVESTOR, user), asset))
+    wallet = available_in(tx, AccountKey("wallet", Owner(OwnerKind.INVESTOR, user), asset))
     return max(Decimal(0), min(wallet, authorised))

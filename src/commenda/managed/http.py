@@ -24,6 +24,7 @@ from commenda.kit.web import (
     Moment,
     Served,
     answer_once,
+    as_json,
     plain,
     problems,
     refused,
@@ -55,7 +56,8 @@ Holder = Annotated[Principal, may(Permission.SUBSCRIBE, Permission.OVERVIEW)]
 
 REFUSALS = {
     "insufficient_custody": (
-        "The wallet or the authorisation does not cover this amount",
+        "What is available in the wallet (money on hold is not), or the authorisation, does not"
+        " cover this amount",
         "bring money in, or authorise a higher limit",
     ),
     "no_eligible_creator": (
@@ -298,7 +300,7 @@ def subscription_trace(service: Served, who: Holder, subscription_id: UUID) -> b
     """The chain from subscription to referral, with every journal and event on the way."""
     with service.database.transaction() as tx:
         _require_own(tx, subscription_id, _owner(who))
-        chain: dict[str, Any] = answers.as_json(trace(tx, subscription_id))
+        chain: dict[str, Any] = as_json(trace(tx, subscription_id))
     return bodies.Trace.model_construct(**chain)
 
 

@@ -7,30 +7,86 @@ from commenda.operations.approvals import (
     expire_approvals,
     reject_and_give_back,
 )
+from commenda.operations.chains import CHAINS, Ends, ends_of, read_anchors, written
 from commenda.operations.clockwork import Clockwork, forget_workers
 from commenda.operations.health import Health, Readiness, readiness
-from commenda.operations.jobs import schedules
+from commenda.operations.jobs import JOBS
 from commenda.operations.metrics import Figure, Figures
-from commenda.operations.schedules import Interrupted, Operation, Schedule
+from commenda.operations.reconciliation import (
+    Line,
+    Part,
+    Reconciliation,
+    note_closed_periods,
+    reconcile_all,
+    reconcile_books,
+)
+from commenda.operations.runs import forget_runs
+from commenda.operations.schedule_queries import Run, Schedule, Status, list_runs, list_schedules
+from commenda.operations.schedules import (
+    Plan,
+    create_schedule,
+    delete_schedule,
+    edit_schedule,
+    request_run,
+    schedule_by_id,
+    schedule_named,
+    upcoming,
+)
+from commenda.operations.ticks import (
+    CatchUp,
+    Interrupted,
+    Job,
+    Operation,
+    Parameters,
+    Step,
+)
 from commenda.operations.verify import CHECKS, verify
 
 __all__ = [
+    "CHAINS",
     "CHECKS",
     "EXECUTORS",
+    "JOBS",
+    "CatchUp",
     "Clockwork",
+    "Ends",
     "Executor",
     "Figure",
     "Figures",
     "Health",
     "Interrupted",
+    "Job",
+    "Line",
     "Operation",
+    "Parameters",
+    "Part",
+    "Plan",
     "Readiness",
+    "Reconciliation",
+    "Run",
     "Schedule",
+    "Status",
+    "Step",
     "approve_and_carry_out",
+    "create_schedule",
+    "delete_schedule",
+    "edit_schedule",
+    "ends_of",
     "expire_approvals",
+    "forget_runs",
     "forget_workers",
+    "list_runs",
+    "list_schedules",
+    "note_closed_periods",
+    "read_anchors",
     "readiness",
+    "reconcile_all",
+    "reconcile_books",
     "reject_and_give_back",
-    "schedules",
+    "request_run",
+    "schedule_by_id",
+    "schedule_named",
+    "upcoming",
     "verify",
+    "written",
 ]

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from commenda import funding, managed
+from commenda import funding, income, ledger, managed
 from commenda.identity import (
     CLOCK,
     Approval,
@@ -45,6 +45,11 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(funding.WITHDRAWAL, funding.pay_withdrawal, funding.return_withdrawal),
     Executor(managed.RETURN_MATRIX, managed.change_matrix),
     Executor(managed.SETTLE_BATCH, managed.settle_batch),
+    Executor(ledger.CLOSE_PERIOD, ledger.carry_out_close),
+    Executor(ledger.REVERSAL, ledger.carry_out_reversal),
+    Executor(income.NEW_PRODUCT, income.offer_product),
+    Executor(income.NEW_RATE, income.date_rate),
+    Executor(income.CLOSING, income.take_off_market),
 )
 
 

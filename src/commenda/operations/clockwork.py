@@ -1,10 +1,12 @@
-"""Who does the ticks: one worker at a time, the others stand by.
+"""Who does the ticks and the runs of schedules: one worker at a time, the others stand by.
 
 The lead is a session-level advisory lock on a connection of its own: it is free the moment its
 process dies, and another worker goes on with the open tick. Should a worker that lost the lock
 (its connection broke) still be inside a job, the job runs twice at once: jobs lock what they
 change and have natural keys. It looks at its connection before each job, and can neither note a
 job nor end a tick that is not the open one any more.
+
+Runs that are asked for by hand are done between ticks, when no work of a tick is half done.
 """
 
 from __future__ import annotations
@@ -13,25 +15,36 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from commenda.audit import Event, record
-from commenda.kit import ids
 from commenda.kit.context import request_id
 from commenda.kit.db import Tx
-from commenda.operations.schedules import (
-    RULES,
+from commenda.kit.errors import CommendaError
+from commenda.operations.runs import (
+    Turn,
+    begin_due,
+    begin_requested,
+    due,
+    end_turn,
+    said,
+    take_over,
+    tell_failure,
+)
+from commenda.operations.ticks import (
     Interrupted,
+    Job,
     Operation,
-    Schedule,
+    Step,
     Superseded,
     begin_tick,
-    due,
     end_tick,
     mark_done,
 )
@@ -39,6 +52,8 @@ from commenda.operations.schedules import (
 _LEAD = 0x636F6D6C  # "coml"
 HEARTBEAT = 1.0
 """Wall seconds between two signs of life."""
+AT_ONCE = 100
+"""Moments of one schedule that are made up for in one tick; the others wait for the next ticks."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,10 +62,10 @@ class Clockwork:
     """One worker's part in the ticks: its sign of life and, while it leads, the work."""
 
     def __init__(
-        self, operation: Operation, schedules: Sequence[Schedule], step: timedelta, number: int
+        self, operation: Operation, jobs: Sequence[Step | Job], step: timedelta, number: int
     ) -> None:
-        self.operation = operation
-        self.schedules = schedules
+        self.operation = replace(operation, pulse=self._go_on)
+        self.jobs = jobs
         self.step = step
         self.id = f"{socket.gethostname()}-{os.getpid()}-{number}"
         self.leads = False
@@ -59,15 +74,28 @@ class Clockwork:
         self._tick_at: datetime | None = None
 
     def beat(self) -> bool:
-        """Show a sign of life, and do a tick if one is due here; whether one was done."""
+        """Show a sign of life, and work if there is any here: a tick, or a run that is asked for.
+
+        Whether a tick or a run was done.
+        """
         session = self._connected()
-        self._notice(session)
+        self._notice()
         if not self.leads:
             row = session.execute("SELECT pg_try_advisory_lock(%s)", (_LEAD,)).fetchone()
-            self.leads = bool(row and row[0])
-            if self.leads:
-                _log.info("leads", extra={"worker": self.id})
-        return self.leads and self._tick(session)
+            if not row or not row[0]:
+                return False
+            with self.operation.database.transaction() as tx:
+                take_over(tx, self.jobs)
+            self.leads = True
+            _log.info("leads", extra={"worker": self.id})
+        try:
+            ticked = self._tick()
+            return self._run_requested() or ticked
+        except BaseException as cut:
+            self.leads = False  # the next beat puts in order what this one leaves behind
+            if isinstance(cut, Interrupted | Superseded):
+                return False
+            raise
 
     def close(self) -> None:
         """Give up the lead and say goodbye."""
@@ -97,8 +125,10 @@ class Clockwork:
             )
         return self._session
 
-    def _notice(self, session: psycopg.Connection[TupleRow]) -> None:
+    def _notice(self) -> None:
         """Show a sign of life if it is time; where the session and its lock are gone, raise."""
+        session = self._session
+        assert session is not None, "a beat connects first"
         if time.monotonic() - self._seen > HEARTBEAT:
             self._show_life(session)
         else:
@@ -114,46 +144,88 @@ class Clockwork:
         )
         self._seen = time.monotonic()
 
-    def _tick(self, session: psycopg.Connection[TupleRow]) -> bool:
-        operation = self.operation
-        with operation.database.transaction() as tx:
+    def _tick(self) -> bool:
+        database = self.operation.database
+        with database.transaction() as tx:
             tick = begin_tick(tx, self.step)
             if tick is None:
                 return False
-            waiting = [one for one in due(tx, self.schedules, tick.at) if one.name not in tick.done]
-        try:
-            for schedule in waiting:
-                if operation.stopping.is_set():
-                    return False
-                self._notice(session)
-                self._run(schedule, tick.at)
-            with operation.database.transaction() as tx:
-                end_tick(tx, tick.at)
-        except (Interrupted, Superseded):
-            return False
+            waiting = due(tx, tick.at)
+        for one in self.jobs:
+            if isinstance(one, Job):
+                for schedule_id in waiting.pop(one.name, ()):
+                    self._catch_up(schedule_id, tick.at)
+            elif one.name not in tick.done:
+                self._go_on()
+                self._do_step(one, tick.at)
+        for schedule_id in chain.from_iterable(waiting.values()):  # whose job is gone: that is told
+            self._catch_up(schedule_id, tick.at)
+        with database.transaction() as tx:
+            end_tick(tx, tick.at)
         self._tick_at = tick.at
         return True
 
-    def _run(self, schedule: Schedule, at: datetime) -> None:
-        """Do one job. One that fails is noted, told and tried again when it is next due.
+    def _go_on(self) -> None:
+        if self.operation.stopping.is_set():
+            raise Interrupted
+        self._notice()
 
-        A lost connection is no failure of the job: the tick stays open and is done again.
+    def _do_step(self, step: Step, at: datetime) -> None:
+        error = self._try(f"tick:{at.isoformat()}:{step.name}", step.act, at)
+        with self.operation.database.transaction() as tx:
+            mark_done(tx, step, at)
+            if error is not None:
+                tell_failure(tx, step.name, at, error)
+
+    def _catch_up(self, schedule_id: UUID, at: datetime) -> None:
+        for _ in range(AT_ONCE):
+            self._go_on()
+            with self.operation.database.transaction() as tx:
+                turn = begin_due(tx, schedule_id, at)
+            if turn is None or not self._take(turn, at):
+                return
+
+    def _run_requested(self) -> bool:
+        self._go_on()
+        with self.operation.database.transaction() as tx:
+            turn = begin_requested(tx)
+        if turn is not None:
+            self._take(turn, turn.at)
+        return turn is not None
+
+    def _take(self, turn: Turn, at: datetime) -> bool:
+        """Do one run; whether another moment of its schedule is due."""
+
+        def act(operation: Operation, moment: datetime) -> None:
+            for job in self.jobs:
+                if isinstance(job, Job) and job.name == turn.run.target:
+                    return job.act(operation, moment, job.told(turn.run.parameter))
+            raise CommendaError(
+                "bad_target", "There is no such job", field="target", value=turn.run.target
+            )
+
+        error = self._try(f"run:{turn.run.id}:{turn.name}", act, turn.at)
+        with self.operation.database.transaction() as tx:
+            return end_turn(tx, turn, at, error)
+
+    def _try(
+        self, request: str, act: Callable[[Operation, datetime], None], at: datetime
+    ) -> str | None:
+        """Do one piece of work; how it failed, or None.
+
+        A lost connection is no failure of the work: the tick stays open and is done again.
         """
-        token = request_id.set(f"tick:{at.isoformat()}:{schedule.name}")
+        token = request_id.set(request)
         try:
-            schedule.job(self.operation, at)
-            error = None
+            act(self.operation, at)
         except (Interrupted, psycopg.OperationalError):
             raise
         except Exception as failure:
-            _log.exception("the job %s failed", schedule.name)
-            error = f"{type(failure).__name__}: {failure}"
+            _log.exception("%s failed", request)
+            return said(failure)
         finally:
             request_id.reset(token)
-        with self.operation.database.transaction() as tx:
-            mark_done(tx, schedule, at, error)
-            if error is not None:
-                record(tx, [_failed(schedule, at, error)])
+        return None
 
 
 def forget_workers(tx: Tx) -> int:
@@ -161,16 +233,3 @@ def forget_workers(tx: Tx) -> int:
     return tx.execute(
         "DELETE FROM workers WHERE seen_at < clock_timestamp() - interval '1 day'"
     ).rowcount
-
-
-def _failed(schedule: Schedule, at: datetime, error: str) -> Event:
-    return Event(
-        "alert.job_failed",
-        schedule.name,
-        ids.derive("job", schedule.name),
-        "failed",
-        "operation",
-        RULES,
-        at,
-        {"error": error[:1000]},
-    )

@@ -1,9 +1,10 @@
-"""The jobs of a tick at the open of a bar, in the order in which things really happen.
+"""What a tick at the open of a bar does, in the order in which things really happen.
 
     the bar that just closed is stepped, stops that fired in it are copied -> funding
     -> margin guard, exits that were refused -> activate, mature, liquidate, settle, transfers
     -> new targets trade at this open -> NAV, scores and releases once a day
 
+JOBS, at the end, lists it: the steps of each tick, and between them the jobs that schedules call.
 `simulate` replays the same work over candles. What a job leaves undone when it is cut short it
 does when it is repeated.
 """
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
@@ -20,7 +20,7 @@ from uuid import UUID
 import psycopg
 
 from commenda import copying
-from commenda.copying import Runners
+from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, durable
 from commenda.kit.db import Tx
 from commenda.managed import (
@@ -37,7 +37,9 @@ from commenda.managed import (
 from commenda.market import write_bars, write_marks
 from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
-from commenda.operations.schedules import Interrupted, Operation, Schedule
+from commenda.operations.holds import expire_due_holds
+from commenda.operations.reconciliation import note_closed_periods, reconcile_books
+from commenda.operations.ticks import Interrupted, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
 from commenda.trading import carry_out_transfers, funded_until, post_funding, record_nav
 
@@ -47,28 +49,6 @@ _RESCUE = 250
 """Looks from one to the next search for signals that no worker has in its queue."""
 
 _log = logging.getLogger(__name__)
-
-
-def schedules(runners: Runners) -> tuple[Schedule, ...]:
-    """Every job of a living operation, in the order of a tick."""
-    strategies = _Strategies(runners)
-    hour, day = timedelta(hours=1), timedelta(days=1)
-    return (
-        Schedule("market", publish_market),
-        Schedule("strategies", strategies.step),
-        Schedule("funding", charge_funding),
-        Schedule("margins", guard, hour),
-        Schedule("exits", strategies.repeat_exits, hour),
-        Schedule("subscriptions", carry_subscriptions),
-        Schedule("leaving", close_copies),
-        Schedule("targets", strategies.publish_targets),
-        Schedule("overdue", raise_overdue, hour),
-        Schedule("approvals", expire_requests, hour),
-        Schedule("nav", value_books, day),
-        Schedule("flows", measure_flows, timedelta(hours=4)),
-        Schedule("scores", score, day),
-        Schedule("referrals", release_referrals, day),
-    )
 
 
 def publish_market(operation: Operation, now: datetime) -> None:
@@ -92,35 +72,33 @@ def publish_market(operation: Operation, now: datetime) -> None:
             live.bar_closed(tx, instrument.symbol, feed.interval, bar)
 
 
-@dataclass(frozen=True, slots=True)
-class _Strategies:
-    """The two halves of a bar's decisions: its stops at once, its targets at the next open."""
-
-    runners: Runners
-
-    def step(self, operation: Operation, now: datetime) -> None:
-        wait_for_copies(operation, now)
-        try:
-            with operation.database.transaction() as tx:
-                copying.step_flows(tx, operation.desk, self.runners, now, live.signal_published)
-        except BaseException:
-            self.runners.forget()
-            raise
-        wait_for_copies(operation, now)
-
-    def publish_targets(self, operation: Operation, now: datetime) -> None:
+def step_strategies(operation: Operation, now: datetime) -> None:
+    """The first half of a bar's decisions: the bar is taken, and its stops are copied at once."""
+    wait_for_copies(operation, now)
+    try:
         with operation.database.transaction() as tx:
-            copying.publish_targets(tx, operation.desk, self.runners, now, live.signal_published)
-        wait_for_copies(operation, now)
+            copying.step_flows(tx, operation.desk, operation.runners, now, live.signal_published)
+    except BaseException:
+        operation.runners.forget()
+        raise
+    wait_for_copies(operation, now)
 
-    def repeat_exits(self, operation: Operation, now: datetime) -> None:
-        """Ask again for exits that the venue refused or filled in part."""
-        with operation.database.transaction() as tx:
-            flows = copying.unfinished_exits(tx)
-            copying.repeat_exits(
-                tx, operation.desk, self.runners, now, flows, live.signal_published
-            )
-        wait_for_copies(operation, now)
+
+def publish_targets(operation: Operation, now: datetime) -> None:
+    """The second half: the targets, at the next open."""
+    with operation.database.transaction() as tx:
+        copying.publish_targets(tx, operation.desk, operation.runners, now, live.signal_published)
+    wait_for_copies(operation, now)
+
+
+def repeat_exits(operation: Operation, now: datetime, _: Parameters) -> None:
+    """Ask again for exits that the venue refused or filled in part."""
+    with operation.database.transaction() as tx:
+        flows = copying.unfinished_exits(tx)
+        copying.repeat_exits(
+            tx, operation.desk, operation.runners, now, flows, live.signal_published
+        )
+    wait_for_copies(operation, now)
 
 
 def charge_funding(operation: Operation, now: datetime) -> None:
@@ -150,7 +128,7 @@ def charge_funding(operation: Operation, now: datetime) -> None:
         raise errors[0]
 
 
-def guard(operation: Operation, now: datetime) -> None:
+def guard(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
         guard_margins(tx, operation.author(now), operation.desk.marks(now))
 
@@ -179,34 +157,59 @@ def close_copies(operation: Operation, now: datetime) -> None:
         carry_out_transfers(operation.database, operation.desk.venue, operation.author(now))
 
 
-def raise_overdue(operation: Operation, now: datetime) -> None:
+def raise_overdue(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
         alert_overdue(tx, operation.author(now))
 
 
-def expire_requests(operation: Operation, now: datetime) -> None:
+def expire_requests(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
         expire_approvals(tx, now)
 
 
-def value_books(operation: Operation, now: datetime) -> None:
+def value_books(operation: Operation, now: datetime, _: Parameters) -> None:
+    """Write the NAV of every open book, once a day: Sharpe ratios and uptime count on that."""
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     with operation.database.transaction() as tx:
+        valued = tx.execute(
+            "SELECT 1 FROM nav_history WHERE leg_id IS NULL AND at >= %s LIMIT 1", (day,)
+        ).fetchone()
+        if valued is not None:
+            return
         record_nav(tx, now, operation.desk.marks(now))
         live.nav_recorded(tx, now)
 
 
-def measure_flows(operation: Operation, now: datetime) -> None:
+def measure_flows(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
         copying.update_flow_stats(tx, now)
 
 
-def score(operation: Operation, now: datetime) -> None:
+def score(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
         score_flows(tx, now)
 
 
-def release_referrals(operation: Operation, now: datetime) -> None:
+def release_referrals(operation: Operation, now: datetime, _: Parameters) -> None:
     operation.batches(lambda tx: release_due(tx, operation.author(now)))
+
+
+def accrue_income(operation: Operation, now: datetime, _: Parameters) -> None:
+    """Accrue every day that is over and was not, each at its own rate: one run makes up for all."""
+    accrue_due(operation.database, operation.author(now), told=lambda _: operation.pulse())
+
+
+class Payout(Parameters):
+    """Which products pay out; all of them unless it says."""
+
+    cadence: Cadence | None = None
+
+
+def pay_income(operation: Operation, now: datetime, told: Payout) -> None:
+    """Pay out what holdings have earned: daily products once a day, weekly ones once a week."""
+    author = operation.author(now)
+    for one in Cadence if told.cadence is None else (told.cadence,):
+        distribute_due(operation.database, author, one, told=lambda _: operation.pulse())
 
 
 def wait_for_copies(operation: Operation, now: datetime) -> None:
@@ -245,3 +248,39 @@ def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
 
 def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
     return [one for one in signal_ids if not durable.pending(tx, copying.workflow_of(one))]
+
+
+JOBS: tuple[Step | Job, ...] = (
+    Step("market", publish_market),
+    Step("strategies", step_strategies),
+    Step("funding", charge_funding),
+    Job("margins", guard, "Close scopes whose equity fell below maintenance.", "0 * * * *"),
+    Job("exits", repeat_exits, "Ask again for exits that the venue refused.", "0 * * * *"),
+    Step("subscriptions", carry_subscriptions),
+    Step("leaving", close_copies),
+    Step("targets", publish_targets),
+    Job("overdue", raise_overdue, "Raise alerts about what is overdue.", "0 * * * *"),
+    Job("approvals", expire_requests, "Let requests expire that nobody decided.", "0 * * * *"),
+    Job("accrual", accrue_income, "Accrue the income of the days that are over.", "0 0 * * *"),
+    Job("payout", pay_income, "Pay out income that was accrued.", "0 0 * * *", parameters=Payout),
+    Job("holds", expire_due_holds, "Set expired holds free.", "*/5 * * * *"),
+    Job("nav", value_books, "Value every open book, once a day.", "0 0 * * *"),
+    Job("flows", measure_flows, "Measure how shared flows did.", "0 */4 * * *"),
+    Job("scores", score, "Score creators for the allocation.", "0 0 * * *"),
+    Job("referrals", release_referrals, "Pay commissions whose hold is over.", "0 0 * * *"),
+    Job(
+        "periods",
+        note_closed_periods,
+        "Note the balances at the end of closed periods.",
+        "0 * * * *",
+    ),
+    Job(
+        "reconciliation", reconcile_books, "Hold the ledger against venues and debts.", "0 0 * * *"
+    ),
+)
+"""What a tick does, in this order; its jobs are the only targets that a schedule may name."""
+
+
+def job_named(name: str) -> Job | None:
+    """The job that a schedule's target names."""
+    return next((one for one in JOBS if isinstance(one, Job) and one.name == name), None)

@@ -11,7 +11,7 @@ from typing import LiteralString, NamedTuple
 
 import psycopg
 
-from commenda import audit
+from commenda import audit, ledger
 from commenda.kit import clock, durable
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
@@ -209,6 +209,11 @@ _READINGS = (
         _failure_rate,
     ),
     _Reading(
+        "commenda_schedules_failing",
+        "Active schedules whose last run by the clock failed.",
+        _single("SELECT count(*) FROM schedules WHERE status = 'active' AND failures > 0"),
+    ),
+    _Reading(
         "commenda_workers",
         "Workers that were seen within 15 seconds.",
         lambda tx, _now: {"": float(workers_seen(tx))},
@@ -225,5 +230,10 @@ _READINGS = (
         "commenda_audit_unsealed_events",
         "Audit events that wait for their seal in the hash chain.",
         lambda tx, _now: {"": float(audit.unsealed(tx))},
+    ),
+    _Reading(
+        "commenda_ledger_unsealed_journals",
+        "Journals that wait for their seal in the hash chain.",
+        lambda tx, _now: {"": float(audit.unsealed(tx, ledger.JOURNALS))},
     ),
 )

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
 
@@ -58,7 +58,14 @@ class Overview:
     def _read(self, tx: Tx) -> Row:
         now = business_now(tx)
         asset = _asset(tx)
-        at = {"asset": asset, "day": now - timedelta(days=1), "limit": _LISTED}
+        yesterday = now.astimezone(UTC).date() - timedelta(days=1)
+        at = {
+            "asset": asset,
+            "day": now - timedelta(days=1),
+            "today": yesterday + timedelta(days=1),
+            "yesterday": yesterday,
+            "limit": _LISTED,
+        }
         self._navs.read_on(tx, asset)
         self._outside.read_on(tx, asset)
         days = self._navs.days
@@ -76,6 +83,7 @@ class Overview:
                 "under_management": days[-1]["nav"] if days else None,
                 "valued_at": days[-1]["at"] if days else None,
             },
+            "income": {**_one(tx, _INCOME, at), "pools": _rows(tx, _POOLS, at)},
             "days": days[-MOST_DAYS:],
             "traces": _rows(tx, _TRACES, at),
             "retries": _rows(tx, _RETRIES, at),
@@ -222,6 +230,33 @@ _REFERRED: LiteralString = (
     "SELECT coalesce(sum(amount) FILTER (WHERE released_at IS NULL), 0) AS referral_pending,"
     " coalesce(sum(amount) FILTER (WHERE released_at IS NOT NULL), 0) AS referral_paid"
     " FROM referral_commissions WHERE asset = %(asset)s"
+)
+# What holdings accrued for themselves, at their redemption, is not in the day's batch.
+_INCOME: LiteralString = (
+    "SELECT %(yesterday)s::date AS day, count(*) FILTER (WHERE p.status = 'open') AS products,"
+    " coalesce(sum(p.sold_amount), 0) AS sold_amount,"
+    " coalesce(sum(p.total_quota) FILTER (WHERE p.status = 'open' OR p.sold_amount > 0), 0)"
+    "  AS total_quota,"
+    " coalesce(sum(b.rows_done), 0)::bigint AS holdings, sum(b.amount) AS accrued,"
+    " min(p.accrued_through) FILTER (WHERE p.sold_amount > 0) AS accrued_through"
+    " FROM pool_products p"
+    " LEFT JOIN posting_batches b"
+    "  ON b.key = format('income:%%s:%%s', p.id, to_char(%(yesterday)s::date, 'YYYY-MM-DD'))"
+    " WHERE p.asset = %(asset)s"
+)
+_POOLS: LiteralString = (
+    "SELECT p.id, p.name, p.kind AS type, p.term_days, p.cadence, p.asset, p.sold_amount,"
+    " p.total_quota, p.accrued_through, b.amount AS accrued, r.daily_rate,"
+    " n.daily_rate AS next_rate, n.from_day AS next_rate_from"
+    " FROM pool_products p"
+    " CROSS JOIN LATERAL (SELECT daily_rate FROM pool_rates WHERE product_id = p.id"
+    "   AND from_day <= %(today)s ORDER BY from_day DESC LIMIT 1) r"
+    " LEFT JOIN LATERAL (SELECT daily_rate, from_day FROM pool_rates WHERE product_id = p.id"
+    "   AND from_day > %(today)s ORDER BY from_day LIMIT 1) n ON true"
+    " LEFT JOIN posting_batches b"
+    "  ON b.key = format('income:%%s:%%s', p.id, to_char(%(yesterday)s::date, 'YYYY-MM-DD'))"
+    " WHERE p.status = 'open' OR p.sold_amount > 0"
+    " ORDER BY p.sold_amount DESC, p.id LIMIT %(limit)s"
 )
 _OUTSIDE: LiteralString = (
     "SELECT coalesce(-sum(e.amount) FILTER (WHERE j.kind = 'deposit'), 0),"

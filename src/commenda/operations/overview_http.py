@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -76,6 +76,37 @@ class Money(Body):
     to_referrers: Amount
     referral_pending: Amount
     referral_paid: Amount
+
+
+class Pool(Body):
+    """A pool product that takes money or holds some."""
+
+    id: UUID
+    name: str
+    type: str = Field(examples=["fixed"])
+    term_days: int | None
+    cadence: str = Field(examples=["daily"])
+    asset: str
+    daily_rate: Amount
+    next_rate: Amount | None
+    next_rate_from: date | None
+    sold_amount: Amount
+    total_quota: Amount
+    accrued: Amount | None = Field(description="Of yesterday; null until its accrual has begun.")
+    accrued_through: date
+
+
+class PoolIncome(Body):
+    """Pool products together, in the overview's asset."""
+
+    products: int = Field(description="That take money.")
+    sold_amount: Amount
+    total_quota: Amount
+    day: date = Field(description="Yesterday by the business clock.")
+    holdings: int = Field(description="That were paid anything of yesterday.")
+    accrued: Amount | None = Field(description="Of yesterday; null until its accrual has begun.")
+    accrued_through: date | None = Field(description="The last day whose income every holding has.")
+    pools: list[Pool]
 
 
 class Day(Body):
@@ -173,6 +204,7 @@ class OverviewView(Body):
     people: People
     subscriptions: States
     money: Money
+    income: PoolIncome
     days: list[Day]
     traces: list[Trace]
     retries: list[Retry]

@@ -1,145 +1,257 @@
-"""The business's daily work: what is done, in which order, how often; and the tick that does it.
+"""Schedules as their operators see them: made, edited, paused, run by hand, deleted.
 
-A tick is a moment of business time. It is stored before its first job runs and forgotten after
-its last, with the names of the jobs that are done, so a killed tick is taken up where it was, at
-the same moment. Every job may be repeated: what it does has natural keys.
+A schedule is a row: a cron rule, the name of a job in the code, and what that job is told. The
+built-in ones come from the jobs themselves (`operations.jobs`); an operator may pause and re-time
+them. Times are business times. Every change is an event of the audit trail, and edits count: a
+schedule's `version` is one more with each.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import NamedTuple
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
 
-from commenda.kit import clock
-from commenda.kit.db import Database, Tx
+import psycopg
+from pydantic.alias_generators import to_camel
+
+from commenda.audit import Event, record
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
-from commenda.trading import Desk
+from commenda.operations import schedule_queries as queries
+from commenda.operations.cron import checked_rule, moments, next_after
+from commenda.operations.jobs import job_named
+from commenda.operations.schedule_queries import Run, Schedule, Status
+from commenda.operations.ticks import RULES, CatchUp, Job
 
-RULES = "operation/1"
-
-
-class Interrupted(Exception):
-    """The worker is asked to stop: the job that waits gives up and is done again later."""
-
-
-class Superseded(Exception):
-    """Another worker leads by now and has gone on: this tick is not this worker's any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What jobs work with."""
-
-    database: Database
-    desk: Desk
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    def author(self, now: datetime) -> Author:
-        return Author("operation", RULES, now)
-
-    def batches(self, act: Callable[[Tx], int]) -> int:
-        """Repeat a batch action, each batch in a transaction of its own, until nothing is left."""
-        total = 0
-        while True:
-            with self.database.transaction() as tx:
-                done = act(tx)
-            total += done
-            if not done:
-                return total
-
-
-Job = Callable[[Operation, datetime], None]
+UPCOMING = 5
+"""How many of a rule's next moments are shown."""
+_OF_BUILT_IN = frozenset({"rule", "status", "remark"})
+"""What an operator may change of a built-in schedule."""
+_OF_JOB = frozenset({"target", "parameter", "catch_up"})
+_NOTED = ("name", "rule", "target", "parameter", "singleton", "catch_up", "status", "next_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """A job, and how often it is done in business time; `every` None is at each tick."""
+class Plan:
+    """What is asked of a new schedule; without `catch_up` that of its job."""
 
     name: str
-    job: Job
-    every: timedelta | None = None
+    rule: str
+    target: str
+    parameter: Mapping[str, Any] = field(default_factory=dict)
+    singleton: bool = True
+    catch_up: CatchUp | None = None
+    status: Status = Status.ACTIVE
+    remark: str = ""
 
 
-class Tick(NamedTuple):
-    """A moment whose jobs are to be done, and those that are."""
+def create_schedule(tx: Tx, author: Author, plan: Plan) -> Schedule:
+    """Make a schedule, first due at its rule's next moment.
 
-    at: datetime
-    done: frozenset[str]
-
-
-def begin_tick(tx: Tx, step: timedelta) -> Tick | None:
-    """The tick that was cut short, or the next one if it is due."""
-    row = tx.execute("SELECT at, jobs_done FROM open_tick FOR UPDATE").fetchone()
-    if row is not None:
-        return Tick(row[0], frozenset(row[1]))
-    at = clock.next_tick(tx, step)
-    if at is None:
-        return None
-    begun = tx.execute(
-        "INSERT INTO open_tick (at) VALUES (%s) ON CONFLICT DO NOTHING", (at,)
-    ).rowcount
-    return Tick(at, frozenset()) if begun else None
-
-
-def end_tick(tx: Tx, at: datetime) -> None:
-    """Forget the tick and move the business clock to it. Raises `Superseded`."""
-    if not tx.execute("DELETE FROM open_tick WHERE at = %s", (at,)).rowcount:
-        raise Superseded
-    clock.advance(tx, at)
-
-
-def due(tx: Tx, schedules: Sequence[Schedule], at: datetime) -> list[Schedule]:
-    """Those of the schedules whose time has come, in their order.
-
-    One that is new is due at once. However many times were missed, it is due once.
+    Codes: `bad_cron_rule`, `bad_target`, `bad_parameter`, `bad_catch_up`, `schedule_name_taken`.
     """
-    rows = tx.execute("SELECT name, next_at FROM schedules").fetchall()
-    next_at: dict[str, datetime] = dict(rows)
-    return [
-        one
-        for one in schedules
-        if one.every is None or one.name not in next_at or next_at[one.name] <= at
-    ]
-
-
-def mark_done(tx: Tx, schedule: Schedule, at: datetime, error: str | None = None) -> None:
-    """Note that a job is done for this tick, or that it failed, and when it is due again.
-
-    Raises `Superseded`.
-    """
-    noted = tx.execute(
-        "UPDATE open_tick SET jobs_done = jobs_done || %s::text WHERE at = %s", (schedule.name, at)
-    ).rowcount
-    if not noted:
-        raise Superseded
-    if schedule.every is None and error is None:
-        tx.execute(
-            "UPDATE schedules SET failures = 0, last_error = NULL WHERE name = %s AND failures > 0",
-            (schedule.name,),
+    number = queries.next_number(tx)
+    made = _checked(
+        Schedule(
+            id=ids.derive("schedule", number),
+            number=number,
+            **(asdict(plan) | {"catch_up": plan.catch_up or _target(plan.target).catch_up}),
+            type="job",
+            built_in=False,
+            version=1,
+            created_at=author.now,
+            next_at=next_after(plan.rule, author.now),
+            retry_at=None,
+            last_at=None,
+            last_error=None,
+            failures=0,
         )
-        return
-    tx.execute(
-        "INSERT INTO schedules (name, every, next_at, last_at, last_error, failures)"
-        " VALUES (%(name)s, %(every)s, %(next)s, %(at)s, %(error)s, %(failed)s)"
-        " ON CONFLICT (name) DO UPDATE SET every = excluded.every, next_at = excluded.next_at,"
-        "  last_at = excluded.last_at, last_error = excluded.last_error,"
-        "  failures = CASE WHEN %(failed)s = 0 THEN 0 ELSE schedules.failures + 1 END",
-        {
-            "name": schedule.name,
-            "every": schedule.every or timedelta(seconds=1),
-            "next": at if schedule.every is None else after(at, schedule.every),
-            "at": at,
-            "error": error,
-            "failed": int(error is not None),
-        },
+    )
+    with _unique_name(tx, made.name):
+        queries.insert(tx, made)
+    _note(tx, author, made, "schedule.created", made.status)
+    return made
+
+
+def edit_schedule(
+    tx: Tx,
+    author: Author,
+    schedule_id: UUID,
+    changes: Mapping[str, Any],
+    version: int | None = None,
+) -> Schedule:
+    """Change fields of `Plan`; with `version`, only if that is still the schedule's.
+
+    A new rule counts from now on, and so does one that is resumed: what was missed under the old
+    one, or fell into the pause, is not made up for.
+
+    Codes: those of `create_schedule`, `unknown_schedule`, `schedule_changed`,
+    `built_in_schedule` for what is fixed of a built-in one.
+    """
+    before = schedule_by_id(tx, schedule_id, lock=True)
+    if version not in (None, before.version):
+        raise CommendaError(
+            "schedule_changed",
+            "Somebody else has changed this schedule",
+            field="version",
+            value=version,
+            mend=f"look at version {before.version}, then change that",
+        )
+    fixed = {
+        name for name in changes.keys() - _OF_BUILT_IN if changes[name] != getattr(before, name)
+    }
+    if before.built_in and fixed:
+        raise _built_in(before, min(fixed), "pause or re-time it, or make a schedule of your own")
+    after = replace(before, **changes)
+    # One whose job is gone can still be paused.
+    after = _checked(after) if changes.keys() & _OF_JOB else _with_rule(after)
+    if after == before:
+        return before
+    changed = [name for name in changes if getattr(after, name) != getattr(before, name)]
+    if after.rule != before.rule or (after.status, before.status) == (Status.ACTIVE, Status.PAUSED):
+        after = replace(after, next_at=next_after(after.rule, author.now))
+    after = replace(after, version=before.version + 1, retry_at=None)
+    with _unique_name(tx, after.name):
+        queries.update(tx, after)
+    _note(
+        tx,
+        author,
+        after,
+        "schedule.edited",
+        f"version {after.version}",
+        before={name: getattr(before, name) for name in [*changed, "next_at"]},
+    )
+    return after
+
+
+def delete_schedule(tx: Tx, author: Author, schedule_id: UUID) -> None:
+    """Delete a schedule with its log. Codes `unknown_schedule`, `built_in_schedule`."""
+    one = schedule_by_id(tx, schedule_id, lock=True)
+    if one.built_in:
+        raise _built_in(one, "id", "pause it")
+    queries.delete(tx, one.id)
+    _note(tx, author, one, "schedule.deleted", "deleted")
+
+
+def request_run(tx: Tx, author: Author, schedule_id: UUID) -> Run:
+    """Ask for a run beside the rule, which the leading worker takes up in a moment.
+
+    A paused schedule runs, too. Codes `unknown_schedule`, and `already_running` where one run of a
+    singleton is asked for or under way.
+    """
+    one = schedule_by_id(tx, schedule_id, lock=True)
+    if one.singleton and queries.open_run_of(tx, one.id):
+        raise CommendaError(
+            "already_running",
+            "A run of this schedule is asked for or under way",
+            field="id",
+            value=str(one.id),
+            mend="wait for it to end: its log says when",
+        )
+    run = queries.insert_request(tx, one, author)
+    _note(tx, author, one, "schedule.run_requested", f"run {run.id}")
+    return run
+
+
+def schedule_by_id(tx: Tx, schedule_id: UUID, *, lock: bool = False) -> Schedule:
+    """A schedule; code `unknown_schedule`."""
+    found = queries.find(tx, schedule_id, lock=lock)
+    if found is None:
+        raise _unknown("id", str(schedule_id))
+    return found
+
+
+def schedule_named(tx: Tx, name: str) -> Schedule:
+    """A schedule by its name or the text of its id; code `unknown_schedule`."""
+    found = queries.named(tx, name)
+    if found is None:
+        raise _unknown("name", name)
+    return found
+
+
+def upcoming(one: Schedule, now: datetime) -> list[datetime]:
+    """The next moments of a schedule's rule: from the first that is not done or, paused, from now.
+
+    What is past in it waits for a worker, or for a failed run to succeed.
+    """
+    if one.status is Status.PAUSED:
+        return list(islice(moments(one.rule, now), UPCOMING))
+    return [one.next_at, *islice(moments(one.rule, one.next_at), UPCOMING - 1)]
+
+
+# --- What is checked and noted -----------------------------------------------------------------
+
+
+def _checked(one: Schedule) -> Schedule:
+    """The schedule with its rule and parameters as they are stored."""
+    job = _target(one.target)
+    if one.catch_up is CatchUp.EVERY and job.catch_up is CatchUp.ONE:
+        raise CommendaError(
+            "bad_catch_up",
+            f"{job.name} looks at the present: a moment that was missed cannot be made up for",
+            field="catchUp",
+            value=one.catch_up.value,
+            mend=f"choose '{CatchUp.ONE}'",
+        )
+    told = job.told(one.parameter).model_dump(mode="json", by_alias=True)
+    return _with_rule(replace(one, parameter=told))
+
+
+def _with_rule(one: Schedule) -> Schedule:
+    return replace(one, rule=checked_rule(one.rule))
+
+
+def _target(name: str) -> Job:
+    job = job_named(name)
+    if job is None:
+        raise CommendaError(
+            "bad_target",
+            "There is no such job",
+            field="target",
+            value=name,
+            mend="choose from the list of targets",
+        )
+    return job
+
+
+@contextmanager
+def _unique_name(tx: Tx, name: str) -> Iterator[None]:
+    try:
+        with tx.transaction():
+            yield
+    except psycopg.errors.UniqueViolation:
+        raise CommendaError(
+            "schedule_name_taken",
+            "Another schedule has this name",
+            field="name",
+            value=name,
+            mend="choose another",
+        ) from None
+
+
+def _built_in(one: Schedule, name: str, mend: str) -> CommendaError:
+    return CommendaError(
+        "built_in_schedule",
+        "This belongs to a built-in schedule",
+        field=to_camel(name),
+        value=one.name,
+        mend=mend,
     )
 
 
-def after(at: datetime, every: timedelta) -> datetime:
-    """The first whole multiple of `every` past `at`, counted from the epoch."""
-    step = int(every.total_seconds())
-    seconds = (int(at.timestamp()) // step + 1) * step
-    return datetime.fromtimestamp(seconds, at.tzinfo)
+def _unknown(field: str, value: str) -> CommendaError:
+    return CommendaError("unknown_schedule", "There is no such schedule", field=field, value=value)
+
+
+def _note(tx: Tx, author: Author, one: Schedule, kind: str, result: str, **details: object) -> None:
+    shown = {key: getattr(one, key) for key in _NOTED} | details
+    plain = json.loads(json.dumps({to_camel(key): shown[key] for key in shown}, default=str))
+    record(tx, [Event(kind, str(one.id), one.id, result, author.actor, RULES, author.now, plain)])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commenda import copying, funding, ledger, managed, referrals, trading
+from commenda import copying, funding, income, ledger, managed, referrals, trading
 from commenda.audit import Finding, run_checks
 from commenda.kit.db import Tx
+from commenda.operations.checks import CHECKS as RECORDED
 
 CHECKS = (
     *ledger.CHECKS,
@@ -14,11 +15,14 @@ CHECKS = (
     *copying.CHECKS,
     *referrals.CHECKS,
     *funding.CHECKS,
+    *income.CHECKS,
     *managed.CHECKS,
+    *RECORDED,
 )
 
 
 def verify(tx: Tx) -> Iterator[Finding]:
     """Whatever breaks an invariant, on one snapshot; nothing in a sound system."""
     tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    tx.execute("SET LOCAL work_mem = '128MB'")  # each check sorts or hashes whole tables
     yield from run_checks(tx, CHECKS)

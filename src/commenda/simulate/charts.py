@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from commenda.simulate.markup import Markup, join, tag
+from commenda.kit.markup import Markup, join, tag
 
 Show = Callable[[float], str]
 Tick = tuple[float, str]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from commenda.kit.markup import Markup, tag
 from commenda.simulate.charts import Caption, Column, Run, columns, lines, ticks
 from commenda.simulate.html_texts import Words
-from commenda.simulate.markup import Markup, tag
 from commenda.simulate.plain import Row
 from commenda.simulate.row_charts import Bar, bars
 from commenda.simulate.scenario import ASSET

@@ -6,10 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 from statistics import median
 
+from commenda.kit.markup import Markup, join, tag
 from commenda.simulate.charts import Column, columns, day_ticks, scatter
 from commenda.simulate.html_figures import HALF, TALL, WIDE, caption, empty, figure, now
 from commenda.simulate.html_texts import Words
-from commenda.simulate.markup import Markup, join, tag
 from commenda.simulate.plain import Row
 from commenda.simulate.row_charts import Bar, Span, Step, bars, timeline, waterfall
 from commenda.simulate.scenario import ASSET

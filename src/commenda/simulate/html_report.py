@@ -9,11 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 from importlib import resources
 
+from commenda.kit.markup import Markup, join, tag
 from commenda.simulate import html_figures as figures
 from commenda.simulate import html_operations as operations
 from commenda.simulate import html_tables as tables
 from commenda.simulate.html_texts import LANGUAGES, Words
-from commenda.simulate.markup import Markup, join, tag
 from commenda.simulate.plain import Row
 from commenda.simulate.scenario import ASSET
 from commenda.simulate.shown import change, gain, minute, money, percent, tone

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from commenda.kit.markup import Markup, join, tag
 from commenda.simulate.html_texts import Words
-from commenda.simulate.markup import Markup, join, tag
 from commenda.simulate.plain import Row
 from commenda.simulate.scenario import ASSET
 from commenda.simulate.shown import change, gain, minute, money, percent, tone

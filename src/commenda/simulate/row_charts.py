@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from commenda.kit.markup import Markup, join, tag
 from commenda.simulate.charts import (
     Axis,
     Caption,
@@ -19,7 +20,6 @@ from commenda.simulate.charts import (
     under,
     width_of,
 )
-from commenda.simulate.markup import Markup, join, tag
 
 ROW = 24.0
 _BELOW = 24.0

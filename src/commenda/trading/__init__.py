@@ -43,6 +43,7 @@ from commenda.trading.model import (
     Side,
     Venue,
 )
+from commenda.trading.paper_books import PAPER, PaperBooks
 from commenda.trading.queries import (
     in_flight,
     legs_of,
@@ -51,7 +52,16 @@ from commenda.trading.queries import (
     other_value,
     quantities_of,
 )
-from commenda.trading.reconcile import Difference, reconcile
+from commenda.trading.reconcile import (
+    Difference,
+    LiveBooks,
+    VenueBooks,
+    compare,
+    in_transit,
+    marks_known,
+    pending_transfers,
+    reconcile,
+)
 from commenda.trading.rules import Share, next_retry, share_out
 from commenda.trading.scopes import close_scopes, open_scopes, record_nav, scope_equity
 from commenda.trading.venue_paper import Outage, PaperVenue
@@ -59,38 +69,46 @@ from commenda.trading.venue_paper import Outage, PaperVenue
 __all__ = [
     "CHECKS",
     "CHUNK",
+    "PAPER",
     "Desk",
     "Difference",
     "Fill",
     "Leg",
+    "LiveBooks",
     "NewLeg",
     "Order",
     "OrderKind",
     "OrderStatus",
     "Outage",
+    "PaperBooks",
     "PaperVenue",
     "Report",
     "Scope",
     "Share",
     "Side",
     "Venue",
+    "VenueBooks",
     "allocate",
     "carry_out_transfers",
     "close_scopes",
+    "compare",
     "dust_leg",
     "dust_of",
     "execute_order",
     "execute_orders",
     "funded_until",
     "in_flight",
+    "in_transit",
     "intend",
     "intend_closing",
     "legs_of",
+    "marks_known",
     "next_retry",
     "open_quantities",
     "open_scopes",
     "orders_of",
     "other_value",
+    "pending_transfers",
     "post_funding",
     "quantities_of",
     "reconcile",

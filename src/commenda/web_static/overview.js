@@ -21,7 +21,7 @@ let fresh = new Set(); // alerts that came while the page was open
 let charted = ""; // what the charts on the page show
 let timer = 0;
 
-const money = (value, digits = 2) => number(value, digits);
+const money = (value, digits = 2, most = digits) => number(value, digits, most);
 
 // --- signing in ---------------------------------------------------------------------------------
 
@@ -184,12 +184,13 @@ function showClock() {
 function show() {
   showClock();
   if (!main.querySelector("#flow")) {
-    main.replaceChildren(...["top", "flow", "tiles", "charts", "middle", "traces", "signals"].map((id) => h("div", { id })));
+    main.replaceChildren(...["top", "flow", "tiles", "charts", "middle", "pools", "traces", "signals"].map((id) => h("div", { id })));
   }
   fill("top", heading());
   fill("flow", flow());
   fill("tiles", tiles());
   fill("middle", h("div", { class: "two" }, h("div", { class: "stack" }, retries(), machinery()), alerts()));
+  fill("pools", pools());
   fill("traces", traces());
   fill("signals", signals());
   const days = JSON.stringify([seen.days.at(-1), seen.days.length, preferences.language]);
@@ -275,6 +276,28 @@ function alerts() {
 const detailed = (details) => Object.entries(details).filter(([, value]) => value !== null).map(([name, value]) => (name === "reason" ? value : `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`)).join(" · ");
 
 const traceButton = (id, text, more = "") => h("button", { type: "button", class: "plain id", "data-key": `${id}${more}`, "aria-label": `${t("trace")} ${text}`, onclick: () => openTrace(id) }, text);
+
+function pools() {
+  const { income, asset } = seen;
+  const rate = (value) => `${number(Number(value) * 100, 2, 6)}%`;
+  const sold = (one) => `${money(one.soldAmount)} / ${money(one.totalQuota, 0)} ${one.asset} · ${number((Number(one.soldAmount) / Number(one.totalQuota)) * 100)}%`;
+  const kind = (row) => `${word("poolTypes", row.type)}${row.termDays === null ? "" : ` · ${t("days", row.termDays)}`} · ${word("cadences", row.cadence)}`;
+  const body = income.pools.length ? table([
+    [t("product"), (row) => row.name],
+    [t("kind"), kind],
+    [t("dailyRate"), (row) => rate(row.dailyRate), "r"],
+    [t("nextRate"), (row) => (row.nextRate === null ? t("nothing") : t("nextRateFrom", rate(row.nextRate), row.nextRateFrom)), "r"],
+    [t("sold"), sold, "r"],
+    [t("accrued"), (row) => (row.accrued === null ? t("nothing") : `${money(row.accrued, 2, 8)} ${row.asset}`), "r"],
+    [t("accruedThrough"), (row) => row.accruedThrough, "r"],
+  ], income.pools) : h("div", { class: "body" }, empty(t("noPools")));
+  const note = [
+    t("poolsSold", money(income.soldAmount), money(income.totalQuota, 0), asset),
+    income.accrued === null ? t("poolsWaiting", income.day) : t("poolsAccrued", income.day, `${money(income.accrued)} ${asset}`, number(income.holdings)),
+    t("poolsThrough", income.accruedThrough ?? t("nothing")),
+  ].join(" · ");
+  return card(t("pools"), income.pools.length ? note : t("asOf", time(seen.clock.now)), body);
+}
 
 function traces() {
   const body = seen.traces.length ? table([

@@ -1,0 +1,69 @@
+"""`commenda reconcile`: hold the ledger against venues, liabilities and holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from commenda.cli.audit import moment_of
+from commenda.cli.proof import Data, settings_of
+from commenda.cli.tables import table_of, wide_console
+from commenda.kit.db import Database
+from commenda.kit.web import as_json as json_of
+from commenda.kit.web import plain
+from commenda.operations import Reconciliation, reconcile_all
+
+
+def reconcile(
+    as_of: Annotated[str | None, typer.Option("--as-of", help="ISO 8601, UTC if no zone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    data: Data = None,
+) -> None:
+    """Hold the ledger against venues, liabilities and holds; exit code 1 if anything differs."""
+    moment = moment_of("--as-of", as_of)
+    with Database.open(settings_of(data)) as database, database.transaction() as tx:
+        found = reconcile_all(tx, moment)
+    if as_json:
+        typer.echo(json.dumps(_reconciled(found)))
+    else:
+        _show_reconciliation(found)
+    raise typer.Exit(1 if found.unexplained else 0)
+
+
+def _reconciled(found: Reconciliation) -> Any:
+    lines = [{**asdict(line), "unexplained": line.unexplained} for line in found.lines]
+    return json_of(
+        {
+            "as_of": found.as_of,
+            "reconciled": not found.unexplained,
+            "lines": lines,
+            "left_out": list(found.left_out),
+        }
+    )
+
+
+def _show_reconciliation(found: Reconciliation) -> None:
+    console = wide_console()
+    table = table_of("part", "subject", numbers=("venue", "ledger", "explained", "unexplained"))
+    for line in found.lines:
+        unexplained = Text(plain(line.unexplained), style="bold red" if line.unexplained else "")
+        table.add_row(
+            line.part,
+            Text(line.subject),
+            *(plain(one) for one in (line.venue, line.ledger, line.explained)),
+            unexplained,
+        )
+    console.print(f"Reconciliation as of {found.as_of.isoformat()}", highlight=False)
+    console.print(table)
+    for note in found.left_out:
+        console.print(Text(f"left out: {note}"))
+    differing = len(found.unexplained)
+    console.print(
+        f"reconcile: [red]{differing} unexplained[/]"
+        if differing
+        else "reconcile: [green]nothing unexplained[/]"
+    )

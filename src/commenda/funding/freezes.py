@@ -1,0 +1,141 @@
+"""Operators freeze money of a wallet: it stays its owner's and cannot be spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.audit import Event, record
+from commenda.funding.model import Purpose
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import amount as checked_amount
+from commenda.ledger import (
+    AccountKey,
+    Author,
+    Hold,
+    HoldOutcome,
+    Owner,
+    OwnerKind,
+    open_accounts,
+    place_holds,
+    void_holds,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A hold on a wallet as an operator sees it. `group` names it."""
+
+    group: str
+    purpose: str
+    user_id: UUID
+    asset: str
+    amount: Decimal
+    status: str
+    correlation_id: UUID
+    placed_at: datetime
+    expires_at: datetime | None
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeOrder:
+    """What to freeze of whose wallet, why, and until when: until it is voided by default."""
+
+    user_id: UUID
+    asset: str
+    amount: Decimal
+    reason: str
+    expires_at: datetime | None = None
+
+
+def freeze(tx: Tx, author: Author, order: FreezeOrder, key: str) -> Freeze | None:
+    """Hold money of a wallet, once for each key; None where less is available.
+
+    Codes `unknown_user`, `expired` and those of `amount`.
+    """
+    amount = checked_amount(order.amount, order.asset)
+    if not tx.execute("SELECT 1 FROM users WHERE id = %s", (order.user_id,)).fetchone():
+        raise CommendaError(
+            "unknown_user", "No such user", field="userId", value=str(order.user_id)
+        )
+    owner = Owner(OwnerKind.INVESTOR, order.user_id)
+    (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, order.asset)])
+    group = f"{Purpose.FREEZE}:{ids.derive('freeze', author.actor, key)}"
+    correlation = ids.derive("freeze", group)
+    hold = Hold(group, wallet, amount, Purpose.FREEZE, correlation, expires_at=order.expires_at)
+    outcome = place_holds(tx, author, [hold])[0].outcome
+    if outcome is HoldOutcome.REFUSED:
+        return None
+    frozen = _find(tx, group)
+    assert frozen is not None
+    if outcome is HoldOutcome.PLACED:
+        _record(tx, author, "hold.placed", frozen, reason=order.reason)
+    return frozen
+
+
+def unfreeze(tx: Tx, author: Author, group: str) -> Freeze:
+    """Void a freeze.
+
+    Codes `unknown_hold`, `hold_resolved`, and `not_a_freeze` for money that is held for something
+    else, which alone sets it free.
+    """
+    found = _find(tx, group)
+    if found is None:
+        raise CommendaError("unknown_hold", "No such hold", field="group", value=group)
+    if found.purpose != Purpose.FREEZE:
+        raise CommendaError(
+            "not_a_freeze",
+            f"This money is held for a {found.purpose}",
+            field="group",
+            value=group,
+            mend=f"decide the {found.purpose}",
+        )
+    if not void_holds(tx, author, [group]):
+        raise CommendaError(
+            "hold_resolved", "This hold is not open any more", field="group", value=group
+        )
+    freed = _find(tx, group)
+    assert freed is not None
+    _record(tx, author, "hold.voided", freed)
+    return freed
+
+
+def _find(tx: Tx, group: str) -> Freeze | None:
+    with tx.cursor(row_factory=class_row(Freeze)) as cursor:
+        return cursor.execute(
+            "SELECT h.group_key AS group, h.purpose, a.owner_id AS user_id, a.asset, h.amount,"
+            " h.status, h.correlation_id, h.placed_at, h.expires_at, h.resolved_at"
+            " FROM holds h JOIN accounts a ON a.id = h.account_id WHERE h.group_key = %s"
+            " ORDER BY h.account_id LIMIT 1",
+            (group,),
+        ).fetchone()
+
+
+def _record(tx: Tx, author: Author, kind: str, frozen: Freeze, **details: str) -> None:
+    record(
+        tx,
+        [
+            Event(
+                kind,
+                frozen.group,
+                frozen.correlation_id,
+                frozen.status,
+                author.actor,
+                author.rule_version,
+                author.now,
+                {
+                    "userId": str(frozen.user_id),
+                    "amount": f"{frozen.amount.normalize():f}",
+                    "asset": frozen.asset,
+                    **details,
+                },
+            )
+        ],
+    )

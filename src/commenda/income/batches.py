@@ -1,0 +1,56 @@
+"""How far accruals are: the days that were, and what is still to be accrued."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.income.accrual import ACCRUAL
+from commenda.income.rules import day_of
+from commenda.kit.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Accrual:
+    """The accrual of one product's day; `holdings` is how many were paid anything."""
+
+    key: str
+    product_id: UUID
+    product_name: str
+    day: date
+    holdings: int
+    amount: Decimal
+    begun_at: datetime
+    finished_at: datetime | None
+
+
+def accruals(tx: Tx, before: tuple[datetime, str] | None = None, limit: int = 100) -> list[Accrual]:
+    """Days of products by when they were begun, before a (time, key): at most `limit`."""
+    at, key = before or (None, None)
+    with tx.cursor(row_factory=class_row(Accrual)) as cursor:
+        return cursor.execute(
+            "SELECT b.key, p.id AS product_id, p.name AS product_name,"
+            " split_part(b.key, ':', 3)::date AS day, b.rows_done AS holdings, b.amount,"
+            " b.begun_at, b.finished_at"
+            " FROM posting_batches b JOIN pool_products p ON p.id = split_part(b.key, ':', 2)::uuid"
+            " WHERE b.kind = %(kind)s AND (%(at)s::timestamptz IS NULL"
+            "  OR (b.begun_at, b.key) < (%(at)s, %(key)s))"
+            " ORDER BY b.begun_at DESC, b.key DESC LIMIT %(limit)s",
+            {"kind": ACCRUAL, "at": at, "key": key, "limit": limit},
+        ).fetchall()
+
+
+def days_to_accrue(tx: Tx, now: datetime) -> int:
+    """Days that are over and not accrued yet, of all holdings together."""
+    row = tx.execute(
+        "SELECT coalesce(sum(least(%(today)s, (end_at AT TIME ZONE 'UTC')::date)"
+        "  - accrued_through - 1), 0) FROM pool_holdings WHERE status = 'held'"
+        " AND accrued_through < least(%(today)s, (end_at AT TIME ZONE 'UTC')::date) - 1",
+        {"today": day_of(now)},
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,122 @@
+"""What an operator asks for and a second person decides; `operations` carries it out by kind.
+
+Each request is tried when it is asked for, and undone: what could not be carried out now is refused
+at once. When it is approved, it is carried out under the rules as they are then, whole or not at
+all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from commenda.identity import Approval, Principal, request_approval
+from commenda.income.model import RULES, Cadence, ProductKind, Terms
+from commenda.income.products import close_product, create_product, set_rate
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.web import plain
+from commenda.ledger import Author
+
+NEW_PRODUCT = "income.product"
+NEW_RATE = "income.rate"
+CLOSING = "income.close"
+
+# --- Asking ----------------------------------------------------------------------------------
+
+
+def ask_for_product(tx: Tx, principal: Principal, terms: Terms, now: datetime) -> Approval:
+    """Ask for a new product; the codes of `create_product`."""
+    _try(tx, principal, now, lambda author: create_product(tx, author, terms))
+    payload = {
+        "name": terms.name,
+        "asset": terms.asset,
+        "type": terms.kind,
+        "termDays": terms.term_days,
+        "cadence": terms.cadence,
+        "dailyRate": plain(terms.daily_rate),
+        "totalQuota": plain(terms.total_quota),
+        "minimum": plain(terms.minimum),
+        "earlyExit": terms.early_exit,
+        "earlyExitPenalty": plain(terms.early_exit_penalty),
+    }
+    correlation = ids.derive("pool-product", terms.name)
+    return request_approval(tx, principal, NEW_PRODUCT, terms.name, payload, correlation, now)
+
+
+def ask_for_rate(
+    tx: Tx, principal: Principal, product_id: UUID, from_day: date, rate: Decimal, now: datetime
+) -> Approval:
+    """Ask for another rate from a day on; the codes of `set_rate`."""
+    _try(tx, principal, now, lambda author: set_rate(tx, author, product_id, from_day, rate))
+    payload = {"fromDay": from_day.isoformat(), "dailyRate": plain(rate)}
+    return _ask(tx, principal, NEW_RATE, product_id, payload, now)
+
+
+def ask_to_close(tx: Tx, principal: Principal, product_id: UUID, now: datetime) -> Approval:
+    """Ask to take a product off the market; the codes of `close_product`."""
+    _try(tx, principal, now, lambda author: close_product(tx, author, product_id))
+    return _ask(tx, principal, CLOSING, product_id, {}, now)
+
+
+def _try(tx: Tx, principal: Principal, now: datetime, act: Callable[[Author], object]) -> None:
+    with tx.transaction(force_rollback=True):
+        act(Author(principal.actor, RULES, now))
+
+
+def _ask(
+    tx: Tx,
+    principal: Principal,
+    kind: str,
+    product_id: UUID,
+    payload: dict[str, Any],
+    now: datetime,
+) -> Approval:
+    payload = {"productId": str(product_id), **payload}
+    return request_approval(tx, principal, kind, str(product_id), payload, product_id, now)
+
+
+# --- Carrying out ----------------------------------------------------------------------------
+
+
+def offer_product(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
+    """Offer the product, at its rate from the day of the approval on."""
+    asked = approval.payload
+    terms = Terms(
+        name=asked["name"],
+        asset=asked["asset"],
+        kind=ProductKind(asked["type"]),
+        cadence=Cadence(asked["cadence"]),
+        total_quota=Decimal(asked["totalQuota"]),
+        minimum=Decimal(asked["minimum"]),
+        daily_rate=Decimal(asked["dailyRate"]),
+        term_days=asked["termDays"],
+        early_exit=asked["earlyExit"],
+        early_exit_penalty=Decimal(asked["earlyExitPenalty"]),
+    )
+    product = create_product(tx, _under_rules(author), terms)
+    return {"productId": str(product.id), "status": product.status}
+
+
+def date_rate(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
+    """Date the rate; code `rate_is_past` where its day has begun or was accrued by now."""
+    product_id = UUID(approval.payload["productId"])
+    from_day = date.fromisoformat(approval.payload["fromDay"])
+    rate = Decimal(approval.payload["dailyRate"])
+    dated = set_rate(tx, _under_rules(author), product_id, from_day, rate)
+    return {"productId": str(product_id), "fromDay": dated.from_day.isoformat()}
+
+
+def take_off_market(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
+    """Close the product to new holdings."""
+    product_id = UUID(approval.payload["productId"])
+    product = close_product(tx, _under_rules(author), product_id)
+    return {"productId": str(product.id), "status": product.status}
+
+
+def _under_rules(author: Author) -> Author:
+    """Whoever decided, under the rules by which it is carried out."""
+    return Author(author.actor, RULES, author.now)

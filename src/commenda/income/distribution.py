@@ -1,0 +1,84 @@
+"""Paying out: what holdings have earned moves to the wallets, daily or weekly as products say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import psycopg
+
+from commenda.income import queries
+from commenda.income.accrual import CHUNK
+from commenda.income.model import RULES, Cadence, Distributed
+from commenda.income.rules import day_of, payout_day
+from commenda.kit.db import Database, Tx
+from commenda.ledger import Author, finish, move_on, take_up
+
+DISTRIBUTION = "income_distribution"
+"""The kind of the batches; their journals are of kind `income`."""
+
+_log = logging.getLogger(__name__)
+
+
+def distribute_due(
+    database: Database,
+    author: Author,
+    cadence: Cadence,
+    chunk: int = CHUNK,
+    told: Callable[[Distributed], object] = lambda _: None,
+) -> Distributed:
+    """Pay out what was accrued and not paid yet, of the products with this cadence.
+
+    Once a day, or once a week from Monday on: again it goes on where it was cut short, and else
+    does nothing. A product that fails keeps no other from being paid; its error is raised at the
+    end. `told` hears of each transaction that is done.
+    """
+    day = payout_day(cadence, day_of(author.now))
+    author = replace(author, rule_version=RULES)
+    with database.transaction() as tx:
+        products = queries.paid_by(tx, cadence)
+    payments, amount = 0, Decimal(0)
+    errors = []
+    for product_id in products:
+        try:
+            while part := _next(database, author, product_id, day, chunk):
+                told(part)
+                payments += part.payments
+                amount += part.amount
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            _log.exception("the income of the product %s cannot be paid out", product_id)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return Distributed(payments, amount)
+
+
+def _next(
+    database: Database, author: Author, product_id: UUID, day: date, chunk: int
+) -> Distributed | None:
+    with database.transaction() as tx:
+        return distribute_chunk(tx, author, product_id, day, chunk)
+
+
+def distribute_chunk(
+    tx: Tx, author: Author, product_id: UUID, day: date, chunk: int
+) -> Distributed | None:
+    """Pay out the next holdings; None where none is left. Locks the batch, then accounts."""
+    key = f"distribution:{product_id}:{day.isoformat()}"
+    batch = take_up(tx, key, DISTRIBUTION, author.now)
+    if batch.finished_at is not None:
+        return None
+    last, payments, amount = queries.distribute_income(
+        tx, author, product_id, day, batch.cursor, chunk
+    )
+    if last is None:
+        finish(tx, key, author.now)
+        return None
+    move_on(tx, key, last, payments, amount)
+    return Distributed(payments, amount)

@@ -1,0 +1,104 @@
+"""Products and their dated rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from commenda.audit import Event, record
+from commenda.income import queries
+from commenda.income.accrual import open_from
+from commenda.income.model import Product, ProductStatus, Rate, Terms
+from commenda.income.rules import day_of, require_rate, require_terms
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import scale_of
+from commenda.ledger import Author
+
+
+def create_product(tx: Tx, author: Author, terms: Terms) -> Product:
+    """Offer a product from now on, at its rate from today on.
+
+    Codes of `rules.require_terms`, and `product_name_taken`.
+    """
+    require_terms(terms)
+    product_id = ids.derive("pool-product", terms.name)
+    if not queries.insert_product(tx, product_id, terms, scale_of(terms.asset), author.now):
+        raise CommendaError(
+            "product_name_taken",
+            "Another product has this name",
+            field="name",
+            value=terms.name,
+            mend="give it a name of its own",
+        )
+    rate = Rate(day_of(author.now), terms.daily_rate, author.actor, author.now)
+    queries.insert_rate(tx, product_id, rate)
+    details = {"name": terms.name, "dailyRate": f"{terms.daily_rate.normalize():f}"}
+    _record(tx, author, "created", product_id, ProductStatus.OPEN, details)
+    return queries.product_by_id(tx, product_id, author.now)
+
+
+def close_product(tx: Tx, author: Author, product_id: UUID) -> Product:
+    """Take a product off the market; what is held of it goes on. Again, nothing happens."""
+    queries.product_by_id(tx, product_id, author.now, lock=True)
+    closed = tx.execute(
+        "UPDATE pool_products SET status = 'closed' WHERE id = %s AND status = 'open'",
+        (product_id,),
+    ).rowcount
+    if closed:
+        _record(tx, author, "closed", product_id, ProductStatus.CLOSED, {})
+    return queries.product_by_id(tx, product_id, author.now)
+
+
+def set_rate(tx: Tx, author: Author, product_id: UUID, from_day: date, daily_rate: Decimal) -> Rate:
+    """Let a product pay another rate from a day on; the same rate again changes nothing.
+
+    Codes `bad_rate`; `rate_is_past` for a day before today, or one whose income was accrued for
+    somebody already; `already_dated` where the day has another rate.
+    """
+    require_rate(daily_rate)
+    product = queries.product_by_id(tx, product_id, author.now, lock=True)
+    earliest = max(day_of(author.now), open_from(tx, product))
+    if from_day < earliest or queries.is_earned(tx, product_id, from_day):
+        raise CommendaError(
+            "rate_is_past",
+            "A rate is set before the day it is for is accrued",
+            field="fromDay",
+            value=from_day.isoformat(),
+            mend=f"choose a day after {day_of(author.now).isoformat()}",
+        )
+    rate = Rate(from_day, daily_rate, author.actor, author.now)
+    if not queries.insert_rate(tx, product_id, rate):
+        known = next(one for one in queries.rates_of(tx, product_id) if one.from_day == from_day)
+        if known.daily_rate != daily_rate:
+            raise CommendaError(
+                "already_dated",
+                "This day has another rate",
+                field="fromDay",
+                value=from_day.isoformat(),
+                mend="set the rate from another day on",
+            )
+        return known
+    details = {"fromDay": from_day.isoformat(), "dailyRate": f"{daily_rate.normalize():f}"}
+    _record(tx, author, "rate_set", product_id, from_day.isoformat(), details)
+    return rate
+
+
+def _record(
+    tx: Tx, author: Author, what: str, product_id: UUID, result: str, details: Mapping[str, Any]
+) -> None:
+    event = Event(
+        f"pool_product.{what}",
+        str(product_id),
+        product_id,
+        result,
+        author.actor,
+        author.rule_version,
+        author.now,
+        details,
+    )
+    record(tx, [event])

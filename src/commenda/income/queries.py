@@ -1,0 +1,375 @@
+"""SQL of pool products, their rates and holdings."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.income.model import (
+    Cadence,
+    Holding,
+    HoldingEntry,
+    HoldingStatus,
+    Product,
+    Rate,
+    Terms,
+)
+from commenda.income.rules import day_of
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import Author
+
+# --- Products --------------------------------------------------------------------------------
+
+_PRODUCTS: LiteralString = (
+    "SELECT p.id, p.name, p.asset, p.scale, p.kind, p.term_days, p.cadence, p.total_quota,"
+    " p.sold_amount, p.minimum, p.early_exit, p.early_exit_penalty, p.accrued_through, p.status,"
+    " p.created_at, r.daily_rate, n.daily_rate AS next_rate, n.from_day AS next_rate_from"
+    " FROM pool_products p"
+    " CROSS JOIN LATERAL (SELECT daily_rate FROM pool_rates WHERE product_id = p.id"
+    "   AND from_day <= %(today)s ORDER BY from_day DESC LIMIT 1) r"
+    " LEFT JOIN LATERAL (SELECT daily_rate, from_day FROM pool_rates WHERE product_id = p.id"
+    "   AND from_day > %(today)s ORDER BY from_day LIMIT 1) n ON true"
+)
+
+
+def product_by_id(tx: Tx, product_id: UUID, now: datetime, *, lock: bool = False) -> Product:
+    """A product with the rate in force; code `unknown_product`, also where no rate is in force."""
+    end: LiteralString = " WHERE p.id = %(id)s" + (" FOR NO KEY UPDATE OF p" if lock else "")
+    with tx.cursor(row_factory=class_row(Product)) as cursor:
+        found = cursor.execute(_PRODUCTS + end, {"id": product_id, "today": day_of(now)}).fetchone()
+    if found is None:
+        raise CommendaError(
+            "unknown_product", "No such product", field="product", value=str(product_id)
+        )
+    return found
+
+
+def products(
+    tx: Tx,
+    now: datetime,
+    *,
+    only_open: bool = False,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 100,
+) -> list[Product]:
+    """Products, the latest first, before a (created_at, id): at most `limit`."""
+    query = _PRODUCTS + " WHERE true"
+    if only_open:
+        query += " AND p.status = 'open'"
+    if before is not None:
+        query += " AND (p.created_at, p.id) < (%(at)s, %(last)s)"
+    at, last = before or (None, None)
+    with tx.cursor(row_factory=class_row(Product)) as cursor:
+        return cursor.execute(
+            query + " ORDER BY p.created_at DESC, p.id DESC LIMIT %(limit)s",
+            {"today": day_of(now), "at": at, "last": last, "limit": limit},
+        ).fetchall()
+
+
+def insert_product(tx: Tx, product_id: UUID, terms: Terms, scale: int, now: datetime) -> bool:
+    """Store a product; whether its name was free."""
+    return bool(
+        tx.execute(
+            "INSERT INTO pool_products (id, name, asset, scale, kind, term_days, cadence,"
+            " total_quota, minimum, early_exit, early_exit_penalty, accrued_through, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (
+                product_id,
+                terms.name,
+                terms.asset,
+                scale,
+                terms.kind,
+                terms.term_days,
+                terms.cadence,
+                terms.total_quota,
+                terms.minimum,
+                terms.early_exit,
+                terms.early_exit_penalty,
+                day_of(now),
+                now,
+            ),
+        ).rowcount
+    )
+
+
+def sell(tx: Tx, product_id: UUID, amount: Decimal) -> bool:
+    """Take an amount from a product's quota; whether there is that much left."""
+    return bool(
+        tx.execute(
+            "UPDATE pool_products SET sold_amount = sold_amount + %(amount)s"
+            " WHERE id = %(id)s AND sold_amount + %(amount)s <= total_quota",
+            {"id": product_id, "amount": amount},
+        ).rowcount
+    )
+
+
+def give_back(tx: Tx, product_id: UUID, amount: Decimal) -> None:
+    """Return an amount to a product's quota."""
+    tx.execute(
+        "UPDATE pool_products SET sold_amount = sold_amount - %s WHERE id = %s",
+        (amount, product_id),
+    )
+
+
+# --- Rates -----------------------------------------------------------------------------------
+
+
+def rates_of(tx: Tx, product_id: UUID) -> list[Rate]:
+    """All rates of a product, in the order of their days."""
+    with tx.cursor(row_factory=class_row(Rate)) as cursor:
+        return cursor.execute(
+            "SELECT from_day, daily_rate, set_by, set_at FROM pool_rates WHERE product_id = %s"
+            " ORDER BY from_day",
+            (product_id,),
+        ).fetchall()
+
+
+def insert_rate(tx: Tx, product_id: UUID, rate: Rate) -> bool:
+    """Store a rate; whether the day had none."""
+    return bool(
+        tx.execute(
+            "INSERT INTO pool_rates (product_id, from_day, daily_rate, set_by, set_at)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (product_id, rate.from_day, rate.daily_rate, rate.set_by, rate.set_at),
+        ).rowcount
+    )
+
+
+def is_earned(tx: Tx, product_id: UUID, day: date) -> bool:
+    """Whether some holding has the income of this day or a later one already."""
+    row = tx.execute(
+        "SELECT EXISTS (SELECT FROM pool_holdings WHERE product_id = %s AND accrued_through >= %s"
+        " AND accrued_through >= (start_at AT TIME ZONE 'UTC')::date)",
+        (product_id, day),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+# --- Holdings --------------------------------------------------------------------------------
+
+_HOLDINGS: LiteralString = (
+    "SELECT h.id, h.sequence, h.user_id, h.product_id, p.name AS product_name, p.asset,"
+    " h.account_id, h.amount, h.total_income, h.carry,"
+    " CASE WHEN h.status = 'held' THEN a.balance - h.amount ELSE 0 END AS accrued_unpaid,"
+    " r.daily_rate, h.accrued_through, h.start_at, h.end_at, h.status, h.created_at, h.redeemed_at"
+    " FROM pool_holdings h JOIN pool_products p ON p.id = h.product_id"
+    " JOIN accounts a ON a.id = h.account_id"
+    " CROSS JOIN LATERAL (SELECT daily_rate FROM pool_rates WHERE product_id = p.id"
+    "   AND from_day <= %(today)s ORDER BY from_day DESC LIMIT 1) r"
+)
+
+
+def find_holding(
+    tx: Tx, holding_id: UUID, now: datetime, *, user_id: UUID | None = None, lock: bool = False
+) -> Holding | None:
+    """A holding, if it was made; by `user_id`, where one is named."""
+    query = _HOLDINGS + " WHERE h.id = %(id)s"
+    if user_id is not None:
+        query += " AND h.user_id = %(user)s"
+    if lock:
+        query += " FOR NO KEY UPDATE OF h"
+    with tx.cursor(row_factory=class_row(Holding)) as cursor:
+        return cursor.execute(
+            query, {"id": holding_id, "user": user_id, "today": day_of(now)}
+        ).fetchone()
+
+
+def holding_by_id(
+    tx: Tx, user_id: UUID | None, holding_id: UUID, now: datetime, *, lock: bool = False
+) -> Holding:
+    """A holding of a user, or of anybody; code `unknown_holding`."""
+    found = find_holding(tx, holding_id, now, user_id=user_id, lock=lock)
+    if found is None:
+        raise CommendaError(
+            "unknown_holding", "No such holding", field="holding", value=str(holding_id)
+        )
+    return found
+
+
+def holdings_of(
+    tx: Tx,
+    user_id: UUID,
+    now: datetime,
+    *,
+    status: HoldingStatus | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Holding]:
+    """A user's holdings, the latest first, before a sequence number: at most `limit`."""
+    query = _HOLDINGS + " WHERE h.user_id = %(user)s"
+    if status is not None:
+        query += " AND h.status = %(status)s"
+    if before is not None:
+        query += " AND h.sequence < %(before)s"
+    with tx.cursor(row_factory=class_row(Holding)) as cursor:
+        return cursor.execute(
+            query + " ORDER BY h.sequence DESC LIMIT %(limit)s",
+            {
+                "user": user_id,
+                "today": day_of(now),
+                "status": status,
+                "before": before,
+                "limit": limit,
+            },
+        ).fetchall()
+
+
+def entries_of(
+    tx: Tx, holding: Holding, *, before: int | None = None, limit: int = 100
+) -> list[HoldingEntry]:
+    """What moved a holding, the latest first, before a version: at most `limit`."""
+    query: LiteralString = (
+        "SELECT e.version, j.kind AS type, e.amount, e.balance_after, j.key AS ref_no,"
+        " j.effective_at, j.posted_at FROM entries e JOIN journals j ON j.id = e.journal_id"
+        " WHERE e.account_id = %(account)s"
+    )
+    if before is not None:
+        query += " AND e.version < %(before)s"
+    with tx.cursor(row_factory=class_row(HoldingEntry)) as cursor:
+        return cursor.execute(
+            query + " ORDER BY e.version DESC LIMIT %(limit)s",
+            {"account": holding.account_id, "before": before, "limit": limit},
+        ).fetchall()
+
+
+def insert_holding(
+    tx: Tx,
+    holding_id: UUID,
+    user_id: UUID,
+    product_id: UUID,
+    account_id: int,
+    amount: Decimal,
+    accrued_through: date,
+    start_at: datetime,
+    end_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Store a holding that begins to earn at `start_at`."""
+    tx.execute(
+        "INSERT INTO pool_holdings (id, user_id, product_id, account_id, amount, accrued_through,"
+        " start_at, end_at, created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            holding_id,
+            user_id,
+            product_id,
+            account_id,
+            amount,
+            accrued_through,
+            start_at,
+            end_at,
+            now,
+        ),
+    )
+
+
+def mark_redeemed(
+    tx: Tx, holding: Holding, income: Decimal, carry: Decimal, through: date, now: datetime
+) -> None:
+    """Close a holding with the income it was still due."""
+    tx.execute(
+        "UPDATE pool_holdings SET status = 'redeemed', redeemed_at = %s,"
+        " total_income = total_income + %s, carry = %s, accrued_through = %s"
+        " WHERE product_id = %s AND sequence = %s",
+        (now, income, carry, through, holding.product_id, holding.sequence),
+    )
+
+
+# --- Accrual and distribution ----------------------------------------------------------------
+
+
+def accrued_before(tx: Tx, day: date) -> list[tuple[UUID, date]]:
+    """The products with days to accrue up to this one, and the last day each of them has."""
+    return tx.execute(
+        "SELECT id, accrued_through FROM pool_products WHERE accrued_through < %s"
+        " ORDER BY created_at, id",
+        (day,),
+    ).fetchall()
+
+
+def pass_idle_days(tx: Tx, through: date) -> None:
+    """Move products that nobody holds past the days up to this one: there is nothing to accrue."""
+    tx.execute(
+        "UPDATE pool_products p SET accrued_through = %(through)s"
+        " WHERE accrued_through < %(through)s AND sold_amount = 0 AND NOT EXISTS"
+        "  (SELECT FROM posting_batches WHERE key = format('income:%%s:%%s', p.id,"
+        "    to_char(p.accrued_through + 1, 'YYYY-MM-DD')))",
+        {"through": through},
+    )
+
+
+def move_through(tx: Tx, product_id: UUID, day: date) -> None:
+    """Note that a day is accrued for all holdings of a product, after the day before."""
+    tx.execute(
+        "UPDATE pool_products SET accrued_through = %(day)s"
+        " WHERE id = %(id)s AND accrued_through = %(day)s - 1",
+        {"id": product_id, "day": day},
+    )
+
+
+def is_begun(tx: Tx, key: str) -> bool:
+    """Whether a batch was begun."""
+    row = tx.execute("SELECT 1 FROM posting_batches WHERE key = %s", (key,)).fetchone()
+    return row is not None
+
+
+def accrue_income(
+    tx: Tx,
+    author: Author,
+    product: Product,
+    day: date,
+    rate: Decimal,
+    after: int,
+    limit: int,
+    expense: int,
+    effective: datetime,
+) -> tuple[int | None, int, Decimal]:
+    """A day's income of the next holdings: the last of them, how many were paid, and how much."""
+    row = tx.execute(
+        "SELECT last_sequence, holdings, amount"
+        " FROM accrue_income(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            product.id,
+            day,
+            rate,
+            after,
+            limit,
+            expense,
+            product.scale,
+            product.id,
+            author.actor,
+            author.rule_version,
+            author.now,
+            effective,
+        ),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+def distribute_income(
+    tx: Tx, author: Author, product_id: UUID, day: date, after: int, limit: int
+) -> tuple[int | None, int, Decimal]:
+    """Pay out the next holdings: the last of them, how many payments, and how much."""
+    row = tx.execute(
+        "SELECT last_sequence, payments, amount FROM distribute_income(%s, %s, %s, %s, %s, %s, %s)",
+        (product_id, day, after, limit, author.actor, author.rule_version, author.now),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+def paid_by(tx: Tx, cadence: Cadence) -> list[UUID]:
+    """The products of this cadence that somebody holds."""
+    return [
+        row[0]
+        for row in tx.execute(
+            "SELECT id FROM pool_products WHERE cadence = %s AND sold_amount > 0"
+            " ORDER BY created_at, id",
+            (cadence,),
+        )
+    ]

@@ -1,0 +1,146 @@
+"""Corrections take two people: closing a period, undoing a journal. `operations` carries them out
+by kind once a second person has decided.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from commenda.audit import Event, record
+from commenda.identity import Approval, Principal, request_approval
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import browse
+from commenda.ledger.model import Author, Outcome
+from commenda.ledger.periods import close_period, closed_until, require_past
+from commenda.ledger.reversals import reverse
+
+RULES = "ledger/1"
+"""Stored with every correction; changes when a rule of them does."""
+
+CLOSE_PERIOD = "ledger.close_period"
+REVERSAL = "ledger.reversal"
+
+REVERSIBLE: Final = frozenset({"deposit", "insurance"})
+"""Kinds of journals that an operator may have undone: nothing but balances follows from them.
+
+All others have rows beside their journals (a subscription, an allocation, a commission, what the
+venue moved), which a reversal would leave standing.
+"""
+
+INSTEAD: Final = MappingProxyType(
+    {
+        "transfer": "move it back by another transfer",
+        "withdrawal": "credit what came back as a deposit",
+        "reserve": "cancel the subscription",
+        "reversal": "post the right event under a key of its own",
+    }
+)
+"""What mends one of the other kinds."""
+
+
+# --- Asking ----------------------------------------------------------------------------------
+
+
+def ask_to_close(tx: Tx, principal: Principal, until: datetime, now: datetime) -> Approval:
+    """Ask a second person to close the books before `until`.
+
+    Codes `bad_period` for a moment that is not past, `period_closed` where they are closed already.
+    """
+    require_past(until, now)
+    closed = closed_until(tx)
+    if closed is not None and until <= closed:
+        raise CommendaError(
+            "period_closed",
+            f"The books are closed before {closed.isoformat()} already",
+            field="until",
+            value=until.isoformat(),
+            mend="choose a later moment",
+        )
+    named = until.isoformat()
+    correlation = ids.derive("ledger-period", named)
+    return request_approval(tx, principal, CLOSE_PERIOD, named, {"until": named}, correlation, now)
+
+
+def ask_to_reverse(
+    tx: Tx, principal: Principal, journal_id: int, reason: str, now: datetime
+) -> Approval:
+    """Ask a second person to undo a journal by its opposite.
+
+    Codes `unknown_journal`, `not_reversible`, `already_reversed`.
+    """
+    found = browse.journal_by_id(tx, journal_id)
+    if found is None:
+        raise CommendaError(
+            "unknown_journal", "No such journal", field="journalId", value=journal_id
+        )
+    if found.kind not in REVERSIBLE:
+        raise CommendaError(
+            "not_reversible",
+            f"What follows from a journal of kind {found.kind} is not in the ledger alone",
+            field="kind",
+            value=found.kind,
+            mend=INSTEAD.get(found.kind, "undo what led to it, in the domain that posted it"),
+        )
+    if found.reversed_by is not None:
+        raise CommendaError(
+            "already_reversed",
+            "This journal was reversed before",
+            field="reversedBy",
+            value=found.reversed_by,
+        )
+    payload = {"journalId": journal_id, "key": found.key, "kind": found.kind, "reason": reason}
+    return request_approval(
+        tx, principal, REVERSAL, str(journal_id), payload, found.correlation_id, now
+    )
+
+
+# --- Carrying out ----------------------------------------------------------------------------
+
+
+def carry_out_close(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
+    """Close the books; the outcome says whether they were open until then."""
+    until = datetime.fromisoformat(approval.payload["until"])
+    closed = close_period(tx, _under_rules(author), until)
+    outcome = {"until": until.isoformat(), "closed": closed}
+    _record(tx, author, approval, "ledger.period_closed", outcome)
+    return outcome
+
+
+def carry_out_reversal(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
+    """Post the opposite of a journal. That the money is spent already is an outcome, too: it is
+    kept with the request, and nothing is posted.
+    """
+    posted = reverse(tx, _under_rules(author), int(approval.payload["journalId"]))
+    outcome: dict[str, Any] = {"outcome": posted.outcome, "journalId": posted.journal_id}
+    if posted.outcome is Outcome.REFUSED:
+        outcome = {
+            "outcome": posted.outcome,
+            "reason": posted.reason,
+            "accountId": posted.refused_account,
+        }
+    _record(tx, author, approval, "ledger.reversal", {**approval.payload, **outcome})
+    return outcome
+
+
+def _under_rules(author: Author) -> Author:
+    """Whoever decided, under the rules by which it is carried out."""
+    return Author(author.actor, RULES, author.now)
+
+
+def _record(tx: Tx, author: Author, approval: Approval, kind: str, details: dict[str, Any]) -> None:
+    result = details.get("outcome", "done")
+    event = Event(
+        kind,
+        approval.subject,
+        approval.correlation_id,
+        str(result),
+        author.actor,
+        RULES,
+        author.now,
+        details,
+    )
+    record(tx, [event])

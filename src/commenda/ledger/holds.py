@@ -1,0 +1,107 @@
+"""Money set aside: placed, then captured by a journal, voided or expired; each once.
+
+A journal captures a group of holds with `Journal.captures`: what it takes from the held accounts,
+up to what was held, is captured, and the rest is free again. What nobody resolves before it expires
+can be captured no more, and is free once `expire_holds` has swept it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg
+
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import LARGEST
+from commenda.ledger.model import Author, Hold, HoldOutcome, HoldStatus, Placed
+from commenda.ledger.rules import SCALE, has_excess_scale
+
+
+def place_holds(tx: Tx, author: Author, holds: Sequence[Hold]) -> list[Placed]:
+    """Set money aside, each group whole or not at all, in their order.
+
+    A group that was placed before is *replayed*; one for which an account has too little, less
+    what is held on it already, is *refused*, and the others are placed. Codes `not_finite`,
+    `not_positive`, `excess_scale`, `amount_overflow`, `expired`, `unknown_account`,
+    `not_holdable`, `duplicate_hold`.
+    """
+    if not holds:
+        return []
+    for hold in holds:
+        _require_sound(hold, author)
+    if len({(hold.group_key, hold.account_id) for hold in holds}) != len(holds):
+        raise CommendaError(
+            "duplicate_hold", "A group holds an account once, for all it needs", field="key"
+        )
+    try:
+        rows = tx.execute(
+            "SELECT outcome, refused_account FROM place_holds(%s::text[], %s::bigint[],"
+            " %s::numeric[], %s::text[], %s::uuid[], %s::timestamptz[], %s, %s, %s)",
+            (
+                [hold.group_key for hold in holds],
+                [hold.account_id for hold in holds],
+                [hold.amount for hold in holds],
+                [hold.purpose for hold in holds],
+                [hold.correlation_id for hold in holds],
+                [hold.expires_at for hold in holds],
+                author.actor,
+                author.rule_version,
+                author.now,
+            ),
+        ).fetchall()
+    except psycopg.Error as error:
+        if error.sqlstate in ("CO003", "CO006"):
+            code = "unknown_account" if error.sqlstate == "CO003" else "not_holdable"
+            raise CommendaError(code, str(error.diag.message_primary), field="account") from error
+        raise
+    return [Placed(HoldOutcome(outcome), account) for outcome, account in rows]
+
+
+def void_holds(tx: Tx, author: Author, groups: Sequence[str]) -> list[str]:
+    """Set free what these groups hold; which of them were still held."""
+    return _release(tx, author, groups, HoldStatus.VOIDED)
+
+
+def expire_holds(tx: Tx, author: Author, limit: int = 1000) -> int:
+    """Let up to so many holds expire whose time has come, with their groups; how many groups."""
+    due = tx.execute(
+        "SELECT DISTINCT group_key FROM (SELECT group_key FROM holds"
+        " WHERE status = 'held' AND expires_at <= %s ORDER BY expires_at LIMIT %s) AS due",
+        (author.now, limit),
+    ).fetchall()
+    return len(_release(tx, author, [row[0] for row in due], HoldStatus.EXPIRED))
+
+
+def _release(tx: Tx, author: Author, groups: Sequence[str], to: HoldStatus) -> list[str]:
+    rows = tx.execute(
+        "SELECT * FROM release_holds(%s::text[], %s, %s, %s)",
+        (list(groups), to, author.actor, author.now),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _require_sound(hold: Hold, author: Author) -> None:
+    if not hold.amount.is_finite():
+        raise CommendaError(
+            "not_finite", "An amount must be finite", field=hold.key, value=str(hold.amount)
+        )
+    if hold.amount <= 0:
+        raise CommendaError(
+            "not_positive", "A hold is of more than 0", field=hold.key, value=str(hold.amount)
+        )
+    if has_excess_scale(hold.amount):
+        raise CommendaError(
+            "excess_scale",
+            f"The ledger keeps {SCALE} decimals",
+            field=hold.key,
+            value=str(hold.amount),
+        )
+    if hold.amount >= LARGEST:
+        raise CommendaError(
+            "amount_overflow", "The amount is too large", field=hold.key, value=str(hold.amount)
+        )
+    if hold.expires_at is not None and hold.expires_at <= author.now:
+        raise CommendaError(
+            "expired", "A hold expires after now", field=hold.key, value=hold.expires_at.isoformat()
+        )

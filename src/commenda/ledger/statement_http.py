@@ -1,0 +1,176 @@
+"""How a statement is asked for and answered: the same for its owner and for the staff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query, Response
+from fastapi.responses import StreamingResponse
+
+from commenda.kit.clock import business_now
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import scale_of
+from commenda.kit.pages import decode_cursor, encode_cursor
+from commenda.kit.web import Asset, Moment, Service, sent
+from commenda.ledger import bodies
+from commenda.ledger.statement_files import csv_text, draw_up, html_policy, html_text
+from commenda.ledger.statement_texts import Language
+from commenda.ledger.statements import (
+    START,
+    Place,
+    StatementPage,
+    StatementWanted,
+    require_owner,
+    statement_page,
+)
+
+LONGEST = timedelta(days=366)
+USUAL = timedelta(days=30)
+MOST = 1000
+"""Entries of a page."""
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+STATEMENT_FILES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {}, "text/html": {}}}
+}
+
+Format = Literal["json", "csv", "html"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for, as it came."""
+
+    asset: str
+    since: datetime | None
+    until: datetime | None
+    whole: bool
+    form: Format
+    language: Language
+    cursor: str | None
+    limit: int
+
+
+async def _asked(
+    asset: Annotated[Asset, Query()] = "USDT",
+    from_: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Annotated[Moment | None, Query(description="Exclusive; now by default.")] = None,
+    accounts: Annotated[
+        Literal["wallet", "all"], Query(description="The wallet, or all that is kept.")
+    ] = "wallet",
+    format_: Annotated[Format, Query(alias="format")] = "json",
+    lang: Annotated[Language, Query(description="Of `html`.")] = Language.EN,
+    cursor: Annotated[
+        str | None, Query(max_length=300, description="Of `json`; it carries the period.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
+) -> Asked:
+    return Asked(asset, from_, to, accounts == "all", format_, lang, cursor, limit)
+
+
+StatementAsked = Annotated[Asked, Depends(_asked)]
+
+
+def statement_answer(service: Service, owner: UUID, asked: Asked) -> Response:
+    """A statement as it was asked for.
+
+    Codes `unknown_asset`, `bad_period`, `bad_cursor`, and `unknown_owner` for who has no account
+    and is no user.
+    """
+    scale_of(asked.asset)
+    start = START
+    with service.database.transaction() as tx:
+        now = business_now(tx)
+        require_owner(tx, owner)
+        since, until = asked.since, asked.until
+        if asked.form == "json" and asked.cursor is not None:
+            since, until, start = _place(asked.cursor)
+        wanted = StatementWanted(owner, asked.asset, *_period(since, until, now), asked.whole)
+        if asked.form == "json":
+            page = statement_page(tx, wanted, start, asked.limit)
+            return sent(_page_of(wanted, page))
+        statement = draw_up(service.database, tx, wanted, now)
+    if asked.form == "csv":
+        return _file(csv_text(statement), "text/csv", "attachment", "statement.csv")
+    text = html_text(statement, asked.language)
+    answer = _file(text, "text/html", "inline", "statement.html")
+    answer.headers["Content-Security-Policy"] = html_policy()
+    return answer
+
+
+def _file(text: Iterator[str], media_type: str, shown: str, name: str) -> StreamingResponse:
+    return StreamingResponse(
+        text,
+        media_type=media_type,
+        headers={
+            "Content-Disposition": f'{shown}; filename="{name}"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def _page_of(wanted: StatementWanted, page: StatementPage) -> bodies.Statement:
+    return bodies.Statement.model_validate(
+        {
+            "user_id": wanted.owner,
+            "coin": wanted.asset,
+            "from": wanted.since,
+            "to": wanted.until,
+            "opening": page.opening,
+            "accounts": [
+                bodies.StatementAccount(
+                    account_id=one.account_id,
+                    kind=one.kind,
+                    scope_id=one.scope_id,
+                    leg_id=one.leg_id,
+                    symbol=one.symbol,
+                    opening=one.opening,
+                    closing=one.closing,
+                )
+                for one in page.sections
+            ],
+            "entries": [
+                bodies.StatementEntry(user_id=wanted.owner, coin=wanted.asset, **one._asdict())
+                for one in page.entries
+            ],
+            "closing": page.closing,
+            "next_cursor": None if page.next is None else _cursor(wanted, page.next),
+        }
+    )
+
+
+def _cursor(wanted: StatementWanted, place: Place) -> str:
+    return encode_cursor((wanted.since.isoformat(), wanted.until.isoformat(), *place))
+
+
+def _place(cursor: str) -> tuple[datetime, datetime, Place]:
+    since, until, account, version = decode_cursor(cursor, [str, str, int, int])
+    try:
+        begin, end = (datetime.fromisoformat(str(one)) for one in (since, until))
+        return begin.astimezone(UTC), end.astimezone(UTC), Place(int(account), int(version))
+    except (ValueError, OverflowError):
+        raise CommendaError(
+            "bad_cursor", "Not a cursor of this list", field="cursor", value=cursor
+        ) from None
+
+
+def _period(
+    since: datetime | None, until: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """The period that was asked for; code `bad_period`."""
+    end = now if until is None else until
+    begin = end - min(USUAL, end - _EARLIEST) if since is None else since
+    if not timedelta(0) <= end - begin <= LONGEST:
+        raise CommendaError(
+            "bad_period",
+            "A statement is of up to 366 days, and ends after it begins",
+            field="from",
+            value=begin.isoformat(),
+            mend="choose a shorter period, from before to",
+        )
+    return begin, end

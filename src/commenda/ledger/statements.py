@@ -1,0 +1,246 @@
+"""Statements: what an owner's accounts held before a period, what moved them, what they hold after.
+
+A period is cut by versions: along an account `posted_at` never goes back, so its first and last
+entry within the period are found by bisection, and no clock that was behind tears a hole. Versions
+have no gaps and entries never change: once the sections of a statement are read, everything in it
+is fixed, however slowly and in however many transactions its entries follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.kit.db import Database, Tx
+from commenda.kit.errors import CommendaError
+
+BATCH = 1000
+"""Entries that are read and written at a time: memory does not grow with the statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementWanted:
+    """A statement of one asset for [since, until): of the wallet, or of all that an owner has."""
+
+    owner: UUID
+    asset: str
+    since: datetime
+    until: datetime
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One account over the period: its entries are the versions past `after`, up to `through`.
+
+    `opening` and the amounts of these entries add up to `closing`.
+    """
+
+    account_id: int
+    kind: str
+    asset: str
+    scope_id: UUID | None
+    leg_id: UUID | None
+    symbol: str | None
+    after: int
+    through: int
+    opening: Decimal
+    closing: Decimal
+
+
+class StatementEntry(NamedTuple):
+    """One entry. `type` is that of the asset log, which speaks of wallets only."""
+
+    account_id: int
+    version: int
+    type: str | None
+    amount: Decimal
+    balance_before: Decimal
+    balance_after: Decimal
+    ref_no: str
+    remark: str
+    created_at: datetime
+
+
+class Range(NamedTuple):
+    """Versions of an account, past `after` and up to `through`."""
+
+    account_id: int
+    after: int
+    through: int
+
+
+class Place(NamedTuple):
+    """How far a statement was read: up to an entry, or with version -1 up to before its account."""
+
+    account_id: int
+    version: int
+
+
+START = Place(0, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """Accounts that begin on this page, entries, and where the next page begins.
+
+    `opening` and `closing` are of all accounts of the statement together.
+    """
+
+    opening: Decimal
+    closing: Decimal
+    sections: list[Section]
+    entries: list[StatementEntry]
+    next: Place | None
+
+
+# An account that was empty before the period and has not moved since tells nothing.
+_SECTIONS: LiteralString = (
+    " FROM accounts a LEFT JOIN instruments i ON i.id = a.instrument_id"
+    " CROSS JOIN LATERAL (SELECT"
+    "   version_posted(a.id, %(since)s - interval '1 microsecond') AS after,"
+    "   version_posted(a.id, %(until)s - interval '1 microsecond') AS through OFFSET 0) cut"
+    " LEFT JOIN entries o ON o.account_id = a.id AND o.version = cut.after"
+    " LEFT JOIN entries c ON c.account_id = a.id AND c.version = cut.through"
+    " WHERE a.owner_id = %(owner)s AND a.asset = %(asset)s AND a.id >= %(first)s"
+    " AND (a.balance <> 0 OR a.last_posted_at >= %(since)s)"
+    " AND (%(whole)s OR a.kind = 'wallet')"
+)
+
+
+def sections(
+    tx: Tx, wanted: StatementWanted, first_account: int = 0, limit: int | None = None
+) -> list[Section]:
+    """The accounts of a statement in the order of their ids, from an id on."""
+    with tx.cursor(row_factory=class_row(Section)) as cursor:
+        return cursor.execute(
+            "SELECT a.id AS account_id, a.kind, a.asset, a.scope_id, a.leg_id, i.symbol,"
+            "  cut.after, cut.through, coalesce(o.balance_after, 0) AS opening,"
+            "  coalesce(c.balance_after, 0) AS closing"
+            + _SECTIONS
+            + " AND (cut.through > cut.after OR coalesce(c.balance_after, 0) <> 0)"
+            " ORDER BY a.id LIMIT %(limit)s",
+            _values(wanted) | {"first": first_account, "limit": limit},
+        ).fetchall()
+
+
+def statement_page(tx: Tx, wanted: StatementWanted, start: Place, limit: int) -> StatementPage:
+    """The next accounts and entries of a statement: at most `limit` of each."""
+    row = tx.execute(
+        "SELECT coalesce(sum(o.balance_after), 0), coalesce(sum(c.balance_after), 0)" + _SECTIONS,
+        _values(wanted) | {"first": 0},
+    ).fetchone()
+    assert row is not None
+    read = sections(tx, wanted, start.account_id, limit + 1)
+    listed, ranges, following = cut(read, start, limit)
+    return StatementPage(row[0], row[1], listed, entries(tx, ranges), following)
+
+
+def entries(tx: Tx, ranges: Sequence[Range]) -> list[StatementEntry]:
+    """The entries of these ranges, in their order."""
+    rows = tx.execute(
+        "SELECT e.account_id, e.version,"
+        " CASE WHEN a.kind = 'wallet' THEN asset_log_type(j.kind, j.key) END, e.amount,"
+        " e.balance_before, e.balance_after, j.key, j.kind, j.posted_at"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])"
+        "   WITH ORDINALITY AS r (account_id, after, through, place)"
+        " JOIN accounts a ON a.id = r.account_id"
+        " JOIN entries e ON e.account_id = r.account_id AND e.version > r.after"
+        "   AND e.version <= r.through"
+        " JOIN journals j ON j.id = e.journal_id ORDER BY r.place, e.version",
+        (
+            [one.account_id for one in ranges],
+            [one.after for one in ranges],
+            [one.through for one in ranges],
+        ),
+    )
+    return [StatementEntry._make(row) for row in rows]
+
+
+def read_entries(database: Database, of: Sequence[Section]) -> Iterator[StatementEntry]:
+    """Every entry of the sections, in their order.
+
+    Each batch has a transaction of its own: a slow reader keeps no connection and no snapshot.
+    """
+    for batch in slices(Range(one.account_id, one.after, one.through) for one in of):
+        with database.read() as tx:
+            found = entries(tx, batch)
+        yield from found
+
+
+def require_owner(tx: Tx, owner: UUID) -> str:
+    """What an owner is called: a username or, as platform and venues are no users, the kind of
+    owner. Code `unknown_owner` for who has no account and is no user.
+    """
+    row = tx.execute(
+        "SELECT coalesce((SELECT username FROM users WHERE id = %(owner)s),"
+        " (SELECT owner_kind FROM accounts WHERE owner_id = %(owner)s LIMIT 1))",
+        {"owner": owner},
+    ).fetchone()
+    if row is None or row[0] is None:
+        raise CommendaError("unknown_owner", "No such owner", field="ownerId", value=str(owner))
+    return str(row[0])
+
+
+def _values(wanted: StatementWanted) -> dict[str, object]:
+    return {
+        "owner": wanted.owner,
+        "asset": wanted.asset,
+        "since": wanted.since,
+        "until": wanted.until,
+        "whole": wanted.whole,
+    }
+
+
+# --- Pure ------------------------------------------------------------------------------------
+
+
+def cut(
+    read: Sequence[Section], start: Place, limit: int
+) -> tuple[list[Section], list[Range], Place | None]:
+    """What a page lists of the sections that were `read` from its start on: at most `limit`
+    accounts and entries, and where the next page begins. One section more is read than listed.
+    """
+    listed: list[Section] = []
+    ranges: list[Range] = []
+    room = limit
+    for section in read[:limit]:
+        after = section.after
+        if section.account_id == start.account_id and start.version >= 0:
+            after = min(max(after, start.version), section.through)
+        elif not room:
+            return listed, ranges, Place(section.account_id, -1)
+        else:
+            listed.append(section)
+        through = min(section.through, after + room)
+        if through > after:
+            ranges.append(Range(section.account_id, after, through))
+        room -= through - after
+        if through < section.through:
+            return listed, ranges, Place(section.account_id, through)
+    more = Place(read[limit].account_id, -1) if len(read) > limit else None
+    return listed, ranges, more
+
+
+def slices(ranges: Iterable[Range], size: int = BATCH) -> Iterator[list[Range]]:
+    """The ranges in lists of up to `size` versions each; a range that is longer is divided."""
+    batch: list[Range] = []
+    room = size
+    for account, first, last in ranges:
+        after = first
+        while after < last:
+            through = min(last, after + room)
+            batch.append(Range(account, after, through))
+            room -= through - after
+            after = through
+            if not room:
+                yield batch
+                batch, room = [], size
+    if batch:
+        yield batch

@@ -1,0 +1,199 @@
+"""The trial balance: what all accounts hold together, now or as of a moment.
+
+As of a moment it begins at the nearest point whose balances are known, which is the end of a closed
+period or now, and adds or takes away what lies between, in one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.kit.db import Tx
+from commenda.ledger.periods import AsOf, balances_as_of
+
+OWED = frozenset(
+    {"wallet", "reserved", "scope", "holding", "referral_pending", "withdrawing", "insurance"}
+)
+"""Kinds of accounts that say what the platform owes, together with all fees (`fee:…`)."""
+
+OWNED = frozenset(
+    {
+        "external",
+        "venue",
+        "position",
+        "unallocated",
+        "income_expense",
+        "receivable",
+        "rounding",
+    }
+)
+"""Kinds of accounts that say what it has, what it has spent, and what is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """Accounts of one asset, kind and kind of owner.
+
+    `accounts` have a balance other than 0 (the stripes of one account count each); `credit` is the
+    sum of what is owed, `debit` of what is had; `balance` = `credit` − `debit`. `transit` marks
+    what must come to rest at 0.
+    """
+
+    asset: str
+    kind: str
+    owner_kind: str
+    transit: bool
+    accounts: int
+    debit: Decimal
+    credit: Decimal
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TransitAccount:
+    """An account that only lets money through: between two events it is at 0.
+
+    Fills wait in `unallocated` and in positions without a leg until their order is allocated;
+    `withdrawing` was in use before withdrawals were held on the wallet.
+    """
+
+    id: int
+    kind: str
+    owner_id: UUID
+    asset: str
+    instrument_id: int | None
+    symbol: str | None
+    balance: Decimal
+
+
+_TRANSIT: LiteralString = (
+    "(a.kind IN ('unallocated', 'withdrawing') OR (a.kind = 'position' AND a.leg_id IS NULL))"
+)
+_GROUPED: LiteralString = (
+    "SELECT asset, kind, owner_kind, transit, count(*) FILTER (WHERE balance <> 0) AS accounts,"
+    " coalesce(-sum(balance) FILTER (WHERE balance < 0), 0) AS debit,"
+    " coalesce(sum(balance) FILTER (WHERE balance > 0), 0) AS credit,"
+    " coalesce(sum(balance), 0) AS balance"
+    " FROM known GROUP BY asset, kind, owner_kind, transit"
+    " ORDER BY asset, kind, owner_kind, transit"
+)
+_NOW: LiteralString = (
+    "WITH known AS (SELECT asset, kind, owner_kind, balance, "  # noqa: S608 - constants
+    + _TRANSIT
+    + " AS transit"
+    " FROM accounts a) " + _GROUPED
+)
+# `at_anchor`: the journal is in the balances that this begins with. They are those of everything
+# that is effective before the anchor: a closed period's end, -infinity for nothing, infinity for
+# everything, which is what the accounts hold.
+_AT_ANCHOR: LiteralString = "j.effective_at < %(anchor)s::timestamptz"
+_BY: Final[Mapping[AsOf, LiteralString]] = {
+    AsOf.POSTED: "j.posted_at <= %(moment)s",
+    AsOf.EFFECTIVE: "j.effective_at <= %(moment)s",
+}
+
+
+def _as_of(by: AsOf) -> LiteralString:
+    wanted = _BY[by]
+    return (
+        "WITH moved AS (SELECT e.account_id, sum(CASE WHEN "  # noqa: S608 - constants
+        + wanted
+        + " THEN e.amount"
+        "   ELSE -e.amount END) AS amount"
+        "  FROM journals j JOIN entries e ON e.journal_id = j.id"
+        "  WHERE (" + wanted + " AND NOT " + _AT_ANCHOR + ")"
+        "   OR (" + _AT_ANCHOR + " AND NOT " + wanted + ") GROUP BY e.account_id),"
+        " noted AS (SELECT DISTINCT ON (account_id) account_id, balance FROM period_balances"
+        "  WHERE until <= %(anchor)s::timestamptz AND %(anchor)s::timestamptz < 'infinity'"
+        "  ORDER BY account_id, until DESC),"
+        " known AS (SELECT a.asset, a.kind, a.owner_kind, " + _TRANSIT + " AS transit,"
+        "   CASE WHEN %(anchor)s::timestamptz = 'infinity' THEN a.balance"
+        "    ELSE coalesce(n.balance, 0) END + coalesce(m.amount, 0) AS balance"
+        "  FROM accounts a LEFT JOIN noted n ON n.account_id = a.id"
+        "  LEFT JOIN moved m ON m.account_id = a.id) " + _GROUPED
+    )
+
+
+def trial_balance(
+    tx: Tx, moment: datetime | None = None, by: AsOf = AsOf.POSTED
+) -> list[TrialLine]:
+    """The trial balance now, or with all that was posted, or is effective, by a moment."""
+    with tx.cursor(row_factory=class_row(TrialLine)) as cursor:
+        if moment is None:
+            return cursor.execute(_NOW).fetchall()
+        values = {"moment": moment, "anchor": _anchor(tx, moment)}
+        return cursor.execute(_as_of(by), values).fetchall()
+
+
+def _anchor(tx: Tx, moment: datetime) -> str:
+    """The end of the last period before the moment whose balances are noted, or infinity for now:
+    whichever is nearer. Where nothing is noted yet, the books begin at 0 with the first journal.
+    """
+    row = tx.execute(
+        "SELECT (SELECT max(until) FROM ledger_periods WHERE noted_at IS NOT NULL"
+        "   AND until <= %(moment)s),"
+        " (SELECT posted_at FROM journals ORDER BY id LIMIT 1),"
+        " (SELECT posted_at FROM journals ORDER BY id DESC LIMIT 1)",
+        {"moment": moment},
+    ).fetchone()
+    assert row is not None
+    noted, first, last = row
+    if last is None:
+        return "-infinity"
+    if last - moment < moment - (noted or first):
+        return "infinity"
+    return "-infinity" if noted is None else noted.isoformat()
+
+
+def transit_accounts(tx: Tx, moment: datetime | None = None) -> list[TransitAccount]:
+    """The accounts that must come to rest at 0 and do not, now or as it was posted at a moment."""
+    query: LiteralString = (
+        "SELECT a.id, a.kind, a.owner_id, a.asset, a.instrument_id,"  # noqa: S608 - constants
+        " i.symbol, a.balance FROM accounts a"
+        " LEFT JOIN instruments i ON i.id = a.instrument_id WHERE " + _TRANSIT
+    )
+    with tx.cursor(row_factory=class_row(TransitAccount)) as cursor:
+        if moment is None:
+            return cursor.execute(query + " AND a.balance <> 0 ORDER BY a.id").fetchall()
+        found = cursor.execute(
+            query + " AND (a.balance <> 0 OR a.last_posted_at > %s) ORDER BY a.id", (moment,)
+        ).fetchall()
+    then = balances_as_of(tx, [one.id for one in found], moment)
+    return [
+        TransitAccount(
+            one.id,
+            one.kind,
+            one.owner_id,
+            one.asset,
+            one.instrument_id,
+            one.symbol,
+            then[one.id],
+        )
+        for one in found
+        if then[one.id]
+    ]
+
+
+def is_owed(kind: str) -> bool | None:
+    """Whether accounts of a kind say what the platform owes, or what it has; None if unknown."""
+    family = kind.partition(":")[0]
+    if kind in OWED or family == "fee":
+        return True
+    return False if family in OWNED else None
+
+
+def asset_totals(lines: Iterable[TrialLine]) -> dict[str, Sequence[Decimal]]:
+    """Of each asset (debit, credit, balance) of all lines; the balance of a sound ledger is 0."""
+    totals: dict[str, list[Decimal]] = {}
+    for line in lines:
+        sums = totals.setdefault(line.asset, [Decimal(0)] * 3)
+        for place, amount in enumerate((line.debit, line.credit, line.balance)):
+            sums[place] += amount
+    return dict(totals)

@@ -1,0 +1,50 @@
+"""What must hold across domains: what a client's key was answered with is there."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+from commenda.audit import Check
+
+# Each operation that is answered once: where its outcome names something, the table that has it,
+# by which column, and whose it is.
+_NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
+    ("funding", "{body,id}", "funding_requests", "id", "t.user_id"),
+    ("custody-auth", "{body,asset}", "custody_authorisations", "asset", "t.user_id"),
+    ("subscribe", "{subscriptionId}", "managed_subscriptions", "id", "t.investor_id"),
+    ("withdraw", "{body,subscriptionId}", "managed_subscriptions", "id", "t.investor_id"),
+    ("pool-subscribe", "{body,id}", "pool_holdings", "id", "t.user_id"),
+    ("pool-redeem", "{body,holding,id}", "pool_holdings", "id", "t.user_id"),
+    ("return-matrix", "{body,approvalId}", "approvals", "id", "t.requested_by"),
+    ("settlement-run", "{body,approvalId}", "approvals", "id", "t.requested_by"),
+    ("pool-product", "{body,approvalId}", "approvals", "id", "t.requested_by"),
+    ("pool-rate", "{body,approvalId}", "approvals", "id", "t.requested_by"),
+    ("pool-close", "{body,approvalId}", "approvals", "id", "t.requested_by"),
+    ("reversal", "{body,approvalId}", "approvals", "id", "t.requested_by"),
+    ("close-period", "{body,approvalId}", "approvals", "id", "t.requested_by"),
+    ("approve", "{body,id}", "approvals", "id", "t.decided_by"),
+    ("reject", "{body,id}", "approvals", "id", "t.decided_by"),
+    ("co-trading.flow", "{body,flowId}", "shared_flows", "id", "t.creator_id"),
+    ("co-trading.subscribe", "{body,subscriptionId}", "flow_subscriptions", "id", "t.follower_id"),
+    ("hold", "{body,group}", "holds", "group_key", "split_part(t.actor, ':', 2)"),
+    ("void-hold", "{body,group}", "holds", "group_key", "split_part(t.resolved_by, ':', 2)"),
+)
+
+
+def _recorded(operation: str, place: str, table: str, column: str, owner: str) -> LiteralString:
+    return (
+        f"SELECT '{operation} ' || i.principal || ' ' || i.client_key,"  # noqa: S608 - constants
+        f" coalesce('{table} ' || (i.outcome #>> '{place}'), 'a name of {table}'), 'none'"
+        f" FROM idempotency i LEFT JOIN {table} t"
+        f"  ON t.{column}::text = i.outcome #>> '{place}' AND {owner}::text = i.principal"
+        f" WHERE i.operation = '{operation}' AND t.{column} IS NULL"
+        "  AND i.outcome #> '{body,code}' IS NULL AND NOT i.outcome ? 'refused'"
+    )
+
+
+CHECKS = (
+    Check(
+        "what a client's key was answered with is there",
+        " UNION ALL ".join(_recorded(*named) for named in _NAMED),
+    ),
+)

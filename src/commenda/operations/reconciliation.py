@@ -1,0 +1,323 @@
+"""Everything that must agree with the ledger, held against it: `commenda reconcile`.
+
+- *venue*: equity and net quantities as the venue has them, against the books that trade there;
+- *books*: what the ledger says is at venues, against the books at cost;
+- *liabilities*: all that the platform has, against all that it owes;
+- *transit*: what waits for its way on, against the accounts that only let money through;
+- *holds*: open holds, against what their accounts count as held.
+
+Each line is `venue` (the side the ledger is held against) − `ledger` − `explained` = `unexplained`,
+which is 0 in a sound business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from commenda.audit import Event, record
+from commenda.kit import ids
+from commenda.kit.clock import business_now
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import (
+    Author,
+    TransitAccount,
+    TrialLine,
+    is_owed,
+    note_balances,
+    transit_accounts,
+    trial_balance,
+)
+from commenda.market import instruments
+from commenda.operations.ticks import Operation, Parameters
+from commenda.trading import (
+    PAPER,
+    Desk,
+    LiveBooks,
+    PaperBooks,
+    VenueBooks,
+    compare,
+    in_transit,
+    marks_known,
+    pending_transfers,
+)
+
+UNRECONCILED = "alert.unreconciled"
+
+
+class Part(StrEnum):
+    VENUE = "venue"
+    BOOKS = "books"
+    LIABILITIES = "liabilities"
+    TRANSIT = "transit"
+    HOLDS = "holds"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One comparison; see above."""
+
+    part: Part
+    subject: str
+    venue: Decimal
+    ledger: Decimal
+    explained: Decimal = Decimal(0)
+
+    @property
+    def unexplained(self) -> Decimal:
+        return self.venue - self.ledger - self.explained
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What was compared at a moment, and in `left_out` what could not be, and why."""
+
+    as_of: datetime
+    lines: Sequence[Line]
+    left_out: Sequence[str] = ()
+
+    @property
+    def unexplained(self) -> list[Line]:
+        return [line for line in self.lines if line.unexplained]
+
+
+def reconcile_all(
+    tx: Tx, moment: datetime | None = None, desk: Desk | None = None
+) -> Reconciliation:
+    """Compare everything on one snapshot, now or with what was posted by a moment.
+
+    Without a `desk` the prices are those that are stored. Begins the transaction's snapshot, so it
+    comes first in it. Code `bad_moment` for one that has not come.
+    """
+    tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    now = business_now(tx)
+    if moment is not None and moment > now:
+        raise CommendaError(
+            "bad_moment",
+            "The books can be held against what was, not against what will be",
+            field="asOf",
+            value=moment.isoformat(),
+            mend=f"choose a moment up to {now.isoformat()}",
+        )
+    return _compared(tx, now if moment is None else moment, desk, past=moment is not None)
+
+
+def _compared(tx: Tx, at: datetime, desk: Desk | None, *, past: bool) -> Reconciliation:
+    moment = at if past else None
+    trial = trial_balance(tx, moment)
+    lines, left_out = _venues(tx, at, desk, trial, past)
+    lines += _books(tx, trial, moment)
+    lines += _liabilities(trial)
+    lines += _transit(tx, trial, at, moment)
+    if past:
+        left_out.append("holds: what accounts counted as held is known of now only")
+    else:
+        lines += _holds(tx)
+    return Reconciliation(at, lines, left_out)
+
+
+# --- The parts -------------------------------------------------------------------------------
+
+
+def _venues(
+    tx: Tx, at: datetime, desk: Desk | None, trial: Sequence[TrialLine], past: bool
+) -> tuple[list[Line], list[str]]:
+    marks = marks_known(tx, at if past else None)
+    if desk is not None and not past:
+        marks |= desk.marks(at)
+    asked: list[VenueBooks] = [PaperBooks(tx, marks, at if past else None)]
+    if desk is not None and not past and desk.venue.name != PAPER:
+        asked = [LiveBooks(desk.venue, at)]
+    lines = []
+    for books in asked:
+        seen = [one for one in instruments(tx) if one.id in marks]
+        for one in compare(tx, books, seen, marks, at, trial, past=past):
+            subject = f"{books.name} {one.subject}"
+            lines.append(Line(Part.VENUE, subject, one.venue, one.ledger, one.explained))
+    known = {books.name for books in asked}
+    others = [name for name in _venue_names(tx) if name not in known]
+    return lines, [
+        f"venue {name}: it can be asked by its worker, and of now only" for name in others
+    ]
+
+
+def _venue_names(tx: Tx) -> list[str]:
+    rows = tx.execute("SELECT venue FROM orders UNION SELECT venue FROM transfers ORDER BY venue")
+    return [row[0] for row in rows]
+
+
+def _books(tx: Tx, trial: Sequence[TrialLine], moment: datetime | None) -> list[Line]:
+    """Cash at venues by the ledger, against cash and positions of the books at what they cost."""
+    lines = []
+    for asset in _assets(trial):
+        there = -_sum(trial, asset, ("venue",))
+        theirs = _sum(trial, asset, ("scope", "position", "unallocated"))
+        waiting = sum(
+            (
+                amount
+                for venue in _venue_names(tx)
+                for _, amount in pending_transfers(tx, venue, asset, moment)
+            ),
+            Decimal(0),
+        )
+        lines.append(Line(Part.BOOKS, asset, there, theirs, -waiting))
+    return lines
+
+
+def _liabilities(trial: Sequence[TrialLine]) -> list[Line]:
+    """All that the platform has or has spent, against all that it owes. A kind of account that is
+    neither is named."""
+    lines = []
+    for asset in _assets(trial):
+        of_asset = [line for line in trial if line.asset == asset]
+        owed = [line.balance for line in of_asset if is_owed(line.kind) is True]
+        owned = [line.balance for line in of_asset if is_owed(line.kind) is False]
+        total = Decimal(0)
+        lines.append(Line(Part.LIABILITIES, asset, -sum(owned, total), sum(owed, total)))
+        lines += [
+            Line(Part.LIABILITIES, f"{asset} {line.kind}", total, line.balance)
+            for line in of_asset
+            if is_owed(line.kind) is None
+        ]
+    return lines
+
+
+_LABELS = {
+    "unallocated": "fills in transit, cash",
+    "position": "fills in transit, positions",
+    "withdrawing": "withdrawals of old",
+}
+"""What the accounts that only let money through are for."""
+
+
+def _transit(
+    tx: Tx, trial: Sequence[TrialLine], at: datetime, moment: datetime | None
+) -> list[Line]:
+    """Accounts that must come to rest at 0, one line for each kind that does and for each account
+    that does not; `venue` is what is recorded and waits to be allocated."""
+    restless = transit_accounts(tx, moment)
+    waiting = in_transit(tx, at)
+    lines = []
+    for asset, kind in sorted({(line.asset, line.kind) for line in trial if line.transit}):
+        of_kind = [one for one in restless if (one.asset, one.kind) == (asset, kind)]
+        if not of_kind:
+            lines.append(Line(Part.TRANSIT, f"{_LABELS[kind]} {asset}", Decimal(0), Decimal(0)))
+        for one in of_kind:
+            expected = Decimal(0)
+            if kind == "unallocated":
+                parts = (-part.notional - part.fee for part in waiting if part.asset == asset)
+                expected = sum(parts, expected)
+            if kind == "position":
+                same = (part for part in waiting if part.instrument_id == one.instrument_id)
+                expected = sum((part.notional for part in same), expected)
+            lines.append(Line(Part.TRANSIT, _named(one), expected, one.balance))
+    return lines
+
+
+def _named(account: TransitAccount) -> str:
+    of = account.symbol or account.asset
+    owner = f" of {account.owner_id}" if account.kind == "withdrawing" else ""
+    return f"{_LABELS[account.kind]} {of}{owner} (account {account.id})"
+
+
+def _holds(tx: Tx) -> list[Line]:
+    rows = tx.execute(
+        "SELECT asset, sum(open), sum(held) FROM ("
+        " SELECT asset, 0 AS open, held FROM accounts WHERE held <> 0"
+        " UNION ALL SELECT a.asset, h.amount, 0 FROM holds h JOIN accounts a ON a.id = h.account_id"
+        "  WHERE h.status = 'held'"
+        " UNION ALL SELECT DISTINCT asset, 0, 0 FROM accounts WHERE kind = 'wallet'"
+        ") sides GROUP BY asset ORDER BY asset"
+    ).fetchall()
+    return [Line(Part.HOLDS, asset, opened, held) for asset, opened, held in rows]
+
+
+def _assets(trial: Iterable[TrialLine]) -> list[str]:
+    return sorted({line.asset for line in trial})
+
+
+def _sum(trial: Iterable[TrialLine], asset: str, kinds: Sequence[str]) -> Decimal:
+    found = (line.balance for line in trial if line.asset == asset and line.kind in kinds)
+    return sum(found, Decimal(0))
+
+
+# --- Jobs ------------------------------------------------------------------------------------
+
+
+def reconcile_books(operation: Operation, at: datetime, _: Parameters | None = None) -> None:
+    """Compare everything, keep the result, and raise an alert for each line that does not agree."""
+    with operation.database.transaction() as tx:
+        tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        found = _compared(tx, at, operation.desk, past=False)
+    with operation.database.transaction() as tx:
+        keep(tx, operation.author(at), found)
+
+
+def note_closed_periods(operation: Operation, _at: datetime, _: Parameters | None = None) -> None:
+    """Note the balances at the end of closed periods that lack them, in batches."""
+    operation.batches(note_balances)
+
+
+def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
+    """Store a reconciliation, once for its moment, with an alert for what is unexplained."""
+    tx.execute(
+        "INSERT INTO reconciliations (as_of, part, subject, venue, ledger, explained)"
+        " SELECT %s, n.* FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::numeric[],"
+        "  %s::numeric[]) AS n ON CONFLICT DO NOTHING",
+        (
+            found.as_of,
+            [line.part for line in found.lines],
+            [line.subject for line in found.lines],
+            [line.venue for line in found.lines],
+            [line.ledger for line in found.lines],
+            [line.explained for line in found.lines],
+        ),
+    )
+    record(tx, [_alert(author, line) for line in found.unexplained])
+
+
+def _alert(author: Author, line: Line) -> Event:
+    return Event(
+        UNRECONCILED,
+        f"{line.part}: {line.subject}",
+        _correlation(author.now),
+        f"{line.unexplained.normalize():f} unexplained",
+        author.actor,
+        author.rule_version,
+        author.now,
+        {
+            "part": line.part,
+            "subject": line.subject,
+            "venue": f"{line.venue.normalize():f}",
+            "ledger": f"{line.ledger.normalize():f}",
+            "explained": f"{line.explained.normalize():f}",
+        },
+    )
+
+
+def _correlation(at: datetime) -> UUID:
+    return ids.derive("reconciliation", at.isoformat())
+
+
+# --- What was kept ---------------------------------------------------------------------------
+
+
+def kept(tx: Tx, before: datetime | None, limit: int) -> list[Reconciliation]:
+    """Reconciliations that were kept, the latest first, before a moment."""
+    rows = tx.execute(
+        "SELECT as_of, part, subject, venue, ledger, explained FROM reconciliations"
+        " WHERE as_of IN (SELECT DISTINCT as_of FROM reconciliations"
+        "  WHERE %(before)s::timestamptz IS NULL OR as_of < %(before)s"
+        "  ORDER BY as_of DESC LIMIT %(limit)s)"
+        " ORDER BY as_of DESC, part, subject",
+        {"before": before, "limit": limit},
+    ).fetchall()
+    runs: dict[datetime, list[Line]] = {}
+    for as_of, part, *line in rows:
+        runs.setdefault(as_of, []).append(Line(Part(part), *line))
+    return [Reconciliation(as_of, lines) for as_of, lines in runs.items()]

@@ -1,0 +1,126 @@
+"""The paper venue's own books (schema `paper`), read without a market: now, or as of a moment.
+
+They are in the same database, so a reconciliation reads both sides on one snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import LiteralString
+from uuid import UUID
+
+from commenda.kit.db import Tx
+from commenda.trading.model import Fill, OrderStatus, Report, VenueAccount
+
+PAPER = "paper"
+
+# What a trade moves: cash by −q·p and the fee, whatever was realised and whatever is still open.
+_FLOWS: LiteralString = (
+    "SELECT asset, sum(amount) FROM ("
+    " SELECT asset, amount FROM paper.transfers WHERE done_at <= %(moment)s"
+    " UNION ALL SELECT i.quote, f.amount FROM paper.funding f"
+    "  JOIN instruments i ON i.id = f.instrument_id WHERE f.stamp <= %(moment)s"
+    " UNION ALL SELECT i.quote, -f.fee"
+    "   - CASE o.side WHEN 'buy' THEN 1 ELSE -1 END * f.quantity * f.price"
+    "  FROM paper.fills f JOIN paper.orders o USING (client_order_id)"
+    "  JOIN instruments i ON i.id = f.instrument_id WHERE f.filled_at <= %(moment)s"
+    ") flows GROUP BY asset"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperBooks:
+    """What the paper venue says, at `marks`; with a moment, what it said then."""
+
+    tx: Tx
+    marks: Mapping[int, Decimal]
+    moment: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return PAPER
+
+    def account(self) -> VenueAccount:
+        """Cash, net quantities and unrealised profit.
+
+        As of a moment they follow from the venue's transfers, funding and fills. What was realised
+        of an open position until then is not told apart: cash is short of what it cost, and all of
+        its value is unrealised. The two together are what they were.
+        """
+        if self.moment is not None:
+            return self._then(self.moment)
+        wallets: dict[str, Decimal] = dict(
+            self.tx.execute("SELECT asset, balance FROM paper.wallets").fetchall()
+        )
+        rows = self.tx.execute(
+            "SELECT instrument_id, quantity, cost FROM paper.positions"
+        ).fetchall()
+        return VenueAccount(
+            wallets,
+            {one: quantity for one, quantity, _ in rows},
+            {one: self._value(one, quantity) - cost for one, quantity, cost in rows},
+        )
+
+    def _then(self, moment: datetime) -> VenueAccount:
+        wallets: dict[str, Decimal] = dict(self.tx.execute(_FLOWS, {"moment": moment}).fetchall())
+        quantities: dict[int, Decimal] = dict(
+            self.tx.execute(
+                "SELECT f.instrument_id,"
+                " sum(CASE o.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END)"
+                " FROM paper.fills f JOIN paper.orders o USING (client_order_id)"
+                " WHERE f.filled_at <= %s GROUP BY 1",
+                (moment,),
+            ).fetchall()
+        )
+        values = {one: self._value(one, quantity) for one, quantity in quantities.items()}
+        return VenueAccount(wallets, quantities, values)
+
+    def _value(self, instrument: int, quantity: Decimal) -> Decimal:
+        """At the mark; nothing where there is none, which the quantities tell."""
+        return quantity * self.marks.get(instrument, Decimal(0))
+
+    def report(self, order_id: UUID) -> Report | None:
+        """What became of an order by then; None where the venue had not seen it."""
+        row = self.tx.execute(
+            "SELECT status, reason FROM paper.orders WHERE client_order_id = %(order)s"
+            " AND (%(moment)s::timestamptz IS NULL OR placed_at <= %(moment)s)",
+            {"order": order_id, "moment": self.moment},
+        ).fetchone()
+        if row is None:
+            return None
+        fills = self.tx.execute(
+            "SELECT id, quantity, price, fee FROM paper.fills WHERE client_order_id = %s",
+            (order_id,),
+        ).fetchall()
+        return Report(OrderStatus(row[0]), tuple(Fill(*fill) for fill in fills), row[1])
+
+    def moved(self, transfers: Sequence[UUID]) -> set[UUID]:
+        """Which of the transfers it had carried out."""
+        rows = self.tx.execute(
+            "SELECT reference FROM paper.transfers WHERE reference = ANY (%(asked)s)"
+            " AND (%(moment)s::timestamptz IS NULL OR done_at <= %(moment)s)",
+            {"asked": list(transfers), "moment": self.moment},
+        )
+        return {row[0] for row in rows}
+
+    def charged(self) -> Mapping[str, Decimal]:
+        """Funding of each asset that it has charged and the ledger had not passed on by then."""
+        return dict(
+            self.tx.execute(
+                "SELECT i.quote, sum(f.amount) FROM paper.funding f"
+                " JOIN instruments i ON i.id = f.instrument_id"
+                " LEFT JOIN funding_payments p ON p.venue = %(venue)s"
+                "  AND p.instrument_id = f.instrument_id AND p.stamp = f.stamp"
+                " WHERE f.amount <> 0"
+                " AND (%(moment)s::timestamptz IS NULL OR f.stamp <= %(moment)s)"
+                " AND (p.stamp IS NULL OR EXISTS (SELECT FROM journals j"
+                "  WHERE j.kind = 'funding' AND j.posted_at > %(moment)s"
+                "   AND j.effective_at = f.stamp"
+                "   AND starts_with(j.key, concat_ws(':', 'funding', p.venue, i.symbol, ''))))"
+                " GROUP BY i.quote",
+                {"venue": PAPER, "moment": self.moment},
+            ).fetchall()
+        )

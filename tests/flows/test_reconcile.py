@@ -1,0 +1,505 @@
+"""The ledger held against the venue, what is owed, and itself: now, and as of moments before."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from commenda.cli import app
+from commenda.copying.actions import intend_parents, plan
+from commenda.kit import ids
+from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
+from commenda.ledger import (
+    AccountKey,
+    Hold,
+    Journal,
+    Line,
+    Owner,
+    asset_totals,
+    close_period,
+    open_accounts,
+    place_holds,
+    post,
+    trial_balance,
+)
+from commenda.ledger.trial import is_owed
+from commenda.managed import activate_due
+from commenda.operations import (
+    Operation,
+    Part,
+    Reconciliation,
+    note_closed_periods,
+    reconcile_all,
+    reconcile_books,
+)
+from commenda.operations.reconciliation import kept
+from commenda.trading import post_funding, record, work
+from world import ASSET, D, World, flat, random_fills, steps
+
+PRICES = {"AAAUSDT": steps((0, 100.0), (10, 120.0), (30, 90.0)), "BBBUSDT": flat(50.0)}
+
+
+def now(world: World) -> Reconciliation:
+    with world.database.transaction() as tx:
+        return reconcile_all(tx)
+
+
+def then(world: World, moment: datetime) -> Reconciliation:
+    with world.database.transaction() as tx:
+        return reconcile_all(tx, moment)
+
+
+def unexplained(found: Reconciliation) -> dict[tuple[str, str], Decimal]:
+    return {(line.part.value, line.subject): line.unexplained for line in found.unexplained}
+
+
+def figures(found: Reconciliation, *parts: Part) -> dict[tuple[str, str], tuple[Decimal, ...]]:
+    return {
+        (line.part.value, line.subject): (line.venue, line.ledger, line.explained)
+        for line in found.lines
+        if line.part in parts
+    }
+
+
+def tamper(world: World, statement: str, *values: Any) -> None:
+    """As whoever owns the database, past every door."""
+    with psycopg.connect(world.database.owner_url, autocommit=True) as owner:
+        assert owner.execute(statement, values).rowcount > 0  # type: ignore[call-overload]
+
+
+def charge_funding(world: World, hours: int) -> None:
+    begin = world.now
+    world.advance(hours)
+    for payment in world.venue.settle_funding(begin, world.now):
+        with world.database.transaction() as tx:
+            instrument = world.desk.instrument(payment.instrument_id)
+            post_funding(tx, world.author, world.venue.name, payment, instrument)
+
+
+def live(world: World) -> list[Reconciliation]:
+    """A whole business, with its reconciliation at the end of each stage."""
+    seen: list[Reconciliation] = []
+
+    def stage() -> None:
+        seen.append(now(world))
+        world.advance()
+
+    anna, bea = world.creator("anna"), world.creator("bea", "BBBUSDT")
+    ines = world.investor("ines", 30_000, world.investor("rosa", 100))
+    stage()
+    first = world.subscribe(ines, world.product(), 5_000, key="first")
+    stage()
+    world.activate()
+    carl = world.investor("carl")
+    copied = world.follow(carl, anna, D(1000))
+    stage()
+    world.signal(anna, "0.6")
+    world.signal(bea, "-0.4")
+    stage()
+    charge_funding(world, 8)
+    stage()
+    world.signal(anna, "-0.3")
+    stage()
+    charge_funding(world, 12)
+    stage()
+    world.advance(52).mature()
+    world.ask(first)
+    world.liquidate()
+    stage()
+    world.settle(first)
+    stage()
+    world.move_cash()
+    world.leave(copied, carl)
+    world.close_copies()
+    stage()
+    return seen
+
+
+@pytest.fixture
+def world(db: Database) -> World:
+    return World(db, PRICES)
+
+
+def test_a_whole_business_reconciles_at_every_stage(world: World) -> None:
+    for found in live(world):
+        assert unexplained(found) == {}
+        assert found.left_out == []
+    last = now(world)
+    assert {line.part for line in last.lines} == set(Part)
+    assert all(line.ledger for line in last.lines if line.part is Part.BOOKS)
+    world.assert_sound()
+
+
+def test_it_reconciles_as_of_any_moment_before(world: World) -> None:
+    live(world)
+    begin = world.now - timedelta(hours=80)
+    moments = [begin + n * timedelta(minutes=97) for n in range(45)]
+    for moment in [begin - timedelta(days=1), *moments, world.now]:
+        found = then(world, moment)
+        assert unexplained(found) == {}, moment
+        assert found.as_of == moment
+        assert [one.split(":")[0] for one in found.left_out] == ["holds"]
+
+
+def test_a_moment_of_the_past_reads_as_it_did_then(world: World) -> None:
+    parts = (Part.VENUE, Part.BOOKS, Part.LIABILITIES)
+    for found in live(world):
+        once, again = figures(found, *parts), figures(then(world, found.as_of), *parts)
+        assert {subject: again[subject] for subject in once} == once, found.as_of
+        later = {again[subject] for subject in again.keys() - once.keys()}
+        assert later <= {(D(0), D(0), D(0))}, "what was first traded afterwards"
+
+
+def test_a_random_split_of_fills_reconciles(db: Database) -> None:
+    world = World(db, PRICES, lot="0.01", tick="0.5")
+    draw = random.Random(3)
+    world.script.share_of = random_fills(lambda: draw.random(), lambda: draw.randint(-3, 3))
+    anna, ines = world.creator("anna"), world.investor("ines", 30_000)
+    for n in range(3):
+        world.subscribe(ines, world.product(), 5_000, key=str(n))
+    world.activate()
+    for target in ("0.5", "-0.7", "0.2", "0"):
+        world.signal(anna, target)
+        charge_funding(world, 9)
+        assert unexplained(now(world)) == {}
+    assert unexplained(then(world, world.now - timedelta(hours=30))) == {}
+
+
+# --- What is on its way is explained ---------------------------------------------------------
+
+
+def intended(world: World) -> tuple[UUID, UUID]:
+    """A signal and its parent order, which nobody has sent yet."""
+    flow = world.creator("anna")
+    world.advance()
+    signal = world.publish(flow, "0.5")
+    with world.database.transaction() as tx:
+        assert not plan(tx, world.desk, signal, world.now)
+        (order,) = intend_parents(tx, world.desk, signal, world.now)
+    return signal, order
+
+
+def explained(found: Reconciliation) -> dict[str, Decimal]:
+    return {line.subject: line.explained for line in found.lines if line.explained}
+
+
+def test_a_fill_that_is_not_recorded_yet_is_explained_and_no_longer_than_an_hour(
+    db: Database,
+) -> None:
+    world = World(db, slippage="0.002")
+    signal, order = intended(world)
+    assert explained(now(world)) == {}
+    report = work(world.database, world.desk, order, world.now)
+    (fill,) = report.fills
+    found = now(world)
+    assert unexplained(found) == {}
+    paid = fill.fee + fill.quantity * (fill.price - 100)
+    assert explained(found) == {"paper USDT": -paid, "paper AAAUSDT": fill.quantity}
+    world.now += timedelta(minutes=59)
+    world.advance(0)
+    assert unexplained(now(world)) == {}
+    world.now += timedelta(minutes=1)
+    world.advance(0)
+    late = now(world)
+    assert unexplained(late) == {
+        ("venue", "paper USDT"): -paid,
+        ("venue", "paper AAAUSDT"): fill.quantity,
+    }, "nobody is on the way to recording it any more"
+    world.copy(signal)
+    assert now(world).unexplained == []
+
+
+def test_a_fill_that_is_not_allocated_yet_waits_in_transit(db: Database) -> None:
+    world = World(db, slippage="0.002")
+    signal, order = intended(world)
+    report = work(world.database, world.desk, order, world.now)
+    with db.transaction() as tx:
+        record(tx, world.desk, order, world.author, report)
+    (fill,) = report.fills
+    found = now(world)
+    assert unexplained(found) == {}
+    transit = {
+        line.subject: (line.venue, line.ledger) for line in found.lines if line.part is Part.TRANSIT
+    }
+    cost, cash = fill.quantity * fill.price, -fill.quantity * fill.price - fill.fee
+    assert sorted(transit.values()) == sorted([(cost, cost), (cash, cash)])
+    assert all("(account " in subject for subject in transit)
+    tamper(world, "UPDATE accounts SET balance = balance + 1 WHERE kind = 'unallocated'")
+    ((_, subject),) = [key for key in unexplained(now(world)) if key[0] == "transit"]
+    assert subject.startswith("fills in transit, cash USDT")
+    tamper(world, "UPDATE accounts SET balance = balance - 1 WHERE kind = 'unallocated'")
+    world.copy(signal)
+    settled = [line for line in now(world).lines if line.part is Part.TRANSIT]
+    assert [(line.venue, line.ledger) for line in settled] == [(0, 0), (0, 0)]
+
+
+def test_an_order_recorded_later_than_it_was_filled_reconciles_in_between(world: World) -> None:
+    """The process died between the venue's fill and its record, and went on half an hour later."""
+    signal, order = intended(world)
+    work(world.database, world.desk, order, world.now)
+    died = world.now
+    world.now += timedelta(minutes=30)
+    world.advance(0)
+    world.copy(signal)
+    world.now += timedelta(minutes=30)
+    world.advance(0)
+    between = then(world, died + timedelta(minutes=10))
+    assert unexplained(between) == {}
+    assert explained(between)["paper AAAUSDT"] != 0
+    after = then(world, died + timedelta(minutes=30))
+    assert (unexplained(after), explained(after)) == ({}, {})
+
+
+def test_a_transfer_is_explained_until_the_venue_has_it(world: World) -> None:
+    ines = world.investor("ines", 20_000)
+    world.creator("anna")
+    world.advance()
+    world.subscribe(ines, world.product(), 5_000)
+    world.advance()
+    with world.database.transaction() as tx:
+        activate_due(tx, world.author, world.venue.name)
+    found = now(world)
+    assert (unexplained(found), explained(found)) == (
+        {},
+        {"paper USDT": D(-5_000), "USDT": D(-5_000)},
+    )
+    asked = world.now
+    reference, amount = world.rows("SELECT id, amount FROM transfers WHERE done_at IS NULL")[0]
+    world.venue.transfer(reference, ASSET, amount, world.now)  # and then the process dies
+    found = now(world)
+    assert (unexplained(found), explained(found)) == ({}, {"USDT": D(-5_000)})
+    world.advance().move_cash()
+    assert (unexplained(now(world)), explained(now(world))) == ({}, {})
+    between = then(world, asked + timedelta(minutes=1))
+    assert (unexplained(between), explained(between)) == ({}, {"USDT": D(-5_000)})
+
+
+def test_funding_is_explained_until_it_is_passed_on(world: World) -> None:
+    world.signal(world.creator("anna"), "0.5")
+    begin = world.now
+    world.advance(8)
+    payments = world.venue.settle_funding(begin, world.now)
+    paid = sum((one.amount for one in payments), D(0))
+    assert paid < 0
+    found = now(world)
+    assert (unexplained(found), explained(found)) == ({}, {"paper USDT": paid})
+    charged = world.now
+    world.advance()
+    for payment in payments:
+        with world.database.transaction() as tx:
+            instrument = world.desk.instrument(payment.instrument_id)
+            post_funding(tx, world.author, world.venue.name, payment, instrument)
+    assert (unexplained(now(world)), explained(now(world))) == ({}, {})
+    between = then(world, charged + timedelta(minutes=1))
+    assert (unexplained(between), explained(between)) == ({}, {"paper USDT": paid})
+
+
+# --- What is wrong is found, and named --------------------------------------------------------
+
+
+def test_a_tampered_balance_is_found_and_named(world: World) -> None:
+    live(world)
+    tamper(world, "UPDATE accounts SET balance = balance + 5 WHERE kind = 'insurance'")
+    assert unexplained(now(world)) == {("liabilities", "USDT"): D(-5)}
+    tamper(world, "UPDATE accounts SET balance = balance - 5 WHERE kind = 'insurance'")
+    one = world.one("SELECT min(account_id) FROM legs")
+    tamper(world, "UPDATE accounts SET balance = balance + 5 WHERE id = %s", one)
+    assert unexplained(now(world)) == {
+        ("venue", "paper USDT"): D(-5),
+        ("books", "USDT"): D(-5),
+        ("liabilities", "USDT"): D(-5),
+    }
+
+
+def test_a_lost_fill_is_found_and_named(db: Database) -> None:
+    """The venue has filled more of an order than it told."""
+    world = World(db)
+    world.signal(world.creator("anna"), "0.5")
+    world.advance(2)
+    order, instrument = world.rows(
+        "SELECT o.id, i.id FROM orders o JOIN instruments i ON i.id = o.instrument_id"
+        " WHERE i.symbol = 'AAAUSDT'"
+    )[0]
+    tamper(
+        world,
+        "INSERT INTO paper.fills VALUES ('lost', %s, %s, 0, 2, 99, 0.1, %s)",
+        order,
+        instrument,
+        world.now - timedelta(hours=1),
+    )
+    tamper(
+        world,
+        "UPDATE paper.positions SET quantity = quantity + 2, cost = cost + 198"
+        " WHERE instrument_id = %s",
+        instrument,
+    )
+    tamper(world, "UPDATE paper.wallets SET balance = balance - 0.1")
+    # Two more at 100 that cost 99, less the fee.
+    lost = {("venue", "paper USDT"): D("1.9"), ("venue", "paper AAAUSDT"): D(2)}
+    assert unexplained(now(world)) == lost
+    assert unexplained(then(world, world.now)) == lost
+    assert unexplained(then(world, world.now - timedelta(hours=1, minutes=1))) == {}
+
+
+def test_money_moved_at_the_venue_is_found_and_named(world: World) -> None:
+    live(world)
+    tamper(world, "UPDATE paper.wallets SET balance = balance - 123.45")
+    assert unexplained(now(world)) == {("venue", "paper USDT"): D("-123.45")}
+    tamper(world, "UPDATE paper.wallets SET balance = balance + 123.45")
+    tamper(
+        world,
+        "INSERT INTO paper.transfers VALUES (%s, 'USDT', -10, %s)",
+        ids.derive("theft"),
+        world.now,
+    )
+    assert unexplained(then(world, world.now)) == {("venue", "paper USDT"): D(-10)}
+
+
+def test_a_quantity_that_the_venue_does_not_have_is_found_and_named(world: World) -> None:
+    live(world)
+    tamper(
+        world,
+        "UPDATE positions SET quantity = quantity + 1 WHERE (leg_id, instrument_id) ="
+        " (SELECT leg_id, instrument_id FROM positions WHERE quantity <> 0 ORDER BY 1, 2 LIMIT 1)",
+    )
+    found = unexplained(now(world))
+    assert {part for part, _ in found} == {"venue"}
+    (symbol,) = {subject for _, subject in found} - {"paper USDT"}
+    assert found["venue", symbol] == -1
+
+
+def test_a_transfer_that_was_never_asked_for_is_found_in_the_books(world: World) -> None:
+    """The scopes were paid and their cash was left at the venue."""
+    live(world)
+    tamper(world, "DELETE FROM transfers WHERE amount < 0")
+    assert unexplained(now(world)) == {}, "it was carried out: nothing waits for it"
+    world.activate()
+    ines = world.investor("otto", 20_000)
+    world.subscribe(ines, world.product(), 5_000, key="late")
+    world.advance()
+    with world.database.transaction() as tx:
+        activate_due(tx, world.author, world.venue.name)
+    tamper(world, "DELETE FROM transfers WHERE done_at IS NULL")
+    assert unexplained(now(world)) == {
+        ("venue", "paper USDT"): D(-5_000),
+        ("books", "USDT"): D(-5_000),
+    }
+
+
+def test_what_is_counted_as_held_agrees_with_the_open_holds(world: World) -> None:
+    ines = world.investor("ines", 100)
+    with world.database.transaction() as tx:
+        (wallet,) = open_accounts(tx, [AccountKey("wallet", ines, ASSET)])
+        place_holds(
+            tx, world.author, [Hold("freeze", wallet, D(40), "freeze", ids.derive("freeze"))]
+        )
+    found = now(world)
+    assert figures(found, Part.HOLDS) == {("holds", "USDT"): (D(40), D(40), D(0))}
+    tamper(world, "UPDATE accounts SET held = 30 WHERE id = %s", wallet)
+    assert unexplained(now(world)) == {("holds", "USDT"): D(10)}
+
+
+def test_an_account_of_an_unknown_kind_is_named(world: World) -> None:
+    with world.database.transaction() as tx:
+        external, strange = open_accounts(
+            tx,
+            [
+                AccountKey("external", Owner.platform(), ASSET),
+                AccountKey("suspense", Owner.platform(), ASSET),
+            ],
+        )
+        lines = [Line(external, D(-7)), Line(strange, D(7))]
+        post(tx, world.author, Journal("strange", "strange", ids.derive("strange"), lines))
+    assert unexplained(now(world)) == {
+        ("liabilities", "USDT"): D(7),
+        ("liabilities", "USDT suspense"): D(-7),
+    }
+
+
+def test_every_kind_of_account_is_owed_or_had(world: World) -> None:
+    live(world)
+    kinds = world.column("SELECT DISTINCT kind FROM accounts")
+    assert {kind for kind in kinds if is_owed(kind) is None} == set()
+    with world.database.transaction() as tx:
+        for debit, credit, balance in asset_totals(trial_balance(tx)).values():
+            assert (balance, debit) == (0, credit)
+
+
+# --- Kept, told and asked for -----------------------------------------------------------------
+
+
+def test_a_scheduled_reconciliation_is_kept_and_tells_what_it_cannot_explain(
+    world: World,
+) -> None:
+    live(world)
+    operation = Operation(world.database, world.desk)
+    first = world.now
+    reconcile_books(operation, first)
+    reconcile_books(operation, first)  # cut short, and repeated
+    assert world.one("SELECT count(*) FROM audit_events WHERE kind = 'alert.unreconciled'") == 0
+    tamper(world, "UPDATE paper.wallets SET balance = balance - 5")
+    world.advance(24)
+    reconcile_books(operation, world.now)
+    reconcile_books(operation, world.now)
+    assert world.rows(
+        "SELECT subject, result, details ->> 'part' FROM audit_events"
+        " WHERE kind = 'alert.unreconciled'"
+    ) == [("venue: paper USDT", "-5 unexplained", "venue")]
+    with world.database.transaction() as tx:
+        later, earlier = kept(tx, None, 10)
+        assert kept(tx, world.now, 1) == [earlier]
+    assert (later.as_of, earlier.as_of) == (world.now, first)
+    assert unexplained(later) == {("venue", "paper USDT"): D(-5)}
+    assert unexplained(earlier) == {}
+    assert len(earlier.lines) == len(later.lines) >= 8
+    assert world.one("SELECT sum(unexplained) FROM reconciliations") == -5
+
+
+def test_balances_of_closed_periods_are_noted_by_a_job(world: World) -> None:
+    live(world)
+    with world.database.transaction() as tx:
+        close_period(tx, world.author, world.now - timedelta(hours=1))
+    operation = Operation(world.database, world.desk)
+    note_closed_periods(operation, world.now)
+    assert world.one("SELECT count(*) FROM ledger_periods WHERE noted_at IS NULL") == 0
+    assert world.one("SELECT count(*) FROM period_balances") > 5
+    assert world.findings() == []
+
+
+def test_what_has_not_come_cannot_be_reconciled(world: World) -> None:
+    with pytest.raises(CommendaError) as caught:
+        then(world, world.now + timedelta(seconds=1))
+    assert caught.value.code == "bad_moment"
+    assert caught.value.mend
+
+
+def test_the_command_exits_with_one_when_something_is_unexplained(
+    world: World, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    live(world)
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", database.owner_url)
+    monkeypatch.setenv("COMMENDA_MASTER_KEY", "the tests' own master key, 32 characters or more")
+    command = partial(CliRunner().invoke, app)
+    sound = command(["reconcile", "--json"])
+    assert sound.exit_code == 0, sound.output
+    assert json.loads(sound.stdout)["reconciled"] is True
+    past = command(["reconcile", "--as-of", (world.now - timedelta(hours=20)).isoformat()])
+    assert past.exit_code == 0, past.output
+    assert "nothing unexplained" in past.stdout
+    tamper(world, "UPDATE paper.wallets SET balance = balance - 5")
+    wrong = command(["reconcile", "--json"])
+    assert wrong.exit_code == 1
+    (line,) = [one for one in json.loads(wrong.stdout)["lines"] if one["unexplained"] != "0"]
+    assert (line["subject"], line["unexplained"]) == ("paper USDT", "-5")
+    table = command(["reconcile"])
+    assert (table.exit_code, "1 unexplained" in table.stdout) == (1, True)
