@@ -98,9 +98,9 @@ class Auditor:
             raise Fault("duplicate_capture")
         touched = {account for event in events for account, amount in event.lines if amount}
         times = (self.accounts[one].posted_at for one in touched)
-        latest = max([now, *(one for one in times if one is not None)])
+        latest = max([now, *(one for one in (*times, self.closed) if one is not None)])
         for event in events:
-            effective = now if event.effective_at is None else event.effective_at
+            effective = latest if event.effective_at is None else event.effective_at
             if event.key in self.journals:
                 continue
             if effective > latest:
@@ -144,7 +144,7 @@ class Auditor:
             book = self.accounts[account]
             book.balance += amount
             book.posted_at = latest
-            effective = now if event.effective_at is None else event.effective_at
+            effective = latest if event.effective_at is None else event.effective_at
             book.entries.append(Entry(event.key, amount, book.balance, latest, effective))
             if self.limit is not None and abs(book.balance) >= self.limit:
                 raise Fault("amount_overflow")

@@ -115,14 +115,26 @@ class Fault:
     """or `backend`, by its own server; or `server`, by kill -9 of the backend"""
 
 
+Statement = Generator[Any, Any, Any]
+
+
 class Connection(psycopg.Connection[TupleRow]):
     """A connection that comes by every statement boundary."""
 
-    boundary: Callable[[Connection, Generator[Any, Any, Any]], None] = lambda *_: None
+    boundary: Callable[[Connection, Statement], Statement] = lambda _, statement: statement
 
-    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **more: Any) -> Any:
-        self.boundary(self, gen)
-        return super().wait(gen, *args, **more)
+    def wait(self, gen: Statement, *args: Any, **more: Any) -> Any:
+        return super().wait(self.boundary(self, gen), *args, **more)
+
+
+def resumed(statement: Statement, waits_for: Any) -> Statement:
+    """A statement that was begun, from where it waits."""
+    while True:
+        ready = yield waits_for
+        try:
+            waits_for = statement.send(ready)
+        except StopIteration as ended:
+            return ended.value
 
 
 class Client:
@@ -200,12 +212,12 @@ class Client:
         with self.connection.transaction():
             yield self.connection
 
-    def _boundary(self, connection: Connection, statement: Generator[Any, Any, Any]) -> None:
+    def _boundary(self, connection: Connection, statement: Statement) -> Statement:
         self.statements += 1
         if self.statements != self.fault.at:
-            return
+            return statement
         if self.fault.sent:
-            next(statement)
+            statement = resumed(statement, next(statement))
         if self.fault.kills == "client":
             os.kill(os.getpid(), signal.SIGKILL)
         pid = connection.info.backend_pid
@@ -214,6 +226,7 @@ class Client:
         else:
             with psycopg.connect(self.url) as other:
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        return statement
 
     # --- What it does ------------------------------------------------------------------------
 

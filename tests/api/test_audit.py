@@ -140,6 +140,8 @@ def test_the_log_can_be_asked_for_what_is_wanted(
         ({"limit": "201"}, "limit"),
         ({"from": "yesterday"}, "from"),
         ({"from": "2026-01-05T00:00:00"}, "from"),  # without a zone nobody knows when
+        ({"to": "2026"}, "to"),
+        ({"from": "2026-01-06T00:00:00Z", "to": "2026-01-05T00:00:00Z"}, "from"),
         ({"kind": "a\x00b"}, "kind"),
         ({"correlationId": "x"}, "correlationId"),
         ({"cursor": "x"}, "cursor"),
@@ -173,6 +175,14 @@ def test_the_export_streams_every_event_of_a_period_oldest_first(
     answer = client.get(EXPORT, params=within, headers=auditor)
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert [line["subject"] for line in lines] == [f"subject {n}" for n in (2, 3, 4, 5)]
+
+
+def test_a_period_that_ends_before_it_begins_is_not_exported(
+    client: TestClient, auditor: dict[str, str]
+) -> None:
+    period = {"from": "2026-01-06T00:00:00Z", "to": "2026-01-05T00:00:00Z"}
+    answer = client.get(EXPORT, params=period, headers=auditor)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_period")
 
 
 def test_an_export_of_nothing_is_empty(client: TestClient, auditor: dict[str, str]) -> None:

@@ -483,6 +483,8 @@ def test_the_reconciliation_of_now_and_of_then_leaves_nothing_unexplained(
     past = get(client, "reconciliation", auditor, asOf=START.isoformat())
     assert past["reconciled"] is True
     assert len(past["leftOut"]) == 1
+    first = get(client, "reconciliation", auditor, asOf="0001-01-01T00:00:00Z")
+    assert (first["asOf"], first["reconciled"]) == ("0001-01-01T00:00:00Z", True)
     future = client.get(
         "/api/v1/ledger/reconciliation", params={"asOf": "2030-01-01T00:00:00Z"}, headers=auditor
     )
@@ -506,6 +508,17 @@ def test_scheduled_reconciliations_are_listed_the_latest_first(
     assert all(len(one["lines"]) >= 6 for one in listed)
 
 
+def test_a_moment_in_a_body_is_written_out(
+    client: TestClient, world: World, sign_in: SignIn
+) -> None:
+    """A bare number would be taken for seconds after 1970."""
+    for until in (20260101, "20260101", 2026.0):
+        answer = client.post(
+            "/api/v1/ledger/periods", json={"until": until}, headers=sign_in("operator")
+        )
+        assert code(answer) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize(
     ("path", "params", "status", "wanted"),
     [
@@ -514,6 +527,16 @@ def test_scheduled_reconciliations_are_listed_the_latest_first(
         ("journals", {"cursor": "nonsense"}, 422, "bad_cursor"),
         ("journals", {"since": "yesterday"}, 422, "invalid_request"),
         ("journals", {"kind": "a\x00b"}, 422, "invalid_request"),
+        ("journals", {"since": "2026"}, 422, "invalid_request"),
+        (
+            "journals",
+            {"since": "2026-01-06T00:00:00Z", "until": "2026-01-05T00:00:00Z"},
+            422,
+            "bad_period",
+        ),
+        ("accounts/1", {"asOf": "2026"}, 422, "invalid_request"),
+        ("reconciliation", {"asOf": "2026"}, 422, "invalid_request"),
+        ("trial-balance", {"asOf": "2026"}, 422, "invalid_request"),
         ("holds", {"accountId": 0}, 422, "invalid_request"),
         ("holds", {"accountId": 10**30}, 422, "invalid_request"),
         ("holds", {"status": "gone"}, 422, "invalid_request"),

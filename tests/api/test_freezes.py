@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 from commenda.income import Cadence, ProductKind, Terms, create_product
 from commenda.kit import ids
 from commenda.kit.db import Database
-from commenda.operations import Operation
-from commenda.operations.holds import expire_due_holds
+from commenda.operations import Operation, Parameters
+from commenda.operations.jobs import expire_due_holds
 from people import user_of
 from world import ASSET, D, World, in_threads
 
@@ -226,15 +226,16 @@ def test_a_hold_with_an_end_is_free_once_that_has_come(
     until = world.now + timedelta(hours=3)
     late = hold(client, risk, "ines", "10", expiresAt=world.now.isoformat())
     assert (late.status_code, late.json()["code"]) == (422, "expired")
+    assert late.json()["field"] == "expiresAt"
     for amount in ("10", "20"):
         assert hold(client, risk, "ines", amount, expiresAt=until.isoformat()).status_code == 201
     assert hold(client, risk, "ines", "30").status_code == 201
     operation = Operation(world.database, world.desk)
-    expire_due_holds(operation, world.advance(2).now)
+    expire_due_holds(operation, world.advance(2).now, Parameters())
     assert available(client, ines) == ("40", "60")
-    expire_due_holds(operation, world.advance(1).now)
+    expire_due_holds(operation, world.advance(1).now, Parameters())
     assert available(client, ines) == ("70", "30"), "what has no end stays"
-    expire_due_holds(operation, world.now)
+    expire_due_holds(operation, world.now, Parameters())
     statuses = world.rows("SELECT status, resolved_by, resolved_at FROM holds ORDER BY id")
     assert statuses == [("expired", "operation", until)] * 2 + [("held", None, None)]
     world.assert_sound()
@@ -253,7 +254,8 @@ def test_every_due_hold_expires_however_many_there_are(world: World) -> None:
         world.now,
     )
     assert world.one("SELECT held FROM accounts WHERE held > 0") == 2500
-    expire_due_holds(Operation(world.database, world.desk), world.advance(1).now)
+    operation = Operation(world.database, world.desk)
+    expire_due_holds(operation, world.advance(1).now, Parameters())
     assert world.one("SELECT sum(held) FROM accounts") == 0
     assert world.column("SELECT DISTINCT status FROM holds") == ["expired"]
     world.assert_sound()

@@ -16,7 +16,7 @@ from commenda.funding import deposit as credit
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from commenda.ledger import Owner, OwnerKind
+from commenda.ledger import Owner, OwnerKind, reverse
 from commenda.operations.approvals import expire_approvals
 from world import ASSET, D, World, in_threads
 
@@ -244,6 +244,24 @@ def test_a_reference_that_was_credited_with_another_amount_is_no_replay(db: Data
             credit(tx, world.author, owner, ASSET, D(amount), "bank-1")
         assert caught.value.code == "reference_conflict"
     assert (world.wallet(ines), world.wallet(jon)) == (100, 0)
+
+
+def test_a_deposit_that_was_taken_back_says_so_and_its_reference_is_spent(
+    client: TestClient, db: Database, sign_in: SignIn
+) -> None:
+    world, ines = World(db), sign_in("investor", "ines")
+    request = ask(client, ines, "a", amount="100").json()
+    with db.transaction() as tx:
+        row = tx.execute("SELECT id FROM journals WHERE kind = 'deposit'").fetchone()
+        assert row is not None
+        reverse(tx, world.author, row[0])
+    (listed,) = client.get("/api/v1/participation/funding", headers=ines).json()["items"]
+    assert (request["status"], listed["status"]) == ("done", "reversed")
+    with pytest.raises(CommendaError) as caught, db.transaction() as tx:
+        credit(tx, world.author, owner_of("ines"), ASSET, D(100), request["id"])
+    assert caught.value.code == "reference_conflict"
+    assert world.wallet(owner_of("ines")) == 0
+    world.assert_sound()
 
 
 def test_fifty_copies_of_one_deposit_at_once_have_one_effect(

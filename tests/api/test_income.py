@@ -275,6 +275,7 @@ def test_a_rejected_product_is_never_offered(
         ({"earlyExitPenalty": "1.1"}, "invalid_request"),
         ({"cadence": "hourly"}, "invalid_request"),
         ({"name": ""}, "invalid_request"),
+        ({"name": "n" * 101}, "invalid_request"),
         ({"surprise": 1}, "invalid_request"),
     ],
 )
@@ -285,6 +286,13 @@ def test_terms_that_cannot_be_are_refused_when_they_are_asked_for(
     assert answer.json()["code"] == code, answer.text
     assert client.get("/api/v1/approvals", headers=sign_in("risk")).json()["items"] == []
     assert world.column("SELECT kind FROM audit_events") == []
+
+
+def test_a_product_may_have_a_name_of_100_characters(
+    client: TestClient, world: World, sign_in: SignIn
+) -> None:
+    """On the wire as in the rules."""
+    assert post(client, "products", sign_in("operator"), **ORDER | {"name": "é" * 100}).is_success
 
 
 def test_two_products_of_one_name_are_refused_at_the_approval_of_the_second(

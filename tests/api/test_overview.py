@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from commenda.app import create_app
 from commenda.kit.db import Database
+from commenda.ledger import reverse
 from commenda.operations.overview import Overview
 from commenda.settings import Settings
 from commenda.trading import record_nav
@@ -139,6 +140,13 @@ def test_deposits_are_added_up_across_readings(db: Database) -> None:
         reader._fresh_until = 0.0
         assert reader.read()["money"]["deposited"] == expected
     assert Overview(db).read()["money"]["deposited"] == 300
+    with db.transaction() as tx:
+        row = tx.execute("SELECT min(id) FROM journals WHERE kind = 'deposit'").fetchone()
+        assert row is not None
+        reverse(tx, world.author, row[0])
+    reader._fresh_until = 0.0
+    assert reader.read()["money"]["deposited"] == 200, "one was undone"
+    assert Overview(db).read()["money"]["deposited"] == 200
 
 
 def test_a_reading_is_kept_for_a_second(db: Database) -> None:

@@ -44,6 +44,13 @@ def test_every_route_has_an_operation_id_of_its_own() -> None:
     assert all(re.fullmatch(r"[a-z][A-Za-z]+", one) for one in ids)
 
 
+def test_what_the_ledger_shows_has_names_of_its_own() -> None:
+    """Where two bodies share a name, the document names their modules: commenda__ledger__…"""
+    names = set(DOCUMENT["components"]["schemas"])
+    assert {"HoldView", "FreezeView"} <= names
+    assert not [name for name in names if "__ledger__" in name or "__funding__" in name]
+
+
 @pytest.mark.parametrize("name", GUARDED_IDS)
 def test_every_guarded_route_declares_what_it_refuses_with_and_says_what_it_does(name: str) -> None:
     operation = _operation(name)

@@ -35,7 +35,7 @@ def nothing(*_: object) -> None:
 
 OFFICE: tuple[Step | Job, ...] = (
     Step("market", nothing),
-    Job("accrue", nothing, "Accrues income.", "0 0 * * *", CatchUp.EVERY),
+    Job("accrue", nothing, "Accrues income.", "0 0 * * *", CatchUp.EVERY, any_moment=True),
     Job("distribute", nothing, "Pays income out.", None, CatchUp.ONE, Payout),
 )
 
@@ -100,9 +100,9 @@ def test_the_targets_are_the_jobs_of_the_code_with_the_schema_of_what_each_is_to
     client: TestClient, olga: dict[str, str]
 ) -> None:
     found = client.get(f"{PATH}/targets", headers=olga).json()
-    assert [(one["name"], one["catchUp"], one["rule"]) for one in found] == [
-        ("accrue", "every", "0 0 * * *"),
-        ("distribute", "one", None),
+    assert [(one["name"], one["catchUp"], one["catchUps"], one["rule"]) for one in found] == [
+        ("accrue", "every", ["every", "one"], "0 0 * * *"),
+        ("distribute", "one", ["one"], None),
     ]
     assert found[1]["parameters"]["properties"]["cadence"]["enum"] == ["daily", "weekly"]
     assert found[1]["parameters"]["additionalProperties"] is False
@@ -118,6 +118,7 @@ def test_the_targets_are_the_jobs_of_the_code_with_the_schema_of_what_each_is_to
         ({"parameter": {"more": 1}}, "bad_parameter", "parameter.more"),
         ({"catchUp": "every"}, "bad_catch_up", "catchUp"),
         ({"name": ""}, "invalid_request", "name"),
+        ({"name": "  "}, "bad_name", "name"),
         ({"type": "script"}, "invalid_request", "type"),
         ({"parameter": {"a\x00": "b\x00"}}, "bad_parameter", "parameter.a\x00"),
     ],
@@ -281,7 +282,10 @@ def test_the_command_line_does_the_same(db: Database, monkeypatch: pytest.Monkey
     (run,) = told("log", "pay")
     assert (run["crontabId"], run["requestedBy"]) == (made["id"], "cli")
     assert [one["name"] for one in told("list")] == ["accrue", "pay"]
-    assert [one["name"] for one in told("targets")] == ["accrue", "distribute"]
+    assert [(one["name"], one["catchUps"]) for one in told("targets")] == [
+        ("accrue", ["every", "one"]),
+        ("distribute", ["one"]),
+    ]
     assert "Accrues income." in call("targets")
     assert "0 9 * * mon" in call("list")
     assert "2026-01-12T09:00:00" in call("show", "pay")

@@ -36,8 +36,9 @@ from commenda.ledger import (
     html_text,
     open_accounts,
     post_batch,
+    statements,
 )
-from commenda.ledger.statements import BATCH
+from commenda.ledger.statements import BATCH, sections
 from commenda.managed import Door, authorise_custody
 from commenda.referrals import HOLD, refer, release_due
 from world import ASSET, START, D, World, steps
@@ -222,7 +223,7 @@ def test_a_statement_adds_up(client: TestClient, db: Database, sign_in: SignIn) 
     last = get(client, "statement", who, **{"from": "2026-01-06T00:00:00Z"})
     assert (last["opening"], len(last["entries"])) == ("5000", 1)
     later = get(
-        client, "statement", who, **{"from": "2026-02-01T00:00:00Z", "to": "2026-02-02T00:00:00Z"}
+        client, "statement", who, **{"from": world.now.isoformat(), "to": "2026-02-02T00:00:00Z"}
     )
     assert later["opening"] == later["closing"] == whole["closing"]
     before = get(
@@ -241,6 +242,7 @@ def test_statements_meet_although_clocks_disagree(
     for hours, amount in ((0, 1), (5, 2), (-1, 4), (3, 8)):  # the third's clock is behind
         world.now = world.now.replace(hour=6 + hours)
         world.pay_in(owner_of("ines"), D(amount), str(amount))
+    world.advance(3)
     ends = [f"2026-01-05T{hour:02}:00:00Z" for hour in (5, 7, 10, 11, 12)]
     closing, amounts = "0", []
     for begin, end in pairwise(ends):
@@ -301,6 +303,46 @@ def test_pages_of_a_statement_make_the_whole(
     assert (entries, accounts) == (whole["entries"], whole["accounts"])
 
 
+def test_a_statement_ends_now_at_the_latest_and_what_comes_meanwhile_is_in_none(
+    client: TestClient, db: Database, sign_in: SignIn
+) -> None:
+    world, who = World(db), sign_in("investor", "ines")
+    for number in range(1, 4):
+        world.pay_in(owner_of("ines"), D(number), str(number))
+    world.advance()
+    params: dict[str, Any] = {"to": "9999-12-31T23:59:59Z", "from": START.isoformat(), "limit": 2}
+    page = get(client, "statement", who, **params)
+    assert page["to"] == "2026-01-05T01:00:00Z", "the end that counts"
+    amounts = []
+    while True:
+        assert (page["opening"], page["closing"], page["to"]) == ("0", "6", "2026-01-05T01:00:00Z")
+        amounts += [D(one["amount"]) for one in page["entries"]]
+        if page["nextCursor"] is None:
+            break
+        world.pay_in(owner_of("ines"), D(100), "meanwhile")
+        world.advance()
+        page = get(client, "statement", who, cursor=page["nextCursor"], limit=2)
+    assert amounts == [1, 2, 3]
+
+
+def test_what_is_posted_while_a_page_is_read_is_not_half_on_it(
+    client: TestClient, db: Database, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, who = World(db), sign_in("investor", "ines")
+    world.pay_in(owner_of("ines"), D(1), "1")
+    early = world.now
+    world.advance()
+
+    def meanwhile(*of: Any) -> Any:
+        world.now = early  # a posting that was begun before the statement and ends within it
+        world.pay_in(owner_of("ines"), D(100), "late")
+        return sections(*of)
+
+    monkeypatch.setattr(statements, "sections", meanwhile)
+    page = get(client, "statement", who)
+    assert (page["closing"], [one["amount"] for one in page["entries"]]) == ("1", ["1"])
+
+
 def test_random_statements_add_up(client: TestClient, db: Database, sign_in: SignIn) -> None:
     """Opening + amounts = closing, and the amounts are those that were posted in the period."""
     world, who = World(db), sign_in("investor", "ines")
@@ -311,6 +353,7 @@ def test_random_statements_add_up(client: TestClient, db: Database, sign_in: Sig
         world.pay_in(owner_of("ines"), amount, str(number))
         posted.append((world.now, amount))
         world.advance(draw.choice([0, 0, 1, 1, 2, 30]))
+    world.advance(400)
     hours = [draw.randint(0, 400) for _ in range(40)]
     for begin, end in zip(hours[::2], hours[1::2], strict=True):
         since, until = (START + timedelta(hours=n) for n in sorted((begin, end)))
@@ -516,6 +559,13 @@ def test_an_owner_reads_their_own_holds_and_no_names(
         ("asset-log", {"type": "gift"}, 422, "invalid_request"),
         ("asset-log", {"from": "2026-01-05T00:00:00"}, 422, "invalid_request"),
         ("asset-log", {"from": "0001-01-01T00:00:00+14:00"}, 422, "invalid_request"),
+        ("asset-log", {"from": "2026"}, 422, "invalid_request"),
+        (
+            "asset-log",
+            {"from": "2026-01-06T00:00:00Z", "to": "2026-01-05T00:00:00Z"},
+            422,
+            "bad_period",
+        ),
         ("asset-log", {"limit": "0"}, 422, "invalid_request"),
         (
             "statement",
@@ -524,6 +574,8 @@ def test_an_owner_reads_their_own_holds_and_no_names(
             "bad_period",
         ),
         ("statement", {"from": "2024-01-01T00:00:00Z"}, 422, "bad_period"),
+        ("statement", {"from": "2026-02-01T00:00:00Z"}, 422, "bad_period"),
+        ("statement", {"from": "9999-12-31T23:59:59Z"}, 422, "bad_period"),
         ("statement", {"cursor": "nonsense"}, 422, "bad_cursor"),
         ("statement", {"cursor": encode_cursor(["x", "y", 1, 1])}, 422, "bad_cursor"),
         ("statement", {"limit": "1001"}, 422, "invalid_request"),

@@ -34,7 +34,7 @@ def main(lines: Path, kill_at: int) -> None:
         operation = Operation(database, cast(Desk, None))
         work = Clockwork(
             operation,
-            (Job("accrue", accrue, "", None, CatchUp.EVERY),),
+            (Job("accrue", accrue, "", None, CatchUp.EVERY, any_moment=True),),
             timedelta(minutes=15),
             os.getpid(),
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -128,11 +129,13 @@ def test_a_day_has_one_rate(pool: Pool) -> None:
     assert error.code == "unknown_product"
 
 
-def test_no_rate_is_set_for_a_day_that_is_past(pool: Pool) -> None:
+def test_no_rate_is_set_for_a_day_that_has_begun(pool: Pool) -> None:
     product = pool.product()
     pool.advance(5)
-    assert refused(lambda: pool.set_rate(product, pool.day(4), "0.0003")).code == "rate_is_past"
-    pool.set_rate(product, pool.day(5), "0.0003")
+    for day in (4, 5):
+        error = refused(lambda day=day: pool.set_rate(product, pool.day(day), "0.0003"))
+        assert error.code == "rate_is_past"
+    pool.set_rate(product, pool.day(6), "0.0003")
 
 
 def test_no_rate_is_set_for_a_day_whose_accrual_has_begun(pool: Pool) -> None:
@@ -625,6 +628,27 @@ def test_what_is_too_little_to_be_paid_is_carried_and_costs_no_entry(pool: Pool)
     pool.assert_sound()
 
 
+def test_income_is_accrued_and_paid_though_the_books_were_closed_after_the_tick_began(
+    pool: Pool,
+) -> None:
+    """A tick that is taken up after an outage acts for its own moment."""
+    product, ann = pool.product(), pool.investor("ann", 200)
+    pool.subscribe(ann, product, 100)
+    leaving = pool.subscribe(ann, product, 100, "two")
+    pool.advance(4)
+    closed = pool.now + timedelta(hours=8)
+    with pool.database.transaction() as tx:
+        assert close_period(tx, replace(pool.author, now=closed), closed)
+    pool.redeem(leaving)
+    assert pool.accrue().days == 3
+    pool.distribute()
+    assert pool.wallet(ann) == D("100.12")
+    assert pool.column("SELECT DISTINCT effective_at FROM journals WHERE kind = 'income'") == [
+        closed
+    ]
+    pool.assert_sound()
+
+
 def test_the_income_of_a_day_in_a_closed_period_counts_now(pool: Pool) -> None:
     product = pool.product()
     pool.subscribe(pool.investor("ann"), product, 100)
@@ -791,6 +815,22 @@ def test_a_week_that_nobody_paid_on_monday_is_paid_later_and_once(pool: Pool) ->
     assert pool.distribute(Cadence.WEEKLY).payments == 0
     pool.advance(6).accrue()
     assert pool.distribute(Cadence.WEEKLY).amount == 14, "the second week's, on Wednesday again"
+    pool.assert_sound()
+
+
+@pytest.mark.parametrize("cadence", list(Cadence))
+def test_a_payout_waits_until_the_days_before_it_are_accrued(pool: Pool, cadence: Cadence) -> None:
+    """004-07: what is accrued late is paid when it is there, and not a day or a week later."""
+    ann, product = pool.investor("ann", 10_000), pool.product(cadence=cadence)
+    pool.subscribe(ann, product, 10_000)
+    pool.advance(6).accrue()
+    pool.distribute(cadence)
+    paid = pool.wallet(ann)
+    pool.advance(1)
+    assert pool.distribute(cadence).payments == 0, "Sunday is not accrued"
+    pool.accrue()
+    pool.distribute(cadence)
+    assert paid < pool.wallet(ann) == 12
     pool.assert_sound()
 
 

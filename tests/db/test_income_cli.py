@@ -9,8 +9,16 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner, Result
 
-from commenda.cli import app, income
-from commenda.income import Cadence, ProductKind, Terms, accrue_due, create_product, subscribe
+from commenda.cli import app
+from commenda.income import (
+    Cadence,
+    ProductKind,
+    Terms,
+    accrue_due,
+    create_product,
+    product_named,
+    subscribe,
+)
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from world import ASSET, D, World, in_threads
@@ -19,15 +27,7 @@ from world import ASSET, D, World, in_threads
 @pytest.fixture
 def world(db: Database, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world on whose database the commands work."""
-
-    class Opened:
-        def __enter__(self) -> Database:
-            return db
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-    monkeypatch.setattr(income, "_open", lambda _data: Opened())
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
     return World(db, hours=48)
 
 
@@ -100,17 +100,44 @@ def test_a_person_reads_products_holdings_and_estimates(world: World) -> None:
     assert told("holdings", "ines-1000", "--status", "redeemed") == []
     estimate = told("estimate", "Savings", "1000")
     assert (estimate["daily"], estimate["yearly"], estimate["apr"]) == ("0.2", "73", "0.073")
-    assert told("estimate", product["id"], "1000") == estimate
+    assert told("estimate", product["id"].upper(), "1000") == estimate
     for arguments, shown in (
         (["products"], "Savings"),
         (["holdings", "ines-1000"], "1000 USDT"),
         (["estimate", "Savings", "1000"], "7.3000%"),
         (["accrue"], "accrued through 2026-01-04"),
         (["distribute"], "0 payments"),
+        (["accruals"], "day"),
     ):
         result = command(*arguments)
         assert result.exit_code == 0, result.output
         assert shown in result.stdout
+
+
+def test_the_days_that_were_accrued_are_listed(world: World) -> None:
+    hold(world, "ines", offer(world, "Savings"), 1000)
+    world.advance(24 * 3)
+    assert told("accrue")["days"] == 2
+    listed = told("accruals")
+    assert [(one["day"], one["holdings"], one["amount"]) for one in listed] == [
+        ("2026-01-07", 1, "0.2"),
+        ("2026-01-06", 1, "0.2"),
+    ]
+    assert {one["productName"] for one in listed} == {"Savings"}
+    (latest,) = told("accruals", "--limit", "1")
+    assert latest == listed[0]
+    assert "2026-01-07" in command("accruals").stdout
+
+
+def test_a_product_is_found_by_its_name_or_else_by_its_id(world: World) -> None:
+    first = offer(world, "Savings [red]")
+    second = offer(world, str(first))  # named as the other's id
+    with world.database.transaction() as tx:
+        assert product_named(tx, "Savings [red]", world.now).id == first
+        assert product_named(tx, str(first), world.now).id == second
+        assert product_named(tx, str(second), world.now).id == second
+    assert "Savings [red]" in command("products").stdout
+    assert "100 USDT in Savings [red]" in command("estimate", "Savings [red]", "100").stdout
 
 
 @pytest.mark.parametrize(
@@ -120,6 +147,8 @@ def test_a_person_reads_products_holdings_and_estimates(world: World) -> None:
         (["estimate", "Nothing", "100"], "unknown_product"),
         (["estimate", "Savings", "much"], "not_a_number"),
         (["estimate", "Savings", "NaN"], "not_finite"),
+        (["estimate", "Savings", "0"], "not_positive"),
+        (["estimate", "--", "Savings", "-5"], "not_positive"),
     ],
 )
 def test_what_is_not_there_is_a_clear_refusal(

@@ -577,7 +577,6 @@ EACH_HAPPENS = (
     "reverse posted",
     "reverse replayed",
     "reverse below_floor",
-    "reverse closed_period",
     "reverse not_reversible",
     "reverse unknown_journal",
     "close bad_period",

@@ -216,6 +216,7 @@ def test_a_business_runs_on_a_postgresql_server(elsewhere: str, tmp_path: Path) 
 
 HELD = NAMES.index("0019_withdrawals_are_held")
 INES, JON = uuid.UUID(int=1), uuid.UUID(int=2)
+OUTSIDE = ("external", ids.derive("platform"))
 
 
 def ask_as_before(owner: psycopg.Connection, user: uuid.UUID, amount: str, number: int) -> None:
@@ -242,6 +243,7 @@ def move(
     source: tuple[str, uuid.UUID],
     target: tuple[str, uuid.UUID],
     amount: str,
+    at: str = "2026-01-05 12:00:00+00",
 ) -> None:
     for kind, of in (source, target):
         owner.execute(
@@ -251,12 +253,12 @@ def move(
         )
     row = owner.execute(
         "SELECT outcome FROM post_journals(ARRAY[%s], ARRAY[split_part(%s, ':', 1)],"
-        " ARRAY[gen_random_uuid()], ARRAY['2026-01-05 12:00:00+00'::timestamptz], 'test', 'test/1',"
-        " '2026-01-05 12:00:00+00', ARRAY[1, 1], ARRAY["
+        " ARRAY[gen_random_uuid()], ARRAY[%s::timestamptz], 'test', 'test/1',"
+        " %s::timestamptz, ARRAY[1, 1], ARRAY["
         "  (SELECT id FROM accounts WHERE kind = %s AND owner_id = %s),"
         "  (SELECT id FROM accounts WHERE kind = %s AND owner_id = %s)],"
         " ARRAY[-%s::numeric, %s::numeric])",
-        (key, key, *source, *target, amount, amount),
+        (key, key, at, at, *source, *target, amount, amount),
     ).fetchone()
     assert row == ("posted",)
 
@@ -265,7 +267,6 @@ def move(
 def waiting(scratch: str) -> str:
     """A database of the version before, in which three large withdrawals wait."""
     migrate(scratch, to=HELD)
-    outside = ("external", ids.derive("platform"))
     with psycopg.connect(scratch) as owner:
         owner.execute("INSERT INTO business_clock (now_at) VALUES ('2026-01-06 12:00:00+00')")
         for user, name in ((INES, "ines"), (JON, "jon")):
@@ -274,7 +275,7 @@ def waiting(scratch: str) -> str:
                 " VALUES (%s, %s, 'investor', '2026-01-05 00:00:00+00')",
                 (user, name),
             )
-            move(owner, f"deposit:{name}", outside, ("wallet", user), "50000")
+            move(owner, f"deposit:{name}", OUTSIDE, ("wallet", user), "50000")
         ask_as_before(owner, INES, "10000", 1)
         ask_as_before(owner, INES, "12000.5", 2)
         ask_as_before(owner, JON, "50000", 3)
@@ -342,3 +343,81 @@ def test_money_that_nobody_asked_for_keeps_withdrawals_from_becoming_holds(waiti
         migrate(waiting)
     assert applied(waiting) == NAMES[:HELD]
     assert wallets(waiting) == [(D("27999.5"), 0), (0, 0)]
+
+
+PROVED = NAMES.index("0015_ledger_proof")
+
+
+def test_times_that_went_back_along_an_account_do_so_no_more(scratch: str, tmp_path: Path) -> None:
+    """Until then a posting had its author's time, and two could commit in the other order."""
+    migrate(scratch, to=PROVED)
+    ines, jon, kim = (("wallet", uuid.UUID(int=number)) for number in (1, 2, 3))
+    with psycopg.connect(scratch) as owner:
+        for key, source, target, second in (
+            ("deposit:1", OUTSIDE, ines, 5),
+            ("deposit:2", OUTSIDE, ines, 3),
+            ("pass:1", ines, jon, 4),
+            ("pass:2", jon, kim, 1),
+            ("pass:3", kim, jon, 6),
+        ):
+            move(owner, key, source, target, "1", f"2026-01-05 12:00:0{second}+00")
+    migrate(scratch)
+    settings = Settings(data=tmp_path, database_url=scratch)
+    with Database.open(settings) as database, database.transaction() as tx:
+        assert list(verify(tx)) == []
+        posted = tx.execute(
+            "SELECT extract(second FROM posted_at)::integer,"
+            " extract(second FROM effective_at)::integer FROM journals ORDER BY id"
+        ).fetchall()
+        held_at_five = tx.execute(
+            "SELECT balance_posted(id, '2026-01-05 12:00:05+00') FROM accounts"
+            " WHERE kind = 'wallet' ORDER BY owner_id"
+        ).fetchall()
+    assert posted == [(5, 5), (5, 3), (5, 4), (5, 1), (6, 6)]
+    assert held_at_five == [(1,), (0,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (
+            "INSERT INTO accounts (kind, owner_kind, owner_id, asset, stripe)"
+            " VALUES ('external', 'platform', gen_random_uuid(), 'USDT', 3)",
+            "kept in stripes",
+        ),
+        (
+            "WITH wallet AS (INSERT INTO accounts (kind, owner_kind, owner_id, asset)"
+            "  VALUES ('wallet', 'investor', gen_random_uuid(), 'USDT') RETURNING id)"
+            " INSERT INTO holds (group_key, account_id, amount, purpose, actor, rule_version,"
+            "  correlation_id, placed_at)"
+            " SELECT 'freeze', id, 1, 'freeze', 'test', 'test/1', gen_random_uuid(), now()"
+            " FROM wallet",
+            "money is on hold",
+        ),
+        (
+            "WITH product AS (INSERT INTO pool_products (id, name, asset, scale, kind, cadence,"
+            "   total_quota, minimum, accrued_through, created_at) VALUES (gen_random_uuid(), 'p',"
+            "   'USDT', 8, 'flexible', 'daily', 10, 1, '2026-01-05', now()) RETURNING id),"
+            " investor AS (INSERT INTO users (id, username, role, created_at)"
+            "  VALUES (gen_random_uuid(), 'ines', 'investor', now()) RETURNING id),"
+            " account AS (INSERT INTO accounts (kind, owner_kind, owner_id, asset)"
+            "  SELECT 'holding', 'investor', id, 'USDT' FROM investor RETURNING id)"
+            " INSERT INTO pool_holdings (product_id, id, user_id, account_id, amount,"
+            "  accrued_through, start_at, created_at)"
+            " SELECT p.id, gen_random_uuid(), i.id, a.id, 1, '2026-01-05', now(), now()"
+            " FROM product p, investor i, account a",
+            "people hold pool products",
+        ),
+    ],
+)
+def test_a_way_back_that_would_lose_something_is_refused_and_changes_nothing(
+    scratch: str, made: str, why: str
+) -> None:
+    migrate(scratch)
+    with psycopg.connect(scratch) as owner:
+        owner.execute(made)
+    before = objects(scratch)
+    with pytest.raises(psycopg.errors.RaiseException, match=why):
+        migrate(scratch, to=PROVED)
+    assert applied(scratch) == NAMES
+    assert objects(scratch) == before

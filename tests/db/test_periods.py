@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -273,6 +274,38 @@ def test_a_closed_period_takes_no_more_entries(books: Books) -> None:
     assert caught.value.code == "closed_period"
     assert caught.value.mend
     assert books.post(lines, START + 3 * HOUR) is Outcome.POSTED, "its end is not part of it"
+
+
+def test_an_event_of_now_is_posted_though_the_books_were_closed_meanwhile(books: Books) -> None:
+    """Its author's time was read before: it counts from the end of the closed period on."""
+    external, scope = books.accounts[:2]
+    books.now += 5 * HOUR
+    assert books.close(books.now)
+    with books.database.transaction() as tx:
+        journal = Journal(
+            "late", "move", ids.derive("late"), [Line(external, D(-1)), Line(scope, D(1))]
+        )
+        author = Author("test", "test/1", books.now - HOUR)
+        assert post(tx, author, journal).outcome is Outcome.POSTED
+        times = tx.execute("SELECT posted_at, effective_at FROM journals").fetchall()
+    assert times == [(books.now, books.now)]
+    books.note()
+    with books.database.transaction() as tx:
+        assert list(run_checks(tx, CHECKS)) == []
+
+
+def test_the_end_of_the_closed_period_can_be_held(books: Books) -> None:
+    """Who closes waits for a transaction that counts on it."""
+    books.now += 5 * HOUR
+    with books.database.transaction() as tx:
+        assert closed_until(tx, hold=True) is None
+        with ThreadPoolExecutor(1) as other:
+            closing = other.submit(books.close, books.now)
+            with pytest.raises(TimeoutError):
+                closing.result(timeout=0.3)
+            assert closed_until(tx) is None
+            tx.execute("COMMIT")
+            assert closing.result(timeout=30)
 
 
 def test_a_period_is_closed_once_and_when_it_is_over(books: Books) -> None:

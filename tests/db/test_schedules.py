@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,10 +17,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from commenda.income import Cadence
 from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from commenda.ledger import Author
+from commenda.ledger import Author, close_period
 from commenda.operations import (
     JOBS,
     CatchUp,
@@ -48,6 +50,7 @@ from commenda.operations import (
 from commenda.operations.clockwork import AT_ONCE
 from commenda.operations.cron import checked_rule
 from commenda.trading import Desk
+from pool import Pool
 from world import World, in_threads
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -73,7 +76,7 @@ class Office:
         """What happens inside the next run, before it has done anything."""
         self.jobs: tuple[Step | Job, ...] = (
             Step("first", lambda _, at: self.done.append(f"{at:%d %H:%M} first")),
-            Job("accrue", self.noting("accrue"), "Accrues.", None, CatchUp.EVERY),
+            Job("accrue", self.noting("accrue"), "Accrues.", None, CatchUp.EVERY, any_moment=True),
             Job("report", self.noting("report"), "Reports.", None, CatchUp.ONE, Payout),
             Step("last", lambda _, at: None),
         )
@@ -100,11 +103,13 @@ class Office:
             return Author("operator:ada", "operation/1", clock.business_now(tx))
 
     def schedule(
-        self, target: str = "accrue", rule: str = "0 0 * * *", name: str = "", **plan: Any
+        self, target: str = "accrue", rule: str = "0 0 * * *", name: str | None = None, **plan: Any
     ) -> Schedule:
         author = self.author
         with self.database.transaction() as tx:
-            return create_schedule(tx, author, Plan(name or target, rule, target, **plan))
+            return create_schedule(
+                tx, author, Plan(target if name is None else name, rule, target, **plan)
+            )
 
     def edit(self, one: Schedule, **changes: Any) -> Schedule:
         author = self.author
@@ -638,6 +643,15 @@ def test_two_who_edit_at_once_cannot_overwrite_each_other(office: Office) -> Non
         ({"target": "accrue", "parameter": {"x": 1}}, "bad_parameter", "parameter.x"),
         ({"catch_up": CatchUp.EVERY}, "bad_catch_up", "catchUp"),
         ({"name": "taken"}, "schedule_name_taken", "name"),
+        ({"name": ""}, "bad_name", "name"),
+        ({"name": " "}, "bad_name", "name"),
+        ({"name": "n" * 101}, "bad_name", "name"),
+        ({"name": "a\nb"}, "bad_name", "name"),
+        ({"name": "a\x00b"}, "bad_name", "name"),
+        ({"name": "not text \udcff"}, "bad_name", "name"),
+        ({"remark": "r" * 501}, "bad_remark", "remark"),
+        ({"remark": "a\x00b"}, "bad_remark", "remark"),
+        ({"remark": "not text \udcff"}, "bad_remark", "remark"),
     ],
 )
 def test_what_is_wrong_with_a_schedule_is_named(
@@ -653,6 +667,11 @@ def test_what_is_wrong_with_a_schedule_is_named(
             act()
         assert (refused.value.code, refused.value.field) == (code, field)
     assert office.seen(other).version == 1
+
+
+def test_names_and_remarks_are_as_long_as_they_may_be(office: Office) -> None:
+    one = office.schedule(name="é" * 100, remark="two\nlines " + "r" * 490)
+    assert office.seen(one) == one
 
 
 def test_parameters_are_stored_as_the_job_reads_them(office: Office) -> None:
@@ -756,13 +775,82 @@ def test_books_are_valued_once_a_day_however_often_the_job_is_called(db: Databas
     """Run by hand or re-timed, it must not make a day's NAV into two."""
     world = World(db)
     world.creator("anna")
-    nav = next(one for one in JOBS if isinstance(one, Job) and one.name == "nav")
+    nav = shipped("nav")
     operation = Operation(world.database, world.desk)
     for hours in (1, 2, 21, 1, 23):
         world.advance(hours)
         nav.act(operation, world.now, nav.told({}))
     points = world.column("SELECT at FROM nav_history WHERE leg_id IS NULL ORDER BY at")
     assert points == [MONDAY + HOUR, MONDAY + DAY, MONDAY + 2 * DAY]
+
+
+@pytest.mark.parametrize(("told", "monday", "tuesday"), [({}, 4, 6), ({"cadence": "weekly"}, 2, 2)])
+def test_income_is_accrued_and_paid_by_the_jobs_of_the_code(
+    db: Database, told: dict[str, str], monday: int, tuesday: int
+) -> None:
+    """004-07: daily products each day, weekly ones on Mondays; 2 a day each, from Sunday on."""
+    pool = Pool(db, MONDAY - 2 * DAY)
+    ann = pool.investor("ann", 20_000)
+    for cadence in Cadence:
+        pool.subscribe(ann, pool.product(cadence, cadence=cadence), 10_000, cadence)
+    operation = Operation(db, cast(Desk, None))
+    accrual, payout = (shipped(name) for name in ("accrual", "payout"))
+    paid = []
+    for at in (MONDAY, MONDAY + HOUR, MONDAY + DAY, MONDAY + DAY + HOUR):  # they are hourly
+        accrual.act(operation, at, accrual.told({}))
+        payout.act(operation, at, payout.told(told))
+        paid.append(pool.wallet(ann))
+    assert paid == [monday, monday, tuesday, tuesday]
+    assert pool.one("SELECT sum(total_income) FROM pool_holdings") == 8
+    pool.assert_sound()
+
+
+def test_income_that_failed_is_tried_again_within_the_hour() -> None:
+    assert {shipped(name).rule for name in ("accrual", "payout")} == {"0 * * * *"}
+
+
+def test_the_jobs_that_are_right_for_any_moment_are_named() -> None:
+    """The others look at marks, at positions, or at how far another job has come."""
+    found = {one.name for one in JOBS if isinstance(one, Job) and CatchUp.EVERY in one.catch_ups}
+    assert found == {"accrual", "approvals", "holds", "referrals"}
+    assert all(one.catch_up in one.catch_ups for one in JOBS if isinstance(one, Job))
+
+
+def test_each_missed_day_of_income_may_have_its_own_run_although_books_were_closed(
+    db: Database,
+) -> None:
+    pool = Pool(db, MONDAY)
+    ann = pool.investor("ann", 10_000)
+    held = pool.subscribe(ann, pool.product(), 10_000)
+    with db.transaction() as tx:
+        clock.set_pace(tx, MONDAY, Decimal(1440), quick_until=MONDAY + 365 * DAY)
+    work = Clockwork(Operation(db, cast(Desk, None)), (shipped("accrual"),), STEP, 0)
+    assert work.beat()
+    author = Author("operator:ada", "operation/1", MONDAY + STEP)
+    with db.transaction() as tx:
+        built_in = schedule_named(tx, "accrual")
+        edit_schedule(tx, author, built_in.id, {"status": Status.PAUSED})
+        plan = Plan("day by day", "0 0 * * *", "accrual", catch_up=CatchUp.EVERY)
+        daily = create_schedule(tx, author, plan)
+    with db.transaction() as tx:
+        clock.advance(tx, MONDAY + 4 * DAY + HOUR)
+        assert close_period(tx, replace(author, now=MONDAY + 4 * DAY), MONDAY + 3 * DAY)
+    assert work.beat()
+    work.close()
+    with db.transaction() as tx:
+        log = list_runs(tx, daily.id, None, 10)
+    assert statuses(log) == ["success"] * 4, [run.exception_info for run in log]
+    assert pool.holding(held).total_income == 6
+    times = pool.rows(
+        "SELECT posted_at, effective_at FROM journals WHERE kind = 'income_accrual' ORDER BY id"
+    )
+    assert [posted for posted, _ in times] == [MONDAY + 3 * DAY] * 2 + [MONDAY + 4 * DAY]
+    assert all(MONDAY + 3 * DAY <= effective <= posted for posted, effective in times)
+    pool.assert_sound()
+
+
+def shipped(name: str) -> Job:
+    return next(one for one in JOBS if isinstance(one, Job) and one.name == name)
 
 
 # --- The log -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner, Result
 
-from commenda.cli import app, users
+from commenda.cli import app
 from commenda.identity import passwords
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
@@ -17,14 +17,7 @@ PASSWORD = "a fine long passphrase"
 
 @pytest.fixture(autouse=True)
 def _on_the_tests_database(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Opened:
-        def __enter__(self) -> Database:
-            return db
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-    monkeypatch.setattr(users, "_open", lambda _data: Opened())
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
 
 
 def user(*arguments: str, password: str = PASSWORD) -> Result:

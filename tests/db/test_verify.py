@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
 import pytest
 import typer
+from psycopg.types.json import Jsonb
 
+import commenda
 from commenda.audit import Check, Finding, run_checks
 from commenda.cli import proof
 from commenda.funding import Direction, Order, request_funding
@@ -36,6 +40,7 @@ from commenda.ledger import (
 )
 from commenda.managed import Door, cancel
 from commenda.operations import CHECKS
+from commenda.operations.checks import NAMED, UNNAMED
 from commenda.trading import post_funding
 from pool import Pool
 from world import ASSET, D, World, empty, in_threads, steps
@@ -782,6 +787,51 @@ def test_tampering_is_found(owner: psycopg.Connection, rule: str, tampering: str
     for finding in findings:
         assert finding.subject
         assert finding.expected != finding.found
+
+
+@pytest.mark.parametrize("named", NAMED, ids=[operation for operation, *_ in NAMED])
+def test_an_answer_is_found_that_names_nothing_or_what_is_anothers(
+    owner: psycopg.Connection, named: tuple[LiteralString, ...]
+) -> None:
+    """Of each operation; one that names what is there, and one that was refused, are not."""
+    operation, place, table, column, whose = named
+    (check,) = [one for one in CHECKS if one.rule.startswith("what a client's key")]
+    there = owner.execute(
+        f"SELECT t.{column}::text, {whose}::text FROM {table} t WHERE {whose} IS NOT NULL LIMIT 1"
+    ).fetchone()
+    answers = {"lost": (str(ids.derive("nothing")), "somebody"), "refused": (None, "somebody")}
+    if there is not None:
+        answers |= {"kept": there, "anothers": (there[0], "somebody")}
+    for key, (name, principal) in answers.items():
+        outcome: Any = name
+        for part in reversed(place.strip("{}").split(",")):
+            outcome = {part: outcome}
+        outcome = {"body": {"code": "not_permitted"}} if name is None else outcome
+        owner.execute(
+            "INSERT INTO idempotency VALUES (%s, %s, %s, '', %s, now())",
+            (operation, principal, key, Jsonb(outcome)),
+        )
+    found = {finding.subject.rsplit(" ", 1)[1] for finding in run_checks(owner, [check])}
+    assert found == answers.keys() - {"kept", "refused"}
+
+
+def test_every_operation_that_is_answered_once_is_checked_or_says_why_not() -> None:
+    """Whatever the code gives to `once`, by itself or through a function that hands it on."""
+    used, handed_on = set(), set()
+    source = Path(commenda.__file__).parent
+    for file in source.rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+                continue
+            if call.func.id in {"once", "answer_once", "_once"}:
+                given = [one.value for one in call.args if isinstance(one, ast.Constant)]
+                used.update(given)
+                if not given:
+                    handed_on.add(file.relative_to(source).as_posix())
+    assert handed_on == {"kit/web.py", "operations/schedules_http.py"}
+    named = {operation for operation, *_ in NAMED}
+    assert used == named | UNNAMED.keys()
+    assert not named & UNNAMED.keys()
 
 
 def test_verify_runs_on_one_snapshot_beside_postings(business: World) -> None:

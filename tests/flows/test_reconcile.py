@@ -42,7 +42,7 @@ from commenda.operations import (
     reconcile_all,
     reconcile_books,
 )
-from commenda.operations.reconciliation import kept
+from commenda.operations.reconciliation import keep, kept
 from commenda.trading import post_funding, record, work
 from world import ASSET, D, World, flat, random_fills, steps
 
@@ -462,7 +462,29 @@ def test_a_scheduled_reconciliation_is_kept_and_tells_what_it_cannot_explain(
     assert unexplained(later) == {("venue", "paper USDT"): D(-5)}
     assert unexplained(earlier) == {}
     assert len(earlier.lines) == len(later.lines) >= 8
-    assert world.one("SELECT sum(unexplained) FROM reconciliations") == -5
+    assert world.one("SELECT sum(unexplained) FROM reconciliation_lines") == -5
+
+
+def test_a_reconciliation_that_is_repeated_is_the_first_of_its_moment(world: World) -> None:
+    """A run that was cut short is done again, when the same moment may look otherwise."""
+    live(world)
+    operation = Operation(world.database, world.desk)
+    reconcile_books(operation, world.now)
+    tamper(world, "UPDATE paper.wallets SET balance = balance - 5")
+    reconcile_books(operation, world.now)
+    with world.database.transaction() as tx:
+        (only,) = kept(tx, None, 10)
+    assert unexplained(only) == {}
+    assert world.one("SELECT count(*) FROM audit_events WHERE kind = 'alert.unreconciled'") == 0
+
+
+def test_what_was_left_out_of_a_reconciliation_is_kept_although_nothing_else_was_in_it(
+    world: World,
+) -> None:
+    found = Reconciliation(world.now, [], ["venue moon: it cannot be asked"])
+    with world.database.transaction() as tx:
+        keep(tx, world.author, found)
+        assert kept(tx, None, 10) == [found]
 
 
 def test_balances_of_closed_periods_are_noted_by_a_job(world: World) -> None:

@@ -183,10 +183,9 @@ def test_the_rate_of_a_day_is_the_latest_that_holds_from_it_or_before() -> None:
 
 
 def test_income_counts_at_the_end_of_its_day_or_now_where_that_is_closed() -> None:
-    now = datetime(2026, 1, 20, 3, tzinfo=UTC)
-    assert effective_at(day(5), None, now) == midnight(day(6))
-    assert effective_at(day(5), midnight(day(6)), now) == midnight(day(6))
-    assert effective_at(day(5), midnight(day(7)), now) == now
+    assert effective_at(day(5), None) == midnight(day(6))
+    assert effective_at(day(5), midnight(day(6))) == midnight(day(6))
+    assert effective_at(day(5), midnight(day(7))) is None
 
 
 # --- early exit ------------------------------------------------------------------------------

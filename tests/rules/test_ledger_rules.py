@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commenda.ledger import stripe_of
+from commenda.kit.errors import CommendaError
+from commenda.ledger import statement_period, stripe_of
 from commenda.ledger.rules import SCALE, STRIPES, has_excess_scale
 
 
@@ -43,3 +45,31 @@ def test_scale_is_in_excess_where_a_digit_would_be_lost(units: int, scale: int, 
     number = Decimal(f"{sign}{digits[:point]}.{digits[point:]}{'0' * zeros}")
     lost = Fraction(units, 10**scale) * 10**SCALE % 1 != 0
     assert has_excess_scale(number) is lost
+
+
+MOMENTS = st.datetimes(timezones=st.just(UTC))
+
+
+@given(st.none() | MOMENTS, st.none() | MOMENTS, MOMENTS)
+def test_a_statements_period_is_up_to_366_days_that_are_past_or_refused(
+    since: datetime | None, until: datetime | None, now: datetime
+) -> None:
+    """Whatever the calendar has: no year overflows."""
+    end = now if until is None or until > now else until
+    if since is not None and not since <= end <= _later(since, 366):
+        with pytest.raises(CommendaError, match="bad_period"):
+            statement_period(since, until, now)
+        return
+    begin, found = statement_period(since, until, now)
+    assert found == end
+    assert begin == (since or begin)
+    if since is None:
+        assert end == _later(begin, 30) or begin == datetime(1, 1, 1, tzinfo=UTC)
+    assert begin <= end <= _later(begin, 366)
+
+
+def _later(moment: datetime, days: int) -> datetime:
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from commenda.audit.chain import Chain, anchor, unsealed
 from commenda.audit.export import ndjson
@@ -20,7 +20,7 @@ from commenda.identity.access import may
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.pages import decode_cursor, page_of
-from commenda.kit.web import GUARDED, Body, Served
+from commenda.kit.web import GUARDED, Body, Moment, Served, require_period
 
 router = APIRouter(tags=["audit"])
 Auditor = Annotated[Principal, may(Permission.AUDIT)]
@@ -28,11 +28,8 @@ Auditor = Annotated[Principal, may(Permission.AUDIT)]
 _Text = Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
 _GREATEST_ID = 2**63 - 1
 
-From = Annotated[AwareDatetime | None, Query(alias="from", examples=["2026-01-05T00:00:00Z"])]
-To = Annotated[
-    AwareDatetime | None,
-    Query(alias="to", description="Exclusive.", examples=["2026-02-05T00:00:00Z"]),
-]
+From = Annotated[Moment | None, Query(alias="from")]
+To = Annotated[Moment | None, Query(alias="to", description="Exclusive.")]
 
 
 class LogEntry(Body):
@@ -86,6 +83,7 @@ def logs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> LogPage:
     """Recorded events, newest first."""
+    require_period("from", begin, end)
     wanted = Wanted(kind, subject, correlation_id, actor, begin, end)
     before = None if cursor is None else _place(cursor)
     with service.database.transaction() as tx:
@@ -103,6 +101,7 @@ def logs(
 )
 def export(service: Served, _who: Auditor, begin: From = None, end: To = None) -> StreamingResponse:
     """Every event of a period, oldest first, with its place and digest in the hash chain."""
+    require_period("from", begin, end)
     batches = export_events(service.database, Wanted(begin=begin, end=end))
     first = next(batches)  # what may be refused is refused before the answer begins
     return StreamingResponse(

@@ -6,6 +6,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from commenda.cli import (
     audit,
@@ -50,7 +51,8 @@ def main() -> None:
     try:
         app()
     except CommendaError as error:
-        Console(stderr=True).print(f"[bold red]{error.code}[/] {_explain(error)}", highlight=False)
+        said = Text.assemble((error.code, "bold red"), " ", _explain(error))
+        Console(stderr=True).print(said, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

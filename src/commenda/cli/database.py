@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from commenda.kit.db import Database
+from commenda.cli.options import open_database
 from commenda.kit.migrate import migrate as run_migrations
-from commenda.settings import Settings
 
 app = typer.Typer(help="The database and its schema.", no_args_is_help=True)
 
@@ -25,6 +24,6 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the schema up to date (or down to the first N migrations)."""
-    with Database.open(Settings.from_environment()) as opened:  # which migrates up
+    with open_database() as opened:  # which migrates up
         reverted = run_migrations(opened.owner_url, to=to) if to is not None else []
     typer.echo("\n".join(f"reverted {name}" for name in reverted) or "the schema is up to date")

@@ -7,10 +7,9 @@ whoever sits at this machine is one.
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -21,19 +20,30 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from commenda.cli.audit import moment_of
-from commenda.cli.proof import Data, settings_of
+from commenda.cli.options import (
+    AsJson,
+    AsOfMoment,
+    Data,
+    Out,
+    moment_of,
+    open_database,
+    output,
+    period_of,
+    print_json,
+)
 from commenda.cli.tables import table_of, wide_console
 from commenda.identity import find_user
 from commenda.kit.clock import business_now
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import plain, scale_of
 from commenda.kit.web import as_json as json_of
-from commenda.kit.web import plain
 from commenda.ledger import (
     Account,
     AsOf,
     EntryRow,
+    HoldRow,
+    HoldStatus,
     JournalRow,
     JournalsWanted,
     Language,
@@ -49,19 +59,18 @@ from commenda.ledger import (
     draw_up,
     entries_of_account,
     entries_of_journal,
+    holds_where,
     html_text,
     journal_by_id,
     journals_where,
+    statement_period,
     trial_balance,
 )
 
 app = typer.Typer(help="Read the books.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", help="ISO 8601, UTC if no zone.")]
 By = Annotated[AsOf, typer.Option(help="By which of its two times a journal counts.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
-USUAL_STATEMENT = timedelta(days=30)
 
 
 class Format(StrEnum):
@@ -75,11 +84,11 @@ class Format(StrEnum):
 
 @app.command("trial-balance")
 def show_trial_balance(
-    as_of: AsOfOption = None, by: By = AsOf.POSTED, as_json: AsJson = False, data: Data = None
+    as_of: AsOfMoment = None, by: By = AsOf.POSTED, as_json: AsJson = False, data: Data = None
 ) -> None:
     """All accounts by asset, kind and kind of owner; exit code 1 if an asset's sum is not 0."""
     moment = moment_of("--as-of", as_of)
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         at = business_now(tx) if moment is None else moment
         lines = trial_balance(tx, moment, by)
     totals = asset_totals(lines)
@@ -88,7 +97,8 @@ def show_trial_balance(
             dict(zip(("asset", "debit", "credit", "balance"), (asset, *sums), strict=True))
             for asset, sums in totals.items()
         ]
-        _print_json({"as_of": at, "by": by, "lines": list(map(asdict, lines)), "totals": named})
+        shown = {"as_of": at, "by": by, "lines": list(map(asdict, lines)), "totals": named}
+        print_json(json_of(shown))
     else:
         table = table_of(
             "asset", "kind", "owner", numbers=("accounts", "debit", "credit", "balance")
@@ -112,33 +122,54 @@ def statement(
     begin: Annotated[str | None, typer.Option("--from", help="30 days before --to.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Exclusive; now by default.")] = None,
     asset: Annotated[str, typer.Option(help="Of which asset.")] = "USDT",
-    whole: Annotated[bool, typer.Option("--all", help="All accounts, not only the wallet")] = False,
+    whole: Annotated[
+        bool, typer.Option("--all", help="All accounts, not only the wallet.")
+    ] = False,
     form: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     lang: Annotated[Language, typer.Option(help="Of html.")] = Language.EN,
-    out: Annotated[Path | None, typer.Option(help="A file; standard output by default.")] = None,
+    out: Out = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """What somebody has over a period: opening balances, entries, closing balances."""
-    with _open(data) as database:
+    _require_format(form, out, as_json)
+    scale_of(asset)
+    asked = period_of(begin, end)
+    with open_database(data) as database:
         with database.transaction() as tx:
             now = business_now(tx)
-            until = moment_of("--to", end) or now
-            since = moment_of("--from", begin) or until - USUAL_STATEMENT
+            since, until = statement_period(*asked, now)
             wanted = StatementWanted(_owner(tx, owner), asset, since, until, whole)
             drawn = draw_up(database, tx, wanted, now)
         if as_json:
-            _print_statement_json(drawn)
+            texts = _statement_json(drawn)
         elif form is Format.TABLE:
             _show_statement(drawn)
+            return
         else:
-            target = out.open("w", encoding="utf-8") if out is not None else sys.stdout
-            try:
-                for text in csv_text(drawn) if form is Format.CSV else html_text(drawn, lang):
-                    target.write(text)
-            finally:
-                if out is not None:
-                    target.close()
+            texts = csv_text(drawn) if form is Format.CSV else html_text(drawn, lang)
+        with output(out) as target:
+            target.writelines(texts)
+
+
+def _require_format(form: Format, out: Path | None, as_json: bool) -> None:
+    """One format, and none that is for the screen in a file; code `bad_format`."""
+    if as_json and form is not Format.TABLE:
+        raise CommendaError(
+            "bad_format",
+            "A statement has one format",
+            field="--format",
+            value=form.value,
+            mend="leave out either --format or --json",
+        )
+    if out is not None and form is Format.TABLE and not as_json:
+        raise CommendaError(
+            "bad_format",
+            "A table is for the screen",
+            field="--format",
+            value=form.value,
+            mend="write --format csv, --format html or --json into the file",
+        )
 
 
 def _owner(tx: Tx, text: str) -> UUID:
@@ -153,14 +184,14 @@ def _owner(tx: Tx, text: str) -> UUID:
         raise CommendaError("unknown_owner", "No such owner", field="owner", value=text) from None
 
 
-def _print_statement_json(drawn: Statement) -> None:
+def _statement_json(drawn: Statement) -> Iterator[str]:
     """One account after the other, so that only one is held at a time."""
     head = {"owner": drawn.owner, "from": drawn.wanted.since, "to": drawn.wanted.until}
-    typer.echo(json.dumps(json_of(head))[:-1] + ', "accounts": [', nl=False)
+    yield json.dumps(json_of(head))[:-1] + ', "accounts": ['
     for place, (section, entries) in enumerate(drawn.by_section()):
         account = asdict(section) | {"entries": [one._asdict() for one in entries]}
-        typer.echo((", " if place else "") + json.dumps(json_of(account)), nl=False)
-    typer.echo("]}")
+        yield (", " if place else "") + json.dumps(json_of(account))
+    yield "]}\n"
 
 
 def _show_statement(drawn: Statement) -> None:
@@ -184,7 +215,7 @@ def _show_statement(drawn: Statement) -> None:
         console.print(table)
 
 
-# --- Accounts, journals, periods -------------------------------------------------------------
+# --- Accounts, journals, holds, periods ------------------------------------------------------
 
 
 @app.command()
@@ -196,7 +227,7 @@ def accounts(
     data: Data = None,
 ) -> None:
     """List accounts in the order in which they were opened."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         whose = None if owner is None else _owner(tx, owner)
         found = accounts_where(tx, owner=whose, kind=kind, after=0, limit=limit)
     columns: dict[str, Callable[[Account], object]] = {
@@ -214,7 +245,7 @@ def accounts(
 @app.command()
 def account(
     number: Annotated[int, typer.Argument(help="The account's id.")],
-    as_of: AsOfOption = None,
+    as_of: AsOfMoment = None,
     by: By = AsOf.POSTED,
     limit: Limit = 20,
     as_json: AsJson = False,
@@ -222,7 +253,7 @@ def account(
 ) -> None:
     """One account, what it held at a moment, and its latest entries."""
     moment = moment_of("--as-of", as_of)
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         found = account_by_id(tx, number)
         if found is None:
             raise CommendaError("unknown_account", "No such account", field="id", value=number)
@@ -230,7 +261,7 @@ def account(
         entries = entries_of_account(tx, number, before=None, limit=limit)
     if as_json:
         held = {} if moment is None else {"as_of": {"at": moment, "by": by, "balance": then}}
-        _print_json(asdict(found) | held | {"entries": list(map(asdict, entries))})
+        print_json(json_of(asdict(found) | held | {"entries": list(map(asdict, entries))}))
         return
     console = wide_console()
     console.print(
@@ -256,9 +287,8 @@ def journals(
     data: Data = None,
 ) -> None:
     """List journals, newest first."""
-    since, until = moment_of("--from", begin), moment_of("--to", end)
-    wanted = JournalsWanted(kind, actor, correlation, since, until)
-    with _open(data) as database, database.transaction() as tx:
+    wanted = JournalsWanted(kind, actor, correlation, *period_of(begin, end))
+    with open_database(data) as database, database.transaction() as tx:
         found = journals_where(tx, wanted, before=None, limit=limit)
     columns: dict[str, Callable[[JournalRow], object]] = {
         "id": lambda one: one.id,
@@ -280,13 +310,13 @@ def journal(
     data: Data = None,
 ) -> None:
     """One journal with its entries, what it undoes or is undone by, and its seal."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         found = journal_by_id(tx, number)
         if found is None:
             raise CommendaError("unknown_journal", "No such journal", field="id", value=number)
         entries = entries_of_journal(tx, number, after=(0, 0), limit=limit)
     if as_json:
-        _print_json(asdict(found) | {"entries": list(map(asdict, entries))})
+        print_json(json_of(asdict(found) | {"entries": list(map(asdict, entries))}))
         return
     table = Table(show_header=False, box=None)
     for name, value in asdict(found).items():
@@ -296,9 +326,34 @@ def journal(
 
 
 @app.command()
+def holds(
+    owner: Annotated[str | None, typer.Option(help="A username, an id, or 'platform'.")] = None,
+    status: Annotated[HoldStatus | None, typer.Option(help="Only those.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """List money that is or was set aside, newest first."""
+    with open_database(data) as database, database.transaction() as tx:
+        whose = None if owner is None else _owner(tx, owner)
+        found = holds_where(tx, owner=whose, status=status, limit=limit)
+    columns: dict[str, Callable[[HoldRow], object]] = {
+        "id": lambda one: one.id,
+        "placed": lambda one: _at(one.placed_at),
+        "account": lambda one: f"#{one.account_id} of {one.owner_id}",
+        "amount": lambda one: f"{plain(one.amount)} {one.asset}",
+        "purpose": lambda one: one.purpose,
+        "by": lambda one: one.actor,
+        "status": lambda one: one.status,
+        "until": lambda one: "" if one.expires_at is None else _at(one.expires_at),
+    }
+    _show(found, columns, as_json)
+
+
+@app.command()
 def periods(as_json: AsJson = False, data: Data = None) -> None:
     """List closed periods, the latest first."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         found = closed_periods(tx, None, 10_000)
     columns: dict[str, Callable[[Any], object]] = {
         "closed before": lambda one: _at(one.until),
@@ -322,17 +377,13 @@ _ENTRY_COLUMNS: dict[str, Callable[[EntryRow], object]] = {
 # --- Shared ----------------------------------------------------------------------------------
 
 
-def _open(data: Path | None) -> Database:
-    return Database.open(settings_of(data))
-
-
 def _at(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _show(rows: Sequence[Any], columns: dict[str, Callable[[Any], object]], as_json: bool) -> None:
     if as_json:
-        _print_json([asdict(one) for one in rows])
+        print_json(json_of([asdict(one) for one in rows]))
         return
     table = table_of(*columns, numbers=())
     for one in rows:
@@ -344,7 +395,3 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return _at(value)
     return plain(value) if isinstance(value, Decimal) else str(value)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(json_of(value)))

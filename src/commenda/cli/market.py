@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +14,13 @@ from rich.progress import Progress, track
 from rich.table import Table
 
 from commenda import market
+from commenda.cli.options import AsJson, open_database, print_json
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
 
 app = typer.Typer(help="Market data: import it, and see what there is.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ExtraCatalogue = Annotated[
     Path | None,
     typer.Option("--catalogue", help="A TOML file of instruments to add to the known ones."),
@@ -53,7 +52,7 @@ def import_files(
     symbol: Annotated[str | None, typer.Option(help="Symbol of CSV files.")] = None,
     interval: Annotated[str | None, typer.Option(help="Interval of CSV files, as 5m.")] = None,
     append: Append = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import candles, funding rates and mark prices from Parquet, or candles from CSV.
 
@@ -97,7 +96,7 @@ def fetch(
     ] = None,
     catalogue: ExtraCatalogue = None,
     append: Append = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch candles, funding rates and mark prices from an exchange and import them.
 
@@ -136,17 +135,14 @@ def fetch(
 
 
 @app.command("list")
-def list_datasets(as_json: Json = False) -> None:
+def list_datasets(as_json: AsJson = False) -> None:
     """List the imported series, their span and what was found wrong with them."""
-    with (
-        Database.open(Settings.from_environment()) as database,
-        database.transaction() as tx,
-    ):
+    with open_database() as database, database.transaction() as tx:
         datasets = market.datasets(tx)
         findings = market.count_findings(tx)
     if as_json:
         rows = [_dataset_json(dataset, findings.get(dataset.id, 0)) for dataset in datasets]
-        typer.echo(json.dumps(rows, indent=2))
+        print_json(rows)
     elif not datasets:
         typer.echo("Nothing is imported yet: commenda market import FILE…")
     else:
@@ -171,7 +167,7 @@ def _report(results: list[Result], as_json: bool) -> None:
     if refusals and len(results) == 1:
         raise refusals[0]
     if as_json:
-        typer.echo(json.dumps([_result_json(*result) for result in results], indent=2))
+        print_json([_result_json(*result) for result in results])
     else:
         Console().print(_results_table(results))
         for names, result in results:

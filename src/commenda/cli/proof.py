@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from commenda.audit import Finding, anchor, check_chain, unsealed
+from commenda.cli.options import AsJson, Data, open_database, settings_of
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
@@ -20,8 +21,6 @@ from commenda.managed import trace as read_trace
 from commenda.operations import CHAINS, CHECKS, Ends, read_anchors
 from commenda.operations import verify as run_verify
 from commenda.settings import Settings
-
-Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]
 
 
 def verify(
@@ -36,7 +35,7 @@ def verify(
             "--anchor", help="What `audit anchor` printed: the chains must pass through it."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Derive everything again from the entries; exit code 1 when something does not hold."""
     settings = settings_of(data)
@@ -111,7 +110,7 @@ def trace(
     data: Data = None,
 ) -> None:
     """Follow one subscription from its allocation to its last commission, as JSON."""
-    with Database.open(settings_of(data)) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         if subscription == "any":
             row = tx.execute(
                 "SELECT id FROM managed_subscriptions ORDER BY settled_at NULLS LAST, id LIMIT 1"
@@ -126,9 +125,3 @@ def trace(
                 "bad_id", "Not a subscription's id", field="subscription", value=subscription
             ) from None
         typer.echo(json.dumps(read_trace(tx, wanted), indent=2, default=str, ensure_ascii=False))
-
-
-def settings_of(data: Path | None) -> Settings:
-    """What the environment says, under another data directory if one is given."""
-    settings = Settings.from_environment()
-    return settings if data is None else settings.at(data)

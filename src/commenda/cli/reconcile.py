@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.text import Text
 
-from commenda.cli.audit import moment_of
-from commenda.cli.proof import Data, settings_of
+from commenda.cli.options import AsJson, AsOfMoment, Data, moment_of, open_database, print_json
 from commenda.cli.tables import table_of, wide_console
-from commenda.kit.db import Database
+from commenda.kit.money import plain
 from commenda.kit.web import as_json as json_of
-from commenda.kit.web import plain
 from commenda.operations import Reconciliation, reconcile_all
 
 
-def reconcile(
-    as_of: Annotated[str | None, typer.Option("--as-of", help="ISO 8601, UTC if no zone.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    data: Data = None,
-) -> None:
+def reconcile(as_of: AsOfMoment = None, as_json: AsJson = False, data: Data = None) -> None:
     """Hold the ledger against venues, liabilities and holds; exit code 1 if anything differs."""
     moment = moment_of("--as-of", as_of)
-    with Database.open(settings_of(data)) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         found = reconcile_all(tx, moment)
     if as_json:
-        typer.echo(json.dumps(_reconciled(found)))
+        print_json(_reconciled(found))
     else:
         _show_reconciliation(found)
     raise typer.Exit(1 if found.unexplained else 0)

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 from pydantic.alias_generators import to_camel
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
-from commenda.cli.proof import Data, settings_of
+from commenda.cli.options import AsJson, Data, open_database, print_json
+from commenda.cli.tables import table_of, wide_console
 from commenda.kit.clock import business_now
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
 from commenda.operations import (
@@ -42,21 +42,19 @@ app = typer.Typer(help="What is done at which times, and how it went.", no_args_
 
 ACTOR, RULES = "cli", "operation/1"
 Name = Annotated[str, typer.Argument(help="The schedule's name or id.")]
-Alone = Annotated[
-    bool, typer.Option("--singleton/--no-singleton", help="No run while another is under way.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+_MISSED = "Missed moments: a run for each of them in order, or one for all."
+_ALONE = "No run while another is asked for or under way."
 
 
 @app.command("list")
 def list_(as_json: AsJson = False, data: Data = None) -> None:
     """Every schedule: when it is next due, and whether its last run failed."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         found, now = list_schedules(tx, 0, 10_000), business_now(tx)
     if as_json:
-        typer.echo(json.dumps([_schedule(one, now) for one in found]))
+        print_json([_schedule(one, now) for one in found])
         return
-    table = Table("name", Column("rule", no_wrap=True), "target", "next", "last", "failures")
+    table = table_of("name", "rule", "target", "next", "last", numbers=("failures",))
     for one in found:
         table.add_row(
             Text(one.name),
@@ -66,7 +64,7 @@ def list_(as_json: AsJson = False, data: Data = None) -> None:
             _minute(one.last_at),
             f"[red]{one.failures}[/]" if one.failures else "",
         )
-    Console().print(table)
+    wide_console().print(table)
 
 
 @app.command()
@@ -77,6 +75,7 @@ def targets(as_json: AsJson = False) -> None:
             "name": one.name,
             "about": one.about,
             "catchUp": one.catch_up,
+            "catchUps": list(one.catch_ups),
             "rule": one.rule,
             "parameters": one.parameters.model_json_schema().get("properties", {}),
         }
@@ -84,19 +83,19 @@ def targets(as_json: AsJson = False) -> None:
         if isinstance(one, Job)
     ]
     if as_json:
-        typer.echo(json.dumps(rows))
+        print_json(rows)
         return
-    table = Table("target", "about", "catch up", "parameters")
+    table = table_of("target", "about", "catch up", "parameters", numbers=())
     for row in rows:
         told = json.dumps(row["parameters"]) if row["parameters"] else ""
-        table.add_row(row["name"], row["about"], row["catchUp"], Text(told))
-    Console().print(table)
+        table.add_row(row["name"], row["about"], ", ".join(row["catchUps"]), Text(told))
+    wide_console().print(table)
 
 
 @app.command()
 def show(name: Name, as_json: AsJson = False, data: Data = None) -> None:
     """One schedule and its rule's next moments."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         _print(schedule_named(tx, name), business_now(tx), as_json)
 
 
@@ -109,9 +108,9 @@ def create(
     target: Annotated[str, typer.Option(help="One of `commenda schedule targets`.")],
     parameter: Annotated[str, typer.Option(help="What the job is told, as JSON.")] = "{}",
     catch_up: Annotated[
-        CatchUp | None, typer.Option(help="The target's own choice by default.")
+        CatchUp | None, typer.Option(help=f"{_MISSED} The target's own choice by default.")
     ] = None,
-    singleton: Alone = True,
+    singleton: Annotated[bool, typer.Option("--singleton/--no-singleton", help=_ALONE)] = True,
     paused: Annotated[bool, typer.Option("--paused", help="Do not begin yet.")] = False,
     remark: Annotated[str, typer.Option(help="For people.")] = "",
     as_json: AsJson = False,
@@ -131,8 +130,10 @@ def edit(
     rule: Annotated[str | None, typer.Option(help="Another rule; it counts from now on.")] = None,
     target: Annotated[str | None, typer.Option(help="Another job.")] = None,
     parameter: Annotated[str | None, typer.Option(help="What the job is told, as JSON.")] = None,
-    catch_up: Annotated[CatchUp | None, typer.Option()] = None,
-    singleton: Annotated[bool | None, typer.Option("--singleton/--no-singleton")] = None,
+    catch_up: Annotated[CatchUp | None, typer.Option(help=_MISSED)] = None,
+    singleton: Annotated[
+        bool | None, typer.Option("--singleton/--no-singleton", help=_ALONE)
+    ] = None,
     remark: Annotated[str | None, typer.Option(help="For people.")] = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -166,7 +167,7 @@ def resume(name: Name, as_json: AsJson = False, data: Data = None) -> None:
 @app.command()
 def delete(name: Name, data: Data = None) -> None:
     """Delete a schedule with its log; a built-in one can be paused only."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         one = schedule_named(tx, name)
         delete_schedule(tx, _author(tx), one.id)
     typer.echo(f"deleted {one.name}")
@@ -175,10 +176,10 @@ def delete(name: Name, data: Data = None) -> None:
 @app.command()
 def run(name: Name, as_json: AsJson = False, data: Data = None) -> None:
     """Ask for a run now, paused or not; the leading worker takes it up, the log tells the end."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         asked = request_run(tx, _author(tx), schedule_named(tx, name).id)
     if as_json:
-        typer.echo(json.dumps(_run(asked)))
+        print_json(_run(asked))
     else:
         typer.echo(f"run {asked.id} of {name} is requested; see `commenda schedule log`")
 
@@ -191,24 +192,26 @@ def log(
     data: Data = None,
 ) -> None:
     """A schedule's runs, the latest first."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         found = list_runs(tx, schedule_named(tx, name).id, None, limit)
     if as_json:
-        typer.echo(json.dumps([_run(one) for one in found]))
+        print_json([_run(one) for one in found])
         return
-    table = Table("run", "for (business time)", "status", "attempts", "seconds", "by", "exception")
+    table = table_of(
+        "run", "for (business time)", "status", "by", "exception", numbers=("attempts", "seconds")
+    )
     for one in found:
         took = one.finished_at - one.started_at if one.finished_at and one.started_at else None
         table.add_row(
             str(one.id),
             f"{one.scheduled_for:%Y-%m-%d %H:%M:%S}",
             one.status,
-            str(one.attempts),
-            "" if took is None else f"{took.total_seconds():.1f}",
             one.requested_by or "clock",
             Text(one.exception_info or ""),
+            str(one.attempts),
+            "" if took is None else f"{took.total_seconds():.1f}",
         )
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _edit(data: Path | None, as_json: bool, name: str, changes: Mapping[str, Any]) -> None:
@@ -220,7 +223,7 @@ def _edit(data: Path | None, as_json: bool, name: str, changes: Mapping[str, Any
 
 
 def _change(data: Path | None, as_json: bool, act: Callable[[Tx, Author], Schedule]) -> None:
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         author = _author(tx)
         _print(act(tx, author), author.now, as_json)
 
@@ -228,13 +231,13 @@ def _change(data: Path | None, as_json: bool, act: Callable[[Tx, Author], Schedu
 def _print(one: Schedule, now: datetime, as_json: bool) -> None:
     shown = _schedule(one, now)
     if as_json:
-        typer.echo(json.dumps(shown))
+        print_json(shown)
         return
-    table = Table(show_header=False)
+    table = Table(show_header=False, box=None)
     for key, value in shown.items():
         text = "\n".join(value) if isinstance(value, list) else value
         table.add_row(key, Text(text if isinstance(text, str) else json.dumps(text)))
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _schedule(one: Schedule, now: datetime) -> dict[str, Any]:
@@ -278,7 +281,3 @@ def _object(text: str) -> dict[str, Any]:
 
 def _author(tx: Tx) -> Author:
     return Author(ACTOR, RULES, business_now(tx))
-
-
-def _open(data: Path | None) -> Database:
-    return Database.open(settings_of(data))

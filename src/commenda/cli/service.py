@@ -19,10 +19,10 @@ from typing import Annotated
 
 import typer
 
+from commenda.cli.options import Data, Out, output, settings_of
 from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
 
-Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
 Demo = Annotated[
@@ -122,24 +122,19 @@ def up(
     raise typer.Exit(supervise(settings, parts, host, port))
 
 
-def openapi(
-    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
-) -> None:
+def openapi(out: Out = None) -> None:
     """Print the OpenAPI document of the HTTP API, for clients and their generators."""
     from commenda.app import create_app
 
     document = json.dumps(create_app(Settings()).openapi(), indent=2, ensure_ascii=False) + "\n"
-    if out is None:
-        typer.echo(document, nl=False)
-    else:
-        out.write_text(document, "utf-8")
+    with output(out) as target:
+        target.write(document)
 
 
 def _settings(data: Path | None, demo: bool) -> Settings:
-    settings = Settings.from_environment()
-    if data is not None:
-        settings = settings.at(data)
-    elif demo and settings.database_url is None and settings.data == Settings().data:
+    settings = settings_of(data)
+    unnamed = data is None and settings.database_url is None and settings.data == Settings().data
+    if demo and unnamed:
         settings = replace(settings, data=settings.data / "demo")
     if demo or settings.demo:
         # Nothing here is worth protecting: people are made up and sign-ins are published.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from commenda.cli.options import AsJson, Data, open_database, print_json
 from commenda.identity import (
     Role,
     User,
@@ -26,13 +26,11 @@ from commenda.identity import (
     users,
 )
 from commenda.kit.clock import business_now
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
-from commenda.settings import Settings
 
 app = typer.Typer(help="The people who may come in.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]
 Name = Annotated[str, typer.Argument(help="The username.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -52,7 +50,7 @@ def create(
 ) -> None:
     """Create a user who can sign in; with --role admin the first administrator."""
     hashed = prepare_password(_password(password_stdin), name)
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         if role is Role.ADMIN and not force:
             _require_no_admin(tx)
         user = create_user(tx, name, hashed, role, business_now(tx), actor=ACTOR)
@@ -62,14 +60,14 @@ def create(
 @app.command("list")
 def list_(
     role: Annotated[Role | None, typer.Option(help="Only those of one role.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """List users by name."""
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         found = users(tx, role, "", 10_000)
     if as_json:
-        typer.echo(json.dumps([_row(one) for one in found]))
+        print_json([_row(one) for one in found])
         return
     table = Table("username", "role", "status", "second factor", "since")
     for one in found:
@@ -94,7 +92,7 @@ def reset(name: Name, password_stdin: FromStdin = False, data: Data = None) -> N
     """Give a user who is locked out a new password; removes the second factor, ends sessions."""
     hashed = prepare_password(_password(password_stdin), name)
     now = datetime.now(UTC)
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         user = _known(tx, name)
         set_password(tx, user, hashed, now, actor=ACTOR)
         drop_second_factor(tx, user, now, actor=ACTOR)
@@ -102,7 +100,7 @@ def reset(name: Name, password_stdin: FromStdin = False, data: Data = None) -> N
 
 
 def _set_status(name: str, status: UserStatus, data: Path | None) -> None:
-    with _open(data) as database, database.transaction() as tx:
+    with open_database(data) as database, database.transaction() as tx:
         user = _known(tx, name)
         set_access(tx, user, user.role, status, datetime.now(UTC), actor=ACTOR)
     typer.echo(f"{user.username} is {status}")
@@ -142,8 +140,3 @@ def _row(user: User) -> dict[str, object]:
         "secondFactor": user.second_factor,
         "createdAt": user.created_at.isoformat(),
     }
-
-
-def _open(data: Path | None) -> Database:
-    settings = Settings.from_environment()
-    return Database.open(settings if data is None else settings.at(data))

@@ -15,6 +15,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import amount as checked_amount
+from commenda.kit.money import plain
 from commenda.ledger import AccountKey, Author, Journal, Line, Owner, open_accounts, post
 from commenda.trading import NewLeg, Scope, open_scopes, request_transfer
 
@@ -188,7 +189,7 @@ def _require_open(tx: Tx, flow: Flow, follower: Owner, amount: Decimal) -> None:
             "Less than the flow's minimum",
             field="investmentAmount",
             value=str(amount),
-            mend=f"invest at least {least.normalize():f}",
+            mend=f"invest at least {plain(least)}",
         )
 
 

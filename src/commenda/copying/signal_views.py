@@ -12,6 +12,7 @@ from commenda.copying.sheets import Sheet, count_of, rows_of
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import plain
 
 # A creator sees all; a follower what was published until they left.
 _SEEN: LiteralString = (
@@ -74,9 +75,7 @@ def _signal(row: Mapping[str, Any]) -> bodies.TradingSignal:
             from_token=row["from_token"],
             to_token=row["to_token"],
             amount_in_percentage=row["amount_in_percentage"],
-            amount_in_human_readable=f"{abs(traded).normalize():f} {row['base']}"
-            if traded
-            else None,
+            amount_in_human_readable=f"{plain(abs(traded))} {row['base']}" if traded else None,
             slippage_tolerance=row["slippage_tolerance"],
             chain_type=row["chain_type"],
         ),

@@ -21,6 +21,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import amount as checked_amount
+from commenda.kit.money import plain
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -31,6 +32,7 @@ from commenda.ledger import (
     Outcome,
     Owner,
     OwnerKind,
+    is_reversed,
     open_accounts,
     place_holds,
     post,
@@ -47,27 +49,21 @@ def deposit(
 ) -> None:
     """Credit money that arrived from outside to a wallet, once for each reference.
 
-    Code `reference_conflict` where the reference was credited to another wallet or with another
-    amount.
+    Code `reference_conflict` where the reference was credited to another wallet, with another
+    amount, or taken back.
     """
     amount = _positive(amount, asset)
     external, wallet = open_accounts(
         tx,
         [_outside(asset, reference), AccountKey("wallet", owner, asset)],
     )
-    posted = post(
-        tx,
-        author,
-        Journal(
-            f"deposit:{reference}",
-            "deposit",
-            ids.derive("deposit", reference),
-            [Line(external, -amount), Line(wallet, amount)],
-        ),
-    )
-    if (
-        posted.outcome is Outcome.REPLAYED
-        and not tx.execute(
+    key = f"deposit:{reference}"
+    lines = [Line(external, -amount), Line(wallet, amount)]
+    journal = Journal(key, "deposit", ids.derive("deposit", reference), lines)
+    posted = post(tx, author, journal)
+    if posted.outcome is Outcome.REPLAYED and (
+        is_reversed(tx, key)
+        or not tx.execute(
             "SELECT 1 FROM entries WHERE account_id = %s AND journal_id = %s AND amount = %s",
             (wallet, posted.journal_id, amount),
         ).fetchone()
@@ -250,7 +246,7 @@ def _record(tx: Tx, author: Author, funding: Funding) -> None:
                 author.now,
                 {
                     "userId": str(funding.user_id),
-                    "amount": f"{funding.amount.normalize():f}",
+                    "amount": plain(funding.amount),
                     "asset": funding.asset,
                 },
             )

@@ -15,6 +15,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import amount as checked_amount
+from commenda.kit.money import plain
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -61,6 +62,14 @@ def freeze(tx: Tx, author: Author, order: FreezeOrder, key: str) -> Freeze | Non
     Codes `unknown_user`, `expired` and those of `amount`.
     """
     amount = checked_amount(order.amount, order.asset)
+    if order.expires_at is not None and order.expires_at <= author.now:
+        raise CommendaError(
+            "expired",
+            "A freeze ends after now",
+            field="expiresAt",
+            value=order.expires_at.isoformat(),
+            mend=f"choose a moment after {author.now.isoformat()}, or none",
+        )
     if not tx.execute("SELECT 1 FROM users WHERE id = %s", (order.user_id,)).fetchone():
         raise CommendaError(
             "unknown_user", "No such user", field="userId", value=str(order.user_id)
@@ -132,7 +141,7 @@ def _record(tx: Tx, author: Author, kind: str, frozen: Freeze, **details: str) -
                 author.now,
                 {
                     "userId": str(frozen.user_id),
-                    "amount": f"{frozen.amount.normalize():f}",
+                    "amount": plain(frozen.amount),
                     "asset": frozen.asset,
                     **details,
                 },

@@ -57,8 +57,8 @@ class HoldOrder(Body):
     )
 
 
-class HoldView(Body):
-    """Money on hold, and what became of it."""
+class FreezeView(Body):
+    """Frozen money, and what became of it."""
 
     group: str = Field(examples=["freeze:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"])
     user_id: UUID
@@ -74,7 +74,7 @@ class HoldView(Body):
     "/ledger/holds",
     operation_id="placeHold",
     status_code=201,
-    response_model=HoldView,
+    response_model=FreezeView,
     responses=GUARDED | problems(404, 409),
 )
 def place_hold(
@@ -104,7 +104,7 @@ def place_hold(
 @router.post(
     "/ledger/holds/{group}/void",
     operation_id="voidHold",
-    response_model=HoldView,
+    response_model=FreezeView,
     responses=GUARDED | problems(404, 409),
 )
 def void_hold(
@@ -128,5 +128,5 @@ def void_hold(
 
 
 def _wired(one: Freeze) -> dict[str, object]:
-    shown = {name: getattr(one, name) for name in HoldView.model_fields}
-    return wire(HoldView.model_validate(shown))
+    shown = {name: getattr(one, name) for name in FreezeView.model_fields}
+    return wire(FreezeView.model_validate(shown))

@@ -17,7 +17,7 @@ from commenda.funding.model import Direction, Funding, FundingStatus, Order
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may, require
 from commenda.kit.clock import business_now
-from commenda.kit.pages import decode_cursor, page_of
+from commenda.kit.pages import number_cursor, page_of
 from commenda.kit.web import (
     GUARDED,
     Amount,
@@ -61,7 +61,7 @@ class FundingRequest(Body):
     amount: Amount
     asset: Asset
     reference: str | None = None
-    status: Literal["pending", "done", "rejected"]
+    status: Literal["pending", "done", "rejected", "reversed"]
     approval_id: UUID | None = Field(default=None, description="What a second person decides.")
     created_at: datetime
     done_at: datetime | None = None
@@ -133,7 +133,7 @@ def list_funding(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> FundingPage:
     """Your deposits and withdrawals, newest first."""
-    before = None if cursor is None else int(decode_cursor(cursor, [int])[0])
+    before = number_cursor(cursor)
     with service.database.transaction() as tx:
         rows = queries.requests_of(tx, who.user_id, before, limit + 1)
     page = page_of(rows, limit, lambda row: (row.sequence,))

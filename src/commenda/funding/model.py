@@ -30,6 +30,8 @@ class FundingStatus(StrEnum):
     PENDING = "pending"
     DONE = "done"
     REJECTED = "rejected"
+    REVERSED = "reversed"
+    """Done, and undone by a journal: follows from the ledger, is not stored."""
 
 
 @dataclass(frozen=True, slots=True)

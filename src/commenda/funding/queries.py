@@ -12,9 +12,12 @@ from psycopg.rows import class_row
 from commenda.funding.model import Funding, FundingStatus, Order
 from commenda.kit.db import Tx
 
+# A deposit that two people had reversed was done, and is no more.
 _SELECT: LiteralString = (
-    "SELECT id, sequence, user_id, asset, direction, amount, reference, status, approval_id,"
-    " created_at, done_at FROM funding_requests "
+    "SELECT id, sequence, user_id, asset, direction, amount, reference,"
+    " CASE WHEN status = 'done' AND EXISTS (SELECT FROM journals"
+    "   WHERE key = 'reverse:' || direction || ':' || funding_requests.id) THEN 'reversed'"
+    "  ELSE status END AS status, approval_id, created_at, done_at FROM funding_requests "
 )
 
 

@@ -16,22 +16,12 @@ after the day's accrual. A fixed holding earns nothing after its term and waits 
 before, it is redeemed only where the product allows an early exit, which may cost a share of the
 income.
 
-What is posted:
-
-==============  =================================================================================
-event           entries
-==============  =================================================================================
-pool_in         wallet −, holding +
-income_accrual  income_expense − (of the product), holding + for each; effective when the day ends
-income          holding −, wallet +; by the distribution and by a redemption
-pool_out        holding −, wallet +; fee:early_exit + for an early exit
-==============  =================================================================================
+What each of them posts stands in the table of `commenda.ledger`.
 
 `daily rate · 365` is the APR, which the specification calls APY; the APY compounds it.
 """
 
 from commenda.income.accrual import accrue_due, accrue_product_day
-from commenda.income.batches import days_to_accrue
 from commenda.income.checks import CHECKS
 from commenda.income.decisions import (
     CLOSING,
@@ -60,15 +50,17 @@ from commenda.income.model import (
     Terms,
 )
 from commenda.income.products import close_product, create_product, set_rate
+from commenda.income.progress import accruals, days_to_accrue
 from commenda.income.queries import (
     entries_of,
     holding_by_id,
     holdings_of,
     product_by_id,
+    product_named,
     products,
     rates_of,
 )
-from commenda.income.rules import accrue, estimate, pool_income
+from commenda.income.rules import accrue, estimate, pool_income, require_positive
 
 __all__ = [
     "CHECKS",
@@ -89,6 +81,7 @@ __all__ = [
     "Rate",
     "Redemption",
     "Terms",
+    "accruals",
     "accrue",
     "accrue_due",
     "accrue_product_day",
@@ -104,9 +97,11 @@ __all__ = [
     "offer_product",
     "pool_income",
     "product_by_id",
+    "product_named",
     "products",
     "rates_of",
     "redeem",
+    "require_positive",
     "set_rate",
     "subscribe",
     "take_off_market",

@@ -172,7 +172,7 @@ def accrue_chunk(tx: Tx, author: Author, work: OpenDay, chunk: int) -> Accrued |
         batch.cursor,
         chunk,
         work.expense,
-        effective_at(work.day, closed_until(tx), author.now),
+        effective_at(work.day, closed_until(tx, hold=True)),
     )
     if last is None:
         return None

@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from commenda.income import bodies
-from commenda.income.batches import Accrual
 from commenda.income.model import Holding, HoldingEntry, Product, Rate, Redemption
+from commenda.income.progress import Accrual
 from commenda.income.rules import DAY, estimate, income_of_term, midnight
 
 

@@ -72,7 +72,7 @@ class ProductOrder(Body):
     """A product that an operator asks for."""
 
     name: Annotated[
-        str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$", examples=["Savings"])
+        str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$", examples=["Savings"])
     ]
     asset: Asset = "USDT"
     type: ProductKind

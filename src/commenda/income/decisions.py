@@ -18,7 +18,7 @@ from commenda.income.model import RULES, Cadence, ProductKind, Terms
 from commenda.income.products import close_product, create_product, set_rate
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.web import plain
+from commenda.kit.money import plain
 from commenda.ledger import Author
 
 NEW_PRODUCT = "income.product"

@@ -33,14 +33,14 @@ def distribute_due(
 ) -> Distributed:
     """Pay out what was accrued and not paid yet, of the products with this cadence.
 
-    Once a day, or once a week from Monday on: again it goes on where it was cut short, and else
-    does nothing. A product that fails keeps no other from being paid; its error is raised at the
-    end. `told` hears of each transaction that is done.
+    Once a day, or once a week from Monday on, when the days before are accrued: again it goes on
+    where it was cut short, and else does nothing. A product that fails keeps no other from being
+    paid; its error is raised at the end. `told` hears of each transaction that is done.
     """
     day = payout_day(cadence, day_of(author.now))
     author = replace(author, rule_version=RULES)
     with database.transaction() as tx:
-        products = queries.paid_by(tx, cadence)
+        products = queries.to_be_paid(tx, cadence, day)
     payments, amount = 0, Decimal(0)
     errors = []
     for product_id in products:

@@ -32,6 +32,7 @@ from commenda.income.rules import (
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import plain
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -85,7 +86,7 @@ def subscribe(
             ends,
             author.now,
         )
-        details = {"productId": str(product_id), "amount": _plain(amount), "asset": product.asset}
+        details = {"productId": str(product_id), "amount": plain(amount), "asset": product.asset}
         _record(tx, author, "subscribed", holding_id, HoldingStatus.HELD, details)
     return queries.find_holding(tx, holding_id, author.now)
 
@@ -108,9 +109,9 @@ def redeem(tx: Tx, author: Author, user_id: UUID, holding_id: UUID) -> Redemptio
     income, penalty = _pay_out(tx, author, product, holding, days, is_early=is_early)
     queries.give_back(tx, product.id, holding.amount)
     details = {
-        "principal": _plain(holding.amount),
-        "income": _plain(income),
-        "penalty": _plain(penalty),
+        "principal": plain(holding.amount),
+        "income": plain(income),
+        "penalty": plain(penalty),
     }
     _record(tx, author, "redeemed", holding_id, HoldingStatus.REDEEMED, details)
     redeemed = queries.holding_by_id(tx, user_id, holding_id, author.now)
@@ -139,10 +140,10 @@ def _quota_exceeded(product: Product, amount: Decimal) -> CommendaError:
     left = product.total_quota - product.sold_amount
     return CommendaError(
         "quota_exceeded",
-        f"Of this product {_plain(left)} {product.asset} are left",
+        f"Of this product {plain(left)} {product.asset} are left",
         field="amount",
         value=str(amount),
-        mend=f"subscribe {_plain(left)} or less" if left >= product.minimum else None,
+        mend=f"subscribe {plain(left)} or less" if left >= product.minimum else None,
     )
 
 
@@ -208,7 +209,7 @@ def _accruals(
     if not days:
         return [], holding.carry
     rates = queries.rates_of(tx, product.id)
-    closed = closed_until(tx)
+    closed = closed_until(tx, hold=True)
     journals = []
     carry = holding.carry
     for day in days:
@@ -216,13 +217,9 @@ def _accruals(
         if paid:
             key = f"{accrual_key(product.id, day)}:{holding.sequence}"
             lines = [Line(expense, -paid), Line(holding.account_id, paid)]
-            effective = effective_at(day, closed, author.now)
+            effective = effective_at(day, closed)
             journals.append(Journal(key, ACCRUAL, holding.id, lines, effective))
     return journals, carry
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"
 
 
 def _record(

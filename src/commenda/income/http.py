@@ -13,12 +13,12 @@ from commenda.identity import Approval, Permission, Principal
 from commenda.identity.access import may
 from commenda.income import answers, bodies, decisions, queries
 from commenda.income.accrual import open_from
-from commenda.income.batches import accruals
 from commenda.income.holdings import redeem, subscribe
 from commenda.income.model import RULES, HoldingStatus, Terms
+from commenda.income.progress import accruals
 from commenda.income.rules import day_of, first_day, require_positive
 from commenda.kit.clock import business_now
-from commenda.kit.pages import decode_cursor, page_of, time_cursor, time_key_cursor
+from commenda.kit.pages import number_cursor, page_of, time_cursor, time_key_cursor
 from commenda.kit.web import (
     GUARDED,
     Answer,
@@ -263,7 +263,7 @@ def list_holdings(
     limit: Limit = 50,
 ) -> bodies.PoolHoldingPage:
     """Your holdings, newest first, with what each has earned."""
-    before = _number(cursor)
+    before = number_cursor(cursor)
     with service.database.transaction() as tx:
         rows = queries.holdings_of(
             tx, who.user_id, business_now(tx), status=status, before=before, limit=limit + 1
@@ -283,7 +283,7 @@ def holding(
     service: Served, who: Holder, holding_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> bodies.PoolHoldingDetail:
     """One holding and every entry that moved it, newest first; the cursor is of its entries."""
-    before = _number(cursor)
+    before = number_cursor(cursor)
     owner = None if who.may(Permission.OVERVIEW) else who.user_id
     with service.database.transaction() as tx:
         found = queries.holding_by_id(tx, owner, holding_id, business_now(tx))
@@ -313,7 +313,3 @@ def redeem_holding(
         return answer_once(
             tx, "pool-redeem", str(who.user_id), key, request, now, lambda: or_refused(tx, act)
         )
-
-
-def _number(cursor: str | None) -> int | None:
-    return None if cursor is None else int(decode_cursor(cursor, [int])[0])

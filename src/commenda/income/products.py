@@ -12,11 +12,11 @@ from commenda.audit import Event, record
 from commenda.income import queries
 from commenda.income.accrual import open_from
 from commenda.income.model import Product, ProductStatus, Rate, Terms
-from commenda.income.rules import day_of, require_rate, require_terms
+from commenda.income.rules import DAY, day_of, require_rate, require_terms
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
-from commenda.kit.money import scale_of
+from commenda.kit.money import plain, scale_of
 from commenda.ledger import Author
 
 
@@ -37,7 +37,7 @@ def create_product(tx: Tx, author: Author, terms: Terms) -> Product:
         )
     rate = Rate(day_of(author.now), terms.daily_rate, author.actor, author.now)
     queries.insert_rate(tx, product_id, rate)
-    details = {"name": terms.name, "dailyRate": f"{terms.daily_rate.normalize():f}"}
+    details = {"name": terms.name, "dailyRate": plain(terms.daily_rate)}
     _record(tx, author, "created", product_id, ProductStatus.OPEN, details)
     return queries.product_by_id(tx, product_id, author.now)
 
@@ -57,16 +57,16 @@ def close_product(tx: Tx, author: Author, product_id: UUID) -> Product:
 def set_rate(tx: Tx, author: Author, product_id: UUID, from_day: date, daily_rate: Decimal) -> Rate:
     """Let a product pay another rate from a day on; the same rate again changes nothing.
 
-    Codes `bad_rate`; `rate_is_past` for a day before today, or one whose income was accrued for
+    Codes `bad_rate`; `rate_is_past` for a day that has begun, or one whose income was accrued for
     somebody already; `already_dated` where the day has another rate.
     """
     require_rate(daily_rate)
     product = queries.product_by_id(tx, product_id, author.now, lock=True)
-    earliest = max(day_of(author.now), open_from(tx, product))
+    earliest = max(day_of(author.now) + DAY, open_from(tx, product))
     if from_day < earliest or queries.is_earned(tx, product_id, from_day):
         raise CommendaError(
             "rate_is_past",
-            "A rate is set before the day it is for is accrued",
+            "A rate is set before the day it is for has begun",
             field="fromDay",
             value=from_day.isoformat(),
             mend=f"choose a day after {day_of(author.now).isoformat()}",
@@ -83,7 +83,7 @@ def set_rate(tx: Tx, author: Author, product_id: UUID, from_day: date, daily_rat
                 mend="set the rate from another day on",
             )
         return known
-    details = {"fromDay": from_day.isoformat(), "dailyRate": f"{daily_rate.normalize():f}"}
+    details = {"fromDay": from_day.isoformat(), "dailyRate": plain(daily_rate)}
     _record(tx, author, "rate_set", product_id, from_day.isoformat(), details)
     return rate
 

@@ -49,6 +49,19 @@ def product_by_id(tx: Tx, product_id: UUID, now: datetime, *, lock: bool = False
     return found
 
 
+def product_named(tx: Tx, named: str, now: datetime) -> Product:
+    """The product of this name, or else of this id; code `unknown_product`."""
+    end: LiteralString = (
+        " WHERE p.name = %(named)s OR p.id::text = lower(%(named)s)"
+        " ORDER BY p.name = %(named)s DESC LIMIT 1"
+    )
+    with tx.cursor(row_factory=class_row(Product)) as cursor:
+        found = cursor.execute(_PRODUCTS + end, {"named": named, "today": day_of(now)}).fetchone()
+    if found is None:
+        raise CommendaError("unknown_product", "No such product", field="product", value=named)
+    return found
+
+
 def products(
     tx: Tx,
     now: datetime,
@@ -326,7 +339,7 @@ def accrue_income(
     after: int,
     limit: int,
     expense: int,
-    effective: datetime,
+    effective: datetime | None,
 ) -> tuple[int | None, int, Decimal]:
     """A day's income of the next holdings: the last of them, how many were paid, and how much."""
     row = tx.execute(
@@ -363,13 +376,13 @@ def distribute_income(
     return row[0], row[1], row[2]
 
 
-def paid_by(tx: Tx, cadence: Cadence) -> list[UUID]:
-    """The products of this cadence that somebody holds."""
+def to_be_paid(tx: Tx, cadence: Cadence, day: date) -> list[UUID]:
+    """The products of this cadence that somebody holds and that have all income before a day."""
     return [
         row[0]
         for row in tx.execute(
             "SELECT id FROM pool_products WHERE cadence = %s AND sold_amount > 0"
-            " ORDER BY created_at, id",
-            (cadence,),
+            " AND accrued_through >= %s - 1 ORDER BY created_at, id",
+            (cadence, day),
         )
     ]

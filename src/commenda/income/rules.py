@@ -17,7 +17,7 @@ from commenda.income.model import (
 )
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import amount as checked_amount
-from commenda.kit.money import quantise, scale_of
+from commenda.kit.money import plain, quantise, scale_of
 
 DAY = timedelta(days=1)
 YEAR = 365
@@ -115,10 +115,10 @@ def rate_on(rates: Sequence[Rate], day: date) -> Decimal:
     return next(rate.daily_rate for rate in reversed(rates) if rate.from_day <= day)
 
 
-def effective_at(day: date, closed_until: datetime | None, now: datetime) -> datetime:
+def effective_at(day: date, closed_until: datetime | None) -> datetime | None:
     """When the income of a day counts: at its end, or now where that period is closed."""
     end = midnight(day + DAY)
-    return end if closed_until is None or closed_until <= end else now
+    return end if closed_until is None or closed_until <= end else None
 
 
 # --- What is accepted ------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def require_subscribable(product: Product, amount: Decimal) -> None:
             "This is less than the product takes",
             field="amount",
             value=str(amount),
-            mend=f"subscribe {product.minimum.normalize():f} or more",
+            mend=f"subscribe {plain(product.minimum)} or more",
         )
 
 

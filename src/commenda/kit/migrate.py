@@ -68,13 +68,13 @@ def migrate(owner_url: str, *, to: int | None = None) -> list[str]:
                         (migration.name, migration.digest),
                     )
                 done.append(migration.name)
-            for migration in reversed(wanted[keep : len(applied)]):
-                with connection.transaction():
+            with connection.transaction():  # a way down that is refused changes nothing
+                for migration in reversed(wanted[keep : len(applied)]):
                     connection.execute(migration.down)
                     connection.execute(
                         "DELETE FROM schema_migrations WHERE name = %s", (migration.name,)
                     )
-                done.append(migration.name)
+                    done.append(migration.name)
         finally:
             connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
     return done

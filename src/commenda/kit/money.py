@@ -151,3 +151,9 @@ def round_to_total(
     for i in order[:left]:
         floors[i] += 1
     return floors
+
+
+def plain(number: Decimal) -> str:
+    """A decimal as people write it: no exponent, no trailing zeros."""
+    text = f"{number:f}"
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text

@@ -5,6 +5,7 @@ Every domain's `http.py` is built from these: parse, authorise, call one action,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -30,6 +31,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.idempotency import once
 from commenda.kit.keys import Keys
+from commenda.kit.money import plain
 from commenda.settings import Settings
 
 # --- What the routes are served by -----------------------------------------------------------
@@ -61,12 +63,6 @@ class Body(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
     )
-
-
-def plain(number: Decimal) -> str:
-    """A decimal as people write it: no exponent, no trailing zeros."""
-    text = f"{number:f}"
-    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
 def as_json(value: Any) -> Any:
@@ -109,6 +105,9 @@ Asset = Annotated[str, Field(pattern="^[A-Z0-9]{1,12}$", examples=["USDT"])]
 """The name of an asset."""
 
 
+_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
+
+
 def _utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -116,12 +115,32 @@ def _utc(moment: datetime) -> datetime:
         raise ValueError("a time beyond the calendar") from None
 
 
+def _written_out(value: object) -> object:
+    # Pydantic would take the year 2026 for as many seconds after 1970.
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("a time is written as in 2026-03-01T00:00:00Z")
+    return value
+
+
 Moment = Annotated[
     AwareDatetime,
+    BeforeValidator(_written_out),
     AfterValidator(_utc),
     Field(json_schema_extra={"examples": ["2026-03-01T00:00:00Z"]}),
 ]
 """A time given from outside: with its time zone, taken as UTC."""
+
+
+def require_period(field: str, begin: datetime | None, end: datetime | None) -> None:
+    """A period that was asked for does not end before it begins; code `bad_period`."""
+    if begin is not None and end is not None and end < begin:
+        raise CommendaError(
+            "bad_period",
+            "A period ends after it begins",
+            field=field,
+            value=begin.isoformat(),
+            mend=f"begin before {end.isoformat()}",
+        )
 
 
 # --- Problems (RFC 9457) ---------------------------------------------------------------------

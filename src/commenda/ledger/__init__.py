@@ -6,10 +6,12 @@ correction is another journal. Each entry carries the balance before and after i
 can be read at any version and the chain can be checked by anyone.
 
 Signs. What the platform owes is positive: `wallet`, `reserved`, `scope`, `holding`, `fee:*`,
-`referral_pending`, `insurance`. What it has is negative: `external` (the bank or chain outside),
-`venue` (cash at a trading venue), and so is what it spent: `income_expense`. `position` holds what
-open positions cost;
-`unallocated` holds fills until they are allocated and is zero between signals.
+`referral_pending`, `insurance`, and `withdrawing`, which was in use before withdrawals were held on
+the wallet. What it has is negative: `external` (the bank or chain outside), `venue` (cash at a
+trading venue), and so is what it spent: `income_expense`. `position` holds what open positions
+cost; `unallocated` holds fills until they are allocated and is zero between signals. `receivable`
+(what is still owed to the platform) and `rounding` (what no division can give away) count on the
+side of what it has; nothing posts to them yet.
 
 Which event posts what (signed; linear in fills):
 
@@ -20,6 +22,7 @@ deposit                   external −, wallet +
 withdrawal                wallet −, external +
 large withdrawal          asked for: held on the wallet; approved: wallet −, external +, and the
                           hold is captured; rejected or expired: the hold is voided
+insurance set aside       external −, insurance +
 transfer to a venue       external +, venue −        (back: external −, venue +)
 reserve                   wallet −, reserved +
 activate                  reserved −, scope + for each leg
@@ -35,21 +38,25 @@ settlement                scope − for each leg; fee:management, fee:profit_sha
                           creator, fee:platform, referral_pending for each level, wallet +;
                           a shortfall comes out of insurance
 referral release          referral_pending −, wallet +
+a copy begins             wallet −, scope +           (a creator's own book, too)
 a copy is left            scope −, wallet +; a shortfall comes out of insurance
 pool subscription         wallet −, holding +
-income of a day           income_expense − (of the product), holding + for each
+income of a day           income_expense − (of the product), holding + for each; effective when
+                          the day ends, or when it is posted where that period is closed
 income is paid out        holding −, wallet +
 pool redemption           holding −, wallet +; fee:early_exit + for an early exit
+reversal                  of a deposit or of insurance: the opposite of each of its entries
 ========================  ======================================================================
 
 The realised profit of a position is a reading, not an entry: cash plus quantity times mark.
 """
 
 from commenda.ledger.actions import open_accounts, post, post_batch
-from commenda.ledger.batches import Batch, finish, move_on, take_up
+from commenda.ledger.batches import finish, move_on, take_up
 from commenda.ledger.browse import (
     Account,
     EntryRow,
+    HoldRow,
     JournalRow,
     JournalsWanted,
     account_by_id,
@@ -57,6 +64,7 @@ from commenda.ledger.browse import (
     closed_periods,
     entries_of_account,
     entries_of_journal,
+    holds_where,
     journal_by_id,
     journals_where,
 )
@@ -103,7 +111,7 @@ from commenda.ledger.rules import stripe_of
 from commenda.ledger.seals import JOURNALS
 from commenda.ledger.statement_files import Statement, csv_text, draw_up, html_text
 from commenda.ledger.statement_texts import Language
-from commenda.ledger.statements import StatementWanted
+from commenda.ledger.statements import StatementWanted, statement_period
 from commenda.ledger.trial import (
     TransitAccount,
     TrialLine,
@@ -122,10 +130,10 @@ __all__ = [
     "AccountKey",
     "AsOf",
     "Author",
-    "Batch",
     "EntryRow",
     "Hold",
     "HoldOutcome",
+    "HoldRow",
     "HoldStatus",
     "Journal",
     "JournalRow",
@@ -161,6 +169,7 @@ __all__ = [
     "expire_holds",
     "export_journals",
     "finish",
+    "holds_where",
     "html_text",
     "is_owed",
     "is_reversed",
@@ -174,6 +183,7 @@ __all__ = [
     "post",
     "post_batch",
     "reverse",
+    "statement_period",
     "stripe_of",
     "take_up",
     "totals_by_asset",

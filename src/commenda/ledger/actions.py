@@ -69,7 +69,7 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
                 [journal.key for journal in journals],
                 [journal.kind for journal in journals],
                 [journal.correlation_id for journal in journals],
-                [journal.effective_at or author.now for journal in journals],
+                [journal.effective_at for journal in journals],
                 author.actor,
                 author.rule_version,
                 author.now,

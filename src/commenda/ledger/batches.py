@@ -1,6 +1,6 @@
 """Long work in short transactions: a row says how far it has come, and who goes on holds it.
 
-    while carry_on(tx, …): each transaction does one chunk and moves the cursor with it
+    each transaction: take_up, do one chunk, move_on; where nothing is left, finish
 
 A worker that dies leaves its chunk undone and the cursor where it was. Two workers take turns.
 """

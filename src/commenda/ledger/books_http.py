@@ -23,6 +23,7 @@ from commenda.kit.web import (
     answer_once,
     or_refused,
     problems,
+    require_period,
     wire,
 )
 from commenda.ledger import bodies, browse
@@ -158,6 +159,7 @@ def journals(
     limit: Limit = 50,
 ) -> bodies.JournalPage:
     """Journals newest first, by the time of posting."""
+    require_period("since", since, until)
     wanted = browse.JournalsWanted(kind, actor, correlation_id, since, until)
     with service.database.read() as tx:
         rows = browse.journals_where(tx, wanted, before=number_cursor(cursor), limit=limit + 1)

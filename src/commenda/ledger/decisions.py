@@ -105,8 +105,9 @@ def carry_out_close(tx: Tx, author: Author, approval: Approval) -> dict[str, Any
     """Close the books; the outcome says whether they were open until then."""
     until = datetime.fromisoformat(approval.payload["until"])
     closed = close_period(tx, _under_rules(author), until)
-    outcome = {"until": until.isoformat(), "closed": closed}
-    _record(tx, author, approval, "ledger.period_closed", outcome)
+    outcome: dict[str, Any] = {"until": until.isoformat(), "closed": closed}
+    result = "done" if closed else "closed already"
+    _record(tx, author, approval, "ledger.period_closed", result, outcome)
     return outcome
 
 
@@ -122,7 +123,8 @@ def carry_out_reversal(tx: Tx, author: Author, approval: Approval) -> dict[str, 
             "reason": posted.reason,
             "accountId": posted.refused_account,
         }
-    _record(tx, author, approval, "ledger.reversal", {**approval.payload, **outcome})
+    details = {**approval.payload, **outcome}
+    _record(tx, author, approval, "ledger.reversal", posted.outcome, details)
     return outcome
 
 
@@ -131,13 +133,14 @@ def _under_rules(author: Author) -> Author:
     return Author(author.actor, RULES, author.now)
 
 
-def _record(tx: Tx, author: Author, approval: Approval, kind: str, details: dict[str, Any]) -> None:
-    result = details.get("outcome", "done")
+def _record(
+    tx: Tx, author: Author, approval: Approval, kind: str, result: str, details: dict[str, Any]
+) -> None:
     event = Event(
         kind,
         approval.subject,
         approval.correlation_id,
-        str(result),
+        result,
         author.actor,
         RULES,
         author.now,

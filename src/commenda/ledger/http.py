@@ -16,7 +16,16 @@ from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.money import scale_of
 from commenda.kit.pages import number_cursor, page_of
-from commenda.kit.web import GUARDED, Amount, Asset, Body, Moment, Served, problems
+from commenda.kit.web import (
+    GUARDED,
+    Amount,
+    Asset,
+    Body,
+    Moment,
+    Served,
+    problems,
+    require_period,
+)
 from commenda.ledger import bodies, queries
 from commenda.ledger.bodies import LogType
 from commenda.ledger.browse import holds_where
@@ -102,6 +111,7 @@ def asset_log(
 ) -> Response:
     """Every change of your wallet, newest first: what came in and out, and for what."""
     scale_of(asset)
+    require_period("from", from_, to)
     before = number_cursor(cursor)
     with service.database.read() as tx:
         rows = queries.asset_log(

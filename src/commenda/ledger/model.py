@@ -73,8 +73,8 @@ class Journal:
     """One business event to be posted, whole or not at all.
 
     `key` is its natural key: posting the same event again replays it. Lines of amount zero are
-    left out. `effective_at` defaults to the author's `now`; it may be earlier, though not within a
-    closed period, and not later. `reverses` links a reversal to what it undoes; `captures` names
+    left out. `effective_at` is the time of posting by default; it may be earlier, though not within
+    a closed period, and not later. `reverses` links a reversal to what it undoes; `captures` names
     the group of holds that this journal spends.
     """
 
@@ -94,7 +94,7 @@ class Outcome(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a journal is refused, or a group of holds."""
+    """Why a journal is refused."""
 
     BELOW_FLOOR = "below_floor"
     UNKNOWN_HOLD = "unknown_hold"

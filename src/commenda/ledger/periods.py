@@ -41,8 +41,13 @@ def balances_as_of(
     return dict(tx.execute(_BALANCE[by], (moment, list(account_ids))).fetchall())
 
 
-def closed_until(tx: Tx) -> datetime | None:
-    """Nothing is posted any more that is effective before this moment."""
+def closed_until(tx: Tx, *, hold: bool = False) -> datetime | None:
+    """Nothing is posted any more that is effective before this moment.
+
+    With `hold` it stays this moment until the transaction ends: who closes waits.
+    """
+    if hold:
+        tx.execute("SELECT pg_advisory_xact_lock_shared(period_lock())")
     row = tx.execute("SELECT max(until) FROM ledger_periods").fetchone()
     return row[0] if row else None
 

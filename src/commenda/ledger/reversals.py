@@ -45,6 +45,6 @@ def reverse(tx: Tx, author: Author, journal_id: int) -> Posted:
 
 
 def is_reversed(tx: Tx, key: str) -> bool:
-    """Whether the journal of this natural key was undone."""
+    """Whether the journal with this key was undone."""
     row = tx.execute("SELECT 1 FROM journals WHERE key = %s", (f"reverse:{key}",)).fetchone()
     return row is not None

@@ -16,8 +16,7 @@ from itertools import groupby, islice
 
 from commenda.kit.db import Database, Tx
 from commenda.kit.markup import Markup, join, tag
-from commenda.kit.money import scale_of
-from commenda.kit.web import plain
+from commenda.kit.money import plain, scale_of
 from commenda.ledger.statement_texts import (
     Language,
     account_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -26,13 +26,11 @@ from commenda.ledger.statements import (
     StatementWanted,
     require_owner,
     statement_page,
+    statement_period,
 )
 
-LONGEST = timedelta(days=366)
-USUAL = timedelta(days=30)
 MOST = 1000
 """Entries of a page."""
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 STATEMENT_FILES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {}, "text/html": {}}}
@@ -58,7 +56,9 @@ class Asked:
 async def _asked(
     asset: Annotated[Asset, Query()] = "USDT",
     from_: Annotated[Moment | None, Query(alias="from")] = None,
-    to: Annotated[Moment | None, Query(description="Exclusive; now by default.")] = None,
+    to: Annotated[
+        Moment | None, Query(description="Exclusive; now by default and at the latest.")
+    ] = None,
     accounts: Annotated[
         Literal["wallet", "all"], Query(description="The wallet, or all that is kept.")
     ] = "wallet",
@@ -84,12 +84,14 @@ def statement_answer(service: Service, owner: UUID, asked: Asked) -> Response:
     scale_of(asked.asset)
     start = START
     with service.database.transaction() as tx:
+        tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         now = business_now(tx)
         require_owner(tx, owner)
         since, until = asked.since, asked.until
         if asked.form == "json" and asked.cursor is not None:
             since, until, start = _place(asked.cursor)
-        wanted = StatementWanted(owner, asked.asset, *_period(since, until, now), asked.whole)
+        period = statement_period(since, until, now)
+        wanted = StatementWanted(owner, asked.asset, *period, asked.whole)
         if asked.form == "json":
             page = statement_page(tx, wanted, start, asked.limit)
             return sent(_page_of(wanted, page))
@@ -157,20 +159,3 @@ def _place(cursor: str) -> tuple[datetime, datetime, Place]:
         raise CommendaError(
             "bad_cursor", "Not a cursor of this list", field="cursor", value=cursor
         ) from None
-
-
-def _period(
-    since: datetime | None, until: datetime | None, now: datetime
-) -> tuple[datetime, datetime]:
-    """The period that was asked for; code `bad_period`."""
-    end = now if until is None else until
-    begin = end - min(USUAL, end - _EARLIEST) if since is None else since
-    if not timedelta(0) <= end - begin <= LONGEST:
-        raise CommendaError(
-            "bad_period",
-            "A statement is of up to 366 days, and ends after it begins",
-            field="from",
-            value=begin.isoformat(),
-            mend="choose a shorter period, from before to",
-        )
-    return begin, end

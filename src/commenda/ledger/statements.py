@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -22,6 +22,9 @@ from commenda.kit.errors import CommendaError
 
 BATCH = 1000
 """Entries that are read and written at a time: memory does not grow with the statement."""
+USUAL = timedelta(days=30)
+LONGEST = timedelta(days=366)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,27 @@ def _values(wanted: StatementWanted) -> dict[str, object]:
 
 
 # --- Pure ------------------------------------------------------------------------------------
+
+
+def statement_period(
+    since: datetime | None, until: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """The period of a statement: the last 30 days unless it is said, up to 366, and none to come.
+
+    What is posted later would belong to a period that has not ended, and be on no page of those
+    that were read before. Code `bad_period`.
+    """
+    end = now if until is None else min(until, now)
+    begin = end - min(USUAL, end - _EARLIEST) if since is None else since
+    if not timedelta(0) <= end - begin <= LONGEST:
+        raise CommendaError(
+            "bad_period",
+            "A statement is of up to 366 days that are past",
+            field="from",
+            value=begin.isoformat(),
+            mend="choose a shorter period, from before to and before now",
+        )
+    return begin, end
 
 
 def cut(

@@ -11,7 +11,7 @@ from commenda.audit import Event, record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.money import amount as checked_amount
-from commenda.kit.money import scale_of
+from commenda.kit.money import plain, scale_of
 from commenda.ledger import AccountKey, Author, Owner, OwnerKind, available_in
 
 
@@ -31,7 +31,7 @@ def authorise_custody(tx: Tx, author: Author, user: UUID, asset: str, limit: Dec
                 "custody.authorised",
                 f"{user}:{asset}",
                 ids.derive("custody", user, asset),
-                f"{limit.normalize():f}",
+                plain(limit),
                 author.actor,
                 author.rule_version,
                 author.now,

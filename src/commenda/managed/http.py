@@ -15,6 +15,7 @@ from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import plain
 from commenda.kit.pages import page_of, time_cursor
 from commenda.kit.web import (
     GUARDED,
@@ -25,7 +26,6 @@ from commenda.kit.web import (
     Served,
     answer_once,
     as_json,
-    plain,
     problems,
     refused,
     respond,

@@ -18,7 +18,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.idempotency import once
 from commenda.kit.money import amount as checked_amount
-from commenda.kit.money import scale_of, split_amount
+from commenda.kit.money import plain, scale_of, split_amount
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -132,7 +132,7 @@ def _require_within_tier(offer: Offer, amount: Decimal) -> None:
             f"The tier {product.tier} does not take this amount",
             field="amount",
             value=str(amount),
-            mend=f"subscribe {product.minimum.normalize():f} to {product.maximum.normalize():f}",
+            mend=f"subscribe {plain(product.minimum)} to {plain(product.maximum)}",
         )
 
 

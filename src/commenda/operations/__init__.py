@@ -1,7 +1,6 @@
 """Running the business: proof that it is sound, and how its daily work is ordered."""
 
 from commenda.operations.approvals import (
-    EXECUTORS,
     Executor,
     approve_and_carry_out,
     expire_approvals,
@@ -9,11 +8,10 @@ from commenda.operations.approvals import (
 )
 from commenda.operations.chains import CHAINS, Ends, ends_of, read_anchors, written
 from commenda.operations.clockwork import Clockwork, forget_workers
-from commenda.operations.health import Health, Readiness, readiness
+from commenda.operations.health import Health, readiness
 from commenda.operations.jobs import JOBS
-from commenda.operations.metrics import Figure, Figures
+from commenda.operations.metrics import Figures
 from commenda.operations.reconciliation import (
-    Line,
     Part,
     Reconciliation,
     note_closed_periods,
@@ -45,23 +43,19 @@ from commenda.operations.verify import CHECKS, verify
 __all__ = [
     "CHAINS",
     "CHECKS",
-    "EXECUTORS",
     "JOBS",
     "CatchUp",
     "Clockwork",
     "Ends",
     "Executor",
-    "Figure",
     "Figures",
     "Health",
     "Interrupted",
     "Job",
-    "Line",
     "Operation",
     "Parameters",
     "Part",
     "Plan",
-    "Readiness",
     "Reconciliation",
     "Run",
     "Schedule",

@@ -74,7 +74,7 @@ def reconciliations(
 
 
 def view_of(found: Reconciliation) -> ReconciliationView:
-    """A reconciliation as it goes over the wire; the command line prints the same."""
+    """A reconciliation as it goes over the wire."""
     return ReconciliationView(
         as_of=found.as_of,
         reconciled=not found.unexplained,

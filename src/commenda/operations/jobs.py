@@ -23,6 +23,7 @@ from commenda import copying
 from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, durable
 from commenda.kit.db import Tx
+from commenda.ledger import expire_holds
 from commenda.managed import (
     activate_due,
     alert_overdue,
@@ -37,7 +38,6 @@ from commenda.managed import (
 from commenda.market import write_bars, write_marks
 from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
-from commenda.operations.holds import expire_due_holds
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
 from commenda.operations.ticks import Interrupted, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
@@ -167,6 +167,10 @@ def expire_requests(operation: Operation, now: datetime, _: Parameters) -> None:
         expire_approvals(tx, now)
 
 
+def expire_due_holds(operation: Operation, now: datetime, _: Parameters) -> None:
+    operation.batches(lambda tx: expire_holds(tx, operation.author(now)))
+
+
 def value_books(operation: Operation, now: datetime, _: Parameters) -> None:
     """Write the NAV of every open book, once a day: Sharpe ratios and uptime count on that."""
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -260,14 +264,33 @@ JOBS: tuple[Step | Job, ...] = (
     Step("leaving", close_copies),
     Step("targets", publish_targets),
     Job("overdue", raise_overdue, "Raise alerts about what is overdue.", "0 * * * *"),
-    Job("approvals", expire_requests, "Let requests expire that nobody decided.", "0 * * * *"),
-    Job("accrual", accrue_income, "Accrue the income of the days that are over.", "0 0 * * *"),
-    Job("payout", pay_income, "Pay out income that was accrued.", "0 0 * * *", parameters=Payout),
-    Job("holds", expire_due_holds, "Set expired holds free.", "*/5 * * * *"),
+    Job(
+        "approvals",
+        expire_requests,
+        "Let requests expire that nobody decided.",
+        "0 * * * *",
+        any_moment=True,
+    ),
+    # Hourly, so that what failed is tried again before the day is over.
+    Job(
+        "accrual",
+        accrue_income,
+        "Accrue the income of the days that are over.",
+        "0 * * * *",
+        any_moment=True,
+    ),
+    Job("payout", pay_income, "Pay out income that was accrued.", "0 * * * *", parameters=Payout),
+    Job("holds", expire_due_holds, "Set expired holds free.", "*/5 * * * *", any_moment=True),
     Job("nav", value_books, "Value every open book, once a day.", "0 0 * * *"),
     Job("flows", measure_flows, "Measure how shared flows did.", "0 */4 * * *"),
     Job("scores", score, "Score creators for the allocation.", "0 0 * * *"),
-    Job("referrals", release_referrals, "Pay commissions whose hold is over.", "0 0 * * *"),
+    Job(
+        "referrals",
+        release_referrals,
+        "Pay commissions whose hold is over.",
+        "0 0 * * *",
+        any_moment=True,
+    ),
     Job(
         "periods",
         note_closed_periods,

@@ -127,23 +127,22 @@ class Navs:
 
 @dataclass
 class Outside:
-    """Money that came in and went out: the entries of the account of the world outside.
+    """Money that came in and went out: the entries of the accounts of the world outside.
 
     An account's versions commit in their order, so the entries after the last one that was read
-    are exactly those that are new.
+    are exactly those that are new. A reversal counts against what it undoes.
     """
 
     deposited: Decimal = Decimal(0)
     withdrawn: Decimal = Decimal(0)
-    _version: int = 0
+    _read: dict[int, int] = field(default_factory=dict)
 
     def read_on(self, tx: Tx, asset: str) -> None:
-        row = tx.execute(_OUTSIDE, {"asset": asset, "version": self._version}).fetchone()
-        assert row is not None
-        deposited, withdrawn, version = row
-        self.deposited += deposited
-        self.withdrawn += withdrawn
-        self._version = version or self._version
+        seen = {"accounts": list(self._read), "versions": list(self._read.values())}
+        for account, deposited, withdrawn, version in tx.execute(_OUTSIDE, {"asset": asset} | seen):
+            self.deposited += deposited
+            self.withdrawn += withdrawn
+            self._read[account] = version
 
 
 # --- SQL -------------------------------------------------------------------------------------
@@ -259,11 +258,16 @@ _POOLS: LiteralString = (
     " ORDER BY p.sold_amount DESC, p.id LIMIT %(limit)s"
 )
 _OUTSIDE: LiteralString = (
-    "SELECT coalesce(-sum(e.amount) FILTER (WHERE j.kind = 'deposit'), 0),"
-    " coalesce(sum(e.amount) FILTER (WHERE j.kind = 'withdrawal'), 0), max(e.version)"
-    " FROM accounts a JOIN entries e ON e.account_id = a.id AND e.version > %(version)s"
+    "SELECT a.id, coalesce(-sum(e.amount) FILTER (WHERE of.kind = 'deposit'), 0),"
+    " coalesce(sum(e.amount) FILTER (WHERE of.kind = 'withdrawal'), 0), max(e.version)"
+    " FROM accounts a"
+    " LEFT JOIN unnest(%(accounts)s::bigint[], %(versions)s::bigint[]) AS seen (id, version)"
+    "  ON seen.id = a.id"
+    " JOIN entries e ON e.account_id = a.id AND e.version > coalesce(seen.version, 0)"
     " JOIN journals j ON j.id = e.journal_id"
+    " JOIN journals of ON of.id = coalesce(j.reverses, j.id)"
     " WHERE a.kind = 'external' AND a.owner_kind = 'platform' AND a.asset = %(asset)s"
+    " GROUP BY a.id"
 )
 _DAYS: LiteralString = (
     "SELECT n.at, count(c.id) AS books, coalesce(sum(n.capital) FILTER (WHERE c.id IS NOT NULL), 0)"

@@ -24,6 +24,7 @@ from commenda.kit import ids
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import plain
 from commenda.ledger import (
     Author,
     TransitAccount,
@@ -180,9 +181,9 @@ def _liabilities(trial: Sequence[TrialLine]) -> list[Line]:
         total = Decimal(0)
         lines.append(Line(Part.LIABILITIES, asset, -sum(owned, total), sum(owed, total)))
         lines += [
-            Line(Part.LIABILITIES, f"{asset} {line.kind}", total, line.balance)
-            for line in of_asset
-            if is_owed(line.kind) is None
+            Line(Part.LIABILITIES, f"{asset} {kind}", total, _sum(trial, asset, (kind,)))
+            for kind in sorted({line.kind for line in of_asset})
+            if is_owed(kind) is None
         ]
     return lines
 
@@ -264,11 +265,20 @@ def note_closed_periods(operation: Operation, _at: datetime, _: Parameters | Non
 
 
 def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
-    """Store a reconciliation, once for its moment, with an alert for what is unexplained."""
+    """Store a reconciliation with an alert for what is unexplained; the first of its moment only.
+
+    A run that is repeated finds another present at the same moment.
+    """
+    new = tx.execute(
+        "INSERT INTO reconciliations (as_of, left_out) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (found.as_of, list(found.left_out)),
+    ).rowcount
+    if not new:
+        return
     tx.execute(
-        "INSERT INTO reconciliations (as_of, part, subject, venue, ledger, explained)"
+        "INSERT INTO reconciliation_lines (as_of, part, subject, venue, ledger, explained)"
         " SELECT %s, n.* FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::numeric[],"
-        "  %s::numeric[]) AS n ON CONFLICT DO NOTHING",
+        "  %s::numeric[]) AS n",
         (
             found.as_of,
             [line.part for line in found.lines],
@@ -286,16 +296,16 @@ def _alert(author: Author, line: Line) -> Event:
         UNRECONCILED,
         f"{line.part}: {line.subject}",
         _correlation(author.now),
-        f"{line.unexplained.normalize():f} unexplained",
+        f"{plain(line.unexplained)} unexplained",
         author.actor,
         author.rule_version,
         author.now,
         {
             "part": line.part,
             "subject": line.subject,
-            "venue": f"{line.venue.normalize():f}",
-            "ledger": f"{line.ledger.normalize():f}",
-            "explained": f"{line.explained.normalize():f}",
+            "venue": plain(line.venue),
+            "ledger": plain(line.ledger),
+            "explained": plain(line.explained),
         },
     )
 
@@ -309,15 +319,17 @@ def _correlation(at: datetime) -> UUID:
 
 def kept(tx: Tx, before: datetime | None, limit: int) -> list[Reconciliation]:
     """Reconciliations that were kept, the latest first, before a moment."""
-    rows = tx.execute(
-        "SELECT as_of, part, subject, venue, ledger, explained FROM reconciliations"
-        " WHERE as_of IN (SELECT DISTINCT as_of FROM reconciliations"
-        "  WHERE %(before)s::timestamptz IS NULL OR as_of < %(before)s"
-        "  ORDER BY as_of DESC LIMIT %(limit)s)"
-        " ORDER BY as_of DESC, part, subject",
+    runs = tx.execute(
+        "SELECT as_of, left_out FROM reconciliations"
+        " WHERE %(before)s::timestamptz IS NULL OR as_of < %(before)s"
+        " ORDER BY as_of DESC LIMIT %(limit)s",
         {"before": before, "limit": limit},
     ).fetchall()
-    runs: dict[datetime, list[Line]] = {}
-    for as_of, part, *line in rows:
-        runs.setdefault(as_of, []).append(Line(Part(part), *line))
-    return [Reconciliation(as_of, lines) for as_of, lines in runs.items()]
+    lines: dict[datetime, list[Line]] = {as_of: [] for as_of, _ in runs}
+    for as_of, part, *line in tx.execute(
+        "SELECT as_of, part, subject, venue, ledger, explained FROM reconciliation_lines"
+        " WHERE as_of = ANY(%s) ORDER BY part, subject",
+        (list(lines),),
+    ):
+        lines[as_of].append(Line(Part(part), *line))
+    return [Reconciliation(as_of, lines[as_of], left_out) for as_of, left_out in runs]

@@ -9,6 +9,7 @@ schedule's `version` is one more with each.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -29,10 +30,13 @@ from commenda.operations import schedule_queries as queries
 from commenda.operations.cron import checked_rule, moments, next_after
 from commenda.operations.jobs import job_named
 from commenda.operations.schedule_queries import Run, Schedule, Status
-from commenda.operations.ticks import RULES, CatchUp, Job
+from commenda.operations.ticks import RULES, CatchUp, Job, printable
 
 UPCOMING = 5
 """How many of a rule's next moments are shown."""
+LONGEST_NAME, LONGEST_REMARK = 100, 500
+_NAME = re.compile(rf"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{LONGEST_NAME}}}")
+_REMARK = re.compile(rf"[^\x00\ud800-\udfff]{{0,{LONGEST_REMARK}}}")
 _OF_BUILT_IN = frozenset({"rule", "status", "remark"})
 """What an operator may change of a built-in schedule."""
 _OF_JOB = frozenset({"target", "parameter", "catch_up"})
@@ -56,7 +60,8 @@ class Plan:
 def create_schedule(tx: Tx, author: Author, plan: Plan) -> Schedule:
     """Make a schedule, first due at its rule's next moment.
 
-    Codes: `bad_cron_rule`, `bad_target`, `bad_parameter`, `bad_catch_up`, `schedule_name_taken`.
+    Codes: `bad_name`, `bad_remark`, `bad_cron_rule`, `bad_target`, `bad_parameter`, `bad_catch_up`,
+    `schedule_name_taken`.
     """
     number = queries.next_number(tx)
     made = _checked(
@@ -112,7 +117,7 @@ def edit_schedule(
         raise _built_in(before, min(fixed), "pause or re-time it, or make a schedule of your own")
     after = replace(before, **changes)
     # One whose job is gone can still be paused.
-    after = _checked(after) if changes.keys() & _OF_JOB else _with_rule(after)
+    after = _checked(after) if changes.keys() & _OF_JOB else _sound(after)
     if after == before:
         return before
     changed = [name for name in changes if getattr(after, name) != getattr(before, name)]
@@ -193,20 +198,34 @@ def upcoming(one: Schedule, now: datetime) -> list[datetime]:
 def _checked(one: Schedule) -> Schedule:
     """The schedule with its rule and parameters as they are stored."""
     job = _target(one.target)
-    if one.catch_up is CatchUp.EVERY and job.catch_up is CatchUp.ONE:
+    if one.catch_up not in job.catch_ups:
         raise CommendaError(
             "bad_catch_up",
-            f"{job.name} looks at the present: a moment that was missed cannot be made up for",
+            f"{job.name} acts for the present only: one run makes up for all that was missed",
             field="catchUp",
             value=one.catch_up.value,
             mend=f"choose '{CatchUp.ONE}'",
         )
     told = job.told(one.parameter).model_dump(mode="json", by_alias=True)
-    return _with_rule(replace(one, parameter=told))
+    return _sound(replace(one, parameter=told))
 
 
-def _with_rule(one: Schedule) -> Schedule:
+def _sound(one: Schedule) -> Schedule:
+    """The schedule, but for what belongs to its job, as it is stored."""
+    _require_text("name", one.name, _NAME, f"1 to {LONGEST_NAME} characters, none of control")
+    _require_text("remark", one.remark, _REMARK, f"up to {LONGEST_REMARK} characters of text")
     return replace(one, rule=checked_rule(one.rule))
+
+
+def _require_text(name: str, text: str, pattern: re.Pattern[str], wanted: str) -> None:
+    if not pattern.fullmatch(text):
+        raise CommendaError(
+            f"bad_{name}",
+            f"This is no {name} for a schedule",
+            field=name,
+            value=printable(text),
+            mend=f"give it {wanted}",
+        )
 
 
 def _target(name: str) -> Job:

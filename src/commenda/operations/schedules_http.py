@@ -32,6 +32,8 @@ from commenda.operations.cron import LONGEST
 from commenda.operations.jobs import JOBS
 from commenda.operations.schedule_queries import Run, RunStatus, Schedule, Status
 from commenda.operations.schedules import (
+    LONGEST_NAME,
+    LONGEST_REMARK,
     Plan,
     create_schedule,
     delete_schedule,
@@ -48,7 +50,12 @@ Keeper = Annotated[Principal, may(Permission.SCHEDULES)]
 
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$", examples=["weekly income"]),
+    Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+        examples=["weekly income"],
+    ),
 ]
 Rule = Annotated[
     str,
@@ -64,7 +71,7 @@ Target = Annotated[
 Parameter = Annotated[
     dict[str, JsonValue], Field(description="As the target's schema says.", examples=[{}])
 ]
-Remark = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+Remark = Annotated[str, Field(max_length=LONGEST_REMARK, pattern=r"^[^\x00]*$")]
 _SINGLETON = "While a run is asked for or under way, no other is."
 
 
@@ -173,8 +180,9 @@ class TargetView(Body):
 
     name: str
     about: str
-    catch_up: CatchUp = Field(
-        description="`every`: a moment that was missed can be made up for. `one`: it cannot."
+    catch_up: CatchUp = Field(description="Of its schedules, where they do not say.")
+    catch_ups: list[CatchUp] = Field(
+        description="What they may choose: `every` takes a job that is right for any moment."
     )
     rule: str | None = Field(description="Of its built-in schedule, as it comes.")
     parameters: dict[str, Any] = Field(description="JSON schema of the parameter.")
@@ -183,7 +191,12 @@ class TargetView(Body):
     def of(cls, job: Job) -> Self:
         schema = job.parameters.model_json_schema()
         return cls(
-            name=job.name, about=job.about, catch_up=job.catch_up, rule=job.rule, parameters=schema
+            name=job.name,
+            about=job.about,
+            catch_up=job.catch_up,
+            catch_ups=list(job.catch_ups),
+            rule=job.rule,
+            parameters=schema,
         )
 
 

@@ -99,8 +99,7 @@ class Job:
     """What a schedule may name as its target: a function of the code, nothing else.
 
     `act` is told the moment it is to act for: the present tick's or, where each missed moment is
-    made up for (`catch_up`), that moment. A job that looks at the present (marks, open positions)
-    cannot be made up for.
+    made up for, that moment.
     """
 
     name: str
@@ -109,7 +108,16 @@ class Job:
     rule: str | None = None
     """Of the built-in schedule, which has the parameters' defaults; None for none."""
     catch_up: CatchUp = CatchUp.ONE
+    """Of its schedules, where they do not say."""
     parameters: type[Parameters] = Parameters
+    any_moment: bool = False
+    """Whether it does for a moment that is past what it would have done then. What looks at the
+    present (marks, open positions, how far another job has come) does not."""
+
+    @property
+    def catch_ups(self) -> tuple[CatchUp, ...]:
+        """What its schedules may choose."""
+        return tuple(CatchUp) if self.any_moment else (CatchUp.ONE,)
 
     def told(self, parameter: Mapping[str, Any]) -> Parameters:
         """The parameters as this job takes them; code `bad_parameter`."""
@@ -120,13 +128,14 @@ class Job:
             raise CommendaError(
                 "bad_parameter",
                 first["msg"],
-                field=".".join(["parameter", *map(_printable, first["loc"])]),
-                value=None if first["type"] == "missing" else _printable(first["input"]),
+                field=".".join(["parameter", *map(printable, first["loc"])]),
+                value=None if first["type"] == "missing" else printable(first["input"]),
                 mend=f"the parameters of {self.name} are in the list of targets",
             ) from None
 
 
-def _printable(value: object) -> str:
+def printable(value: object) -> str:
+    """The beginning of a value as a refusal can show it."""
     return str(value)[:100].encode("utf-8", "replace").decode()
 
 

@@ -1,7 +1,20 @@
+-- What is held would be free to spend, and stripes of one account cannot become one row again:
+-- their entries have the same versions.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM holds WHERE status = 'held') THEN
+        RAISE EXCEPTION 'money is on hold' USING HINT = 'void the holds first';
+    END IF;
+    IF EXISTS (SELECT FROM accounts WHERE stripe > 0) THEN
+        RAISE EXCEPTION 'accounts are kept in stripes'
+            USING HINT = 'restore a backup of the version before instead';
+    END IF;
+END $$;
 DROP FUNCTION balance_effective, balance_posted, version_posted, close_period, release_holds,
     place_holds, post_journals, period_lock;
 DROP TABLE posting_batches, period_balances, ledger_periods, holds, journal_seals;
-DROP INDEX journals_by_time, journals_in_order, journals_reversed_once;
+DROP INDEX journals_by_time, journals_by_actor, journals_by_kind, journals_in_order,
+    journals_reversed_once;
 ALTER TABLE journals DROP COLUMN reverses, DROP COLUMN era;
 ALTER TABLE accounts
     DROP CONSTRAINT floored_accounts_have_no_stripes,

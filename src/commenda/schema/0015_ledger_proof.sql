@@ -15,18 +15,37 @@ ALTER TABLE accounts
     ADD CONSTRAINT balance_at_or_above_floor CHECK (NOT floored OR balance >= held),
     ADD CONSTRAINT only_floored_accounts_are_held CHECK (held >= 0 AND (floored OR held = 0)),
     ADD CONSTRAINT floored_accounts_have_no_stripes CHECK (NOT floored OR stripe = 0);
+-- Until now a posting had its author's time, read before the locks: along an account it could go
+-- back. From here on it never does (see below), so what did is dated with what came before it, from
+-- account to account until nothing changes.
+DO $$
+BEGIN
+    LOOP
+        UPDATE journals j SET posted_at = late.latest
+        FROM (SELECT journal_id, max(latest) AS latest
+              FROM (SELECT e.journal_id, j.posted_at,
+                           max(j.posted_at) OVER (PARTITION BY e.account_id ORDER BY e.version)
+                               AS latest
+                    FROM entries e JOIN journals j ON j.id = e.journal_id) along
+              WHERE latest > posted_at GROUP BY journal_id) late
+        WHERE j.id = late.journal_id;
+        EXIT WHEN NOT FOUND;
+    END LOOP;
+END $$;
 UPDATE accounts a SET last_posted_at = j.posted_at
     FROM entries e JOIN journals j ON j.id = e.journal_id
     WHERE e.account_id = a.id AND e.version = a.version;
 GRANT INSERT (stripe) ON accounts TO commenda_app;
 
--- Along an account's versions posted_at never goes back: `post_journals` sees to it, so that a
--- balance as of a moment is found by bisection. Lists and sums over time read block ranges.
+-- Along an account's versions posted_at never goes back: `post_journals` sees to it. So a balance
+-- as of a moment is found by bisection. Lists and sums over time read block ranges.
 ALTER TABLE journals
     ADD COLUMN reverses bigint REFERENCES journals,
     ADD COLUMN era smallint NOT NULL DEFAULT 0;
 CREATE UNIQUE INDEX journals_reversed_once ON journals (reverses) WHERE reverses IS NOT NULL;
 CREATE INDEX journals_in_order ON journals (era, transaction_id, id);
+CREATE INDEX journals_by_kind ON journals (kind, id);
+CREATE INDEX journals_by_actor ON journals (actor, id);
 CREATE INDEX journals_by_time ON journals USING brin (posted_at, effective_at)
     WITH (pages_per_range = 16, autosummarize = on);
 
@@ -140,7 +159,9 @@ CREATE FUNCTION period_lock() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 16682
 
 DROP FUNCTION post_journals;
 
--- Post a batch of journals, given as arrays. Returns one row for each journal: 'posted', 'replayed'
+-- Post a batch of journals, given as arrays, dated with the latest of `at_time`, the last posting of
+-- any account and the end of the last closed period. A journal without a time of its own is
+-- effective then. Returns one row for each journal: 'posted', 'replayed'
 -- (its key was posted before) or 'refused' with the reason (nothing of it is posted, the rest is):
 --   below_floor    it would leave a floored account with less than its holds
 --   unknown_hold, hold_resolved, hold_expired, beyond_hold   what it was to capture
@@ -185,9 +206,10 @@ BEGIN
     END IF;
     PERFORM FROM accounts WHERE id = ANY (locked) ORDER BY id FOR NO KEY UPDATE;
 
-    SELECT count(*), coalesce(bool_or(floored), false), greatest(at_time, max(last_posted_at)),
-           (SELECT max(until) FROM ledger_periods)
-        INTO found_count, any_floor, latest, closed
+    closed := (SELECT max(until) FROM ledger_periods);
+    SELECT count(*), coalesce(bool_or(floored), false),
+           greatest(at_time, max(last_posted_at), closed)
+        INTO found_count, any_floor, latest
         FROM accounts WHERE id = ANY (line_accounts);
     IF found_count <> (SELECT count(DISTINCT account) FROM unnest(line_accounts) account) THEN
         SELECT account INTO bad_account FROM unnest(line_accounts) account
@@ -206,7 +228,7 @@ BEGIN
         INSERT INTO journals (key, kind, actor, rule_version, correlation_id,
                               posted_at, effective_at, entry_count, reverses)
         SELECT j.key, j.kind, by_actor, under_rules, j.correlation,
-               latest, j.effective, counts[j.ordinal], journal_reverses[j.ordinal]
+               latest, coalesce(j.effective, latest), counts[j.ordinal], journal_reverses[j.ordinal]
         FROM unnest(journal_keys, journal_kinds, journal_correlations, journal_effective)
                  WITH ORDINALITY AS j (key, kind, correlation, effective, ordinal)
         ORDER BY j.ordinal

@@ -65,7 +65,8 @@ GRANT SELECT, INSERT, UPDATE (total_income, carry, accrued_through, status, rede
 -- One day's income of the next holdings of a product, in the order of their sequence: one journal,
 -- one entry for each holding and one for the expense. `rules.accrue` says the same of one holding;
 -- a test holds the two together. Whoever calls it holds the day's batch, and days go in order.
--- Returns the last holding it accrued, none where none is left, and how many were paid how much.
+-- `effective` is NULL for the time of posting. Returns the last holding it accrued, none where none
+-- is left, and how many were paid how much.
 CREATE FUNCTION accrue_income(
     of_product uuid, for_day date, daily_rate numeric, after_sequence bigint, up_to integer,
     expense_account bigint, asset_scale integer, correlation uuid,
@@ -161,7 +162,7 @@ BEGIN
         SELECT p.outcome INTO result FROM post_journals(
             ARRAY[format('distribution:%s:%s:%s', of_product, to_char(for_day, 'YYYY-MM-DD'),
                          first_sequence)],
-            ARRAY['income'], ARRAY[of_product], ARRAY[at_time], by_actor, under_rules, at_time,
+            ARRAY['income'], ARRAY[of_product], ARRAY[NULL::timestamptz], by_actor, under_rules, at_time,
             array_fill(1, ARRAY[2 * payments::integer]),
             holders || wallets,
             ARRAY(SELECT -u.paid FROM unnest(unpaid) WITH ORDINALITY AS u (paid, n) ORDER BY u.n)

@@ -17,4 +17,4 @@ FROM entries e
 JOIN accounts a ON a.id = e.account_id AND a.kind = 'wallet'
 JOIN journals j ON j.id = e.journal_id;
 DROP FUNCTION asset_log_type;
-DROP TABLE reconciliations;
+DROP TABLE reconciliation_lines, reconciliations;

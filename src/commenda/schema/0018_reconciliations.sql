@@ -1,9 +1,15 @@
 -- What reconciliations found; types of the asset log for corrections, and for entries of a journal.
 
--- One line of one reconciliation. `venue` is the side that the ledger is held against, `explained`
--- what is known to be on its way between the two.
+-- One reconciliation, and what could not be compared in it, and why.
 CREATE TABLE reconciliations (
-    as_of       timestamptz NOT NULL,
+    as_of    timestamptz PRIMARY KEY,
+    left_out text[] NOT NULL
+);
+
+-- One line of it. `venue` is the side that the ledger is held against, `explained` what is known to
+-- be on its way between the two.
+CREATE TABLE reconciliation_lines (
+    as_of       timestamptz NOT NULL REFERENCES reconciliations,
     part        text NOT NULL,
     subject     text NOT NULL,
     venue       numeric NOT NULL CHECK (venue <> 'NaN'),
@@ -12,7 +18,7 @@ CREATE TABLE reconciliations (
     unexplained numeric NOT NULL GENERATED ALWAYS AS (venue - ledger - explained) STORED,
     PRIMARY KEY (as_of, part, subject)
 );
-GRANT SELECT, INSERT ON reconciliations TO commenda_app;
+GRANT SELECT, INSERT ON reconciliations, reconciliation_lines TO commenda_app;
 
 -- The one place that says which kind of journal is which type of the asset log. The key of a
 -- reversal is that of the journal it undoes, after 'reverse:'.

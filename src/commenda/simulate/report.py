@@ -68,8 +68,9 @@ def report(business: Business) -> dict[str, Any]:
 _INVESTORS: LiteralString = (
     "SELECT (SELECT count(*) FROM users WHERE role = 'investor') AS investors,"
     " (SELECT coalesce(sum(e.amount), 0) FROM entries e JOIN journals j ON j.id = e.journal_id"
-    "   JOIN accounts a ON a.id = e.account_id AND a.kind = 'wallet' AND a.owner_kind = 'investor'"
-    "   WHERE j.kind = 'deposit') AS deposited,"
+    "   JOIN journals of ON of.id = coalesce(j.reverses, j.id) AND of.kind = 'deposit'"
+    "   JOIN accounts a ON a.id = e.account_id AND a.kind = 'wallet'"
+    "    AND a.owner_kind = 'investor') AS deposited,"
     " (SELECT count(*) FROM managed_subscriptions) AS subscriptions,"
     " (SELECT coalesce(sum(amount), 0) FROM managed_subscriptions) AS subscribed,"
     " (SELECT count(*) FROM idempotency WHERE operation = 'subscribe' AND outcome ? 'refused')"
@@ -193,9 +194,11 @@ _BALANCES: LiteralString = (
     " FROM accounts GROUP BY kind, owner_kind, asset ORDER BY kind, owner_kind, asset"
 )
 _ACCOUNT_ROWS: LiteralString = (
-    "SELECT a.kind, a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol, a.version, a.balance"
+    "SELECT a.kind, a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol, a.stripe,"
+    " a.version, a.balance"
     " FROM accounts a LEFT JOIN instruments i ON i.id = a.instrument_id"
-    ' ORDER BY a.kind COLLATE "C", a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol'
+    ' ORDER BY a.kind COLLATE "C", a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol,'
+    " a.stripe"
 )
 
 

@@ -165,10 +165,10 @@ def _on_its_way(
     # Filled and not recorded: nothing of it is in the ledger.
     for order, instrument, side in tx.execute(
         "SELECT id, instrument_id, side FROM orders"
-        " WHERE venue = %(venue)s AND created_at > %(since)s"
+        " WHERE venue = %(venue)s AND created_at > %(at)s - %(window)s"
         " AND (NOT %(past)s OR created_at <= %(at)s)"
         " AND (terminal_at IS NULL OR (%(past)s AND terminal_at > %(at)s)) ORDER BY number",
-        {"venue": books.name, "at": at, "since": at - ON_ITS_WAY, "past": past},
+        {"venue": books.name, "at": at, "window": ON_ITS_WAY, "past": past},
     ).fetchall():
         report = books.report(order)
         for fill in report.fills if report else ():
@@ -196,7 +196,7 @@ def in_transit(tx: Tx, at: datetime) -> list[InTransit]:
         "SELECT o.instrument_id, i.quote, sum(o.sign * f.quantity - a.quantity),"
         "  sum(o.sign * f.notional - a.notional), sum(f.fee - a.fee)"
         " FROM (SELECT id, instrument_id, CASE side WHEN 'buy' THEN 1 ELSE -1 END AS sign"
-        "   FROM orders WHERE created_at > %(since)s AND terminal_at <= %(at)s) o"
+        "   FROM orders WHERE created_at > %(at)s - %(window)s AND terminal_at <= %(at)s) o"
         " JOIN instruments i ON i.id = o.instrument_id"
         " CROSS JOIN LATERAL (SELECT coalesce(sum(quantity), 0) AS quantity,"
         "   coalesce(sum(notional), 0) AS notional, coalesce(sum(fee), 0) AS fee,"
@@ -205,7 +205,7 @@ def in_transit(tx: Tx, at: datetime) -> list[InTransit]:
         "   coalesce(sum(quantity * price), 0) AS notional, coalesce(sum(fee), 0) AS fee"
         "  FROM fills WHERE order_id = o.id) f"
         " WHERE a.waiting > 0 GROUP BY o.instrument_id, i.quote ORDER BY o.instrument_id",
-        {"since": at - ON_ITS_WAY, "at": at},
+        {"window": ON_ITS_WAY, "at": at},
     )
     return [InTransit._make(row) for row in rows]
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from commenda.kit.db import Database, Tx
 from commenda.kit.ids import derive
-from commenda.kit.money import floor_to, quantise, scale_of
+from commenda.kit.money import floor_to, plain, quantise, scale_of
 from commenda.market import CandleFeed, Instrument
 from commenda.trading.model import (
     Fill,
@@ -175,7 +175,7 @@ class PaperVenue:
             if outage.covers(now, order.instrument_id):
                 return outage.reason
         if order.quantity * order.reference_price < instrument.minimum_notional:
-            return f"below the minimum notional of {instrument.minimum_notional.normalize():f}"
+            return f"below the minimum notional of {plain(instrument.minimum_notional)}"
         return None
 
 
