@@ -34,15 +34,15 @@ from commenda.ledger import (
     Owner,
     OwnerKind,
     close_period,
-    finish,
-    move_on,
+    finish_batch,
+    move_on_batch,
     note_balances,
     open_accounts,
     place_holds,
     post,
     post_batch,
     reverse,
-    take_up,
+    take_up_batch,
     void_holds,
 )
 
@@ -169,19 +169,19 @@ class Client:
         accounts = self._repeat(self._open)
 
         def one_chunk(tx: Tx) -> bool:
-            batch = take_up(tx, self.prefix, "test", NOW)
+            batch = take_up_batch(tx, self.prefix, "test", NOW)
             if batch.finished_at is not None:
                 return False
             done = range(batch.cursor + 1, min(batch.cursor + chunk, rows) + 1)
             if not done:
-                finish(tx, self.prefix, NOW)
+                finish_batch(tx, self.prefix, NOW)
                 return False
             lines = [Line(accounts[1 + row % WALLETS], Decimal(1)) for row in done]
             lines.append(Line(accounts[0], -Decimal(len(done))))
             key = f"{self.prefix}/{os.getpid()}/{self.statements}"
             journal = Journal(key, "test", ids.derive("test", key), lines)
             post(tx, AUTHOR, journal)
-            move_on(tx, self.prefix, done[-1], len(done), Decimal(len(done)))
+            move_on_batch(tx, self.prefix, done[-1], len(done), Decimal(len(done)))
             return True
 
         while self._repeat(one_chunk):

@@ -13,7 +13,7 @@ from commenda.cli.options import Data, Out, open_database, output, period_of
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import export_journals
-from commenda.operations import ends_of, written
+from commenda.operations import anchor_text, ends_of
 
 app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
 
@@ -75,4 +75,4 @@ def anchor(data: Data = None) -> None:
         ends = ends_of(tx)
     if not any(ends.values()):
         raise CommendaError("nothing_sealed", "Nothing has been sealed yet")
-    typer.echo(written(ends))
+    typer.echo(anchor_text(ends))

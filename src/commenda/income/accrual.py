@@ -27,11 +27,11 @@ from commenda.ledger import (
     Owner,
     OwnerKind,
     closed_until,
-    finish,
-    move_on,
+    finish_batch,
+    move_on_batch,
     open_accounts,
     stripe_of,
-    take_up,
+    take_up_batch,
 )
 
 CHUNK = 2000
@@ -153,14 +153,14 @@ def begin_day(tx: Tx, author: Author, product_id: UUID, day: date) -> OpenDay | 
             mend=f"accrue {(product.accrued_through + DAY).isoformat()} first",
         )
     key = accrual_key(product_id, day)
-    take_up(tx, key, ACCRUAL, author.now)
+    take_up_batch(tx, key, ACCRUAL, author.now)
     (expense,) = open_accounts(tx, [expense_of(product, key)])
     return OpenDay(product, day, key, rate_on(queries.rates_of(tx, product_id), day), expense)
 
 
 def accrue_chunk(tx: Tx, author: Author, work: OpenDay, chunk: int) -> Accrued | None:
     """Accrue the next holdings; None where none is left."""
-    batch = take_up(tx, work.key, ACCRUAL, author.now)
+    batch = take_up_batch(tx, work.key, ACCRUAL, author.now)
     if batch.finished_at is not None:
         return None
     last, paid, amount = queries.accrue_income(
@@ -176,15 +176,15 @@ def accrue_chunk(tx: Tx, author: Author, work: OpenDay, chunk: int) -> Accrued |
     )
     if last is None:
         return None
-    move_on(tx, work.key, last, paid, amount)
+    move_on_batch(tx, work.key, last, paid, amount)
     return Accrued(0, paid, amount)
 
 
 def finish_day(tx: Tx, author: Author, work: OpenDay) -> Accrued:
     """Note that nothing of the day is left to accrue."""
     queries.product_by_id(tx, work.product.id, author.now, lock=True)
-    if take_up(tx, work.key, ACCRUAL, author.now).finished_at is not None:
+    if take_up_batch(tx, work.key, ACCRUAL, author.now).finished_at is not None:
         return _NOTHING
-    finish(tx, work.key, author.now)
+    finish_batch(tx, work.key, author.now)
     queries.move_through(tx, work.product.id, work.day)
     return Accrued(1, 0, Decimal(0))

@@ -16,7 +16,7 @@ from commenda.income.accrual import CHUNK
 from commenda.income.model import RULES, Cadence, Distributed
 from commenda.income.rules import day_of, payout_day
 from commenda.kit.db import Database, Tx
-from commenda.ledger import Author, finish, move_on, take_up
+from commenda.ledger import Author, finish_batch, move_on_batch, take_up_batch
 
 DISTRIBUTION = "income_distribution"
 """The kind of the batches; their journals are of kind `income`."""
@@ -71,14 +71,14 @@ def distribute_chunk(
 ) -> Distributed | None:
     """Pay out the next holdings; None where none is left. Locks the batch, then accounts."""
     key = f"distribution:{product_id}:{day.isoformat()}"
-    batch = take_up(tx, key, DISTRIBUTION, author.now)
+    batch = take_up_batch(tx, key, DISTRIBUTION, author.now)
     if batch.finished_at is not None:
         return None
     last, payments, amount = queries.distribute_income(
         tx, author, product_id, day, batch.cursor, chunk
     )
     if last is None:
-        finish(tx, key, author.now)
+        finish_batch(tx, key, author.now)
         return None
-    move_on(tx, key, last, payments, amount)
+    move_on_batch(tx, key, last, payments, amount)
     return Distributed(payments, amount)

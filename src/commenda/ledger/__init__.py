@@ -52,7 +52,7 @@ The realised profit of a position is a reading, not an entry: cash plus quantity
 """
 
 from commenda.ledger.actions import open_accounts, post, post_batch
-from commenda.ledger.batches import finish, move_on, take_up
+from commenda.ledger.batches import finish_batch, move_on_batch, take_up_batch
 from commenda.ledger.browse import (
     Account,
     EntryRow,
@@ -168,7 +168,7 @@ __all__ = [
     "entries_of_journal",
     "expire_holds",
     "export_journals",
-    "finish",
+    "finish_batch",
     "holds_where",
     "html_text",
     "is_owed",
@@ -176,7 +176,7 @@ __all__ = [
     "journal_by_id",
     "journals_where",
     "lock_accounts",
-    "move_on",
+    "move_on_batch",
     "note_balances",
     "open_accounts",
     "place_holds",
@@ -185,7 +185,7 @@ __all__ = [
     "reverse",
     "statement_period",
     "stripe_of",
-    "take_up",
+    "take_up_batch",
     "totals_by_asset",
     "transit_accounts",
     "trial_balance",

@@ -1,6 +1,6 @@
 """Long work in short transactions: a row says how far it has come, and who goes on holds it.
 
-    each transaction: take_up, do one chunk, move_on; where nothing is left, finish
+    each transaction: take_up_batch, do one chunk, move_on_batch; when all is done, finish_batch
 
 A worker that dies leaves its chunk undone and the cursor where it was. Two workers take turns.
 """
@@ -29,7 +29,7 @@ class Batch:
     finished_at: datetime | None
 
 
-def take_up(tx: Tx, key: str, kind: str, now: datetime) -> Batch:
+def take_up_batch(tx: Tx, key: str, kind: str, now: datetime) -> Batch:
     """Begin a batch or go on with it, holding it until the transaction ends."""
     tx.execute(
         "INSERT INTO posting_batches (key, kind, begun_at) VALUES (%s, %s, %s)"
@@ -46,7 +46,7 @@ def take_up(tx: Tx, key: str, kind: str, now: datetime) -> Batch:
     return found
 
 
-def move_on(tx: Tx, key: str, cursor: int, rows: int, amount: Decimal) -> None:
+def move_on_batch(tx: Tx, key: str, cursor: int, rows: int, amount: Decimal) -> None:
     """Note a chunk that is done, in the transaction that does it."""
     tx.execute(
         "UPDATE posting_batches SET cursor = %s, rows_done = rows_done + %s,"
@@ -55,6 +55,6 @@ def move_on(tx: Tx, key: str, cursor: int, rows: int, amount: Decimal) -> None:
     )
 
 
-def finish(tx: Tx, key: str, now: datetime) -> None:
+def finish_batch(tx: Tx, key: str, now: datetime) -> None:
     """Note that nothing is left to do."""
     tx.execute("UPDATE posting_batches SET finished_at = %s WHERE key = %s", (now, key))

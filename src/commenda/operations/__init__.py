@@ -6,7 +6,7 @@ from commenda.operations.approvals import (
     expire_approvals,
     reject_and_give_back,
 )
-from commenda.operations.chains import CHAINS, Ends, ends_of, read_anchors, written
+from commenda.operations.chains import CHAINS, Ends, anchor_text, ends_of, read_anchors
 from commenda.operations.clockwork import Clockwork, forget_workers
 from commenda.operations.health import Health, readiness
 from commenda.operations.jobs import JOBS
@@ -61,6 +61,7 @@ __all__ = [
     "Schedule",
     "Status",
     "Step",
+    "anchor_text",
     "approve_and_carry_out",
     "create_schedule",
     "delete_schedule",
@@ -82,5 +83,4 @@ __all__ = [
     "schedule_named",
     "upcoming",
     "verify",
-    "written",
 ]

@@ -22,13 +22,13 @@ def ends_of(tx: Tx) -> Ends:
     return {chain.name: anchor(tx, chain) for chain in CHAINS}
 
 
-def written(ends: Ends) -> str:
+def anchor_text(ends: Ends) -> str:
     """The ends of the chains as one line of JSON."""
     return json.dumps({name: None if end is None else _named(end) for name, end in ends.items()})
 
 
 def read_anchors(text: str) -> Ends:
-    """What `written` wrote, or `GET /audit/chain` answered.
+    """What `anchor_text` wrote, or `GET /audit/chain` answered.
 
     The end of the events' chain alone is read, too: what was kept before journals had one. Raises
     ValueError, KeyError or TypeError for anything else.
