@@ -14,6 +14,7 @@ import typer
 
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
+from commenda.kit.web import require_period
 from commenda.settings import Settings
 
 Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]
@@ -49,14 +50,7 @@ def moment_of(name: str, text: str | None) -> datetime | None:
 def period_of(begin: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
     """What `--from` and `--to` say; codes `bad_time`, and `bad_period` for one after the other."""
     since, until = moment_of("--from", begin), moment_of("--to", end)
-    if since is not None and until is not None and since > until:
-        raise CommendaError(
-            "bad_period",
-            "A period ends after it begins",
-            field="--from",
-            value=begin,
-            mend="choose --from before --to",
-        )
+    require_period("--from", since, until)
     return since, until
 
 
