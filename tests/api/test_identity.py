@@ -132,6 +132,7 @@ class Authenticator:
 
 
 def test_whoever_registers_signs_in_and_is_told_what_they_may_do(client: TestClient) -> None:
+    """And who they are; 004-10 names id, username and createdAt of a user."""
     made = register(client, "Ada.Lovelace", role="creator")
     assert made.status_code == 201
     assert made.json()["username"] == "ada.lovelace"
@@ -140,6 +141,8 @@ def test_whoever_registers_signs_in_and_is_told_what_they_may_do(client: TestCli
     signed = answer.json()
     assert (signed["tokenType"], signed["expiresIn"]) == ("Bearer", 900)
     me = client.get(f"{API}/auth/me", headers=bearer(signed)).json()
+    assert (me["id"], me["username"]) == (made.json()["id"], "ada.lovelace")
+    assert datetime.fromisoformat(me["createdAt"]).tzinfo is not None
     assert me["role"] == "creator"
     assert set(me["permissions"]) == {str(one) for one in PERMISSIONS[Role.CREATOR]}
     assert (me["secondFactor"], me["sessionSecondFactor"]) == (False, False)

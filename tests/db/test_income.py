@@ -1036,7 +1036,28 @@ def test_people_come_and_go_while_their_product_is_accrued_and_paid_out(pool: Po
     pool.assert_sound()
 
 
-def test_every_type_of_the_asset_log_adds_up(pool: Pool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("deposit", "recharge"),
+        ("withdrawal", "withdraw"),
+        ("pool_in", "pool_in"),
+        ("pool_out", "pool_out"),
+        ("reserve", "contract"),
+        ("settlement", "contract"),
+        ("referral_release", "commission"),
+        ("income", "income"),
+    ],
+)
+def test_each_event_has_its_type_in_the_asset_log(pool: Pool, kind: str, shown: str) -> None:
+    """004-09: recharge, withdraw, pool_in, pool_out, contract, commission; income joins them."""
+    query = "SELECT asset_log_type(%s, %s)"
+    assert pool.column(query, kind, f"{kind}:1") == [shown]
+    if kind == "deposit":
+        assert pool.column(query, "reversal", "reverse:deposit:1") == [shown]
+
+
+def test_what_a_pool_moves_adds_up_in_the_asset_log(pool: Pool) -> None:
     """004-09: pool_in, income, pool_out beside recharge; balance before and after, references."""
     ann = pool.investor("ann", 1000)
     holding = pool.subscribe(ann, pool.product(**EARLY), 1000)
