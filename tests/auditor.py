@@ -176,13 +176,14 @@ class Auditor:
         return None
 
     def reverse(self, now: int, key: str) -> Verdict:
-        """Undo a journal, its last line first."""
+        """Undo a journal account by account, each from its last line back."""
         event = self.journals.get(key)
         if event is None:
             raise Fault("unknown_journal")
         if event.reverses is not None or event.captures is not None:
             raise Fault("not_reversible")
         undone = [(account, -amount) for account, amount in reversed(event.lines)]
+        undone.sort(key=lambda line: line[0])
         return self.post(now, [Event(f"reverse:{key}", undone, reverses=key)])[0]
 
     # --- Holds -------------------------------------------------------------------------------

@@ -406,6 +406,7 @@ class LedgerMachine(RuleBasedStateMachine):
             tried.append((order, told, self._expected_state(after)))
         lines = [step.said for step in steps] + [f"got {got}", f"and {state}"]
         lines += [f"in order {order}: {told}, and {then}" for order, told, then in tried]
+        del self.auditor  # there is nothing left to hold the history against
         raise AssertionError("\n".join(lines))
 
     def _perform(self, step: Step, pause: float = 0.0) -> Any:
