@@ -17,10 +17,11 @@ from commenda.audit.export import ndjson
 from commenda.audit.queries import Logged, Place, Wanted, export_events, latest_events
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
+from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.pages import decode_cursor, page_of
-from commenda.kit.web import GUARDED, Body, Moment, Served, require_period
+from commenda.kit.web import GUARDED, Body, Moment, Served
 
 router = APIRouter(tags=["audit"])
 Auditor = Annotated[Principal, may(Permission.AUDIT)]

@@ -12,9 +12,9 @@ from typing import Annotated, TextIO
 
 import typer
 
+from commenda.kit.clock import require_period
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from commenda.kit.web import require_period
 from commenda.settings import Settings
 
 Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]

@@ -131,18 +131,6 @@ Moment = Annotated[
 """A time given from outside: with its time zone, taken as UTC."""
 
 
-def require_period(field: str, begin: datetime | None, end: datetime | None) -> None:
-    """A period that was asked for does not end before it begins; code `bad_period`."""
-    if begin is not None and end is not None and end < begin:
-        raise CommendaError(
-            "bad_period",
-            "A period ends after it begins",
-            field=field,
-            value=begin.isoformat(),
-            mend=f"begin before {end.isoformat()}",
-        )
-
-
 # --- Problems (RFC 9457) ---------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from commenda.identity import Approval, Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import business_now
+from commenda.kit.clock import business_now, require_period
 from commenda.kit.errors import CommendaError
 from commenda.kit.pages import decode_cursor, number_cursor, page_of, time_key_cursor
 from commenda.kit.web import (
@@ -23,7 +23,6 @@ from commenda.kit.web import (
     answer_once,
     or_refused,
     problems,
-    require_period,
     wire,
 )
 from commenda.ledger import bodies, browse

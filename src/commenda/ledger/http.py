@@ -13,7 +13,7 @@ from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import business_now
+from commenda.kit.clock import business_now, require_period
 from commenda.kit.money import scale_of
 from commenda.kit.pages import number_cursor, page_of
 from commenda.kit.web import (
@@ -24,7 +24,6 @@ from commenda.kit.web import (
     Moment,
     Served,
     problems,
-    require_period,
 )
 from commenda.ledger import bodies, queries
 from commenda.ledger.bodies import LogType
