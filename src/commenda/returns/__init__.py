@@ -6,9 +6,22 @@ when it was there. Both are always named. Nothing under a year is annualised unl
 (`annualise`). Risk is `max_drawdown`, `sharpe`, `sortino` and `win_rate`, and they are None where
 undefined. What a product promised is compared with what it did by `grade_deviation`.
 
+Whether a result is more than luck: `probabilistic_sharpe`, `deflated_sharpe` (the best of many) and
+`minimum_track_record`; `backtest_overfitting` (PBO by CSCV); `bootstrap_interval` by blocks.
+`kelly_fraction` says how much to stake.
+
 Statistics are floats. Deviations concern money and are Decimal.
 """
 
+from commenda.returns.bootstrap import (
+    Blocks,
+    Interval,
+    block_indexes,
+    bootstrap_interval,
+    row_sharpe,
+)
+from commenda.returns.kelly import kelly_fraction
+from commenda.returns.overfitting import Overfitting, backtest_overfitting
 from commenda.returns.rules import (
     Advice,
     Deviation,
@@ -29,22 +42,46 @@ from commenda.returns.rules import (
     win_rate,
     xirr,
 )
+from commenda.returns.sharpe_tests import (
+    SharpeSample,
+    deflated_sharpe,
+    expected_maximum,
+    expected_maximum_sharpe,
+    minimum_track_record,
+    probabilistic_sharpe,
+    sharpe_sample,
+)
 
 __all__ = [
     "Advice",
+    "Blocks",
     "Deviation",
+    "Interval",
     "Level",
     "NavReturn",
+    "Overfitting",
+    "SharpeSample",
     "TimeWeighted",
     "annualise",
+    "backtest_overfitting",
+    "block_indexes",
+    "bootstrap_interval",
+    "deflated_sharpe",
     "expected_gain",
+    "expected_maximum",
+    "expected_maximum_sharpe",
     "geometric_mean_return",
     "grade_deviation",
     "holding_return",
+    "kelly_fraction",
     "max_drawdown",
+    "minimum_track_record",
     "nav_return",
     "period_returns",
+    "probabilistic_sharpe",
+    "row_sharpe",
     "sharpe",
+    "sharpe_sample",
     "sortino",
     "time_weighted_return",
     "win_rate",

@@ -18,7 +18,8 @@ from commenda.kit.errors import CommendaError
 DAYS_PER_YEAR = 365
 """ACT/365 fixed, as the specification's formulas have it."""
 
-Numbers = Sequence[float] | npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
+Numbers = Sequence[float] | Array
 
 
 @dataclass(frozen=True, slots=True)
