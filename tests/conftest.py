@@ -60,8 +60,18 @@ def pytest_terminal_summary(
 @pytest.fixture(scope="session")
 def market_data() -> Path:
     """The folder of real market data; tests that need it skip where it is absent."""
+    return shared_folder("data", "market data")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of indicators' reference values; tests that need it skip where it is absent."""
+    return shared_folder("reference", "reference values")
+
+
+def shared_folder(name: str, what: str) -> Path:
     root = os.environ.get("COMMENDA_TEST_DATA") or Path(__file__).parents[2] / "shared"
-    data = Path(root) / "data"
-    if not data.is_dir():
-        pytest.skip(f"no market data at {data}: set COMMENDA_TEST_DATA to a folder that has data/")
-    return data
+    folder = Path(root) / name
+    if not folder.is_dir():
+        pytest.skip(f"no {what} at {folder}: set COMMENDA_TEST_DATA to a folder that has {name}/")
+    return folder
