@@ -23,6 +23,7 @@ from commenda.kernel import (
     Program,
     Result,
     Stepper,
+    Stops,
     compiled,
     run,
 )
@@ -42,7 +43,7 @@ def scripted(state, bar, position, params):
 
 
 def script(*targets: float, stop: float = 0.0, warmup: int = 0) -> Program:
-    return Program("scripted 1", scripted, np.array(targets), 1, warmup, stop)
+    return Program("scripted 1", scripted, np.array(targets), 1, warmup, Stops(fraction=stop))
 
 
 def candles(*rows: tuple[float, float, float, float]) -> Bars:
@@ -161,7 +162,7 @@ def test_a_target_fills_at_the_next_open_with_slippage_and_fee() -> None:
     costs = Costs(fee_bps=10.0, slippage_bps=100.0)
     result = run(script(0.5, KEEP, 0.0), bars, cash=1_000.0, costs=costs)
     # 0.5 · 1000 / 100 = 5 units at 101, fee 0.505; at 110: 1000 - 505 - 0.505 + 550 = 1044.495
-    assert result.fills == ((1, 5.0, 5.0, 101.0, pytest.approx(0.505), FillKind.TARGET),)
+    assert result.fills == ((1, 5.0, 5.0, 101.0, pytest.approx(0.505), FillKind.TARGET, False),)
     assert result.equity == pytest.approx([1000.0, 1044.495, 1034.495])
     assert result.fees == pytest.approx(0.505)
     assert result.slippage == pytest.approx(5.0)

@@ -5,6 +5,9 @@ compiled loop; `Stepper` drives it one closed bar at a time, as paper and live t
 call the same functions of `account.py` in the same order, so that decisions and equity agree to
 the last bit. Arrays only: no database, no clock, and nothing of the rest of Commenda.
 
+`run_l2` replays recorded depth and trades instead of bars, event by event, for a step that places
+orders in the book: what fills them, and where they stand in the queue, is in `l2_queue.py`.
+
 Why the numba cache is named here, before numba is imported: numba notices an edit of the file in
 which a function stands, but not of the files its callees stand in. A step compiled yesterday would
 go on using yesterday's indicator. The cache directory is therefore named by a hash of every
@@ -75,27 +78,124 @@ def name_numba_cache() -> Path:
 
 CACHE_DIR = name_numba_cache()
 
-from commenda.kernel.bars import Array, Bars, Costs, Funding
-from commenda.kernel.compiling import STEP_SIGNATURE, compiled, inlined, plain
-from commenda.kernel.loop import Fill, FillKind, Result, run
+from commenda.kernel.bars import Array, Bars, BookSamples, Funding
+from commenda.kernel.compiling import L2_STEP_SIGNATURE, STEP_SIGNATURE, compiled, inlined, plain
+from commenda.kernel.l2 import (
+    FillSource,
+    L2Counts,
+    L2Fill,
+    L2Program,
+    L2Result,
+    L2Rules,
+    QueueModel,
+    run_l2,
+)
+from commenda.kernel.l2_book import BookSurvey, L2Events, L2Kind, book_samples, survey_book
+from commenda.kernel.l2_orders import (
+    L2_BOUGHT,
+    L2_CASH,
+    L2_CLOCK,
+    L2_HELD,
+    L2_IOC,
+    L2_LAST,
+    L2_POST_ONLY,
+    L2_SOLD,
+    l2_ask,
+    l2_ask_lots,
+    l2_bid,
+    l2_bid_lots,
+    l2_cancel,
+    l2_limit,
+    l2_market,
+    l2_open,
+    l2_price,
+    l2_unfilled,
+)
+from commenda.kernel.loop import Counts, Fill, FillKind, Result, run
+from commenda.kernel.orders import (
+    cancel,
+    cancel_all,
+    limit_order,
+    market_order,
+    one_cancels_other,
+    reduce_only,
+    remaining,
+    stop_limit_order,
+    stop_order,
+    trailing_order,
+    working,
+)
 from commenda.kernel.program import Program
 from commenda.kernel.stepper import Decision, Stepper
+from commenda.kernel.stops import Stops
+from commenda.kernel.terms import Costs, FeeTier, Latency, MaintenanceTier, Margin, Terms
 
 __all__ = [
     "CACHE_DIR",
+    "L2_BOUGHT",
+    "L2_CASH",
+    "L2_CLOCK",
+    "L2_HELD",
+    "L2_IOC",
+    "L2_LAST",
+    "L2_POST_ONLY",
+    "L2_SOLD",
+    "L2_STEP_SIGNATURE",
     "STEP_SIGNATURE",
     "Array",
     "Bars",
+    "BookSamples",
+    "BookSurvey",
     "Costs",
+    "Counts",
     "Decision",
+    "FeeTier",
     "Fill",
     "FillKind",
+    "FillSource",
     "Funding",
+    "L2Counts",
+    "L2Events",
+    "L2Fill",
+    "L2Kind",
+    "L2Program",
+    "L2Result",
+    "L2Rules",
+    "Latency",
+    "MaintenanceTier",
+    "Margin",
     "Program",
+    "QueueModel",
     "Result",
     "Stepper",
+    "Stops",
+    "Terms",
+    "book_samples",
+    "cancel",
+    "cancel_all",
     "compiled",
     "inlined",
+    "l2_ask",
+    "l2_ask_lots",
+    "l2_bid",
+    "l2_bid_lots",
+    "l2_cancel",
+    "l2_limit",
+    "l2_market",
+    "l2_open",
+    "l2_price",
+    "l2_unfilled",
+    "limit_order",
+    "market_order",
+    "one_cancels_other",
     "plain",
+    "reduce_only",
+    "remaining",
     "run",
+    "run_l2",
+    "stop_limit_order",
+    "stop_order",
+    "survey_book",
+    "trailing_order",
+    "working",
 ]

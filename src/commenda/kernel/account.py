@@ -13,8 +13,10 @@ Events inside bar i, in this order:
 4. `mark_close`      equity at the close; then the strategy's step sees the closed bar;
 5. `decide`          the step's target becomes pending if it differs from the standing one.
 
-There is no margin here and no liquidation: equity may fall below zero, and then the next target
-only closes what is held.
+That is the plain account: a target is filled whole, there is no margin and no liquidation, equity
+may fall below zero and then the next target only closes what is held. Where a run asks for more
+(orders, a cap by volume, margin, stops in layers, latency) it is handed a `Desk`, and events 2 to 4
+are those of `matching.py` instead. Both move money by the same `trade`.
 """
 
 from __future__ import annotations
@@ -44,15 +46,38 @@ from commenda.kernel.compiling import compiled, inlined
     SLOTS,
 ) = range(15)
 
-FEE_RATE, SLIPPAGE_RATE, STOP, WARMUP, RULES = range(5)
-"""The rules array: two rates, the hard stop as a fraction (0 = none), warm-up in bars."""
+FEE_RATE, SLIPPAGE_RATE, STOP, WARMUP, SIZE, PLAIN_RULES = range(6)
+"""The rules array of every run: two rates, the stop as a fraction of the entry price (0 = none),
+warm-up in bars, and how many units a target of 1 is (0 = the account's whole equity)."""
 
 EXPOSURE, POSITION_ENTRY, POSITION_BARS, POSITION_SIZE = range(4)
 """The `position` array a step receives: signed exposure at the close, entry price, bars held."""
 
-FILL_BAR, FILL_QUANTITY, FILL_HELD, FILL_PRICE, FILL_FEE, FILL_KIND, FILL_COLUMNS = range(7)
-KIND_TARGET, KIND_STOP = 0.0, 1.0
+(
+    FILL_BAR,
+    FILL_QUANTITY,
+    FILL_HELD,
+    FILL_PRICE,
+    FILL_FEE,
+    FILL_KIND,
+    FILL_MAKER,
+    FILL_COLUMNS,
+) = range(8)
+(
+    KIND_TARGET,
+    KIND_STOP,
+    KIND_TRAILING,
+    KIND_EQUITY_CURVE,
+    KIND_ACCOUNT,
+    KIND_TIME,
+    KIND_LIQUIDATION,
+    KIND_MARKET,
+    KIND_LIMIT,
+    KIND_STOP_ORDER,
+) = map(float, range(10))
+MAKER, TAKER = 1.0, 0.0
 MOST_FILLS_A_BAR = 2
+"""In the plain account: the target's and the stop's."""
 
 
 def open_account(cash: float) -> Array:
@@ -101,13 +126,12 @@ def entry_after(account, wanted, price):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def trade(account, wanted, reference, kind, rules, fills, row):  # type: ignore[no-untyped-def]
-    """Move the position to `wanted` units near `reference`; note the fill; return the next row."""
+def trade(account, wanted, price, reference, fee, kind, maker, fills, row):  # type: ignore[no-untyped-def]
+    """Move the position to `wanted` units at `price`; note the fill; return the next row.
+
+    `reference` is the price without slippage, `fee` in quote currency.
+    """
     change = wanted - account[QUANTITY]
-    if change == 0.0:
-        return row
-    price = reference * (1.0 + math.copysign(rules[SLIPPAGE_RATE], change))
-    fee = abs(change) * price * rules[FEE_RATE]
     if account[QUANTITY] * wanted <= 0.0:
         account[BARS_HELD] = 0.0
     account[ENTRY_PRICE] = entry_after(account, wanted, price)
@@ -121,17 +145,39 @@ def trade(account, wanted, reference, kind, rules, fills, row):  # type: ignore[
     fills[row, FILL_PRICE] = price
     fills[row, FILL_FEE] = fee
     fills[row, FILL_KIND] = kind
+    fills[row, FILL_MAKER] = maker
     return row + 1
 
 
 @compiled
+def take(account, wanted, reference, kind, rules, fills, row):  # type: ignore[no-untyped-def]
+    """Move the plain account to `wanted` units near `reference`, as a taker."""
+    change = wanted - account[QUANTITY]
+    if change == 0.0:
+        return row
+    price = reference * (1.0 + math.copysign(rules[SLIPPAGE_RATE], change))
+    fee = abs(change) * price * rules[FEE_RATE]
+    return trade(account, wanted, price, reference, fee, kind, TAKER, fills, row)
+
+
+@inlined
+def wanted_units(target, worth, price, size):  # type: ignore[no-untyped-def]
+    """Units that a target means: of `size` units, or where that is 0 of the equity `worth`.
+
+    Nothing is held on an equity below zero, which would turn a long target into a short position.
+    """
+    if worth <= 0.0:
+        return 0.0
+    return target * size if size > 0.0 else target * worth / price
+
+
+@compiled
 def execute_pending(account, price, rules, fills, row):  # type: ignore[no-untyped-def]
-    """Fill the pending target at the open: quantity = target · equity at that open / open."""
+    """Fill the pending target at the open."""
     worth = equity_at(account, price)
-    # A negative equity would turn a long target into a short position.
-    wanted = account[PENDING] * worth / price if worth > 0.0 else 0.0
+    wanted = wanted_units(account[PENDING], worth, price, rules[SIZE])
     account[PENDING] = np.nan
-    return trade(account, wanted, price, KIND_TARGET, rules, fills, row)
+    return take(account, wanted, price, KIND_TARGET, rules, fills, row)
 
 
 @inlined
@@ -156,7 +202,7 @@ def stop_out(account, reference, rules, fills, row):  # type: ignore[no-untyped-
     of target becomes pending.
     """
     account[STOPPED] = 1.0
-    return trade(account, 0.0, reference, KIND_STOP, rules, fills, row)
+    return take(account, 0.0, reference, KIND_STOP, rules, fills, row)
 
 
 @inlined
@@ -185,13 +231,24 @@ def trade_bar(account, bar, position, rules, fills, row):  # type: ignore[no-unt
 
 
 @inlined
-def decide(account, target, rules):  # type: ignore[no-untyped-def]
-    """Take the step's target: pending if it is a change, and not in the warm-up. NaN keeps."""
+def adopt(account, target, rules):  # type: ignore[no-untyped-def]
+    """Make the step's target the standing one if it is a change, and not in the warm-up.
+
+    NaN keeps the one that stands.
+    """
     if account[BARS_SEEN] <= rules[WARMUP] or math.isnan(target) or target == account[STANDING]:
         return False
     if math.isinf(target):
         raise ValueError("the strategy's step returned an infinite target")
     account[STANDING] = target
-    account[PENDING] = target
     account[STOPPED] = 0.0
+    return True
+
+
+@inlined
+def decide(account, target, rules):  # type: ignore[no-untyped-def]
+    """Take the step's target: pending if it is adopted."""
+    if not adopt(account, target, rules):
+        return False
+    account[PENDING] = target
     return True

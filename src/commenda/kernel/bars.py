@@ -1,4 +1,4 @@
-"""What a run is given: bars, funding and costs, checked once so that the loop need not."""
+"""What a run is given: bars and funding, checked once so that the loop need not."""
 
 from __future__ import annotations
 
@@ -103,21 +103,33 @@ class Funding:
         return np.searchsorted(bar_ts, self.ts, side="left").astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Costs of a fill in basis points of its notional: the venue's taker fee and slippage.
+@dataclass(frozen=True, slots=True, eq=False)
+class BookSamples:
+    """Order books sampled now and then: what a taker finds, level by level.
 
-    Slippage moves every fill against the trader from its reference price (open, or stop).
+    `ts` in nanoseconds UTC. `sizes` and `offsets` have the shape (samples, 2, levels), buyers'
+    side first: units within the first levels together, and the average price of taking exactly
+    those as a distance from the mid, in fractions of it. A book holds until the next sample.
     """
 
-    fee_bps: float = 5.0
-    slippage_bps: float = 1.0
+    ts: Stamps
+    sizes: Array
+    offsets: Array
 
     def __post_init__(self) -> None:
-        for name in ("fee_bps", "slippage_bps"):
-            value = getattr(self, name)
-            if not 0.0 <= value < 10_000.0:
-                raise ValueError(f"costs: {name} = {value!r} is not within 0 to 10,000 bp")
+        object.__setattr__(self, "ts", np.require(self.ts, np.int64, ["C", "A", "W"]))
+        for name in ("sizes", "offsets"):
+            column = np.require(getattr(self, name), np.float64, ["C", "A", "W"])
+            object.__setattr__(self, name, column)
+            if column.ndim != 3 or column.shape[:2] != (self.ts.size, 2) or column.shape[2] == 0:
+                raise ValueError(f"samples: {name} has the shape {column.shape}")
+        refuse_first(self.ts[1:] <= self.ts[:-1], self.ts[1:], "stamp does not increase")
+        falls = (np.diff(self.sizes, axis=2, prepend=0.0) <= 0.0).reshape(self.ts.size, -1)
+        refuse_first(
+            np.asarray(falls.any(axis=1)), self.ts, "sizes do not rise from level to level"
+        )
+        sound = ((self.offsets >= 0.0) & (self.offsets < np.inf)).reshape(self.ts.size, -1)
+        refuse_first(np.asarray(~sound.all(axis=1)), self.ts, "an offset is negative or no number")
 
 
 def refuse_first(wrong: npt.NDArray[np.bool_], stamps: Stamps, why: str) -> None:

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from datetime import timedelta
 from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
 from commenda.kernel import account as book
+from commenda.kernel import desk as at
 from commenda.kernel.account import charge_funding, decide, resting_stop, trade_bar
-from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Array, Costs
-from commenda.kernel.loop import Fill, as_fills
+from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Array, Bars, Funding
+from commenda.kernel.desk import open_desk
+from commenda.kernel.loop import (
+    Counts,
+    Fill,
+    Result,
+    as_counts,
+    as_fills,
+    most_fills_a_bar,
+    needs_desk,
+    typical_interval,
+)
+from commenda.kernel.matching import fund_margin, send, work_bar
 from commenda.kernel.program import Program
+from commenda.kernel.terms import DAY, Costs, Latency, Terms
 
 _HEADER = struct.Struct("<4s16sq")  # format, program's fingerprint, stamp of the last bar
 _FORMAT = b"CMS1"
 _BEFORE_TIME = -(2**63)
+NO_FINER = np.zeros((0, VOLUME + 1))
 
 
 class Decision(NamedTuple):
@@ -45,6 +60,7 @@ class Stepper:
         "_account",
         "_bar",
         "_count",
+        "_desk",
         "_fills",
         "_position",
         "_program",
@@ -53,14 +69,34 @@ class Stepper:
         "_ts",
     )
 
-    def __init__(self, program: Program, *, cash: float, costs: Costs | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        *,
+        cash: float,
+        costs: Costs | None = None,
+        size: float | None = None,
+        terms: Terms | None = None,
+        interval: timedelta | None = None,
+    ) -> None:
+        """As `run`. A latency in `terms` and tiers in `costs` need the `interval` between bars."""
+        costs, terms = costs or Costs(), terms or Terms()
+        if interval is None and (terms.latency != Latency() or costs.tiers):
+            raise ValueError(f"{program.identity}: latency and fee tiers need the bars' interval")
         self._program = program
-        self._rules = program.rules(costs or Costs())
+        self._desk = None
+        self._rules = program.rules(costs, size)
+        if needs_desk(program, costs, terms):
+            self._desk = open_desk(
+                program, costs, terms, cash=cash, interval=interval or DAY, size=size
+            )
+            self._rules = self._desk.rules
+        size_of_position = book.POSITION_SIZE if self._desk is None else at.DESK_POSITION_SIZE
         self._account = book.open_account(cash)
         self._state = program.new_state()
         self._bar = np.zeros(VOLUME + 1)
-        self._position = np.zeros(book.POSITION_SIZE)
-        self._fills = np.zeros((book.MOST_FILLS_A_BAR, book.FILL_COLUMNS))
+        self._position = np.zeros(size_of_position)
+        self._fills = np.zeros((most_fills_a_bar(self._desk), book.FILL_COLUMNS))
         self._count = 0
         self._ts = _BEFORE_TIME
 
@@ -83,18 +119,30 @@ class Stepper:
             raise ValueError(f"bar {ts} does not follow bar {self._ts}")
         if not (0.0 < low <= open <= high < inf and low <= close <= high and volume >= 0.0):
             raise ValueError(f"bar {ts}: prices are not 0 < low <= open, close <= high < inf")
-        account, bar, rules = self._account, self._bar, self._rules
+        account, bar, rules, desk = self._account, self._bar, self._rules, self._desk
         for rate, mark in funding:
             charge_funding(account, float(rate), float(mark))
+            if desk is not None:
+                fund_margin(account, float(rate), float(mark), rules, desk.tally)
         bar[OPEN] = open
         bar[HIGH] = high
         bar[LOW] = low
         bar[CLOSE] = close
         bar[VOLUME] = volume
-        self._count = trade_bar(account, bar, self._position, rules, self._fills, 0)
-        program = self._program
-        target = program.step(self._state, bar, self._position, program.params)
-        changed = decide(account, target, rules)
+        program, state, position = self._program, self._state, self._position
+        if desk is None:
+            self._count = trade_bar(account, bar, position, rules, self._fills, 0)
+        else:
+            tally, orders, fills = desk.tally, desk.orders, self._fills
+            self._count = work_bar(account, bar, position, rules, tally, orders, NO_FINER, fills, 0)
+        if program.orders > 0 and desk is not None:
+            target = program.step(state, bar, position, program.params, desk.orders)
+        else:
+            target = program.step(state, bar, position, program.params)
+        if desk is None:
+            changed = decide(account, target, rules)
+        else:
+            changed = send(account, target, rules, desk.tally, desk.orders)
         self._ts = ts
         stop_price = account.item(book.STOP_FILL)
         return Decision(account.item(book.STANDING), changed, stop_price == stop_price, stop_price)
@@ -126,8 +174,13 @@ class Stepper:
 
     @property
     def stop_price(self) -> float:
-        """Where the hard stop of the position rests; NaN when flat or without one."""
-        return float(resting_stop(self._account, self._program.stop))
+        """Where the tightest stop of the position rests; NaN when flat or without one.
+
+        Of stops in layers, as of the last opening.
+        """
+        if self._desk is not None:
+            return self._desk.tally.item(at.LEVEL)
+        return float(resting_stop(self._account, self._program.stops.fraction))
 
     @property
     def stopped(self) -> bool:
@@ -136,8 +189,13 @@ class Stepper:
 
     @property
     def fills(self) -> tuple[Fill, ...]:
-        """Fills inside the last bar, at most two: the target's, then the stop's."""
+        """Fills inside the last bar, in order; of a plain account the target's, then the stop's."""
         return as_fills(self._fills[: self._count])
+
+    @property
+    def counts(self) -> Counts:
+        """What the run met with at its desk so far."""
+        return as_counts(self._desk)
 
     @property
     def account(self) -> Array:
@@ -147,14 +205,32 @@ class Stepper:
     def save(self) -> bytes:
         """Everything needed to continue after the last bar, to the same bit."""
         header = _HEADER.pack(_FORMAT, self._program.fingerprint(), self._ts)
-        arrays = (self._account, self._position, self._state)
-        return header + b"".join(array.astype("<f8").tobytes() for array in arrays)
+        return header + b"".join(array.astype("<f8").tobytes() for array in self._arrays())
+
+    def _arrays(self) -> list[Array]:
+        """Every array that a bar changes."""
+        desk = self._desk
+        mine = [self._account, self._position, self._state]
+        if desk is None:
+            return mine
+        return [*mine, desk.tally, desk.orders]
 
     @classmethod
-    def restore(cls, program: Program, saved: bytes, *, costs: Costs | None = None) -> Stepper:
-        """Continue from `save`. Costs may differ; strategy, version and parameters may not."""
-        stepper = cls(program, cash=1.0, costs=costs)
-        arrays = (stepper._account, stepper._position, stepper._state)
+    def restore(
+        cls,
+        program: Program,
+        saved: bytes,
+        *,
+        costs: Costs | None = None,
+        size: float | None = None,
+        terms: Terms | None = None,
+        interval: timedelta | None = None,
+    ) -> Stepper:
+        """Continue from `save`. Costs and terms may differ in their numbers; strategy, version and
+        parameters may not, nor the kinds of terms asked for.
+        """
+        stepper = cls(program, cash=1.0, costs=costs, size=size, terms=terms, interval=interval)
+        arrays = stepper._arrays()
         expected = _HEADER.size + sum(array.nbytes for array in arrays)
         if len(saved) != expected or not saved.startswith(_FORMAT):
             raise ValueError(f"saved state of {len(saved)} bytes is not the {expected} expected")
@@ -163,5 +239,42 @@ class Stepper:
             raise ValueError(f"saved state belongs to another program than {program.identity}")
         values = np.frombuffer(saved, "<f8", offset=_HEADER.size)
         for array in arrays:
-            array[:], values = values[: array.size], values[array.size :]
+            array.ravel()[:], values = values[: array.size], values[array.size :]
         return stepper
+
+
+def step_through(
+    program: Program,
+    bars: Bars,
+    cash: float,
+    funding: Funding,
+    costs: Costs,
+    size: float | None,
+    terms: Terms,
+) -> Result:
+    """What `run` does, bar by bar: for a step that is not compiled."""
+    interval = typical_interval(bars)
+    stepper = Stepper(program, cash=cash, costs=costs, size=size, terms=terms, interval=interval)
+    equity, targets = np.empty(len(bars)), np.empty(len(bars))
+    fills: list[Fill] = []
+    stamps = funding.bar_indexes(bars.ts)
+    first = np.searchsorted(stamps, np.arange(len(bars) + 1))
+    charges = list(zip(funding.rate.tolist(), funding.mark.tolist(), strict=True))
+    columns = (bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for i, (ts, opening, high, low, close, volume) in enumerate(rows):
+        paid = charges[first[i] : first[i + 1]]
+        targets[i] = stepper.on_bar(ts, opening, high, low, close, volume, paid).target
+        equity[i] = stepper.equity
+        fills.extend(stepper.fills)
+    account = stepper.account
+    return Result(
+        equity=equity,
+        targets=targets,
+        fills=tuple(fills),
+        fees=float(account[book.FEES]),
+        slippage=float(account[book.SLIPPAGE]),
+        funding=float(account[book.FUNDING_PAID]),
+        account=account,
+        counts=stepper.counts,
+    )

@@ -1,0 +1,187 @@
+"""Fills at a desk: how much of a quantity may and can be filled, at what price, what follows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from commenda.kernel import account as book
+from commenda.kernel import desk as at
+from commenda.kernel import orders as table
+from commenda.kernel.account import equity_at, trade
+from commenda.kernel.compiling import inner
+from commenda.kernel.guard import set_levels, start_position
+
+ROUNDING = 1e-12
+"""A quantity smaller than this part of what was asked for is rounding, not a remainder."""
+
+
+@inner
+def affordable(account, change, price, rules, tally):  # type: ignore[no-untyped-def]
+    """The part of `change` that the leverage allows, in whole lots. Less is always allowed."""
+    held = account[book.QUANTITY]
+    wanted = held + change
+    if rules[at.LEVERAGE] > 0.0 and (abs(wanted) > abs(held) or wanted * held < 0.0):
+        worth = max(0.0, equity_at(account, price) + tally[at.OTHERS])
+        most = max(0.0, worth * rules[at.LEVERAGE] - tally[at.OTHERS_NOTIONAL]) / price
+        if held * wanted > 0.0:
+            most = max(most, abs(held))
+        if abs(wanted) > most * (1.0 + ROUNDING):
+            wanted = math.copysign(most, wanted)
+            tally[at.CLAMPED] += 1.0
+    lot = rules[at.LOT]
+    if lot == 0.0 or wanted == 0.0:
+        return wanted - held
+    return math.copysign(math.floor(abs(wanted) / lot + 1e-9) * lot, wanted) - held
+
+
+@inner
+def available(change, rules, tally):  # type: ignore[no-untyped-def]
+    """Units of `change` that this bar's volume, and its book, still have; in whole lots."""
+    size = min(abs(change), tally[at.LEFT])
+    side = at.BUY if change > 0.0 else at.SELL
+    if rules[at.BOOK_LEVELS] > 0.0:
+        taken = tally[at.BOUGHT] if change > 0.0 else tally[at.SOLD]
+        last = level_at(side, int(rules[at.BOOK_LEVELS]) - 1, rules)
+        size = min(size, max(0.0, tally[last + at.SAMPLE_SIZE] - taken))
+    if size >= abs(change) * (1.0 - ROUNDING):
+        return abs(change)
+    if rules[at.LOT] > 0.0:
+        size = math.floor(size / rules[at.LOT] + 1e-9) * rules[at.LOT]
+    return size
+
+
+@inner
+def deal(account, change, reference, maker, bound, kind, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+    """Fill `change` units near `reference`, never beyond `bound` (NaN: any price)."""
+    size, held = abs(change), account[book.QUANTITY]
+    price, rate = reference, tally[at.MAKER_RATE]
+    if maker == book.TAKER:
+        price = reference * (1.0 + math.copysign(slip(change, rules, tally), change))
+        if not math.isnan(bound):
+            price = min(price, bound) if change > 0.0 else max(price, bound)
+        rate = tally[at.TAKER_RATE]
+        if kind == book.KIND_LIQUIDATION:
+            rate += rules[at.LIQUIDATION_FEE]
+    wanted = held + change
+    if abs(wanted) <= ROUNDING * size:
+        wanted = 0.0
+    set_margin(held, wanted, price, rules, tally)
+    fee = size * price * rate
+    row = trade(account, wanted, price, reference, fee, kind, maker, fills, row)
+    tally[at.LEFT] = max(0.0, tally[at.LEFT] - size)
+    tally[at.BOUGHT if change > 0.0 else at.SOLD] += size
+    tally[at.NOTIONAL_TODAY] += size * price
+    if wanted == 0.0:
+        tally[at.LEVEL] = tally[at.LIQUIDATION] = np.nan
+        if orders[0, table.LIVE] > 0.0:
+            table.close_reducing(orders)
+        return row
+    if held * wanted <= 0.0:
+        start_position(account, rules, tally)
+    set_levels(account, rules, tally)
+    return row
+
+
+@inner
+def set_margin(held, wanted, price, rules, tally):  # type: ignore[no-untyped-def]
+    """Move the collateral of an isolated position with its size."""
+    if rules[at.ISOLATED] == 0.0:
+        return
+    if held * wanted <= 0.0:
+        tally[at.MARGIN] = abs(wanted) * price / rules[at.LEVERAGE]
+    elif abs(wanted) > abs(held):
+        tally[at.MARGIN] += abs(wanted - held) * price / rules[at.LEVERAGE]
+    else:
+        tally[at.MARGIN] *= wanted / held
+
+
+@inner
+def slip(change, rules, tally):  # type: ignore[no-untyped-def]
+    """What a taker pays beyond the reference price, as a fraction of it: see `Costs`."""
+    fraction = rules[book.SLIPPAGE_RATE] + rules[at.SPREAD_RATE]
+    if rules[at.IMPACT_RATE] > 0.0:
+        volume = tally[at.VOLUME_NOW]
+        share = abs(change) / volume if volume > 0.0 else 1.0
+        fraction += rules[at.IMPACT_RATE] * math.sqrt(share)
+    if rules[at.BOOK_LEVELS] > 0.0:
+        fraction += walk(change, rules, tally)
+    return fraction
+
+
+@inner
+def level_at(side, level, rules):  # type: ignore[no-untyped-def]
+    """Where in the tally a level of the sampled book in force lies."""
+    row = side * int(rules[at.BOOK_LEVELS]) + level
+    return int(rules[at.BOOK_AT]) + row * at.SAMPLE_COLUMNS
+
+
+@inner
+def walk(change, rules, tally):  # type: ignore[no-untyped-def]
+    """Average offset of filling `change` units in the sampled book, behind what is taken."""
+    side = at.BUY if change > 0.0 else at.SELL
+    taken = tally[at.BOUGHT] if change > 0.0 else tally[at.SOLD]
+    cost = cost_to(taken + abs(change), side, rules, tally) - cost_to(taken, side, rules, tally)
+    return cost / abs(change)
+
+
+@inner
+def cost_to(size, side, rules, tally):  # type: ignore[no-untyped-def]
+    """Size times average offset of the first `size` units of a side, linear between levels."""
+    filled, cost = 0.0, 0.0
+    for level in range(int(rules[at.BOOK_LEVELS])):
+        place = level_at(side, level, rules)
+        there = tally[place + at.SAMPLE_SIZE]
+        whole = there * tally[place + at.SAMPLE_OFFSET]
+        if size <= there:
+            return cost + (whole - cost) * (size - filled) / (there - filled)
+        filled, cost = there, whole
+    return cost
+
+
+@inner
+def stop_position(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+    """Close the position at its tightest stop; what liquidity is short of, at the next opens."""
+    kind = tally[at.LEVEL_KIND]
+    account[book.STOP_FILL] = price
+    account[book.STOPPED] = 1.0
+    account[book.PENDING] = np.nan
+    tally[at.LEVEL] = np.nan
+    if kind == book.KIND_ACCOUNT:
+        tally[at.HALTED] = 1.0
+    elif kind == book.KIND_EQUITY_CURVE:
+        tally[at.COOLING] = rules[at.CURVE_BARS]
+        tally[at.PEAK] = np.nan  # counted anew from this bar's close
+    held = account[book.QUANTITY]
+    size = available(-held, rules, tally)
+    if size < abs(held):
+        tally[at.SHORT_FILLED] += 1.0
+        account[book.PENDING] = 0.0
+        tally[at.PENDING_KIND] = kind
+    if size == 0.0:
+        return row
+    change = math.copysign(size, -held)
+    return deal(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+
+
+@inner
+def liquidate(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+    """The venue closes the position. It takes what stands for it, and bears what is beyond that."""
+    held, entry, margin = account[book.QUANTITY], account[book.ENTRY_PRICE], tally[at.MARGIN]
+    fees = account[book.FEES]
+    account[book.STOP_FILL] = price
+    account[book.STOPPED] = 1.0
+    account[book.PENDING] = np.nan
+    if orders[0, table.LIVE] > 0.0:
+        table.close_all(orders)
+    kind = book.KIND_LIQUIDATION
+    row = deal(account, -held, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+    got = fills[row - 1, book.FILL_PRICE]
+    left = account[book.CASH] + tally[at.OTHERS]
+    if rules[at.ISOLATED] == 1.0:
+        left = margin + held * (got - entry) - (account[book.FEES] - fees)
+    if left < 0.0:
+        account[book.CASH] -= left
+        tally[at.SHORTFALL] -= left
+    return row
