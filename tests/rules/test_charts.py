@@ -14,25 +14,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commenda.kit.markup import Markup, join, tag
-from commenda.simulate.charts import (
+from commenda.charts import (
+    LANGUAGES,
     Axis,
+    Bar,
     Caption,
     Column,
+    Marker,
     Run,
+    Span,
+    Step,
+    bars,
+    change,
     columns,
     day_ticks,
+    floating,
+    gain,
     lines,
+    money,
     path,
+    percent,
+    rate,
     scatter,
+    short,
     spread_out,
     ticks,
+    time_ticks,
+    timeline,
+    waterfall,
+    whole,
 )
+from commenda.kit.markup import Markup, join, tag
 from commenda.simulate.html_figures import falls_from_peak
-from commenda.simulate.html_texts import LANGUAGES, NAMES, TEXTS, Words
-from commenda.simulate.row_charts import Bar, Span, Step, bars, floating, timeline, waterfall
+from commenda.simulate.html_texts import NAMES, TEXTS, words_in
 from commenda.simulate.series import bins, chain
-from commenda.simulate.shown import change, gain, money, percent, rate, short, whole
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NASTY = "</title><script>alert('1')</script>&\"<b>"
@@ -96,6 +111,28 @@ def test_day_ticks_stand_at_midnight_as_many_days_apart_as_it_takes() -> None:
     assert day_ticks(begin, begin + timedelta(hours=3), 6) == []
 
 
+def test_a_short_span_has_hours_and_a_long_one_months() -> None:
+    begin = START + timedelta(hours=21, minutes=10)
+    found = time_ticks(begin, begin + timedelta(hours=8), 8)
+    assert [name for _, name in found] == [
+        "22:00",
+        "23:00",
+        "01-06",
+        *[f"0{h}:00" for h in range(1, 6)],
+    ]
+    assert found[2][0] == (START + timedelta(days=1)).timestamp()
+    years = time_ticks(START, START + timedelta(days=800), 8)
+    assert [name for _, name in years] == [
+        "2026-07",
+        "2027-01",
+        "2027-07",
+        "2028-01",
+    ]
+    assert years[0][0] == datetime(2026, 7, 1, tzinfo=UTC).timestamp()
+    between = START + timedelta(days=30)
+    assert time_ticks(START, between, 6) == day_ticks(START, between, 6)
+
+
 def test_labels_are_pushed_apart_but_stay_in_order_and_inside() -> None:
     assert spread_out([50.0, 51.0, 10.0], 14.0, 8.0, 100.0) == [50.0, 64.0, 10.0]
     assert spread_out([99.0, 98.0], 14.0, 8.0, 100.0) == [100.0, 86.0]
@@ -117,6 +154,35 @@ def test_a_line_runs_evenly_through_its_days() -> None:
     assert middle[0] == pytest.approx((first[0] + last[0]) / 2, abs=0.1)
     assert middle[1] == pytest.approx((first[1] + last[1]) / 2, abs=0.1)
     assert (first[1], last[1]) == (176.0, 8.0)  # the room for the dates, and the margin above
+
+
+def test_a_marker_touches_its_value_from_the_side_it_points_away_from() -> None:
+    moments = days(3)
+    run = Run("", [0.0, 5.0, 10.0], "main")
+    marks = [Marker(moments[1], 5.0, upward, "s0", "x") for upward in (True, False)]
+    svg = lines(CAPTION, (500.0, 200.0), moments, [run], whole, markers=marks)
+    drawn = [one.attrib["d"] for one in ElementTree.fromstring(svg).iter(SVG + "path")]
+    points = [
+        [tuple(map(float, point.split(","))) for point in re.findall(r"[\d.]+,[\d.]+", one)]
+        for one in drawn
+    ]
+    (across, height), buy, sell = points[0][1], points[1], points[2]
+    assert buy[0] == (across, height + 2)  # below the line, its tip up
+    assert sell[0] == (across, height - 2)
+    assert all(y > buy[0][1] for _, y in buy[1:])
+    assert all(y < sell[0][1] for _, y in sell[1:])
+
+
+def test_a_line_may_have_moments_of_its_own() -> None:
+    whole_run = Run("", [0.0, 10.0], "main")
+    half = Run("", [0.0, 10.0], "s0", moments=days(3)[:2])
+    svg = lines(CAPTION, (500.0, 200.0), [days(3)[0], days(3)[2]], [whole_run, half], whole)
+    first, second = (
+        [tuple(map(float, p.split(","))) for p in re.findall(r"[\d.]+,[\d.]+", one.attrib["d"])]
+        for one in ElementTree.fromstring(svg).iter(SVG + "path")
+    )
+    assert second[0] == first[0]
+    assert second[1][0] == pytest.approx((first[0][0] + first[1][0]) / 2, abs=0.1)
 
 
 def test_columns_stack_and_are_as_high_as_their_numbers() -> None:
@@ -175,6 +241,14 @@ def drawings() -> list[Markup]:
     return [
         lines(CAPTION, (500, 200), moments, [Run(NASTY, [1.0, None], "main", True)], whole),
         lines(CAPTION, (500, 200), [], [], whole),
+        lines(
+            CAPTION,
+            (500, 200),
+            moments,
+            [Run(NASTY, [1.0, 2.0], "main")],
+            whole,
+            markers=[Marker(moments[0], 1.0, True, "warn", hint)],
+        ),
         columns(CAPTION, (500, 200), [Column(0, 1, [("up", 1)], hint)], [(0, NASTY)], whole),
         columns(CAPTION, (500, 200), [], [], whole),
         scatter(CAPTION, (500, 300), [(0.1, 0.2, NASTY, "up")], (NASTY, NASTY), rate),
@@ -213,8 +287,8 @@ def test_both_languages_say_the_same_with_the_same_values() -> None:
         ]
         assert fields[0] == fields[1], key
         assert all(versions), key
-    assert Words("zh-CN").name("SETTLED") == "已结算"
-    assert Words("en").name("a tier called days") == "a tier called days"
+    assert words_in("zh-CN").name("SETTLED") == "已结算"
+    assert words_in("en").name("a tier called days") == "a tier called days"
     assert all(len(versions) == len(LANGUAGES) for versions in NAMES.values())
 
 
@@ -240,7 +314,7 @@ def luminance(colour: str) -> float:
 
 
 def test_every_ink_is_readable_on_page_and_card_in_both_themes() -> None:
-    sheet = resources.files("commenda.simulate").joinpath("report.css").read_text("utf-8")
+    sheet = resources.files("commenda.charts").joinpath("page.css").read_text("utf-8")
     blocks = [dict(re.findall(r"--([\w-]+): (#\w{6})", one)) for one in sheet.split("}")]
     themes = [theme for theme in blocks if "page" in theme]
     assert len(themes) == 4  # light, dark by the reader's system, dark by choice, paper

@@ -6,42 +6,34 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from commenda.kit.markup import Markup, tag
-from commenda.simulate.charts import Caption, Column, Run, columns, lines, ticks
-from commenda.simulate.html_texts import Words
+from commenda.charts import (
+    HALF,
+    TALL,
+    Bar,
+    Column,
+    Run,
+    Words,
+    bars,
+    caption,
+    change,
+    columns,
+    day,
+    empty,
+    figure,
+    lines,
+    minute,
+    moment,
+    money,
+    percent,
+    rate,
+    ticks,
+    tone,
+    whole,
+)
+from commenda.kit.markup import Markup
 from commenda.simulate.plain import Row
-from commenda.simulate.row_charts import Bar, bars
 from commenda.simulate.scenario import ASSET
 from commenda.simulate.series import ALL
-from commenda.simulate.shown import change, day, minute, moment, money, percent, rate, tone, whole
-
-HALF, WIDE = 556.0, 1160.0
-TALL = 240.0
-
-
-def figure(words: Words, key: str, drawing: Markup, summary: str, basis: str, wide: bool) -> Markup:
-    """A card with a chart: title, what it says, the chart, and what its figures rest on."""
-    return tag(
-        "figure",
-        tag("figcaption", tag("h3", words.say(key)), tag("p", summary)),
-        tag("div", drawing, class_="plot", tabindex="0", role="group", aria_label=words.say(key)),
-        tag("p", f"{basis} · {words.say(f'{key}_method')}", class_="basis"),
-        class_="card wide" if wide else "card",
-    )
-
-
-def caption(words: Words, key: str, summary: str) -> Caption:
-    return Caption(f"{words.language}-{key}", words.say(key), summary)
-
-
-def empty(words: Words, key: str, why: str) -> Markup:
-    """A chart that has nothing to show says so."""
-    return tag(
-        "figure",
-        tag("figcaption", tag("h3", words.say(key))),
-        tag("p", words.say(why), class_="none"),
-        class_="card",
-    )
 
 
 def now(words: Words, report: Row, unit: str) -> str:

@@ -6,25 +6,39 @@ from datetime import timedelta
 from decimal import Decimal
 from statistics import median
 
-from commenda.kit.markup import Markup, join, tag
-from commenda.simulate.charts import Column, columns, day_ticks, scatter
-from commenda.simulate.html_figures import HALF, TALL, WIDE, caption, empty, figure, now
-from commenda.simulate.html_texts import Words
-from commenda.simulate.plain import Row
-from commenda.simulate.row_charts import Bar, Span, Step, bars, timeline, waterfall
-from commenda.simulate.scenario import ASSET
-from commenda.simulate.shown import (
+from commenda.charts import (
+    HALF,
+    TALL,
+    WIDE,
+    Bar,
+    Column,
+    Span,
+    Step,
+    Words,
+    bars,
+    caption,
+    columns,
     day,
+    day_ticks,
+    empty,
+    figure,
     gain,
     minute,
     moment,
     money,
     percent,
     rate,
+    scatter,
     short,
+    timeline,
     tone,
+    waterfall,
     whole,
 )
+from commenda.kit.markup import Markup, join, tag
+from commenda.simulate.html_figures import now
+from commenda.simulate.plain import Row
+from commenda.simulate.scenario import ASSET
 
 # --- creators --------------------------------------------------------------------------------
 

@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from commenda.charts import (
+    Cell,
+    Words,
+    change,
+    coloured,
+    folded,
+    gain,
+    headings,
+    minute,
+    money,
+    percent,
+    table,
+)
 from commenda.kit.markup import Markup, join, tag
-from commenda.simulate.html_texts import Words
 from commenda.simulate.plain import Row
 from commenda.simulate.scenario import ASSET
-from commenda.simulate.shown import change, gain, minute, money, percent, tone
-
-Cell = str | int | Markup
-Head = tuple[str, bool]
-"""A column's name, and whether it holds figures."""
-
-
-def table(
-    title: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]], *, wide: bool = True
-) -> Markup:
-    kind = "card wide" if wide else "card"
-    return tag("section", tag("h3", title), _grid(title, heads, rows), class_=kind)
-
-
-def folded(
-    words: Words, title: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]]
-) -> Markup:
-    count = tag("span", words.say("rows", count=len(rows)), class_="note")
-    return tag(
-        "details",
-        tag("summary", tag("h3", title), count),
-        _grid(title, heads, rows),
-        class_="card wide",
-    )
-
-
-def coloured(value: str | None, written: str) -> Markup:
-    """A gain or a loss in its colour; its sign and arrow are in the text."""
-    return tag("span", written, class_=tone(value))
-
-
-def _grid(title: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -> Markup:
-    head = tag("tr", *(tag("th", name, scope="col", class_=_kind(num)) for name, num in heads))
-    body = (
-        tag(
-            "tr",
-            *(
-                tag("td", cell, class_=_kind(num))
-                for cell, (_, num) in zip(row, heads, strict=True)
-            ),
-        )
-        for row in rows
-    )
-    grid = tag("table", tag("thead", head), tag("tbody", *body))
-    return tag("div", grid, class_="scroll", tabindex="0", role="group", aria_label=title)
-
-
-def _kind(numeric: bool) -> str | None:
-    return "num" if numeric else None
-
-
-def _heads(words: Words, names: str, figures: str) -> list[Head]:
-    """Columns of names and, after them, of figures."""
-    return [(words.say(key), False) for key in names.split()] + [
-        (words.say(key), True) for key in figures.split()
-    ]
 
 
 def quantiles(words: Words, report: Row) -> Markup | None:
@@ -81,7 +35,7 @@ def quantiles(words: Words, report: Row) -> Markup | None:
 
 
 def products(words: Words, report: Row) -> Markup:
-    heads = _heads(
+    heads = headings(
         words, "profile term tier", "settled principal net_return expected_return gained"
     )
     rows: list[list[Cell]] = [
@@ -101,7 +55,7 @@ def products(words: Words, report: Row) -> Markup:
 
 
 def deviation(words: Words, report: Row) -> Markup:
-    heads = _heads(words, "profile term level", "settled actual_gain expected_gain")
+    heads = headings(words, "profile term level", "settled actual_gain expected_gain")
     rows: list[list[Cell]] = [
         [
             words.name(row["profile"]),
@@ -117,7 +71,7 @@ def deviation(words: Words, report: Row) -> Markup:
 
 
 def creators(words: Words, report: Row) -> Markup:
-    heads = _heads(
+    heads = headings(
         words,
         "creator profile strategy symbol",
         "own max_drawdown followers earned followed legs signals score",
@@ -147,14 +101,14 @@ def doors(words: Words, report: Row) -> Markup | None:
     found = report["liquidation"]["doors"]
     if not found:
         return None
-    heads = _heads(words, "door", "count")
+    heads = headings(words, "door", "count")
     rows: list[list[Cell]] = [[words.name(row["door"]), row["subscriptions"]] for row in found]
     return table(words.say("doors"), heads, rows, wide=False)
 
 
 def reconciliation(words: Words, report: Row) -> Markup:
     found = report["reconciliation"]
-    heads = _heads(words, "subject", "venue ledger explained difference")
+    heads = headings(words, "subject", "venue ledger explained difference")
     rows: list[list[Cell]] = [
         [row["subject"], row["venue"], row["ledger"], row["explained"], row["unexplained"]]
         for row in found["lines"]
@@ -179,11 +133,11 @@ def counts(words: Words, report: Row) -> Markup:
         [f"{words.say('executions')}: {words.name(row['status'])}", f"{row['executions']:,}"]
         for row in found["executionStatus"]
     ]
-    return folded(words, words.say("counts"), _heads(words, "kind", "count"), rows)
+    return folded(words, words.say("counts"), headings(words, "kind", "count"), rows)
 
 
 def balances(words: Words, report: Row) -> Markup:
-    heads = _heads(words, "kind owner", "accounts balance")
+    heads = headings(words, "kind owner", "accounts balance")
     rows: list[list[Cell]] = [
         [
             row["kind"],

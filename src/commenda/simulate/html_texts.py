@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from commenda.charts import Texts, Words
 
-LANGUAGES = ("zh-CN", "en")
-
-TEXTS: dict[str, tuple[str, str]] = {
+TEXTS: Texts = {
     # the head
     "simulated_market": ("模拟行情", "simulated market"),
     "recorded_market": ("历史行情回放", "recorded candles"),
@@ -30,9 +28,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "除另有说明：截至 {when} UTC · 币种 {asset} · 全部数字取自账簿",
         "Unless stated otherwise: as of {when} UTC · in {asset} · every figure read from the books",
     ),
-    "theme": ("明 / 暗", "Light / dark"),
-    "colours": ("红涨 / 绿涨", "Red up / green up"),
-    "language": ("English", "中文"),
     # key figures
     "key_figures": ("关键数字", "Key figures"),
     "investors": ("投资人", "Investors"),
@@ -284,10 +279,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "scenario": ("场景", "scenario"),
     "allocation": ("分配", "allocation"),
-    "rows": ("{count} 行", "rows: {count}"),
 }
 
-NAMES: dict[str, tuple[str, str]] = {
+NAMES: Texts = {
     "conservative": ("稳健", "conservative"),
     "balanced": ("均衡", "balanced"),
     "aggressive": ("进取", "aggressive"),
@@ -313,15 +307,6 @@ NAMES: dict[str, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+def words_in(language: str) -> Words:
     """The report's words in one language."""
-
-    language: str
-
-    def say(self, key: str, **values: object) -> str:
-        return TEXTS[key][LANGUAGES.index(self.language)].format(**values)
-
-    def name(self, name: str) -> str:
-        """What a state, profile or door is called; another name stands as it is."""
-        return NAMES[name][LANGUAGES.index(self.language)] if name in NAMES else name
+    return Words(language, TEXTS, NAMES)

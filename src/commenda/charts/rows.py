@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from commenda.kit.markup import Markup, join, tag
-from commenda.simulate.charts import (
+from commenda.charts.scales import day_ticks, ticks
+from commenda.charts.svg import (
     Axis,
     Caption,
     Show,
     box,
-    day_ticks,
     number,
     picture,
     rule,
-    ticks,
     under,
     width_of,
 )
+from commenda.kit.markup import Markup, join, tag
 
 ROW = 24.0
 _BELOW = 24.0

@@ -10,17 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
+from commenda.charts.scales import Tick, ticks, time_ticks
 from commenda.kit.markup import Markup, join, tag
 
 Show = Callable[[float], str]
-Tick = tuple[float, str]
 TEXT = 12.0
 """Height of the letters."""
-_NICE = (1.0, 2.0, 5.0, 10.0)
-_DAY = 86_400.0
-_DAY_STEPS = (1, 2, 3, 7, 14, 28, 56, 91, 182, 364)
 _BELOW = 24.0
 """Room for the time axis."""
 
@@ -58,6 +55,22 @@ class Run:
     values: Sequence[float | None]
     tone: str
     filled: bool = False
+    moments: Sequence[datetime] | None = None
+    """Of its own, where they are not the chart's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that happened at a moment and a value: a triangle, pointing up or down.
+
+    It stands on the far side of the value, so that its tip shows it.
+    """
+
+    moment: datetime
+    value: float
+    upward: bool
+    tone: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,33 +84,6 @@ class Column:
 
 
 # --- scales ----------------------------------------------------------------------------------
-
-
-def step_of(spread: float, most: int) -> float:
-    """The smallest of 1, 2, 5 · 10ⁿ of which at most `most` fit into `spread`."""
-    if spread <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(spread / most))
-    return next(nice * power for nice in _NICE if nice * power * most >= spread * (1 - 1e-9))
-
-
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers that enclose [low, high], in equal steps."""
-    step = step_of(high - low, most)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [place * step for place in range(first, max(last, first + 1) + 1)]
-
-
-def day_ticks(begin: datetime, end: datetime, most: int) -> list[Tick]:
-    """Midnights (UTC) from `begin` to `end`, as many days apart as it takes."""
-    first = begin.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if first < begin:
-        first += timedelta(days=1)
-    span = (end - begin) / timedelta(days=1)
-    step = next((days for days in _DAY_STEPS if span / days <= most), _DAY_STEPS[-1])
-    count = int((end - first) / timedelta(days=step)) if end >= first else -1
-    days = (first + timedelta(days=step * place) for place in range(count + 1))
-    return [(day.timestamp(), f"{day:%m-%d}") for day in days]
 
 
 def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -129,6 +115,7 @@ def lines(
     runs: Sequence[Run],
     show: Show,
     show_last: Show | None = None,
+    markers: Sequence[Marker] = (),
 ) -> Markup:
     """Values over time, each line named at its end; a filled run is an area from zero."""
     show_last = show_last or show
@@ -146,9 +133,10 @@ def lines(
         for run, name, at in zip(runs, names, ends, strict=True)
     ]
     most = int((x.end - x.begin) / 56)
-    dates = day_ticks(moments[0], moments[-1], most) if moments else []
+    dates = time_ticks(moments[0], moments[-1], most) if moments else []
     grid = join(_levels(y, marks, show, x), under(x, dates, height))
-    return picture(caption, size, grid, *drawn, *labels)
+    happened = [_marker(one, x, y) for one in markers]
+    return picture(caption, size, grid, *drawn, *happened, *labels)
 
 
 def columns(
@@ -161,7 +149,8 @@ def columns(
     """Stacked columns over a line of numbers or moments."""
     width, height = size
     marks = ticks(0.0, max([sum(part for _, part in bar.parts) for bar in bars] + [1.0]), 4)
-    left = max(width_of(show(mark)) for mark in marks) + 8
+    first = width_of(below[0][1]) / 2 if below else 0.0
+    left = max(first, *(width_of(show(mark)) + 8 for mark in marks))
     places = [bar.begin for bar in bars] + [bar.end for bar in bars] + [at for at, _ in below]
     x = Axis(min(places, default=0.0), max(places, default=1.0), left, width - 20)
     y = Axis(0.0, marks[-1], height - _BELOW, 8)
@@ -231,7 +220,7 @@ def path(points: Sequence[tuple[float, float] | None]) -> str:
 def _run(run: Run, x: Axis, y: Axis, moments: Sequence[datetime]) -> Markup:
     points = [
         None if value is None else (x.at(moment.timestamp()), y.at(value))
-        for moment, value in zip(moments, run.values, strict=True)
+        for moment, value in zip(run.moments or moments, run.values, strict=True)
     ]
     seen = [point for point in points if point is not None]
     area = None
@@ -251,6 +240,13 @@ def _run(run: Run, x: Axis, y: Axis, moments: Sequence[datetime]) -> Markup:
         if seen
         else None,
     )
+
+
+def _marker(one: Marker, x: Axis, y: Axis) -> Markup:
+    side = 1.0 if one.upward else -1.0
+    across, tip = x.at(one.moment.timestamp()), y.at(one.value) + 2.0 * side
+    corners = [(across, tip), (across - 3.5, tip + 7.0 * side), (across + 3.5, tip + 7.0 * side)]
+    return tag("path", tag("title", one.hint), d=path(corners) + " Z", class_=f"mark {one.tone}")
 
 
 def _column(bar: Column, x: Axis, y: Axis) -> Markup:
