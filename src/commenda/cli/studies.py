@@ -1,0 +1,361 @@
+"""`commenda study`: search a strategy's parameters, and say whether the best is more than luck."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from commenda import studies
+from commenda.cli.options import AsJson, open_database, period_of, print_json, settings_of
+from commenda.cli.tables import table_of, wide_console
+from commenda.kernel import Costs
+from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
+from commenda.market import parse_interval
+from commenda.strategies import find_strategy
+
+app = typer.Typer(
+    help="Search a strategy's parameters, and judge what was found.", no_args_is_help=True
+)
+
+ACTOR = "cli"
+BASIS_POINTS = 10_000
+NONE = "none"
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--database",
+        help="The data directory whose database keeps studies; COMMENDA_DATA or"
+        " COMMENDA_DATABASE_URL by default.",
+    ),
+]
+Html = Annotated[Path | None, typer.Option(help="Write the report as an HTML page to this file.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Workers that run configurations.")]
+On = Annotated[studies.Backend, typer.Option("--backend", help="Who the workers are.")]
+Address = Annotated[
+    str | None, typer.Option(help="Of a Ray or Dask cluster; one is started here by default.")
+]
+Memory = Annotated[int, typer.Option(min=0, help="Bound of each process's data in MB; 0 for none.")]
+Nice = Annotated[int, typer.Option(min=0, max=19, help="How far behind other processes to stand.")]
+Ident = Annotated[str, typer.Argument(metavar="ID", help="Or how it begins.")]
+
+
+@app.command("run")
+def run_study(
+    strategy: Annotated[
+        str, typer.Argument(help="A strategy of the catalogue, an installed one, or FILE.py:name.")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="Parquet or CSV file of candles.")],
+    space: Annotated[
+        str,
+        typer.Option(help="Such as fast=5:50,slow=20:200:10,band=0.001:0.1:log,stop=0|0.04."),
+    ],
+    fixed: Annotated[
+        str, typer.Option("--params", help="Values of parameters that are not searched.")
+    ] = "",
+    sampler: Annotated[studies.Sampler, typer.Option(help="How to choose.")] = studies.Sampler.TPE,
+    trials: Annotated[int, typer.Option(min=1, help="Configurations to run.")] = 200,
+    objective: Annotated[
+        str, typer.Option(help=f"One or more of {', '.join(studies.OBJECTIVES)}.")
+    ] = "sharpe",
+    walk: Annotated[
+        str,
+        typer.Option("--walk-forward", help="rolling:5, anchored:5, purged:5 or none."),
+    ] = "rolling:5",
+    embargo: Annotated[
+        int, typer.Option(min=0, help="Bars left out beside the longest look-back.")
+    ] = 0,
+    pruning: Annotated[
+        bool, typer.Option("--prune", help="Give up what starts worse than the median.")
+    ] = False,
+    funding: Annotated[
+        Path | None, typer.Option(help="File of funding rates; none is charged without one.")
+    ] = None,
+    marks: Annotated[Path | None, typer.Option(help="File of mark prices for the funding.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="Bars from here on.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Bars that open before it.")] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="Of the bars, as 5m, where the file's name does not say it.")
+    ] = None,
+    fee: Annotated[float, typer.Option(help="Taker's fee, as a fraction.")] = 0.0005,
+    slippage: Annotated[float, typer.Option(help="Against every fill, as a fraction.")] = 0.0001,
+    cash: Annotated[float, typer.Option(help="To begin with, in quote currency.")] = 1_000_000.0,
+    seed: Annotated[int, typer.Option(min=0, help="What chance is drawn from.")] = 0,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Configurations chosen at once, whatever the workers.")
+    ] = 8,
+    jobs: Jobs = 1,
+    backend: On = studies.Backend.PROCESSES,
+    address: Address = None,
+    memory: Memory = 4096,
+    nice: Nice = 10,
+    html: Html = None,
+    as_json: AsJson = False,
+    database: Home = None,
+) -> None:
+    """Search a strategy's parameters over a file of candles, and judge the best.
+
+    The study is stored as it goes: killed, it is resumed by `commenda study resume`.
+    """
+    require_folder(html)
+    found = find_strategy(strategy)
+    wanted = studies.space_of(found, studies.texts_of(space), _numbers(studies.texts_of(fixed)))
+    plan = studies.Plan(
+        sampler=sampler,
+        trials=trials,
+        objectives=tuple(one.strip() for one in objective.split(",")),
+        walk=None if walk == NONE else studies.walk_of(walk, embargo),
+        pruning=pruning,
+        seed=seed,
+        batch=batch,
+        cash=cash,
+        costs=Costs(fee_bps=fee * BASIS_POINTS, slippage_bps=slippage * BASIS_POINTS),
+    )
+    since, until = period_of(begin, end)
+    material = studies.material_of_files(
+        data,
+        rates=funding,
+        marks=marks,
+        interval=timedelta(seconds=parse_interval(interval)) if interval else None,
+        since=since,
+        until=until,
+    )
+    with open_database(database) as opened:
+        with opened.transaction() as tx:
+            study = studies.begin(
+                tx, found, material, wanted, plan, datetime.now(UTC), asked_by=ACTOR
+            )
+        _carry_on(opened, study, material, jobs, backend, address, memory, nice)
+        _show(opened, study.id, html, as_json)
+
+
+@app.command()
+def resume(
+    ident: Ident,
+    jobs: Jobs = 1,
+    backend: On = studies.Backend.PROCESSES,
+    address: Address = None,
+    memory: Memory = 4096,
+    nice: Nice = 10,
+    html: Html = None,
+    as_json: AsJson = False,
+    database: Home = None,
+) -> None:
+    """Go on with a study that was killed or interrupted, where it stopped."""
+    require_folder(html)
+    with open_database(database) as opened:
+        study = _find(opened, ident)
+        if study.state is studies.StudyState.RUNNING:
+            with opened.transaction() as tx:
+                material = studies.material_again(
+                    tx,
+                    settings_of(database).data,
+                    study.data,
+                    study.data_hash,
+                    study.funding_hash,
+                )
+            _carry_on(opened, study, material, jobs, backend, address, memory, nice)
+        _show(opened, study.id, html, as_json)
+
+
+@app.command("list")
+def list_studies(
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, the latest first.")] = 50,
+    as_json: AsJson = False,
+    database: Home = None,
+) -> None:
+    """List studies."""
+    with open_database(database) as opened, opened.transaction() as tx:
+        found = [
+            studies.summary(one, studies.count_trials(tx, one.id))
+            for one in studies.studies_where(tx, limit=limit)
+        ]
+    if as_json:
+        print_json(found)
+        return
+    table = table_of(
+        "id", "strategy", "data", "sampler", "state", "verdict", numbers=("trials", "best")
+    )
+    for one in found:
+        table.add_row(
+            one["id"][:8],
+            Text(one["strategy"]),
+            Text(one["data"]),
+            one["sampler"],
+            one["state"],
+            one["verdict"] or "",
+            f"{one['ran']:,}/{one['trials']:,}",
+            "" if one["value"] is None else f"{one['value']:.4g}",
+        )
+    wide_console().print(table)
+
+
+@app.command()
+def show(ident: Ident, html: Html = None, as_json: AsJson = False, database: Home = None) -> None:
+    """Show a study: its verdict and the reasons, the best, and what it brought out of sample."""
+    require_folder(html)
+    with open_database(database) as opened:
+        _show(opened, _find(opened, ident).id, html, as_json)
+
+
+@app.command()
+def cancel(ident: Ident, database: Home = None) -> None:
+    """Have a study stop after its present batch; what it tried stays in the ledger."""
+    with open_database(database) as opened:
+        study = _find(opened, ident)
+        with opened.transaction() as tx:
+            done = studies.cancel(tx, study.id, datetime.now(UTC), f"cancelled by {ACTOR}")
+    typer.echo("cancelled" if done else f"it is {study.state} already")
+
+
+def _carry_on(
+    database: Database,
+    study: studies.Study,
+    material: studies.Material,
+    jobs: int,
+    backend: studies.Backend,
+    address: str | None,
+    memory: int,
+    nice: int,
+) -> None:
+    # Only now: a database that this process started is not bound by the study's limits.
+    studies.be_modest(memory or None, nice)
+    error = Console(stderr=True)
+    error.print(f"study {study.id}", highlight=False)
+    with _bar(error) as progress, studies.workers(backend, jobs, address) as hands:
+        task = progress.add_task("trials", total=study.plan["trials"], best="")
+
+        def moved(seen: studies.Progress) -> None:
+            best = "" if seen.best is None else f"best {seen.best:.4g}"
+            progress.update(task, completed=seen.ran, best=best)
+
+        studies.run(
+            database,
+            study,
+            find_strategy(study.reference),
+            material,
+            hands,
+            lambda: datetime.now(UTC),
+            seen=moved,
+        )
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[best]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield progress
+
+
+def _find(database: Database, ident: str) -> studies.Study:
+    """The study of an id or of how one begins; codes `unknown_study` and `many_studies`."""
+    with database.transaction() as tx:
+        try:
+            found = studies.find_study(tx, UUID(ident))
+        except ValueError:
+            named = studies.studies_where(tx, limit=10_000)
+            fitting = [one for one in named if ident and str(one.id).startswith(ident.lower())]
+            if len(fitting) > 1:
+                raise CommendaError(
+                    "many_studies",
+                    f"{len(fitting)} studies begin so",
+                    field="ID",
+                    value=ident,
+                    mend="write more of it",
+                ) from None
+            found = fitting[0] if fitting else None
+    if found is None:
+        raise CommendaError(
+            "unknown_study", "No such study", field="ID", value=ident, mend="see study list"
+        )
+    return found
+
+
+def _show(database: Database, study_id: UUID, html: Path | None, as_json: bool) -> None:
+    with database.transaction() as tx:
+        study = studies.find_study(tx, study_id)
+        assert study is not None
+        shown = studies.summary(study, studies.count_trials(tx, study_id))
+    if html is not None:
+        html.write_text(studies.render(study, shown), "utf-8")
+    if as_json:
+        print_json({**shown, "result": study.result})
+        return
+    console = wide_console()
+    console.print(
+        Text(
+            f"{shown['strategy']} {shown['version']} on {shown['data']}, {shown['bars']:,} bars:"
+            f" {shown['ran']:,} trials by {shown['sampler']}, {shown['refused']:,} refused;"
+            f" {shown['state']}{': ' + shown['reason'] if shown['reason'] else ''}"
+        )
+    )
+    if study.result is not None:
+        _show_result(console, study.result)
+
+
+_STYLES = {"promote": "green", "doubtful": "yellow", "overfit": "red"}
+
+
+def _show_result(console: Console, result: dict[str, Any]) -> None:
+    verdict = result["verdict"]
+    console.print(Text(f"verdict: {verdict}", style=f"bold {_STYLES[verdict]}"))
+    findings = table_of("test", "finding", "says", numbers=())
+    for one in result["findings"]:
+        findings.add_row(
+            one["test"].replace("_", " "),
+            Text(one["grade"], style=_STYLES[one["grade"]]),
+            one["says"],
+        )
+    console.print(findings)
+    best = result["best"]
+    params = ", ".join(f"{name}={value:g}" for name, value in best["params"].items())
+    values = ", ".join(f"{name} {value:.4g}" for name, value in best["values"].items())
+    console.print(Text(f"best: trial {best['number']} ({params}): {values}"))
+    if not result["walked"]:
+        return
+    table = table_of("fold", numbers=("chosen trial", "Sharpe learned", "Sharpe tested"))
+    for number, one in enumerate(result["walked"], 1):
+        fold = one["fold"]
+        learned, tested = fold["train_sharpe"], fold["test_sharpe"]
+        table.add_row(str(number), str(one["number"]), f"{learned:.2f}", f"{tested:.2f}")
+    console.print(table)
+
+
+def _numbers(texts: dict[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, text in texts.items():
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise CommendaError(
+                "bad_params", "Not a number", field=name, value=text, mend=f"such as {name}=1"
+            ) from None
+    return found
+
+
+def require_folder(file: Path | None) -> None:
+    """Said before a long search, not after it; code `no_such_folder`."""
+    if file is not None and (not file.parent.is_dir() or file.is_dir()):
+        raise CommendaError(
+            "no_such_folder",
+            "The report cannot be written here",
+            field="--html",
+            value=str(file),
+            mend="name a file in a folder that exists",
+        )

@@ -1,0 +1,141 @@
+"""Configurations run over a history: pure work on arrays, here or in another process.
+
+A batch is divided among the workers, so that each is sent the history once for its part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from commenda.kernel import Bars, Costs, Funding, Program, run
+from commenda.kit.errors import CommendaError
+from commenda.returns import sharpe_sample
+from commenda.studies.measures import (
+    OBJECTIVES,
+    Record,
+    is_number,
+    periods_of,
+    record_of,
+    sharpe_of,
+)
+from commenda.studies.model import Fold, Outcome, TrialState
+from commenda.studies.splits import Split
+
+RUNGS = (0.25, 0.5)
+"""The parts of the history after which a trial may be given up: runs of 1 + 3/4 of it at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What every configuration of a study is run over, and what is measured of it."""
+
+    bars: Bars
+    funding: Funding | None
+    costs: Costs
+    cash: float
+    bars_per_year: float
+    objectives: tuple[str, ...]
+    splits: tuple[Split, ...]
+
+    def run(self, program: Program, bars: int) -> Record:
+        """The record of a program over the first so many bars."""
+        whole = len(self.bars)
+        given = self.bars if bars == whole else self.bars.between(0, bars)
+        result = run(program, given, cash=self.cash, funding=self.funding, costs=self.costs)
+        return record_of(result, self.cash, self.bars_per_year)
+
+    def rung(self, number: int) -> int:
+        """How many bars a trial is judged by at a rung."""
+        return max(2, int(len(self.bars) * RUNGS[number]))
+
+
+def glimpse(course: Course, programs: Sequence[Program], rung: int) -> list[Outcome]:
+    """What each program comes to over the part of the history before a rung, were it given up."""
+    here = _writable(course)
+    return [_glimpsed(here, replace(program), rung) for program in programs]
+
+
+def evaluate(course: Course, programs: Sequence[Program]) -> list[Outcome]:
+    """What each program comes to over the whole history."""
+    here = _writable(course)
+    return [_outcome(here, replace(program)) for program in programs]
+
+
+def _writable(course: Course) -> Course:
+    """The course with arrays that can be written to, copied where a cluster made them read-only.
+
+    The compiled loop takes no others, though it writes to none of these. Made anew, a value checks
+    and copies its arrays by itself; so does a program, for its parameters.
+    """
+    if course.bars.open.flags.writeable:
+        return course
+    funding = course.funding
+    return replace(course, bars=replace(course.bars), funding=funding and replace(funding))
+
+
+def _glimpsed(course: Course, program: Program, rung: int) -> Outcome:
+    begun = time.perf_counter()
+    try:
+        record = course.run(program, course.rung(rung))
+        value = OBJECTIVES[course.objectives[0]].measure(record)
+    except (CommendaError, ValueError, ArithmeticError) as error:
+        return _failed(error, begun)
+    if not is_number(value):
+        return _failed(ValueError(f"{course.objectives[0]} is not a number"), begun)
+    return _summed_up(record, TrialState.PRUNED, begun, rungs=(value,))
+
+
+def _outcome(course: Course, program: Program) -> Outcome:
+    begun = time.perf_counter()
+    try:
+        record = course.run(program, len(course.bars))
+        aims = [OBJECTIVES[name] for name in course.objectives]
+        train = [[record.within(split.train)] for split in course.splits]
+        learned = [[aim.measure(part[0]) for aim in aims] for part in train]
+        if learned:
+            values = tuple(float(np.mean(column)) for column in zip(*learned, strict=True))
+        else:
+            values = tuple(aim.measure(record) for aim in aims)
+        folds = []
+        for split, (part,), seen in zip(course.splits, train, learned, strict=True):
+            tested = record.within((split.test,))
+            folds.append(Fold(seen[0], aims[0].measure(tested), sharpe_of(part), sharpe_of(tested)))
+    except (CommendaError, ValueError, ArithmeticError) as error:
+        return _failed(error, begun)
+    if not all(map(is_number, (*values, *(figure for fold in folds for figure in fold)))):
+        return _failed(ValueError("an objective is not a number"), begun)
+    return _summed_up(record, TrialState.COMPLETE, begun, values=values, folds=tuple(folds))
+
+
+def _summed_up(
+    record: Record,
+    state: TrialState,
+    begun: float,
+    *,
+    values: tuple[float, ...] = (),
+    rungs: tuple[float, ...] = (),
+    folds: tuple[Fold, ...] = (),
+) -> Outcome:
+    sample = sharpe_sample(record.returns)
+    return Outcome(
+        state=state,
+        values=values,
+        rungs=rungs,
+        folds=folds,
+        sharpe=sample.sharpe if sample else None,
+        skew=sample.skew if sample else None,
+        kurtosis=sample.kurtosis if sample else None,
+        bars=record.returns.size,
+        trades=record.profits.size,
+        periods=periods_of(record.returns) if state is TrialState.COMPLETE else None,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _failed(error: Exception, begun: float) -> Outcome:
+    said = str(error) or type(error).__name__
+    return Outcome(TrialState.FAILED, reason=said, seconds=time.perf_counter() - begun)

@@ -1,0 +1,261 @@
+"""The optimiser over HTTP. Creators ask for studies and see their own; the staff sees all.
+
+A study runs in a process of its own, started by a worker: it answers 202, and is looked up.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from commenda.identity import Permission, Principal
+from commenda.identity.access import may
+from commenda.kernel import Costs
+from commenda.kit.clock import business_now, require_period
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.pages import number_cursor, page_of, time_cursor
+from commenda.kit.web import (
+    GUARDED,
+    Answer,
+    IdempotencyKey,
+    Served,
+    Service,
+    answer_once,
+    or_refused,
+    problems,
+    wire,
+)
+from commenda.market import parse_interval
+from commenda.strategies import catalogue, find_strategy
+from commenda.studies import queries
+from commenda.studies.bodies import (
+    FoldView,
+    ResultView,
+    StudyPage,
+    StudyRequest,
+    StudyView,
+    TrialPage,
+    TrialView,
+)
+from commenda.studies.jobs import enqueue_study
+from commenda.studies.material import material_of_import
+from commenda.studies.model import Plan, Study, Trial, TrialState
+from commenda.studies.page import render
+from commenda.studies.running import begin, cancel, summary
+from commenda.studies.space import space_of
+from commenda.studies.splits import WalkForward
+
+MOST_BARS = 2_000_000
+BASIS_POINTS = 10_000
+
+router = APIRouter(prefix="/optimizer", tags=["optimizer"])
+Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
+"""Creators study and see their own; the staff sees all."""
+
+Cursor = Annotated[str | None, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+@router.post(
+    "/run",
+    operation_id="runStudy",
+    status_code=202,
+    response_model=StudyView,
+    responses=GUARDED | problems(404, 409),
+)
+def run_study(
+    service: Served, who: Quant, body: StudyRequest, key: IdempotencyKey = None
+) -> JSONResponse:
+    """Have a worker search a strategy's parameters over imported candles, and judge the best."""
+    with service.database.transaction() as tx:
+        now = business_now(tx)
+        return answer_once(
+            tx,
+            "study",
+            who.actor,
+            key,
+            body,
+            now,
+            lambda: or_refused(tx, lambda: _begun(tx, service, who, body, now)),
+        )
+
+
+def _begun(tx: Tx, service: Service, who: Principal, body: StudyRequest, now: datetime) -> Answer:
+    require_period("start", body.start, body.end)
+    if body.strategy not in catalogue() and ("/" in body.strategy or ".py" in body.strategy):
+        raise CommendaError(
+            "unknown_strategy",
+            "Files are not run over HTTP",
+            field="strategy",
+            value=body.strategy,
+            mend=f"use one of {', '.join(catalogue())}, or commenda study",
+        )
+    strategy = find_strategy(body.strategy)
+    space = space_of(strategy, body.space, body.params)
+    walk = body.walk_forward
+    plan = Plan(
+        sampler=body.sampler,
+        trials=body.trials,
+        objectives=tuple(body.objectives),
+        walk=WalkForward(walk.kind, walk.folds, walk.embargo) if walk else None,
+        pruning=body.pruning,
+        seed=body.seed,
+        cash=body.cash,
+        costs=Costs(fee_bps=body.fee * BASIS_POINTS, slippage_bps=body.slippage * BASIS_POINTS),
+    )
+    home = service.settings.data.resolve()
+    material = material_of_import(
+        tx,
+        home,
+        body.venue,
+        body.symbol,
+        timedelta(seconds=parse_interval(body.interval)),
+        funded=body.funding,
+        since=body.start,
+        until=body.end,
+    )
+    if len(material.bars) > MOST_BARS:
+        raise CommendaError(
+            "study_too_long",
+            f"A study over HTTP has {MOST_BARS:,} bars at most",
+            field="start",
+            value=len(material.bars),
+            mend="choose a shorter period or a coarser interval, or run commenda study",
+        )
+    study = begin(tx, strategy, material, space, plan, now, asked_by=who.actor)
+    enqueue_study(tx, study.id, str(home))
+    return Answer(wire(_view(tx, study)), 202)
+
+
+@router.get("/studies", operation_id="listStudies", responses=GUARDED)
+def list_studies(
+    service: Served, who: Quant, cursor: Cursor = None, limit: Limit = 50
+) -> StudyPage:
+    """Studies, the latest first: one's own, or everybody's for the staff."""
+    with service.database.transaction() as tx:
+        rows = queries.studies_where(
+            tx, asked_by=_seen_by(who), before=time_cursor(cursor), limit=limit + 1
+        )
+        page = page_of(rows, limit, lambda one: (one.created_at.isoformat(), str(one.id)))
+        items = [_view(tx, one) for one in page.items]
+    return StudyPage(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/studies/{study_id}", operation_id="getStudy", responses=GUARDED | problems(404))
+def get_study(service: Served, who: Quant, study_id: UUID) -> StudyView:
+    """One study: how far it is, and its verdict once it is complete."""
+    with service.database.transaction() as tx:
+        return _view(tx, _one(tx, who, study_id))
+
+
+@router.get(
+    "/studies/{study_id}/trials",
+    operation_id="listTrials",
+    responses=GUARDED | problems(404),
+)
+def list_trials(
+    service: Served, who: Quant, study_id: UUID, cursor: Cursor = None, limit: Limit = 50
+) -> TrialPage:
+    """A study's trials by number, those that run among them."""
+    after = number_cursor(cursor)
+    with service.database.transaction() as tx:
+        study = _one(tx, who, study_id)
+        rows = queries.trials_of(
+            tx,
+            study.id,
+            tuple(study.space),
+            after=-1 if after is None else after,
+            limit=limit + 1,
+            periods=False,
+        )
+    page = page_of(rows, limit, lambda one: (one.number,))
+    return TrialPage(items=list(map(_trial, page.items)), next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/studies/{study_id}/result",
+    operation_id="getStudyResult",
+    responses=GUARDED | problems(404, 409),
+)
+def get_result(service: Served, who: Quant, study_id: UUID) -> ResultView:
+    """The verdict with its reasons, the best, the walk forward and the heat maps."""
+    with service.database.transaction() as tx:
+        return ResultView(**_finished(_one(tx, who, study_id)).result or {})
+
+
+@router.get(
+    "/studies/{study_id}/report",
+    operation_id="getStudyReport",
+    response_class=HTMLResponse,
+    responses=GUARDED | problems(404, 409),
+)
+def get_report(service: Served, who: Quant, study_id: UUID) -> HTMLResponse:
+    """The report of a complete study: an HTML page that needs nothing but itself."""
+    with service.database.transaction() as tx:
+        study = _finished(_one(tx, who, study_id))
+        return HTMLResponse(render(study, summary(study, queries.count_trials(tx, study.id))))
+
+
+@router.post(
+    "/studies/{study_id}/cancel",
+    operation_id="cancelStudy",
+    responses=GUARDED | problems(404),
+)
+def cancel_study(service: Served, who: Quant, study_id: UUID) -> StudyView:
+    """Have a study stop after its present batch. What it tried stays in the ledger.
+
+    A study that has ended stays as it is.
+    """
+    with service.database.transaction() as tx:
+        study = _one(tx, who, study_id)
+        cancel(tx, study.id, business_now(tx), f"cancelled by {who.actor}")
+        return _view(tx, _one(tx, who, study_id))
+
+
+def _seen_by(who: Principal) -> str | None:
+    """Whose studies somebody may see; None for everybody's."""
+    return None if who.may(Permission.OVERVIEW) else who.actor
+
+
+def _one(tx: Tx, who: Principal, study_id: UUID) -> Study:
+    study = queries.find_study(tx, study_id)
+    if study is None or _seen_by(who) not in (None, study.asked_by):
+        raise CommendaError("unknown_study", "No such study", field="study_id", value=str(study_id))
+    return study
+
+
+def _finished(study: Study) -> Study:
+    if study.result is None:
+        raise CommendaError(
+            "study_not_finished",
+            "This study has no result",
+            field="state",
+            value=str(study.state),
+            mend="wait until it is complete" if study.state == "running" else study.reason,
+        )
+    return study
+
+
+def _view(tx: Tx, study: Study) -> StudyView:
+    return StudyView(**summary(study, queries.count_trials(tx, study.id)))
+
+
+def _trial(trial: Trial) -> TrialView:
+    outcome = trial.outcome
+    return TrialView(
+        number=trial.number,
+        params=trial.params,
+        state=outcome.state if outcome else TrialState.RUNNING,
+        values=list(outcome.values) if outcome else [],
+        folds=[FoldView(**fold._asdict()) for fold in outcome.folds] if outcome else [],
+        sharpe=outcome.sharpe if outcome else None,
+        bars=outcome.bars if outcome else 0,
+        trades=outcome.trades if outcome else 0,
+        reason=outcome.reason if outcome else None,
+        seconds=outcome.seconds if outcome else 0.0,
+    )

@@ -1,0 +1,89 @@
+"""Studies asked for over HTTP: a durable workflow that runs each in a process of its own.
+
+The child is `commenda study resume`, which stands behind trading and bounds its memory. A worker
+that is killed leaves it to finish; whoever adopts the workflow waits for it, or resumes the study.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from uuid import UUID
+
+from commenda.kit import durable
+from commenda.kit.clock import business_now
+from commenda.kit.db import Database, Tx
+from commenda.studies import queries
+from commenda.studies.model import StudyState
+
+STUDIES = durable.Queue("studies", concurrency=1, poll_seconds=1.0)
+RUN_STUDY = "studies.run_study"
+
+BUSY = "study_is_running"
+PATIENCE = 2.0
+"""Seconds between two looks at a study that another process runs."""
+
+
+def workflow_of(study_id: UUID) -> str:
+    """The id of the workflow that runs a study."""
+    return f"{RUN_STUDY}:{study_id}"
+
+
+def enqueue_study(tx: Tx, study_id: UUID, home: str) -> None:
+    """Have a worker run a study once this transaction commits; `home` is the data directory."""
+    durable.enqueue(
+        tx, RUN_STUDY, str(study_id), home, workflow_id=workflow_of(study_id), queue=STUDIES
+    )
+
+
+def run_study_workflow(database: Database) -> durable.Workflow:
+    """The workflow that runs one study on this worker's machine."""
+
+    def in_child(study_id: str, home: str) -> str:
+        while True:
+            with database.transaction() as tx:
+                if queries.state_of(tx, UUID(study_id)) is not StudyState.RUNNING:
+                    return ""
+            said = _child(database.owner_url, home, study_id)
+            if BUSY not in said:
+                return said
+            time.sleep(PATIENCE)
+
+    def end(tx: Tx, study_id: str, said: str) -> None:
+        reason = said or "its process ended without a word"
+        queries.finish_study(tx, UUID(study_id), StudyState.FAILED, business_now(tx), reason=reason)
+
+    def run_study(study_id: str, home: str) -> None:
+        said = durable.call(in_child, study_id, home)
+        durable.step(end, study_id, said)  # of a study that has ended this changes nothing
+
+    return durable.Workflow(RUN_STUDY, run_study)
+
+
+def _child(database_url: str, home: str, study_id: str) -> str:
+    """Run the study in a child until it ends; what it complained of at the end."""
+    command = [sys.executable, "-m", "commenda", "study", "resume", study_id, "--json"]
+    given = {**os.environ, "COMMENDA_DATABASE_URL": database_url, "COMMENDA_DATA": home}
+    child = subprocess.Popen(
+        command,
+        env=given,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while True:
+        try:
+            _, complaint = child.communicate(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            if not threading.main_thread().is_alive():
+                # This worker is ending. The next one resumes the study where it is.
+                child.terminate()
+                child.wait()
+                raise InterruptedError("the worker ended before the study") from None
+            continue
+        return complaint[-2_000:].strip() if child.returncode else ""

@@ -1,0 +1,143 @@
+"""The history of a study: bars and funding, and where they are read again from after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from commenda.kernel import Bars, Funding
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.strategies import (
+    BarData,
+    FundingData,
+    imported_bars,
+    imported_funding,
+    read_bars,
+    read_funding,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """A history. `where` says in plain JSON what `material_again` reads it from."""
+
+    name: str
+    bars: Bars
+    sha256: str
+    interval_seconds: int
+    funding: Funding | None
+    funding_sha256: str | None
+    where: dict[str, Any]
+
+
+def material_of_files(
+    file: Path,
+    *,
+    rates: Path | None = None,
+    marks: Path | None = None,
+    interval: timedelta | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Material:
+    """Bars out of a Parquet or CSV file, with funding if a file of rates is given.
+
+    Codes of `strategies.read_bars` and `read_funding`.
+    """
+    found = read_bars(file, interval=interval, since=since, until=until)
+    funding = read_funding(found.bars, rates, marks) if rates else None
+    where = {
+        "file": str(file.resolve()),
+        "rates": rates and str(rates.resolve()),
+        "marks": marks and str(marks.resolve()),
+        "interval": interval and interval.total_seconds(),
+    }
+    return _material(found, funding, where, since, until)
+
+
+def material_of_import(
+    tx: Tx,
+    data_dir: Path,
+    venue: str,
+    symbol: str,
+    interval: timedelta,
+    *,
+    funded: bool,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Material:
+    """Imported candles, with imported funding if it is to be charged.
+
+    Codes of `strategies.imported_bars` and `imported_funding`.
+    """
+    found = imported_bars(tx, data_dir, venue, symbol, interval, since=since, until=until)
+    funding = imported_funding(tx, data_dir, venue, symbol, found.bars) if funded else None
+    where = {
+        "venue": venue,
+        "symbol": symbol,
+        "interval": interval.total_seconds(),
+        "funded": funded,
+    }
+    return _material(found, funding, where, since, until)
+
+
+def material_again(
+    tx: Tx, data_dir: Path, where: Mapping[str, Any], sha256: str, funding_sha256: str | None
+) -> Material:
+    """The history of a study that goes on; code `data_changed` where it is another by now."""
+    since, until = (
+        where[name] and datetime.fromisoformat(where[name]) for name in ("since", "until")
+    )
+    interval = where["interval"] and timedelta(seconds=where["interval"])
+    if "file" in where:
+        rates, marks = (where[name] and Path(where[name]) for name in ("rates", "marks"))
+        found = material_of_files(
+            Path(where["file"]),
+            rates=rates,
+            marks=marks,
+            interval=interval,
+            since=since,
+            until=until,
+        )
+    else:
+        found = material_of_import(
+            tx,
+            data_dir,
+            where["venue"],
+            where["symbol"],
+            interval,
+            funded=where["funded"],
+            since=since,
+            until=until,
+        )
+    if (found.sha256, found.funding_sha256) != (sha256, funding_sha256):
+        raise CommendaError(
+            "data_changed",
+            "The history is not the one that the study began with",
+            field="data",
+            value=found.name,
+            mend="begin a new study, or bring the old file back",
+        )
+    return found
+
+
+def _material(
+    found: BarData,
+    funding: FundingData | None,
+    where: dict[str, Any],
+    since: datetime | None,
+    until: datetime | None,
+) -> Material:
+    span = {"since": since and since.isoformat(), "until": until and until.isoformat()}
+    return Material(
+        name=found.source.name,
+        bars=found.bars,
+        sha256=found.source.sha256,
+        interval_seconds=int(found.source.interval.total_seconds()),
+        funding=funding.funding if funding else None,
+        funding_sha256=funding.sha256 if funding else None,
+        where=where | span,
+    )

@@ -1,0 +1,222 @@
+"""SQL of studies and their trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from commenda.kit.db import Tx
+from commenda.studies.model import Fold, Outcome, Study, StudyState, Trial, TrialState
+from commenda.studies.rules import Ledger
+
+_STUDY = (
+    "SELECT id, strategy, version, reference, source_hash, data_name, data_hash, funding_hash,"
+    " data, interval_seconds, bars, purge, space, fixed, plan, state, reason, asked_by,"
+    " created_at, finished_at, result FROM studies"
+)
+
+
+def insert_study(tx: Tx, study: Study) -> bool:
+    """Store a new study; False where there is one of this id already."""
+    return bool(
+        tx.execute(
+            "INSERT INTO studies (id, strategy, version, reference, source_hash, data_name,"
+            " data_hash, funding_hash, data, interval_seconds, bars, purge, space, fixed, plan,"
+            " asked_by, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (id) DO NOTHING",
+            (
+                study.id,
+                study.strategy,
+                study.version,
+                study.reference,
+                study.source_hash,
+                study.data_name,
+                study.data_hash,
+                study.funding_hash,
+                Jsonb(study.data),
+                study.interval_seconds,
+                study.bars,
+                study.purge,
+                Jsonb(study.space),
+                Jsonb(study.fixed),
+                Jsonb(study.plan),
+                study.asked_by,
+                study.created_at,
+            ),
+        ).rowcount
+    )
+
+
+def find_study(tx: Tx, study_id: UUID) -> Study | None:
+    """One study, or None."""
+    with tx.cursor(row_factory=class_row(Study)) as cursor:
+        return cursor.execute(f"{_STUDY} WHERE id = %s", (study_id,)).fetchone()
+
+
+def studies_where(
+    tx: Tx,
+    *,
+    asked_by: str | None = None,
+    strategy: str | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> list[Study]:
+    """Studies, newest first; `before` is where the page before ended."""
+    with tx.cursor(row_factory=class_row(Study)) as cursor:
+        return cursor.execute(
+            f"{_STUDY} WHERE (%(asked_by)s::text IS NULL OR asked_by = %(asked_by)s)"
+            " AND (%(strategy)s::text IS NULL OR strategy = %(strategy)s)"
+            " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))"
+            " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
+            {
+                "asked_by": asked_by,
+                "strategy": strategy,
+                "at": before[0] if before else None,
+                "id": before[1] if before else None,
+                "limit": limit,
+            },
+        ).fetchall()
+
+
+def state_of(tx: Tx, study_id: UUID) -> StudyState:
+    """How far a study is, by its row."""
+    row = tx.execute("SELECT state FROM studies WHERE id = %s", (study_id,)).fetchone()
+    assert row is not None
+    return StudyState(row[0])
+
+
+def finish_study(
+    tx: Tx,
+    study_id: UUID,
+    state: StudyState,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    result: Mapping[str, Any] | None = None,
+) -> bool:
+    """End a running study; False where it is not running."""
+    return bool(
+        tx.execute(
+            "UPDATE studies SET state = %s, reason = %s, finished_at = %s, result = %s"
+            " WHERE id = %s AND state = 'running'",
+            (state, reason, now, None if result is None else Jsonb(dict(result)), study_id),
+        ).rowcount
+    )
+
+
+def insert_trials(
+    tx: Tx, study_id: UUID, numbered: Sequence[tuple[int, Mapping[str, float]]]
+) -> None:
+    """Note configurations that are about to run, with all their parameters."""
+    with tx.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO study_trials (study_id, number, params) VALUES (%s, %s, %s)",
+            [(study_id, number, Jsonb(dict(params))) for number, params in numbered],
+        )
+
+
+def save_outcomes(tx: Tx, study_id: UUID, numbered: Sequence[tuple[int, Outcome]]) -> None:
+    """Note what came of running trials."""
+    with tx.cursor() as cursor:
+        cursor.executemany(
+            'UPDATE study_trials SET state = %s, "values" = %s, rungs = %s, folds = %s,'
+            " sharpe = %s, skew = %s, kurtosis = %s, bars = %s, trades = %s, periods = %s,"
+            " reason = %s, seconds = %s"
+            " WHERE study_id = %s AND number = %s AND state = 'running'",
+            [
+                (
+                    one.state,
+                    list(one.values),
+                    list(one.rungs),
+                    [figure for fold in one.folds for figure in fold],
+                    one.sharpe,
+                    one.skew,
+                    one.kurtosis,
+                    one.bars,
+                    one.trades,
+                    None if one.periods is None else one.periods.astype("<f8").tobytes(),
+                    one.reason,
+                    one.seconds,
+                    study_id,
+                    number,
+                )
+                for number, one in numbered
+            ],
+        )
+
+
+def trials_of(
+    tx: Tx,
+    study_id: UUID,
+    names: Sequence[str],
+    *,
+    after: int = -1,
+    limit: int | None = None,
+    periods: bool = True,
+) -> list[Trial]:
+    """Trials by number, with the parameters of these `names`."""
+    rows = tx.execute(
+        'SELECT number, params, state, "values", rungs, folds, sharpe, skew, kurtosis, bars,'
+        " trades, CASE WHEN %s THEN periods END, reason, seconds FROM study_trials"
+        " WHERE study_id = %s AND number > %s ORDER BY number LIMIT %s",
+        (periods, study_id, after, limit),
+    )
+    return [_trial(row, names) for row in rows]
+
+
+def _trial(row: tuple[Any, ...], names: Sequence[str]) -> Trial:
+    number, params, state, values, rungs, folds, sharpe, skew, kurtosis, *rest = row
+    bars, trades, periods, reason, seconds = rest
+    outcome = None
+    if state != TrialState.RUNNING:
+        outcome = Outcome(
+            state=TrialState(state),
+            values=tuple(values),
+            rungs=tuple(rungs),
+            folds=tuple(Fold(*folds[place : place + 4]) for place in range(0, len(folds), 4)),
+            sharpe=sharpe,
+            skew=skew,
+            kurtosis=kurtosis,
+            bars=bars,
+            trades=trades,
+            periods=None if periods is None else np.frombuffer(periods, "<f8").astype(np.float64),
+            reason=reason,
+            seconds=seconds,
+        )
+    return Trial(number, {name: float(params[name]) for name in names}, outcome)
+
+
+def count_trials(tx: Tx, study_id: UUID) -> dict[str, int]:
+    """How many trials of a study are in each state."""
+    return dict(
+        tx.execute(
+            "SELECT state, count(*)::int FROM study_trials WHERE study_id = %s GROUP BY state",
+            (study_id,),
+        ).fetchall()
+    )
+
+
+def ledger_of(tx: Tx, strategy: str, data_hash: str) -> Ledger:
+    """What was ever evaluated of a strategy on these bars, over all studies.
+
+    A configuration is a source and all its parameters; that it was run twice, or at other costs,
+    does not make it two. One that ended early counts with the ratio it had, unless another study
+    ran it to the end. A ratio that is undefined (it never traded) is 0.
+    """
+    row = tx.execute(
+        "SELECT count(*)::int, coalesce(var_samp(sharpe), 0) FROM ("
+        " SELECT DISTINCT ON (s.source_hash, t.params) coalesce(t.sharpe, 0) AS sharpe"
+        "  FROM study_trials t JOIN studies s ON s.id = t.study_id"
+        "  WHERE s.strategy = %s AND s.data_hash = %s AND t.state IN ('complete', 'pruned')"
+        "  ORDER BY s.source_hash, t.params, t.state, s.created_at, t.number) AS each",
+        (strategy, data_hash),
+    ).fetchone()
+    assert row is not None
+    return Ledger(row[0], float(row[1]))

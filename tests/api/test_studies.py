@@ -1,0 +1,187 @@
+"""The optimiser over HTTP: asked for, run by a worker in a process of its own, seen by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+
+from commenda.app import create_app
+from commenda.kit import durable
+from commenda.kit.db import Database
+from commenda.market import import_file
+from commenda.studies import STUDIES, run_study_workflow
+from commenda.studies.jobs import workflow_of
+from people import SETTINGS, SignIn
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+RUN, STUDIES_URL = "/api/v1/optimizer/run", "/api/v1/optimizer/studies"
+ASKED: dict[str, Any] = {
+    "strategy": "ema_trend",
+    "space": {"fast": "5:50", "slow": "20:200:10"},
+    "params": {"stop": 0},
+    "symbol": "BTCUSDT",
+    "interval": "1h",
+    "funding": False,
+    "trials": 24,
+    "walkForward": {"kind": "rolling", "folds": 3, "embargo": 5},
+    "seed": 4,
+}
+
+
+@pytest.fixture
+def client(db: Database, tmp_path: Path) -> Iterator[TestClient]:
+    """The application over a data directory with 1,500 imported hours of a random walk."""
+    moves = np.random.default_rng(1).normal(0.0, 0.01, 1_500)
+    close = np.round(50_000.0 * np.exp(np.cumsum(moves)), 1)
+    opening = np.concatenate(([50_000.0], close[:-1]))
+    file = tmp_path / "binance_usdm_BTCUSDT_1h.parquet"
+    pl.DataFrame(
+        {
+            "ts": [NOW - timedelta(hours=1_600 - hour) for hour in range(1_500)],
+            "open": opening,
+            "high": np.maximum(opening, close),
+            "low": np.minimum(opening, close),
+            "close": close,
+            "volume": np.full(1_500, 1e3),
+        }
+    ).write_parquet(file)
+    home = tmp_path / "home"
+    home.mkdir()
+    with db.transaction() as tx:
+        import_file(tx, home, file, NOW)
+    durable.prepare(db.owner_url)
+    settings = replace(SETTINGS, data=home)
+    with TestClient(create_app(settings, db), raise_server_exceptions=False) as opened:
+        yield opened
+
+
+def asked(client: TestClient, headers: dict[str, str], **changes: Any) -> Any:
+    answer = client.post(RUN, headers=headers, json=ASKED | changes)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def work(db: Database, study: str) -> None:
+    """A worker in this process, until the study is done; the study runs in a child of it."""
+    with durable.launch(db, (run_study_workflow(db),), (STUDIES,), sweep_seconds=0.2):
+        durable.wait(db, workflow_of(UUID(study)), timeout=90)
+
+
+def test_a_study_is_run_by_a_worker_and_its_result_looked_up(
+    client: TestClient, sign_in: SignIn, db: Database
+) -> None:
+    who = sign_in("creator")
+    begun = asked(client, who)
+    url = f"{STUDIES_URL}/{begun['id']}"
+    assert (begun["state"], begun["ran"], begun["verdict"]) == ("running", 0, None)
+    early = client.get(f"{url}/result", headers=who)
+    assert (early.status_code, early.json()["code"]) == (409, "study_not_finished")
+    work(db, begun["id"])
+    done = client.get(url, headers=who).json()
+    assert (done["state"], done["ran"]) == ("complete", 24), done
+    assert done["verdict"] in ("promote", "doubtful", "overfit")
+    result = client.get(f"{url}/result", headers=who).json()
+    assert result["best"]["params"] == done["best"]
+    assert result["best"]["params"]["stop"] == 0
+    assert len(result["walked"]) == 3
+    assert [(one["x"], one["y"]) for one in result["heatMaps"]] == [("fast", "slow")]
+    page = client.get(f"{url}/report", headers=who)
+    assert page.headers["content-type"].startswith("text/html")
+    assert begun["id"] in page.text
+    # Every trial once, over pages.
+    numbers: list[int] = []
+    cursor: str | None = None
+    while True:
+        params = {"limit": 10} | ({"cursor": cursor} if cursor else {})
+        part = client.get(f"{url}/trials", headers=who, params=params).json()
+        numbers += [one["number"] for one in part["items"]]
+        cursor = part["nextCursor"]
+        if cursor is None:
+            break
+    assert numbers == list(range(24 + done["refused"]))
+
+
+def test_creators_see_their_own_and_the_staff_sees_all(client: TestClient, sign_in: SignIn) -> None:
+    one = asked(client, sign_in("creator", "ann"))
+    other = asked(client, sign_in("creator", "bob"), seed=5)
+    listed = client.get(STUDIES_URL, headers=sign_in("creator", "ann")).json()["items"]
+    assert [each["id"] for each in listed] == [one["id"]]
+    for path in ("", "/trials", "/result", "/report"):
+        hidden = client.get(f"{STUDIES_URL}/{other['id']}{path}", headers=sign_in("creator", "ann"))
+        assert (hidden.status_code, hidden.json()["code"]) == (404, "unknown_study")
+    hidden = client.post(f"{STUDIES_URL}/{other['id']}/cancel", headers=sign_in("creator", "ann"))
+    assert hidden.status_code == 404
+    pages = [client.get(STUDIES_URL, headers=sign_in("operator"), params={"limit": 1}).json()]
+    while pages[-1]["nextCursor"]:
+        params = {"limit": 1, "cursor": pages[-1]["nextCursor"]}
+        pages.append(client.get(STUDIES_URL, headers=sign_in("operator"), params=params).json())
+    assert {each["id"] for page in pages for each in page["items"]} == {one["id"], other["id"]}
+    assert client.get(STUDIES_URL, headers=sign_in("investor")).status_code == 403
+
+
+def test_a_cancelled_study_is_not_run(client: TestClient, sign_in: SignIn, db: Database) -> None:
+    who = sign_in("creator")
+    begun = asked(client, who)
+    cancelled = client.post(f"{STUDIES_URL}/{begun['id']}/cancel", headers=who).json()
+    assert cancelled["state"] == "cancelled"
+    work(db, begun["id"])
+    after = client.get(f"{STUDIES_URL}/{begun['id']}", headers=who).json()
+    assert (after["state"], after["ran"]) == ("cancelled", 0)
+    again = client.post(f"{STUDIES_URL}/{begun['id']}/cancel", headers=who)
+    assert (again.status_code, again.json()) == (200, after)
+
+
+def test_a_study_whose_process_fails_says_why(
+    client: TestClient, sign_in: SignIn, db: Database
+) -> None:
+    who = sign_in("creator")
+    begun = asked(client, who, space={"fast": "60:90", "slow": "20:50"}, trials=2)
+    work(db, begun["id"])
+    after = client.get(f"{STUDIES_URL}/{begun['id']}", headers=who).json()
+    assert (after["state"], after["reason"]) == ("failed", "No configuration ran to the end")
+
+
+def test_a_key_is_answered_once(client: TestClient, sign_in: SignIn) -> None:
+    who = sign_in("creator") | {"Idempotency-Key": "one"}
+    assert asked(client, who) == asked(client, who)
+    other = client.post(RUN, headers=who, json=ASKED | {"seed": 9})
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"strategy": "nothing"}, 404, "unknown_strategy"),
+        ({"strategy": "/etc/plans.py:mine"}, 404, "unknown_strategy"),
+        ({"symbol": "NOSUCH"}, 404, "unknown_instrument"),
+        ({"interval": "5m"}, 422, "no_dataset"),
+        ({"space": {"quick": "1:5"}, "params": {}}, 404, "unknown_parameter"),
+        ({"space": {"fast": "50:5"}}, 422, "bad_space"),
+        ({"objectives": ["luck"]}, 422, "bad_study"),
+        ({"sampler": "gp", "objectives": ["sharpe", "calmar"]}, 422, "bad_study"),
+        ({"sampler": "grid", "space": {"band": "0:0.1"}}, 422, "endless_dimension"),
+        ({"space": {"slow": "300:9000"}}, 422, "short_history"),
+        ({"funding": True}, 422, "no_dataset"),
+    ],
+)
+def test_what_could_not_run_is_refused_and_nothing_is_stored(
+    client: TestClient, sign_in: SignIn, changes: dict[str, Any], status: int, code: str
+) -> None:
+    who = sign_in("creator")
+    answer = client.post(RUN, headers=who, json=ASKED | changes)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert client.get(STUDIES_URL, headers=who).json()["items"] == []
+
+
+def test_an_unknown_study_is_404(client: TestClient, sign_in: SignIn) -> None:
+    answer = client.get(f"{STUDIES_URL}/{uuid4()}", headers=sign_in("operator"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_study")
