@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commenda.kernel.bars import CLOSE, HIGH, LOW
-from commenda.strategies.indicators import extreme_size, highest, lowest
+from commenda.kernel.indicators import extreme_size, highest, lowest
 from commenda.strategies.sdk import Conflict, Param, Values, strategy
 
 HEADER = 6  # side, bars seen, then the two channels' edges before this bar

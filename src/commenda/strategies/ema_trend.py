@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from commenda.kernel.bars import CLOSE
-from commenda.strategies.indicators import EMA_SIZE, ema
+from commenda.kernel.indicators import EMA_SIZE, ema
 from commenda.strategies.sdk import Conflict, Param, Values, strategy
 
 

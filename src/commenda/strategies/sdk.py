@@ -12,6 +12,12 @@ The step sees one closed bar. `state` is its memory (zeros at first), `bar` is o
 close, volume; `position` is exposure, entry price (NaN when flat), bars held; `params` are the
 declared parameters in order. It returns the exposure it wants as a signed fraction of equity, or
 NaN to keep the standing target. All arrays are float64, and the step may write only to `state`.
+
+With `orders=n` the step has a fifth argument, a table of at most n orders of its own, and writes to
+it by `limit_order`, `stop_order` and the like of `commenda.kernel`.
+
+A step is compiled. With `python=True` it stays a plain Python function: any library may be called
+in it, and it runs hundreds of times slower.
 """
 
 from __future__ import annotations
@@ -19,14 +25,16 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from types import FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from commenda.kernel import Program, compiled
+from commenda.kernel import Program, Stops, compiled
 from commenda.kit.errors import CommendaError
 
 Values = Mapping[str, float]
@@ -74,7 +82,9 @@ class Strategy:
     """A published step. `warmup` and `state_size` depend on the parameters' values.
 
     `stop` names the parameter that is the hard stop the engine enforces (a fraction of the entry
-    price, 0 for none); `check` refuses parameters that contradict one another.
+    price, 0 for none), or `stops` makes all of the engine's stops of the parameters' values.
+    `check` refuses parameters that contradict one another. `orders` is how many orders of its own
+    the step may have at a time; with 0 it answers with targets only.
     """
 
     name: str
@@ -87,6 +97,13 @@ class Strategy:
     stop: str | None
     check: Callable[[Values], Conflict | None] | None
     source_hash: str
+    stops: Callable[[Values], Stops] | None = None
+    orders: int = 0
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the step is compiled; a plain Python one is hundreds of times slower."""
+        return hasattr(self.step, "py_func")
 
     def resolve(self, params: Mapping[str, object]) -> dict[str, float]:
         """Every parameter's value in declared order: those given, checked, and defaults."""
@@ -121,8 +138,15 @@ class Strategy:
             params=np.array(list(values.values())),
             state_size=int(self.state_size(values)),
             warmup=int(self.warmup(values)),
-            stop=values[self.stop] if self.stop else 0.0,
+            stops=self.stops_of(values),
+            orders=self.orders,
         )
+
+    def stops_of(self, values: Values) -> Stops:
+        """The stops that the engine enforces with these values."""
+        if self.stops is not None:
+            return self.stops(values)
+        return Stops(fraction=values[self.stop] if self.stop else 0.0)
 
 
 def strategy(
@@ -133,7 +157,10 @@ def strategy(
     warmup: Callable[[Values], float],
     state_size: Callable[[Values], float],
     stop: str | None = None,
+    stops: Callable[[Values], Stops] | None = None,
     check: Callable[[Values], Conflict | None] | None = None,
+    orders: int = 0,
+    python: bool = False,
 ) -> Callable[[Callable[..., Any]], Strategy]:
     """Declare the function below as a strategy's step: see the top of this page."""
     names = [param.name for param in params]
@@ -141,6 +168,8 @@ def strategy(
         raise ValueError(
             f"{name}: parameters repeat, or the stop {stop!r} is none of them: {names}"
         )
+    if stop is not None and stops is not None:
+        raise ValueError(f"{name}: name one parameter as `stop`, or make `stops` of all, not both")
 
     def declare(step: Callable[..., Any]) -> Strategy:
         plain = getattr(step, "py_func", step)
@@ -149,39 +178,93 @@ def strategy(
             version=version,
             doc=inspect.getdoc(plain) or "",
             params=tuple(params),
-            step=step if plain is not step else compiled(step),
+            step=step if python or plain is not step else compiled(step),
             warmup=warmup,
             state_size=state_size,
             stop=stop,
             check=check,
             source_hash=source_hash(plain),
+            stops=stops,
+            orders=orders,
         )
 
     return declare
 
 
-def source_hash(function: FunctionType | Any) -> str:
+def source_hash(function: Any) -> str:
     """SHA-256 over the source of `function`, of all it calls, and the constants they read.
 
-    An indicator's edit changes it; a comment elsewhere in its file does not.
+    An indicator's edit changes it; a comment elsewhere in its file does not. Not covered: other
+    people's libraries, and objects that are neither functions, constants nor arrays.
     """
     digest = hashlib.sha256()
-    for part in sorted(_reached(function, {}).values()):
+    parts = (_text(name, value) for name, value in reached(function).items())
+    for part in sorted(part for part in parts if part is not None):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
 
 
-def _reached(function: Any, found: dict[str, str]) -> dict[str, str]:
-    """Source or value of each name that `function` reaches in its module, by qualified name."""
+def reached(function: Any) -> dict[str, Any]:
+    """What `function` reaches by the names of its module and its closure, by qualified name.
+
+    Functions are followed, also through modules; those of numpy, numba and Python itself are not.
+    """
+    found: dict[str, Any] = {}
+    _reach(getattr(function, "py_func", function), found)
+    return found
+
+
+def _reach(function: FunctionType, found: dict[str, Any]) -> None:
     key = f"{function.__module__}.{function.__qualname__}"
     if key in found:
-        return found
-    found[key] = inspect.getsource(function)
-    for name in function.__code__.co_names:
-        value = function.__globals__.get(name)
+        return
+    found[key] = function
+    for name, value in _names_of(function):
         callee = getattr(value, "py_func", value)
         if isinstance(callee, FunctionType):
-            _reached(callee, found)
-        elif isinstance(value, (int, float, str)):
-            found[f"{function.__module__}.{name}"] = f"{name} = {value!r}"
-    return found
+            if not _foreign(callee.__module__):
+                _reach(callee, found)
+        elif not isinstance(value, ModuleType):
+            found[f"{function.__module__}.{name}"] = value
+
+
+def _names_of(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Each name that the function's code reads outside itself, and what it stands for."""
+    names = set(_names_in(function.__code__))
+    for name in names & function.__globals__.keys():
+        value = function.__globals__[name]
+        yield name, value
+        if isinstance(value, ModuleType) and not _foreign(value.__name__):
+            attributes = vars(value)
+            yield from ((each, attributes[each]) for each in names & attributes.keys())
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # a name that is not bound yet
+            yield f"{function.__qualname__}.{name}", cell.cell_contents
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
+def _foreign(module: str | None) -> bool:
+    top = (module or "").partition(".")[0]
+    return top in ("numpy", "numba") or top in sys.stdlib_module_names
+
+
+def _text(name: str, value: Any) -> str | None:
+    if isinstance(value, FunctionType):
+        return inspect.getsource(value)
+    name = name.rpartition(".")[2]  # the module of a file is named after all that stands in it
+    if isinstance(value, np.ndarray):
+        return f"{name} = {value.dtype} {value.shape} {value.tobytes().hex()}"
+    return f"{name} = {value!r}" if is_constant(value) else None
+
+
+def is_constant(value: object) -> bool:
+    """Whether `value` can never change: a number, a text, or a tuple of such."""
+    if isinstance(value, tuple):
+        return all(is_constant(each) for each in value)
+    return value is None or isinstance(value, (int, float, complex, str, bytes))

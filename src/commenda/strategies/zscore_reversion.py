@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commenda.kernel.bars import CLOSE
-from commenda.strategies.indicators import window_size, zscore
+from commenda.kernel.indicators import window_size, zscore
 from commenda.strategies.sdk import Conflict, Param, Values, strategy
 
 

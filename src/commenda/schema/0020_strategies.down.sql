@@ -1,0 +1,1 @@
+DROP TABLE strategy_params, strategy_versions, strategies;
