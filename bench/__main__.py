@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from bench import books, clients, copying, income, kernel, posting, scenario, service, settlement
+from bench import (
+    books,
+    clients,
+    copying,
+    income,
+    kernel,
+    l2,
+    posting,
+    scenario,
+    service,
+    settlement,
+)
 
 BENCHMARKS = {
     "kernel": kernel.main,
+    "l2": l2.main,
     "posting": posting.main,
     "clients": clients.main,
     "income": income.main,

@@ -34,6 +34,7 @@ from commenda.identity.access import Gate
 from commenda.identity.http import router as identity_router
 from commenda.identity.tokens import Tokens
 from commenda.income.http import router as income_router
+from commenda.kit.clock import business_now
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
@@ -52,6 +53,10 @@ from commenda.operations.schedules_http import router as schedules_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
 from commenda.settings import Settings
+from commenda.strategies import register_catalogue
+from commenda.strategies.backtests_http import router as backtests_router
+from commenda.strategies.http import router as strategies_router
+from commenda.studies.http import router as studies_router
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +75,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     referrals_router,
     copying_router,
     market_router,
+    strategies_router,
+    backtests_router,
+    studies_router,
     audit_router,
 )
 """Everything under /api/v1."""
@@ -99,6 +107,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         opened = database
         if opened is None:
             opened = await run_in_threadpool(Database.open, settings, patience=PATIENCE)
+            await run_in_threadpool(_register_strategies, opened)
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         app.state.password_threads = anyio.CapacityLimiter(PASSWORD_THREADS)
         gc.collect()
@@ -162,6 +171,12 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
             description=route.description,
             responses=route.responses,
         )
+
+
+def _register_strategies(database: Database) -> None:
+    """Have the database know the catalogue that this installation ships; once it does, nothing."""
+    with database.transaction() as tx:
+        register_catalogue(tx, business_now(tx))
 
 
 def _furnish(app: FastAPI, settings: Settings, database: Database) -> None:

@@ -39,9 +39,10 @@ from commenda.operations import (
     forget_workers,
 )
 from commenda.settings import Settings
+from commenda.studies import STUDIES, run_study_workflow
 from commenda.trading import Desk, PaperVenue
 
-QUEUES = (SIGNALS,)
+QUEUES = (SIGNALS, STUDIES)
 
 IDLE = 0.05
 """Wall seconds between two looks at the clock."""
@@ -82,7 +83,7 @@ _log = logging.getLogger(__name__)
 
 def workflows(database: Database, desk: Desk) -> tuple[durable.Workflow, ...]:
     """Every workflow, bound to this process's database and desk."""
-    return (copy_signal_workflow(database, desk),)
+    return (copy_signal_workflow(database, desk), run_study_workflow(database))
 
 
 def start(database: Database, desk: Desk) -> durable.Durable:

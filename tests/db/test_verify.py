@@ -41,6 +41,7 @@ from commenda.ledger import (
 from commenda.managed import Door, cancel
 from commenda.operations import CHECKS
 from commenda.operations.checks import NAMED, UNNAMED
+from commenda.strategies import Registrar, keep_params, register_catalogue
 from commenda.trading import post_funding
 from pool import Pool
 from world import ASSET, D, World, empty, in_threads, steps
@@ -618,6 +619,24 @@ TAMPERING = [
         "batches of income are what they posted",
         "DELETE FROM posting_batches WHERE kind = 'income_distribution'",
     ),
+    # --- strategies
+    (
+        "revisions of a parameter set are numbered from 1 without gaps",
+        "UPDATE strategy_params SET revision = 3 WHERE revision = 2",
+    ),
+    (
+        "a parameter set has every declared parameter, within its range",
+        "UPDATE strategy_params SET params = params - 'fast'",
+    ),
+    (
+        "a parameter set has every declared parameter, within its range",
+        "UPDATE strategy_params SET params = jsonb_set(params, '{fast}', '1')",
+    ),
+    (
+        "a published strategy has a version",
+        "INSERT INTO strategies (id, name, status, created_by, created_at)"
+        " VALUES (gen_random_uuid(), 'empty', 'published', 'somebody', now())",
+    ),
 ]
 
 
@@ -662,6 +681,11 @@ def business(database: Database) -> World:
     with database.transaction() as tx:
         cancel(tx, world.author, cancelled)
     world.advance(72).mature()
+    with database.transaction() as tx:
+        register_catalogue(tx, world.now)
+        for fast in (24, 36):
+            mine = Registrar("creator", world.now, ines.id)
+            keep_params(tx, mine, "ema_trend", "calm", {"fast": fast})
     world.ask(first, Door.INVESTOR)
     world.liquidate()
     world.leave(copied, carl)

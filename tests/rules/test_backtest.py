@@ -131,7 +131,7 @@ def test_ratios_of_a_ruined_run_are_undefined() -> None:
 
 
 def fill(bar: int, quantity: float, held: float, price: float, fee: float) -> Fill:
-    return Fill(bar, quantity, held, price, fee, FillKind.TARGET)
+    return Fill(bar, quantity, held, price, fee, FillKind.TARGET, maker=False)
 
 
 def test_a_trade_runs_from_flat_to_flat_with_its_fees() -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from commenda.cli import (
     audit,
+    backtests,
     database,
     income,
     ledger,
@@ -19,6 +20,8 @@ from commenda.cli import (
     schedules,
     service,
     simulation,
+    strategies,
+    studies,
     users,
 )
 from commenda.kit.errors import CommendaError
@@ -38,12 +41,15 @@ app.command("verify")(proof.verify)
 app.command("trace")(proof.trace)
 app.command("reconcile")(reconcile.reconcile)
 app.add_typer(market.app, name="market")
+app.add_typer(backtests.app, name="backtest")
 app.add_typer(database.app, name="db")
 app.add_typer(users.app, name="user")
 app.add_typer(audit.app, name="audit")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(income.app, name="income")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(strategies.app, name="strategy")
+app.add_typer(studies.app, name="study")
 
 
 def main() -> None:

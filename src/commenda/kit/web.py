@@ -216,6 +216,11 @@ CONFLICTS = frozenset(
         "schedule_changed",
         "schedule_name_taken",
         "second_factor_exists",
+        "strategy_is_final",
+        "strategy_name_taken",
+        "strategy_version_taken",
+        "study_exists",
+        "study_not_finished",
         "subscription_cancelled",
         "username_taken",
     }

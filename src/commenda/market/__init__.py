@@ -14,6 +14,9 @@ backtests. A bar is named by its open and known at its close; `mark_at` is the o
 marks, and each mark says whether it is the venue's mark price or a candle's close. Funding that was
 due and is not recorded is an error, never zero.
 
+A **depth record** (`read_depth`) is the other kind of data: every update of an order book with the
+trades between them, in one checked sequence, for the kernel's L2 replay.
+
 A **simulated market** (`simulate_market`) serves where no record is wanted. It is drawn from a
 seed, lives at the venue `simulated`, and its instruments are flagged, so that it cannot be taken
 for a record.
@@ -21,6 +24,16 @@ for a record.
 
 from commenda.market.actions import Imported, Outcome, import_file, import_files, import_source
 from commenda.market.csv_files import Labels
+from commenda.market.depth import (
+    ClockOffset,
+    DepthQuality,
+    DepthRecord,
+    RawFrames,
+    clock_offset,
+    depth_record,
+    read_depth,
+    read_frames,
+)
 from commenda.market.endless import EndlessFeed
 from commenda.market.feed import CandleFeed, SeriesFiles
 from commenda.market.fetch import (
@@ -55,7 +68,9 @@ from commenda.market.model import (
     parse_interval,
     parse_moment,
 )
+from commenda.market.quality import missing_funding_stamps
 from commenda.market.queries import count_findings, datasets, findings_of
+from commenda.market.recorded import Recorded, imported_series, read_recorded
 from commenda.market.simulated import (
     REGIMES,
     SimulatedAsset,
@@ -73,8 +88,11 @@ __all__ = [
     "BarArrays",
     "CandleFeed",
     "Catalogue",
+    "ClockOffset",
     "Connection",
     "Dataset",
+    "DepthQuality",
+    "DepthRecord",
     "EndlessFeed",
     "Finding",
     "FindingKind",
@@ -86,15 +104,19 @@ __all__ = [
     "Mark",
     "Observations",
     "Outcome",
+    "RawFrames",
+    "Recorded",
     "Series",
     "SeriesFiles",
     "SimulatedAsset",
     "SimulatedSeries",
     "Source",
     "Span",
+    "clock_offset",
     "connect_exchange",
     "count_findings",
     "datasets",
+    "depth_record",
     "ensure_instrument",
     "fetch_series",
     "find_instrument",
@@ -103,13 +125,18 @@ __all__ = [
     "import_file",
     "import_files",
     "import_source",
+    "imported_series",
     "instrument_at",
     "instruments",
     "interval_name",
     "listed",
     "load_catalogue",
+    "missing_funding_stamps",
     "parse_interval",
     "parse_moment",
+    "read_depth",
+    "read_frames",
+    "read_recorded",
     "series_offered",
     "simulate_market",
     "simulated_assets",

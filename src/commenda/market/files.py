@@ -208,17 +208,21 @@ def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
     )
 
 
+def usual_step(frame: pl.DataFrame) -> int:
+    """The middle distance of a typed frame's stamps, in seconds; 0 with fewer than two stamps."""
+    steps = frame["ts"].unique().sort().diff().drop_nulls().dt.total_seconds()
+    usual: int = 0 if steps.is_empty() else steps.sort()[len(steps) // 2]
+    return usual
+
+
 def _is_utc(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.Datetime) and dtype.time_zone == "UTC"
 
 
 def _refuse_other_interval(frame: pl.DataFrame, origin: str, interval: int) -> None:
     """Candles of another interval than the name says would look like gaps everywhere."""
-    steps = frame["ts"].unique().sort().diff().drop_nulls().dt.total_seconds()
-    if steps.is_empty():
-        return
-    usual: int = steps.sort()[len(steps) // 2]
-    if usual != interval:
+    usual = usual_step(frame)
+    if usual not in (0, interval):
         raise CommendaError(
             "market_file_interval",
             f"The bars are {usual} s apart, not {interval_name(interval)} as they are said to be",

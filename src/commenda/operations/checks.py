@@ -28,6 +28,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("co-trading.flow", "{body,flowId}", "shared_flows", "id", "t.creator_id"),
     ("co-trading.subscribe", "{body,subscriptionId}", "flow_subscriptions", "id", "t.follower_id"),
     ("hold", "{body,group}", "holds", "group_key", "split_part(t.actor, ':', 2)"),
+    ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
     ("void-hold", "{body,group}", "holds", "group_key", "split_part(t.resolved_by, ':', 2)"),
 )
 UNNAMED: Final[Mapping[str, str]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commenda import copying, funding, income, ledger, managed, referrals, trading
+from commenda import copying, funding, income, ledger, managed, referrals, strategies, trading
 from commenda.audit import Finding, run_checks
 from commenda.kit.db import Tx
 from commenda.operations.checks import CHECKS as RECORDED
@@ -17,6 +17,7 @@ CHECKS = (
     *funding.CHECKS,
     *income.CHECKS,
     *managed.CHECKS,
+    *strategies.CHECKS,
     *RECORDED,
 )
 

@@ -4,44 +4,122 @@ A strategy is a compiled step over closed bars, its parameters with their ranges
 that the engine enforces (`sdk.py`). `Strategy.bind` makes the program that the kernel's loop runs
 in a backtest and its stepper runs live, with the same decisions to the last bit. The catalogue
 holds three of different character, each long and short: `ema_trend` follows, `zscore_reversion`
-fades, `donchian_breakout` waits for a new range. Their defaults suit 5-minute bars.
+fades, `donchian_breakout` waits for a new range. Their defaults suit 5-minute bars. `sma_cross`,
+long or flat, is what engines are compared by.
+
+Others come from installed packages and from files (`plugins.py`; `find_strategy` finds any), those
+of users run in a process of their own (`sandbox.py`), and what is registered is in the database by
+name and version, with revisions of parameter sets (`registry.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from commenda.strategies.backtest import Backtest, Metrics, Trade, as_bars, backtest
-from commenda.strategies.donchian_breakout import donchian_breakout
-from commenda.strategies.ema_trend import ema_trend
+from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest
+from commenda.strategies.checks import CHECKS
+from commenda.strategies.comparison_page import render_comparison
+from commenda.strategies.data import (
+    BarData,
+    DataSource,
+    FundingData,
+    as_bars,
+    imported_bars,
+    imported_funding,
+    read_bars,
+    read_funding,
+)
 from commenda.strategies.funding import funding_between, refuse_gaps
-from commenda.strategies.sdk import Conflict, Param, Strategy, source_hash, strategy
-from commenda.strategies.zscore_reversion import zscore_reversion
-
-CATALOGUE: tuple[Strategy, ...] = (ema_trend, zscore_reversion, donchian_breakout)
-
-_BY_NAME = MappingProxyType({each.name: each for each in CATALOGUE})
-
-
-def catalogue() -> Mapping[str, Strategy]:
-    """The strategies that come with Commenda, by name; read-only."""
-    return _BY_NAME
-
+from commenda.strategies.plan import Plan
+from commenda.strategies.plugins import Plugin
+from commenda.strategies.registry import (
+    Registrar,
+    Status,
+    keep_params,
+    move,
+    register,
+    register_catalogue,
+)
+from commenda.strategies.report import report_of
+from commenda.strategies.report_page import render
+from commenda.strategies.runs import (
+    Difference,
+    Kept,
+    Listed,
+    differences,
+    find_run,
+    keep,
+    kept_run,
+    kept_runs,
+    name_of,
+    repeat_plan,
+)
+from commenda.strategies.sandbox import Limits, SandboxedRun, run_sandboxed
+from commenda.strategies.sdk import (
+    Conflict,
+    Param,
+    Strategy,
+    is_constant,
+    reached,
+    source_hash,
+    strategy,
+)
+from commenda.strategies.shipped import (
+    CATALOGUE,
+    catalogue,
+    find_strategy,
+    installed_plugins,
+    reference_to,
+)
 
 __all__ = [
     "CATALOGUE",
+    "CHECKS",
     "Backtest",
+    "BarData",
     "Conflict",
+    "DataSource",
+    "Difference",
+    "FundingData",
+    "Kept",
+    "Limits",
+    "Listed",
     "Metrics",
     "Param",
+    "Plan",
+    "Plugin",
+    "Registrar",
+    "SandboxedRun",
+    "Status",
     "Strategy",
     "Trade",
     "as_bars",
     "backtest",
     "catalogue",
+    "differences",
+    "find_run",
+    "find_strategy",
     "funding_between",
+    "imported_bars",
+    "imported_funding",
+    "installed_plugins",
+    "is_constant",
+    "keep",
+    "keep_params",
+    "kept_run",
+    "kept_runs",
+    "move",
+    "name_of",
+    "reached",
+    "read_bars",
+    "read_funding",
+    "reference_to",
     "refuse_gaps",
+    "register",
+    "register_catalogue",
+    "render",
+    "render_comparison",
+    "repeat_plan",
+    "report_of",
+    "run_sandboxed",
     "source_hash",
     "strategy",
 ]

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from commenda.kernel import Array, Bars, Costs, Fill, Funding, run
+from commenda.kernel import Array, Bars, Costs, Counts, Fill, Funding, Terms, run
 from commenda.kit.errors import CommendaError
 from commenda.returns import max_drawdown, period_returns, sharpe, sortino, win_rate
-from commenda.strategies.funding import nanoseconds, refuse_gaps, stamps_of, utc
+from commenda.strategies.data import as_bars
+from commenda.strategies.funding import nanoseconds, refuse_gaps, utc
 from commenda.strategies.sdk import Strategy
 
 YEAR = timedelta(days=365)
@@ -60,7 +61,8 @@ class Backtest:
     `equity` and `targets` have one value for each bar's close (`ts` are the bars' open times, in
     nanoseconds UTC). `funding_charged` False says that funding was left out on request;
     `funding_estimated` how many stamps were priced at a candle's close for want of a mark price;
-    `missing_bars` how many candles the recording lacks.
+    `missing_bars` how many candles the recording lacks. `counts` is what the run met with: bars
+    whose inside order was unknown, fills cut short, shortfalls.
     """
 
     strategy: str
@@ -79,6 +81,9 @@ class Backtest:
     funding_charged: bool
     funding_estimated: int
     missing_bars: int
+    size: float | None
+    terms: Terms
+    counts: Counts
 
 
 def backtest(
@@ -91,8 +96,14 @@ def backtest(
     costs: Costs | None = None,
     cash: float = 10_000.0,
     funding_every: timedelta | None = None,
+    size: float | None = None,
+    terms: Terms | None = None,
+    finer: Bars | None = None,
 ) -> Backtest:
     """Run `strategy` with `params` over `bars` of one `interval`, from `cash` in quote currency.
+
+    A target of 1 is the account's whole equity, or `size` units where that is given. `terms` are
+    the venue's beyond its costs; `finer` bars resolve those whose inside order is unknown.
 
     `funding` must be complete over the run (see `refuse_gaps`); None charges none, and the result
     says so.
@@ -101,8 +112,17 @@ def backtest(
     missing = count_missing(bars, interval)
     if funding is not None:
         refuse_gaps(funding, bars, funding_every)
-    costs = costs or Costs()
-    result = run(strategy.bind(**params), bars, cash=cash, funding=funding, costs=costs)
+    costs, terms = costs or Costs(), terms or Terms()
+    result = run(
+        strategy.bind(**params),
+        bars,
+        cash=cash,
+        funding=funding,
+        costs=costs,
+        size=size,
+        terms=terms,
+        finer=finer,
+    )
     trades = round_trips(result.fills)
     curve = np.concatenate(([cash], result.equity))
     bars_per_year = YEAR / interval
@@ -136,16 +156,10 @@ def backtest(
         funding_charged=funding is not None,
         funding_estimated=funding.estimated if funding is not None else 0,
         missing_bars=missing,
+        size=size,
+        terms=terms,
+        counts=result.counts,
     )
-
-
-def as_bars(frame: pl.DataFrame) -> Bars:
-    """A frame with ts, open, high, low, close and volume as arrays."""
-    columns = (
-        frame[name].cast(pl.Float64).to_numpy()
-        for name in ("open", "high", "low", "close", "volume")
-    )
-    return Bars(stamps_of(frame), *columns)
 
 
 def count_missing(bars: Bars, interval: timedelta) -> int:

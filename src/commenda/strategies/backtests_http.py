@@ -1,0 +1,323 @@
+"""Backtests over HTTP: run over imported candles, kept, listed, shown and compared.
+
+A run answers its request, so its length is limited; longer ones are the command line's. Whoever
+runs a backtest sees it, and so does the staff.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import Field
+
+from commenda.identity import Permission, Principal
+from commenda.identity.access import may
+from commenda.kernel import Costs
+from commenda.kit.clock import business_now, require_period
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.web import (
+    GUARDED,
+    Answer,
+    Body,
+    IdempotencyKey,
+    Moment,
+    Served,
+    Service,
+    answer_once,
+    or_refused,
+    problems,
+    wire,
+)
+from commenda.market import parse_interval
+from commenda.strategies.comparison_page import render_comparison
+from commenda.strategies.data import imported_bars, imported_funding
+from commenda.strategies.plan import Plan
+from commenda.strategies.plugins import is_file
+from commenda.strategies.report_page import render
+from commenda.strategies.runs import Kept, Listed, keep, kept_run, kept_runs, name_of
+from commenda.strategies.sdk import Strategy
+from commenda.strategies.shipped import catalogue, find_strategy
+
+MOST_BARS = 600_000
+"""Of one run in a request: a year of minutes."""
+BASIS_POINTS = 10_000
+
+router = APIRouter(prefix="/backtests", tags=["backtests"])
+Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
+"""Creators run and see their own; the staff sees all."""
+
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Ids = Annotated[
+    str,
+    Query(
+        min_length=36,
+        max_length=400,
+        pattern=r"^[0-9a-f-]{36}(,[0-9a-f-]{36})*$",
+        description="Two to eight ids, separated by commas.",
+    ),
+]
+
+
+class BacktestRequest(Body):
+    """A run over imported candles. Rates are fractions of the notional."""
+
+    strategy: str = Field(min_length=1, max_length=80, examples=["sma_cross"])
+    params: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        default_factory=dict, max_length=50, examples=[{"fast": 50, "slow": 200}]
+    )
+    venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
+    symbol: str = Field(max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
+    interval: str = Field(max_length=6, examples=["5m"])
+    start: Moment | None = Field(default=None, description="Bars that open from here on.")
+    end: Moment | None = Field(default=None, description="Bars that open before it.")
+    funding: bool = Field(default=True, description="Charge the imported funding, or none.")
+    fee: Fraction = 0.0005
+    slippage: Fraction = 0.0
+    cash: float = Field(default=1_000_000.0, gt=0, le=1e12, allow_inf_nan=False)
+    size: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e12,
+        allow_inf_nan=False,
+        description="Units that a target of 1 means; the whole equity where it is left out.",
+    )
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+
+
+class BacktestSummary(Body):
+    """A kept run: what it was run from and what it came to. Ratios are fractions."""
+
+    id: UUID
+    inputs: dict[str, Any]
+    metrics: dict[str, Any]
+    created_by: str
+    created_at: datetime
+    seconds: float
+
+
+class BacktestPage(Body):
+    items: list[BacktestSummary]
+    next_cursor: str | None
+
+
+class BacktestView(BacktestSummary):
+    """A kept run with its costs, months, trades and how its fills came about."""
+
+    costs: dict[str, Any]
+    benchmark: dict[str, Any]
+    execution: dict[str, Any]
+    months: list[dict[str, Any]]
+    trade_profits: list[dict[str, Any]]
+    equity_sha256: str
+
+
+class EquityCurve(Body):
+    """Equity of the strategy and of holding, at the moments at which either is the least or the
+    greatest of one of a thousand columns of time. `ts` in epoch seconds."""
+
+    ts: list[int]
+    strategy: list[float]
+    benchmark: list[float]
+
+
+class Comparison(Body):
+    items: list[BacktestView]
+
+
+@router.post(
+    "",
+    operation_id="runBacktest",
+    status_code=201,
+    response_model=BacktestView,
+    responses=GUARDED | problems(404, 409),
+)
+def run_backtest(
+    service: Served, who: Quant, body: BacktestRequest, key: IdempotencyKey = None
+) -> JSONResponse:
+    """Run a strategy of the catalogue over imported candles, and keep the run.
+
+    The same inputs give the same run, and its id.
+    """
+    with service.database.transaction() as tx:
+        now = business_now(tx)
+        return answer_once(
+            tx,
+            "backtest",
+            who.actor,
+            key,
+            body,
+            now,
+            lambda: or_refused(tx, lambda: _answer(tx, service, who, body, now)),
+        )
+
+
+def _answer(
+    tx: Tx, service: Service, who: Principal, body: BacktestRequest, now: datetime
+) -> Answer:
+    plan = _plan(tx, service, body)
+    begun = time.perf_counter()
+    run = plan.run()
+    ident, _ = keep(tx, plan, run, actor=who.actor, now=now, seconds=time.perf_counter() - begun)
+    return Answer(wire(_view(kept_run(tx, ident))), 201)
+
+
+def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
+    require_period("start", body.start, body.end)
+    strategy = _strategy(body.strategy)
+    strategy.resolve(body.params)
+    data_dir = service.settings.data
+    interval = timedelta(seconds=parse_interval(body.interval))
+    data = imported_bars(
+        tx, data_dir, body.venue, body.symbol, interval, since=body.start, until=body.end
+    )
+    if data.source.bars > MOST_BARS:
+        raise CommendaError(
+            "backtest_too_long",
+            f"A run in a request has {MOST_BARS:,} bars at most",
+            field="start",
+            value=data.source.bars,
+            mend="choose a shorter period or a coarser interval, or run commenda backtest",
+        )
+    funding = None
+    if body.funding:
+        funding = imported_funding(tx, data_dir, body.venue, body.symbol, data.bars)
+    costs = Costs(fee_bps=body.fee * BASIS_POINTS, slippage_bps=body.slippage * BASIS_POINTS)
+    return Plan(strategy, body.params, data, funding, costs, body.cash, body.size, body.seed)
+
+
+def _strategy(name: str) -> Strategy:
+    """A strategy of the catalogue or of an installed package. A file is run by its owner only."""
+    if is_file(name):
+        raise CommendaError(
+            "unknown_strategy",
+            "Files are not run over HTTP",
+            field="strategy",
+            value=name,
+            mend=f"use one of {', '.join(catalogue())}, or commenda backtest",
+        )
+    return find_strategy(name)
+
+
+@router.get("", operation_id="listBacktests", responses=GUARDED)
+def list_backtests(
+    service: Served,
+    who: Quant,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> BacktestPage:
+    """Kept runs, the latest first: one's own, or everybody's for the staff."""
+    with service.database.transaction() as tx:
+        page = kept_runs(tx, actor=_seen_by(who), limit=limit, cursor=cursor)
+    return BacktestPage(items=[_summary(one) for one in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/compare", operation_id="compareBacktests", responses=GUARDED | problems(404))
+def compare_backtests(service: Served, who: Quant, ids: Ids) -> Comparison:
+    """Several kept runs side by side."""
+    return Comparison(items=[_view(one) for one in _several(service, who, ids)])
+
+
+@router.get(
+    "/compare/report",
+    operation_id="getBacktestComparison",
+    response_class=HTMLResponse,
+    responses=GUARDED | problems(404),
+)
+def comparison_report(service: Served, who: Quant, ids: Ids) -> HTMLResponse:
+    """Several kept runs as one HTML page, their curves over each other."""
+    runs = _several(service, who, ids)
+    return HTMLResponse(render_comparison([(name_of(one), one.report) for one in runs]))
+
+
+@router.get("/{backtest_id}", operation_id="getBacktest", responses=GUARDED | problems(404))
+def get_backtest(service: Served, who: Quant, backtest_id: UUID) -> BacktestView:
+    """One kept run: inputs, figures, costs, months."""
+    return _view(_one(service, who, backtest_id))
+
+
+@router.get(
+    "/{backtest_id}/equity",
+    operation_id="getBacktestEquity",
+    responses=GUARDED | problems(404),
+)
+def get_equity(service: Served, who: Quant, backtest_id: UUID) -> EquityCurve:
+    """Equity of one kept run beside buy and hold, short enough to be drawn."""
+    return EquityCurve(**_one(service, who, backtest_id).report["series"]["equity"])
+
+
+@router.get(
+    "/{backtest_id}/report",
+    operation_id="getBacktestReport",
+    response_class=HTMLResponse,
+    responses=GUARDED | problems(404),
+)
+def get_report(service: Served, who: Quant, backtest_id: UUID) -> HTMLResponse:
+    """The report of one kept run: an HTML page that needs nothing but itself."""
+    return HTMLResponse(render(_one(service, who, backtest_id).report))
+
+
+def _seen_by(who: Principal) -> str | None:
+    """Whose runs somebody may see; None for everybody's."""
+    return None if who.may(Permission.OVERVIEW) else who.actor
+
+
+def _one(service: Service, who: Principal, ident: UUID) -> Kept:
+    with service.database.transaction() as tx:
+        return kept_run(tx, ident, actor=_seen_by(who))
+
+
+def _several(service: Service, who: Principal, text: str) -> list[Kept]:
+    names = dict.fromkeys(text.split(","))
+    if not 2 <= len(names) <= 8:
+        raise _bad_ids(text)
+    try:
+        wanted = [UUID(name) for name in names]
+    except ValueError:
+        raise _bad_ids(text) from None
+    with service.database.transaction() as tx:
+        return [kept_run(tx, ident, actor=_seen_by(who)) for ident in wanted]
+
+
+def _bad_ids(text: str) -> CommendaError:
+    return CommendaError(
+        "bad_ids",
+        "Two to eight different backtests are compared",
+        field="ids",
+        value=text,
+        mend="separate their ids by commas",
+    )
+
+
+def _summary(run: Listed) -> BacktestSummary:
+    return BacktestSummary(
+        id=run.id,
+        inputs=run.inputs,
+        metrics=run.metrics,
+        created_by=run.created_by,
+        created_at=run.created_at,
+        seconds=run.seconds,
+    )
+
+
+def _view(run: Kept) -> BacktestView:
+    shown = run.report
+    return BacktestView(
+        id=run.id,
+        inputs=run.inputs,
+        metrics=shown["metrics"],
+        created_by=run.created_by,
+        created_at=run.created_at,
+        seconds=run.seconds,
+        costs=shown["costs"],
+        benchmark=shown["benchmark"],
+        execution=shown["execution"],
+        months=shown["months"],
+        trade_profits=shown["tradeProfits"],
+        equity_sha256=run.equity_sha256,
+    )

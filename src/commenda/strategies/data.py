@@ -1,0 +1,237 @@
+"""What a run is given, out of files or imports: bars and funding, judged, described and hashed.
+
+    data = read_bars(Path("binance_usdm_BTCUSDT_1h.parquet"))
+    funding = read_funding(data.bars, rates, marks)
+    backtest(strategy, params, data.bars, interval=data.source.interval, funding=funding.funding, …)
+
+The hashes are of the values that a run sees, whatever file they lay in: the same bars give the same
+hash out of Parquet, CSV or an import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from commenda.kernel import Bars, Funding
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.market import (
+    Recorded,
+    Series,
+    imported_series,
+    interval_name,
+    missing_funding_stamps,
+    read_recorded,
+)
+from commenda.strategies.funding import (
+    funding_between,
+    nanoseconds,
+    refuse_gaps,
+    stamps_of,
+    utc,
+)
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Which bars a run saw. `first` and `last` are opens; `missing` counts bars not recorded.
+
+    `venue` and `symbol` are None where the file's name does not say them.
+    """
+
+    name: str
+    venue: str | None
+    symbol: str | None
+    interval: timedelta
+    first: datetime
+    last: datetime
+    bars: int
+    missing: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarData:
+    """Bars and what they are."""
+
+    bars: Bars
+    source: DataSource
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FundingData:
+    """Funding over a run, complete, and what it is; `name` is its source's."""
+
+    funding: Funding
+    name: str
+    sha256: str
+    every: timedelta | None
+    """The longest interval it was settled at over the run; None with fewer than two stamps."""
+
+
+def read_bars(
+    file: Path,
+    *,
+    interval: timedelta | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> BarData:
+    """The bars of a Parquet or CSV file that open in [since, until).
+
+    `interval` where the file's name does not say it and its rows should not. Codes of
+    `market.read_recorded`, and `empty_range` where no bar opens in the range.
+    """
+    step = interval // SECOND if interval else None
+    return bars_of(read_recorded(file, Series.CANDLES, step), since=since, until=until)
+
+
+def imported_bars(
+    tx: Tx,
+    data_dir: Path,
+    venue: str,
+    symbol: str,
+    interval: timedelta,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> BarData:
+    """Imported candles that open in [since, until).
+
+    Codes `unknown_instrument`, `no_dataset`, `dataset_changed` and `empty_range`.
+    """
+    found = imported_series(tx, data_dir, venue, symbol, Series.CANDLES, interval // SECOND)
+    if found is None:
+        name = interval_name(interval // SECOND)
+        raise CommendaError(
+            "no_dataset",
+            f"No {name} candles of {symbol} at {venue} were imported",
+            field="interval",
+            value=name,
+            mend=f"commenda market import {venue}_{symbol}_{name}.parquet",
+        )
+    return bars_of(found, since=since, until=until)
+
+
+def bars_of(
+    recorded: Recorded, *, since: datetime | None = None, until: datetime | None = None
+) -> BarData:
+    """The bars of a recorded series that open in [since, until); code `empty_range`."""
+    whole = recorded.frame
+    frame = whole.filter(
+        pl.lit(True) if since is None else pl.col("ts") >= since,
+        pl.lit(True) if until is None else pl.col("ts") < until,
+    )
+    if len(frame) < 2:
+        first, last = (f"{whole['ts'][place]:%Y-%m-%dT%H:%MZ}" for place in (0, -1))
+        raise CommendaError(
+            "empty_range",
+            f"{len(frame)} bars open in the range, and a run needs two",
+            field="start, end",
+            value=f"{since or ''} to {until or ''}",
+            mend=f"choose within {first} to {last}",
+        )
+    interval = timedelta(seconds=recorded.interval)
+    bars = as_bars(frame)
+    steps = np.diff(bars.ts) // nanoseconds(interval)
+    return BarData(
+        bars=bars,
+        source=DataSource(
+            name=recorded.origin,
+            venue=recorded.venue,
+            symbol=recorded.symbol,
+            interval=interval,
+            first=frame["ts"][0],
+            last=frame["ts"][-1],
+            bars=len(bars),
+            missing=int((steps - 1).sum()),
+            sha256=replace(recorded, frame=frame).digest(),
+        ),
+    )
+
+
+def as_bars(frame: pl.DataFrame) -> Bars:
+    """A frame with ts, open, high, low, close and volume as arrays."""
+    columns = (
+        frame[name].cast(pl.Float64).to_numpy()
+        for name in ("open", "high", "low", "close", "volume")
+    )
+    return Bars(stamps_of(frame), *columns)
+
+
+def read_funding(bars: Bars, rates: Path, marks: Path | None = None) -> FundingData:
+    """Funding of a run over `bars`, out of a file of rates and one of mark prices.
+
+    Codes of `market.read_recorded`, and `missing_funding` naming the first stamp that is missing.
+    """
+    found = read_recorded(marks, Series.MARK) if marks else None
+    return funding_of(bars, read_recorded(rates, Series.FUNDING), found)
+
+
+def imported_funding(tx: Tx, data_dir: Path, venue: str, symbol: str, bars: Bars) -> FundingData:
+    """Imported funding of a run over `bars`; codes `no_dataset` and `missing_funding`."""
+    rates = imported_series(tx, data_dir, venue, symbol, Series.FUNDING)
+    if rates is None:
+        raise CommendaError(
+            "no_dataset",
+            f"No funding of {symbol} at {venue} was imported",
+            field="funding",
+            value=symbol,
+            mend=f"commenda market import {venue}_{symbol}_funding.parquet, or charge none",
+        )
+    return funding_of(bars, rates, imported_series(tx, data_dir, venue, symbol, Series.MARK))
+
+
+def funding_of(bars: Bars, rates: Recorded, marks: Recorded | None) -> FundingData:
+    """Funding with stamps inside a run over `bars`; code `missing_funding` where one is missing.
+
+    An instrument may change between 8, 4 and 1 h; `market.missing_funding_stamps` says what was
+    due between the stamps, and at either end of the run the longest step found is due.
+    """
+    funding = funding_between(bars, rates.frame, marks.frame if marks else None)
+    stamps = [int(stamp) // 1_000_000_000 for stamp in funding.ts]
+    missing = missing_funding_stamps(stamps)
+    if missing:
+        raise _missing_funding(utc(missing[0] * 1_000_000_000))
+    every = max((timedelta(seconds=b - a) for a, b in pairwise(stamps)), default=None)
+    try:
+        refuse_gaps(funding, bars, every)
+    except CommendaError as refusal:
+        raise _missing_funding(refusal.value) from None
+    return FundingData(
+        funding=funding,
+        name=rates.origin if marks is None else f"{rates.origin}, {marks.origin}",
+        sha256=digest_of(funding),
+        every=every,
+    )
+
+
+def _missing_funding(stamp: object) -> CommendaError:
+    return CommendaError(
+        "missing_funding",
+        f"no funding for {stamp}",
+        field="funding",
+        value=stamp,
+        mend="supply that stamp, choose a range that has every stamp, or charge no funding",
+    )
+
+
+def digest_of(funding: Funding) -> str:
+    """SHA-256 of the stamps, rates and marks that a run is charged."""
+    digest = hashlib.sha256()
+    for column in (funding.ts, funding.rate, funding.mark):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def utc_of(stamp: int) -> datetime:
+    """A stamp in nanoseconds UTC as a moment, to the microsecond."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(stamp) // 1_000)

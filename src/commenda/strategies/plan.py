@@ -1,0 +1,184 @@
+"""A backtest before it is run: the strategy, the data and the terms, and nothing else.
+
+Whatever a run's result depends on stands in a `Plan`, and `inputs` writes it down as plain JSON:
+what a stored run is repeated from, and what tells two runs apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import timedelta
+from typing import Any
+
+from commenda.kernel import (
+    Costs,
+    FeeTier,
+    Latency,
+    MaintenanceTier,
+    Margin,
+    Terms,
+    source_digest,
+)
+from commenda.kit.errors import CommendaError
+from commenda.strategies.backtest import Backtest, backtest
+from commenda.strategies.data import BarData, DataSource, FundingData
+from commenda.strategies.sdk import Strategy
+
+Row = dict[str, Any]
+"""Plain JSON data with names in camelCase."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """One run. Money is in quote currency.
+
+    `funding` None charges none. `size` None: a target is a fraction of equity; else a target of 1
+    is `size` units. `seed` is of whatever the run draws; None where it draws nothing. `terms` are
+    the venue's beyond its costs; `finer` bars resolve those whose inside order is unknown.
+    """
+
+    strategy: Strategy
+    params: Mapping[str, object]
+    data: BarData
+    funding: FundingData | None
+    costs: Costs = field(default_factory=Costs)
+    cash: float = 10_000.0
+    size: float | None = None
+    seed: int | None = None
+    terms: Terms = field(default_factory=Terms)
+    finer: BarData | None = None
+
+    def __post_init__(self) -> None:
+        _refuse("cash", self.cash)
+        if self.size is not None:
+            _refuse("size", self.size)
+
+    def run(self) -> Backtest:
+        """The run; codes of `backtest`."""
+        return backtest(
+            self.strategy,
+            self.params,
+            self.data.bars,
+            interval=self.data.source.interval,
+            funding=self.funding.funding if self.funding else None,
+            funding_every=self.funding.every if self.funding else None,
+            costs=self.costs,
+            cash=self.cash,
+            size=self.size,
+            terms=self.terms,
+            finer=self.finer.bars if self.finer else None,
+        )
+
+    def inputs(self) -> Row:
+        """Everything the result depends on, as plain JSON."""
+        return {
+            "strategy": {
+                "name": self.strategy.name,
+                "version": self.strategy.version,
+                "codeHash": self.strategy.source_hash,
+                "params": self.strategy.resolve(self.params),
+            },
+            "data": plain_source(self.data.source),
+            "funding": None if self.funding is None else plain_funding(self.funding),
+            "finer": None if self.finer is None else plain_source(self.finer.source),
+            "costs": plain(self.costs),
+            "terms": plain(self.terms),
+            "cash": self.cash,
+            "size": self.size,
+            "seed": self.seed,
+            "engineHash": source_digest(),
+        }
+
+
+def digest_of_inputs(inputs: Row) -> str:
+    """SHA-256 of a run's inputs: runs of equal digests are the same run.
+
+    What a source is called does not count, for its values are hashed.
+    """
+    counted = json.loads(json.dumps(inputs))
+    for source in (counted["data"], counted["funding"] or {}, counted["finer"] or {}):
+        source.pop("name", None)
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+
+
+def plain_source(source: DataSource) -> Row:
+    return {
+        "name": source.name,
+        "venue": source.venue,
+        "symbol": source.symbol,
+        "intervalSeconds": int(source.interval.total_seconds()),
+        "first": source.first.isoformat(),
+        "last": source.last.isoformat(),
+        "bars": source.bars,
+        "missing": source.missing,
+        "sha256": source.sha256,
+    }
+
+
+def plain_funding(funding: FundingData) -> Row:
+    return {
+        "name": funding.name,
+        "sha256": funding.sha256,
+        "stamps": int(funding.funding.ts.size),
+        "estimated": funding.funding.estimated,
+    }
+
+
+def plain(terms: Costs | Terms) -> Row:
+    """Costs or terms by field, in camelCase; a span of time in seconds."""
+    row: Row = json.loads(json.dumps(asdict(terms), default=_seconds))
+    return _in_camel_case(row)
+
+
+def costs_of(row: Row) -> Costs:
+    """Costs out of `plain`; a field that was not known then has its default."""
+    known = _known(Costs, row)
+    return Costs(**known | {"tiers": tuple(FeeTier(*tier) for tier in known.get("tiers", ()))})
+
+
+def terms_of(row: Row) -> Terms:
+    """Terms out of `plain`; a field that was not known then has its default."""
+    known = _known(Terms, row)
+    spans = {name: timedelta(seconds=value) for name, value in known.pop("latency", {}).items()}
+    margin = known.pop("margin", None)
+    if margin is not None:
+        tiers = tuple(MaintenanceTier(*tier) for tier in margin["tiers"])
+        known["margin"] = Margin(**_known(Margin, margin) | {"tiers": tiers})
+    return Terms(latency=Latency(**spans), **known)
+
+
+def _known(kind: type[Costs | Terms | Margin], row: Row) -> Row:
+    names = {_camel(one.name): one.name for one in fields(kind)}
+    return {names[key]: value for key, value in row.items() if key in names}
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    raise TypeError(f"{value!r} is not written as JSON")
+
+
+def _in_camel_case(row: Row) -> Row:
+    return {
+        _camel(name): _in_camel_case(value) if isinstance(value, dict) else value
+        for name, value in row.items()
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)
+
+
+def _refuse(name: str, value: float) -> None:
+    if not 0.0 < value < float("inf"):
+        raise CommendaError(
+            "bad_amount",
+            f"{name} is not a positive amount",
+            field=name,
+            value=value,
+            mend="give a positive number",
+        )

@@ -1,0 +1,317 @@
+"""Backtests that are kept: stored with their exact inputs, found again, and run again.
+
+The id is derived from the inputs and from who keeps them: the same run kept twice is one row. What
+is stored of the result is what is shown of it (`report`), the digest of every bit of the equity,
+and every fill; the rest comes out of a rerun, which proves that it is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from commenda.kernel import Array, Fill
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.kit.pages import Page, page_of, time_cursor
+from commenda.strategies.backtest import Backtest
+from commenda.strategies.data import (
+    BarData,
+    FundingData,
+    imported_bars,
+    imported_funding,
+    read_bars,
+    read_funding,
+)
+from commenda.strategies.plan import Plan, Row, costs_of, digest_of_inputs, terms_of
+from commenda.strategies.report import report_of
+from commenda.strategies.sdk import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A kept run as a list shows it."""
+
+    id: UUID
+    inputs: Row
+    metrics: Row
+    created_by: str
+    created_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A kept run. `fills` are packed; see `unpack_fills`."""
+
+    id: UUID
+    inputs: Row
+    report: Row
+    equity_sha256: str
+    fills: bytes
+    created_by: str
+    created_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that a rerun has otherwise than the run that was kept."""
+
+    what: str
+    kept: Any
+    now: Any
+
+
+def keep(
+    tx: Tx, plan: Plan, run: Backtest, *, actor: str, now: datetime, seconds: float
+) -> tuple[UUID, bool]:
+    """Store a run; its id, and whether it is new: the same inputs were kept before otherwise."""
+    shown = report_of(plan, run)
+    inputs = shown["inputs"]
+    ident = ids.derive("backtest", digest_of_inputs(inputs), actor)
+    funding = inputs["funding"]
+    done = tx.execute(
+        "INSERT INTO backtests (id, strategy, version, code_hash, data_sha256, funding_sha256,"
+        " engine_hash, seed, inputs, report, equity_sha256, fills, created_by, created_at, seconds)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (id) DO NOTHING",
+        (
+            ident,
+            inputs["strategy"]["name"],
+            inputs["strategy"]["version"],
+            inputs["strategy"]["codeHash"],
+            inputs["data"]["sha256"],
+            None if funding is None else funding["sha256"],
+            inputs["engineHash"],
+            inputs["seed"],
+            Jsonb(inputs),
+            Jsonb({key: part for key, part in shown.items() if key != "inputs"}),
+            digest_of_equity(run.equity),
+            pack_fills(run.fills),
+            actor,
+            now,
+            seconds,
+        ),
+    )
+    return ident, done.rowcount == 1
+
+
+_LISTED: LiteralString = (
+    "SELECT id, inputs, report->'metrics' AS metrics, created_by, created_at, seconds"
+    " FROM backtests"
+)
+_KEPT: LiteralString = (
+    "SELECT id, inputs, report || jsonb_build_object('inputs', inputs) AS report, equity_sha256,"
+    " fills, created_by, created_at, seconds FROM backtests"
+)
+
+
+def kept_runs(
+    tx: Tx, *, actor: str | None = None, limit: int = 50, cursor: str | None = None
+) -> Page[Listed]:
+    """Kept runs, the latest first; those of one person where an `actor` is named."""
+    after = time_cursor(cursor)
+    with tx.cursor(row_factory=class_row(Listed)) as rows:
+        found = rows.execute(
+            _LISTED + " WHERE (%(actor)s::text IS NULL OR created_by = %(actor)s)"
+            " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))"
+            " ORDER BY created_at DESC, id DESC LIMIT %(rows)s",
+            {
+                "actor": actor,
+                "at": after[0] if after else None,
+                "id": after[1] if after else None,
+                "rows": limit + 1,
+            },
+        ).fetchall()
+    return page_of(found, limit, lambda one: (one.created_at.isoformat(), str(one.id)))
+
+
+def kept_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> Kept:
+    """One kept run; code `unknown_backtest`, also for another's where an `actor` is named."""
+    with tx.cursor(row_factory=class_row(Kept)) as rows:
+        found = rows.execute(
+            _KEPT + " WHERE id = %s AND (%s::text IS NULL OR created_by = %s)",
+            (ident, actor, actor),
+        ).fetchone()
+    if found is None:
+        raise unknown_backtest(ident)
+    return found
+
+
+def find_run(tx: Tx, text: str) -> Kept:
+    """A kept run by its id or by how its id begins; codes `unknown_backtest`, `ambiguous_id`."""
+    begin = text.lower().replace("-", "")
+    if not begin or set(begin) - set("0123456789abcdef"):
+        raise unknown_backtest(text)
+    rows = tx.execute(
+        "SELECT id FROM backtests WHERE starts_with(replace(id::text, '-', ''), %s) LIMIT 2",
+        (begin,),
+    ).fetchall()
+    if len(rows) > 1:
+        raise CommendaError(
+            "ambiguous_id",
+            "More than one backtest's id begins so",
+            field="id",
+            value=text,
+            mend="write more of it",
+        )
+    if not rows:
+        raise unknown_backtest(text)
+    return kept_run(tx, rows[0][0])
+
+
+def name_of(run: Kept) -> str:
+    """What a run is called beside others: its strategy, and how its id begins."""
+    return f"{run.inputs['strategy']['name']} {str(run.id)[:8]}"
+
+
+def repeat_plan(
+    tx: Tx,
+    data_dir: Path,
+    kept: Kept,
+    strategy: Strategy,
+    data: Path | None = None,
+    rates: Path | None = None,
+    marks: Path | None = None,
+    finer: Path | None = None,
+) -> Plan:
+    """The plan of a kept run over files, or over the import of its instrument where none is given.
+
+    What is read need not be what it was: `differences` says so. Codes of `read_bars` and
+    `imported_bars`; `data_needed` and `funding_needed` where a file has to be named.
+    """
+    inputs = kept.inputs
+    bars = _bars_again(tx, data_dir, inputs["data"], data)
+    finer_bars = inputs["finer"] and _bars_again(tx, data_dir, inputs["finer"], finer)
+    return Plan(
+        strategy,
+        inputs["strategy"]["params"],
+        bars,
+        _funding_again(tx, data_dir, inputs, bars, data, rates, marks),
+        costs=costs_of(inputs["costs"]),
+        cash=inputs["cash"],
+        size=inputs["size"],
+        seed=inputs["seed"],
+        terms=terms_of(inputs["terms"]),
+        finer=finer_bars,
+    )
+
+
+def _bars_again(tx: Tx, data_dir: Path, source: Row, file: Path | None) -> BarData:
+    interval = timedelta(seconds=source["intervalSeconds"])
+    since = datetime.fromisoformat(source["first"])
+    until = datetime.fromisoformat(source["last"]) + interval
+    if file is not None:
+        return read_bars(file, interval=interval, since=since, until=until)
+    venue, symbol = source["venue"], source["symbol"]
+    if venue is None or symbol is None:
+        raise _needed("data_needed", "The file does not name its instrument", "--data", source)
+    return imported_bars(tx, data_dir, venue, symbol, interval, since=since, until=until)
+
+
+def _funding_again(
+    tx: Tx,
+    data_dir: Path,
+    inputs: Row,
+    bars: BarData,
+    data: Path | None,
+    rates: Path | None,
+    marks: Path | None,
+) -> FundingData | None:
+    if inputs["funding"] is None:
+        return None
+    if rates is not None:
+        return read_funding(bars.bars, rates, marks)
+    if data is not None:
+        raise _needed("funding_needed", "Funding was charged", "--funding", inputs["funding"])
+    source = inputs["data"]
+    return imported_funding(tx, data_dir, source["venue"], source["symbol"], bars.bars)
+
+
+def _needed(code: str, message: str, option: str, source: Row) -> CommendaError:
+    return CommendaError(
+        code, message, field=option, value=source["name"], mend="give the files that were used"
+    )
+
+
+def differences(kept: Kept, plan: Plan, run: Backtest) -> list[Difference]:
+    """Where a rerun differs from the run that was kept: its inputs first, then its result.
+
+    Of the fills only the first that differs is named. Empty where both are the same to the last
+    bit.
+    """
+    now = plan.inputs()
+    found = [
+        Difference(what, *pair)
+        for what, pair in (
+            ("strategy", _pair(kept.inputs, now, "strategy", "version")),
+            ("code hash", _pair(kept.inputs, now, "strategy", "codeHash")),
+            ("data hash", _pair(kept.inputs, now, "data", "sha256")),
+            ("funding hash", _pair(kept.inputs, now, "funding", "sha256")),
+            ("finer bars' hash", _pair(kept.inputs, now, "finer", "sha256")),
+            ("engine hash", (kept.inputs["engineHash"], now["engineHash"])),
+        )
+        if pair[0] != pair[1]
+    ]
+    found += _first_fill(unpack_fills(kept.fills), run.fills)
+    digest = digest_of_equity(run.equity)
+    if digest != kept.equity_sha256:
+        found.append(Difference("equity", kept.equity_sha256, digest))
+        final = kept.report["metrics"]["finalEquity"]
+        if final != float(run.equity[-1]):
+            found.append(Difference("final equity", final, float(run.equity[-1])))
+    return found
+
+
+def _pair(kept: Row, now: Row, part: str, key: str) -> tuple[Any, Any]:
+    before, after = ((row[part] or {}).get(key) for row in (kept, now))
+    return before, after
+
+
+def _first_fill(kept: Sequence[Row], now: Sequence[Fill]) -> list[Difference]:
+    for number, (before, fill) in enumerate(zip(kept, now, strict=False), start=1):
+        after = {name: getattr(fill, name) for name in before}
+        if before != after:
+            return [Difference(f"fill {number}", before, after)]
+    if len(kept) != len(now):
+        return [Difference("number of fills", len(kept), len(now))]
+    return []
+
+
+def digest_of_equity(equity: Array) -> str:
+    """SHA-256 of every bit of the equity at each close."""
+    return hashlib.sha256(equity.astype("<f8").tobytes()).hexdigest()
+
+
+def pack_fills(fills: Sequence[Fill]) -> bytes:
+    """Fills as compressed JSON: a column for each of their names, numbers to the last bit."""
+    columns = {name: [getattr(fill, name) for fill in fills] for name in Fill._fields}
+    return zlib.compress(json.dumps(columns).encode())
+
+
+def unpack_fills(packed: bytes) -> list[Row]:
+    """The rows that `pack_fills` packed, by name, as the version that packed them named them."""
+    columns: dict[str, list[Any]] = json.loads(zlib.decompress(packed))
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def unknown_backtest(ident: object) -> CommendaError:
+    return CommendaError(
+        "unknown_backtest",
+        "No such backtest was kept",
+        field="id",
+        value=str(ident),
+        mend="commenda backtest list names those that were",
+    )

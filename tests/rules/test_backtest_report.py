@@ -1,0 +1,534 @@
+"""A backtest's report against sums taken another way, and its page in both languages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commenda.kernel import Costs, Fill, FillKind, Latency, Margin, Terms
+from commenda.kit.errors import CommendaError
+from commenda.strategies import (
+    BarData,
+    Plan,
+    catalogue,
+    read_bars,
+    read_funding,
+    render,
+    render_comparison,
+    report_of,
+)
+from commenda.strategies.benchmark import buy_and_hold
+from commenda.strategies.plan import costs_of, digest_of_inputs, plain, terms_of
+from commenda.strategies.report import classes, markers, months, units_held
+from commenda.strategies.runs import digest_of_equity, pack_fills, unpack_fills
+from commenda.strategies.sampling import column_of, extremes
+
+HOUR = timedelta(hours=1)
+START = datetime(2024, 11, 30, 20, tzinfo=UTC)
+CASH, FEE, SLIPPAGE = 10_000.0, 0.0005, 0.0002
+FAST, SLOW = 5, 20
+NASTY = "</title><script>alert(1)</script>"
+
+
+def hourly(count: int = 2_000, seed: int = 11) -> pl.DataFrame:
+    """Random hourly candles over three months and a year's end."""
+    rng = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.01, count)))
+    opening = np.concatenate(([100.0], close[:-1] * 1.0005))
+    return pl.DataFrame(
+        {
+            "ts": [START + HOUR * i for i in range(count)],
+            "open": opening,
+            "high": np.maximum(opening, close) * 1.002,
+            "low": np.minimum(opening, close) * 0.998,
+            "close": close,
+            "volume": rng.uniform(50.0, 150.0, count),
+        },
+        schema_overrides={"ts": pl.Datetime("us", "UTC")},
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    """Write a frame as a file that is read back."""
+
+    def write(frame: pl.DataFrame, name: str = "made_BTCUSDT_1h.parquet") -> Path:
+        path = tmp_path / name
+        if path.suffix == ".csv":
+            frame.with_columns(pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).write_csv(path)
+        else:
+            frame.write_parquet(path)
+        return path
+
+    return write
+
+
+def plan_of(data: BarData, **changes: Any) -> Plan:
+    plan = Plan(
+        catalogue()["sma_cross"],
+        {"fast": FAST, "slow": SLOW},
+        data,
+        None,
+        costs=Costs(fee_bps=FEE * 1e4, slippage_bps=SLIPPAGE * 1e4),
+        cash=CASH,
+        size=10.0,
+    )
+    return replace(plan, **changes)
+
+
+@pytest.fixture
+def data(file: Callable[..., Path]) -> BarData:
+    return read_bars(file(hourly()))
+
+
+@pytest.fixture
+def report(data: BarData) -> dict[str, Any]:
+    plan = plan_of(data)
+    return report_of(plan, plan.run())
+
+
+def by_hand(frame: pl.DataFrame) -> dict[str, Any]:
+    """The same run in plain Python: averages of lists, one order at a time, ten units."""
+    opens, closes = frame["open"].to_list(), frame["close"].to_list()
+    cash, held, wanted, crossed = CASH, 0.0, 0.0, False
+    equity, holding, fees, slips, entry, profits = [], [], 0.0, 0.0, 0.0, []
+    for i, (opening, close) in enumerate(zip(opens, closes, strict=True)):
+        if wanted != held:
+            price = opening * (1 + SLIPPAGE if wanted > held else 1 - SLIPPAGE)
+            fee = 10.0 * price * FEE
+            cash -= (wanted - held) * price + fee
+            fees += fee
+            slips += 10.0 * abs(price - opening)
+            if held:
+                profits.append(10.0 * price - fee - entry)
+            else:
+                entry = 10.0 * price + fee
+            held = wanted
+        equity.append(cash + held * close)
+        holding.append(held)
+        if i >= SLOW - 1:
+            quick = sum(closes[i - FAST + 1 : i + 1]) / FAST
+            steady = sum(closes[i - SLOW + 1 : i + 1]) / SLOW
+            crossed = crossed or quick <= steady
+            wanted = 10.0 if quick > steady and crossed else 0.0
+    return {
+        "equity": equity,
+        "held": holding,
+        "fees": fees,
+        "slippage": slips,
+        "profits": profits,
+    }
+
+
+# Figures
+
+
+def test_the_figures_are_those_of_a_run_by_hand(report: dict[str, Any]) -> None:
+    hand, frame = by_hand(hourly()), hourly()
+    metrics, profits = report["metrics"], np.array(hand["profits"])
+    assert metrics["finalEquity"] == pytest.approx(hand["equity"][-1], abs=1e-7)
+    assert report["costs"]["fees"] == pytest.approx(hand["fees"])
+    assert report["costs"]["slippage"] == pytest.approx(hand["slippage"])
+    assert metrics["trades"] == len(profits) > 30
+    assert metrics["openTrades"] == (hand["held"][-1] != 0.0)
+    assert metrics["averageTrade"] == pytest.approx(profits.mean())
+    assert metrics["profitFactor"] == pytest.approx(
+        profits[profits > 0].sum() / -profits[profits <= 0].sum()
+    )
+    assert (metrics["bestTrade"], metrics["worstTrade"]) == pytest.approx(
+        (profits.max(), profits.min())
+    )
+    exposure = np.array(hand["held"]) * frame["close"].to_numpy() / np.array(hand["equity"])
+    assert metrics["timeInMarket"] == np.mean(np.array(hand["held"]) != 0.0)
+    assert metrics["averageExposure"] == pytest.approx(exposure.mean())
+    assert metrics["greatestExposure"] == pytest.approx(exposure.max())
+    assert metrics["annualReturn"] is None  # 83 days
+
+
+def test_before_costs_is_what_the_same_fills_make_without_any(data: BarData) -> None:
+    dear = report_of(plan := plan_of(data), plan.run())["costs"]
+    free = report_of(plan := plan_of(data, costs=Costs(0.0, 0.0)), plan.run())["costs"]
+    assert dear["gross"] == pytest.approx(free["net"])
+    assert dear["net"] == pytest.approx(free["net"] - dear["fees"] - dear["slippage"])
+    assert dear["funding"] is None
+
+
+def test_the_deepest_fall_is_dated_from_its_peak_to_its_recovery(report: dict[str, Any]) -> None:
+    curve = [CASH, *by_hand(hourly())["equity"]]
+    falls = [value / max(curve[: i + 1]) - 1 for i, value in enumerate(curve)]
+    trough = falls.index(min(falls))
+    peak = curve.index(max(curve[: trough + 1]))
+    metrics = report["metrics"]
+    assert metrics["maxDrawdown"] == pytest.approx(-falls[trough])
+    assert metrics["drawdownFrom"] == f"{START + peak * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+    assert metrics["drawdownTo"] == f"{START + trough * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+    again = [i for i in range(trough, len(curve)) if curve[i] >= curve[peak]]
+    assert metrics["recoveredAt"] == (
+        f"{START + again[0] * HOUR:%Y-%m-%dT%H:%M:%SZ}" if again else None
+    )
+
+
+def test_months_link_to_the_total_and_agree_with_a_group_by(report: dict[str, Any]) -> None:
+    equity = pl.DataFrame({"ts": hourly()["ts"], "equity": by_hand(hourly())["equity"]})
+    lasts = equity.group_by(pl.col("ts").dt.strftime("%Y-%m"), maintain_order=True).last()
+    before = [CASH, *lasts["equity"][:-1]]
+    assert [one["month"] for one in report["months"]] == lasts["ts"].to_list()
+    assert [one["return"] for one in report["months"]] == pytest.approx(
+        [after / first - 1 for after, first in zip(lasts["equity"], before, strict=True)]
+    )
+    assert [one["month"] for one in report["months"] if one["partial"]] == ["2024-11", "2025-02"]
+    linked = np.prod([1 + one["return"] for one in report["months"]]) - 1
+    assert linked == pytest.approx(report["metrics"]["totalReturn"])
+
+
+def test_a_month_recorded_from_its_first_moment_to_its_last_is_whole() -> None:
+    hours = np.arange("2025-02-01", "2025-03-01", dtype="datetime64[h]")
+    opens = hours.astype("datetime64[ns]").astype(np.int64)
+    hour = 3_600_000_000_000
+    assert months(opens, hour, np.ones(opens.size + 1)) == [
+        {"month": "2025-02", "return": 0.0, "partial": False}
+    ]
+    assert months(opens[1:], hour, np.ones(opens.size))[0]["partial"]
+    assert months(opens[:-1], hour, np.ones(opens.size))[0]["partial"]
+
+
+def test_buying_and_holding_pays_once_and_is_marked_at_closes(data: BarData) -> None:
+    frame = hourly()
+    price = frame["open"][0] * (1 + SLIPPAGE)
+    all_cash = CASH / (price * (1 + FEE))
+    held = buy_and_hold(plan_of(data, size=None))
+    assert held[0] == CASH
+    assert held[1:] == pytest.approx(all_cash * frame["close"].to_numpy())
+    ten = buy_and_hold(plan_of(data))
+    assert ten[-1] == pytest.approx(CASH + 10 * (frame["close"][-1] - price) - 10 * price * FEE)
+
+
+def test_buying_and_holding_pays_funding_at_its_stamps(
+    data: BarData, file: Callable[..., Path]
+) -> None:
+    stamps = [START + HOUR * i for i in range(4, 2_000, 8)]
+    rates = pl.DataFrame({"ts": stamps, "rate": [1e-4] * len(stamps)})
+    funding = read_funding(data.bars, file(rates, "made_BTCUSDT_funding.parquet"))
+    charged, free = (buy_and_hold(plan_of(data, funding=one)) for one in (funding, None))
+    frame = hourly()
+    marks = [frame["close"][i - 1] for i in range(4, 2_000, 8)]  # the bar that ends at the stamp
+    assert free[-1] - charged[-1] == pytest.approx(sum(10 * mark * 1e-4 for mark in marks))
+    assert (free - charged)[4] == 0.0  # at the close of the bar that opened at 23:00
+    assert (free - charged)[5] == pytest.approx(10 * marks[0] * 1e-4)
+
+
+def test_the_share_of_a_bars_volume_is_what_its_fills_took(report: dict[str, Any]) -> None:
+    held = np.array([0.0, *by_hand(hourly())["held"]])
+    traded = np.abs(np.diff(held))
+    shares = (traded / hourly()["volume"].to_numpy())[traded > 0]
+    assert report["execution"]["greatestShareOfVolume"] == pytest.approx(shares.max())
+    assert report["execution"]["meanShareOfVolume"] == pytest.approx(shares.mean())
+    assert report["execution"]["fills"] == shares.size
+
+
+def test_units_held_change_in_the_bar_of_the_last_fill() -> None:
+    def fill(bar: int, quantity: float, held: float) -> Fill:
+        return Fill(bar, quantity, held, 100.0, 0.0, FillKind.TARGET, maker=False)
+
+    fills = (fill(1, 2.0, 2.0), fill(3, -2.0, 0.0), fill(3, -1.0, -1.0))
+    assert units_held(fills, 5).tolist() == [0.0, 2.0, 2.0, -1.0, -1.0]
+    assert units_held((), 2).tolist() == [0.0, 0.0]
+
+
+def test_an_account_without_equity_reports_plain_numbers(data: BarData) -> None:
+    """Ten thousand units on a thousand: the first fall takes more than all."""
+    plan = plan_of(data, cash=1_000.0, size=10_000.0)
+    found = report_of(plan, plan.run())
+    assert found["metrics"]["finalEquity"] < 0.0
+    assert found["metrics"]["sharpe"] is None
+    json.dumps(found, allow_nan=False)
+    assert "NaN" not in render(found)
+
+
+# Series
+
+
+@given(st.integers(1, 400), st.integers(1, 40), st.integers(0, 2**32))
+def test_no_column_loses_its_least_or_greatest_value(count: int, columns: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stamps = np.cumsum(rng.integers(1, 100, count))
+    values = rng.normal(size=count)
+    kept = extremes(stamps, values, columns)
+    assert len(kept) <= 2 * columns + 2
+    assert (kept[0], kept[-1]) == (0, count - 1)
+    place = [int((s - stamps[0]) / max(stamps[-1] - stamps[0], 1) * columns) for s in stamps]
+    place = [min(one, columns - 1) for one in place]
+    assert column_of(stamps, columns).tolist() == place
+    for column in set(place):
+        whole = [values[i] for i in range(count) if place[i] == column]
+        shown = [values[i] for i in kept if place[i] == column]
+        assert (min(shown), max(shown)) == (min(whole), max(whole))
+
+
+def test_a_spike_of_one_bar_in_a_long_run_is_drawn(file: Callable[..., Path]) -> None:
+    frame = hourly(30_000).with_row_index()
+    spiked = frame.with_columns(
+        pl.when(pl.col("index") == 17_777).then(9_999.0).otherwise(pl.col(name)).alias(name)
+        for name in ("high", "close")
+    ).drop("index")
+    plan = plan_of(read_bars(file(spiked)))
+    series = report_of(plan, plan.run())["series"]
+    assert 9_999.0 in series["price"]["close"]
+    assert len(series["price"]["ts"]) <= 2_002
+    moment = int((START + 17_778 * HOUR).timestamp())  # known at its close
+    assert series["price"]["ts"][series["price"]["close"].index(9_999.0)] == moment
+
+
+@given(st.lists(st.floats(-1e7, 1e7), min_size=1, max_size=80))
+def test_classes_hold_every_profit_once_and_never_straddle_zero(values: list[float]) -> None:
+    found = classes(values)
+    assert sum(one["count"] for one in found) == len(values)
+    assert len(found) <= 26
+    for one in found:
+        assert one["from"] >= 0 or one["to"] <= 0
+
+
+def test_markers_of_one_side_close_together_are_one_at_their_mean_price(data: BarData) -> None:
+    run = plan_of(data).run()
+    found = markers(run)
+    assert sum(one["fills"] for one in found) == len(run.fills)
+    for side, sign in (("buy", 1), ("sell", -1)):
+        units = sum(one["quantity"] for one in found if one["side"] == side)
+        assert units == pytest.approx(sum(max(sign * fill.quantity, 0) for fill in run.fills))
+        spent = sum(one["quantity"] * one["price"] for one in found if one["side"] == side)
+        assert spent == pytest.approx(
+            sum(abs(f.quantity) * f.price for f in run.fills if sign * f.quantity > 0)
+        )
+
+
+# What a run is repeated from
+
+
+def test_costs_and_terms_come_back_from_what_is_written() -> None:
+    costs = Costs(fee_bps=4.0, slippage_bps=0.5, maker_bps=-1.0, spread_bps=2.0, impact_bps=9.0)
+    terms = Terms(
+        0.1, 0.001, Latency(order=timedelta(milliseconds=250)), Margin(5.0, isolated=True)
+    )
+    for kept in (costs, Costs()):
+        assert costs_of(json.loads(json.dumps(plain(kept)))) == kept
+    for kept in (terms, Terms()):
+        assert terms_of(json.loads(json.dumps(plain(kept)))) == kept
+
+
+def test_the_same_bars_out_of_another_file_are_the_same_run(
+    file: Callable[..., Path], data: BarData
+) -> None:
+    text = read_bars(file(hourly(), "other.csv"))
+    assert text.source.symbol is None
+    assert text.source.sha256 == data.source.sha256
+    same = digest_of_inputs(plan_of(replace(text, source=data.source)).inputs())
+    renamed = replace(data, source=replace(data.source, name="elsewhere.parquet"))
+    assert digest_of_inputs(plan_of(renamed).inputs()) == same
+    assert digest_of_inputs(plan_of(data, params={"fast": 6, "slow": SLOW}).inputs()) != same
+    assert digest_of_inputs(plan_of(data, seed=1).inputs()) != same
+
+
+def test_fills_are_packed_to_the_last_bit(data: BarData) -> None:
+    run = plan_of(data).run()
+    again = unpack_fills(pack_fills(run.fills))
+    assert again == [fill._asdict() for fill in run.fills]
+    assert unpack_fills(pack_fills(())) == []
+
+
+def test_a_run_repeated_has_the_same_bits(data: BarData) -> None:
+    plan = plan_of(data)
+    first, second = plan.run(), plan.run()
+    assert digest_of_equity(first.equity) == digest_of_equity(second.equity)
+    last_bit = second.equity.copy()
+    last_bit[-1] = np.nextafter(last_bit[-1], np.inf)
+    assert digest_of_equity(last_bit) != digest_of_equity(first.equity)
+
+
+# What is refused
+
+
+def refused(act: Callable[[], object]) -> CommendaError:
+    with pytest.raises(CommendaError) as error:
+        act()
+    return error.value
+
+
+def test_files_that_cannot_be_run_on_are_refused_by_name(file: Callable[..., Path]) -> None:
+    frame = hourly(50)
+    bad = {
+        "market_file_columns": frame.drop("low"),
+        "market_file_type": frame.with_columns(
+            pl.when(pl.col("close") > 100.0).then(pl.col("close")).alias("close")
+        ),
+        "market_data_refused": frame.with_columns(open=pl.lit(float("nan"))),
+        "market_file_interval": frame.gather_every(2),
+        "market_file_empty": frame.clear(),
+    }
+    for code, rows in bad.items():
+        path = file(rows)
+        error = refused(lambda path=path: read_bars(path))
+        assert (error.code, error.field, error.value) == (code, "file", str(path)), code
+    assert refused(lambda: read_bars(Path("nowhere.parquet"))).code == "market_file_missing"
+
+
+def test_rows_out_of_order_are_sorted_and_gaps_counted(file: Callable[..., Path]) -> None:
+    frame = hourly(50)
+    shuffled = read_bars(file(frame.sample(fraction=1.0, shuffle=True, seed=4)))
+    assert shuffled.source.sha256 == read_bars(file(frame)).source.sha256
+    holed = read_bars(file(pl.concat([frame[:10], frame[13:40], frame[41:]])))
+    assert (holed.source.bars, holed.source.missing) == (46, 4)
+    run = plan_of(holed).run()
+    assert run.missing_bars == 4
+
+
+def test_a_range_is_half_open_and_an_empty_one_names_what_there_is(
+    file: Callable[..., Path],
+) -> None:
+    path = file(hourly(50))
+    part = read_bars(path, since=START + 10 * HOUR, until=START + 20 * HOUR)
+    assert (part.source.bars, part.source.first) == (10, START + 10 * HOUR)
+    error = refused(lambda: read_bars(path, since=START + 60 * HOUR))
+    assert error.code == "empty_range"
+    assert error.mend == "choose within 2024-11-30T20:00Z to 2024-12-02T21:00Z"
+
+
+def test_a_file_whose_name_says_nothing_has_the_distance_of_its_rows(
+    file: Callable[..., Path],
+) -> None:
+    found = read_bars(file(hourly(50), "mine.parquet"))
+    assert (found.source.interval, found.source.venue) == (HOUR, None)
+    error = refused(lambda: read_bars(file(hourly(50), "mine.parquet"), interval=2 * HOUR))
+    assert error.code == "market_file_interval"
+
+
+@pytest.mark.parametrize(("without", "named"), [(8, "2024-12-01T08:00:00Z"), (4, None)])
+def test_missing_funding_is_named_by_its_stamp(
+    file: Callable[..., Path], without: int, named: str | None
+) -> None:
+    data = read_bars(file(hourly(100)))
+    stamps = [START + HOUR * i for i in range(4, 100, 8)]
+    stamps = [one for one in stamps if one.hour != without or one.day != 1]
+    rates = pl.DataFrame({"ts": stamps, "rate": [1e-4] * len(stamps)})
+    path = file(rates, "made_BTCUSDT_funding.parquet")
+    if named is None:
+        assert read_funding(data.bars, path).every == 8 * HOUR
+        return
+    error = refused(lambda: read_funding(data.bars, path))
+    assert (error.code, error.value) == ("missing_funding", named)
+
+
+def test_real_funding_of_mixed_intervals_is_complete(market_data: Path) -> None:
+    """`acceptance.md`, Data: LAYER's intervals mix 1 h and 4 h."""
+    until = datetime(2025, 6, 3, 14, tzinfo=UTC)
+    data = read_bars(market_data / "binance_usdm_LAYERUSDT_1m.parquet", until=until)
+    rates = market_data / "binance_usdm_LAYERUSDT_funding.parquet"
+    found = read_funding(data.bars, rates)
+    recorded = pl.read_parquet(rates)["ts"].dt.round("1s")
+    inside = recorded.filter((recorded > data.source.first) & (recorded <= data.source.last))
+    assert found.funding.ts.tolist() == inside.dt.epoch("ns").to_list()
+    assert found.every == 4 * HOUR
+    steps = set(np.diff(found.funding.ts).tolist())
+    assert steps == {3_600_000_000_000, 4 * 3_600_000_000_000}
+
+
+# The page
+
+
+class Reader(HTMLParser):
+    """Checks that every element is closed, and gathers the text of each language."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.language = ""
+        self.texts: dict[str, list[str]] = {}
+        self.idents: list[str] = []
+        self.elements: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.elements.append(tag)
+        self.idents += [found["id"] or ""] if "id" in found else []
+        if tag == "main":
+            self.language = found["lang"] or ""
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        if tag == "main":
+            self.language = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.language and data.strip():
+            self.texts.setdefault(self.language, []).append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    assert len(reader.idents) == len(set(reader.idents))
+    return reader
+
+
+def test_the_page_says_the_same_in_both_languages_and_needs_nothing(
+    report: dict[str, Any],
+) -> None:
+    for page, charts in (
+        (render(report), 6),
+        (render_comparison([("one", report), ("two", report)]), 1),
+    ):
+        reader = read(page)
+        figures = {
+            language: sorted(re.findall(r"\d[\d,.]*\d%?", " ".join(texts)))
+            for language, texts in reader.texts.items()
+        }
+        assert figures["zh-CN"] == figures["en"]
+        assert reader.elements.count("svg") == 2 * charts
+        assert set(re.findall(r"""\w+://[^\s"'<)]+""", page)) == {"http://www.w3.org/2000/svg"}
+        assert not set(reader.elements) & {"link", "img", "iframe", "object", "embed", "form"}
+        assert not re.search(r"\ssrc\s*=|@import|url\(", page)
+
+
+def test_the_page_shows_the_figures_of_the_report(report: dict[str, Any]) -> None:
+    texts = read(render(report)).texts["en"]
+
+    def follows(name: str) -> str:
+        return texts[texts.index(name) + 1]
+
+    assert follows("Final equity") == f"{report['metrics']['finalEquity']:,.2f}"
+    assert follows("Closed trades") == str(report["metrics"]["trades"])
+    assert follows("Annual return") == "-"
+    assert "under a year: not annualised" in texts
+    assert follows("data hash") == report["inputs"]["data"]["sha256"]
+    assert any("Funding is not charged" in text for text in texts)
+
+
+def test_a_name_from_outside_does_not_become_markup(data: BarData) -> None:
+    named = replace(data, source=replace(data.source, name=NASTY, symbol=NASTY))
+    plan = plan_of(named)
+    page = render(report_of(plan, plan.run()))
+    assert NASTY not in page
+    assert read(page).elements.count("script") == 1
+
+
+def test_a_run_that_never_trades_is_a_report_too(data: BarData) -> None:
+    plan = plan_of(data, params={"fast": 2, "slow": 10_000})
+    found = report_of(plan, plan.run())
+    assert found["metrics"]["trades"] == found["execution"]["fills"] == 0
+    assert found["metrics"]["winRate"] is None
+    assert "No trade was closed." in read(render(found)).texts["en"]
