@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numba
@@ -13,6 +14,7 @@ NOTHING = types.none
 INTEGER = types.int64
 FLOATS = types.Array(types.float64, 1, "C")
 TABLE = types.Array(types.float64, 2, "C")
+CUBE = types.Array(types.float64, 3, "C")
 INDEXES = types.Array(types.int64, 1, "C")
 FLOAT = types.float64
 CODES = types.Array(types.int8, 1, "C")
@@ -35,6 +37,9 @@ L2_STEP_SIGNATURE = types.void(FLOATS, FLOATS, FLOATS, FLOATS, TABLE)
 """step(state, book, position, params, orders), which places orders and returns nothing."""
 
 L2_STEP_FUNCTION = types.FunctionType(L2_STEP_SIGNATURE)
+
+# Numba says so of every tuple of steps; what we use of it is held by tests.
+warnings.filterwarnings("ignore", "First-class function type feature is experimental")
 
 # fastmath would let LLVM reorder sums differently in the loop and in the stepper: equal bits need
 # it off. error_model "numpy": a division by zero gives inf or NaN, as arrays do, not an exception.
@@ -69,6 +74,11 @@ def compiled_for(signature: Any) -> Any:
 def record_of(columns: Any, *members: Any) -> Any:
     """The type of the NamedTuple class `columns` with members of these types."""
     return types.NamedTuple(members, columns)  # type: ignore[no-untyped-call]
+
+
+def many_of(member: Any, count: int) -> Any:
+    """The type of a tuple of `count` members of one type, which code may index by a variable."""
+    return types.UniTuple(member, count)  # type: ignore[no-untyped-call]
 
 
 def tuple_of(*members: Any) -> Any:

@@ -48,6 +48,15 @@ def work_bar(account, bar, position, rules, tally, orders, finer, fills, row):  
     `finer` has the open, high, low, close and volume of finer bars in its rows; the tally names
     those inside this bar.
     """
+    row = work_prices(account, bar, rules, tally, orders, finer, fills, row)
+    mark_close(account, bar, position)
+    work_close(account, bar, position, rules, tally, orders)
+    return row
+
+
+@inlined
+def work_prices(account, bar, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
+    """What a bar's prices lead to, from its open to its close."""
     receive_target(account, rules, tally)
     account[book.STOP_FILL] = np.nan
     if rules[at.MOVES] == 1.0 and account[book.QUANTITY] != 0.0:
@@ -55,11 +64,15 @@ def work_bar(account, bar, position, rules, tally, orders, finer, fills, row):  
     waits = not math.isnan(account[book.PENDING]) or orders[0, table.LIVE] > 0.0
     if waits or reachable(account, bar, tally, orders) > 0:
         row = work_busy(account, bar, rules, tally, orders, finer, fills, row)
-    mark_close(account, bar, position)
+    return row
+
+
+@inlined
+def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no-untyped-def]
+    """What a close leads to, once the account is marked at it."""
     if rules[at.WATCHES] == 1.0:
         watch_close(account, bar, rules, tally, orders)
     tell(account, position, rules, tally, orders)
-    return row
 
 
 @inner
