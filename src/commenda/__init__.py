@@ -9,6 +9,10 @@ A creator binds a strategy of `strategies` to an instrument of `market` and shar
 the `kernel` runs it over a history in one loop, or bar by bar, with the same decisions to the
 last bit.
 
+Before it trades, a strategy is run over the past (`strategies.backtest`; what a bar does not tell
+counts against it) and checked by `testing`. `studies` search its parameters, count everything that
+was ever tried, and say promote, doubtful or overfit.
+
 An investor deposits (`funding`), authorises custody and subscribes to a product of `managed`. The
 principal is reserved, and several creators are drawn for it, reproducibly. On activation the
 subscription becomes a *scope*, an isolated book, with a *leg* for each creator. Nothing is ever
