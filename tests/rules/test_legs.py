@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,18 +25,7 @@ from commenda.kernel import (
     run,
     run_legs,
 )
-
-MINUTE = 60_000_000_000
-FREE = Costs(fee_bps=0.0, slippage_bps=0.0)
-KEEP = math.nan
-
-
-@compiled
-def scripted(state, bar, position, params):
-    """The targets written in `params`, one for each bar, then keep."""
-    at = int(state[0])
-    state[0] += 1.0
-    return params[at] if at < params.size else np.nan
+from desk_programs import FREE, KEEP, MINUTE, random_bars, targets
 
 
 @compiled
@@ -50,23 +37,10 @@ def buys_once(state, bar, position, params, orders):
     return np.nan
 
 
-def targets(*values: float, stops: Stops | None = None) -> Program:
-    return Program("scripted 1", scripted, np.array(values), 1, 0, stops or Stops())
-
-
 def still(*prices: float, first: int = 0, volume: float = 1e9) -> Bars:
     column = np.array(prices)
     stamps = (first + np.arange(len(prices))) * 5 * MINUTE
     return Bars(stamps, column, column, column, column, np.full(len(prices), volume))
-
-
-def random_bars(count: int, seed: int) -> Bars:
-    rng = np.random.default_rng(seed)
-    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.01, count)))
-    opening = np.concatenate(([100.0], close[:-1])) * np.exp(rng.normal(0.0, 0.003, count))
-    high = np.maximum(opening, close) * np.exp(rng.exponential(0.006, count))
-    low = np.minimum(opening, close) * np.exp(-rng.exponential(0.006, count))
-    return Bars(5 * MINUTE * np.arange(count), opening, high, low, close, np.full(count, 50.0))
 
 
 @settings(max_examples=15, deadline=None)
@@ -75,7 +49,8 @@ def test_one_leg_alone_is_the_single_run_to_the_bit(seed: int) -> None:
     bars = random_bars(300, seed)
     rng = np.random.default_rng(seed)
     wanted = np.where(rng.random(300) < 0.2, rng.choice([-1.0, 0.0, 0.5, 1.0], 300), KEEP)
-    program = targets(*wanted, stops=Stops(fraction=0.03, atr=3.0, curve_drawdown=0.3, curve_bars=5))
+    stops = Stops(fraction=0.03, atr=3.0, curve_drawdown=0.3, curve_bars=5)
+    program = targets(*wanted, stops=stops)
     at = np.arange(3, 300, 7)
     funding = Funding(bars.ts[at], rng.normal(0.0, 1e-3, at.size), bars.open[at])
     terms = Terms(participation=0.3, margin=Margin(3.0))
@@ -135,7 +110,8 @@ def test_cross_margin_stands_with_what_the_other_legs_gained() -> None:
     other = Leg(targets(1.0, KEEP, 0.0), rising, costs=FREE)
     alone = run_legs([one], cash=1_000.0)
     assert [f.kind for f in alone.legs[0].fills] == [FillKind.TARGET, FillKind.LIQUIDATION]
-    both = run_legs([Leg(targets(KEEP, 2.5), falling, costs=FREE, terms=margin), other], cash=1_000.0)
+    half = Leg(targets(KEEP, 2.5), falling, costs=FREE, terms=margin)
+    both = run_legs([half, other], cash=1_000.0)
     # Sized at the opens of bar 2: 2.5 · 2,000 / 100 = 50 units.
     assert [(f.held, f.kind) for f in both.legs[0].fills] == [(50.0, FillKind.TARGET)]
     assert both.equity[-1] == pytest.approx(1_000 + 1_000 - 50 * 30)

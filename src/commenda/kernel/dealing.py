@@ -19,7 +19,7 @@ ROUNDING = 1e-12
 
 @inner
 def affordable(account, change, price, rules, tally):  # type: ignore[no-untyped-def]
-    """The part of `change` that the leverage allows, in whole lots. Less is always allowed."""
+    """The part of `change` that the leverage allows. Less is always allowed."""
     held = account[book.QUANTITY]
     wanted = held + change
     if rules[at.LEVERAGE] > 0.0 and (abs(wanted) > abs(held) or wanted * held < 0.0):
@@ -28,40 +28,45 @@ def affordable(account, change, price, rules, tally):  # type: ignore[no-untyped
         if held * wanted > 0.0:
             most = max(most, abs(held))
         if abs(wanted) > most * (1.0 + ROUNDING):
-            wanted = math.copysign(most, wanted)
             tally[at.CLAMPED] += 1.0
-    lot = rules[at.LOT]
-    if lot == 0.0 or wanted == 0.0:
-        return wanted - held
-    return math.copysign(math.floor(abs(wanted) / lot + 1e-9) * lot, wanted) - held
+            return math.copysign(most, wanted) - held
+    return change
 
 
 @inner
-def available(change, rules, tally):  # type: ignore[no-untyped-def]
-    """Units of `change` that this bar's volume, and its book, still have; in whole lots."""
+def in_lots(quantity, rules):  # type: ignore[no-untyped-def]
+    """`quantity` cut to whole lots, towards zero."""
+    lot = rules[at.LOT]
+    if lot == 0.0:
+        return quantity
+    return math.copysign(math.floor(abs(quantity) / lot + 1e-9) * lot, quantity)
+
+
+@inner
+def available(change, maker, rules, tally):  # type: ignore[no-untyped-def]
+    """Units of `change` that this bar's volume still has, and for a taker its book; in lots."""
     size = min(abs(change), tally[at.LEFT])
     side = at.BUY if change > 0.0 else at.SELL
-    if rules[at.BOOK_LEVELS] > 0.0:
+    if rules[at.BOOK_LEVELS] > 0.0 and maker == book.TAKER:
         taken = tally[at.BOUGHT] if change > 0.0 else tally[at.SOLD]
         last = level_at(side, int(rules[at.BOOK_LEVELS]) - 1, rules)
         size = min(size, max(0.0, tally[last + at.SAMPLE_SIZE] - taken))
     if size >= abs(change) * (1.0 - ROUNDING):
         return abs(change)
-    if rules[at.LOT] > 0.0:
-        size = math.floor(size / rules[at.LOT] + 1e-9) * rules[at.LOT]
-    return size
+    return in_lots(size, rules)
 
 
 @inner
 def deal(account, change, reference, maker, bound, kind, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
     """Fill `change` units near `reference`, never beyond `bound` (NaN: any price)."""
     size, held = abs(change), account[book.QUANTITY]
-    price, rate = reference, tally[at.MAKER_RATE]
+    fees = int(rules[at.FEES_AT]) + 3 * int(tally[at.FEE_TIER])
+    price, rate = reference, rules[fees + 2]
     if maker == book.TAKER:
         price = reference * (1.0 + math.copysign(slip(change, rules, tally), change))
         if not math.isnan(bound):
             price = min(price, bound) if change > 0.0 else max(price, bound)
-        rate = tally[at.TAKER_RATE]
+        rate = rules[fees + 1]
         if kind == book.KIND_LIQUIDATION:
             rate += rules[at.LIQUIDATION_FEE]
     wanted = held + change
@@ -73,10 +78,10 @@ def deal(account, change, reference, maker, bound, kind, rules, tally, orders, f
     tally[at.LEFT] = max(0.0, tally[at.LEFT] - size)
     tally[at.BOUGHT if change > 0.0 else at.SOLD] += size
     tally[at.NOTIONAL_TODAY] += size * price
+    if held != 0.0 and held * wanted <= 0.0 and orders[0, table.LIVE] > 0.0:
+        table.close_reducing(orders, wanted)
     if wanted == 0.0:
         tally[at.LEVEL] = tally[at.LIQUIDATION] = np.nan
-        if orders[0, table.LIVE] > 0.0:
-            table.close_reducing(orders)
         return row
     if held * wanted <= 0.0:
         start_position(account, rules, tally)
@@ -153,8 +158,10 @@ def stop_position(account, price, rules, tally, orders, fills, row):  # type: ig
     elif kind == book.KIND_EQUITY_CURVE:
         tally[at.COOLING] = rules[at.CURVE_BARS]
         tally[at.PEAK] = np.nan  # counted anew from this bar's close
+    if (kind == book.KIND_ACCOUNT or kind == book.KIND_EQUITY_CURVE) and orders[0, table.LIVE] > 0:
+        table.close_all(orders)
     held = account[book.QUANTITY]
-    size = available(-held, rules, tally)
+    size = available(-held, book.TAKER, rules, tally)
     if size < abs(held):
         tally[at.SHORT_FILLED] += 1.0
         account[book.PENDING] = 0.0
@@ -167,7 +174,7 @@ def stop_position(account, price, rules, tally, orders, fills, row):  # type: ig
 
 @inner
 def liquidate(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
-    """The venue closes the position. It takes what stands for it, and bears what is beyond that."""
+    """The venue closes the position, and bears what that loses beyond the collateral."""
     held, entry, margin = account[book.QUANTITY], account[book.ENTRY_PRICE], tally[at.MARGIN]
     fees = account[book.FEES]
     account[book.STOP_FILL] = price

@@ -86,8 +86,7 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     SAR_EXTREME,
     SAR_RATE,
     SAR_WORST,  # far extreme of the bar before
-    TAKER_RATE,
-    MAKER_RATE,
+    FEE_TIER,  # row of the fee tiers in force
     FINER_FROM,  # rows of the finer bars inside this one
     FINER_TO,
     AMBIGUOUS,  # bars whose order of events mattered and is unknown
@@ -105,7 +104,7 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     DAY_LEFT,  # bars
     NEXT_DAY,  # place in the ring of thirty days' turnover of the one to be replaced
     TALLIES,
-) = range(43)
+) = range(42)
 DAYS_OF_TURNOVER = 30
 DAYS_AT, REGIONS_AT = TALLIES, TALLIES + DAYS_OF_TURNOVER
 
@@ -192,10 +191,10 @@ def open_desk(
     tally[[LEVEL, LIQUIDATION, TRAIL, SAR]] = np.nan
     tally[ATR_NOW : LOWEST_NOW + 1] = np.nan
     tally[DAY_LEFT] = rules[BARS_A_DAY]
-    tally[TAKER_RATE], tally[MAKER_RATE] = fees[0, 1], fees[0, 2]
     tally[inflight_at:seen_at] = np.nan
     told = tally[seen_at:guard_at].reshape(seen, DESK_POSITION_SIZE)
     told[:, POSITION_ENTRY] = np.nan
     told[:, POSITION_EQUITY] = cash
+    told[:, POSITION_SIDE] = side
     whole = np.concatenate((rules, tiers.ravel(), fees.ravel()))
     return Desk(whole, tally, open_orders(program.orders))

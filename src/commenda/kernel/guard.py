@@ -190,11 +190,14 @@ def watch_equity(account, worth, rules, tally, orders):  # type: ignore[no-untyp
         if tally[at.COOLING] == 0.0 and account[book.STANDING] != 0.0:
             account[book.PENDING] = account[book.STANDING]
             account[book.STOPPED] = 0.0
+            tally[at.PENDING_KIND] = book.KIND_TARGET
     elif not worth <= tally[at.PEAK]:
         tally[at.PEAK] = worth
     floor = tally[at.START] * (1.0 - rules[at.ACCOUNT_LOSS])
     if rules[at.ACCOUNT_LOSS] > 0.0 and worth <= floor:
         tally[at.HALTED] = 1.0
+    if tally[at.HALTED] == 1.0:
+        account[book.PENDING] = np.nan  # of what the strategy wants, or a pause has kept
         if account[book.QUANTITY] != 0.0:
             close_at_open(account, book.KIND_ACCOUNT, tally)
     if tally[at.HALTED] == 1.0 or tally[at.COOLING] > 0.0:
@@ -216,8 +219,7 @@ def end_day(rules, tally):  # type: ignore[no-untyped-def]
     turnover = 0.0
     for day in range(at.DAYS_AT, at.DAYS_AT + at.DAYS_OF_TURNOVER):
         turnover += tally[day]
-    tier = int(rules[at.FEES_AT])
-    last = tier + 3 * (int(rules[at.FEES]) - 1)
-    while tier < last and rules[tier + 3] <= turnover:
-        tier += 3
-    tally[at.TAKER_RATE], tally[at.MAKER_RATE] = rules[tier + 1], rules[tier + 2]
+    begin, tier, last = int(rules[at.FEES_AT]), 0, int(rules[at.FEES]) - 1
+    while tier < last and rules[begin + 3 * (tier + 1)] <= turnover:
+        tier += 1
+    tally[at.FEE_TIER] = tier

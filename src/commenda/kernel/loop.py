@@ -44,6 +44,8 @@ from commenda.kernel.program import Program
 from commenda.kernel.terms import Costs, Terms
 
 NEXT_BAR, NEXT_ROW, NEXT_STAMP, ROOM = range(4)
+SAME_PRICE = 1e-9
+"""Prices that differ by a smaller part are the same."""
 
 
 class FillKind(StrEnum):
@@ -120,10 +122,14 @@ class Result:
 
 def as_fills(table: Array) -> tuple[Fill, ...]:
     """Rows of a table of fills as named tuples."""
-    return tuple(
-        Fill(int(bar), quantity, held, price, fee, KINDS[int(kind)], maker == 1.0)
-        for bar, quantity, held, price, fee, kind, maker in table.tolist()
+    bar, *amounts, kind, maker = table.T
+    columns = (
+        bar.astype(np.int64).tolist(),
+        *(amount.tolist() for amount in amounts),
+        [KINDS[number] for number in kind.astype(np.int64).tolist()],
+        (maker == 1.0).tolist(),
     )
+    return tuple(map(Fill._make, zip(*columns, strict=True)))
 
 
 def as_counts(desk: Desk | None) -> Counts:
@@ -197,7 +203,7 @@ def run(
     fills = np.empty((4 * room + len(bars) // 16, book.FILL_COLUMNS))
     cursor = np.array((0, 0, 0, room))
     rules = program.rules(costs, size) if desk is None else desk.rules
-    loop = _plain_loop() if desk is None else _desk_loop(program.orders > 0)
+    loop = plain_loop() if desk is None else desk_loop(program.orders > 0)
     state, stamps = program.new_state(), funding.bar_indexes(bars.ts)
     bar = np.zeros(VOLUME + 1)
     position = np.zeros(book.POSITION_SIZE if desk is None else at.DESK_POSITION_SIZE)
@@ -234,14 +240,26 @@ def most_fills_a_bar(desk: Desk | None, bars: Bars | None = None, finer: Bars | 
 
 
 def finer_rows(bars: Bars, finer: Bars | None) -> tuple[Stamps, Array]:
-    """First and last (exclusive) row of the finer bars inside each bar, and these as a table."""
+    """First and last (exclusive) row of the finer bars inside each bar, and these as a table.
+
+    A bar has none whose high and low are not theirs: some are missing, or of another market, and
+    what the bar reached might never be met in them.
+    """
     if finer is None:
         return np.zeros((0, 2), np.int64), np.zeros((0, VOLUME + 1))
-    ends = np.append(bars.ts[1:], np.iinfo(np.int64).max)
-    rows = (np.searchsorted(finer.ts, stamps, side="left") for stamps in (bars.ts, ends))
+    length = typical_interval(bars) // timedelta(microseconds=1) * 1_000
+    ends = np.minimum(np.append(bars.ts[1:], np.iinfo(np.int64).max), bars.ts + length)
+    begins, ends = (np.searchsorted(finer.ts, stamps, side="left") for stamps in (bars.ts, ends))
+    rows = np.column_stack((begins, ends)).astype(np.int64)
+    # Of each pair of rows the stretch between; one row more, for a stretch may end with the last.
+    high = np.maximum.reduceat(np.append(finer.high, 0.0), rows.ravel())[::2]
+    low = np.minimum.reduceat(np.append(finer.low, 0.0), rows.ravel())[::2]
+    whole = np.isclose(high, bars.high, rtol=SAME_PRICE, atol=0.0)
+    whole &= np.isclose(low, bars.low, rtol=SAME_PRICE, atol=0.0)
+    rows[~whole] = 0
     columns = (finer.open, finer.high, finer.low, finer.close, finer.volume)
     table = np.ascontiguousarray(np.column_stack(columns))
-    return np.column_stack(tuple(rows)).astype(np.int64), table
+    return rows, table
 
 
 def sampled_books(bars: Bars, samples: BookSamples | None) -> tuple[Stamps, Array]:
@@ -364,12 +382,12 @@ _AFTER = (FLOATS, FLOATS, TABLE, INDEXES)
 
 
 @cache
-def _plain_loop() -> Any:
+def plain_loop() -> Any:
     return compiled_for(NOTHING(STEP_FUNCTION, *_BEFORE, *_AFTER))(_over_plain)
 
 
 @cache
-def _desk_loop(places_orders: bool) -> Any:
+def desk_loop(places_orders: bool) -> Any:
     step = ORDER_STEP_FUNCTION if places_orders else STEP_FUNCTION
     desk = (FLOATS, TABLE, INDEXES, TABLE, INTEGER_TABLE, TABLE)
     return compiled_for(NOTHING(step, *_BEFORE, *desk, *_AFTER))(_over_desk)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from commenda.kernel import desk as at
@@ -23,16 +25,16 @@ def liquidation_price(quantity, collateral, rules):  # type: ignore[no-untyped-d
     """The price at which collateral + quantity · price is down to the maintenance margin.
 
     `collateral` is what stands for the position besides its own value: cash for cross margin.
-    NaN where no positive price is that bad. In tier k, with |quantity| · price in its range,
+    NaN where no positive price of a long is that bad; 0 or less where every price of a short is. In
+    tier k
         collateral + quantity · price = rate · |quantity| · price - deduction
-    has one solution; the tiers are tried in turn for one whose range its solution lies in.
+    has one solution. Rates rise from tier to tier, so that the margin is the greatest that any tier
+    would ask for, and the first of the solutions to be met is the one that holds.
     """
-    size = abs(quantity)
+    size, first = abs(quantity), np.nan
     begin = int(rules[at.TIERS_AT])
-    end = begin + 3 * int(rules[at.TIERS])
-    for tier in range(begin, end, 3):
+    for tier in range(begin, begin + 3 * int(rules[at.TIERS]), 3):
         price = -(collateral + rules[tier + 2]) / (quantity - rules[tier + 1] * size)
-        upper = rules[tier + 3] if tier + 3 < end else np.inf
-        if rules[tier] <= size * price < upper and price > 0.0:
-            return price
-    return np.nan
+        if math.isnan(first) or (price - first) * quantity > 0.0:
+            first = price
+    return np.nan if quantity > 0.0 and first <= 0.0 else first

@@ -13,6 +13,7 @@ A bar tells four prices and one volume, not the way between them. The rules:
 3. Where the two ways end in different books the bar is *ambiguous*: it is played again on finer
    bars where there are some, else the way that leaves less equity at the close stands.
 4. All fills of a bar, or finer bar, share `participation` of its volume; what is taken is gone.
+   (Not a liquidation: the venue takes the position over whole, and the trader pays for it.)
    A target short of liquidity is sized anew at the next open until it is reached; the rest of an
    order stays, of a triggered stop as a market order.
 
@@ -32,7 +33,14 @@ from commenda.kernel import orders as table
 from commenda.kernel.account import adopt, equity_at, mark_close, wanted_units
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inlined, inner, inner_inlined
-from commenda.kernel.dealing import affordable, available, deal, liquidate, stop_position
+from commenda.kernel.dealing import (
+    affordable,
+    available,
+    deal,
+    in_lots,
+    liquidate,
+    stop_position,
+)
 from commenda.kernel.guard import set_levels, watch_close
 
 NOTHING, THE_STOP, THE_LIQUIDATION = 0, -1, -2
@@ -86,6 +94,9 @@ def work_busy(account, bar, rules, tally, orders, finer, fills, row):  # type: i
         row = work_open(account, bar[OPEN], rules, tally, orders, fills, row)
     if reachable(account, bar, tally, orders) > 0:
         row = work_inside(account, bar, rules, tally, orders, finer, fills, row)
+    else:
+        slide(orders, bar[HIGH], account[book.BARS_SEEN])
+        slide(orders, bar[LOW], account[book.BARS_SEEN])
     if tally[at.BOUGHT] + tally[at.SOLD] > 0.0:
         count_liquidity(bar[VOLUME], tally)
     return row
@@ -116,6 +127,8 @@ def receive_target(account, rules, tally):  # type: ignore[no-untyped-def]
         account[book.STOPPED] = 0.0
         tally[at.PENDING_KIND] = book.KIND_TARGET
         tally[slot] = np.nan
+        if account[book.QUANTITY] != 0.0:
+            set_levels(account, rules, tally)  # what a stop was still closing has its stops again
 
 
 @inner
@@ -125,8 +138,11 @@ def approach_target(account, price, rules, tally, orders, fills, row):  # type: 
     wanted = wanted_units(account[book.PENDING], worth, price, rules[book.SIZE])
     if rules[at.SIDE] * wanted < 0.0:
         wanted = 0.0  # in hedge mode the other side's leg takes it
-    change = affordable(account, wanted - account[book.QUANTITY], price, rules, tally)
-    size = available(change, rules, tally)
+    held = account[book.QUANTITY]
+    change = affordable(account, wanted - held, price, rules, tally)
+    if rules[at.LOT] > 0.0 and wanted != 0.0:
+        change = in_lots(in_lots(held + change, rules) - held, rules)
+    size = available(change, book.TAKER, rules, tally)
     kind = tally[at.PENDING_KIND]
     if size >= abs(change):
         account[book.PENDING] = np.nan
@@ -185,12 +201,12 @@ def work_order(account, each, price, maker, rules, tally, orders, fills, row):  
     reduces = orders[each, table.ORDER_REDUCE] == 1.0 or rules[at.SIDE] * quantity < 0.0
     if reduces:
         quantity = math.copysign(min(abs(quantity), abs(held)), quantity) if shrinks else 0.0
-    quantity = affordable(account, quantity, price, rules, tally)
+    quantity = in_lots(affordable(account, quantity, price, rules, tally), rules)
     if quantity == 0.0:
         orders[0, table.REFUSED] += 1.0
         table.close_order(orders, each)
         return row
-    size = available(quantity, rules, tally)
+    size = available(quantity, maker, rules, tally)
     whole = size >= abs(quantity)
     if size > 0.0:
         if orders[each, table.ORDER_GROUP] > 0.0:
@@ -275,11 +291,13 @@ def work_inside(account, bar, rules, tally, orders, finer, fills, row):  # type:
     copy(kept_tally, tally)
     copy_rows(kept_orders, orders)
     end, ambiguous = row, False
+    left, at_open = tally[at.LEFT], tally[at.BOUGHT] + tally[at.SOLD]
     for each in range(first, last):
         inside = finer[each]
-        # What the open took, it took from the first of them.
-        taken = tally[at.BOUGHT] + tally[at.SOLD] if each == first else 0.0
-        offer(inside[VOLUME], taken, rules, tally)
+        # What the open took, it took from the first of them, and all share what it left of the bar.
+        offer(inside[VOLUME], at_open if each == first else 0.0, rules, tally)
+        since = tally[at.BOUGHT] + tally[at.SOLD] - at_open
+        tally[at.LEFT] = min(tally[at.LEFT], max(0.0, left - since))
         if reachable(account, inside, tally, orders) > 0:
             end, unknown = both_ways(account, inside, rules, tally, orders, fills, end)
             ambiguous = ambiguous or unknown
@@ -297,16 +315,18 @@ def both_ways(account, bar, rules, tally, orders, fills, row):  # type: ignore[n
     expected = reachable(account, bar, tally, orders)
     kept, kept_tally, kept_orders = account.copy(), tally.copy(), orders.copy()
     end = play_way(account, bar, DOWN, rules, tally, orders, fills, row)
-    if expected == 1 and reachable(account, bar, tally, orders) == 0:
-        return end, False
     worth, held = equity_at(account, bar[CLOSE]), account[book.QUANTITY]
-    live = orders[0, table.LIVE]
+    live, idle = orders[0, table.LIVE], math.isnan(account[book.PENDING])
+    alone = expected == 1 and end <= row + 1 and idle
+    if alone and reachable(account, bar, tally, orders) == 0:
+        return end, False
     copy(kept, account)
     copy(kept_tally, tally)
     copy_rows(kept_orders, orders)
     end = play_way(account, bar, UP, rules, tally, orders, fills, row)
     other = equity_at(account, bar[CLOSE])
     same_book = account[book.QUANTITY] == held and orders[0, table.LIVE] == live
+    same_book = same_book and math.isnan(account[book.PENDING]) == idle
     if same_book and abs(other - worth) <= SAME * abs(worth):
         return end, False
     if worth < other:
@@ -461,9 +481,13 @@ def slot_of(number, rules):  # type: ignore[no-untyped-def]
 
 @inlined
 def send(account, target, rules, tally, orders):  # type: ignore[no-untyped-def]
-    """Take the step's target and orders: on their way to the venue, unless a stop forbids."""
+    """Take the step's target and orders: on their way to the venue, unless a stop forbids.
+
+    Nor is anything sent in the warm-up.
+    """
     adopted = adopt(account, target, rules)
-    if tally[at.HALTED] == 1.0 or tally[at.COOLING] > 0.0:
+    warming = account[book.BARS_SEEN] <= rules[book.WARMUP]
+    if warming or tally[at.HALTED] == 1.0 or tally[at.COOLING] > 0.0:
         if orders[0, table.LIVE] > 0.0:
             table.close_all(orders)
         return adopted

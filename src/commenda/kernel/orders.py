@@ -123,10 +123,19 @@ def reduce_only(orders, number):  # type: ignore[no-untyped-def]
 
 @compiled
 def one_cancels_other(orders, first, second):  # type: ignore[no-untyped-def]
-    """As soon as one of the two fills, even in part, the other is cancelled."""
+    """As soon as one of the two fills, even in part, the other is cancelled.
+
+    Linked to one that has a link already, an order joins that group.
+    """
+    group = 0.0
     for row in range(1, orders.shape[0]):
         if orders[row, ORDER_KIND] != FREE and orders[row, ORDER_ID] in (first, second):
-            orders[row, ORDER_GROUP] = min(first, second)
+            group = max(group, orders[row, ORDER_GROUP])
+    if group == 0.0:
+        group = min(first, second)
+    for row in range(1, orders.shape[0]):
+        if orders[row, ORDER_KIND] != FREE and orders[row, ORDER_ID] in (first, second):
+            orders[row, ORDER_GROUP] = group
 
 
 @compiled
@@ -178,10 +187,11 @@ def close_group(orders, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def close_reducing(orders):  # type: ignore[no-untyped-def]
-    """Cancel what may only reduce a position that is no more."""
+def close_reducing(orders, held):  # type: ignore[no-untyped-def]
+    """A position is no more: cancel what may only reduce, and reduces nothing of the `held` now."""
     for row in range(1, orders.shape[0]):
-        if orders[row, ORDER_KIND] != FREE and orders[row, ORDER_REDUCE] == 1.0:
+        reduces = orders[row, ORDER_KIND] != FREE and orders[row, ORDER_REDUCE] == 1.0
+        if reduces and orders[row, ORDER_QUANTITY] * held >= 0.0:
             close_order(orders, row)
 
 

@@ -57,6 +57,8 @@ class Program:
         """Sixteen bytes that tell one program's saved state from another's."""
         digest = hashlib.blake2b(self.identity.encode(), digest_size=16)
         digest.update(self.params.tobytes())
+        if not self.stops.plain:  # a fraction alone is one of the parameters
+            digest.update(repr(self.stops).encode())
         return digest.digest()
 
     def new_state(self) -> Array:

@@ -159,8 +159,10 @@ class Stepper:
 
     @property
     def exposure(self) -> float:
-        """Signed fraction of equity held, at the last close."""
-        return self._position.item(book.EXPOSURE)
+        """Signed fraction of equity held, at the last close: now, whatever the step has heard."""
+        if self.quantity == 0.0:
+            return 0.0
+        return self.quantity * self._account.item(book.LAST_CLOSE) / self.equity
 
     @property
     def quantity(self) -> float:
@@ -240,6 +242,9 @@ class Stepper:
         values = np.frombuffer(saved, "<f8", offset=_HEADER.size)
         for array in arrays:
             array.ravel()[:], values = values[: array.size], values[array.size :]
+        if stepper._desk is not None:
+            tally, rules = stepper._desk.tally, stepper._rules
+            tally[at.FEE_TIER] = min(tally[at.FEE_TIER], rules[at.FEES] - 1.0)
         return stepper
 
 

@@ -57,6 +57,9 @@ class Costs:
         steps = [tier.turnover for tier in self.tiers]
         if any(low >= high for low, high in pairwise(steps)) or any(step <= 0.0 for step in steps):
             raise ValueError(f"costs: turnovers of the fee tiers {steps} do not rise from above 0")
+        for tier in self.tiers:
+            if not (0.0 <= tier.taker_bps < 10_000.0 and -100.0 < tier.maker_bps < 10_000.0):
+                raise ValueError(f"costs: fee tier {tuple(tier)!r} is not within 0 to 10,000 bp")
 
     @property
     def plain(self) -> bool:
@@ -110,7 +113,8 @@ class Margin:
 
     A position may be opened up to `leverage` times the collateral. Where what is left of it at
     the worst price of a bar falls to the maintenance margin, the position is liquidated at the
-    price at which that happened (at the open, if it lay beyond), at `fee_bps` of its notional.
+    price at which that happened (at the open, if it lay beyond), for `fee_bps` of its notional on
+    top of the taker's fee; what is left of its margin then remains the account's.
     Cross margin (the default) stands for a position with the whole account, isolated margin with
     what was set aside when it was opened. What a liquidation leaves below zero is the venue's
     loss: `Result.shortfall`.
@@ -134,6 +138,8 @@ class Margin:
             raise ValueError(f"margin: notionals of the tiers {steps} do not rise from 0")
         if any(not 0.0 < tier.rate < 1.0 for tier in self.tiers):
             raise ValueError("margin: a maintenance rate is not within 0 to 1")
+        if any(low.rate > high.rate for low, high in pairwise(self.tiers)):
+            raise ValueError("margin: maintenance rates fall from one tier to the next")
 
     def table(self) -> Array:
         """Rows of (notional, rate, deduction), so that margin = rate · notional - deduction."""
