@@ -107,6 +107,14 @@ def test_what_does_not_fit_is_refused_by_its_field(
     assert problem["field"]
 
 
+@pytest.mark.parametrize("asked", ["version", "set"])
+def test_a_text_that_the_database_cannot_hold_is_refused(
+    client: TestClient, sign_in: SignIn, asked: str
+) -> None:
+    answer = client.get(f"{STRATEGIES}/ema_trend/params?{asked}=a%00b", headers=sign_in("creator"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 def test_sets_are_seen_by_their_owner_and_the_staff(client: TestClient, sign_in: SignIn) -> None:
     keep(client, sign_in("creator", "cleo"))
     keep(client, sign_in("creator", "carl"), name="bold")

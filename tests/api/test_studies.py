@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -128,6 +132,22 @@ def test_creators_see_their_own_and_the_staff_sees_all(client: TestClient, sign_
     assert client.get(STUDIES_URL, headers=sign_in("investor")).status_code == 403
 
 
+def test_who_only_watches_asks_for_no_study_and_cancels_none(
+    client: TestClient, sign_in: SignIn
+) -> None:
+    """Auditors and risk officers see everything and change nothing; operators run things."""
+    begun = asked(client, sign_in("creator"))
+    url = f"{STUDIES_URL}/{begun['id']}"
+    for role in ("auditor", "risk"):
+        assert client.get(url, headers=sign_in(role)).status_code == 200
+        for path, body in ((RUN, ASKED), (f"{url}/cancel", None)):
+            refused = client.post(path, headers=sign_in(role), json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_permitted")
+    assert asked(client, sign_in("operator"))["state"] == "running"
+    cancelled = client.post(f"{url}/cancel", headers=sign_in("operator"))
+    assert cancelled.json()["state"] == "cancelled"
+
+
 def test_a_cancelled_study_is_not_run(client: TestClient, sign_in: SignIn, db: Database) -> None:
     who = sign_in("creator")
     begun = asked(client, who)
@@ -138,6 +158,41 @@ def test_a_cancelled_study_is_not_run(client: TestClient, sign_in: SignIn, db: D
     assert (after["state"], after["ran"]) == ("cancelled", 0)
     again = client.post(f"{STUDIES_URL}/{begun['id']}/cancel", headers=who)
     assert (again.status_code, again.json()) == (200, after)
+
+
+WORKER = """
+import sys, time
+from uuid import UUID
+from commenda.cli.options import open_database
+from commenda.kit import durable
+from commenda.studies import STUDIES, count_trials, run_study_workflow
+with open_database() as db:
+    worker = durable.launch(db, (run_study_workflow(db),), (STUDIES,))
+    found = 0
+    while not found:
+        time.sleep(0.1)
+        with db.transaction() as tx:
+            found = count_trials(tx, UUID(sys.argv[1])).get("complete", 0)
+    worker.stop(timeout=1)
+"""
+
+
+def test_a_worker_that_stops_takes_its_study_along_and_leaves_it_to_the_next(
+    client: TestClient, sign_in: SignIn, db: Database
+) -> None:
+    who = sign_in("creator")
+    begun = asked(client, who, space={"fast": "2:90", "slow": "100:300"}, trials=20_000)
+    url = f"{STUDIES_URL}/{begun['id']}"
+    given = {**os.environ, "COMMENDA_DATABASE_URL": db.owner_url}
+    command = [sys.executable, "-c", WORKER, begun["id"]]
+    subprocess.run(command, env=given, check=True, timeout=60, capture_output=True)
+    left = client.get(url, headers=who).json()
+    assert (left["state"], left["reason"]) == ("running", None)
+    assert 0 < left["ran"] < 20_000
+    time.sleep(1.0)
+    assert client.get(url, headers=who).json() == left
+    client.post(f"{url}/cancel", headers=who)
+    work(db, begun["id"])  # adopted, or it would not end
 
 
 def test_a_study_whose_process_fails_says_why(
@@ -162,6 +217,7 @@ def test_a_key_is_answered_once(client: TestClient, sign_in: SignIn) -> None:
     [
         ({"strategy": "nothing"}, 404, "unknown_strategy"),
         ({"strategy": "/etc/plans.py:mine"}, 404, "unknown_strategy"),
+        ({"strategy": "a\0b"}, 422, "invalid_request"),
         ({"symbol": "NOSUCH"}, 404, "unknown_instrument"),
         ({"interval": "5m"}, 422, "no_dataset"),
         ({"space": {"quick": "1:5"}, "params": {}}, 404, "unknown_parameter"),
@@ -169,6 +225,7 @@ def test_a_key_is_answered_once(client: TestClient, sign_in: SignIn) -> None:
         ({"objectives": ["luck"]}, 422, "bad_study"),
         ({"sampler": "gp", "objectives": ["sharpe", "calmar"]}, 422, "bad_study"),
         ({"sampler": "grid", "space": {"band": "0:0.1"}}, 422, "endless_dimension"),
+        ({"sampler": "grid", "space": {"band": "0:0.1:1e-12"}}, 422, "grid_too_large"),
         ({"space": {"slow": "300:9000"}}, 422, "short_history"),
         ({"funding": True}, 422, "no_dataset"),
     ],
@@ -176,7 +233,7 @@ def test_a_key_is_answered_once(client: TestClient, sign_in: SignIn) -> None:
 def test_what_could_not_run_is_refused_and_nothing_is_stored(
     client: TestClient, sign_in: SignIn, changes: dict[str, Any], status: int, code: str
 ) -> None:
-    who = sign_in("creator")
+    who = sign_in("creator") | {"Idempotency-Key": "one"}
     answer = client.post(RUN, headers=who, json=ASKED | changes)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert client.get(STUDIES_URL, headers=who).json()["items"] == []

@@ -63,6 +63,12 @@ def test_the_golden_run_comes_out_of_the_command_line(minutes: str) -> None:
     assert found["id"] is None
 
 
+def test_a_seed_that_no_row_can_keep_is_refused(minutes: str) -> None:
+    result = command("sma_cross", "--data", minutes, "--seed", str(2**63))
+    assert result.exit_code == 2
+    assert "--seed" in result.stderr
+
+
 def test_people_are_told_the_figures_their_methods_and_what_was_left_out(minutes: str) -> None:
     result = command("sma_cross", "--data", minutes, *GOLDEN)
     assert result.exit_code == 0, result.output

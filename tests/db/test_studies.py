@@ -507,6 +507,8 @@ def test_a_study_is_run_listed_and_shown(shell: Callable[..., Any], tmp_path: Pa
     assert found["result"]["heat_maps"][0]["x"] == "fast"
     written = page.read_text("utf-8")
     assert found["id"] in written
+    tried = found["result"]["evidence"]["configurations"]
+    assert f'<dt>Configurations tried</dt><dd class="num figure ">{tried}<' in written
     assert "http" not in written.replace("http-equiv", "").replace("http://www.w3.org", "")
     listed = shell("list", "--json")
     assert [one["id"] for one in listed] == [found["id"]]
@@ -543,6 +545,9 @@ def test_a_study_with_funding_charges_it(shell: Callable[..., Any], tmp_path: Pa
         (("--space", CROSS, "--objective", "luck"), "bad_study"),
         (("--space", CROSS, "--walk-forward", "sideways"), "bad_walk_forward"),
         (("--space", CROSS, "--params", "stop=much"), "bad_params"),
+        (("--space", CROSS, "--fee", "-1"), "bad_costs"),
+        (("--space", CROSS, "--marks", "marks.parquet"), "marks_without_funding"),
+        (("--space", CROSS, "--slippage", "nan"), "bad_costs"),
         (("--space", CROSS, "--html", "/nowhere/at/all.html"), "no_such_folder"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ from commenda.studies import (
 )
 from commenda.studies.evaluate import RUNGS, Course, evaluate, glimpse
 from commenda.studies.gaussian import expected_improvement, fit_lengths, predict
-from commenda.studies.measures import Record, closed_trades, periods_of, record_of
+from commenda.studies.measures import Record, periods_of, record_of
 from commenda.studies.model import Fold
 from commenda.studies.plain import plain_plan, plan_of
 from commenda.studies.rules import (
@@ -51,7 +51,7 @@ from commenda.studies.rules import (
 from commenda.studies.search import Search, search_of
 from commenda.studies.splits import LEAST, Range
 from commenda.studies.verdict import deflated
-from commenda.studies.workers import Backend, workers
+from commenda.studies.workers import Backend, be_modest, workers
 
 TREND = catalogue()["ema_trend"]
 HOUR = 3_600_000_000_000
@@ -128,6 +128,21 @@ def test_values_and_units_lead_to_one_another(unit: float) -> None:
 def test_the_longest_look_back_is_that_of_the_widest_corner() -> None:
     assert space("fast=5:50,slow=60:200").longest_warmup(TREND) == 200
     assert space("fast=5:50").longest_warmup(TREND) == 288  # the default of slow
+
+
+def test_the_longest_look_back_of_many_choices_is_found_at_their_ends() -> None:
+    """Every corner of choices would be 60 to the power of 4 look-backs, in a request."""
+    sixty = "|".join(map(str, range(20, 80)))
+    asked: list[Mapping[str, float]] = []
+
+    def counted(values: Mapping[str, float]) -> float:
+        asked.append(values)
+        return TREND.warmup(values)
+
+    bands = "|".join(f"{0.0001 * n:.4f}" for n in range(1, 61))
+    wide = space(f"fast={sixty},slow={sixty},band={bands},stop={bands}")
+    assert wide.longest_warmup(dataclasses.replace(TREND, warmup=counted)) == 79
+    assert len(asked) == 2**4
 
 
 # Splits
@@ -234,26 +249,13 @@ def test_objectives_agree_with_their_definitions() -> None:
 def test_profits_of_trades_and_the_open_position_add_up_to_the_change_of_equity() -> None:
     bars = noise(1_500, 4)
     result = run(TREND.bind(fast=5, slow=20), bars, cash=1_000.0, costs=Costs())
-    closed, profits = closed_trades(result.fills)
-    assert closed.size == profits.size > 20
+    found = record_of(result, 1_000.0, 8_760.0)
+    assert found.closed.size == found.profits.size > 20
     last = result.fills[-1]
     assert last.held != 0.0
     entry_fee = last.fee * abs(last.held / last.quantity)
     unrealised = last.held * (bars.close[-1] - last.price) - entry_fee
-    assert result.equity[-1] - 1_000.0 == pytest.approx(profits.sum() + unrealised)
-
-
-def test_a_trade_that_turns_divides_its_fee_by_quantity() -> None:
-    like = run(TREND.bind(fast=5, slow=20), noise(300, 4), cash=1_000.0).fills[0]
-    rows = [(1, 2.0, 2.0, 100.0, 0.0), (5, -3.0, -1.0, 110.0, 3.0), (8, 1.0, 0.0, 90.0, 0.0)]
-    fills = [
-        like._replace(bar=bar, quantity=q, held=held, price=price, fee=fee)
-        for bar, q, held, price, fee in rows
-    ]
-    # The turn sells 2 (fee 2 of 3) and opens 1 short (fee 1): 20 - 2, then 20 - 1
-    closed, profits = closed_trades(fills)
-    assert closed.tolist() == [5, 8]
-    assert profits.tolist() == pytest.approx([18.0, 19.0])
+    assert result.equity[-1] - 1_000.0 == pytest.approx(found.profits.sum() + unrealised)
 
 
 def test_ranges_of_a_record_are_slices_of_it() -> None:
@@ -670,6 +672,12 @@ def test_a_cluster_whose_package_is_missing_says_which(
         pass
     assert (refused.value.code, refused.value.field) == ("backend_missing", "backend")
     assert package in str(refused.value)
+
+
+def test_a_bound_too_low_to_start_in_is_refused() -> None:
+    with pytest.raises(CommendaError) as refused:
+        be_modest(50, 0)
+    assert (refused.value.code, refused.value.field) == ("bad_memory", "memory")
 
 
 def test_workers_that_make_no_sense_are_refused() -> None:

@@ -31,6 +31,14 @@ def data_of(
             value=str(funding),
             mend="leave out --no-funding or --funding",
         )
+    require_rates(funding, marks)
+    step = timedelta(seconds=parse_interval(interval)) if interval else None
+    source = read_bars(data, interval=step, since=period[0], until=period[1])
+    return source, None if funding is None else read_funding(source.bars, funding, marks)
+
+
+def require_rates(funding: Path | None, marks: Path | None) -> None:
+    """Mark prices alone price nothing; code `marks_without_funding`."""
     if marks is not None and funding is None:
         raise CommendaError(
             "marks_without_funding",
@@ -39,9 +47,6 @@ def data_of(
             value=str(marks),
             mend="give --funding too, or leave out --marks",
         )
-    step = timedelta(seconds=parse_interval(interval)) if interval else None
-    source = read_bars(data, interval=step, since=period[0], until=period[1])
-    return source, None if funding is None else read_funding(source.bars, funding, marks)
 
 
 def params_of(text: str) -> dict[str, object]:

@@ -15,7 +15,14 @@ from typer.core import TyperGroup
 
 from commenda.cli import backtest_tables as tables
 from commenda.cli.backtest_options import costs_of, data_of, finer_of, params_of, terms_of
-from commenda.cli.options import AsJson, open_database, period_of, print_json, settings_of
+from commenda.cli.options import (
+    AsJson,
+    open_database,
+    period_of,
+    print_json,
+    require_folder,
+    settings_of,
+)
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.strategies import (
@@ -124,7 +131,8 @@ def run(
     ] = None,
     cash: Annotated[float, typer.Option(help="To begin with, in quote currency.")] = 1_000_000.0,
     seed: Annotated[
-        int | None, typer.Option(help="Kept with the inputs, for what a run draws.")
+        int | None,
+        typer.Option(min=0, max=2**63 - 1, help="Kept with the inputs, for what a run draws."),
     ] = None,
     html: Html = None,
     as_json: AsJson = False,
@@ -143,7 +151,7 @@ def run(
     gap in the candles stays a gap and is counted. A file runs with all rights of this process.
     """
 
-    _require_folder(html)
+    require_folder(html)
     found = find_strategy(strategy)
     given = params_of(params)
     found.resolve(given)
@@ -209,7 +217,7 @@ def show_run(
 ) -> None:
     """Show a run that was kept."""
 
-    _require_folder(html)
+    require_folder(html)
     with _reading(database) as tx:
         kept = find_run(tx, ident)
     if html is not None:
@@ -229,10 +237,14 @@ def compare(
 ) -> None:
     """Hold runs that were kept against each other; in HTML with their curves over each other."""
 
-    _require_folder(html)
+    require_folder(html)
     if len(idents) < 2:
         raise CommendaError(
-            "nothing_to_compare", "One run cannot be compared", field="ID", value=idents[0]
+            "nothing_to_compare",
+            "One run cannot be compared",
+            field="ID",
+            value=idents[0],
+            mend="name two kept runs or more; commenda backtest list names them",
         )
     with _reading(database) as tx:
         found = [find_run(tx, ident) for ident in idents]
@@ -284,18 +296,6 @@ def rerun(
     else:
         tables.show_differences(Console(), kept, apart, same)
     raise typer.Exit(0 if same else 1)
-
-
-def _require_folder(file: Path | None) -> None:
-    """Said before a run, not after it."""
-    if file is not None and (not file.parent.is_dir() or file.is_dir()):
-        raise CommendaError(
-            "no_such_folder",
-            "The report cannot be written here",
-            field="--html",
-            value=str(file),
-            mend="name a file in a folder that exists",
-        )
 
 
 def _home(database: Path | None) -> Path:

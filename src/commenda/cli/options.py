@@ -54,6 +54,18 @@ def period_of(begin: str | None, end: str | None) -> tuple[datetime | None, date
     return since, until
 
 
+def require_folder(file: Path | None, option: str = "--html") -> None:
+    """Where a report is to go: said before a long run, not after it; code `no_such_folder`."""
+    if file is not None and (not file.parent.is_dir() or file.is_dir()):
+        raise CommendaError(
+            "no_such_folder",
+            "The report cannot be written here",
+            field=option,
+            value=str(file),
+            mend="name a file in a folder that exists",
+        )
+
+
 def print_json(value: object) -> None:
     """Print what is JSON already: strings, numbers, lists and mappings."""
     typer.echo(json.dumps(value))

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from commenda.cli.options import require_folder
 from commenda.cli.simulation_report import show
 from commenda.kit.errors import CommendaError
 from commenda.simulate import Scenario, load_scenario, simulate
@@ -36,7 +37,8 @@ def run(
 ) -> None:
     """Replay a business (creators, products, investors) over candles, and prove its books."""
     plan = load_scenario(scenario, seed)
-    _require_folder("--html", html_out)
+    require_folder(html_out)
+    require_folder(json_out, "--json")
     directory = _directory(keep, resume)
     try:
         result = _replay(plan, directory)
@@ -50,20 +52,6 @@ def run(
     show(Console(), result)
     sound = result["verify"]["clean"] and result["reconciliation"]["unexplained"] == "0"
     raise typer.Exit(0 if sound else 1)
-
-
-def _require_folder(option: str, file: Path | None) -> None:
-    """Said before a long replay, not after it."""
-    if file is None:
-        return
-    if not file.parent.is_dir() or file.is_dir():
-        raise CommendaError(
-            "no_such_folder",
-            "The report cannot be written here",
-            field=option,
-            value=str(file),
-            mend="name a file in a folder that exists",
-        )
 
 
 def _directory(keep: Path | None, resume: Path | None) -> Path:

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
+from commenda.cli.backtest_options import params_of
 from commenda.cli.options import AsJson, Data, open_database, print_json
 from commenda.cli.tables import table_of, wide_console
 from commenda.kit.clock import business_now
-from commenda.kit.errors import CommendaError
 from commenda.strategies import (
     Registrar,
     Status,
@@ -101,7 +101,7 @@ def check(
     """
     strategy = find_strategy(named)
     bars = sample_bars() if data is None else read_bars(data).bars
-    subject = subject_of(strategy, bars=bars, params=numbers_of(params))
+    subject = subject_of(strategy, bars=bars, params=params_of(params))
     findings: list[Finding] = []
     with _spinner() as progress:
         task = progress.add_task("", total=None)
@@ -150,24 +150,6 @@ def publish(name: str, data: Data = None) -> None:
 def retire(name: str, data: Data = None) -> None:
     """Take a registered strategy of the platform back, for good."""
     _move(name, Status.RETIRED, data)
-
-
-def numbers_of(text: str) -> dict[str, object]:
-    """Parameters written as `fast=5,slow=20`; code `bad_parameter`."""
-    given: dict[str, object] = {}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        try:
-            given[name.strip()] = float(value)
-        except ValueError:
-            raise CommendaError(
-                "bad_parameter",
-                "A parameter is not name=number",
-                field="--params",
-                value=part,
-                mend="such as fast=5,slow=20",
-            ) from None
-    return given
 
 
 def _move(name: str, to: Status, data: Path | None) -> None:

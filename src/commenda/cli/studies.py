@@ -15,9 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from commenda import studies
-from commenda.cli.options import AsJson, open_database, period_of, print_json, settings_of
+from commenda.cli.backtest_options import costs_of, params_of, require_rates
+from commenda.cli.options import (
+    AsJson,
+    open_database,
+    period_of,
+    print_json,
+    require_folder,
+    settings_of,
+)
 from commenda.cli.tables import table_of, wide_console
-from commenda.kernel import Costs
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.market import parse_interval
@@ -28,7 +35,6 @@ app = typer.Typer(
 )
 
 ACTOR = "cli"
-BASIS_POINTS = 10_000
 NONE = "none"
 
 Home = Annotated[
@@ -108,8 +114,9 @@ def run_study(
     The study is stored as it goes: killed, it is resumed by `commenda study resume`.
     """
     require_folder(html)
+    require_rates(funding, marks)
     found = find_strategy(strategy)
-    wanted = studies.space_of(found, studies.texts_of(space), _numbers(studies.texts_of(fixed)))
+    wanted = studies.space_of(found, studies.texts_of(space), params_of(fixed))
     plan = studies.Plan(
         sampler=sampler,
         trials=trials,
@@ -119,7 +126,7 @@ def run_study(
         seed=seed,
         batch=batch,
         cash=cash,
-        costs=Costs(fee_bps=fee * BASIS_POINTS, slippage_bps=slippage * BASIS_POINTS),
+        costs=costs_of(fee, None, slippage, 0.0, 0.0),
     )
     since, until = period_of(begin, end)
     material = studies.material_of_files(
@@ -131,11 +138,13 @@ def run_study(
         until=until,
     )
     with open_database(database) as opened:
+        # Only now: a database that this process started is not bound by the study's limits.
+        studies.be_modest(memory or None, nice)
         with opened.transaction() as tx:
             study = studies.begin(
                 tx, found, material, wanted, plan, datetime.now(UTC), asked_by=ACTOR
             )
-        _carry_on(opened, study, material, jobs, backend, address, memory, nice)
+        _carry_on(opened, study, material, jobs, backend, address)
         _show(opened, study.id, html, as_json)
 
 
@@ -156,6 +165,7 @@ def resume(
     with open_database(database) as opened:
         study = _find(opened, ident)
         if study.state is studies.StudyState.RUNNING:
+            studies.be_modest(memory or None, nice)
             with opened.transaction() as tx:
                 material = studies.material_again(
                     tx,
@@ -164,7 +174,7 @@ def resume(
                     study.data_hash,
                     study.funding_hash,
                 )
-            _carry_on(opened, study, material, jobs, backend, address, memory, nice)
+            _carry_on(opened, study, material, jobs, backend, address)
         _show(opened, study.id, html, as_json)
 
 
@@ -225,11 +235,7 @@ def _carry_on(
     jobs: int,
     backend: studies.Backend,
     address: str | None,
-    memory: int,
-    nice: int,
 ) -> None:
-    # Only now: a database that this process started is not bound by the study's limits.
-    studies.be_modest(memory or None, nice)
     error = Console(stderr=True)
     error.print(f"study {study.id}", highlight=False)
     with _bar(error) as progress, studies.workers(backend, jobs, address) as hands:
@@ -335,27 +341,3 @@ def _show_result(console: Console, result: dict[str, Any]) -> None:
         learned, tested = fold["train_sharpe"], fold["test_sharpe"]
         table.add_row(str(number), str(one["number"]), f"{learned:.2f}", f"{tested:.2f}")
     console.print(table)
-
-
-def _numbers(texts: dict[str, str]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, text in texts.items():
-        try:
-            found[name] = float(text)
-        except ValueError:
-            raise CommendaError(
-                "bad_params", "Not a number", field=name, value=text, mend=f"such as {name}=1"
-            ) from None
-    return found
-
-
-def require_folder(file: Path | None) -> None:
-    """Said before a long search, not after it; code `no_such_folder`."""
-    if file is not None and (not file.parent.is_dir() or file.is_dir()):
-        raise CommendaError(
-            "no_such_folder",
-            "The report cannot be written here",
-            field="--html",
-            value=str(file),
-            mend="name a file in a folder that exists",
-        )

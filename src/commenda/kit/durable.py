@@ -233,6 +233,11 @@ def call(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     return DBOS.run_step({"name": fn.__qualname__}, fn, *args, **kwargs)
 
 
+def running() -> Durable | None:
+    """This process as a worker; None where it is none, or no longer: what still runs then ends."""
+    return _running
+
+
 def _worker() -> Durable:
     if _running is None:
         raise CommendaError("no_worker", "Steps run in workflows, in a process that is a worker")

@@ -29,6 +29,8 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("co-trading.subscribe", "{body,subscriptionId}", "flow_subscriptions", "id", "t.follower_id"),
     ("hold", "{body,group}", "holds", "group_key", "split_part(t.actor, ':', 2)"),
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
+    ("backtest", "{body,id}", "backtests", "id", "t.created_by"),
+    ("study", "{body,id}", "studies", "id", "t.asked_by"),
     ("void-hold", "{body,group}", "holds", "group_key", "split_part(t.resolved_by, ':', 2)"),
 )
 UNNAMED: Final[Mapping[str, str]] = {

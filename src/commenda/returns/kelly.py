@@ -21,5 +21,7 @@ def kelly_fraction(win_probability: float, odds: float = 1.0) -> float:
             mend="from 0 to 1",
         )
     if not odds > 0.0:
-        raise CommendaError("bad_odds", "Odds are above 0", field="odds", value=odds)
+        raise CommendaError(
+            "bad_odds", "Odds are above 0", field="odds", value=odds, mend="1 is even money"
+        )
     return max(0.0, win_probability - (1.0 - win_probability) / odds)

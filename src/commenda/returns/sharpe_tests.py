@@ -37,6 +37,7 @@ class SharpeSample:
                 "A Sharpe ratio needs two returns",
                 field="observations",
                 value=self.observations,
+                mend="give a longer record",
             )
 
     @property
@@ -93,7 +94,11 @@ def expected_maximum(trials: int) -> float:
     """
     if trials < 1:
         raise CommendaError(
-            "bad_trials", "There is at least one trial", field="trials", value=trials
+            "bad_trials",
+            "There is at least one trial",
+            field="trials",
+            value=trials,
+            mend="count what was measured as well",
         )
     if trials == 1:
         return 0.0

@@ -14,7 +14,7 @@ name and version, with revisions of parameter sets (`registry.py`).
 
 from __future__ import annotations
 
-from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest
+from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
 from commenda.strategies.checks import CHECKS
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import (
@@ -65,6 +65,7 @@ from commenda.strategies.sdk import (
 from commenda.strategies.shipped import (
     CATALOGUE,
     catalogue,
+    find_installed,
     find_strategy,
     installed_plugins,
     reference_to,
@@ -95,6 +96,7 @@ __all__ = [
     "backtest",
     "catalogue",
     "differences",
+    "find_installed",
     "find_run",
     "find_strategy",
     "funding_between",
@@ -119,6 +121,7 @@ __all__ = [
     "render_comparison",
     "repeat_plan",
     "report_of",
+    "round_trips",
     "run_sandboxed",
     "source_hash",
     "strategy",

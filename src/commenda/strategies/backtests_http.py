@@ -38,11 +38,9 @@ from commenda.market import parse_interval
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import imported_bars, imported_funding
 from commenda.strategies.plan import Plan
-from commenda.strategies.plugins import is_file
 from commenda.strategies.report_page import render
 from commenda.strategies.runs import Kept, Listed, keep, kept_run, kept_runs, name_of
-from commenda.strategies.sdk import Strategy
-from commenda.strategies.shipped import catalogue, find_strategy
+from commenda.strategies.shipped import find_installed
 
 MOST_BARS = 600_000
 """Of one run in a request: a year of minutes."""
@@ -50,8 +48,11 @@ BASIS_POINTS = 10_000
 
 router = APIRouter(prefix="/backtests", tags=["backtests"])
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
-"""Creators run and see their own; the staff sees all."""
+"""Creators see their own; the staff sees all."""
+Runner = Annotated[Principal, may(Permission.SHARE, Permission.SCHEDULES)]
+"""Creators run their own, operators run anything; who only watches runs nothing."""
 
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_]+$")]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Ids = Annotated[
     str,
@@ -67,8 +68,10 @@ Ids = Annotated[
 class BacktestRequest(Body):
     """A run over imported candles. Rates are fractions of the notional."""
 
-    strategy: str = Field(min_length=1, max_length=80, examples=["sma_cross"])
-    params: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+    strategy: str = Field(
+        min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["sma_cross"]
+    )
+    params: dict[Name, Annotated[float, Field(allow_inf_nan=False)]] = Field(
         default_factory=dict, max_length=50, examples=[{"fast": 50, "slow": 200}]
     )
     venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
@@ -138,7 +141,7 @@ class Comparison(Body):
     responses=GUARDED | problems(404, 409),
 )
 def run_backtest(
-    service: Served, who: Quant, body: BacktestRequest, key: IdempotencyKey = None
+    service: Served, who: Runner, body: BacktestRequest, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Run a strategy of the catalogue over imported candles, and keep the run.
 
@@ -169,7 +172,7 @@ def _answer(
 
 def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
     require_period("start", body.start, body.end)
-    strategy = _strategy(body.strategy)
+    strategy = find_installed(body.strategy)
     strategy.resolve(body.params)
     data_dir = service.settings.data
     interval = timedelta(seconds=parse_interval(body.interval))
@@ -189,19 +192,6 @@ def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
         funding = imported_funding(tx, data_dir, body.venue, body.symbol, data.bars)
     costs = Costs(fee_bps=body.fee * BASIS_POINTS, slippage_bps=body.slippage * BASIS_POINTS)
     return Plan(strategy, body.params, data, funding, costs, body.cash, body.size, body.seed)
-
-
-def _strategy(name: str) -> Strategy:
-    """A strategy of the catalogue or of an installed package. A file is run by its owner only."""
-    if is_file(name):
-        raise CommendaError(
-            "unknown_strategy",
-            "Files are not run over HTTP",
-            field="strategy",
-            value=name,
-            mend=f"use one of {', '.join(catalogue())}, or commenda backtest",
-        )
-    return find_strategy(name)
 
 
 @router.get("", operation_id="listBacktests", responses=GUARDED)

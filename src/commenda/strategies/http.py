@@ -36,7 +36,7 @@ Reader = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
 """Creators see the platform's and their own; the staff sees all."""
 Creator = Annotated[Principal, may(Permission.SHARE)]
 Name = Annotated[str, Path(min_length=1, max_length=80, examples=["ema_trend"])]
-Text = Annotated[str, Query(min_length=1, max_length=80)]
+Text = Annotated[str, Query(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
 
 
 class StrategySummary(Body):
@@ -64,7 +64,7 @@ class StrategyVersion(Body):
     """One version: it never changes."""
 
     version: str = Field(examples=["1.0.0"])
-    source_hash: str = Field(description="SHA-256 of the step and of all it calls.")
+    source_hash: str = Field(description="SHA-256 of the step, its stops and all they call.")
     doc: str
     params: list[DeclaredParameter]
     stop: str | None = Field(description="The parameter that is its hard stop.")

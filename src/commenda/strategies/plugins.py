@@ -35,7 +35,7 @@ from numba import config
 
 from commenda.kernel import CACHE_DIR
 from commenda.kit.errors import CommendaError
-from commenda.strategies.sdk import Strategy, source_hash
+from commenda.strategies.sdk import Strategy, hash_of
 
 GROUP = "commenda.strategies"
 
@@ -132,7 +132,7 @@ def _parted(named: str) -> tuple[Path, str | None]:
 def _strategies_in(module: ModuleType) -> dict[str, Strategy]:
     """By variable, without those of other files that were imported to look at."""
     return {
-        variable: replace(value, source_hash=source_hash(value.step))
+        variable: replace(value, source_hash=hash_of(value))
         for variable, value in vars(module).items()
         if isinstance(value, Strategy) and value.step.__module__ == module.__name__
     }

@@ -183,7 +183,7 @@ def strategy(
             state_size=state_size,
             stop=stop,
             check=check,
-            source_hash=source_hash(plain),
+            source_hash=source_hash(plain, state_size, warmup, stops, stop, orders),
             stops=stops,
             orders=orders,
         )
@@ -191,17 +191,32 @@ def strategy(
     return declare
 
 
-def source_hash(function: Any) -> str:
-    """SHA-256 over the source of `function`, of all it calls, and the constants they read.
+def hash_of(strategy: Strategy) -> str:
+    """The hash of all that decides what the strategy does: its step, memory, warm-up and stops."""
+    step = getattr(strategy.step, "py_func", strategy.step)
+    return source_hash(
+        step, strategy.state_size, strategy.warmup, strategy.stops, strategy.stop, strategy.orders
+    )
 
-    An indicator's edit changes it; a comment elsewhere in its file does not. Not covered: other
-    people's libraries, and objects that are neither functions, constants nor arrays.
+
+def source_hash(*parts: Any) -> str:
+    """SHA-256 over the source of functions, of all they call, and the constants they read.
+
+    A part that is a constant counts itself. An indicator's edit changes the hash; a comment
+    elsewhere in its file does not. Not covered: other people's libraries, and objects that are
+    neither functions, constants nor arrays.
     """
     digest = hashlib.sha256()
-    parts = (_text(name, value) for name, value in reached(function).items())
-    for part in sorted(part for part in parts if part is not None):
-        digest.update(part.encode() + b"\0")
+    for part in parts:
+        texts = [repr(part)] if is_constant(part) else _texts(part)
+        for text in (*texts, ""):
+            digest.update(text.encode() + b"\0")
     return digest.hexdigest()
+
+
+def _texts(function: Any) -> list[str]:
+    found = (_text(name, value) for name, value in reached(function).items())
+    return sorted(text for text in found if text is not None)
 
 
 def reached(function: Any) -> dict[str, Any]:
@@ -210,7 +225,9 @@ def reached(function: Any) -> dict[str, Any]:
     Functions are followed, also through modules; those of numpy, numba and Python itself are not.
     """
     found: dict[str, Any] = {}
-    _reach(getattr(function, "py_func", function), found)
+    first = getattr(function, "py_func", function)
+    if isinstance(first, FunctionType):
+        _reach(first, found)
     return found
 
 

@@ -12,7 +12,10 @@ repeated until it pleases is one long search. Beside it the verdict (`promote`, 
 brought out of sample, on the best's neighbours, on the length of its record and on a bootstrap.
 
 What a study cannot see: the same history under another beginning or end is another history to the
-ledger, and what was tried elsewhere was never counted.
+ledger, and what was tried elsewhere was never counted. A fold chooses among all configurations of
+the study; a sampler proposed them, and pruning kept them, by other folds too, which may have
+learned on the bars that this one is tested on. A grid without pruning is free of that, and the last
+range (`holdout`) is kept from all. Of what was pruned there are no returns for PBO and plateau.
 
 A killed study is resumed: its trials are told to a fresh sampler of the same seed in their order,
 and those that ran are run again under their numbers. It runs in a process of its own, with low

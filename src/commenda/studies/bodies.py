@@ -30,7 +30,9 @@ class WalkRequest(Body):
 class StudyRequest(Body):
     """A search over imported candles. Rates are fractions of the notional."""
 
-    strategy: str = Field(min_length=1, max_length=80, examples=["sma_cross"])
+    strategy: str = Field(
+        min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["sma_cross"]
+    )
     space: dict[Name, Dimension] = Field(
         min_length=1, max_length=20, examples=[{"fast": "5:50", "slow": "20:200:10"}]
     )

@@ -31,7 +31,7 @@ from commenda.kit.web import (
     wire,
 )
 from commenda.market import parse_interval
-from commenda.strategies import catalogue, find_strategy
+from commenda.strategies import find_installed
 from commenda.studies import queries
 from commenda.studies.bodies import (
     FoldView,
@@ -55,7 +55,9 @@ BASIS_POINTS = 10_000
 
 router = APIRouter(prefix="/optimizer", tags=["optimizer"])
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
-"""Creators study and see their own; the staff sees all."""
+"""Creators see their own; the staff sees all."""
+Runner = Annotated[Principal, may(Permission.SHARE, Permission.SCHEDULES)]
+"""Creators study, and cancel their own; operators may cancel any; who only watches does neither."""
 
 Cursor = Annotated[str | None, Query(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -69,7 +71,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
     responses=GUARDED | problems(404, 409),
 )
 def run_study(
-    service: Served, who: Quant, body: StudyRequest, key: IdempotencyKey = None
+    service: Served, who: Runner, body: StudyRequest, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Have a worker search a strategy's parameters over imported candles, and judge the best."""
     with service.database.transaction() as tx:
@@ -87,15 +89,7 @@ def run_study(
 
 def _begun(tx: Tx, service: Service, who: Principal, body: StudyRequest, now: datetime) -> Answer:
     require_period("start", body.start, body.end)
-    if body.strategy not in catalogue() and ("/" in body.strategy or ".py" in body.strategy):
-        raise CommendaError(
-            "unknown_strategy",
-            "Files are not run over HTTP",
-            field="strategy",
-            value=body.strategy,
-            mend=f"use one of {', '.join(catalogue())}, or commenda study",
-        )
-    strategy = find_strategy(body.strategy)
+    strategy = find_installed(body.strategy)
     space = space_of(strategy, body.space, body.params)
     walk = body.walk_forward
     plan = Plan(
@@ -206,7 +200,7 @@ def get_report(service: Served, who: Quant, study_id: UUID) -> HTMLResponse:
     operation_id="cancelStudy",
     responses=GUARDED | problems(404),
 )
-def cancel_study(service: Served, who: Quant, study_id: UUID) -> StudyView:
+def cancel_study(service: Served, who: Runner, study_id: UUID) -> StudyView:
     """Have a study stop after its present batch. What it tried stays in the ledger.
 
     A study that has ended stays as it is.
@@ -225,7 +219,13 @@ def _seen_by(who: Principal) -> str | None:
 def _one(tx: Tx, who: Principal, study_id: UUID) -> Study:
     study = queries.find_study(tx, study_id)
     if study is None or _seen_by(who) not in (None, study.asked_by):
-        raise CommendaError("unknown_study", "No such study", field="study_id", value=str(study_id))
+        raise CommendaError(
+            "unknown_study",
+            "No such study",
+            field="study_id",
+            value=str(study_id),
+            mend="use one of the list of studies",
+        )
     return study
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from uuid import UUID
 
@@ -67,6 +66,7 @@ def _child(database_url: str, home: str, study_id: str) -> str:
     """Run the study in a child until it ends; what it complained of at the end."""
     command = [sys.executable, "-m", "commenda", "study", "resume", study_id, "--json"]
     given = {**os.environ, "COMMENDA_DATABASE_URL": database_url, "COMMENDA_DATA": home}
+    worker = durable.running()
     child = subprocess.Popen(
         command,
         env=given,
@@ -80,8 +80,8 @@ def _child(database_url: str, home: str, study_id: str) -> str:
         try:
             _, complaint = child.communicate(timeout=0.5)
         except subprocess.TimeoutExpired:
-            if not threading.main_thread().is_alive():
-                # This worker is ending. The next one resumes the study where it is.
+            if durable.running() is not worker:
+                # It stopped, and its process waits for this thread. Another resumes the study.
                 child.terminate()
                 child.wait()
                 raise InterruptedError("the worker ended before the study") from None

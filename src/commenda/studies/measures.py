@@ -15,8 +15,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from commenda.kernel import Array, Fill, Result
+from commenda.kernel import Array, Result
 from commenda.returns import annualise, max_drawdown, sharpe, sortino
+from commenda.strategies import round_trips
 from commenda.studies.splits import Range
 
 DAYS_PER_YEAR = 365
@@ -74,34 +75,10 @@ def record_of(result: Result, cash: float, bars_per_year: float) -> Record:
     fills = [fill for fill in result.fills if fill.bar <= last]
     traded = [abs(fill.quantity * fill.price) / before[fill.bar] for fill in fills]
     np.add.at(turnover, [fill.bar for fill in fills], traded)
-    closed, profits = closed_trades(result.fills)
+    trades = round_trips(result.fills)
+    closed = np.array([trade.closed for trade in trades], dtype=np.int64)
+    profits = np.array([trade.profit for trade in trades])
     return Record(returns, turnover, closed, profits, bars_per_year)
-
-
-def closed_trades(fills: Sequence[Fill]) -> tuple[npt.NDArray[np.int64], Array]:
-    """The bar in which each trade ended, and its profit after fees; funding is not in it.
-
-    A trade is what a position was from flat (or the other side) to flat. A fill that turns it ends
-    one and opens the next, its fee divided between them by quantity.
-    """
-    closed: list[int] = []
-    profits: list[float] = []
-    held, flow = 0.0, 0.0
-    for fill in fills:
-        now = fill.held
-        if held * now < 0.0:
-            share = -held / fill.quantity
-            closed.append(fill.bar)
-            profits.append(flow + held * fill.price - fill.fee * share)
-            flow = -now * fill.price - fill.fee * (1.0 - share)
-        else:
-            flow -= fill.quantity * fill.price + fill.fee
-            if now == 0.0:
-                closed.append(fill.bar)
-                profits.append(flow)
-                flow = 0.0
-        held = now
-    return np.array(closed, dtype=np.int64), np.array(profits)
 
 
 def periods_of(returns: Array) -> Array:

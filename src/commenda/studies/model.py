@@ -82,7 +82,9 @@ class Plan:
             value = unknown[0] if unknown else ",".join(self.objectives)
             raise _bad("objectives", value, f"one or more of {', '.join(OBJECTIVES)}, each once")
         if len(self.objectives) > 1 and self.sampler not in SEVERAL:
-            raise _bad("sampler", self.sampler, f"for several objectives {', '.join(SEVERAL)}")
+            raise _bad(
+                "sampler", self.sampler.value, f"for several objectives {', '.join(SEVERAL)}"
+            )
         if len(self.objectives) > 1 and self.pruning:
             raise _bad("pruning", True, "prune by one objective only")
 

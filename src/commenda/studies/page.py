@@ -79,10 +79,17 @@ def _parts(words: Words, study: Study, result: Row) -> list[Markup]:
 
 def _values(words: Words, result: Row) -> list[Markup]:
     trial = words.say("trial", number=result["best"]["number"])
-    return [
+    facts = [
         fact(words.say("objective", name=words.name(name)), _figure(value), trial)
         for name, value in result["best"]["values"].items()
     ]
+    tried, interval = result["evidence"]["configurations"], result["evidence"]["interval"]
+    facts.append(fact(words.say("tried"), f"{tried:,}", words.say("tried_note")))
+    if interval is not None:
+        within = f"{interval['low']:,.2f} – {interval['high']:,.2f}"
+        sure = words.say("interval_note", confidence=f"{interval['confidence']:.0%}")
+        facts.append(fact(words.say("within"), within, sure))
+    return facts
 
 
 def _params(words: Words, study: Study, result: Row) -> Markup:

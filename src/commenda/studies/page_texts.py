@@ -29,6 +29,13 @@ TEXTS: Texts = {
     "fixed": ("固定", "fixed"),
     "objective": ("目标：{name}", "Objective: {name}"),
     "trial": ("第 {number} 次试验", "trial {number}"),
+    "tried": ("试过的参数组合", "Configurations tried"),
+    "tried_note": (
+        "本策略在同一数据上的全部研究，收缩夏普比率按此计算",
+        "in all studies of this strategy on this data; the deflated ratio counts them",
+    ),
+    "within": ("年化夏普比率区间", "Annual Sharpe ratio within"),
+    "interval_note": ("{confidence} 置信，分块自助法", "at {confidence}, by block bootstrap"),
     "walked": ("逐段前推", "Walk forward"),
     "walked_note": (
         "每一段选出训练区间内最好的参数，再看它在测试区间的年化夏普比率。",
@@ -41,8 +48,8 @@ TEXTS: Texts = {
     "maps": ("参数敏感度", "Sensitivity"),
     "map": ("{y} × {x}", "{y} by {x}"),
     "map_summary": (
-        "颜色越深，{objective} 的平均值越好：{low} 至 {high}；空白处没有试过。",
-        "The darker, the better the mean {objective}: {low} to {high}; blank was not tried.",
+        "颜色越浓，{objective} 的平均值越好：{low} 至 {high}；空白处没有试过。",
+        "The stronger, the better the mean {objective}: {low} to {high}; blank was not tried.",
     ),
     "map_basis": ("每格为落在其中的试验的平均", "A cell is the mean of the trials in it"),
     "inputs": ("输入", "Inputs"),

@@ -86,9 +86,10 @@ def begin(
     if plan.walk is not None:
         splits(len(material.bars), plan.walk, purge)
     if plan.sampler is Sampler.GRID:
-        for dimension in space.dimensions:
-            dimension.values()
-        if (space.size or 0) > MOST_POINTS:
+        if space.size is None:
+            for dimension in space.dimensions:
+                dimension.values()  # says which one has no end
+        elif space.size > MOST_POINTS:  # before it is listed
             raise CommendaError(
                 "grid_too_large",
                 f"The grid has {space.size:,} points",

@@ -131,7 +131,7 @@ class Space:
 
     def longest_warmup(self, strategy: Strategy) -> int:
         """The most bars that any configuration looks back, judged by the corners."""
-        ends = [one.choices or (one.low, one.high) for one in self.dimensions]
+        ends = [(one.low, one.high) for one in self.dimensions]
         names = [one.name for one in self.dimensions]
         given = {p.name: p.default for p in strategy.params} | dict(self.fixed)
         corners = (given | dict(zip(names, corner, strict=True)) for corner in product(*ends))
@@ -155,6 +155,7 @@ def space_of(
                 "unknown_parameter",
                 f"{strategy.name} has no parameter {name}",
                 field=name,
+                value=texts.get(name, (fixed or {}).get(name)),
                 mend=f"its parameters are {', '.join(known)}",
             )
     both = sorted(set(texts) & set(fixed or {}))

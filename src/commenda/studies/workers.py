@@ -18,6 +18,9 @@ from commenda.studies.evaluate import Course
 
 R = TypeVar("R")
 
+LEAST_MEMORY = 512
+"""MB of data that the compiler, its threads and a short history take: in 256 none starts."""
+
 
 class Backend(StrEnum):
     """Who does the work."""
@@ -122,8 +125,16 @@ def be_modest(memory_mb: int | None = None, niceness: int = 10) -> None:
     """Step behind trading: lower this process's priority and bound its memory, and its children's.
 
     Once done it cannot be undone, so it is for a process of the study's own. A platform that knows
-    no such limits is left as it is.
+    no such limits is left as it is. Code `bad_memory`.
     """
+    if memory_mb is not None and memory_mb < LEAST_MEMORY:
+        raise CommendaError(
+            "bad_memory",
+            "A study does not start with so little memory",
+            field="memory",
+            value=memory_mb,
+            mend=f"{LEAST_MEMORY} MB or more, or 0 for no bound",
+        )
     if hasattr(os, "nice"):
         os.nice(niceness)
     if memory_mb is None:
