@@ -381,11 +381,12 @@ def test_bars_and_funding_that_are_unsound_are_refused_by_stamp() -> None:
 
 
 def test_an_edit_in_the_kernel_or_the_strategies_opens_a_new_cache(tmp_path: Path) -> None:
-    for room in ("kernel", "strategies", "trading"):
-        (tmp_path / room).mkdir()
+    rooms = ("kernel", "strategies/shipped", "trading")
+    for room in rooms:
+        (tmp_path / room).mkdir(parents=True)
         (tmp_path / room / "page.py").write_text("x = 1\n")
     digests = [kernel.source_digest(tmp_path)]
-    for room in ("kernel", "strategies", "trading"):
+    for room in rooms:
         (tmp_path / room / "page.py").write_text("x = 2\n")
         digests.append(kernel.source_digest(tmp_path))
     assert len(set(digests[:3])) == 3

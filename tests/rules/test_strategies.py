@@ -6,6 +6,7 @@ import math
 import random
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commenda.kernel import Bars, Costs, Funding, Stepper, compiled, run
+from commenda.kernel import Bars, Costs, Funding, Stepper, Stops, compiled, run
 from commenda.kit.errors import CommendaError
 from commenda.strategies import (
     CATALOGUE,
@@ -274,3 +275,29 @@ def test_the_source_hash_covers_what_a_step_calls_and_reads(
     monkeypatch.setitem(calls_scaled.__globals__, "SCALE", 3.0)
     assert source_hash(calls_scaled) != before
     assert len({each.source_hash for each in CATALOGUE}) == 4
+
+
+def tight(p):
+    return Stops(fraction=0.01)
+
+
+def loose(p):
+    return Stops(fraction=0.5)
+
+
+def test_the_source_hash_covers_the_stops_the_memory_and_the_warm_up() -> None:
+    """They decide what a run comes to as much as the step does."""
+
+    def declared(**how: Any) -> str:
+        given = {"warmup": len, "state_size": len, "stops": None} | how
+        of = strategy(name="x", version="1", params=[], **given)(calls_scaled)
+        return str(of.source_hash)
+
+    variants = [
+        declared(),
+        declared(stops=tight),
+        declared(stops=loose),
+        declared(warmup=lambda p: 7),
+        declared(state_size=lambda p: 9),
+    ]
+    assert len(set(variants)) == len(variants)

@@ -124,11 +124,11 @@ class BookSamples:
             if column.ndim != 3 or column.shape[:2] != (self.ts.size, 2) or column.shape[2] == 0:
                 raise ValueError(f"samples: {name} has the shape {column.shape}")
         refuse_first(self.ts[1:] <= self.ts[:-1], self.ts[1:], "stamp does not increase")
-        steps = np.diff(self.sizes, axis=2, prepend=0.0).reshape(self.ts.size, -1)
-        rise = ((steps > 0.0) & (steps < np.inf)).all(axis=1)
+        steps = np.diff(self.sizes, axis=2, prepend=0.0)
+        rise = ((steps > 0.0) & (steps < np.inf)).all(axis=(1, 2))
         refuse_first(np.asarray(~rise), self.ts, "sizes do not rise from level to level")
-        sound = ((self.offsets >= 0.0) & (self.offsets < np.inf)).reshape(self.ts.size, -1)
-        refuse_first(np.asarray(~sound.all(axis=1)), self.ts, "an offset is negative or no number")
+        sound = ((self.offsets >= 0.0) & (self.offsets < np.inf)).all(axis=(1, 2))
+        refuse_first(np.asarray(~sound), self.ts, "an offset is negative or no number")
 
 
 def refuse_first(wrong: npt.NDArray[np.bool_], stamps: Stamps, why: str) -> None:

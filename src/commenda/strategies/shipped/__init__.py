@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 from commenda.kit.errors import CommendaError
 from commenda.strategies import plugins
-from commenda.strategies.donchian_breakout import donchian_breakout
-from commenda.strategies.ema_trend import ema_trend
 from commenda.strategies.sdk import Strategy
-from commenda.strategies.sma_cross import sma_cross
-from commenda.strategies.zscore_reversion import zscore_reversion
+from commenda.strategies.shipped.donchian_breakout import donchian_breakout
+from commenda.strategies.shipped.ema_trend import ema_trend
+from commenda.strategies.shipped.sma_cross import sma_cross
+from commenda.strategies.shipped.zscore_reversion import zscore_reversion
 
 CATALOGUE: tuple[Strategy, ...] = (ema_trend, zscore_reversion, donchian_breakout, sma_cross)
 
@@ -46,6 +46,22 @@ def find_strategy(named: str) -> Strategy:
             mend=f"use one of {', '.join(_BY_NAME)}, an installed one, or path/to/file.py",
         )
     return found
+
+
+def find_installed(named: str) -> Strategy:
+    """The strategy of that name, of the catalogue or installed. A file is run by its owner only.
+
+    Code `unknown_strategy`, and those of `plugins.load_installed`.
+    """
+    if plugins.is_file(named):
+        raise CommendaError(
+            "unknown_strategy",
+            "Files are not run over HTTP",
+            field="strategy",
+            value=named,
+            mend=f"use one of {', '.join(_BY_NAME)}, or the command line",
+        )
+    return find_strategy(named)
 
 
 def reference_to(strategy: Strategy) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from commenda.kernel.bars import CLOSE
 from commenda.kernel.indicators import sma, sma_size
-from commenda.strategies.ema_trend import fast_below_slow
 from commenda.strategies.sdk import Param, strategy
+from commenda.strategies.shipped.ema_trend import fast_below_slow
 
 
 @strategy(
