@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from bench import (
+    backtests,
     books,
     clients,
     copying,
@@ -19,6 +20,7 @@ from bench import (
 
 BENCHMARKS = {
     "kernel": kernel.main,
+    "backtests": backtests.main,
     "l2": l2.main,
     "posting": posting.main,
     "clients": clients.main,

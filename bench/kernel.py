@@ -66,7 +66,7 @@ def step_through(program: Program, bars: Bars, count: int) -> None:
 
 
 def start_of_a_process(cache: str) -> tuple[float, float]:
-    """Seconds to import, and to run all three strategies once, with the numba cache in `cache`."""
+    """Seconds to import, and to run the whole catalogue once, with the numba cache in `cache`."""
     shown = subprocess.run(
         [sys.executable, "-c", START],
         env={**os.environ, "COMMENDA_CACHE_DIR": cache},

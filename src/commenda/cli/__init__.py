@@ -3,53 +3,71 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperGroup
 
-from commenda.cli import (
-    audit,
-    backtests,
-    database,
-    income,
-    ledger,
-    market,
-    proof,
-    reconcile,
-    schedules,
-    service,
-    simulation,
-    strategies,
-    studies,
-    users,
-)
 from commenda.kit.errors import CommendaError
 
-app = typer.Typer(
-    name="commenda",
-    help="A self-hosted managed-investment platform.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command("up")(service.up)
-app.command("api")(service.api)
-app.command("worker")(service.worker)
-app.command("openapi")(service.openapi)
-app.command("simulate")(simulation.run)
-app.command("verify")(proof.verify)
-app.command("trace")(proof.trace)
-app.command("reconcile")(reconcile.reconcile)
-app.add_typer(market.app, name="market")
-app.add_typer(backtests.app, name="backtest")
-app.add_typer(database.app, name="db")
-app.add_typer(users.app, name="user")
-app.add_typer(audit.app, name="audit")
-app.add_typer(schedules.app, name="schedule")
-app.add_typer(income.app, name="income")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(strategies.app, name="strategy")
-app.add_typer(studies.app, name="study")
+COMMANDS = {
+    "up": "service:up",
+    "api": "service:api",
+    "worker": "service:worker",
+    "openapi": "service:openapi",
+    "simulate": "simulation:run",
+    "verify": "proof:verify",
+    "trace": "proof:trace",
+    "reconcile": "reconcile:reconcile",
+    "market": "market:app",
+    "backtest": "backtests:app",
+    "db": "database:app",
+    "user": "users:app",
+    "audit": "audit:app",
+    "schedule": "schedules:app",
+    "income": "income:app",
+    "ledger": "ledger:app",
+    "strategy": "strategies:app",
+    "study": "studies:app",
+}
+"""Each command and where it stands: a module of this package, and a function or a group in it."""
+
+
+class OnDemand(TyperGroup):
+    """Imports a command when it is asked for: half of a backtest's start was all the others."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands: dict[str, Any] = dict.fromkeys(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _load(cmd_name)
+        return self.commands.get(cmd_name)
+
+
+def _load(command: str) -> Any:
+    module, name = COMMANDS[command].split(":")
+    found = getattr(import_module(f"commenda.cli.{module}"), name)
+    if isinstance(found, typer.Typer):
+        loaded: Any = typer.main.get_group(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(command)(found)
+        loaded = typer.main.get_command(alone)
+    loaded.name = command
+    return loaded
+
+
+app = typer.Typer(name="commenda", cls=OnDemand, pretty_exceptions_enable=False)
+
+
+@app.callback(no_args_is_help=True)
+def commenda() -> None:
+    """A self-hosted managed-investment platform."""
 
 
 def main() -> None:

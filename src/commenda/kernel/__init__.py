@@ -5,13 +5,19 @@ compiled loop; `Stepper` drives it one closed bar at a time, as paper and live t
 call the same functions of `account.py` in the same order, so that decisions and equity agree to
 the last bit. Arrays only: no database, no clock, and nothing of the rest of Commenda.
 
+`sweep` takes many programs through that loop in threads, and keeps what each came to.
+
+A run that asks for more than targets filled at the next open (orders of the step's own, stops in
+layers, liquidity, latency, margin) works at a desk: `matching.py` has the rules of a bar.
+`run_legs` runs several instruments, or both sides of one, on one account.
+
 `run_l2` replays recorded depth and trades instead of bars, event by event, for a step that places
 orders in the book: what fills them, and where they stand in the queue, is in `l2_queue.py`.
 
 Why the numba cache is named here, before numba is imported: numba notices an edit of the file in
 which a function stands, but not of the files its callees stand in. A step compiled yesterday would
-go on using yesterday's indicator. The cache directory is therefore named by a hash of every
-source of the kernel and the strategies; an edit anywhere opens a new, empty one. Old directories
+go on using yesterday's indicator. The cache directory is therefore named by a hash of every source
+of the kernel and the shipped strategies; an edit anywhere opens a new, empty one. Old directories
 may be deleted at any time. COMMENDA_CACHE_DIR moves them; NUMBA_CACHE_DIR is overwritten.
 """
 # ruff: noqa: E402 -- numba reads its settings on import, so the cache is named above the imports
@@ -30,8 +36,9 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def source_digest(package: Path = PACKAGE) -> str:
-    """Sixteen hex digits over every source of the kernel and the strategies."""
-    sources = (path for room in ("kernel", "strategies") for path in (package / room).rglob("*.py"))
+    """Sixteen hex digits over every source of the kernel and the shipped strategies."""
+    rooms = (package / "kernel", package / "strategies" / "shipped")
+    sources = (path for room in rooms for path in room.rglob("*.py"))
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0")
@@ -111,6 +118,7 @@ from commenda.kernel.l2_orders import (
     l2_price,
     l2_unfilled,
 )
+from commenda.kernel.legs import Leg, LegResult, LegsResult, both_sides, run_legs
 from commenda.kernel.loop import Counts, Fill, FillKind, Result, run
 from commenda.kernel.orders import (
     cancel,
@@ -128,6 +136,7 @@ from commenda.kernel.orders import (
 from commenda.kernel.program import Program
 from commenda.kernel.stepper import Decision, Stepper
 from commenda.kernel.stops import Stops
+from commenda.kernel.sweep import SweepResult, sweep
 from commenda.kernel.terms import Costs, FeeTier, Latency, MaintenanceTier, Margin, Terms
 
 __all__ = [
@@ -162,6 +171,9 @@ __all__ = [
     "L2Result",
     "L2Rules",
     "Latency",
+    "Leg",
+    "LegResult",
+    "LegsResult",
     "MaintenanceTier",
     "Margin",
     "Program",
@@ -169,8 +181,10 @@ __all__ = [
     "Result",
     "Stepper",
     "Stops",
+    "SweepResult",
     "Terms",
     "book_samples",
+    "both_sides",
     "cancel",
     "cancel_all",
     "compiled",
@@ -193,9 +207,11 @@ __all__ = [
     "remaining",
     "run",
     "run_l2",
+    "run_legs",
     "stop_limit_order",
     "stop_order",
     "survey_book",
+    "sweep",
     "trailing_order",
     "working",
 ]

@@ -26,7 +26,7 @@ import math
 import numpy as np
 
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, Array
-from commenda.kernel.compiling import compiled, inlined
+from commenda.kernel.compiling import compiled, inlined, inner, inner_inlined
 
 (
     CASH,  # quote currency
@@ -90,7 +90,7 @@ def open_account(cash: float) -> Array:
     return account
 
 
-@inlined
+@inner_inlined
 def equity_at(account, price):  # type: ignore[no-untyped-def]
     """Cash and position at `price`, in quote currency."""
     return account[CASH] + account[QUANTITY] * price
@@ -112,7 +112,7 @@ def charge_funding(account, rate, mark):  # type: ignore[no-untyped-def]
     account[FUNDING_PAID] += payment
 
 
-@compiled
+@inner
 def entry_after(account, wanted, price):  # type: ignore[no-untyped-def]
     """Average entry price once the position is `wanted` units, the change filled at `price`."""
     held = account[QUANTITY]
@@ -125,7 +125,7 @@ def entry_after(account, wanted, price):  # type: ignore[no-untyped-def]
     return (held * account[ENTRY_PRICE] + (wanted - held) * price) / wanted
 
 
-@compiled
+@inner
 def trade(account, wanted, price, reference, fee, kind, maker, fills, row):  # type: ignore[no-untyped-def]
     """Move the position to `wanted` units at `price`; note the fill; return the next row.
 
@@ -149,7 +149,7 @@ def trade(account, wanted, price, reference, fee, kind, maker, fills, row):  # t
     return row + 1
 
 
-@compiled
+@inner
 def take(account, wanted, reference, kind, rules, fills, row):  # type: ignore[no-untyped-def]
     """Move the plain account to `wanted` units near `reference`, as a taker."""
     change = wanted - account[QUANTITY]
@@ -160,7 +160,7 @@ def take(account, wanted, reference, kind, rules, fills, row):  # type: ignore[n
     return trade(account, wanted, price, reference, fee, kind, TAKER, fills, row)
 
 
-@inlined
+@inner_inlined
 def wanted_units(target, worth, price, size):  # type: ignore[no-untyped-def]
     """Units that a target means: of `size` units, or where that is 0 of the equity `worth`.
 
@@ -171,7 +171,7 @@ def wanted_units(target, worth, price, size):  # type: ignore[no-untyped-def]
     return target * size if size > 0.0 else target * worth / price
 
 
-@compiled
+@inner
 def execute_pending(account, price, rules, fills, row):  # type: ignore[no-untyped-def]
     """Fill the pending target at the open."""
     worth = equity_at(account, price)
@@ -180,7 +180,7 @@ def execute_pending(account, price, rules, fills, row):  # type: ignore[no-untyp
     return take(account, wanted, price, KIND_TARGET, rules, fills, row)
 
 
-@inlined
+@inner_inlined
 def stop_reached(account, bar, stop):  # type: ignore[no-untyped-def]
     """Reference price at which the bar reaches the hard stop; NaN if it does not.
 
@@ -194,7 +194,7 @@ def stop_reached(account, bar, stop):  # type: ignore[no-untyped-def]
     return np.nan
 
 
-@compiled
+@inner
 def stop_out(account, reference, rules, fills, row):  # type: ignore[no-untyped-def]
     """Close the position at its stop.
 
@@ -205,7 +205,7 @@ def stop_out(account, reference, rules, fills, row):  # type: ignore[no-untyped-
     return take(account, 0.0, reference, KIND_STOP, rules, fills, row)
 
 
-@inlined
+@inner_inlined
 def mark_close(account, bar, position):  # type: ignore[no-untyped-def]
     """Value the account at the close and write what the step may know of its position."""
     account[LAST_CLOSE] = bar[CLOSE]
@@ -230,7 +230,7 @@ def trade_bar(account, bar, position, rules, fills, row):  # type: ignore[no-unt
     return row
 
 
-@inlined
+@inner_inlined
 def adopt(account, target, rules):  # type: ignore[no-untyped-def]
     """Make the step's target the standing one if it is a change, and not in the warm-up.
 
