@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,23 +101,29 @@ class Counts(NamedTuple):
     greatest_share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a run left behind. Money is in quote currency.
 
     `equity` is marked at each close; `targets` holds the standing target after each close (0 until
-    the first decision); `funding` is what was paid, negative when received; `account` is the final
-    account, laid out as in `account.py`.
+    the first decision); `fill_table` has the fills in its rows, with the columns of `account.py`;
+    `funding` is what was paid, negative when received; `account` is the final account, laid out as
+    in `account.py`.
     """
 
     equity: Array
     targets: Array
-    fills: tuple[Fill, ...]
+    fill_table: Array
     fees: float
     slippage: float
     funding: float
     account: Array
     counts: Counts
+
+    @cached_property
+    def fills(self) -> tuple[Fill, ...]:
+        """The fills in order, made when first asked for: a search over parameters never asks."""
+        return as_fills(self.fill_table)
 
 
 def as_fills(table: Array) -> tuple[Fill, ...]:
@@ -220,7 +226,7 @@ def run(
     return Result(
         equity=equity,
         targets=targets,
-        fills=as_fills(fills[: cursor[NEXT_ROW]]),
+        fill_table=fills[: cursor[NEXT_ROW]].copy(),
         fees=float(account[book.FEES]),
         slippage=float(account[book.SLIPPAGE]),
         funding=float(account[book.FUNDING_PAID]),

@@ -280,12 +280,13 @@ def reachable_orders(bar, orders, number):  # type: ignore[no-untyped-def]
 def work_inside(account, bar, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
     """Play the inside of a bar; on finer bars where the order of its events is unknown."""
     first, last = int(tally[at.FINER_FROM]), int(tally[at.FINER_TO])
+    if first == last:
+        end, ambiguous = both_ways(account, bar, rules, tally, orders, fills, row)
+        tally[at.AMBIGUOUS] += ambiguous
+        return end
     kept, kept_tally, kept_orders = account.copy(), tally.copy(), orders.copy()
     end, ambiguous = both_ways(account, bar, rules, tally, orders, fills, row)
     if not ambiguous:
-        return end
-    if first == last:
-        tally[at.AMBIGUOUS] += 1.0
         return end
     copy(kept, account)
     copy(kept_tally, tally)

@@ -261,7 +261,7 @@ def step_through(
     interval = typical_interval(bars)
     stepper = Stepper(program, cash=cash, costs=costs, size=size, terms=terms, interval=interval)
     equity, targets = np.empty(len(bars)), np.empty(len(bars))
-    fills: list[Fill] = []
+    fills = [np.empty((0, book.FILL_COLUMNS))]
     stamps = funding.bar_indexes(bars.ts)
     first = np.searchsorted(stamps, np.arange(len(bars) + 1))
     charges = list(zip(funding.rate.tolist(), funding.mark.tolist(), strict=True))
@@ -271,12 +271,12 @@ def step_through(
         paid = charges[first[i] : first[i + 1]]
         targets[i] = stepper.on_bar(ts, opening, high, low, close, volume, paid).target
         equity[i] = stepper.equity
-        fills.extend(stepper.fills)
+        fills.append(stepper._fills[: stepper._count].copy())
     account = stepper.account
     return Result(
         equity=equity,
         targets=targets,
-        fills=tuple(fills),
+        fill_table=np.concatenate(fills),
         fees=float(account[book.FEES]),
         slippage=float(account[book.SLIPPAGE]),
         funding=float(account[book.FUNDING_PAID]),
