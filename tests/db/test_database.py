@@ -12,6 +12,7 @@ from threading import Event, Thread, Timer
 import psycopg
 import pytest
 
+from commenda.kit import db
 from commenda.kit.db import Database
 from commenda.kit.embedded import EmbeddedServer
 from commenda.settings import Settings
@@ -65,6 +66,30 @@ def test_a_worker_that_starts_before_its_server_begins_when_that_is_up(
     worker.join(30)
     assert kept == [True]
     down.release()
+
+
+def test_two_processes_that_create_the_role_at_once_both_go_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "APP_ROLE", "commenda_at_once")
+    failed: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            db._ensure_app_role(database.owner_url, None)
+        except BaseException as error:  # a thread's own would be lost
+            failed.append(error)
+
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        with owner.transaction():
+            owner.execute("CREATE ROLE commenda_at_once")
+            process = Thread(target=second)
+            process.start()
+            time.sleep(0.5)
+            assert process.is_alive()  # it waits for the first to commit
+        process.join(10)
+        owner.execute("DROP ROLE commenda_at_once")
+    assert failed == []
 
 
 def _seen(database: Database) -> bool:

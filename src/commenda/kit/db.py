@@ -181,7 +181,8 @@ def _ensure_app_role(owner_url: str, password: str | None) -> None:
         if password:
             statement += sql.SQL(" PASSWORD {}").format(sql.Literal(password))
         try:
-            with suppress(psycopg.errors.DuplicateObject):  # another process of ours was first
+            # Another process of ours was first: before this statement, or while it ran.
+            with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
                 connection.execute(statement)
         except psycopg.errors.InsufficientPrivilege as error:
             raise CommendaError(
