@@ -10,7 +10,7 @@ from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel import orders as table
 from commenda.kernel.account import equity_at, trade
-from commenda.kernel.compiling import inner
+from commenda.kernel.compiling import inner, inner_inlined
 from commenda.kernel.guard import set_levels, start_position
 
 ROUNDING = 1e-12
@@ -191,4 +191,57 @@ def liquidate(account, price, rules, tally, orders, fills, row):  # type: ignore
     if left < 0.0:
         account[book.CASH] -= left
         tally[at.SHORTFALL] -= left
+    return row
+
+
+@inner_inlined
+def offer(volume, taken, rules, tally):  # type: ignore[no-untyped-def]
+    """Set out what the bar about to be traded has to give, less what is `taken` already."""
+    tally[at.VOLUME_NOW] = volume
+    tally[at.LEFT] = np.inf
+    if rules[at.PARTICIPATION] > 0.0:
+        tally[at.LEFT] = max(0.0, volume * rules[at.PARTICIPATION] - taken)
+
+
+@inner
+def work_order(account, each, price, maker, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+    """Fill the order in row `each` of the table near `price`, as far as it may and can be."""
+    held = account[book.QUANTITY]
+    quantity = orders[each, table.ORDER_QUANTITY]
+    kind = orders[each, table.ORDER_KIND]
+    shrinks = held * quantity < 0.0
+    reduces = orders[each, table.ORDER_REDUCE] == 1.0 or rules[at.SIDE] * quantity < 0.0
+    if reduces:
+        quantity = math.copysign(min(abs(quantity), abs(held)), quantity) if shrinks else 0.0
+    quantity = in_lots(affordable(account, quantity, price, rules, tally), rules)
+    if quantity == 0.0:
+        orders[0, table.REFUSED] += 1.0
+        table.close_order(orders, each)
+        return row
+    size = available(quantity, maker, rules, tally)
+    whole = size >= abs(quantity)
+    if size > 0.0:
+        if orders[each, table.ORDER_GROUP] > 0.0:
+            table.close_group(orders, each)
+        why = book.KIND_STOP_ORDER
+        if kind == table.MARKET:
+            why = book.KIND_MARKET
+        elif kind == table.LIMIT:
+            why = book.KIND_LIMIT
+        bound = orders[each, table.ORDER_LIMIT]
+        change = math.copysign(size, quantity)
+        row = deal(account, change, price, maker, bound, why, rules, tally, orders, fills, row)
+    if orders[each, table.ORDER_KIND] == table.FREE:
+        return row  # it ended with the position
+    if whole:
+        table.close_order(orders, each)
+        return row
+    tally[at.SHORT_FILLED] += 1.0
+    orders[each, table.ORDER_QUANTITY] = quantity - math.copysign(size, quantity)
+    if kind == table.STOP or kind == table.TRAILING:
+        orders[each, table.ORDER_KIND] = table.MARKET
+    elif maker == book.TAKER:
+        orders[each, table.ORDER_FROM] = account[book.BARS_SEEN] + 1.0  # takes on at the next open
+    elif size == 0.0:
+        tally[at.LEFT] = 0.0  # less than a lot is nothing
     return row

@@ -9,7 +9,7 @@ A step with a fifth argument gets the table:
 
 An order is sent at the close of the bar the step sees, and is live from the next open on (later
 with a latency, see `terms.py`). Quantities are signed units, prices in quote currency. What the
-venue does with an order is in `matching.py`.
+venue does with an order is in `matching.py` and `inside.py`.
 
 The table is one float64 array, saved with the account. Row 0 is its header; a row whose kind is 0
 is free.
@@ -17,10 +17,12 @@ is free.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from commenda.kernel.bars import Array
-from commenda.kernel.compiling import compiled, inlined
+from commenda.kernel.compiling import compiled, inlined, inner
 
 (
     ORDER_ID,
@@ -201,3 +203,18 @@ def close_all(orders):  # type: ignore[no-untyped-def]
     for row in range(1, orders.shape[0]):
         if orders[row, ORDER_KIND] != FREE:
             close_order(orders, row)
+
+
+@inner
+def slide(orders, price, number):  # type: ignore[no-untyped-def]
+    """Let trailing orders follow a price that has been reached."""
+    if orders[0, LIVE] == 0.0:
+        return
+    for each in range(1, orders.shape[0]):
+        live = orders[each, ORDER_FROM] <= number
+        if orders[each, ORDER_KIND] == TRAILING and live:
+            side = math.copysign(1.0, orders[each, ORDER_QUANTITY])
+            trigger = price + side * orders[each, ORDER_TRAIL]
+            standing = orders[each, ORDER_TRIGGER]
+            if math.isnan(standing) or side * (trigger - standing) < 0.0:
+                orders[each, ORDER_TRIGGER] = trigger
