@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from decimal import Decimal
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +16,11 @@ import pytest
 from commenda.kit.db import Database
 from commenda.settings import Settings
 from commenda.simulate.html_report import render
+from html_pages import Reader
 
 COMMENDA = Path(sys.executable).with_name("commenda")
 SMALL = Path(__file__).with_name("small.toml")
-VOID = {"meta"}
 Page = dict[str, str]
-
-
-class Reader(HTMLParser):
-    """Checks that every element is closed, and gathers the text of each language."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.language = ""
-        self.texts: dict[str, list[str]] = {}
-        self.idents: list[str] = []
-        self.elements: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.elements.append(tag)
-        self.idents += [found["id"] or ""] if "id" in found else []
-        if tag == "main":
-            self.language = found["lang"] or ""
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-        if tag == "main":
-            self.language = ""
-
-    def handle_data(self, data: str) -> None:
-        if self.language and data.strip():
-            self.texts.setdefault(self.language, []).append(data)
 
 
 def read(page: str) -> Reader:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from commenda.strategies.plan import costs_of, digest_of_inputs, plain, terms_of
 from commenda.strategies.report import classes, markers, months, units_held
 from commenda.strategies.runs import digest_of_equity, pack_fills, unpack_fills
 from commenda.strategies.sampling import column_of, extremes
+from html_pages import Reader
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 11, 30, 20, tzinfo=UTC)
@@ -444,36 +444,6 @@ def test_real_funding_of_mixed_intervals_is_complete(market_data: Path) -> None:
 
 
 # The page
-
-
-class Reader(HTMLParser):
-    """Checks that every element is closed, and gathers the text of each language."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.language = ""
-        self.texts: dict[str, list[str]] = {}
-        self.idents: list[str] = []
-        self.elements: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.elements.append(tag)
-        self.idents += [found["id"] or ""] if "id" in found else []
-        if tag == "main":
-            self.language = found["lang"] or ""
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-        if tag == "main":
-            self.language = ""
-
-    def handle_data(self, data: str) -> None:
-        if self.language and data.strip():
-            self.texts.setdefault(self.language, []).append(data)
 
 
 def read(page: str) -> Reader:
