@@ -40,8 +40,7 @@ from commenda.kernel.l2_trader import (
     Trader,
     new_trader,
 )
-
-BASIS_POINT = 1e-4
+from commenda.kernel.terms import BASIS_POINT
 
 
 class QueueModel(StrEnum):
