@@ -21,12 +21,12 @@ from bench.population import (
     open_flow,
     publish,
 )
+from commenda.books import carry_out_transfers
 from commenda.copying import actions as copying_actions
 from commenda.copying import copy_signal
+from commenda.execution import actions as execution_actions
 from commenda.kit.db import Database
 from commenda.operations import verify
-from commenda.trading import actions as trading_actions
-from commenda.trading import carry_out_transfers
 
 FOLLOWERS = 10_000
 SIGNALS = 3
@@ -34,9 +34,9 @@ AIM = 12_000
 STEPS = {
     "plan": (copying_actions, "plan"),
     "intend": (copying_actions, "intend_parents"),
-    "work": (trading_actions, "work"),
-    "record": (trading_actions, "record"),
-    "allocate": (trading_actions, "allocate"),
+    "submit": (execution_actions, "submit"),
+    "record": (execution_actions, "record"),
+    "allocate": (execution_actions, "allocate_chunk"),
     "finish": (copying_actions, "finish"),
 }
 

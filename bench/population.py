@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying import Flow, NewFollower, attach_legs, copy_signal, publish_signal, share_flow
+from commenda.execution import Desk
 from commenda.identity import register_users
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
@@ -32,7 +34,7 @@ from commenda.market import (
     simulate_market,
     simulated_assets,
 )
-from commenda.trading import Desk, NewLeg, PaperVenue, Scope, open_scopes, request_transfer
+from commenda.venues import PaperVenue
 
 ASSET = "USDT"
 START = datetime(2025, 1, 6, tzinfo=UTC)

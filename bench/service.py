@@ -28,6 +28,7 @@ from uuid import UUID
 
 from bench.kit import Figure, durability, machine, show, vacuum
 from bench.population import ASSET, HOUR, START, author, fund_investors, open_desk, open_flow
+from commenda.books import carry_out_transfers, record_nav
 from commenda.copying import Flow, follow
 from commenda.funding import deposit
 from commenda.identity import Role
@@ -50,7 +51,6 @@ from commenda.managed import (
     subscribe,
 )
 from commenda.settings import Settings
-from commenda.trading import carry_out_transfers, record_nav
 
 CONNECTIONS = 32
 SECONDS = 5.0

@@ -19,7 +19,9 @@ from bench.population import (
     open_flow,
     trade,
 )
+from commenda.books import carry_out_transfers
 from commenda.copying import Flow
+from commenda.execution import Desk, reconcile
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import (
@@ -43,7 +45,6 @@ from commenda.managed import (
 from commenda.managed.settlement import SETTLEMENT_BATCH
 from commenda.operations import verify
 from commenda.referrals import refer
-from commenda.trading import Desk, carry_out_transfers, reconcile
 
 SUBSCRIPTIONS = 10_000
 CREATORS = 12

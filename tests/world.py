@@ -19,6 +19,7 @@ from uuid import UUID
 import numpy as np
 import psycopg
 
+from commenda.books import carry_out_transfers, record_nav
 from commenda.copying import (
     CopyMode,
     Flow,
@@ -31,6 +32,7 @@ from commenda.copying import (
     update_flow_stats,
 )
 from commenda.copying.following import change_settings
+from commenda.execution import Desk, reconcile
 from commenda.identity import register_users
 from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
@@ -79,17 +81,7 @@ from commenda.market import (
 from commenda.market.track import Track
 from commenda.operations import verify
 from commenda.referrals import refer
-from commenda.trading import (
-    Desk,
-    Fill,
-    Order,
-    OrderStatus,
-    PaperVenue,
-    Report,
-    carry_out_transfers,
-    reconcile,
-    record_nav,
-)
+from commenda.venues import Fill, Order, OrderStatus, PaperVenue, Report
 
 D = Decimal
 HOUR = 3600

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from commenda.audit import Chain, seal
 from commenda.copying import SIGNALS, Runners, copy_signal_workflow
 from commenda.demo import open_demo, people
+from commenda.execution import Desk
 from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kit import bus, clock, durable
 from commenda.kit.db import Database, Tx
@@ -40,7 +41,7 @@ from commenda.operations import (
 )
 from commenda.settings import Settings
 from commenda.studies import STUDIES, run_study_workflow
-from commenda.trading import Desk, PaperVenue
+from commenda.venues import PaperVenue
 
 QUEUES = (SIGNALS, STUDIES)
 

@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi.testclient import TestClient
 
+from commenda.books import record_nav
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.ledger import Owner, OwnerKind
 from commenda.managed import ExpectedReturn, Offer, Product, Profile, publish_offer
-from commenda.trading import record_nav
 from world import ASSET, EXPECTED, TERMS, D, World, in_threads, steps
 
 API = "/api/v1"

@@ -14,11 +14,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from commenda.app import create_app
+from commenda.books import record_nav
 from commenda.kit.db import Database
 from commenda.ledger import reverse
 from commenda.operations.overview import Overview
 from commenda.settings import Settings
-from commenda.trading import record_nav
 from world import FREE, World, steps
 
 SETTINGS = Settings(

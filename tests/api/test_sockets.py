@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from commenda.app import create_app
 from commenda.audit import Event, record
+from commenda.books import record_nav
 from commenda.identity import Role, register_users
 from commenda.identity.tokens import ACCESS_LIFETIME, Tokens
 from commenda.kit import bus, ids
@@ -33,7 +34,6 @@ from commenda.kit.keys import Keys
 from commenda.operations.live import nav_recorded, signal_published
 from commenda.settings import Settings
 from commenda.sockets import Sockets
-from commenda.trading import record_nav
 from world import World
 
 SETTINGS = Settings(

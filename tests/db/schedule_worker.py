@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+from commenda.execution import Desk
 from commenda.kit.db import Database
 from commenda.operations import CatchUp, Clockwork, Job, Operation, Parameters
 from commenda.settings import Settings
-from commenda.trading import Desk
 
 
 def main(lines: Path, kill_at: int) -> None:

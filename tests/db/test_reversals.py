@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from commenda.books import post_funding
 from commenda.identity import PERMISSIONS, Approval, Principal, Role, register_users
 from commenda.kit import ids
 from commenda.kit.db import Database
@@ -33,7 +34,6 @@ from commenda.ledger import (
 from commenda.ledger.decisions import REVERSIBLE, ask_to_reverse
 from commenda.managed import cancel
 from commenda.operations import approve_and_carry_out, reconcile_all
-from commenda.trading import post_funding
 from world import ASSET, D, World, flat, in_threads, steps
 
 INES = Owner(OwnerKind.INVESTOR, ids.derive("test-user", "investor", "ines"))

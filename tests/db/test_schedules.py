@@ -17,6 +17,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from commenda.execution import Desk
 from commenda.income import Cadence
 from commenda.kit import clock
 from commenda.kit.db import Database
@@ -49,7 +50,6 @@ from commenda.operations import (
 )
 from commenda.operations.clockwork import AT_ONCE
 from commenda.operations.cron import checked_rule
-from commenda.trading import Desk
 from pool import Pool
 from world import World, in_threads
 

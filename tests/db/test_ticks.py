@@ -11,12 +11,12 @@ from typing import Any, cast
 import psycopg
 import pytest
 
+from commenda.execution import Desk
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.operations import Clockwork, Interrupted, Job, Operation, Step, forget_workers
 from commenda.operations.ticks import Tick, begin_tick
-from commenda.trading import Desk
 from commenda.worker import Chore, _keep_house
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

@@ -13,19 +13,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from commenda.books import post_funding, request_transfer
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import activate_due
-from commenda.trading import (
-    Order,
-    OrderKind,
-    OrderStatus,
-    Outage,
-    PaperVenue,
-    Side,
-    post_funding,
-    request_transfer,
-)
+from commenda.venues import Order, OrderKind, OrderStatus, Outage, PaperVenue, Side
 from world import ASSET, START, D, Script, ScriptedVenue, World, in_threads, steps
 
 LOT = D("0.001")

@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 
 import commenda
 from commenda.audit import Check, Finding, run_checks
+from commenda.books import post_funding
 from commenda.cli import proof
 from commenda.funding import Direction, Order, request_funding
 from commenda.funding.actions import conclude
@@ -42,7 +43,6 @@ from commenda.managed import Door, cancel
 from commenda.operations import CHECKS
 from commenda.operations.checks import NAMED, UNNAMED
 from commenda.strategies import Registrar, keep_params, register_catalogue
-from commenda.trading import post_funding
 from pool import Pool
 from world import ASSET, D, World, empty, in_threads, steps
 

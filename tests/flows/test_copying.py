@@ -12,9 +12,10 @@ from uuid import UUID
 import pytest
 
 from commenda.copying import CopyMode, unfinished_exits
+from commenda.execution import allocate
 from commenda.kit import ids
 from commenda.kit.db import Database
-from commenda.trading import Fill, Side, share_out
+from commenda.venues import Fill, Side
 from world import D, World, in_threads, random_fills, steps
 
 LOT = D("0.001")
@@ -357,7 +358,7 @@ def share_two_hundred(seed: int) -> list[int]:
     received = dict.fromkeys(legs, 0)
     for _parent in range(PARENTS):
         order = UUID(int=rng.getrandbits(128))
-        shares = share_out(
+        shares = allocate(
             Side.BUY,
             [(leg, D(3)) for leg in legs],
             [Fill("f", D(10), D(1), D(0))],

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
+from commenda.books import dust_leg, is_dust
 from commenda.copying import Flow
+from commenda.execution import execute_order, intend
 from commenda.kit.db import Database
 from commenda.ledger import Owner
-from commenda.trading import dust_leg, execute_order, intend
-from commenda.trading.rules import is_dust
 from world import ASSET, FREE, D, World, in_threads, steps
 
 HOUSE = dust_leg(ASSET)

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from commenda.books import post_funding, record_nav, scope_equity
 from commenda.copying import CopyMode
 from commenda.kit.db import Database
-from commenda.trading import post_funding, record_nav, scope_equity
 from world import FREE, D, World, random_fills
 
 Book = tuple[Decimal, tuple[tuple[int, Decimal, Decimal], ...]]

@@ -16,12 +16,12 @@ from threading import Event, Thread
 from typing import Any
 
 from commenda.demo import open_demo
+from commenda.execution import reconcile
 from commenda.kit import clock, durable
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.operations import verify
 from commenda.settings import Settings
-from commenda.trading import reconcile
 from commenda.worker import work_on
 from processes import MASTER_KEY, Process, answer, free_port, until
 

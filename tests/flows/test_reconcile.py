@@ -14,8 +14,10 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from commenda.books import post_funding
 from commenda.cli import app
 from commenda.copying.actions import intend_parents, plan
+from commenda.execution import record, submit
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
@@ -43,7 +45,6 @@ from commenda.operations import (
     reconcile_books,
 )
 from commenda.operations.reconciliation import keep, kept
-from commenda.trading import post_funding, record, work
 from world import ASSET, D, World, flat, random_fills, steps
 
 PRICES = {"AAAUSDT": steps((0, 100.0), (10, 120.0), (30, 90.0)), "BBBUSDT": flat(50.0)}
@@ -199,7 +200,7 @@ def test_a_fill_that_is_not_recorded_yet_is_explained_and_no_longer_than_an_hour
     world = World(db, slippage="0.002")
     signal, order = intended(world)
     assert explained(now(world)) == {}
-    report = work(world.database, world.desk, order, world.now)
+    report = submit(world.database, world.desk, order, world.now)
     (fill,) = report.fills
     found = now(world)
     assert unexplained(found) == {}
@@ -222,7 +223,7 @@ def test_a_fill_that_is_not_recorded_yet_is_explained_and_no_longer_than_an_hour
 def test_a_fill_that_is_not_allocated_yet_waits_in_transit(db: Database) -> None:
     world = World(db, slippage="0.002")
     signal, order = intended(world)
-    report = work(world.database, world.desk, order, world.now)
+    report = submit(world.database, world.desk, order, world.now)
     with db.transaction() as tx:
         record(tx, world.desk, order, world.author, report)
     (fill,) = report.fills
@@ -246,7 +247,7 @@ def test_a_fill_that_is_not_allocated_yet_waits_in_transit(db: Database) -> None
 def test_an_order_recorded_later_than_it_was_filled_reconciles_in_between(world: World) -> None:
     """The process died between the venue's fill and its record, and went on half an hour later."""
     signal, order = intended(world)
-    work(world.database, world.desk, order, world.now)
+    submit(world.database, world.desk, order, world.now)
     died = world.now
     world.now += timedelta(minutes=30)
     world.advance(0)

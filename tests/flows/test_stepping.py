@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from commenda.books import post_funding
 from commenda.copying import Flow, Runners, publish_targets, step_flows
 from commenda.copying.stepping import PATIENCE
 from commenda.kernel import Costs
@@ -16,7 +17,6 @@ from commenda.kit.db import Database
 from commenda.market import ensure_instrument
 from commenda.operations import Operation
 from commenda.operations.jobs import charge_funding, publish_market, wait_for_copies
-from commenda.trading import post_funding
 from world import START, World
 
 HOUR = timedelta(hours=1)

@@ -17,8 +17,9 @@ from commenda.copying.rules import (
     proportional_cost,
     signal_type,
 )
+from commenda.execution import allocate
 from commenda.kit.errors import CommendaError
-from commenda.trading import Fill, Side, share_out
+from commenda.venues import Fill, Side
 
 D = Decimal
 LOT = D("0.001")
@@ -171,7 +172,7 @@ def test_shares_add_up_to_the_fills_exactly_and_fairly(
 ) -> None:
     side, requests, fills = parent
     order = UUID(int=1)
-    shares = share_out(side, requests, fills, lot=LOT, scale=8, secret=secret, order_id=order)
+    shares = allocate(side, requests, fills, lot=LOT, scale=8, secret=secret, order_id=order)
     filled = sum((fill.quantity for fill in fills), D(0))
     notional = sum((fill.quantity * fill.price for fill in fills), D(0))
     fee = sum((fill.fee for fill in fills), D(0))
@@ -196,8 +197,8 @@ def test_shares_do_not_depend_on_the_order_of_the_requests(
 ) -> None:
     side, requests, fills = parent
     rules = {"lot": LOT, "scale": 8, "secret": b"s", "order_id": UUID(int=1)}
-    shares = share_out(side, requests, fills, **rules)  # type: ignore[arg-type]
-    turned = share_out(side, requests[::-1], fills, **rules)  # type: ignore[arg-type]
+    shares = allocate(side, requests, fills, **rules)  # type: ignore[arg-type]
+    turned = allocate(side, requests[::-1], fills, **rules)  # type: ignore[arg-type]
     assert shares == turned[::-1]
 
 
@@ -209,7 +210,7 @@ def test_what_cannot_be_shared_out_is_refused(
     requests: list[Decimal], fill: Decimal, code: str
 ) -> None:
     with pytest.raises(CommendaError) as caught:
-        share_out(
+        allocate(
             Side.BUY,
             [(UUID(int=n), quantity) for n, quantity in enumerate(requests)],
             [Fill("f", fill, D(1), D(0))],

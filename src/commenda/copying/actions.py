@@ -20,10 +20,7 @@ from commenda.copying import queries
 from commenda.copying.model import RULES, CopyMode, Flow
 from commenda.copying.queries import Execution
 from commenda.copying.rules import order_quantity, signal_type
-from commenda.kit import ids
-from commenda.kit.db import Database, Tx
-from commenda.ledger import Author, lock_accounts
-from commenda.trading import (
+from commenda.execution import (
     CHUNK,
     Desk,
     execute_order,
@@ -32,6 +29,9 @@ from commenda.trading import (
     other_value,
     quantities_of,
 )
+from commenda.kit import ids
+from commenda.kit.db import Database, Tx
+from commenda.ledger import Author, lock_accounts
 
 
 def publish_signal(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying.model import CopyMode, Flow, FollowSettings
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -17,7 +18,6 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
 from commenda.ledger import AccountKey, Author, Journal, Line, Owner, open_accounts, post
-from commenda.trading import NewLeg, Scope, open_scopes, request_transfer
 
 
 class NewFollower(NamedTuple):

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from commenda.copying import actions, queries
 from commenda.copying.model import RULES
+from commenda.execution import Desk, allocate_chunk, record, submit
 from commenda.kit import durable
 from commenda.kit.db import Database, Tx
 from commenda.ledger import Author
-from commenda.trading import Desk, allocate, record, work
 
 SIGNALS = durable.Queue("signals", concurrency=4, partitioned=True)
 COPY_SIGNAL = "copying.copy_signal"
@@ -49,7 +49,7 @@ def copy_signal_workflow(database: Database, desk: Desk) -> durable.Workflow:
 def _copy_signal(database: Database, desk: Desk) -> Callable[[str, str], None]:
     def place(order_id: str, at: str) -> None:
         # The report is read back from the venue in the step that records it.
-        work(database, desk, UUID(order_id), datetime.fromisoformat(at))
+        submit(database, desk, UUID(order_id), datetime.fromisoformat(at))
 
     def plan(tx: Tx, signal_id: str, at: str) -> bool:
         return actions.plan(tx, desk, UUID(signal_id), datetime.fromisoformat(at))
@@ -62,7 +62,7 @@ def _copy_signal(database: Database, desk: Desk) -> Callable[[str, str], None]:
         record(tx, desk, UUID(order_id), _author(at))
 
     def share(tx: Tx, order_id: str, at: str, chunk: int) -> bool:
-        return allocate(tx, desk, UUID(order_id), _author(at), chunk)
+        return allocate_chunk(tx, desk, UUID(order_id), _author(at), chunk)
 
     def finish(tx: Tx, signal_id: str, at: str) -> None:
         actions.finish(tx, UUID(signal_id), datetime.fromisoformat(at))

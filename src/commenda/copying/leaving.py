@@ -13,9 +13,19 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.books import (
+    close_scopes,
+    dust_of,
+    intend_closing,
+    next_retry,
+    refusals,
+    request_transfer,
+    take_over,
+)
 from commenda.copying import queries
 from commenda.copying.flows import close_flow
 from commenda.copying.following import count_follower, count_followers, unknown_subscription
+from commenda.execution import Desk, execute_orders, in_flight, open_quantities, orders_of
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
@@ -29,20 +39,6 @@ from commenda.ledger import (
     lock_accounts,
     open_accounts,
     post_batch,
-)
-from commenda.trading import (
-    Desk,
-    close_scopes,
-    dust_of,
-    execute_orders,
-    in_flight,
-    intend_closing,
-    next_retry,
-    open_quantities,
-    orders_of,
-    refusals,
-    request_transfer,
-    take_over,
 )
 
 EXIT_BATCH = 500

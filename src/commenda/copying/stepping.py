@@ -27,10 +27,10 @@ from commenda.copying.jobs import enqueue_copy
 from commenda.copying.model import RULES, Flow
 from commenda.copying.queries import find_signal
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
+from commenda.execution import Desk
 from commenda.kernel import Costs
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.trading import Desk
 
 Published = Callable[[Tx, UUID], None]
 """Told of each new signal, in the transaction that stores it."""

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
+from commenda.execution import Desk
 from commenda.kernel import Costs
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import EndlessFeed, ensure_instrument, load_catalogue, simulated_assets
 from commenda.simulate import Scenario, costs_of, found, load_scenario
-from commenda.trading import Desk, Outage, PaperVenue
+from commenda.venues import Outage, PaperVenue
 
 PACE = Decimal(1440)
 """Business seconds in a second: a day a minute."""

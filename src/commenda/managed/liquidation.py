@@ -13,24 +13,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.books import dust_of, intend_closing, refusals, take_over
 from commenda.copying import planned
+from commenda.execution import Desk, execute_orders, in_flight, open_quantities, orders_of
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
 from commenda.managed.lifecycle import State, next_retry, require_transition
 from commenda.managed.model import Door
-from commenda.trading import (
-    Desk,
-    dust_of,
-    execute_orders,
-    in_flight,
-    intend_closing,
-    open_quantities,
-    orders_of,
-    refusals,
-    take_over,
-)
 
 
 def request_liquidation(

@@ -15,6 +15,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.books import Leg, close_scopes, legs_of, request_transfer
+from commenda.execution import open_quantities
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
@@ -37,7 +39,6 @@ from commenda.managed.profit_share import HighWaterMark
 from commenda.managed.waterfall import FeeTerms, LegProceeds, Proceeds, Settlement, waterfall
 from commenda.referrals import chains, record_commissions
 from commenda.returns import Deviation, expected_gain, grade_deviation
-from commenda.trading import Leg, close_scopes, legs_of, open_quantities, request_transfer
 
 SETTLEMENT_BATCH = 500
 LEAST_DAYS_GRADED = 7

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from commenda.audit import Event, record
+from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying import NewFollower, attach_legs
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -37,7 +38,6 @@ from commenda.managed.lifecycle import State
 from commenda.managed.model import Offer
 from commenda.managed.products import offer_of
 from commenda.managed.profit_share import Carry, add_carry, resubscribe
-from commenda.trading import NewLeg, Scope, open_scopes, request_transfer
 
 ACTIVATION_BATCH = 250
 

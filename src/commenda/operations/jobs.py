@@ -20,6 +20,7 @@ from uuid import UUID
 import psycopg
 
 from commenda import copying
+from commenda.books import carry_out_transfers, funded_until, post_funding, record_nav
 from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, durable
 from commenda.kit.db import Tx
@@ -41,7 +42,6 @@ from commenda.operations.approvals import expire_approvals
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
 from commenda.operations.ticks import Interrupted, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
-from commenda.trading import carry_out_transfers, funded_until, post_funding, record_nav
 
 _LOOK = 0.02
 """Wall seconds between two looks at signals that workers are copying."""

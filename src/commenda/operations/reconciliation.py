@@ -20,6 +20,15 @@ from enum import StrEnum
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.execution import (
+    Desk,
+    LiveBooks,
+    VenueBooks,
+    compare,
+    in_transit,
+    marks_known,
+    pending_transfers,
+)
 from commenda.kit import ids
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
@@ -36,17 +45,7 @@ from commenda.ledger import (
 )
 from commenda.market import instruments
 from commenda.operations.ticks import Operation, Parameters
-from commenda.trading import (
-    PAPER,
-    Desk,
-    LiveBooks,
-    PaperBooks,
-    VenueBooks,
-    compare,
-    in_transit,
-    marks_known,
-    pending_transfers,
-)
+from commenda.venues import PAPER, PaperBooks
 
 UNRECONCILED = "alert.unreconciled"
 

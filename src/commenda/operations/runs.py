@@ -17,13 +17,13 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from commenda.audit import Event, record
+from commenda.books import next_retry
 from commenda.kit import clock, ids
 from commenda.kit.db import Tx
 from commenda.operations import schedule_queries as queries
 from commenda.operations.cron import latest, next_after
 from commenda.operations.schedule_queries import RETURNING, Run, RunStatus, Schedule
 from commenda.operations.ticks import RULES, CatchUp, Job, Superseded
-from commenda.trading import next_retry
 
 QUIET = timedelta(hours=1)
 """Business time between two alerts about one failing job."""

@@ -19,12 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from commenda.copying import Runners
+from commenda.execution import Desk
 from commenda.kernel import Costs
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
-from commenda.trading import Desk
 
 RULES = "operation/1"
 

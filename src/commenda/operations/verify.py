@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from commenda import copying, funding, income, ledger, managed, referrals, strategies, trading
+from commenda import (
+    books,
+    copying,
+    execution,
+    funding,
+    income,
+    ledger,
+    managed,
+    referrals,
+    strategies,
+)
 from commenda.audit import Finding, run_checks
 from commenda.kit.db import Tx
 from commenda.operations.checks import CHECKS as RECORDED
 
 CHECKS = (
     *ledger.CHECKS,
-    *trading.CHECKS,
+    *execution.CHECKS,
+    *books.CHECKS,
     *copying.CHECKS,
     *referrals.CHECKS,
     *funding.CHECKS,

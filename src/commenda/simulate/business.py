@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from commenda.copying import Flow, Runner, follow, load_runner, share_flow
+from commenda.execution import Desk
 from commenda.identity import register_users
 from commenda.kernel import Costs
 from commenda.kit import ids
@@ -27,7 +28,7 @@ from commenda.market import (
 )
 from commenda.simulate.population import product_id
 from commenda.simulate.scenario import ASSET, FlowPart, Scenario
-from commenda.trading import Desk, Outage, PaperVenue
+from commenda.venues import Outage, PaperVenue
 
 RULES = "simulate/1"
 INSURANCE = Decimal(100_000)

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.books import carry_out_transfers, post_funding, record_nav
 from commenda.copying import (
     Move,
     Runner,
@@ -52,7 +53,6 @@ from commenda.simulate.business import RULES, Business
 from commenda.simulate.people import arrive, knock, renew
 from commenda.simulate.population import Investor, population
 from commenda.simulate.scenario import Scenario
-from commenda.trading import carry_out_transfers, post_funding, record_nav
 
 HOUR = 3600
 DAY = 86400

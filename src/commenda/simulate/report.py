@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
+from commenda.execution import Difference, reconcile
 from commenda.kit.db import Tx
 from commenda.ledger import totals_by_asset
 from commenda.operations import verify
@@ -20,7 +21,6 @@ from commenda.returns import time_weighted_return
 from commenda.simulate.business import Business
 from commenda.simulate.plain import Row, one, plain, rows, text
 from commenda.simulate.series import series
-from commenda.trading import Difference, reconcile
 
 
 def report(business: Business) -> dict[str, Any]:

@@ -18,6 +18,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.books.model import NewLeg, Scope
+from commenda.books.rules import TRIES_BEFORE_DUST, is_dust
+from commenda.books.scopes import open_scopes
+from commenda.execution import Desk, move_quantities, open_quantities, position_accounts
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.money import quantise, scale_of
@@ -31,12 +35,6 @@ from commenda.ledger import (
     open_accounts,
     post_batch,
 )
-from commenda.trading import queries
-from commenda.trading.actions import open_books
-from commenda.trading.desk import Desk
-from commenda.trading.model import NewLeg, Scope
-from commenda.trading.rules import TRIES_BEFORE_DUST, is_dust
-from commenda.trading.scopes import open_scopes
 
 
 class Dust(NamedTuple):
@@ -69,7 +67,7 @@ def dust_of(tx: Tx, desk: Desk, now: datetime, attempts: Sequence[tuple[UUID, in
     marks = desk.marks(now)
     return [
         Dust(scope, leg, instrument, quantity, marks[instrument])
-        for scope, leg, instrument, quantity in queries.open_quantities(tx, list(failures))
+        for scope, leg, instrument, quantity in open_quantities(tx, list(failures))
         if is_dust(
             quantity,
             marks[instrument],
@@ -99,7 +97,7 @@ def take_over(
     assets = sorted({instrument.quote for instrument in instruments.values()})
     _open_book(tx, assets, author.now)
     books = {
-        instrument.id: open_books(
+        instrument.id: position_accounts(
             tx,
             [
                 dust_leg(instrument.quote),
@@ -138,7 +136,7 @@ def take_over(
         if any(line.amount for line in lines):
             key = f"dust:{cause_id}:{one.leg_id}:{instrument.id}"
             journals.append(Journal(key, "dust", correlations[one.scope_id], lines))
-        queries.move_quantities(
+        move_quantities(
             tx, instrument.id, [(one.leg_id, Decimal(0)), (keeper, held[instrument.id])]
         )
         tx.execute(

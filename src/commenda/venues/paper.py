@@ -18,7 +18,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.ids import derive
 from commenda.kit.money import floor_to, plain, quantise, scale_of
 from commenda.market import CandleFeed, Instrument
-from commenda.trading.model import (
+from commenda.venues.model import (
     Fill,
     FundingPayment,
     Order,

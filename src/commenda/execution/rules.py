@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -11,12 +10,7 @@ from uuid import UUID
 from commenda.kit import ids
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import from_units, split, to_units
-from commenda.trading.model import Fill, Side
-
-FIRST_RETRY = timedelta(seconds=30)
-LONGEST_RETRY = timedelta(minutes=15)
-TRIES_BEFORE_DUST = 3
-"""Failures to close a position before what is too little for the venue is taken over."""
+from commenda.venues import Fill, Side
 
 
 class Share(NamedTuple):
@@ -40,7 +34,7 @@ def parent_quantities(requests: Iterable[Decimal]) -> dict[Side, Decimal]:
     return {side: total for side, total in totals.items() if total}
 
 
-def share_out(
+def allocate(
     side: Side,
     requests: Sequence[tuple[UUID, Decimal]],
     fills: Sequence[Fill],
@@ -98,28 +92,3 @@ def _lots(quantity: Decimal, lot: Decimal) -> int:
             mend=f"use a multiple of {lot.normalize()}",
         )
     return whole
-
-
-def is_dust(quantity: Decimal, mark: Decimal, minimum_notional: Decimal, attempt: int) -> bool:
-    """Whether a remainder is left to the platform: too little for the venue, and often tried.
-
-    `attempt` counts the failures before this one, as in `next_retry`.
-    """
-    return attempt >= TRIES_BEFORE_DUST and abs(quantity) * mark < minimum_notional
-
-
-def next_retry(attempt: int, now: datetime) -> datetime:
-    """When to try again to close what the venue refused: now + 30 s · 2ⁿ, at most 15 minutes.
-
-    `attempt` is n, the failures before this one: 0 for the first. Code `bad_attempt` below 0.
-    """
-    if attempt < 0:
-        raise CommendaError(
-            "bad_attempt",
-            "Attempts count from 0",
-            field="attempt",
-            value=attempt,
-            mend="pass 0 for the first failure",
-        )
-    doublings = min(attempt, 16)  # far past the ceiling already, and no timedelta overflow
-    return now + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)

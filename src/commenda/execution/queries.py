@@ -1,18 +1,19 @@
-"""SQL of orders, fills, allocations and positions."""
+"""SQL of orders, fills and allocations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
-
+from commenda.execution.rules import Share
 from commenda.kit.db import Tx
-from commenda.trading.model import Fill, FundingPayment, Leg, Order, OrderKind, OrderStatus, Side
-from commenda.trading.rules import Share
+from commenda.venues import Fill, Order, OrderKind, OrderStatus, Side
+
+CHUNK = 2000
+"""Legs in one transaction and one journal: large enough to be fast, small enough to be resumed."""
 
 _ORDER: LiteralString = (
     "SELECT id, venue, instrument_id, side, kind, quantity, trigger_price, reference_price,"
@@ -140,92 +141,6 @@ def write_shares(tx: Tx, order_id: UUID, shares: Sequence[Share]) -> None:
     )
 
 
-def books_of(
-    tx: Tx, leg_ids: Sequence[UUID], instrument_id: int
-) -> dict[UUID, tuple[int, int | None]]:
-    """For each leg its cash account and, where it has one, its position account."""
-    rows = tx.execute(
-        "SELECT l.id, l.account_id, p.account_id FROM legs l"
-        " LEFT JOIN positions p ON p.leg_id = l.id AND p.instrument_id = %s"
-        " WHERE l.id = ANY (%s)",
-        (instrument_id, list(leg_ids)),
-    )
-    return {leg: (cash, position) for leg, cash, position in rows}
-
-
-def quantities_of(tx: Tx, leg_ids: Sequence[UUID], instrument_id: int) -> dict[UUID, Decimal]:
-    """What each leg holds of an instrument; legs that hold nothing may be missing."""
-    return dict(
-        tx.execute(
-            "SELECT leg_id, quantity FROM positions WHERE instrument_id = %s AND leg_id = ANY (%s)",
-            (instrument_id, list(leg_ids)),
-        ).fetchall()
-    )
-
-
-def other_value(
-    tx: Tx, leg_ids: Sequence[UUID], instrument_id: int, marks: Mapping[int, Decimal]
-) -> dict[UUID, Decimal]:
-    """Value at `marks` of what each leg holds in other instruments than this one."""
-    return dict(
-        tx.execute(
-            "SELECT p.leg_id, sum(p.quantity * m.price) FROM positions p"
-            " JOIN unnest(%s::smallint[], %s::numeric[]) AS m (instrument_id, price)"
-            "   USING (instrument_id)"
-            " WHERE p.leg_id = ANY (%s) AND p.instrument_id <> %s AND p.quantity <> 0"
-            " GROUP BY p.leg_id",
-            (list(marks), list(marks.values()), list(leg_ids), instrument_id),
-        ).fetchall()
-    )
-
-
-def insert_positions(tx: Tx, instrument_id: int, rows: Sequence[tuple[UUID, int]]) -> None:
-    tx.execute(
-        "INSERT INTO positions (leg_id, instrument_id, account_id)"
-        " SELECT leg, %s, account FROM unnest(%s::uuid[], %s::bigint[]) AS n (leg, account)"
-        " ON CONFLICT DO NOTHING",
-        (instrument_id, [leg for leg, _ in rows], [account for _, account in rows]),
-    )
-
-
-def move_quantities(tx: Tx, instrument_id: int, moves: Sequence[tuple[UUID, Decimal]]) -> None:
-    """Set the new quantities of legs, whose position accounts the caller has locked."""
-    tx.execute(
-        "UPDATE positions p SET quantity = m.quantity"
-        " FROM unnest(%s::uuid[], %s::numeric[]) AS m (leg_id, quantity)"
-        " WHERE p.leg_id = m.leg_id AND p.instrument_id = %s",
-        ([leg for leg, _ in moves], [quantity for _, quantity in moves], instrument_id),
-    )
-
-
-def holders(tx: Tx, instrument_id: int) -> list[tuple[UUID, int, Decimal]]:
-    """Every leg with an open quantity: (leg, cash account, quantity), in the order of leg ids."""
-    return tx.execute(
-        "SELECT l.id, l.account_id, p.quantity FROM positions p JOIN legs l ON l.id = p.leg_id"
-        " WHERE p.instrument_id = %s AND p.quantity <> 0 ORDER BY l.id",
-        (instrument_id,),
-    ).fetchall()
-
-
-def open_quantities(tx: Tx, scope_ids: Sequence[UUID]) -> list[tuple[UUID, UUID, int, Decimal]]:
-    """(scope, leg, instrument, quantity) of everything these scopes hold."""
-    return tx.execute(
-        "SELECT l.scope_id, l.id, p.instrument_id, p.quantity"
-        " FROM legs l JOIN positions p ON p.leg_id = l.id"
-        " WHERE l.scope_id = ANY (%s) AND p.quantity <> 0 ORDER BY p.instrument_id, l.id",
-        (list(scope_ids),),
-    ).fetchall()
-
-
-def legs_of(tx: Tx, scope_ids: Sequence[UUID]) -> list[Leg]:
-    with tx.cursor(row_factory=class_row(Leg)) as cursor:
-        return cursor.execute(
-            "SELECT id, scope_id, creator_id, account_id, capital FROM legs"
-            " WHERE scope_id = ANY (%s) ORDER BY scope_id, id",
-            (list(scope_ids),),
-        ).fetchall()
-
-
 def in_flight(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the scopes that wait for a share of a parent order."""
     rows = tx.execute(
@@ -234,14 +149,3 @@ def in_flight(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
         (list(scope_ids),),
     )
     return {row[0] for row in rows}
-
-
-def insert_funding(tx: Tx, venue: str, payment: FundingPayment) -> bool:
-    """Claim a funding stamp; False when it was posted before."""
-    return bool(
-        tx.execute(
-            "INSERT INTO funding_payments (venue, instrument_id, stamp, rate, mark, mark_source,"
-            " quantity, amount) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (venue, *payment),
-        ).rowcount
-    )

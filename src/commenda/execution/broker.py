@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from commenda.market import CandleFeed, Instrument
-from commenda.trading.model import Venue
+from commenda.venues import Venue
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 A parent order goes through four steps, each safe to repeat after a crash at any point:
 
 1. `intend`: the parent orders and each leg's request are stored.
-2. `work`: the venue is asked whether it knows the order and, only if not, the order is placed.
+2. `submit`: the venue is asked whether it knows the order and, only if not, it is placed.
 3. `record`: its fills are stored and posted to the `unallocated` account.
-4. `allocate`: the fills are shared out in chunks, each chunk one journal. The shares follow from
-   the stored requests and fills alone, so a repeated step computes the same ones.
+4. `allocate_chunk`: the fills are allocated in chunks, each chunk one journal. The shares follow
+   from the stored requests and fills alone, so a repeated step computes the same ones.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from uuid import UUID
 
 import psycopg
 
+from commenda.execution import queries
+from commenda.execution.broker import Desk
+from commenda.execution.positions import move_quantities, position_accounts, quantities_of
+from commenda.execution.queries import CHUNK
+from commenda.execution.rules import Share, allocate, parent_quantities
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.money import scale_of
@@ -33,10 +38,7 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.market import Instrument
-from commenda.trading import queries
-from commenda.trading.desk import Desk
-from commenda.trading.model import CHUNK, Order, OrderKind, OrderStatus, Report
-from commenda.trading.rules import Share, parent_quantities, share_out
+from commenda.venues import Order, OrderKind, OrderStatus, Report
 
 
 def intend(
@@ -76,7 +78,7 @@ def intend(
     return orders
 
 
-def work(database: Database, desk: Desk, order_id: UUID, now: datetime) -> Report:
+def submit(database: Database, desk: Desk, order_id: UUID, now: datetime) -> Report:
     """Get an order's report from the venue: ask first, send only what it does not know."""
     with database.transaction() as tx:
         order = queries.find_order(tx, order_id)
@@ -136,7 +138,7 @@ def shares_of(tx: Tx, desk: Desk, order_id: UUID) -> list[Share]:
     order = queries.find_order(tx, order_id)
     assert order.status is not OrderStatus.INTENDED, "fills are shared once the parent is terminal"
     instrument = desk.instrument(order.instrument_id)
-    return share_out(
+    return allocate(
         order.side,
         queries.requests_of(tx, order_id),
         queries.fills_of(tx, order_id),
@@ -147,7 +149,7 @@ def shares_of(tx: Tx, desk: Desk, order_id: UUID) -> list[Share]:
     )
 
 
-def allocate(
+def allocate_chunk(
     tx: Tx,
     desk: Desk,
     order_id: UUID,
@@ -173,16 +175,16 @@ def allocate(
 
 def execute_order(database: Database, desk: Desk, order_id: UUID, author: Author) -> None:
     """Work, record and allocate one order; the first chunk is shared out with the record."""
-    report = work(database, desk, order_id, author.now)
+    report = submit(database, desk, order_id, author.now)
     with database.transaction() as tx:
         record(tx, desk, order_id, author, report)
         shares = shares_of(tx, desk, order_id)
-        more = allocate(tx, desk, order_id, author, 0, shares)
+        more = allocate_chunk(tx, desk, order_id, author, 0, shares)
     chunk = 0
     while more:
         chunk += 1
         with database.transaction() as tx:
-            more = allocate(tx, desk, order_id, author, chunk, shares)
+            more = allocate_chunk(tx, desk, order_id, author, chunk, shares)
 
 
 def execute_orders(
@@ -220,11 +222,11 @@ def _post_shares(
     if not shares:
         return
     leg_ids = [share.leg_id for share in shares]
-    books = open_books(tx, leg_ids, instrument)
+    books = position_accounts(tx, leg_ids, instrument)
     transit_cash, transit_position, venue = _transit_accounts(tx, order, instrument.quote)
     held_accounts = [account for pair in books.values() for account in pair]
     cost = lock_accounts(tx, [*held_accounts, transit_cash, transit_position, venue])
-    held = queries.quantities_of(tx, leg_ids, instrument.id)
+    held = quantities_of(tx, leg_ids, instrument.id)
 
     lines: list[Line] = []
     moves: list[tuple[UUID, Decimal]] = []
@@ -251,32 +253,4 @@ def _post_shares(
         author,
         Journal(f"allocation:{order.id}:{chunk}", "allocation", order.correlation_id, lines),
     )
-    queries.move_quantities(tx, instrument.id, moves)
-
-
-def open_books(
-    tx: Tx, leg_ids: Sequence[UUID], instrument: Instrument
-) -> dict[UUID, tuple[int, int]]:
-    """Cash and position accounts of legs, opening the position accounts that are missing."""
-    books = queries.books_of(tx, leg_ids, instrument.id)
-    missing = [leg for leg in leg_ids if books[leg][1] is None]
-    if missing:
-        rows = tx.execute(
-            "SELECT l.id, s.owner_kind, s.owner_id, s.id, s.asset"
-            " FROM legs l JOIN scopes s ON s.id = l.scope_id WHERE l.id = ANY (%s) ORDER BY l.id",
-            (missing,),
-        ).fetchall()
-        accounts = open_accounts(
-            tx,
-            [
-                AccountKey("position", Owner(kind, owner), asset, scope, leg, instrument.id)
-                for leg, kind, owner, scope, asset in rows
-            ],
-        )
-        queries.insert_positions(
-            tx,
-            instrument.id,
-            [(row[0], account) for row, account in zip(rows, accounts, strict=True)],
-        )
-        books = queries.books_of(tx, leg_ids, instrument.id)
-    return {leg: (cash, position) for leg, (cash, position) in books.items() if position}
+    move_quantities(tx, instrument.id, moves)

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.books.model import NewLeg, Scope
 from commenda.kit.db import Tx
 from commenda.ledger import AccountKey, open_accounts
-from commenda.trading.model import NewLeg, Scope
 
 
 def open_scopes(

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.execution import CHUNK, holders
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.money import from_units, round_to_total, scale_of, to_units
@@ -21,8 +22,7 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.market import Instrument
-from commenda.trading import queries
-from commenda.trading.model import CHUNK, FundingPayment, Venue
+from commenda.venues import FundingPayment, Venue
 
 
 def post_funding(
@@ -33,27 +33,27 @@ def post_funding(
     The venue charges the net position; each leg gets −q·mark·rate, rounded so that the parts add
     up to what the venue paid.
     """
-    if not queries.insert_funding(tx, venue, payment):
+    if not _claim(tx, venue, payment):
         return
-    holders = queries.holders(tx, payment.instrument_id)
-    if not holders:
+    held_by = holders(tx, payment.instrument_id)
+    if not held_by:
         return
     scale = scale_of(instrument.quote)
     parts = round_to_total(
         to_units(payment.amount, scale),
-        [-quantity * payment.mark * payment.rate for _, _, quantity in holders],
+        [-quantity * payment.mark * payment.rate for _, _, quantity in held_by],
         scale,
-        [leg for leg, _, _ in holders],
+        [leg for leg, _, _ in held_by],
     )
     account = open_accounts(tx, [AccountKey("venue", Owner.venue(venue), instrument.quote)])[0]
     key = f"funding:{venue}:{instrument.symbol}:{payment.stamp.isoformat()}"
     correlation = ids.derive("funding", venue, instrument.id, payment.stamp.isoformat())
     journals = []
-    for begin in range(0, len(holders), CHUNK):
+    for begin in range(0, len(held_by), CHUNK):
         lines = [
             Line(cash, from_units(part, scale))
             for (_, cash, _), part in zip(
-                holders[begin : begin + CHUNK], parts[begin : begin + CHUNK], strict=True
+                held_by[begin : begin + CHUNK], parts[begin : begin + CHUNK], strict=True
             )
         ]
         total = sum((line.amount for line in lines), Decimal(0))
@@ -115,3 +115,14 @@ def carry_out_transfers(database: Database, venue: Venue, author: Author) -> int
             post(tx, author, Journal(f"transfer:{reference}", "transfer", correlation, lines))
             tx.execute("UPDATE transfers SET done_at = %s WHERE id = %s", (author.now, reference))
     return len(waiting)
+
+
+def _claim(tx: Tx, venue: str, payment: FundingPayment) -> bool:
+    """Claim a funding stamp; False when it was posted before."""
+    return bool(
+        tx.execute(
+            "INSERT INTO funding_payments (venue, instrument_id, stamp, rate, mark, mark_source,"
+            " quantity, amount) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (venue, *payment),
+        ).rowcount
+    )

@@ -19,7 +19,7 @@ from uuid import UUID
 from commenda.kit.db import Tx
 from commenda.ledger import TrialLine, trial_balance
 from commenda.market import Instrument
-from commenda.trading.model import Report, Side, Venue, VenueAccount
+from commenda.venues import Report, Side, Venue, VenueAccount
 
 ON_ITS_WAY = timedelta(hours=1)
 """For how long an order that is sent and not recorded, or not allocated, explains a difference.

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.books.dust import dust_beside
+from commenda.execution import Desk, intend, open_quantities
 from commenda.kit.db import Tx
 from commenda.ledger import Author
-from commenda.trading.actions import intend
-from commenda.trading.desk import Desk
-from commenda.trading.dust import dust_beside
-from commenda.trading.queries import open_quantities
 
 
 def intend_closing(

@@ -1,4 +1,4 @@
-"""Orders, fills and the books they end up in."""
+"""Orders and fills as a venue knows them, and the protocol that a venue speaks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
-
-from commenda.ledger import Owner
-
-CHUNK = 2000
-"""Legs in one transaction and one journal: large enough to be fast, small enough to be resumed."""
 
 
 class Side(StrEnum):
@@ -121,30 +116,3 @@ class Venue(Protocol):
 
     def account(self, now: datetime) -> VenueAccount:
         """Cash, net quantities and unrealised profit at the marks of `now`."""
-
-
-class Leg(NamedTuple):
-    """One creator's part of a scope."""
-
-    id: UUID
-    scope_id: UUID
-    creator_id: UUID
-    account_id: int
-    capital: Decimal
-
-
-class NewLeg(NamedTuple):
-    id: UUID
-    creator_id: UUID
-    capital: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One isolated book: a subscription's or a creator's own."""
-
-    id: UUID
-    kind: str
-    owner: Owner
-    asset: str
-    correlation_id: UUID

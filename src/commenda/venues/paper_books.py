@@ -13,7 +13,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from commenda.kit.db import Tx
-from commenda.trading.model import Fill, OrderStatus, Report, VenueAccount
+from commenda.venues.model import Fill, OrderStatus, Report, VenueAccount
 
 PAPER = "paper"
 

@@ -1,0 +1,20 @@
+"""SQL of books that several verbs need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from commenda.books.model import Leg
+from commenda.kit.db import Tx
+
+
+def legs_of(tx: Tx, scope_ids: Sequence[UUID]) -> list[Leg]:
+    with tx.cursor(row_factory=class_row(Leg)) as cursor:
+        return cursor.execute(
+            "SELECT id, scope_id, creator_id, account_id, capital FROM legs"
+            " WHERE scope_id = ANY (%s) ORDER BY scope_id, id",
+            (list(scope_ids),),
+        ).fetchall()

@@ -1,0 +1,116 @@
+"""What each leg holds of each instrument, and the accounts that hold what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from commenda.kit.db import Tx
+from commenda.ledger import AccountKey, Owner, open_accounts
+from commenda.market import Instrument
+
+
+def position_accounts(
+    tx: Tx, leg_ids: Sequence[UUID], instrument: Instrument
+) -> dict[UUID, tuple[int, int]]:
+    """Cash and position accounts of legs, opening the position accounts that are missing."""
+    books = books_of(tx, leg_ids, instrument.id)
+    missing = [leg for leg in leg_ids if books[leg][1] is None]
+    if missing:
+        rows = tx.execute(
+            "SELECT l.id, s.owner_kind, s.owner_id, s.id, s.asset"
+            " FROM legs l JOIN scopes s ON s.id = l.scope_id WHERE l.id = ANY (%s) ORDER BY l.id",
+            (missing,),
+        ).fetchall()
+        accounts = open_accounts(
+            tx,
+            [
+                AccountKey("position", Owner(kind, owner), asset, scope, leg, instrument.id)
+                for leg, kind, owner, scope, asset in rows
+            ],
+        )
+        insert_positions(
+            tx,
+            instrument.id,
+            [(row[0], account) for row, account in zip(rows, accounts, strict=True)],
+        )
+        books = books_of(tx, leg_ids, instrument.id)
+    return {leg: (cash, position) for leg, (cash, position) in books.items() if position}
+
+
+def books_of(
+    tx: Tx, leg_ids: Sequence[UUID], instrument_id: int
+) -> dict[UUID, tuple[int, int | None]]:
+    """For each leg its cash account and, where it has one, its position account."""
+    rows = tx.execute(
+        "SELECT l.id, l.account_id, p.account_id FROM legs l"
+        " LEFT JOIN positions p ON p.leg_id = l.id AND p.instrument_id = %s"
+        " WHERE l.id = ANY (%s)",
+        (instrument_id, list(leg_ids)),
+    )
+    return {leg: (cash, position) for leg, cash, position in rows}
+
+
+def quantities_of(tx: Tx, leg_ids: Sequence[UUID], instrument_id: int) -> dict[UUID, Decimal]:
+    """What each leg holds of an instrument; legs that hold nothing may be missing."""
+    return dict(
+        tx.execute(
+            "SELECT leg_id, quantity FROM positions WHERE instrument_id = %s AND leg_id = ANY (%s)",
+            (instrument_id, list(leg_ids)),
+        ).fetchall()
+    )
+
+
+def other_value(
+    tx: Tx, leg_ids: Sequence[UUID], instrument_id: int, marks: Mapping[int, Decimal]
+) -> dict[UUID, Decimal]:
+    """Value at `marks` of what each leg holds in other instruments than this one."""
+    return dict(
+        tx.execute(
+            "SELECT p.leg_id, sum(p.quantity * m.price) FROM positions p"
+            " JOIN unnest(%s::smallint[], %s::numeric[]) AS m (instrument_id, price)"
+            "   USING (instrument_id)"
+            " WHERE p.leg_id = ANY (%s) AND p.instrument_id <> %s AND p.quantity <> 0"
+            " GROUP BY p.leg_id",
+            (list(marks), list(marks.values()), list(leg_ids), instrument_id),
+        ).fetchall()
+    )
+
+
+def insert_positions(tx: Tx, instrument_id: int, rows: Sequence[tuple[UUID, int]]) -> None:
+    tx.execute(
+        "INSERT INTO positions (leg_id, instrument_id, account_id)"
+        " SELECT leg, %s, account FROM unnest(%s::uuid[], %s::bigint[]) AS n (leg, account)"
+        " ON CONFLICT DO NOTHING",
+        (instrument_id, [leg for leg, _ in rows], [account for _, account in rows]),
+    )
+
+
+def move_quantities(tx: Tx, instrument_id: int, moves: Sequence[tuple[UUID, Decimal]]) -> None:
+    """Set the new quantities of legs, whose position accounts the caller has locked."""
+    tx.execute(
+        "UPDATE positions p SET quantity = m.quantity"
+        " FROM unnest(%s::uuid[], %s::numeric[]) AS m (leg_id, quantity)"
+        " WHERE p.leg_id = m.leg_id AND p.instrument_id = %s",
+        ([leg for leg, _ in moves], [quantity for _, quantity in moves], instrument_id),
+    )
+
+
+def holders(tx: Tx, instrument_id: int) -> list[tuple[UUID, int, Decimal]]:
+    """Every leg with an open quantity: (leg, cash account, quantity), in the order of leg ids."""
+    return tx.execute(
+        "SELECT l.id, l.account_id, p.quantity FROM positions p JOIN legs l ON l.id = p.leg_id"
+        " WHERE p.instrument_id = %s AND p.quantity <> 0 ORDER BY l.id",
+        (instrument_id,),
+    ).fetchall()
+
+
+def open_quantities(tx: Tx, scope_ids: Sequence[UUID]) -> list[tuple[UUID, UUID, int, Decimal]]:
+    """(scope, leg, instrument, quantity) of everything these scopes hold."""
+    return tx.execute(
+        "SELECT l.scope_id, l.id, p.instrument_id, p.quantity"
+        " FROM legs l JOIN positions p ON p.leg_id = l.id"
+        " WHERE l.scope_id = ANY (%s) AND p.quantity <> 0 ORDER BY p.instrument_id, l.id",
+        (list(scope_ids),),
+    ).fetchall()
