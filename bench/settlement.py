@@ -19,13 +19,14 @@ from bench.population import (
     open_flow,
     trade,
 )
-from commenda.books import carry_out_transfers
-from commenda.copying import Flow
+from commenda.books import Trigger, carry_out_transfers, close_due, pay_out_due
+from commenda.books.payout import PAYOUT_BATCH
+from commenda.copying import Flow, planned
 from commenda.execution import Desk, reconcile
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import (
-    Door,
+    MANAGED,
     ExpectedReturn,
     FeeTerms,
     Offer,
@@ -34,15 +35,12 @@ from commenda.managed import (
     Request,
     activate_due,
     authorise_custody,
-    liquidate_due,
     list_flow,
     mature_due,
     publish_offer,
     request_liquidation,
-    settle_due,
     subscribe,
 )
-from commenda.managed.settlement import SETTLEMENT_BATCH
 from commenda.operations import verify
 from commenda.referrals import refer
 
@@ -65,9 +63,9 @@ def main() -> None:
         after = _findings(database, desk, now)
         note = machine(database)
     assert settled == SUBSCRIPTIONS, f"{settled} of {SUBSCRIPTIONS} were settled"
-    rates = [SETTLEMENT_BATCH / each for each in seconds]
+    rates = [PAYOUT_BATCH / each for each in seconds]
     show(
-        f"settlement: {SUBSCRIPTIONS:,} liquidated subscriptions, batches of {SETTLEMENT_BATCH}",
+        f"settlement: {SUBSCRIPTIONS:,} liquidated subscriptions, batches of {PAYOUT_BATCH}",
         [
             Figure(
                 f"batches ({spread(rates)})",
@@ -95,7 +93,7 @@ def _settle_all(database: Database, desk: Desk, now: datetime) -> tuple[list[flo
     while True:
         begun = time.perf_counter()
         with database.transaction() as tx:
-            settled = settle_due(tx, now, desk.venue.name)
+            settled = pay_out_due(tx, MANAGED, now, desk.venue.name)
         if not settled:
             return seconds, total
         seconds.append(time.perf_counter() - begun)
@@ -201,8 +199,8 @@ def _liquidate_all(database: Database, desk: Desk, now: datetime) -> None:
     with database.transaction() as tx:
         mature_due(tx, now)
         rows = tx.execute("SELECT id FROM managed_subscriptions WHERE status = 'MATURED'")
-        request_liquidation(tx, author(now), [row[0] for row in rows], Door.OPERATOR)
-    liquidated = liquidate_due(database, desk, author(now))
+        request_liquidation(tx, author(now), [row[0] for row in rows], Trigger.OPERATOR)
+    liquidated = close_due(database, desk, author(now), [MANAGED], planned)
     assert liquidated == SUBSCRIPTIONS, f"{liquidated} of {SUBSCRIPTIONS} were liquidated"
 
 

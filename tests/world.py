@@ -19,13 +19,15 @@ from uuid import UUID
 import numpy as np
 import psycopg
 
-from commenda.books import carry_out_transfers, record_nav
+from commenda.books import Product as BookProduct
+from commenda.books import Trigger, carry_out_transfers, close_due, pay_out_due, record_nav
 from commenda.copying import (
+    COPIES,
     CopyMode,
     Flow,
-    close_due,
     copy_signal,
     follow,
+    planned,
     publish_signal,
     request_leave,
     share_flow,
@@ -50,7 +52,6 @@ from commenda.ledger import (
     totals_by_asset,
 )
 from commenda.managed import (
-    Door,
     ExpectedReturn,
     FeeTerms,
     Offer,
@@ -61,7 +62,6 @@ from commenda.managed import (
     activate_due,
     authorise_custody,
     deposit,
-    liquidate_due,
     list_flow,
     mature_due,
     publish_offer,
@@ -79,7 +79,7 @@ from commenda.market import (
     write_marks,
 )
 from commenda.market.track import Track
-from commenda.operations import verify
+from commenda.operations import PRODUCTS, verify
 from commenda.referrals import refer
 from commenda.venues import Fill, Order, OrderStatus, PaperVenue, Report
 
@@ -342,8 +342,11 @@ class World:
 
     def close_copies(self) -> int:
         """Really close what was left, pay it out, and move its cash back."""
-        closed = close_due(self.database, self.desk, self.author)
-        self.move_cash()
+        try:
+            self.liquidate()
+        finally:
+            closed = self.pay_out(COPIES)
+            self.move_cash()
         return closed
 
     def value_books(self) -> None:
@@ -413,12 +416,18 @@ class World:
         with self.database.transaction() as tx:
             return mature_due(tx, self.now)
 
-    def ask(self, subscription: UUID, door: Door = Door.SWEEP) -> State:
+    def ask(self, subscription: UUID, trigger: Trigger = Trigger.SWEEP) -> State:
         with self.database.transaction() as tx:
-            return request_liquidation(tx, self.author, [subscription], door)[subscription]
+            return request_liquidation(tx, self.author, [subscription], trigger)[subscription]
 
     def liquidate(self) -> int:
-        return liquidate_due(self.database, self.desk, self.author)
+        """Really close what is due, of any product; how many books."""
+        return close_due(self.database, self.desk, self.author, PRODUCTS, planned)
+
+    def pay_out(self, product: BookProduct[Any]) -> int:
+        """Pay out the closed books of a product; how many."""
+        with self.database.transaction() as tx:
+            return pay_out_due(tx, product, self.now, self.venue.name)
 
     def settle(self, *subscriptions: UUID) -> dict[UUID, State]:
         with self.database.transaction() as tx:

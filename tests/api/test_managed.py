@@ -461,7 +461,7 @@ def test_a_batch_liquidates_what_matured_and_settles_what_is_liquidated(
     world.advance().liquidate()
     done = approve(client, otto, listed)
     assert done["outcome"]["states"] == {over: "SETTLED", flat: "SETTLED", running: "ACTIVE"}
-    doors = world.rows("SELECT liquidation_door FROM managed_subscriptions WHERE id = %s", over)
+    doors = world.rows("SELECT trigger FROM closings WHERE id = %s", over)
     assert doors == [("operator",)]
     events = world.rows(
         "SELECT e.actor, e.rule_version, a.kind FROM audit_events e JOIN approvals a"

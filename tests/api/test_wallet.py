@@ -19,6 +19,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
+from commenda.books import Trigger
 from commenda.identity import register_users
 from commenda.kit import ids
 from commenda.kit.db import Database
@@ -39,7 +40,7 @@ from commenda.ledger import (
     statements,
 )
 from commenda.ledger.statements import BATCH, sections
-from commenda.managed import Door, authorise_custody
+from commenda.managed import authorise_custody
 from commenda.referrals import HOLD, refer, release_due
 from world import ASSET, START, D, World, steps
 
@@ -79,7 +80,7 @@ def settled(db: Database, sign_in: SignIn) -> tuple[World, UUID]:
     world.activate()
     world.signal(flow, "0.5")
     world.advance(72).mature()
-    world.ask(subscription, Door.SWEEP)
+    world.ask(subscription, Trigger.SWEEP)
     world.liquidate()
     world.settle(subscription)
     world.move_cash()

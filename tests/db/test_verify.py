@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 import commenda
 from commenda.audit import Check, Finding, run_checks
-from commenda.books import post_funding
+from commenda.books import Trigger, post_funding
 from commenda.cli import proof
 from commenda.funding import Direction, Order, request_funding
 from commenda.funding.actions import conclude
@@ -39,7 +39,7 @@ from commenda.ledger import (
     reverse,
     void_holds,
 )
-from commenda.managed import Door, cancel
+from commenda.managed import cancel
 from commenda.operations import CHECKS
 from commenda.operations.checks import NAMED, UNNAMED
 from commenda.strategies import Registrar, keep_params, register_catalogue
@@ -686,7 +686,7 @@ def business(database: Database) -> World:
         for fast in (24, 36):
             mine = Registrar("creator", world.now, ines.id)
             keep_params(tx, mine, "ema_trend", "calm", {"fast": fast})
-    world.ask(first, Door.INVESTOR)
+    world.ask(first, Trigger.INVESTOR)
     world.liquidate()
     world.leave(copied, carl)
     world.close_copies()

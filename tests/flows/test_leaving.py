@@ -21,7 +21,8 @@ from world import START, D, World, in_threads, random_fills, steps
 def exit_of(world: World, leg: UUID) -> dict[str, Any]:
     columns = ("attempts", "next_retry_at", "reason", "closed_at", "paid", "shortfall")
     ((row),) = world.rows(
-        f"SELECT {', '.join(columns)} FROM copy_exits x JOIN legs l ON l.scope_id = x.scope_id"
+        "SELECT attempts, next_retry_at, reason, paid_at, greatest(equity, 0), greatest(-equity, 0)"
+        " FROM closings x JOIN legs l ON l.scope_id = x.scope_id"
         " WHERE l.id = %s",
         leg,
     )
@@ -180,7 +181,7 @@ def test_a_batch_that_was_killed_is_taken_up_by_the_next_call(
 
     for step in ("execute_orders", "_conclude"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"commenda.copying.leaving.{step}", killed)
+            patch.setattr(f"commenda.books.closing.{step}", killed)
             with pytest.raises(KeyboardInterrupt):
                 world.close_copies()
         world.advance()

@@ -10,13 +10,12 @@ from uuid import UUID
 
 import pytest
 
+from commenda.books import Trigger
 from commenda.copying.actions import plan
-from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner
-from commenda.managed import Door, FeeTerms, cancel, sweep_matured
-from commenda.managed.liquidation import _begin_batch, _conclude
+from commenda.managed import FeeTerms, cancel, sweep_matured
 from commenda.referrals import HOLD, release_due
 from world import ASSET, FREE, TERMS, D, World, empty, in_threads, steps
 
@@ -25,16 +24,14 @@ UNIT = D("0.00000001")
 
 def test_three_doors_lead_to_the_same_journal(db: Database) -> None:
     journals = {}
-    for door in (Door.INVESTOR, Door.SWEEP, Door.OPERATOR):
+    for door in (Trigger.INVESTOR, Trigger.SWEEP, Trigger.OPERATOR):
         empty(db)
         world, subscription = settled(db, door)
         journals[door] = journal_of(world, subscription)
-        assert world.one(
-            "SELECT liquidation_door FROM managed_subscriptions WHERE id = %s", subscription
-        ) == str(door)
+        assert world.one("SELECT trigger FROM closings WHERE id = %s", subscription) == str(door)
         world.assert_sound()
-    assert journals[Door.INVESTOR] == journals[Door.SWEEP] == journals[Door.OPERATOR]
-    kinds = {line[0] for line in journals[Door.SWEEP]["lines"]}
+    assert journals[Trigger.INVESTOR] == journals[Trigger.SWEEP] == journals[Trigger.OPERATOR]
+    kinds = {line[0] for line in journals[Trigger.SWEEP]["lines"]}
     assert kinds == {
         "scope",
         "wallet",
@@ -46,7 +43,7 @@ def test_three_doors_lead_to_the_same_journal(db: Database) -> None:
 
 
 def test_the_parts_of_a_settlement_are_those_of_an_independent_computation(db: Database) -> None:
-    world, subscription = settled(db, Door.SWEEP)
+    world, subscription = settled(db, Trigger.SWEEP)
     journal = journal_of(world, subscription)
     equity = -sum((amount for kind, _, amount in journal["lines"] if kind == "scope"), D(0))
     assert equity > 10_000
@@ -67,7 +64,7 @@ def test_the_parts_of_a_settlement_are_those_of_an_independent_computation(db: D
 
 
 def test_a_second_settlement_changes_nothing(db: Database) -> None:
-    world, subscription = settled(db, Door.SWEEP)
+    world, subscription = settled(db, Trigger.SWEEP)
     before = world.rows("SELECT * FROM entries ORDER BY account_id, version")
     world.advance()
     assert world.settle(subscription) == {subscription: "SETTLED"}
@@ -86,7 +83,7 @@ def test_twenty_calls_at_once_settle_once(db: Database) -> None:
 
 def test_the_doors_at_once_lead_to_one_liquidation(db: Database) -> None:
     world, (subscription,) = matured(db)
-    doors = [Door.INVESTOR, Door.SWEEP, Door.OPERATOR] * 3
+    doors = [Trigger.INVESTOR, Trigger.SWEEP, Trigger.OPERATOR] * 3
     states = in_threads(*[partial(world.ask, subscription, door) for door in doors])
     assert set(states) == {"LIQUIDATING"}
     assert world.one("SELECT count(*) FROM audit_events WHERE kind = 'liquidation.requested'") == 1
@@ -131,8 +128,8 @@ def test_a_refusing_venue_leaves_it_liquidating_and_it_settles_later(db: Databas
     for attempt in range(3):
         assert world.liquidate() == 0
         status, attempts, reason, retry = world.rows(
-            "SELECT status, liquidation_attempts, failure_reason, next_retry_at"
-            " FROM managed_subscriptions"
+            "SELECT s.status, c.attempts, c.reason, c.next_retry_at"
+            " FROM managed_subscriptions s JOIN closings c USING (id)"
         )[0]
         assert (status, attempts, reason) == ("LIQUIDATING", attempt + 1, "AAAUSDT: maintenance")
         retries.append(retry - world.now)
@@ -140,7 +137,7 @@ def test_a_refusing_venue_leaves_it_liquidating_and_it_settles_later(db: Databas
         assert world.liquidate() == 0, "it waits for its retry"
         world.now = retry
     assert retries == [timedelta(seconds=s) for s in (30, 60, 120)]
-    assert world.one("SELECT count(*) FROM liquidation_attempts") == 3
+    assert world.one("SELECT count(*) FROM closing_attempts") == 3
     assert world.unexplained() == {}
     world.script.refusal = None
     world.now = at_the_hour(world)
@@ -157,9 +154,9 @@ def test_a_partial_liquidation_stays_liquidating_until_the_rest_is_sold(db: Data
     world.script.share_of = lambda order, _: [(D("0.001"), order.reference_price)]
     world.ask(subscription)
     assert world.liquidate() == 0
-    assert world.rows("SELECT status, failure_reason FROM managed_subscriptions") == [
-        ("LIQUIDATING", "AAAUSDT: only a part was offered")
-    ]
+    assert world.rows(
+        "SELECT s.status, c.reason FROM managed_subscriptions s JOIN closings c USING (id)"
+    ) == [("LIQUIDATING", "AAAUSDT: only a part was offered")]
     assert world.quantity(leg) == held - D("0.001")
     with pytest.raises(CommendaError, match="not_liquidated"):
         world.settle(subscription)
@@ -187,7 +184,7 @@ def test_a_batch_that_the_venue_broke_off_is_taken_up_by_the_next_call(db: Datab
     world.advance()
     assert world.liquidate() == 1
     assert world.one("SELECT count(*) FROM orders WHERE cause = 'liquidation'") == 1
-    assert world.one("SELECT count(*) FROM liquidation_batches WHERE concluded_at IS NULL") == 0
+    assert world.one("SELECT count(*) FROM closing_attempts WHERE outcome IS NULL") == 0
     world.settle(subscription)
     world.move_cash()
     world.assert_sound()
@@ -214,7 +211,7 @@ def test_what_cannot_be_sold_keeps_no_other_book_open(db: Database) -> None:
     world.script.share_of = break_off
     with pytest.raises(RuntimeError, match="closed the connection"):
         world.close_copies()
-    closed = "SELECT closed_at IS NOT NULL FROM copy_exits x JOIN legs l USING (scope_id)"
+    closed = "SELECT paid_at IS NOT NULL FROM closings x JOIN legs l USING (scope_id)"
     assert world.one(closed + " WHERE l.id = %s", legs["BBBUSDT"][0]) is True
     assert world.one(closed + " WHERE l.id = %s", legs["AAAUSDT"][0]) is False
     world.script.share_of = None
@@ -225,15 +222,10 @@ def test_what_cannot_be_sold_keeps_no_other_book_open(db: Database) -> None:
 def test_a_batch_that_concludes_late_does_not_reopen_what_is_settled(db: Database) -> None:
     world, (subscription,) = matured(db)
     world.ask(subscription)
-    late = ids.derive("liquidation-batch", world.now.isoformat())
-    with db.transaction() as tx:
-        _begin_batch(tx, world.desk, world.author, late)
-    world.advance()
-    assert world.liquidate() == 1, "a later call takes the batch up"
+    assert world.liquidate() == 1
     world.settle(subscription)
-    world.execute("UPDATE liquidation_attempts SET outcome = NULL")
-    with db.transaction() as tx:
-        assert _conclude(tx, world.desk, world.author, late) == 0
+    world.execute("UPDATE closing_attempts SET outcome = NULL")
+    assert world.advance().liquidate() == 0
     assert world.status(subscription) == "SETTLED"
 
 
@@ -292,12 +284,12 @@ def test_an_early_exit_needs_a_product_that_allows_it(db: Database) -> None:
     kept = world.subscribe(investor, world.product(early_exit=False), key="kept")
     free = world.subscribe(investor, world.product(early_exit=True), key="free")
     world.activate()
-    for door in (Door.INVESTOR, Door.OPERATOR, Door.SWEEP):
+    for door in (Trigger.INVESTOR, Trigger.OPERATOR, Trigger.SWEEP):
         with pytest.raises(CommendaError) as caught:
             world.ask(kept, door)
         assert caught.value.code == "early_exit_not_allowed"
     assert world.status(kept) == "ACTIVE"
-    assert world.ask(free, Door.INVESTOR) == "LIQUIDATING"
+    assert world.ask(free, Trigger.INVESTOR) == "LIQUIDATING"
     world.liquidate()
     world.settle(free)
     assert (world.status(kept), world.status(free)) == ("ACTIVE", "SETTLED")
@@ -404,7 +396,7 @@ def test_a_book_that_a_signal_has_planned_for_is_not_closed_before_it_trades(
     with db.transaction() as tx:
         plan(tx, world.desk, signal, world.now)
     for one in (subscription, other):
-        world.ask(one, Door.INVESTOR)
+        world.ask(one, Trigger.INVESTOR)
     assert world.liquidate() == 1, "the matured one takes no part in the signal"
     assert (world.status(subscription), world.status(other)) == ("LIQUIDATED", "LIQUIDATING")
     world.copy(signal)
@@ -415,7 +407,7 @@ def test_a_book_that_a_signal_has_planned_for_is_not_closed_before_it_trades(
 
 
 def test_commissions_are_released_after_the_hold_and_never_twice(db: Database) -> None:
-    world, _ = settled(db, Door.SWEEP)
+    world, _ = settled(db, Trigger.SWEEP)
     rows = world.rows("SELECT level, payee_id, amount FROM referral_commissions ORDER BY level")
     cut = world.one("SELECT to_platform + to_referrers FROM settlements")
     near, far = world.near, world.far  # type: ignore[attr-defined]
@@ -487,9 +479,9 @@ def liquidated(db: Database) -> tuple[World, UUID]:
     return world, subscription
 
 
-def settled(db: Database, door: Door) -> tuple[World, UUID]:
+def settled(db: Database, trigger: Trigger) -> tuple[World, UUID]:
     world, (subscription,) = matured(db)
-    world.ask(subscription, door)
+    world.ask(subscription, trigger)
     assert world.liquidate() == 1
     world.settle(subscription)
     world.move_cash()

@@ -5,12 +5,12 @@ from itertools import pairwise, product
 
 import pytest
 
+from commenda.books import next_retry
 from commenda.kit.errors import CommendaError
 from commenda.managed.lifecycle import (
     TRANSITIONS,
     Milestones,
     State,
-    next_retry,
     overdue,
     require_transition,
 )

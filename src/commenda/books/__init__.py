@@ -2,38 +2,49 @@
 
 A **scope** is one isolated book; inside it a **leg** is one creator's part, with its own cash
 account and its own positions. Nothing is ever summed up by owner: two scopes of one person never
-meet. What is too little for a venue's minimum goes to the platform's **dust book** at the mark
-(`take_over`).
+meet.
+
+A product opens its books and asks for their closing; what values, margins and closes them is here,
+once, for all products. A **product** is terms and a payout (`Product`). What is too little for a
+venue's minimum goes to the platform's **dust book** at the mark.
 """
 
 from commenda.books.cash import carry_out_transfers, funded_until, post_funding, request_transfer
 from commenda.books.checks import CHECKS
-from commenda.books.closing import intend_closing, refusals
-from commenda.books.dust import dust_leg, dust_of, take_over
-from commenda.books.model import Leg, NewLeg, Scope
+from commenda.books.closing import close_due, request_closing
+from commenda.books.dust import dust_leg
+from commenda.books.margin import guard_margins
+from commenda.books.model import ClosedBook, Leg, NewLeg, Paid, Payout, Product, Scope, Trigger
+from commenda.books.payout import pay_out, pay_out_due
 from commenda.books.queries import legs_of
 from commenda.books.rules import is_dust, next_retry
 from commenda.books.scopes import close_scopes, open_scopes, record_nav, scope_equity
 
 __all__ = [
     "CHECKS",
+    "ClosedBook",
     "Leg",
     "NewLeg",
+    "Paid",
+    "Payout",
+    "Product",
     "Scope",
+    "Trigger",
     "carry_out_transfers",
+    "close_due",
     "close_scopes",
     "dust_leg",
-    "dust_of",
     "funded_until",
-    "intend_closing",
+    "guard_margins",
     "is_dust",
     "legs_of",
     "next_retry",
     "open_scopes",
+    "pay_out",
+    "pay_out_due",
     "post_funding",
     "record_nav",
-    "refusals",
+    "request_closing",
     "request_transfer",
     "scope_equity",
-    "take_over",
 ]

@@ -74,4 +74,26 @@ CHECKS = (
         "  ON e.venue = f.venue AND e.symbol = i.symbol AND e.effective_at = f.stamp"
         " WHERE f.amount <> coalesce(e.amount, 0)",
     ),
+    Check(
+        "a closed book holds no position, and one that is paid out holds nothing",
+        "SELECT 'scope ' || s.id, concat_ws(' ', c.paid_at), concat_ws(' ', s.closed_at)"
+        " FROM scopes s LEFT JOIN closings c ON c.id = s.id"
+        " WHERE s.closed_at IS DISTINCT FROM c.paid_at"
+        " UNION ALL SELECT 'scope ' || l.scope_id, '0', p.quantity::text"
+        "  FROM closings c JOIN legs l ON l.scope_id = c.scope_id"
+        "  JOIN positions p ON p.leg_id = l.id"
+        "  WHERE c.closed_at IS NOT NULL AND p.quantity <> 0"
+        " UNION ALL SELECT 'scope ' || c.scope_id, '0', a.kind || ' ' || a.balance"
+        "  FROM closings c JOIN accounts a ON a.scope_id = c.scope_id"
+        "  WHERE c.paid_at IS NOT NULL AND a.balance <> 0",
+    ),
+    Check(
+        "a book was paid out what it held",
+        "SELECT 'scope ' || c.scope_id, coalesce(p.equity, 0)::text, c.equity::text"
+        " FROM closings c LEFT JOIN (SELECT e.journal_id, -sum(e.amount) AS equity"
+        "   FROM entries e JOIN accounts a ON a.id = e.account_id AND a.kind = 'scope'"
+        "   JOIN closings x ON x.journal_id = e.journal_id AND x.scope_id = a.scope_id"
+        "   GROUP BY e.journal_id) p ON p.journal_id = c.journal_id"
+        " WHERE c.equity <> coalesce(p.equity, 0)",
+    ),
 )

@@ -1,23 +1,150 @@
-"""Close books for good: what that asks of the venue, and why it was refused.
+"""Close a book: ask, really close what it holds, retry with a reason.
 
-Managed subscriptions and copies are closed in batches of their own, with the cause 'liquidation'.
+Whoever wants a book closed asks for it (`request_closing`) and is answered at once; nobody trades
+then. `close_due` takes everything that is due, of all products, into one batch with one parent
+order for each instrument and side. What is flat afterwards is closed, and waits for its payout;
+the rest stays, with the venue's reason and a time for the next try. What stays too little for the
+venue is taken over by the platform's own book (`take_over`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from commenda.books.dust import dust_beside
-from commenda.execution import Desk, intend, open_quantities
-from commenda.kit.db import Tx
+from psycopg.rows import class_row
+
+from commenda.audit import record
+from commenda.books.dust import dust_beside, dust_of, take_over
+from commenda.books.model import Product, Trigger
+from commenda.books.rules import next_retry
+from commenda.execution import (
+    Desk,
+    execute_orders,
+    in_flight,
+    intend,
+    open_quantities,
+    orders_of,
+)
+from commenda.kit import ids
+from commenda.kit.db import Database, Tx
 from commenda.ledger import Author
 
+CLOSING_BATCH = 500
 
-def intend_closing(
-    tx: Tx, desk: Desk, author: Author, batch_id: UUID, scope_ids: Sequence[UUID]
-) -> None:
+Products = Sequence[Product[Any]]
+Busy = Callable[[Tx, Sequence[UUID]], set[UUID]]
+"""Those of the scopes for which something is planned and not traded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A closing that a batch is trying; `attempt` counts the failures before."""
+
+    closing_id: UUID
+    scope_id: UUID
+    subject: UUID
+    correlation_id: UUID
+    kind: str
+    attempt: int
+
+
+def request_closing(
+    tx: Tx, author: Author, product: Product[Any], subjects: Mapping[UUID, UUID], trigger: Trigger
+) -> list[UUID]:
+    """Ask for whole books to be closed, {scope: what its events are about}; those that are new.
+
+    One that was asked for before stays as it is.
+    """
+    rows = tx.execute(
+        "WITH new AS (INSERT INTO closings (id, scope_id, subject, trigger, requested_at,"
+        "   next_retry_at)"
+        "  SELECT scope, scope, subject, %(trigger)s, %(now)s, %(now)s"
+        "  FROM unnest(%(scopes)s::uuid[], %(subjects)s::uuid[]) AS n (scope, subject)"
+        "  ORDER BY scope ON CONFLICT DO NOTHING RETURNING scope_id, subject)"
+        " SELECT n.scope_id, n.subject, s.correlation_id FROM new n"
+        " JOIN scopes s ON s.id = n.scope_id ORDER BY n.scope_id",
+        {
+            "trigger": trigger,
+            "now": author.now,
+            "scopes": list(subjects),
+            "subjects": list(subjects.values()),
+        },
+    ).fetchall()
+    new = [row[0] for row in rows]
+    if new:
+        product.asked(tx, author, new)
+        record(
+            tx,
+            [
+                author.event(
+                    "liquidation.requested", subject, correlation, "LIQUIDATING", {"door": trigger}
+                )
+                for _, subject, correlation in rows
+            ],
+        )
+    return new
+
+
+def close_due(
+    database: Database, desk: Desk, author: Author, products: Products, busy: Busy
+) -> int:
+    """Try every closing that is due now; how many books were closed.
+
+    What a batch asks of the venue is stored first. A batch that was cut short is taken up by the
+    next call, whenever it comes. An order that fails raises its error once the others are done.
+    """
+    with database.transaction() as tx:
+        _begin_batch(tx, desk, author, busy)
+    with database.transaction() as tx:
+        batches = [(batch, orders_of(tx, "liquidation", batch)) for batch in _open_batches(tx)]
+    closed = 0
+    errors: list[Exception] = []
+    for batch, orders in batches:
+        errors += execute_orders(database, desk, orders, author)
+        with database.transaction() as tx:
+            closed += _conclude(tx, desk, author, products, batch)
+    if errors:
+        raise errors[0]
+    return closed
+
+
+def _open_batches(tx: Tx) -> list[UUID]:
+    """Batches that have not concluded all their books, oldest first."""
+    rows = tx.execute(
+        "SELECT batch_id FROM closing_attempts WHERE outcome IS NULL"
+        " GROUP BY batch_id ORDER BY min(begun_at), batch_id"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _begin_batch(tx: Tx, desk: Desk, author: Author, busy: Busy) -> None:
+    due = tx.execute(
+        "SELECT id, scope_id, attempts FROM closings c"
+        " WHERE closed_at IS NULL AND next_retry_at <= %s AND NOT EXISTS (SELECT"
+        "  FROM closing_attempts a WHERE a.closing_id = c.id AND a.outcome IS NULL)"
+        " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+        (author.now, CLOSING_BATCH),
+    ).fetchall()
+    scopes = [scope for _, scope, _ in due]
+    # What a signal has planned for a book would be traded after the book is closed.
+    waiting = in_flight(tx, scopes) | busy(tx, scopes)
+    due = [one for one in due if one[1] not in waiting]
+    if not due:
+        return
+    batch = ids.derive("closing-batch", author.now.isoformat(), due[0][0], due[0][2])
+    tx.execute(
+        "INSERT INTO closing_attempts (batch_id, begun_at, closing_id, attempt)"
+        " SELECT %s, %s, * FROM unnest(%s::uuid[], %s::integer[])",
+        (batch, author.now, [one[0] for one in due], [one[2] for one in due]),
+    )
+    _intend(tx, desk, author, batch, [one[1] for one in due])
+
+
+def _intend(tx: Tx, desk: Desk, author: Author, batch: UUID, scope_ids: Sequence[UUID]) -> None:
     """Store the parent orders that close all that these scopes hold."""
     requests: dict[int, list[tuple[UUID, Decimal]]] = {}
     for _, leg, instrument, quantity in open_quantities(tx, scope_ids):
@@ -30,8 +157,8 @@ def intend_closing(
         intend(
             tx,
             cause="liquidation",
-            cause_id=batch_id,
-            correlation_id=batch_id,
+            cause_id=batch,
+            correlation_id=batch,
             venue=desk.venue.name,
             instrument_id=instrument_id,
             requests=requests[instrument_id],
@@ -40,7 +167,78 @@ def intend_closing(
         )
 
 
-def refusals(tx: Tx, batch_id: UUID) -> dict[UUID, str]:
+def _conclude(tx: Tx, desk: Desk, author: Author, products: Products, batch: UUID) -> int:
+    with tx.cursor(row_factory=class_row(Try)) as cursor:
+        tries = cursor.execute(
+            "SELECT c.id AS closing_id, c.scope_id, c.subject, s.correlation_id, s.kind, a.attempt"
+            " FROM closing_attempts a JOIN closings c ON c.id = a.closing_id"
+            " JOIN scopes s ON s.id = c.scope_id"
+            " WHERE a.batch_id = %s AND a.outcome IS NULL AND c.closed_at IS NULL"
+            " ORDER BY c.id FOR UPDATE OF a, c",
+            (batch,),
+        ).fetchall()
+    # What another call of the same batch has asked for and not yet sold is that call's to conclude.
+    waiting = in_flight(tx, [one.scope_id for one in tries])
+    tries = [one for one in tries if one.scope_id not in waiting]
+    scopes = [one.scope_id for one in tries]
+    attempts = [(one.scope_id, one.attempt) for one in tries]
+    take_over(tx, desk, author, batch, dust_of(tx, desk, author.now, attempts))
+    holding = {scope for scope, *_ in open_quantities(tx, scopes)}
+    reasons = _refusals(tx, batch)
+    flat = [one for one in tries if one.scope_id not in holding]
+    stuck = [
+        (one, reasons.get(one.scope_id, "partly filled"))
+        for one in tries
+        if one.scope_id in holding
+    ]
+    tx.execute(
+        "UPDATE closings SET closed_at = %s, next_retry_at = NULL, reason = NULL"
+        " WHERE id = ANY (%s)",
+        (author.now, [one.closing_id for one in flat]),
+    )
+    for product in products:
+        theirs = [one.scope_id for one in flat if one.kind in product.kinds]
+        if theirs:
+            product.closed(tx, author, theirs)
+    tx.execute(
+        "UPDATE closings c SET attempts = n.attempt + 1, reason = n.reason,"
+        "  next_retry_at = n.retry"
+        " FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::timestamptz[])"
+        "   AS n (id, attempt, reason, retry) WHERE c.id = n.id",
+        (
+            [one.closing_id for one, _ in stuck],
+            [one.attempt for one, _ in stuck],
+            [reason for _, reason in stuck],
+            [next_retry(one.attempt, author.now) for one, _ in stuck],
+        ),
+    )
+    tx.execute(
+        "UPDATE closing_attempts a SET reason = c.reason,"
+        "  outcome = CASE WHEN c.closed_at IS NULL THEN 'failed' ELSE 'closed' END"
+        " FROM closings c WHERE c.id = a.closing_id AND a.batch_id = %s AND c.id = ANY (%s)",
+        (batch, [one.closing_id for one in tries]),
+    )
+    outcomes: list[tuple[Try, str, str, str | None]] = [
+        (one, "liquidation.concluded", "LIQUIDATED", None) for one in flat
+    ]
+    outcomes += [(one, "liquidation.failed", "LIQUIDATING", reason) for one, reason in stuck]
+    record(
+        tx,
+        [
+            author.event(
+                kind,
+                one.subject,
+                one.correlation_id,
+                result,
+                {"attempt": one.attempt, "reason": reason},
+            )
+            for one, kind, result, reason in outcomes
+        ],
+    )
+    return len(flat)
+
+
+def _refusals(tx: Tx, batch: UUID) -> dict[UUID, str]:
     """Why a scope still holds something after a batch: the venue's words."""
     return dict(
         tx.execute(
@@ -48,6 +246,6 @@ def refusals(tx: Tx, batch_id: UUID) -> dict[UUID, str]:
             " FROM orders o JOIN allocations a ON a.order_id = o.id AND a.quantity <> a.requested"
             " JOIN legs l ON l.id = a.leg_id JOIN instruments i ON i.id = o.instrument_id"
             " WHERE o.cause = 'liquidation' AND o.cause_id = %s GROUP BY l.scope_id",
-            (batch_id,),
+            (batch,),
         ).fetchall()
     )

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.books.model import NewLeg, Scope
 from commenda.books.rules import TRIES_BEFORE_DUST, is_dust
 from commenda.books.scopes import open_scopes
@@ -83,13 +83,11 @@ def take_over(
     author: Author,
     cause_id: UUID,
     dust: Sequence[Dust],
-    also_locked: Sequence[int] = (),
 ) -> None:
     """Move dust into the platform's own book, each piece in one journal.
 
     What the dust book is just selling of an instrument comes first: pieces of it wait for another
-    try. `also_locked` are accounts that the caller locks later in the transaction: all are locked
-    here, in one order.
+    try.
     """
     if not dust:
         return
@@ -111,7 +109,7 @@ def take_over(
     opened = open_accounts(tx, [AccountKey("venue", venue, asset) for asset in assets])
     venues = dict(zip(assets, opened, strict=True))
     ours = [account for legs in books.values() for pair in legs.values() for account in pair]
-    cost = dict(lock_accounts(tx, [*ours, *opened, *also_locked]))
+    cost = dict(lock_accounts(tx, [*ours, *opened]))
     held = _at_rest(tx, desk, instruments)
 
     journals: list[Journal] = []
@@ -157,14 +155,11 @@ def take_over(
     record(
         tx,
         [
-            Event(
+            author.event(
                 "liquidation.dust",
-                str(one.scope_id),
+                one.scope_id,
                 correlations[one.scope_id],
                 "taken over",
-                author.actor,
-                author.rule_version,
-                author.now,
                 {
                     "leg": str(one.leg_id),
                     "symbol": instruments[one.instrument_id].symbol,

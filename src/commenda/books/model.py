@@ -1,13 +1,17 @@
-"""Isolated books and their parts."""
+"""Isolated books, their parts, and what a product adds to their life."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from commenda.ledger import Owner
+from commenda.kit.db import Tx
+from commenda.ledger import AccountKey, Author, Owner
 
 
 class Leg(NamedTuple):
@@ -35,3 +39,76 @@ class Scope:
     owner: Owner
     asset: str
     correlation_id: UUID
+
+
+class Trigger(StrEnum):
+    """Who asked for a book to be closed. All of them lead to the same path and the same journal."""
+
+    INVESTOR = "investor"
+    SWEEP = "sweep"
+    OPERATOR = "operator"
+    MARGIN = "margin"
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBook:
+    """A book whose last position was really closed, and what each leg has left in cash."""
+
+    scope: Scope
+    subject: UUID
+    """What its events are about: a subscription."""
+    closed_at: datetime
+    legs: tuple[Leg, ...]
+    cash: tuple[Decimal, ...]
+
+    @property
+    def equity(self) -> Decimal:
+        return sum(self.cash, Decimal(0))
+
+
+Detail = TypeVar("Detail")
+
+
+@dataclass(frozen=True, slots=True)
+class Payout(Generic[Detail]):
+    """Who gets what of a closed book: amounts that add up to its equity, and what they rest on."""
+
+    lines: Sequence[tuple[AccountKey, Decimal]]
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True)
+class Paid(Generic[Detail]):
+    """A book that was paid out. `journal_id` is None where nothing was left to post."""
+
+    book: ClosedBook
+    detail: Detail
+    journal_id: int | None
+
+
+def _not_told(tx: Tx, author: Author, told: Sequence[object]) -> None:
+    """Most products do nothing more when a book of theirs moves on."""
+
+
+@dataclass(frozen=True)
+class Product(Generic[Detail]):
+    """Terms and a payout: all that a product adds to the life of a book.
+
+    `payout` divides what closed books have left; its lines become one journal of the kind `journal`
+    for each book, under the natural key `key:<scope>`, by `actor` and under `rules`. The last three
+    are told, in the same transaction, of the scopes that are asked to close, of those that are
+    closed, and of what was paid out.
+    """
+
+    kinds: tuple[str, ...]
+    """The kinds of its scopes."""
+    journal: str
+    key: str
+    actor: str
+    rules: str
+    payout: Callable[[Tx, Sequence[ClosedBook]], Sequence[Payout[Detail]]]
+    asked: Callable[[Tx, Author, Sequence[UUID]], None] = _not_told
+    closed: Callable[[Tx, Author, Sequence[UUID]], None] = _not_told
+    paid: Callable[[Tx, Author, Sequence[Paid[Detail]]], None] = _not_told
+    margined: bool = True
+    """Whether a book is closed when its equity falls below maintenance."""

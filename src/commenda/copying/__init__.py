@@ -5,14 +5,14 @@ The creator's own book is a leg among its followers' (*together*): one parent or
 the signal published when it trades, so that nobody is run ahead of. The default mode moves each
 leg to the creator's exposure, so a missed or partial signal heals at the next one.
 
-A copy is left by asking (`request_leave`); `close_due` really closes it and pays it back. What a
+A copy is left by asking (`request_leave`); `books` really closes it and pays it back. What a
 flow shows of itself (`update_flow_stats`) is the record of its creator's own book.
 """
 
 from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
 from commenda.copying.flows import HOUSE_VENUE, share_flow
-from commenda.copying.following import NewFollower, attach_legs, follow
+from commenda.copying.following import NewFollower, attach_legs, detach_legs, follow
 from commenda.copying.jobs import (
     COPY_SIGNAL,
     SIGNALS,
@@ -20,7 +20,7 @@ from commenda.copying.jobs import (
     enqueue_copy,
     workflow_of,
 )
-from commenda.copying.leaving import close_due, request_leave
+from commenda.copying.leaving import COPIES, request_leave
 from commenda.copying.model import CopyMode, Flow, FollowSettings, Signal
 from commenda.copying.performance import update_flow_stats
 from commenda.copying.queries import find_flow, planned, unfinished_exits, unprocessed
@@ -36,6 +36,7 @@ from commenda.copying.stepping import (
 
 __all__ = [
     "CHECKS",
+    "COPIES",
     "COPY_SIGNAL",
     "HOUSE_VENUE",
     "SIGNALS",
@@ -48,9 +49,9 @@ __all__ = [
     "Runners",
     "Signal",
     "attach_legs",
-    "close_due",
     "copy_signal",
     "copy_signal_workflow",
+    "detach_legs",
     "enqueue_copy",
     "find_flow",
     "follow",

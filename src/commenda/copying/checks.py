@@ -46,39 +46,12 @@ CHECKS = (
         " WHERE sub.flow_id <> sig.flow_id",
     ),
     Check(
-        "a closed copy holds nothing",
-        "SELECT 'scope ' || c.id, '0', a.kind || ' ' || a.balance"
-        " FROM scopes c JOIN accounts a ON a.scope_id = c.id"
-        " WHERE c.kind IN ('copy', 'vault') AND c.closed_at IS NOT NULL AND a.balance <> 0"
-        " UNION ALL SELECT 'scope ' || c.id, '0', p.quantity::text"
-        " FROM scopes c JOIN legs l ON l.scope_id = c.id JOIN positions p ON p.leg_id = l.id"
-        " WHERE c.kind IN ('copy', 'vault') AND c.closed_at IS NOT NULL AND p.quantity <> 0",
-    ),
-    Check(
-        "a copy that was left is closed, or on its way out",
+        "a copy is cancelled when its book is asked to close",
         "SELECT 'subscription ' || s.id,"
-        "  concat_ws(' / ', CASE WHEN x.scope_id IS NULL THEN 'open' ELSE 'cancelled' END,"
-        "   x.closed_at),"
-        "  concat_ws(' / ', s.status, c.closed_at)"
+        "  CASE WHEN c.id IS NULL THEN 'open' ELSE 'cancelled' END, s.status"
         " FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
-        " JOIN scopes c ON c.id = l.scope_id AND c.kind IN ('copy', 'vault')"
-        " LEFT JOIN copy_exits x ON x.scope_id = c.id"
-        " WHERE (s.status = 'cancelled') <> (x.scope_id IS NOT NULL)"
-        "  OR c.closed_at IS DISTINCT FROM x.closed_at",
-    ),
-    Check(
-        "a copy that was left was paid what its book held",
-        "SELECT 'scope ' || x.scope_id, concat_ws(' / ', p.equity, p.wallet, p.insurance),"
-        "  concat_ws(' / ', x.paid - x.shortfall, x.paid, -x.shortfall)"
-        " FROM copy_exits x LEFT JOIN (SELECT e.journal_id,"
-        "   -coalesce(sum(e.amount) FILTER (WHERE a.kind = 'scope'), 0) AS equity,"
-        "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'wallet'), 0) AS wallet,"
-        "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'insurance'), 0) AS insurance"
-        "  FROM journals j JOIN entries e ON e.journal_id = j.id"
-        "  JOIN accounts a ON a.id = e.account_id WHERE j.kind = 'leave' GROUP BY e.journal_id) p"
-        "  ON p.journal_id = x.journal_id"
-        " WHERE x.closed_at IS NOT NULL AND (x.paid - x.shortfall, x.paid, -x.shortfall)"
-        "  IS DISTINCT FROM"
-        "  (coalesce(p.equity, 0), coalesce(p.wallet, 0), coalesce(p.insurance, 0))",
+        " JOIN scopes b ON b.id = l.scope_id AND b.kind IN ('copy', 'vault')"
+        " LEFT JOIN closings c ON c.id = b.id"
+        " WHERE (s.status = 'cancelled') <> (c.id IS NOT NULL)",
     ),
 )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying.model import CopyMode, Flow, FollowSettings
 from commenda.kit import ids
@@ -59,6 +59,15 @@ def attach_legs(
         ),
     )
     return subscriptions
+
+
+def detach_legs(tx: Tx, leg_ids: Sequence[UUID], now: datetime) -> None:
+    """Let legs follow nobody any more: no new exposure from here on."""
+    tx.execute(
+        "UPDATE flow_subscriptions SET status = 'cancelled', updated_at = %s"
+        " WHERE leg_id = ANY (%s) AND status <> 'cancelled'",
+        (now, list(leg_ids)),
+    )
 
 
 def follow(
@@ -144,14 +153,11 @@ def follow(
     record(
         tx,
         [
-            Event(
+            author.event(
                 "copy.subscribed",
-                str(subscription),
+                subscription,
                 scope.correlation_id,
                 "active",
-                author.actor,
-                author.rule_version,
-                author.now,
                 {"flowId": str(flow.id), "amount": f"{amount:f}", "copyMode": mode.value},
             )
         ],
@@ -253,14 +259,11 @@ def change_settings(
     record(
         tx,
         [
-            Event(
+            author.event(
                 "copy.settings_changed",
-                str(subscription_id),
+                subscription_id,
                 correlation_id,
                 " ".join(written.values()),  # two changes at one moment are two events
-                author.actor,
-                author.rule_version,
-                author.now,
                 written,
             )
         ],

@@ -21,7 +21,8 @@ _SUBSCRIPTION: LiteralString = (
     " a.balance, held.value, held.marked_at, held.at_cost,"
     " (SELECT max(e.executed_at) FROM signal_executions e WHERE e.subscription_id = s.id)"
     "   AS last_executed_at,"
-    " x.requested_at, x.attempts, x.next_retry_at, x.reason, x.closed_at, x.paid"
+    " x.requested_at, x.attempts, x.next_retry_at, x.reason, x.paid_at AS closed_at,"
+    " greatest(x.equity, 0) AS paid"
     " FROM flow_subscriptions s JOIN shared_flows f ON f.id = s.flow_id"
     " JOIN legs l ON l.id = s.leg_id"
     " JOIN scopes c ON c.id = l.scope_id AND c.kind IN ('copy', 'vault')"
@@ -31,7 +32,7 @@ _SUBSCRIPTION: LiteralString = (
     "  FROM positions p JOIN accounts p_cost ON p_cost.id = p.account_id"
     "  LEFT JOIN market_marks m ON m.instrument_id = p.instrument_id"
     "  WHERE p.leg_id = l.id AND p.quantity <> 0) held ON true"
-    " LEFT JOIN copy_exits x ON x.scope_id = c.id"
+    " LEFT JOIN closings x ON x.id = c.id"
     " WHERE s.follower_id = %(follower)s "
 )
 _COUNT: LiteralString = (

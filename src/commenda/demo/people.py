@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from commenda.books import Trigger
 from commenda.demo.savings import offer_products, save, take_out
 from commenda.kit import clock
-from commenda.managed import Door, mature_due
+from commenda.managed import mature_due
 from commenda.operations import Operation, Step
 from commenda.simulate import Investor, Scenario, arrive, knock, population, renew
 
@@ -36,7 +37,7 @@ def people(scenario: Scenario) -> Step:
                 save(tx, author, scenario, offer_products(tx, scenario), arrived)
             renew(tx, author, scenario, last, now + _FOREVER, secret)
             mature_due(tx, now)
-            knock(tx, author, scenario, (Door.INVESTOR, Door.OPERATOR))
+            knock(tx, author, scenario, (Trigger.INVESTOR, Trigger.OPERATOR))
             take_out(tx, author, scenario)
 
     return Step("people", live)

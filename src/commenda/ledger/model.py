@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from commenda.audit import Event
 from commenda.kit import ids
 
 
@@ -66,6 +67,26 @@ class Author:
     actor: str
     rule_version: str
     now: datetime
+
+    def event(
+        self,
+        kind: str,
+        subject: object,
+        correlation_id: UUID,
+        result: str,
+        details: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """What happened to `subject`, to be recorded in the trail of events."""
+        return Event(
+            kind,
+            str(subject),
+            correlation_id,
+            result,
+            self.actor,
+            self.rule_version,
+            self.now,
+            details or {},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,11 @@ from commenda.managed.custody import authorise_custody, available_to_subscribe
 from commenda.managed.decisions import RETURN_MATRIX, SETTLE_BATCH, change_matrix, settle_batch
 from commenda.managed.leaderboard import list_flow, score_flows
 from commenda.managed.lifecycle import State
-from commenda.managed.liquidation import liquidate_due, request_liquidation, sweep_matured
-from commenda.managed.margin import guard_margins
-from commenda.managed.model import RULES, Door, ExpectedReturn, Offer, Product, Profile
+from commenda.managed.liquidation import request_liquidation, sweep_matured
+from commenda.managed.model import RULES, ExpectedReturn, Offer, Product, Profile
 from commenda.managed.overdue import alert_overdue
 from commenda.managed.products import offer_of, publish_offer
-from commenda.managed.settlement import settle, settle_due
+from commenda.managed.settlement import MANAGED, settle
 from commenda.managed.subscriptions import (
     Request,
     activate_due,
@@ -32,10 +31,10 @@ from commenda.managed.waterfall import FeeTerms
 
 __all__ = [
     "CHECKS",
+    "MANAGED",
     "RETURN_MATRIX",
     "RULES",
     "SETTLE_BATCH",
-    "Door",
     "ExpectedReturn",
     "FeeTerms",
     "Offer",
@@ -51,8 +50,6 @@ __all__ = [
     "cancel",
     "change_matrix",
     "deposit",
-    "guard_margins",
-    "liquidate_due",
     "list_flow",
     "mature_due",
     "offer_of",
@@ -61,7 +58,6 @@ __all__ = [
     "score_flows",
     "settle",
     "settle_batch",
-    "settle_due",
     "subscribe",
     "subscribe_once",
     "sweep_matured",

@@ -8,13 +8,15 @@ from commenda.kit.db import Tx
 
 
 def anything_due(tx: Tx, now: datetime) -> bool:
-    """Whether a subscription waits to be activated, matured, liquidated or settled at `now`."""
+    """Whether a subscription waits to be activated or matured, or a book to be closed or paid."""
     row = tx.execute(
         "SELECT EXISTS (SELECT FROM managed_subscriptions"
-        "  WHERE status NOT IN ('SETTLED', 'CANCELLED') AND (status IN ('MATURED', 'LIQUIDATED')"
+        "  WHERE status NOT IN ('SETTLED', 'CANCELLED') AND (status = 'MATURED'"
         "   OR (status = 'RESERVED' AND subscribed_at < %(now)s)"
-        "   OR (status = 'ACTIVE' AND matures_at <= %(now)s)"
-        "   OR (status = 'LIQUIDATING' AND next_retry_at <= %(now)s)))"
+        "   OR (status = 'ACTIVE' AND matures_at <= %(now)s)))"
+        " OR EXISTS (SELECT FROM closings WHERE closed_at IS NULL AND next_retry_at <= %(now)s)"
+        " OR EXISTS (SELECT FROM closings WHERE closed_at IS NOT NULL AND paid_at IS NULL)"
+        " OR EXISTS (SELECT FROM closing_attempts WHERE outcome IS NULL)"
         " OR EXISTS (SELECT FROM transfers WHERE done_at IS NULL)",
         {"now": now},
     ).fetchone()

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from commenda.books import Trigger
 from commenda.managed import bodies
 from commenda.managed.custody import Custody
 from commenda.managed.lifecycle import State
-from commenda.managed.model import Door, ExpectedReturn, Offer, Profile
+from commenda.managed.model import ExpectedReturn, Offer, Profile
 from commenda.managed.products import MatrixCell
 from commenda.managed.progress import Progress, progress
 from commenda.managed.queries import Held, Trader
@@ -132,9 +133,9 @@ def _liquidation(held: Held) -> bodies.LiquidationPart | None:
     if held.liquidation_requested_at is None:
         return None
     return bodies.LiquidationPart(
-        door=Door(held.liquidation_door or Door.SWEEP),
+        door=Trigger(held.liquidation_door or Trigger.SWEEP),
         requested_at=held.liquidation_requested_at,
-        attempts=held.liquidation_attempts,
+        attempts=held.liquidation_attempts or 0,
         reason=held.failure_reason,
         next_retry_at=held.next_retry_at,
         liquidated_at=held.liquidated_at,

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from pydantic import Field
 
+from commenda.books import Trigger
 from commenda.kit.web import Amount, Asset, Body, Moment
 from commenda.managed.lifecycle import State
-from commenda.managed.model import Door, Profile
+from commenda.managed.model import Profile
 
 Percent = Annotated[Amount, Field(ge=0, le=1000)]
 Level = Literal["NORMAL", "WARNING", "ALERT", "INSUFFICIENT"]
@@ -205,7 +206,7 @@ class ReservationPart(Body):
 class LiquidationPart(Body):
     """How far the real closing of every position is; why it failed and when it is tried again."""
 
-    door: Door
+    door: Trigger
     requested_at: datetime
     attempts: int
     reason: str | None

@@ -39,10 +39,14 @@ CHECKS = (
         " GROUP BY s.id, s.amount HAVING s.amount <> coalesce(sum(a.amount), 0)",
     ),
     Check(
-        "settled subscriptions hold nothing",
-        "SELECT 'subscription ' || s.id, '0', acc.kind || ' ' || acc.balance"
-        " FROM managed_subscriptions s JOIN accounts acc ON acc.scope_id = s.id"
-        " WHERE s.status = 'SETTLED' AND acc.balance <> 0",
+        "liquidated and settled subscriptions are those whose book is closed and paid out",
+        "SELECT 'subscription ' || s.id, CASE WHEN c.paid_at IS NOT NULL THEN 'SETTLED'"
+        "   WHEN c.closed_at IS NOT NULL THEN 'LIQUIDATED'"
+        "   WHEN c.id IS NOT NULL THEN 'LIQUIDATING' ELSE 'not asked' END, s.status"
+        " FROM managed_subscriptions s LEFT JOIN closings c ON c.id = s.id"
+        " WHERE (s.status = 'SETTLED') <> (c.paid_at IS NOT NULL)"
+        "  OR (s.status = 'LIQUIDATED') <> (c.closed_at IS NOT NULL AND c.paid_at IS NULL)"
+        "  OR (s.status = 'LIQUIDATING') <> (c.id IS NOT NULL AND c.closed_at IS NULL)",
     ),
     Check(
         "each settled subscription has one settlement, and no other has one",
@@ -57,7 +61,8 @@ CHECKS = (
         "  concat_ws(' / ', p.equity, p.wallet, p.creators, p.referrers, p.management, p.platform),"
         "  concat_ws(' / ', t.equity, t.to_wallet, t.to_creators, t.to_referrers,"
         "   t.management_fee, t.to_platform)"
-        " FROM settlements t LEFT JOIN (SELECT e.journal_id,"
+        " FROM settlements t JOIN closings c ON c.id = t.subscription_id"
+        " LEFT JOIN (SELECT e.journal_id,"
         "   -coalesce(sum(e.amount) FILTER (WHERE a.kind = 'scope'), 0) AS equity,"
         "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'wallet'), 0) AS wallet,"
         "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'fee:profit_share'), 0) AS creators,"
@@ -66,7 +71,7 @@ CHECKS = (
         "   coalesce(sum(e.amount) FILTER (WHERE a.kind = 'fee:platform'), 0) AS platform"
         "  FROM entries e JOIN accounts a ON a.id = e.account_id"
         "  JOIN journals j ON j.id = e.journal_id AND j.kind = 'settlement'"
-        "  GROUP BY e.journal_id) p ON p.journal_id = t.journal_id"
+        "  GROUP BY e.journal_id) p ON p.journal_id = c.journal_id"
         " WHERE (t.equity, t.to_wallet, t.to_creators, t.to_referrers, t.management_fee,"
         "   t.to_platform) IS DISTINCT FROM"
         "  (coalesce(p.equity, 0), coalesce(p.wallet, 0), coalesce(p.creators, 0),"

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from commenda.audit import Event, record
+from commenda.books import Trigger
 from commenda.identity import Approval, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -15,7 +16,7 @@ from commenda.ledger import Author
 from commenda.managed import queries
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation
-from commenda.managed.model import RULES, VENUE, Door, ExpectedReturn
+from commenda.managed.model import RULES, VENUE, ExpectedReturn
 from commenda.managed.products import change_expected, require_change
 from commenda.managed.settlement import settle
 
@@ -102,7 +103,7 @@ def settle_batch(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     states = queries.states_of(tx, wanted)
     matured = [one for one, state in states.items() if state == State.MATURED]
     if matured:
-        request_liquidation(tx, _under_rules(author), matured, Door.OPERATOR)
+        request_liquidation(tx, _under_rules(author), matured, Trigger.OPERATOR)
     ready = [one for one, state in states.items() if state == State.LIQUIDATED]
     if ready:
         settle(tx, author.now, ready, VENUE)

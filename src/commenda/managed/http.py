@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import JSONResponse
 
+from commenda.books import Trigger
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
@@ -37,7 +38,7 @@ from commenda.managed import answers, bodies, decisions, products, queries
 from commenda.managed.custody import authorise_custody, custody_of
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation
-from commenda.managed.model import RULES, Door, ExpectedReturn
+from commenda.managed.model import RULES, ExpectedReturn
 from commenda.managed.subscriptions import Request, cancel, subscribe_once
 from commenda.managed.trace import trace
 
@@ -254,7 +255,7 @@ def _ended(tx: Tx, author: Author, subscription_id: UUID) -> Answer:
     state = cancel(tx, author, subscription_id)
     if state is not State.CANCELLED:
         try:
-            asked = request_liquidation(tx, author, [subscription_id], Door.INVESTOR)
+            asked = request_liquidation(tx, author, [subscription_id], Trigger.INVESTOR)
         except CommendaError as error:
             # Raised before anything is written; kept under the key like any refusal.
             return refused(error.code, error.message, field=error.field, mend=error.mend)

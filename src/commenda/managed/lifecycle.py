@@ -17,7 +17,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from commenda.books import next_retry as next_retry
 from commenda.kit.errors import CommendaError
 
 

@@ -54,12 +54,3 @@ class Offer:
     terms: FeeTerms
     expected: ExpectedReturn
     valid_from: datetime
-
-
-class Door(StrEnum):
-    """Who asked for a liquidation. All doors lead to the same path and the same journal."""
-
-    INVESTOR = "investor"
-    SWEEP = "sweep"
-    OPERATOR = "operator"
-    MARGIN = "margin"

@@ -12,11 +12,10 @@ from commenda.managed.lifecycle import Milestones, State, overdue
 def alert_overdue(tx: Tx, author: Author) -> int:
     """Record an alert for every deadline that a subscription has missed since; how many are new."""
     rows = tx.execute(
-        "SELECT s.id, s.status, s.matures_at, s.liquidation_requested_at, s.liquidated_at,"
-        "  s.failure_reason,"
+        "SELECT s.id, s.status, s.matures_at, c.requested_at, c.closed_at, c.reason,"
         "  ARRAY(SELECT e.kind FROM audit_events e"
         "   WHERE e.subject = s.id::text AND e.kind LIKE 'alert.%%')"
-        " FROM managed_subscriptions s"
+        " FROM managed_subscriptions s LEFT JOIN closings c ON c.id = s.id"
         " WHERE s.status IN ('ACTIVE', 'MATURED', 'LIQUIDATING', 'LIQUIDATED')"
         "  AND s.matures_at <= %s",
         (author.now,),

@@ -35,7 +35,7 @@ class Held:
     matured_at: datetime | None
     liquidation_requested_at: datetime | None
     liquidation_door: str | None
-    liquidation_attempts: int
+    liquidation_attempts: int | None
     next_retry_at: datetime | None
     failure_reason: str | None
     liquidated_at: datetime | None
@@ -70,8 +70,9 @@ class Held:
 _HELD: LiteralString = (
     "SELECT s.id, s.investor_id, s.product_id, p.profile, p.term_days, p.tier, p.early_exit,"
     " s.amount, s.asset, s.status, s.subscribed_at, s.activated_at, s.matures_at, s.matured_at,"
-    " s.liquidation_requested_at, s.liquidation_door, s.liquidation_attempts, s.next_retry_at,"
-    " s.failure_reason, s.liquidated_at, s.settled_at, r.status AS reservation_status,"
+    " c.requested_at AS liquidation_requested_at, c.trigger AS liquidation_door,"
+    " c.attempts AS liquidation_attempts, c.next_retry_at, c.reason AS failure_reason,"
+    " c.closed_at AS liquidated_at, s.settled_at, r.status AS reservation_status,"
     " r.reserved_amount, r.released_amount, a.version AS allocation_version, a.seed,"
     " a.created_at AS allocated_at, e.annual_return, e.warning_percent, e.alert_percent,"
     " e.valid_from AS expected_from, t.equity, t.management_fee, t.hurdle, t.profit_share,"
@@ -83,6 +84,7 @@ _HELD: LiteralString = (
     " JOIN allocation_snapshots a ON a.subscription_id = s.id"
     " CROSS JOIN LATERAL (SELECT * FROM expected_returns WHERE product_id = s.product_id"
     "   AND valid_from <= s.subscribed_at ORDER BY valid_from DESC LIMIT 1) e"
+    " LEFT JOIN closings c ON c.id = s.id"
     " LEFT JOIN settlements t ON t.subscription_id = s.id"
 )
 

@@ -4,43 +4,33 @@
 each one journal under its natural key: costs are out of the equity already; then management fee,
 hurdle, profit share by leg, the platform's cut, referral out of that cut, and the rest to the
 wallet. Called again, by anybody, any number of times at once, it answers what was settled.
+The worker's sweep comes here by `books.pay_out_due`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from commenda.audit import Event, record
-from commenda.books import Leg, close_scopes, legs_of, request_transfer
-from commenda.execution import open_quantities
+from commenda.audit import record
+from commenda.books import ClosedBook, Leg, Paid, Payout, Product, pay_out
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise, scale_of
-from commenda.ledger import (
-    AccountKey,
-    Author,
-    Journal,
-    Line,
-    Outcome,
-    Owner,
-    OwnerKind,
-    lock_accounts,
-    open_accounts,
-    post_batch,
-)
+from commenda.ledger import AccountKey, Author, Owner, OwnerKind
 from commenda.managed.lifecycle import State
 from commenda.managed.model import RULES
 from commenda.managed.profit_share import HighWaterMark
+from commenda.managed.subscriptions import begin_liquidation, end_liquidation
 from commenda.managed.waterfall import FeeTerms, LegProceeds, Proceeds, Settlement, waterfall
 from commenda.referrals import chains, record_commissions
 from commenda.returns import Deviation, expected_gain, grade_deviation
 
-SETTLEMENT_BATCH = 500
 LEAST_DAYS_GRADED = 7
 """The shortest term is a week; a return over less says nothing about the matrix."""
 
@@ -68,16 +58,28 @@ class _Due:
         return (self.liquidated_at - self.activated_at).days
 
 
+class _Settled(NamedTuple):
+    """What a settlement rests on, its parts, and how far the gain is from what was expected."""
+
+    due: _Due
+    parts: Settlement
+    grade: Deviation
+
+
 def settle(
     tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str
 ) -> dict[UUID, State]:
     """Settle those of the subscriptions that are LIQUIDATED; the states of all of them now.
 
-    The subscriptions are locked first, so that of many concurrent calls one settles and the
-    others see SETTLED. Code `not_liquidated` for one whose positions are not really closed yet.
+    Of many concurrent calls one settles, and the others see SETTLED. Code `not_liquidated` for one
+    whose positions are not really closed yet.
     """
+    # The closings are locked first, as by everybody who pays out.
+    tx.execute(
+        "SELECT FROM closings WHERE id = ANY (%s) ORDER BY id FOR UPDATE", (list(subscription_ids),)
+    )
     rows = tx.execute(
-        "SELECT id, status FROM managed_subscriptions WHERE id = ANY (%s) ORDER BY id FOR UPDATE",
+        "SELECT id, status FROM managed_subscriptions WHERE id = ANY (%s)",
         (list(subscription_ids),),
     ).fetchall()
     states = {subscription: State(status) for subscription, status in rows}
@@ -90,65 +92,38 @@ def settle(
                 value=str(states.get(subscription)),
                 mend="ask for its liquidation and wait until it is LIQUIDATED",
             )
-    due = [one for one, state in states.items() if state is State.LIQUIDATED]
-    if due:
-        _settle(tx, now, due, venue)
+    pay_out(tx, MANAGED, now, subscription_ids, venue)
     return dict.fromkeys(states, State.SETTLED)
 
 
-def settle_due(tx: Tx, now: datetime, venue: str, limit: int = SETTLEMENT_BATCH) -> int:
-    """Settle a batch of whatever is LIQUIDATED; how many there were."""
-    rows = tx.execute(
-        "SELECT id FROM managed_subscriptions WHERE status = 'LIQUIDATED'"
-        " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-        (limit,),
-    ).fetchall()
-    settle(tx, now, [row[0] for row in rows], venue)
-    return len(rows)
-
-
-def _settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str) -> None:
-    dues = _load(tx, subscription_ids)
-    if open_quantities(tx, subscription_ids):
-        raise CommendaError("not_flat", "A liquidated subscription still holds positions")
-    legs: dict[UUID, list[Leg]] = {}
-    for leg in legs_of(tx, subscription_ids):
-        legs.setdefault(leg.scope_id, []).append(leg)
-    cash = lock_accounts(tx, [leg.account_id for parts in legs.values() for leg in parts])
-    referrers = chains(tx, sorted({due.investor_id for due in dues}))
-    settled = [
-        (
-            due,
-            waterfall(
-                _proceeds(due, legs[due.id], cash),
-                due.terms,
-                due.mark,
-                referrers[due.investor_id],
-                scale_of(due.asset),
-            ),
+def _payout(tx: Tx, books: Sequence[ClosedBook]) -> list[Payout[_Settled]]:
+    """Each book's equity through the waterfall."""
+    dues = _load(tx, [book.scope.id for book in books])
+    referrers = chains(tx, sorted({due.investor_id for due in dues.values()}))
+    payouts = []
+    for book in books:
+        due = dues[book.scope.id]
+        parts = zip(book.legs, book.cash, strict=True)
+        proceeds = Proceeds(
+            due.amount,
+            due.days,
+            tuple(LegProceeds(leg.id, leg.capital, cash) for leg, cash in parts),
         )
-        for due in dues
-    ]
-    author = Author("settlement", RULES, now)
-    journals = _journals(tx, settled, legs, cash)
-    # Where no leg has anything left there is nothing to post.
-    filled = [one for one in journals if any(line.amount for line in one.lines)]
-    posted = post_batch(tx, author, filled)
-    assert all(one.outcome is Outcome.POSTED for one in posted), "settled once, under the lock"
-    by_key = {one.key: done.journal_id for one, done in zip(filled, posted, strict=True)}
-    grades = {due.id: _grade(due, settlement) for due, settlement in settled}
-    _record(tx, author, settled, [by_key.get(one.key) for one in journals], grades)
-    _return_cash(tx, settled, venue, now)
-    close_scopes(tx, subscription_ids, now)
+        settlement = waterfall(
+            proceeds, due.terms, due.mark, referrers[due.investor_id], scale_of(due.asset)
+        )
+        lines = _receivers(due, settlement, book.legs)
+        payouts.append(Payout(lines, _Settled(due, settlement, _grade(due, settlement))))
+    return payouts
 
 
-def _load(tx: Tx, subscription_ids: Sequence[UUID]) -> list[_Due]:
+def _load(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, _Due]:
     rows = tx.execute(
         "SELECT s.id, s.investor_id, s.product_id, s.asset, s.amount, s.mark_net_deposits,"
-        " s.mark_greatest_profit, s.activated_at, s.liquidated_at, t.management_fee, t.hurdle,"
+        " s.mark_greatest_profit, s.activated_at, c.closed_at, t.management_fee, t.hurdle,"
         " t.profit_share, t.platform_cut, t.referral_rates,"
         " e.annual_return, e.warning_percent, e.alert_percent"
-        " FROM managed_subscriptions s"
+        " FROM managed_subscriptions s JOIN closings c ON c.id = s.id"
         " JOIN product_terms t ON t.product_id = s.product_id AND t.valid_from = s.terms_valid_from"
         # The expectation that was in force when the investor subscribed.
         " CROSS JOIN LATERAL (SELECT * FROM expected_returns WHERE product_id = s.product_id"
@@ -156,8 +131,8 @@ def _load(tx: Tx, subscription_ids: Sequence[UUID]) -> list[_Due]:
         " WHERE s.id = ANY (%s) ORDER BY s.id",
         (list(subscription_ids),),
     ).fetchall()
-    return [
-        _Due(
+    return {
+        row[0]: _Due(
             id=row[0],
             investor_id=row[1],
             product_id=row[2],
@@ -172,40 +147,7 @@ def _load(tx: Tx, subscription_ids: Sequence[UUID]) -> list[_Due]:
             alert_percent=row[16],
         )
         for row in rows
-    ]
-
-
-def _proceeds(due: _Due, legs: Sequence[Leg], cash: Mapping[int, Decimal]) -> Proceeds:
-    return Proceeds(
-        due.amount,
-        due.days,
-        tuple(LegProceeds(leg.id, leg.capital, cash[leg.account_id]) for leg in legs),
-    )
-
-
-def _journals(
-    tx: Tx,
-    settled: Sequence[tuple[_Due, Settlement]],
-    legs: dict[UUID, list[Leg]],
-    cash: Mapping[int, Decimal],
-) -> list[Journal]:
-    """One journal for each: every leg's cash goes to zero, and every part to its receiver."""
-    parts = [_receivers(due, settlement, legs[due.id]) for due, settlement in settled]
-    accounts = iter(open_accounts(tx, [key for keys in parts for key, _ in keys]))
-    journals = []
-    for (due, _), keys in zip(settled, parts, strict=True):
-        lines = [Line(leg.account_id, -cash[leg.account_id]) for leg in legs[due.id]]
-        lines += [Line(next(accounts), amount) for _, amount in keys]
-        journals.append(
-            Journal(
-                f"settle:{due.id}",
-                "settlement",
-                ids.derive("managed", due.id),
-                lines,
-                due.liquidated_at,
-            )
-        )
-    return journals
+    }
 
 
 def _receivers(
@@ -256,23 +198,21 @@ def _grade(due: _Due, settlement: Settlement) -> Deviation:
 def _record(
     tx: Tx,
     author: Author,
-    settled: Sequence[tuple[_Due, Settlement]],
-    journal_ids: Sequence[int | None],
-    grades: dict[UUID, Deviation],
+    paid: Sequence[Paid[_Settled]],
 ) -> None:
     """Write the settlements, close the subscriptions, remember losses, owe commissions."""
     now = author.now
+    settled = [one.detail for one in paid]
     with tx.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO settlements (subscription_id, journal_id, principal, equity,"
+            "INSERT INTO settlements (subscription_id, principal, equity,"
             " management_fee, hurdle, profit_share, to_creators, to_platform, to_referrers,"
             " to_wallet, shortfall, days, expected_gain, deviation_rate, deviation_level,"
             " settled_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
                     due.id,
-                    journal_id,
                     due.amount,
                     one.equity,
                     one.management_fee,
@@ -284,12 +224,12 @@ def _record(
                     one.to_wallet,
                     one.shortfall,
                     due.days,
-                    grades[due.id].expected,
-                    _rounded(grades[due.id].rate),
-                    grades[due.id].level,
+                    grade.expected,
+                    _rounded(grade.rate),
+                    grade.level,
                     now,
                 )
-                for (due, one), journal_id in zip(settled, journal_ids, strict=True)
+                for due, one, grade in settled
             ],
         )
         cursor.executemany(
@@ -299,11 +239,11 @@ def _record(
             "     equity = loss_carries.equity + excluded.equity",
             [
                 (due.investor_id, due.product_id, one.carry.loss, one.carry.equity)
-                for due, one in settled
+                for due, one, _ in settled
                 if one.carry.loss
             ],
         )
-    subscriptions = [due.id for due, _ in settled]
+    subscriptions = [due.id for due, _, _ in settled]
     tx.execute(
         "UPDATE managed_subscriptions SET status = 'SETTLED', settled_at = %s WHERE id = ANY (%s)",
         (now, subscriptions),
@@ -313,12 +253,12 @@ def _record(
         " updated_at = %s WHERE subscription_id = ANY (%s)",
         (now, subscriptions),
     )
-    for asset in sorted({due.asset for due, _ in settled}):
+    for asset in sorted({due.asset for due, _, _ in settled}):
         record_commissions(
             tx,
             [
                 (due.id, part)
-                for due, one in settled
+                for due, one, _ in settled
                 if due.asset == asset
                 for part in one.referrals
             ],
@@ -328,17 +268,14 @@ def _record(
     record(
         tx,
         [
-            Event(
+            author.event(
                 "subscription.settled",
-                str(due.id),
+                due.id,
                 ids.derive("managed", due.id),
                 State.SETTLED,
-                author.actor,
-                author.rule_version,
-                now,
-                {"toWallet": str(one.to_wallet), "deviation": grades[due.id].level},
+                {"toWallet": str(one.to_wallet), "deviation": grade.level},
             )
-            for due, one in settled
+            for due, one, grade in settled
         ],
     )
 
@@ -347,18 +284,15 @@ def _rounded(rate: Decimal | None) -> Decimal | None:
     return None if rate is None else quantise(rate, 4)
 
 
-def _return_cash(
-    tx: Tx, settled: Sequence[tuple[_Due, Settlement]], venue: str, now: datetime
-) -> None:
-    """Ask for the settled equity to be moved back from the venue."""
-    for asset in sorted({due.asset for due, _ in settled}):
-        theirs = [(due, one) for due, one in settled if due.asset == asset]
-        request_transfer(
-            tx,
-            reference=ids.derive("transfer", "settle", asset, *(due.id for due, _ in theirs)),
-            venue=venue,
-            asset=asset,
-            amount=-sum((one.equity for _, one in theirs), Decimal(0)),
-            correlation_id=ids.derive("managed", theirs[0][0].id),
-            now=now,
-        )
+MANAGED: Final = Product(
+    kinds=("managed",),
+    journal="settlement",
+    key="settle",
+    actor="settlement",
+    rules=RULES,
+    payout=_payout,
+    asked=begin_liquidation,
+    closed=end_liquidation,
+    paid=_record,
+)
+"""Managed subscriptions, as books know them."""

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.books import NewLeg, Scope, open_scopes, request_transfer
-from commenda.copying import NewFollower, attach_legs
+from commenda.copying import NewFollower, attach_legs, detach_legs
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
@@ -108,14 +108,11 @@ def _subscribe(
     record(
         tx,
         [
-            Event(
+            author.event(
                 "subscription.reserved",
-                str(subscription_id),
+                subscription_id,
                 correlation,
                 State.RESERVED,
-                author.actor,
-                author.rule_version,
-                author.now,
                 {"amount": str(request.amount), "alerts": list(drawn.alerts)},
             )
         ],
@@ -347,30 +344,43 @@ def cancel(tx: Tx, author: Author, subscription_id: UUID) -> State:
     )
     record(
         tx,
-        [
-            Event(
-                "subscription.cancelled",
-                str(subscription_id),
-                correlation,
-                State.CANCELLED,
-                author.actor,
-                author.rule_version,
-                author.now,
-            )
-        ],
+        [author.event("subscription.cancelled", subscription_id, correlation, State.CANCELLED)],
     )
     return State.CANCELLED
 
 
 def mature_due(tx: Tx, now: datetime) -> int:
     """End the terms that are over: no new exposure from here on; how many."""
-    row = tx.execute(
-        "WITH matured AS (UPDATE managed_subscriptions SET status = 'MATURED', matured_at = %(now)s"
-        "   WHERE status = 'ACTIVE' AND matures_at <= %(now)s RETURNING id),"
-        " detached AS (UPDATE flow_subscriptions f SET status = 'cancelled', updated_at = %(now)s"
-        "   FROM managed_allocations a JOIN matured m ON m.id = a.subscription_id"
-        "   WHERE f.leg_id = a.leg_id)"
-        " SELECT count(*) FROM matured",
+    rows = tx.execute(
+        "UPDATE managed_subscriptions SET status = 'MATURED', matured_at = %(now)s"
+        " WHERE status = 'ACTIVE' AND matures_at <= %(now)s RETURNING id",
         {"now": now},
-    ).fetchone()
-    return int(row[0]) if row else 0
+    ).fetchall()
+    _follow_no_more(tx, [row[0] for row in rows], now)
+    return len(rows)
+
+
+def begin_liquidation(tx: Tx, author: Author, subscription_ids: Sequence[UUID]) -> None:
+    """Their books are asked to close: LIQUIDATING, and no new exposure."""
+    _set_status(tx, subscription_ids, State.LIQUIDATING)
+    _follow_no_more(tx, subscription_ids, author.now)
+
+
+def end_liquidation(tx: Tx, author: Author, subscription_ids: Sequence[UUID]) -> None:
+    """The last position of their books is really closed: LIQUIDATED."""
+    _set_status(tx, subscription_ids, State.LIQUIDATED)
+
+
+def _set_status(tx: Tx, subscription_ids: Sequence[UUID], state: State) -> None:
+    tx.execute(
+        "UPDATE managed_subscriptions SET status = %s WHERE id = ANY (%s)",
+        (state, list(subscription_ids)),
+    )
+
+
+def _follow_no_more(tx: Tx, subscription_ids: Sequence[UUID], now: datetime) -> None:
+    legs = tx.execute(
+        "SELECT leg_id FROM managed_allocations WHERE subscription_id = ANY (%s)",
+        (list(subscription_ids),),
+    ).fetchall()
+    detach_legs(tx, [row[0] for row in legs], now)

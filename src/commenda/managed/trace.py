@@ -35,16 +35,22 @@ _LINKS: tuple[tuple[str, LiteralString], ...] = (
     ),
     (
         "liquidation",
-        "SELECT b.begun_at, a.attempt, a.outcome, a.reason, i.symbol, o.side, al.requested,"
+        "SELECT a.begun_at, a.attempt, CASE a.outcome WHEN 'closed' THEN 'LIQUIDATED'"
+        "  WHEN 'failed' THEN 'LIQUIDATING' END AS outcome,"
+        " a.reason, i.symbol, o.side, al.requested,"
         "  al.quantity, al.notional, al.fee, o.reference_price, o.id AS order_id"
-        " FROM liquidation_attempts a JOIN liquidation_batches b ON b.id = a.batch_id"
+        " FROM closing_attempts a"
         " LEFT JOIN (orders o JOIN allocations al ON al.order_id = o.id"
         "   JOIN legs l ON l.id = al.leg_id AND l.scope_id = %(id)s"
         "   JOIN instruments i ON i.id = o.instrument_id)"
-        "  ON o.cause = 'liquidation' AND o.cause_id = b.id"
-        " WHERE a.subscription_id = %(id)s ORDER BY b.begun_at, i.symbol, al.leg_id",
+        "  ON o.cause = 'liquidation' AND o.cause_id = a.batch_id"
+        " WHERE a.closing_id = %(id)s ORDER BY a.begun_at, i.symbol, al.leg_id",
     ),
-    ("settlement", "SELECT * FROM settlements WHERE subscription_id = %(id)s"),
+    (
+        "settlement",
+        "SELECT t.*, c.journal_id FROM settlements t JOIN closings c ON c.id = t.subscription_id"
+        " WHERE t.subscription_id = %(id)s",
+    ),
     (
         "referral",
         "SELECT level, payee_id, amount, release_at, released_at FROM referral_commissions"
@@ -75,9 +81,13 @@ def trace(tx: Tx, subscription_id: UUID) -> dict[str, Any]:
     values = {"id": subscription_id, "correlation": ids.derive("managed", subscription_id)}
     with tx.cursor(row_factory=dict_row) as cursor:
         subscription = cursor.execute(
-            "SELECT s.*, p.profile, p.term_days, p.tier, a.version AS allocation_version, a.seed"
+            "SELECT s.*, c.requested_at AS liquidation_requested_at, c.trigger AS liquidation_door,"
+            " coalesce(c.attempts, 0) AS liquidation_attempts, c.next_retry_at,"
+            " c.reason AS failure_reason, c.closed_at AS liquidated_at, p.profile,"
+            " p.term_days, p.tier, a.version AS allocation_version, a.seed"
             " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
-            " JOIN allocation_snapshots a ON a.subscription_id = s.id WHERE s.id = %(id)s",
+            " JOIN allocation_snapshots a ON a.subscription_id = s.id"
+            " LEFT JOIN closings c ON c.id = s.id WHERE s.id = %(id)s",
             values,
         ).fetchone()
         if subscription is None:

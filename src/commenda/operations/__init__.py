@@ -9,7 +9,7 @@ from commenda.operations.approvals import (
 from commenda.operations.chains import CHAINS, Ends, anchor_text, ends_of, read_anchors
 from commenda.operations.clockwork import Clockwork, forget_workers
 from commenda.operations.health import Health, readiness
-from commenda.operations.jobs import JOBS
+from commenda.operations.jobs import JOBS, PRODUCTS
 from commenda.operations.metrics import Figures
 from commenda.operations.reconciliation import (
     Part,
@@ -44,6 +44,7 @@ __all__ = [
     "CHAINS",
     "CHECKS",
     "JOBS",
+    "PRODUCTS",
     "CatchUp",
     "Clockwork",
     "Ends",

@@ -14,26 +14,34 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
+from typing import Final
 from uuid import UUID
 
 import psycopg
 
 from commenda import copying
-from commenda.books import carry_out_transfers, funded_until, post_funding, record_nav
+from commenda.books import (
+    carry_out_transfers,
+    close_due,
+    funded_until,
+    guard_margins,
+    pay_out_due,
+    post_funding,
+    record_nav,
+)
 from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, durable
 from commenda.kit.db import Tx
 from commenda.ledger import expire_holds
 from commenda.managed import (
+    MANAGED,
     activate_due,
     alert_overdue,
     anything_due,
-    guard_margins,
-    liquidate_due,
     mature_due,
     score_flows,
-    settle_due,
     sweep_matured,
 )
 from commenda.market import write_bars, write_marks
@@ -42,6 +50,9 @@ from commenda.operations.approvals import expire_approvals
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
 from commenda.operations.ticks import Interrupted, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
+
+PRODUCTS: Final = (MANAGED, copying.COPIES)
+"""Whatever keeps books: a product is terms and a payout, and a row here."""
 
 _LOOK = 0.02
 """Wall seconds between two looks at signals that workers are copying."""
@@ -130,11 +141,11 @@ def charge_funding(operation: Operation, now: datetime) -> None:
 
 def guard(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
-        guard_margins(tx, operation.author(now), operation.desk.marks(now))
+        guard_margins(tx, operation.author(now), operation.desk.marks(now), PRODUCTS)
 
 
-def carry_subscriptions(operation: Operation, now: datetime) -> None:
-    """Carry every subscription as far as it can go now."""
+def carry_books(operation: Operation, now: datetime) -> None:
+    """Carry every subscription, and every book that is to be closed, as far as it can go now."""
     database, desk, author = operation.database, operation.desk, operation.author(now)
     with database.transaction() as tx:
         if not anything_due(tx, now):
@@ -145,16 +156,11 @@ def carry_subscriptions(operation: Operation, now: datetime) -> None:
         mature_due(tx, now)
     operation.batches(lambda tx: sweep_matured(tx, author))
     try:
-        liquidate_due(database, desk, author)
+        close_due(database, desk, author, PRODUCTS, copying.planned)
     finally:  # who could be closed does not wait for who could not
-        operation.batches(lambda tx: settle_due(tx, now, desk.venue.name))
+        for product in PRODUCTS:
+            operation.batches(partial(pay_out_due, product=product, now=now, venue=desk.venue.name))
         carry_out_transfers(database, desk.venue, author)
-
-
-def close_copies(operation: Operation, now: datetime) -> None:
-    """Close the books of those who leave a flow, and bring their cash back."""
-    if copying.close_due(operation.database, operation.desk, operation.author(now)):
-        carry_out_transfers(operation.database, operation.desk.venue, operation.author(now))
 
 
 def raise_overdue(operation: Operation, now: datetime, _: Parameters) -> None:
@@ -260,8 +266,7 @@ JOBS: tuple[Step | Job, ...] = (
     Step("funding", charge_funding),
     Job("margins", guard, "Close scopes whose equity fell below maintenance.", "0 * * * *"),
     Job("exits", repeat_exits, "Ask again for exits that the venue refused.", "0 * * * *"),
-    Step("subscriptions", carry_subscriptions),
-    Step("leaving", close_copies),
+    Step("books", carry_books),
     Step("targets", publish_targets),
     Job("overdue", raise_overdue, "Raise alerts about what is overdue.", "0 * * * *"),
     Job(

@@ -197,17 +197,17 @@ _STATES: LiteralString = (
     " count(matured_at) AS matured_ever,"
     " count(*) FILTER (WHERE status = 'MATURED') AS matured_now,"
     " count(*) FILTER (WHERE matured_at > %(day)s) AS matured_last_day,"
-    " count(liquidation_requested_at) AS liquidating_ever,"
+    " count(c.requested_at) AS liquidating_ever,"
     " count(*) FILTER (WHERE status = 'LIQUIDATING') AS liquidating_now,"
-    " count(*) FILTER (WHERE liquidation_requested_at > %(day)s) AS liquidating_last_day,"
-    " count(liquidated_at) AS liquidated_ever,"
+    " count(*) FILTER (WHERE c.requested_at > %(day)s) AS liquidating_last_day,"
+    " count(c.closed_at) AS liquidated_ever,"
     " count(*) FILTER (WHERE status = 'LIQUIDATED') AS liquidated_now,"
-    " count(*) FILTER (WHERE liquidated_at > %(day)s) AS liquidated_last_day,"
+    " count(*) FILTER (WHERE c.closed_at > %(day)s) AS liquidated_last_day,"
     " count(settled_at) AS settled_ever,"
     " count(*) FILTER (WHERE status = 'SETTLED') AS settled_now,"
     " count(*) FILTER (WHERE settled_at > %(day)s) AS settled_last_day,"
     " count(*) FILTER (WHERE status = 'CANCELLED') AS cancelled_now"
-    " FROM managed_subscriptions"
+    " FROM managed_subscriptions s LEFT JOIN closings c ON c.id = s.id"
 )
 _SUBSCRIBED: LiteralString = (
     "SELECT coalesce(sum(amount) FILTER (WHERE status = 'RESERVED'), 0) AS reserved,"
@@ -291,10 +291,10 @@ _TRACES: LiteralString = (
     " ORDER BY t.settled_at DESC, s.id"
 )
 _RETRIES: LiteralString = (
-    "SELECT id, amount, asset, liquidation_attempts AS attempts, failure_reason AS reason,"
-    " liquidation_requested_at AS requested_at, next_retry_at"
-    " FROM managed_subscriptions WHERE status = 'LIQUIDATING' AND failure_reason IS NOT NULL"
-    " ORDER BY liquidation_requested_at, id LIMIT %(limit)s"
+    "SELECT s.id, s.amount, s.asset, c.attempts, c.reason, c.requested_at, c.next_retry_at"
+    " FROM managed_subscriptions s JOIN closings c ON c.id = s.id"
+    " WHERE c.closed_at IS NULL AND c.reason IS NOT NULL"
+    " ORDER BY c.requested_at, s.id LIMIT %(limit)s"
 )
 # Of each flow that could have one of the last signals, its last ones: by index, whatever there is.
 _SIGNALS: LiteralString = (

@@ -10,12 +10,12 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.books import Trigger
 from commenda.identity import register_users
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.ledger import Author, Owner, OwnerKind
 from commenda.managed import (
-    Door,
     Request,
     authorise_custody,
     deposit,
@@ -52,26 +52,26 @@ def arrive(
             subscribe(tx, author, request, secret)
 
 
-def knock(tx: Tx, author: Author, scenario: Scenario, doors: Sequence[Door]) -> None:
-    """Matured subscriptions whose door is one of `doors` are asked to liquidate."""
+def knock(tx: Tx, author: Author, scenario: Scenario, triggers: Sequence[Trigger]) -> None:
+    """Matured subscriptions whose trigger is one of `triggers` are asked to liquidate."""
     matured = tx.execute(
         "SELECT id FROM managed_subscriptions WHERE status = 'MATURED' ORDER BY id"
     ).fetchall()
-    asked: dict[Door, list[UUID]] = {}
+    asked: dict[Trigger, list[UUID]] = {}
     for (subscription,) in matured:
-        door = _door(scenario, subscription)
-        if door in doors:
-            asked.setdefault(door, []).append(subscription)
-    for door, theirs in asked.items():
-        request_liquidation(tx, author, theirs, door)
+        trigger = _trigger(scenario, subscription)
+        if trigger in triggers:
+            asked.setdefault(trigger, []).append(subscription)
+    for trigger, theirs in asked.items():
+        request_liquidation(tx, author, theirs, trigger)
 
 
-def _door(scenario: Scenario, subscription: UUID) -> Door:
+def _trigger(scenario: Scenario, subscription: UUID) -> Trigger:
     people = scenario.investors
     u = ids.uniform(scenario.secret, "door", subscription)
     if u < people.by_investor:
-        return Door.INVESTOR
-    return Door.OPERATOR if u < people.by_investor + people.by_operator else Door.SWEEP
+        return Trigger.INVESTOR
+    return Trigger.OPERATOR if u < people.by_investor + people.by_operator else Trigger.SWEEP
 
 
 def renew(

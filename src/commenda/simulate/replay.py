@@ -19,14 +19,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
-from commenda.books import carry_out_transfers, post_funding, record_nav
+from commenda.books import (
+    Trigger,
+    carry_out_transfers,
+    close_due,
+    guard_margins,
+    pay_out_due,
+    post_funding,
+    record_nav,
+)
 from commenda.copying import (
     Move,
     Runner,
     copy_signal,
     enqueue_copy,
+    planned,
     publish_signal,
     save_runners,
     signal_key,
@@ -39,15 +49,12 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
 from commenda.managed import (
-    Door,
     activate_due,
     anything_due,
-    guard_margins,
-    liquidate_due,
     mature_due,
     score_flows,
-    settle_due,
 )
+from commenda.operations import PRODUCTS
 from commenda.referrals import release_due
 from commenda.simulate.business import RULES, Business
 from commenda.simulate.people import arrive, knock, renew
@@ -155,7 +162,7 @@ class Replay:
         self._fund(author)
         if ts % HOUR == 0:
             marks = business.desk.marks(now)
-            self._once(ts, "margins", lambda tx: guard_margins(tx, author, marks))
+            self._once(ts, "margins", lambda tx: guard_margins(tx, author, marks, PRODUCTS))
             self._repeat_exits(ts)
         self._sweep(ts, author)
         for runner, move in moves:
@@ -276,9 +283,10 @@ class Replay:
         with business.database.transaction() as tx:
             mature_due(tx, author.now)
         with business.database.transaction() as tx:
-            knock(tx, author, business.scenario, tuple(Door))
-        liquidate_due(business.database, business.desk, author)
-        self._batches(lambda tx: settle_due(tx, author.now, venue.name))
+            knock(tx, author, business.scenario, tuple(Trigger))
+        close_due(business.database, business.desk, author, PRODUCTS, planned)
+        for product in PRODUCTS:
+            self._batches(partial(pay_out_due, product=product, now=author.now, venue=venue.name))
         with business.database.transaction() as tx:
             renew(
                 tx,

@@ -122,8 +122,8 @@ _CREATORS: LiteralString = (
 _FOLLOWERS_PROFIT: LiteralString = (
     "SELECT a.flow_id, sum(-e.amount - a.amount) AS profit, sum(a.amount) AS capital"
     " FROM managed_allocations a JOIN legs l ON l.id = a.leg_id"
-    " JOIN settlements t ON t.subscription_id = a.subscription_id"
-    " JOIN entries e ON e.journal_id = t.journal_id AND e.account_id = l.account_id"
+    " JOIN closings c ON c.id = a.subscription_id"
+    " JOIN entries e ON e.journal_id = c.journal_id AND e.account_id = l.account_id"
     " GROUP BY a.flow_id"
 )
 _PLATFORM: LiteralString = (
@@ -143,8 +143,8 @@ _LIQUIDATION: LiteralString = (
     "SELECT count(*) AS orders, coalesce(sum(filled.notional), 0) AS notional,"
     " coalesce(sum(filled.fee), 0) AS fees,"
     " sum(filled.slipped) / nullif(sum(filled.notional), 0) * 10000 AS slippage_bps,"
-    " (SELECT count(*) FROM liquidation_attempts) AS attempts,"
-    " (SELECT count(*) FROM liquidation_attempts WHERE outcome = 'LIQUIDATING') AS retried"
+    " (SELECT count(*) FROM closing_attempts) AS attempts,"
+    " (SELECT count(*) FROM closing_attempts WHERE outcome = 'failed') AS retried"
     " FROM orders o CROSS JOIN LATERAL (SELECT sum(quantity * price) AS notional, sum(fee) AS fee,"
     "   sum(quantity * (price - o.reference_price)"
     "     * CASE o.side WHEN 'buy' THEN 1 ELSE -1 END) AS slipped"
@@ -152,12 +152,11 @@ _LIQUIDATION: LiteralString = (
     " WHERE o.cause = 'liquidation'"
 )
 _LIQUIDATION_FAILURES: LiteralString = (
-    "SELECT reason, count(*) AS attempts FROM liquidation_attempts"
-    " WHERE outcome = 'LIQUIDATING' GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 12"
+    "SELECT reason, count(*) AS attempts FROM closing_attempts"
+    " WHERE outcome = 'failed' GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 12"
 )
 _DOORS: LiteralString = (
-    "SELECT liquidation_door AS door, count(*) AS subscriptions FROM managed_subscriptions"
-    " WHERE liquidation_door IS NOT NULL GROUP BY 1 ORDER BY 1"
+    "SELECT trigger AS door, count(*) AS subscriptions FROM closings GROUP BY 1 ORDER BY 1"
 )
 _DEVIATION: LiteralString = (
     "SELECT p.profile, p.term_days, t.deviation_level AS level, count(*) AS subscriptions,"

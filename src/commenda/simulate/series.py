@@ -72,16 +72,16 @@ _PROFITS: LiteralString = (
     " FROM (SELECT equity - principal AS profit FROM settlements) s"
 )
 _TRIES_BY_DAY: LiteralString = (
-    "SELECT date_trunc('day', b.begun_at, 'UTC') AS at,"
-    " count(*) FILTER (WHERE a.outcome = 'LIQUIDATED') AS through,"
-    " count(*) FILTER (WHERE a.outcome = 'LIQUIDATING') AS refused"
-    " FROM liquidation_attempts a JOIN liquidation_batches b ON b.id = a.batch_id"
+    "SELECT date_trunc('day', a.begun_at, 'UTC') AS at,"
+    " count(*) FILTER (WHERE a.outcome = 'closed') AS through,"
+    " count(*) FILTER (WHERE a.outcome = 'failed') AS refused"
+    " FROM closing_attempts a"
     " GROUP BY 1 ORDER BY 1"
 )
 _REFUSALS_BY_HOUR: LiteralString = (
-    "SELECT date_trunc('hour', b.begun_at, 'UTC') AS at, count(*) AS refused"
-    " FROM liquidation_attempts a JOIN liquidation_batches b ON b.id = a.batch_id"
-    " WHERE a.outcome = 'LIQUIDATING' GROUP BY 1 ORDER BY 1"
+    "SELECT date_trunc('hour', a.begun_at, 'UTC') AS at, count(*) AS refused"
+    " FROM closing_attempts a"
+    " WHERE a.outcome = 'failed' GROUP BY 1 ORDER BY 1"
 )
 _SLIPPAGE_BY_SYMBOL: LiteralString = (
     "SELECT i.symbol, count(DISTINCT o.id) AS orders, sum(f.quantity * f.price) AS notional,"
@@ -95,8 +95,8 @@ _WAITS: LiteralString = (
     "SELECT count(*) FILTER (WHERE hours > 0) AS waited,"
     " percentile_disc(0.5) WITHIN GROUP (ORDER BY hours) AS median_hours,"
     " max(hours) AS longest_hours"
-    " FROM (SELECT extract(epoch FROM liquidated_at - liquidation_requested_at) / 3600 AS hours"
-    "   FROM managed_subscriptions WHERE liquidated_at IS NOT NULL) s"
+    " FROM (SELECT extract(epoch FROM closed_at - requested_at) / 3600 AS hours"
+    "   FROM closings WHERE closed_at IS NOT NULL) s"
 )
 
 

@@ -1,0 +1,155 @@
+"""Pay out closed books: one journal each, the cash back from the venue, the book shut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from commenda.books.cash import request_transfer
+from commenda.books.model import ClosedBook, Leg, Paid, Payout, Product, Scope
+from commenda.books.queries import legs_of
+from commenda.books.scopes import close_scopes
+from commenda.execution import open_quantities
+from commenda.kit import ids
+from commenda.kit.db import Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import (
+    Author,
+    Journal,
+    Line,
+    Outcome,
+    Owner,
+    lock_accounts,
+    open_accounts,
+    post_batch,
+)
+
+PAYOUT_BATCH = 500
+
+
+def pay_out_due(
+    tx: Tx, product: Product[Any], now: datetime, venue: str, limit: int = PAYOUT_BATCH
+) -> int:
+    """Pay out a batch of the product's books that are closed; how many there were."""
+    rows = tx.execute(
+        "SELECT c.scope_id FROM closings c JOIN scopes s ON s.id = c.scope_id"
+        " WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL AND s.kind = ANY (%s)"
+        " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
+        (list(product.kinds), limit),
+    ).fetchall()
+    pay_out(tx, product, now, [row[0] for row in rows], venue)
+    return len(rows)
+
+
+def pay_out(
+    tx: Tx, product: Product[Any], now: datetime, scope_ids: Sequence[UUID], venue: str
+) -> None:
+    """Pay out those of the scopes that are closed and not paid out yet.
+
+    Of many concurrent calls one pays, and the others find nothing to pay. Code `not_flat` for a
+    book that still holds something, which contradicts its closing.
+    """
+    books = _closed_books(tx, scope_ids)
+    if not books:
+        return
+    if open_quantities(tx, [book.scope.id for book in books]):
+        raise CommendaError("not_flat", "A closed book still holds positions")
+    author = Author(product.actor, product.rules, now)
+    payouts = product.payout(tx, books)
+    journals = _journals(tx, product, books, payouts)
+    # Where no leg has anything left there is nothing to post.
+    filled = [one for one in journals if any(line.amount for line in one.lines)]
+    posted = post_batch(tx, author, filled)
+    assert all(one.outcome is Outcome.POSTED for one in posted), "paid once, under the lock"
+    numbers = {one.key: done.journal_id for one, done in zip(filled, posted, strict=True)}
+    paid = [
+        Paid(book, payout.detail, numbers.get(journal.key))
+        for book, payout, journal in zip(books, payouts, journals, strict=True)
+    ]
+    product.paid(tx, author, paid)
+    _return_cash(tx, product, books, venue, now)
+    tx.execute(
+        "UPDATE closings c SET paid_at = %s, equity = n.equity, journal_id = n.journal"
+        " FROM unnest(%s::uuid[], %s::numeric[], %s::bigint[]) AS n (scope_id, equity, journal)"
+        " WHERE c.scope_id = n.scope_id",
+        (
+            now,
+            [one.book.scope.id for one in paid],
+            [one.book.equity for one in paid],
+            [one.journal_id for one in paid],
+        ),
+    )
+    close_scopes(tx, [book.scope.id for book in books], now)
+
+
+def _closed_books(tx: Tx, scope_ids: Sequence[UUID]) -> list[ClosedBook]:
+    """Those of the scopes that are to be paid out, locked, with what their legs have left."""
+    rows = tx.execute(
+        "SELECT s.id, s.kind, s.owner_kind, s.owner_id, s.asset, s.correlation_id,"
+        " c.subject, c.closed_at FROM closings c JOIN scopes s ON s.id = c.scope_id"
+        " WHERE c.scope_id = ANY (%s) AND c.closed_at IS NOT NULL AND c.paid_at IS NULL"
+        " ORDER BY c.id FOR UPDATE OF c",
+        (list(scope_ids),),
+    ).fetchall()
+    legs: dict[UUID, list[Leg]] = {row[0]: [] for row in rows}
+    for leg in legs_of(tx, list(legs)):
+        legs[leg.scope_id].append(leg)
+    cash = lock_accounts(tx, [leg.account_id for parts in legs.values() for leg in parts])
+    return [
+        ClosedBook(
+            Scope(scope, kind, Owner(owner_kind, owner), asset, correlation),
+            subject,
+            closed_at,
+            tuple(legs[scope]),
+            tuple(cash[leg.account_id] for leg in legs[scope]),
+        )
+        for scope, kind, owner_kind, owner, asset, correlation, subject, closed_at in rows
+    ]
+
+
+def _journals(
+    tx: Tx,
+    product: Product[Any],
+    books: Sequence[ClosedBook],
+    payouts: Sequence[Payout[Any]],
+) -> list[Journal]:
+    """One journal for each: every leg's cash goes to zero, and every part to its receiver."""
+    accounts = iter(open_accounts(tx, [key for one in payouts for key, _ in one.lines]))
+    return [
+        Journal(
+            f"{product.key}:{book.scope.id}",
+            product.journal,
+            book.scope.correlation_id,
+            [
+                *(
+                    Line(leg.account_id, -cash)
+                    for leg, cash in zip(book.legs, book.cash, strict=True)
+                ),
+                *(Line(next(accounts), amount) for _, amount in payout.lines),
+            ],
+            book.closed_at,
+        )
+        for book, payout in zip(books, payouts, strict=True)
+    ]
+
+
+def _return_cash(
+    tx: Tx, product: Product[Any], books: Sequence[ClosedBook], venue: str, now: datetime
+) -> None:
+    """Ask for what the books had left to be moved back from the venue."""
+    for asset in sorted({book.scope.asset for book in books}):
+        theirs = [book for book in books if book.scope.asset == asset]
+        request_transfer(
+            tx,
+            reference=ids.derive(
+                "transfer", product.key, asset, *(book.scope.id for book in theirs)
+            ),
+            venue=venue,
+            asset=asset,
+            amount=-sum((book.equity for book in theirs), Decimal(0)),
+            correlation_id=theirs[0].scope.correlation_id,
+            now=now,
+        )
