@@ -14,6 +14,7 @@ from commenda.identity import (
     Role,
     create_user,
     prepare_password,
+    rename_user,
     set_password,
     user_by_id,
 )
@@ -52,7 +53,7 @@ def register_sign_ins(
         password = prepare_password(PASSWORD, one.username)
         if one.role is Role.CREATOR:
             creator = flows[0].creator_id
-            tx.execute("UPDATE users SET username = %s WHERE id = %s", (one.username, creator))
+            rename_user(tx, creator, one.username)
             set_password(tx, user_by_id(tx, creator), password, now, actor="demo")
             continue
         user = create_user(tx, one.username, password, one.role, now, actor="demo")

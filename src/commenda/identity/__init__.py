@@ -13,6 +13,7 @@ from commenda.identity.actions import (
     create_user,
     prepare_password,
     register_users,
+    rename_user,
     set_access,
     set_password,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "record_outcome",
     "register_users",
     "reject",
+    "rename_user",
     "request_approval",
     "set_access",
     "set_password",

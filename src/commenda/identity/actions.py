@@ -31,6 +31,11 @@ def register_users(tx: Tx, users: Sequence[tuple[UUID, str]], role: str, now: da
     )
 
 
+def rename_user(tx: Tx, user_id: UUID, username: str) -> None:
+    """Give a user another name to sign in by; the id stays."""
+    tx.execute("UPDATE users SET username = %s WHERE id = %s", (canonical(username), user_id))
+
+
 def canonical(username: str) -> str:
     """A username as it is kept: lower case; code `bad_username`."""
     name = username.strip().lower()

@@ -75,3 +75,5 @@ INSERT INTO copy_exit_attempts
 GRANT SELECT, INSERT, UPDATE ON liquidation_batches, liquidation_attempts, copy_exits,
     copy_exit_attempts TO commenda_app;
 DROP TABLE closing_attempts, closings;
+ALTER TABLE scopes ADD CONSTRAINT scopes_kind_check
+    CHECK (kind IN ('managed', 'copy', 'vault', 'house'));

@@ -1,5 +1,8 @@
 -- One closing for the books of all products: asked for, really closed, paid out.
 
+-- A book's kind belongs to its product.
+ALTER TABLE scopes DROP CONSTRAINT scopes_kind_check;
+
 CREATE TABLE closings (
     id            uuid PRIMARY KEY,  -- of a whole book: its scope
     scope_id      uuid NOT NULL REFERENCES scopes,
