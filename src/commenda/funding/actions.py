@@ -19,7 +19,7 @@ from commenda.funding.model import (
 from commenda.identity import Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
 from commenda.ledger import (
@@ -68,12 +68,8 @@ def deposit(
             (wallet, posted.journal_id, amount),
         ).fetchone()
     ):
-        raise CommendaError(
-            "reference_conflict",
-            "This reference stands for another deposit",
-            field="reference",
-            value=reference,
-            mend="give every deposit a reference of its own",
+        raise conflict("reference_conflict", "This reference stands for another deposit").at(
+            "reference", reference, "give every deposit a reference of its own"
         )
 
 
@@ -115,9 +111,7 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
     """Carry out what a second person decided of a pending request; code `already_decided`."""
     funding = queries.find(tx, request_id, lock=True)
     if funding is None or funding.status != FundingStatus.PENDING:
-        raise CommendaError(
-            "already_decided", "This request is not pending", field="id", value=str(request_id)
-        )
+        raise conflict("already_decided", "This request is not pending").at("id", request_id)
     owner = Owner(OwnerKind.INVESTOR, funding.user_id)
     if funding.direction == Direction.WITHDRAWAL and approved:
         paid = _withdraw(tx, author, owner, request_id, funding.asset, funding.amount, held=True)
@@ -142,21 +136,15 @@ def _outside(asset: str, event: str) -> AccountKey:
 
 def _positive(amount: Decimal, asset: str) -> Decimal:
     if checked_amount(amount, asset) <= 0:
-        raise CommendaError(
-            "not_positive", "The amount must be above 0", field="amount", value=str(amount)
-        )
+        raise CommendaError("not_positive", "The amount must be above 0").at("amount", amount)
     return amount
 
 
 def _same(known: Funding, order: Order) -> Funding:
     if (known.amount, known.asset) != (order.amount, order.asset):
-        raise CommendaError(
-            "reference_conflict",
-            f"This reference stands for another {known.direction}",
-            field="reference",
-            value=known.reference,
-            mend="give every request a reference of its own",
-        )
+        raise conflict(
+            "reference_conflict", f"This reference stands for another {known.direction}"
+        ).at("reference", known.reference, "give every request a reference of its own")
     return known
 
 

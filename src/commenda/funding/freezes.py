@@ -13,7 +13,7 @@ from commenda.audit import Event, record
 from commenda.funding.model import Purpose
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
 from commenda.ledger import (
@@ -63,17 +63,13 @@ def freeze(tx: Tx, author: Author, order: FreezeOrder, key: str) -> Freeze | Non
     """
     amount = checked_amount(order.amount, order.asset)
     if order.expires_at is not None and order.expires_at <= author.now:
-        raise CommendaError(
-            "expired",
-            "A freeze ends after now",
-            field="expiresAt",
-            value=order.expires_at.isoformat(),
-            mend=f"choose a moment after {author.now.isoformat()}, or none",
+        raise CommendaError("expired", "A freeze ends after now").at(
+            "expiresAt",
+            order.expires_at.isoformat(),
+            f"choose a moment after {author.now.isoformat()}, or none",
         )
     if not tx.execute("SELECT 1 FROM users WHERE id = %s", (order.user_id,)).fetchone():
-        raise CommendaError(
-            "unknown_user", "No such user", field="userId", value=str(order.user_id)
-        )
+        raise unknown("user", order.user_id, "userId")
     owner = Owner(OwnerKind.INVESTOR, order.user_id)
     (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, order.asset)])
     group = f"{Purpose.FREEZE}:{ids.derive('freeze', author.actor, key)}"
@@ -97,19 +93,13 @@ def unfreeze(tx: Tx, author: Author, group: str) -> Freeze:
     """
     found = _find(tx, group)
     if found is None:
-        raise CommendaError("unknown_hold", "No such hold", field="group", value=group)
+        raise unknown("hold", group, "group")
     if found.purpose != Purpose.FREEZE:
-        raise CommendaError(
-            "not_a_freeze",
-            f"This money is held for a {found.purpose}",
-            field="group",
-            value=group,
-            mend=f"decide the {found.purpose}",
+        raise conflict("not_a_freeze", f"This money is held for a {found.purpose}").at(
+            "group", group, f"decide the {found.purpose}"
         )
     if not void_holds(tx, author, [group]):
-        raise CommendaError(
-            "hold_resolved", "This hold is not open any more", field="group", value=group
-        )
+        raise conflict("hold_resolved", "This hold is not open any more").at("group", group)
     freed = _find(tx, group)
     assert freed is not None
     _record(tx, author, "hold.voided", freed)

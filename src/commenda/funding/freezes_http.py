@@ -94,7 +94,7 @@ def place_hold(
                     "The wallet has less than this available: what is on hold already is not",
                     field="amount",
                     value=order.amount,
-                    mend="hold what is available",
+                    hint="hold what is available",
                 )
             return Answer(_wired(frozen), 201)
 

@@ -17,7 +17,7 @@ from commenda.funding.model import Direction, Funding, FundingStatus, Order
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may, require
 from commenda.kit.clock import business_now
-from commenda.kit.pages import number_cursor, page_of
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Amount,
@@ -117,7 +117,7 @@ def _funded(funding: Funding | None, order: Order, now: datetime) -> Answer:
             "Your wallet has less than this available: what is on hold is not",
             field="amount",
             value=order.amount,
-            mend="take out what is available, or wait until the rest is free",
+            hint="take out what is available, or wait until the rest is free",
         )
     status = 202 if funding.status == FundingStatus.PENDING else 201
     if funding.created_at < now and status == 201:
@@ -133,10 +133,10 @@ def list_funding(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> FundingPage:
     """Your deposits and withdrawals, newest first."""
-    before = number_cursor(cursor)
+    before = key_after(cursor, int)
     with service.database.transaction() as tx:
         rows = queries.requests_of(tx, who.user_id, before, limit + 1)
-    page = page_of(rows, limit, lambda row: (row.sequence,))
+    page = page_of(rows, limit, lambda row: row.sequence)
     return FundingPage(items=[_wired(row) for row in page.items], next_cursor=page.next_cursor)
 
 

@@ -60,11 +60,8 @@ def approve_and_carry_out(
     asked = approve(tx, approval_id, principal, now)
     executor = _executor(asked.kind)
     if executor is None:
-        raise CommendaError(
-            "no_executor",
-            "Nothing here carries out requests of this kind",
-            field="kind",
-            value=asked.kind,
+        raise CommendaError("no_executor", "Nothing here carries out requests of this kind").at(
+            "kind", asked.kind
         )
     outcome = executor.carry_out(tx, Author(principal.actor, RULES, now), asked)
     return record_outcome(tx, asked, outcome)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.pages import page_of, time_cursor
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import GUARDED, Amount, Body, Served
 from commenda.referrals import queries
 
@@ -59,11 +59,11 @@ def my_referrals(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> MyReferrals:
     """Your referral tree (its nearest 1,000 people) and your commissions, the latest first."""
-    after = time_cursor(cursor)
+    after = key_after(cursor, datetime, UUID)
     with service.database.transaction() as tx:
         tree = queries.referred_by(tx, who.user_id, LARGEST_TREE)
         rows = queries.commissions_of(tx, who.user_id, limit + 1, after)
-    page = page_of(rows, limit, lambda row: (row.release_at.isoformat(), str(row.settlement_id)))
+    page = page_of(rows, limit, lambda row: (row.release_at, row.settlement_id))
     return MyReferrals(
         tree=[Referred.model_validate(one, from_attributes=True) for one in tree],
         commissions=[_commission(one) for one in page.items],
