@@ -28,7 +28,7 @@ from commenda.copying.following import count_follower, count_followers, unknown_
 from commenda.execution import Desk, execute_orders, in_flight, open_quantities, orders_of
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import conflict
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -87,12 +87,8 @@ def request_leave(tx: Tx, author: Author, subscription_id: UUID, follower_id: UU
 def _require_no_followers(tx: Tx, flow_id: UUID) -> None:
     followers = count_followers(tx, flow_id)
     if followers:
-        raise CommendaError(
-            "flow_has_followers",
-            "The creator's own book leads those who follow",
-            field="subscriptionId",
-            value=followers,
-            mend="pause the flow, and leave once nobody follows it",
+        raise conflict("flow_has_followers", "The creator's own book leads those who follow").at(
+            "subscriptionId", followers, "pause the flow, and leave once nobody follows it"
         )
 
 

@@ -18,7 +18,7 @@ from commenda.copying import planned
 from commenda.execution import Desk, execute_orders, in_flight, open_quantities, orders_of
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import unknown
 from commenda.ledger import Author
 from commenda.managed.lifecycle import State, next_retry, require_transition
 from commenda.managed.model import Door
@@ -41,9 +41,7 @@ def request_liquidation(
     ).fetchall()
     missing = set(subscription_ids) - {row[0] for row in rows}
     if missing:
-        raise CommendaError(
-            "unknown_subscription", "No such subscription", field="id", value=str(min(missing))
-        )
+        raise unknown("subscription", min(missing), "id")
     states = {row[0]: State(row[1]) for row in rows}
     begun = {State.LIQUIDATING, State.LIQUIDATED, State.SETTLED}
     asked = []

@@ -19,7 +19,7 @@ from commenda.books import Leg, close_scopes, legs_of, request_transfer
 from commenda.execution import open_quantities
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import quantise, scale_of
 from commenda.ledger import (
     AccountKey,
@@ -83,12 +83,10 @@ def settle(
     states = {subscription: State(status) for subscription, status in rows}
     for subscription in subscription_ids:
         if states.get(subscription) not in (State.LIQUIDATED, State.SETTLED):
-            raise CommendaError(
-                "not_liquidated",
-                "Only a liquidated subscription can be settled",
-                field="status",
-                value=str(states.get(subscription)),
-                mend="ask for its liquidation and wait until it is LIQUIDATED",
+            raise conflict("not_liquidated", "Only a liquidated subscription can be settled").at(
+                "status",
+                states.get(subscription),
+                "ask for its liquidation and wait until it is LIQUIDATED",
             )
     due = [one for one, state in states.items() if state is State.LIQUIDATED]
     if due:
