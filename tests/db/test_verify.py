@@ -21,7 +21,7 @@ import commenda
 from commenda.audit import Check, Finding, run_checks
 from commenda.books import post_funding
 from commenda.cli import proof
-from commenda.funding import Direction, Order, request_funding
+from commenda.funding import Direction, FundingOrder, request_funding
 from commenda.funding.actions import conclude
 from commenda.identity import PERMISSIONS, Principal, Role
 from commenda.kit import ids
@@ -733,11 +733,10 @@ def save(world: World) -> None:
 
 def withdraw(world: World, owner: Owner, amount: int, *, at_once: bool) -> UUID:
     who = Principal(owner.id, Role.INVESTOR, PERMISSIONS[Role.INVESTOR], None, True)
-    order = Order(Direction.WITHDRAWAL, D(amount), ASSET, None, str(amount))
+    order = FundingOrder(direction=Direction.WITHDRAWAL, amount=D(amount), asset=ASSET)
     with world.database.transaction() as tx:
         large = D(10_000 if at_once else 0)
-        funding = request_funding(tx, who, order, world.now, paper=True, large=large)
-    assert funding is not None
+        funding = request_funding(tx, who, order, str(amount), world.now, paper=True, large=large)
     return funding.id
 
 

@@ -12,8 +12,8 @@ from commenda.funding.model import (
     RULES,
     Direction,
     Funding,
+    FundingOrder,
     FundingStatus,
-    Order,
     Purpose,
 )
 from commenda.identity import Principal, request_approval
@@ -74,19 +74,26 @@ def deposit(
 
 
 def request_funding(
-    tx: Tx, principal: Principal, order: Order, now: datetime, *, paper: bool, large: Decimal
-) -> Funding | None:
-    """Carry out a request at once, or ask a second person; None where the wallet lacks the money.
+    tx: Tx,
+    principal: Principal,
+    order: FundingOrder,
+    key: str,
+    now: datetime,
+    *,
+    paper: bool,
+    large: Decimal,
+) -> Funding:
+    """Carry out a request at once, or ask a second person. `key` names one without a reference.
 
     A deposit is credited at once on `paper`. A withdrawal is paid at once while it stays below
     `large`, together with what was paid at once in the 24 hours before: many small ones are a large
-    one. A reference that was used before answers with the request it stands for; code
-    `reference_conflict` where that was another.
+    one. A reference that was used before answers with the request it stands for. Codes
+    `reference_conflict` where that was another, `insufficient_balance`.
     """
     _positive(order.amount, order.asset)
     # One request of a user at a time: of two with one reference, the second finds the first.
     tx.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", (principal.user_id,))
-    named = ("key", order.key) if order.reference is None else ("reference", order.reference)
+    named = ("key", key) if order.reference is None else ("reference", order.reference)
     request_id = ids.derive("funding", principal.user_id, order.direction, *named)
     known = queries.find(tx, request_id)
     if known is not None:
@@ -98,7 +105,10 @@ def request_funding(
         before = queries.paid_at_once(tx, principal.user_id, order.asset, now - DAY)
         at_once = before + order.amount < large
     if not _begin(tx, author, principal.user_id, request_id, order, at_once=at_once):
-        return None
+        raise conflict(
+            "insufficient_balance",
+            "Your wallet has less than this available: what is on hold is not",
+        ).at("amount", order.amount, "take out what is available, or wait until the rest is free")
     approval_id = None if at_once else _ask(tx, principal, request_id, order, now)
     queries.insert(tx, request_id, principal.user_id, order, approval_id, now)
     funding = queries.find(tx, request_id)
@@ -140,7 +150,7 @@ def _positive(amount: Decimal, asset: str) -> Decimal:
     return amount
 
 
-def _same(known: Funding, order: Order) -> Funding:
+def _same(known: Funding, order: FundingOrder) -> Funding:
     if (known.amount, known.asset) != (order.amount, order.asset):
         raise conflict(
             "reference_conflict", f"This reference stands for another {known.direction}"
@@ -149,7 +159,7 @@ def _same(known: Funding, order: Order) -> Funding:
 
 
 def _begin(
-    tx: Tx, author: Author, user: UUID, request_id: UUID, order: Order, *, at_once: bool
+    tx: Tx, author: Author, user: UUID, request_id: UUID, order: FundingOrder, *, at_once: bool
 ) -> bool:
     """Move or hold what the request itself does; False where the wallet lacks the money."""
     owner = Owner(OwnerKind.INVESTOR, user)
@@ -202,7 +212,9 @@ def _set_aside(
     return place_holds(tx, author, [hold])[0].outcome is not HoldOutcome.REFUSED
 
 
-def _ask(tx: Tx, principal: Principal, request_id: UUID, order: Order, now: datetime) -> UUID:
+def _ask(
+    tx: Tx, principal: Principal, request_id: UUID, order: FundingOrder, now: datetime
+) -> UUID:
     approval = request_approval(
         tx,
         principal,

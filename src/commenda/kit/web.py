@@ -6,6 +6,7 @@ raised where the rule is and answered here.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,6 @@ from typing import Annotated, Any, Protocol, TypeVar, overload
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from commenda.kit.answers import Answer, answer_once, kept, or_refused, refused, respond
@@ -55,6 +55,7 @@ __all__ = [
     "Service",
     "answer_once",
     "as_json",
+    "key_or_new",
     "on_wire",
     "one_of",
     "or_refused",
@@ -151,45 +152,54 @@ class Someone(Protocol):
     def user_id(self) -> UUID: ...
 
 
+def key_or_new(key: str | None) -> str:
+    """What names a write for good, where an action needs a name: the client's key or a new one."""
+    return secrets.token_hex(16) if key is None else key
+
+
 def write(
     service: Service,
     who: Someone,
     operation: str,
     key: str | None,
     request: object,
-    act: Callable[[Tx, datetime], R],
-    status: int | Callable[[R], int] = 200,
-) -> JSONResponse:
+    act: Callable[[Tx, datetime], object],
+    status: int = 200,
+) -> Response:
     """Run `act` in one transaction, once for (operation, user, key), and answer what it returns.
 
-    `act` gets the transaction and the business time, and returns a body or a record; `status` is
-    the answer's, or says it of what `act` returned. A refusal that `act` raises undoes what `act`
-    did, is kept under the key and answered again, as any outcome is; without a key `act` just runs.
-    `request` is what must be equal for a replay: another under the same key is refused with code
-    `idempotency_conflict`.
+    `act` gets the transaction and the business time, and returns a body or a record; or a pair of
+    that and its status, where that is not always `status`. A refusal that `act` raises undoes what
+    `act` did, is kept under the key and answered again, as any outcome is; without a key `act` just
+    runs. `request` is what must be equal for a replay: another under the same key is refused with
+    code `idempotency_conflict`.
     """
+
+    def done(tx: Tx, now: datetime) -> dict[str, Any]:
+        answer = act(tx, now)
+        body, known = answer if type(answer) is tuple else (answer, status)
+        return {"status": known, "body": wire(body)}
 
     def outcome(tx: Tx, now: datetime) -> dict[str, Any]:
         try:
             with tx.transaction():
-                done = act(tx, now)
+                return done(tx, now)
         except CommendaError as error:
             if error.status in PASSING:
                 raise
             refusal = kept(error)
             return {"status": refusal.status, "body": refusal.body}
-        return {"status": status(done) if callable(status) else status, "body": wire(done)}
 
     with service.database.transaction() as tx:
         now = business_now(tx)
         if key is None:
-            done = act(tx, now)
-            return JSONResponse(wire(done), status(done) if callable(status) else status)
-        asked = request.model_dump(mode="json") if isinstance(request, BaseModel) else request
-        principal = str(who.user_id)
-        recorded, replayed = once(
-            tx, operation, principal, key, asked, now, lambda: outcome(tx, now)
-        )
+            recorded, replayed = done(tx, now), False
+        else:
+            asked = request.model_dump(mode="json") if isinstance(request, BaseModel) else request
+            principal = str(who.user_id)
+            recorded, replayed = once(
+                tx, operation, principal, key, asked, now, lambda: outcome(tx, now)
+            )
     return respond(Answer(recorded["body"], recorded["status"]), replayed=replayed)
 
 

@@ -41,8 +41,8 @@ class Executor:
 
 
 EXECUTORS: tuple[Executor, ...] = (
-    Executor(funding.DEPOSIT, funding.confirm_deposit, funding.reject_deposit),
-    Executor(funding.WITHDRAWAL, funding.pay_withdrawal, funding.return_withdrawal),
+    Executor(funding.DEPOSIT, funding.carry_out, funding.turn_down),
+    Executor(funding.WITHDRAWAL, funding.carry_out, funding.turn_down),
     Executor(managed.RETURN_MATRIX, managed.change_matrix),
     Executor(managed.SETTLE_BATCH, managed.settle_batch),
     Executor(ledger.CLOSE_PERIOD, ledger.carry_out_close),
