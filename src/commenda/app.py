@@ -39,7 +39,8 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.kit.observe import METRICS_TYPE, HttpFigures, Observe, exposition
-from commenda.kit.web import TITLES, Service, problem, problem_of
+from commenda.kit.problems import TITLES, problem, problem_of
+from commenda.kit.web import Service
 from commenda.ledger.books_http import router as books_router
 from commenda.ledger.http import router as ledger_router
 from commenda.managed.http import router as managed_router
@@ -268,7 +269,7 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
         f"{first['msg']}{more}",
         field=".".join(where),
         value=_shown(first, where[-1]),
-        mend=f"correct the {first['loc'][0]}",
+        hint=f"correct the {first['loc'][0]}",
     )
 
 
@@ -300,7 +301,7 @@ async def _http_error(_request: Request, error: Any) -> JSONResponse:
             "unreadable_body",
             "The body cannot be read",
             field="body",
-            mend="send JSON in UTF-8",
+            hint="send JSON in UTF-8",
         )
     code = {
         404: "unknown_path",
@@ -321,7 +322,7 @@ async def _database_away(_request: Request, error: Any) -> JSONResponse:
         503,
         "database_unavailable",
         "The database cannot be reached at this moment",
-        mend="try again in a few seconds, with the same Idempotency-Key",
+        hint="try again in a few seconds, with the same Idempotency-Key",
         headers={"Retry-After": "2"},
     )
 

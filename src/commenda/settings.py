@@ -127,10 +127,6 @@ def _one_of(name: str, choices: tuple[str, ...], spelt: Callable[[str], str]) ->
 
 
 def _bad(name: str, value: str, wanted: str) -> CommendaError:
-    return CommendaError(
-        "bad_setting",
-        f"{name} cannot be read",
-        field=name,
-        value=value,
-        mend=f"set it to {wanted}, or unset it",
+    return CommendaError("bad_setting", f"{name} cannot be read").at(
+        name, value, f"set it to {wanted}, or unset it"
     )

@@ -42,7 +42,6 @@ from commenda.identity.access import Gate, require
 from commenda.kit.bus import Bus, encode
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
-from commenda.kit.web import status_of
 from commenda.operations.live import (
     Message,
     latest_alerts,
@@ -207,7 +206,7 @@ async def _serve(websocket: WebSocket, channel: Channel) -> None:
     except _Closed as closed:
         code, reason = closed.code, closed.reason
     except CommendaError as error:
-        code, reason = _CODES.get(status_of(error.code), 4400), error.message
+        code, reason = _CODES.get(error.status, 4400), error.message
     except _AWAY as error:
         _log.warning("a socket was closed, the database is away: %s", error)
         code, reason = 1013, "the database cannot be reached"

@@ -124,7 +124,7 @@ def work_on(
             raise CommendaError(
                 "is_a_demo",
                 "This database holds a living demo",
-                mend="start it with --demo, or name another data directory or database",
+                hint="start it with --demo, or name another data directory or database",
             )
         if mode != "driven":
             clock.follow_wall(tx)

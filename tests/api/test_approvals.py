@@ -25,7 +25,7 @@ from commenda.identity import (
 )
 from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.ledger import Author
 from commenda.operations import Executor, expire_approvals
 from world import in_threads
@@ -167,7 +167,7 @@ def test_a_refused_effect_decides_nothing(
     client: TestClient, db: Database, till: Till, sign_in: SignIn
 ) -> None:
     approval, risk = asked(db), sign_in("risk")
-    till.refusal = CommendaError("insufficient_balance", "The drawer is empty")
+    till.refusal = conflict("insufficient_balance", "The drawer is empty")
     answer = approve(client, approval, risk)
     assert (answer.status_code, answer.json()["code"]) == (409, "insufficient_balance")
     assert status(db, approval) == "requested"
@@ -219,7 +219,7 @@ def test_a_request_that_nobody_decided_in_time_expires_and_gives_back(
 
 def test_one_request_that_cannot_expire_holds_up_no_other(db: Database, till: Till) -> None:
     stuck, other = asked(db), asked(db, "till-2", kind="till.count")
-    till.refusal = CommendaError("insufficient_balance", "The drawer is empty")
+    till.refusal = conflict("insufficient_balance", "The drawer is empty")
     late = NOW + timedelta(days=4)
     with db.transaction() as tx:
         assert expire_approvals(tx, late) == 1

@@ -68,7 +68,7 @@ def probed(database: Database, **changes: Any) -> FastAPI:
 
     @app.get("/probe/refuse")
     def refuse() -> None:
-        raise CommendaError("not_authenticated", "no")
+        raise CommendaError("not_authenticated", "no", status=401)
 
     @app.get("/probe/fine")
     def fine() -> int:

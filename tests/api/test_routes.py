@@ -47,7 +47,7 @@ def test_every_route_has_an_operation_id_of_its_own() -> None:
 def test_what_the_ledger_shows_has_names_of_its_own() -> None:
     """Where two bodies share a name, the document names their modules: commenda__ledger__…"""
     names = set(DOCUMENT["components"]["schemas"])
-    assert {"HoldView", "FreezeView"} <= names
+    assert {"HoldView", "Freeze"} <= names
     assert not [name for name in names if "__ledger__" in name or "__funding__" in name]
 
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_run_is_refused_with_its_reason(
 ) -> None:
     error = refusal(*arguments, "--data", minutes)
     assert error.code == code
-    assert error.mend
+    assert error.hint
     if field is not None:
         assert error.field == field
 

@@ -238,7 +238,7 @@ def test_a_quota_is_never_oversold(pool: Pool) -> None:
     assert "100.5 USDT" in error.message
     pool.subscribe(ann, product, "100.5", "three")
     error = refused(lambda: pool.subscribe(ann, product, 1, "four"))
-    assert (error.code, error.mend) == ("quota_exceeded", None)
+    assert (error.code, error.hint) == ("quota_exceeded", None)
     pool.assert_sound()
 
 
@@ -548,7 +548,7 @@ def test_days_go_in_order(pool: Pool) -> None:
     with pool.database.transaction() as tx:
         assert accrual.begin_day(tx, pool.author, product.id, pool.day(1))
     error = refused(lambda: accrue_product_day(pool.database, pool.author, product.id, pool.day(2)))
-    assert (error.code, error.mend) == (
+    assert (error.code, error.hint) == (
         "day_out_of_order",
         f"accrue {pool.day(1).isoformat()} first",
     )

@@ -345,7 +345,7 @@ def test_a_long_ban_is_not_waited_for(
     with pytest.raises(CommendaError) as refusal:
         fetch(connection, record)
     assert refusal.value.code == "exchange_unreachable"
-    assert refusal.value.mend == "it asks to wait 3600 s"
+    assert refusal.value.hint == "it asks to wait 3600 s"
     assert waits == []
 
 

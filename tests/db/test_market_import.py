@@ -284,7 +284,7 @@ def test_an_unknown_symbol_is_refused_until_a_catalogue_describes_it(
     with pytest.raises(CommendaError) as refusal:
         run_import(db, data_dir, file)
     assert refusal.value.code == "unknown_instrument"
-    assert "--catalogue" in str(refusal.value.mend)
+    assert "--catalogue" in str(refusal.value.hint)
 
     extra = tmp_path / "extra.toml"
     extra.write_text(SOLAR)
@@ -340,7 +340,7 @@ def test_a_feed_needs_imported_candles_of_its_interval(
     with db.transaction() as tx, pytest.raises(CommendaError) as refusal:
         market.CandleFeed.from_data_dir(tx, data_dir, ["BTCUSDT"], 300)
     assert refusal.value.code == "no_dataset"
-    assert "binance_usdm_BTCUSDT_5m.parquet" in str(refusal.value.mend)
+    assert "binance_usdm_BTCUSDT_5m.parquet" in str(refusal.value.hint)
 
 
 def test_all_real_files_import_without_findings(

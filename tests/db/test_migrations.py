@@ -131,7 +131,7 @@ def test_a_database_of_another_version_is_refused(scratch: str, change: str) -> 
         with pytest.raises(CommendaError) as caught:
             migrate(scratch, to=to)
         assert caught.value.code == "migration_changed"
-        assert caught.value.mend
+        assert caught.value.hint
     assert objects(scratch) == before
 
 

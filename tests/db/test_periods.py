@@ -272,7 +272,7 @@ def test_a_closed_period_takes_no_more_entries(books: Books) -> None:
     with pytest.raises(CommendaError) as caught:
         books.post(lines, START + 3 * HOUR - timedelta(microseconds=1))
     assert caught.value.code == "closed_period"
-    assert caught.value.mend
+    assert caught.value.hint
     assert books.post(lines, START + 3 * HOUR) is Outcome.POSTED, "its end is not part of it"
 
 

@@ -163,7 +163,7 @@ def test_a_reversal_and_what_captured_a_hold_are_final(db: Database) -> None:
     for final in (captured, reversal):
         assert final is not None
         error = code_of(partial(undo, world, final))
-        assert (error.code, bool(error.mend)) == ("not_reversible", True)
+        assert (error.code, bool(error.hint)) == ("not_reversible", True)
     assert code_of(partial(undo, world, 10**9)).code == "unknown_journal"
 
 
@@ -247,7 +247,7 @@ def test_what_may_be_undone_leaves_the_business_sound_and_the_rest_is_refused(
         else:
             error = code_of(partial(ask, world, journal))
             assert (error.code, error.value) == ("not_reversible", kind)
-            assert error.mend
+            assert error.hint
     world.assert_sound()
     with db.transaction() as tx:
         assert reconcile_all(tx).unexplained == []

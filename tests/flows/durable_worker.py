@@ -47,7 +47,7 @@ def add(tx: Tx, workflow: str, what: str, seconds: float = 0.0) -> None:
 
 def add_then_refuse(tx: Tx, workflow: str) -> None:
     add(tx, workflow, "refused")
-    raise CommendaError("no_money", "There is not enough money", field="amount", value=7)
+    raise CommendaError("no_money", "There is not enough money").at("amount", 7)
 
 
 def add_twice_the_same_id(tx: Tx) -> None:

@@ -503,7 +503,7 @@ def test_what_has_not_come_cannot_be_reconciled(world: World) -> None:
     with pytest.raises(CommendaError) as caught:
         then(world, world.now + timedelta(seconds=1))
     assert caught.value.code == "bad_moment"
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_the_command_exits_with_one_when_something_is_unexplained(

@@ -396,7 +396,7 @@ def test_a_bad_scenario_names_field_value_and_mend(
     assert caught.value.field == field
     if value is not None:
         assert caught.value.value == value
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_scenario_that_is_not_there_says_so(tmp_path: Path) -> None:

@@ -401,7 +401,7 @@ def test_a_range_is_half_open_and_an_empty_one_names_what_there_is(
     assert (part.source.bars, part.source.first) == (10, START + 10 * HOUR)
     error = refused(lambda: read_bars(path, since=START + 60 * HOUR))
     assert error.code == "empty_range"
-    assert error.mend == "choose within 2024-11-30T20:00Z to 2024-12-02T21:00Z"
+    assert error.hint == "choose within 2024-11-30T20:00Z to 2024-12-02T21:00Z"
 
 
 def test_a_file_whose_name_says_nothing_has_the_distance_of_its_rows(

@@ -238,7 +238,7 @@ def test_a_rule_that_cannot_be_read_or_never_fires_is_refused(
         checked_rule(rule)
     assert refused.value.code == "bad_cron_rule"
     assert (refused.value.field, refused.value.value) == (field, value)
-    assert refused.value.mend
+    assert refused.value.hint
 
 
 def test_a_rule_that_is_too_long_is_refused() -> None:

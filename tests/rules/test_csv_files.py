@@ -168,7 +168,7 @@ def test_a_cell_that_is_no_finite_number_is_named(number: str) -> None:
     refusal = refusal_of(one_row("2025-04-01") + f"\n2025-04-02,2,4,1,{number},5\n".encode())
     assert (refusal.code, refusal.field, refusal.value) == ("market_file_value", "close", number)
     assert refusal.message.startswith("some.csv, line 4: ")  # the blank line counts
-    assert refusal.mend
+    assert refusal.hint
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_name_that_says_too_little_or_contradicts_is_refused(
     with pytest.raises(CommendaError) as refusal:
         csv_name(Path(name), labels)
     assert refusal.value.code == code
-    assert refusal.value.mend
+    assert refusal.value.hint
 
 
 def test_csv_files_of_one_series_are_one_group_and_others_stay_alone() -> None:

@@ -78,7 +78,7 @@ def test_what_cannot_be_found_is_refused_by_what_is_wrong_with_it(tmp_path: Path
     two = written(tmp_path / "two.py", "calm", "still")
     several = refusal(str(two))
     assert several.code == "several_strategies"
-    assert f"{two}:calm" in (several.mend or "")
+    assert f"{two}:calm" in (several.hint or "")
     assert refusal(f"{two}:loud").code == "unknown_strategy"
     empty = tmp_path / "empty.py"
     empty.write_text("from commenda.strategies import CATALOGUE\nmine = CATALOGUE[0]\n")

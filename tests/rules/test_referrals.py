@@ -67,7 +67,7 @@ def test_a_refusal_names_field_value_and_mend() -> None:
         require_rates([D("0.4"), D("0.3")])
     assert refusal.value.field == "referral_rates"
     assert refusal.value.value == "0.7"
-    assert refusal.value.mend
+    assert refusal.value.hint
 
 
 def test_a_negative_cut_is_refused() -> None:

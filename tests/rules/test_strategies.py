@@ -188,7 +188,7 @@ def test_a_wrong_parameter_is_refused_with_its_field_value_and_mend(
     error = refused.value
     assert (error.code, error.field) == (code, field)
     assert error.value is params[field] or error.value == params[field]
-    assert error.mend
+    assert error.hint
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_terms_that_cannot_be_paid_are_refused(
     with pytest.raises(CommendaError) as refusal:
         FeeTerms(**change)
     assert (refusal.value.code, refusal.value.field) == (code, field)
-    assert refusal.value.mend
+    assert refusal.value.hint
     assert refusal.value.value is not None
 
 

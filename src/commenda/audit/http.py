@@ -14,20 +14,18 @@ from pydantic import Field
 
 from commenda.audit.chain import Chain, anchor, unsealed
 from commenda.audit.export import ndjson
-from commenda.audit.queries import Logged, Place, Wanted, export_events, latest_events
+from commenda.audit.queries import Logged, Wanted, export_events, latest_events
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
-from commenda.kit.pages import decode_cursor, page_of
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import GUARDED, Body, Moment, Served
 
 router = APIRouter(tags=["audit"])
 Auditor = Annotated[Principal, may(Permission.AUDIT)]
 
 _Text = Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
-_GREATEST_ID = 2**63 - 1
 
 From = Annotated[Moment | None, Query(alias="from")]
 To = Annotated[Moment | None, Query(alias="to", description="Exclusive.")]
@@ -86,10 +84,10 @@ def logs(
     """Recorded events, newest first."""
     require_period("from", begin, end)
     wanted = Wanted(kind, subject, correlation_id, actor, begin, end)
-    before = None if cursor is None else _place(cursor)
+    before = key_after(cursor, datetime, int)
     with service.database.transaction() as tx:
         rows = latest_events(tx, wanted, before, limit + 1)
-    page = page_of(rows, limit, lambda event: (event.at.isoformat(), event.id))
+    page = page_of(rows, limit, lambda event: (event.at, event.id))
     return LogPage(items=[_entry(event) for event in page.items], next_cursor=page.next_cursor)
 
 
@@ -132,17 +130,6 @@ def _end(tx: Tx, chain: Chain) -> ChainEnd:
 def _lines(batches: Iterator[list[Logged]]) -> Iterator[str]:
     for batch in batches:
         yield ndjson(batch)
-
-
-def _place(cursor: str) -> Place:
-    at, row_id = decode_cursor(cursor, (str, int))
-    try:
-        moment = datetime.fromisoformat(str(at))
-    except ValueError:
-        moment = datetime.min  # noqa: DTZ901 - any naive one, refused below
-    if moment.tzinfo is None or not 0 <= int(row_id) <= _GREATEST_ID:
-        raise CommendaError("bad_cursor", "Not a cursor of this list", field="cursor", value=cursor)
-    return moment, int(row_id)
 
 
 def _entry(event: Logged) -> LogEntry:

@@ -27,12 +27,8 @@ def next_retry(attempt: int, now: datetime) -> datetime:
     `attempt` is n, the failures before this one: 0 for the first. Code `bad_attempt` below 0.
     """
     if attempt < 0:
-        raise CommendaError(
-            "bad_attempt",
-            "Attempts count from 0",
-            field="attempt",
-            value=attempt,
-            mend="pass 0 for the first failure",
+        raise CommendaError("bad_attempt", "Attempts count from 0").at(
+            "attempt", attempt, "pass 0 for the first failure"
         )
     doublings = min(attempt, 16)  # far past the ceiling already, and no timedelta overflow
     return now + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)

@@ -86,6 +86,6 @@ def _explain(error: CommendaError) -> str:
         lines.append(
             f"  {error.field} = {error.value!r}" if error.value is not None else f"  {error.field}"
         )
-    if error.mend is not None:
-        lines.append(f"  {error.mend}")
+    if error.hint is not None:
+        lines.append(f"  {error.hint}")
     return "\n".join(lines)

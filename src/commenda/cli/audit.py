@@ -43,12 +43,8 @@ def export(
     since, until = period_of(begin, end)
     wanted = Wanted(begin=since, end=until)
     if of is Record.JOURNALS and form is Format.CSV:
-        raise CommendaError(
-            "bad_format",
-            "A journal with its entries is no row of a table",
-            field="--format",
-            value=form,
-            mend="export journals as ndjson",
+        raise CommendaError("bad_format", "A journal with its entries is no row of a table").at(
+            "--format", form, "export journals as ndjson"
         )
     with open_database(data) as database, output(out) as target:
         target.writelines(

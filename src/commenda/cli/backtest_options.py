@@ -24,12 +24,8 @@ def data_of(
     """The bars, and the funding if it is charged; codes of `read_bars` and `read_funding`."""
 
     if funding is not None and no_funding:
-        raise CommendaError(
-            "funding_or_none",
-            "Funding is either charged or not",
-            field="--no-funding",
-            value=str(funding),
-            mend="leave out --no-funding or --funding",
+        raise CommendaError("funding_or_none", "Funding is either charged or not").at(
+            "--no-funding", funding, "leave out --no-funding or --funding"
         )
     require_rates(funding, marks)
     step = timedelta(seconds=parse_interval(interval)) if interval else None
@@ -41,12 +37,8 @@ def require_rates(funding: Path | None, marks: Path | None) -> None:
     """Mark prices alone price nothing; code `marks_without_funding`."""
     if marks is not None and funding is None:
         raise CommendaError(
-            "marks_without_funding",
-            "Mark prices price funding, and no rates are given",
-            field="--marks",
-            value=str(marks),
-            mend="give --funding too, or leave out --marks",
-        )
+            "marks_without_funding", "Mark prices price funding, and no rates are given"
+        ).at("--marks", marks, "give --funding too, or leave out --marks")
 
 
 def params_of(text: str) -> dict[str, object]:
@@ -59,12 +51,8 @@ def params_of(text: str) -> dict[str, object]:
         except ValueError:
             number = None
         if not name or not equals or number is None or name in found:
-            raise CommendaError(
-                "bad_params",
-                "Not a parameter and its number, each once",
-                field="--params",
-                value=part,
-                mend="write name=number,name=number, such as fast=50,slow=200",
+            raise CommendaError("bad_params", "Not a parameter and its number, each once").at(
+                "--params", part, "write name=number,name=number, such as fast=50,slow=200"
             )
         found[name] = number
     return found
@@ -82,11 +70,9 @@ def costs_of(
             impact_bps=impact * BASIS_POINTS,
         )
     except ValueError as error:
-        raise CommendaError(
-            "bad_costs",
-            str(error),
-            field="--fee, --maker, --slippage, --spread, --impact",
-            mend="give fractions of the notional, such as 0.0005 for 5 basis points",
+        raise CommendaError("bad_costs", str(error)).at(
+            "--fee, --maker, --slippage, --spread, --impact",
+            hint="give fractions of the notional, such as 0.0005 for 5 basis points",
         ) from None
 
 
@@ -96,11 +82,8 @@ def terms_of(participation: float | None, lot: float, leverage: float | None) ->
         margin = None if leverage is None else Margin(leverage)
         return Terms(participation=participation, lot=lot, margin=margin)
     except ValueError as error:
-        raise CommendaError(
-            "bad_terms",
-            str(error),
-            field="--participation, --lot, --leverage",
-            mend="give such as 0.1, 0.001 and 5",
+        raise CommendaError("bad_terms", str(error)).at(
+            "--participation, --lot, --leverage", hint="give such as 0.1, 0.001 and 5"
         ) from None
 
 
@@ -111,11 +94,7 @@ def finer_of(file: Path, source: BarData) -> BarData:
     if source.source.interval % found.source.interval or (
         source.source.interval == found.source.interval
     ):
-        raise CommendaError(
-            "bad_finer",
-            "Finer bars are a whole part of the others",
-            field="--finer",
-            value=str(found.source.interval),
-            mend=f"give bars that divide {source.source.interval}",
+        raise CommendaError("bad_finer", "Finer bars are a whole part of the others").at(
+            "--finer", found.source.interval, f"give bars that divide {source.source.interval}"
         )
     return found

@@ -239,12 +239,8 @@ def compare(
 
     require_folder(html)
     if len(idents) < 2:
-        raise CommendaError(
-            "nothing_to_compare",
-            "One run cannot be compared",
-            field="ID",
-            value=idents[0],
-            mend="name two kept runs or more; commenda backtest list names them",
+        raise CommendaError("nothing_to_compare", "One run cannot be compared").at(
+            "ID", idents[0], "name two kept runs or more; commenda backtest list names them"
         )
     with _reading(database) as tx:
         found = [find_run(tx, ident) for ident in idents]

@@ -19,7 +19,7 @@ from commenda.identity import find_user, unknown_user
 from commenda.kit.clock import business_now
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
-from commenda.kit.web import as_json as json_of
+from commenda.kit.wire import as_json as json_of
 from commenda.ledger import Author
 
 app = typer.Typer(help="Pool products and their income.", no_args_is_help=True)

@@ -35,9 +35,9 @@ from commenda.cli.tables import table_of, wide_console
 from commenda.identity import find_user
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.money import plain, scale_of
-from commenda.kit.web import as_json as json_of
+from commenda.kit.wire import as_json as json_of
 from commenda.ledger import (
     Account,
     AsOf,
@@ -155,20 +155,12 @@ def statement(
 def _require_format(form: Format, out: Path | None, as_json: bool) -> None:
     """One format, and none that is for the screen in a file; code `bad_format`."""
     if as_json and form is not Format.TABLE:
-        raise CommendaError(
-            "bad_format",
-            "A statement has one format",
-            field="--format",
-            value=form.value,
-            mend="leave out either --format or --json",
+        raise CommendaError("bad_format", "A statement has one format").at(
+            "--format", form.value, "leave out either --format or --json"
         )
     if out is not None and form is Format.TABLE and not as_json:
-        raise CommendaError(
-            "bad_format",
-            "A table is for the screen",
-            field="--format",
-            value=form.value,
-            mend="write --format csv, --format html or --json into the file",
+        raise CommendaError("bad_format", "A table is for the screen").at(
+            "--format", form.value, "write --format csv, --format html or --json into the file"
         )
 
 
@@ -181,7 +173,7 @@ def _owner(tx: Tx, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise CommendaError("unknown_owner", "No such owner", field="owner", value=text) from None
+        raise unknown("owner", text, "owner") from None
 
 
 def _statement_json(drawn: Statement) -> Iterator[str]:
@@ -256,7 +248,7 @@ def account(
     with open_database(data) as database, database.transaction() as tx:
         found = account_by_id(tx, number)
         if found is None:
-            raise CommendaError("unknown_account", "No such account", field="id", value=number)
+            raise unknown("account", number, "id")
         then = None if moment is None else balances_as_of(tx, [number], moment, by)[number]
         entries = entries_of_account(tx, number, before=None, limit=limit)
     if as_json:
@@ -313,7 +305,7 @@ def journal(
     with open_database(data) as database, database.transaction() as tx:
         found = journal_by_id(tx, number)
         if found is None:
-            raise CommendaError("unknown_journal", "No such journal", field="id", value=number)
+            raise unknown("journal", number, "id")
         entries = entries_of_journal(tx, number, after=(0, 0), limit=limit)
     if as_json:
         print_json(json_of(asdict(found) | {"entries": list(map(asdict, entries))}))

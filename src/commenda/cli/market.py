@@ -177,19 +177,15 @@ def _report(results: list[Result], as_json: bool) -> None:
         raise CommendaError(
             "import_incomplete",
             f"{len(refusals)} of {len(results)} series were refused",
-            mend="see the reason beside each; the others were imported",
+            hint="see the reason beside each; the others were imported",
         )
 
 
 def _time(option: str, text: str) -> datetime:
     moment = market.parse_moment(text)
     if moment is None:
-        raise CommendaError(
-            "bad_time",
-            f"--{option} is not a time",
-            field=option,
-            value=text,
-            mend="write it as 2025-01-31 or 2025-01-31T23:00Z",
+        raise CommendaError("bad_time", f"--{option} is not a time").at(
+            option, text, "write it as 2025-01-31 or 2025-01-31T23:00Z"
         )
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
@@ -198,12 +194,8 @@ def _series_of(text: str) -> tuple[market.Series, ...]:
     try:
         return tuple(market.Series(one.strip()) for one in text.split(","))
     except ValueError:
-        raise CommendaError(
-            "bad_series",
-            "Not a list of series",
-            field="series",
-            value=text,
-            mend=f"choose of {','.join(market.Series)}",
+        raise CommendaError("bad_series", "Not a list of series").at(
+            "series", text, f"choose of {','.join(market.Series)}"
         ) from None
 
 
@@ -273,7 +265,7 @@ def _count_by_kind(findings: tuple[market.Finding, ...]) -> str:
 def _result_json(names: tuple[str, ...], result: market.Imported | CommendaError) -> dict[str, Any]:
     source = {"file": names[0], "files": names}
     if isinstance(result, CommendaError):
-        error = {"code": result.code, "message": result.message, "mend": result.mend}
+        error = {"code": result.code, "message": result.message, "mend": result.hint}
         return {**source, "outcome": "refused", "error": error}
     findings = [
         {"kind": finding.kind, "at": finding.at.isoformat(), "details": finding.details}

@@ -42,8 +42,8 @@ def moment_of(name: str, text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise CommendaError(
-            "bad_time", "Not a time", field=name, value=text, mend="such as 2026-01-05T00:00:00Z"
+        raise CommendaError("bad_time", "Not a time").at(
+            name, text, "such as 2026-01-05T00:00:00Z"
         ) from None
 
 
@@ -57,12 +57,8 @@ def period_of(begin: str | None, end: str | None) -> tuple[datetime | None, date
 def require_folder(file: Path | None, option: str = "--html") -> None:
     """Where a report is to go: said before a long run, not after it; code `no_such_folder`."""
     if file is not None and (not file.parent.is_dir() or file.is_dir()):
-        raise CommendaError(
-            "no_such_folder",
-            "The report cannot be written here",
-            field=option,
-            value=str(file),
-            mend="name a file in a folder that exists",
+        raise CommendaError("no_such_folder", "The report cannot be written here").at(
+            option, file, "name a file in a folder that exists"
         )
 
 
@@ -81,10 +77,6 @@ def output(out: Path | None) -> Iterator[TextIO]:
         with out.open("w", encoding="utf-8", newline="") as target:
             yield target
     except OSError as error:
-        raise CommendaError(
-            "cannot_write",
-            f"The file cannot be written: {error.strerror}",
-            field="--out",
-            value=str(out),
-            mend="name a file in a folder that exists, on a disk with room",
+        raise CommendaError("cannot_write", f"The file cannot be written: {error.strerror}").at(
+            "--out", out, "name a file in a folder that exists, on a disk with room"
         ) from error

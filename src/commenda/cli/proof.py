@@ -15,7 +15,7 @@ from rich.text import Text
 from commenda.audit import Finding, anchor, check_chain, unsealed
 from commenda.cli.options import AsJson, Data, open_database, settings_of
 from commenda.kit.db import Database
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.keys import Keys
 from commenda.managed import trace as read_trace
 from commenda.operations import CHAINS, CHECKS, Ends, read_anchors
@@ -96,12 +96,8 @@ def _anchors_in(file: Path) -> Ends:
     try:
         return read_anchors(file.read_text())
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommendaError(
-            "bad_anchor",
-            f"No anchor can be read: {error}",
-            field="--anchor",
-            value=str(file),
-            mend="give a file with what `commenda audit anchor` printed",
+        raise CommendaError("bad_anchor", f"No anchor can be read: {error}").at(
+            "--anchor", file, "give a file with what `commenda audit anchor` printed"
         ) from error
 
 
@@ -116,12 +112,12 @@ def trace(
                 "SELECT id FROM managed_subscriptions ORDER BY settled_at NULLS LAST, id LIMIT 1"
             ).fetchone()
             if row is None:
-                raise CommendaError("unknown_subscription", "There is no subscription yet")
+                raise not_found("unknown_subscription", "There is no subscription yet")
             subscription = str(row[0])
         try:
             wanted = UUID(subscription)
         except ValueError:
-            raise CommendaError(
-                "bad_id", "Not a subscription's id", field="subscription", value=subscription
+            raise CommendaError("bad_id", "Not a subscription's id").at(
+                "subscription", subscription
             ) from None
         typer.echo(json.dumps(read_trace(tx, wanted), indent=2, default=str, ensure_ascii=False))

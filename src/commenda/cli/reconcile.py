@@ -11,7 +11,7 @@ from rich.text import Text
 from commenda.cli.options import AsJson, AsOfMoment, Data, moment_of, open_database, print_json
 from commenda.cli.tables import table_of, wide_console
 from commenda.kit.money import plain
-from commenda.kit.web import as_json as json_of
+from commenda.kit.wire import as_json as json_of
 from commenda.operations import Reconciliation, reconcile_all
 
 

@@ -269,12 +269,8 @@ def _object(text: str) -> dict[str, Any]:
     except ValueError:
         read = None
     if not isinstance(read, dict):
-        raise CommendaError(
-            "bad_parameter",
-            "Not a JSON object",
-            field="--parameter",
-            value=text,
-            mend='such as \'{"cadence": "daily"}\'',
+        raise CommendaError("bad_parameter", "Not a JSON object").at(
+            "--parameter", text, 'such as \'{"cadence": "daily"}\''
         )
     return read
 

@@ -148,12 +148,8 @@ def _pace(text: str) -> Decimal:
     except InvalidOperation:
         pace = Decimal(0)
     if not pace.is_finite() or not 0 < pace <= 1_000_000:
-        raise CommendaError(
-            "bad_pace",
-            "Not a pace",
-            field="--pace",
-            value=text,
-            mend="give a number above 0, such as 1440 for a day a minute",
+        raise CommendaError("bad_pace", "Not a pace").at(
+            "--pace", text, "give a number above 0, such as 1440 for a day a minute"
         )
     return pace
 

@@ -56,27 +56,17 @@ def run(
 
 def _directory(keep: Path | None, resume: Path | None) -> Path:
     if keep is not None and resume is not None:
-        raise CommendaError(
-            "keep_or_resume", "A run is either new or resumed", field="--keep", value=str(keep)
-        )
+        raise CommendaError("keep_or_resume", "A run is either new or resumed").at("--keep", keep)
     if resume is not None:
         if not (resume / "postgres").is_dir():
-            raise CommendaError(
-                "nothing_to_resume",
-                "No run was kept here",
-                field="--resume",
-                value=str(resume),
-                mend="begin one with --keep",
+            raise CommendaError("nothing_to_resume", "No run was kept here").at(
+                "--resume", resume, "begin one with --keep"
             )
         return resume
     if keep is not None:
         if keep.exists() and any(keep.iterdir()):
-            raise CommendaError(
-                "directory_not_empty",
-                "A new run needs a new directory",
-                field="--keep",
-                value=str(keep),
-                mend="name another, or continue the run in it with --resume",
+            raise CommendaError("directory_not_empty", "A new run needs a new directory").at(
+                "--keep", keep, "name another, or continue the run in it with --resume"
             )
         keep.mkdir(parents=True, exist_ok=True)
         return keep

@@ -26,7 +26,7 @@ from commenda.cli.options import (
 )
 from commenda.cli.tables import table_of, wide_console
 from commenda.kit.db import Database
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 from commenda.market import parse_interval
 from commenda.strategies import find_strategy
 
@@ -278,18 +278,12 @@ def _find(database: Database, ident: str) -> studies.Study:
             named = studies.studies_where(tx, limit=10_000)
             fitting = [one for one in named if ident and str(one.id).startswith(ident.lower())]
             if len(fitting) > 1:
-                raise CommendaError(
-                    "many_studies",
-                    f"{len(fitting)} studies begin so",
-                    field="ID",
-                    value=ident,
-                    mend="write more of it",
+                raise CommendaError("many_studies", f"{len(fitting)} studies begin so").at(
+                    "ID", ident, "write more of it"
                 ) from None
             found = fitting[0] if fitting else None
     if found is None:
-        raise CommendaError(
-            "unknown_study", "No such study", field="ID", value=ident, mend="see study list"
-        )
+        raise unknown("study", ident, "ID", "see study list")
     return found
 
 

@@ -112,12 +112,8 @@ def _require_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CommendaError(
-                "port_not_free",
-                f"Cannot listen on {host}: {error.strerror}",
-                field="--port",
-                value=port,
-                mend="stop what listens there, or choose another port",
+            raise CommendaError("port_not_free", f"Cannot listen on {host}: {error.strerror}").at(
+                "--port", port, "stop what listens there, or choose another port"
             ) from error
 
 

@@ -111,12 +111,8 @@ def _require_no_admin(tx: Tx) -> None:
     admins = users(tx, Role.ADMIN, "", 1)
     if admins:
         raise CommendaError(
-            "admin_exists",
-            "There is an administrator already, who can create others",
-            field="role",
-            value=admins[0].username,
-            mend="sign in as them, or repeat with --force",
-        )
+            "admin_exists", "There is an administrator already, who can create others"
+        ).at("role", admins[0].username, "sign in as them, or repeat with --force")
 
 
 def _known(tx: Tx, name: str) -> User:

@@ -17,7 +17,7 @@ from commenda.copying.model import CopyMode, Flow
 from commenda.copying.queries import find_flow, unknown_flow
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, not_found, unknown
 from commenda.ledger import Author, Owner
 from commenda.strategies import Strategy, catalogue
 
@@ -67,13 +67,7 @@ def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
 def _strategy(name: str) -> Strategy:
     strategy = catalogue().get(name)
     if strategy is None:
-        raise CommendaError(
-            "unknown_strategy",
-            "No such strategy",
-            field="strategy",
-            value=name,
-            mend=f"use one of {', '.join(catalogue())}",
-        )
+        raise unknown("strategy", name, "strategy", f"use one of {', '.join(catalogue())}")
     return strategy
 
 
@@ -148,9 +142,7 @@ def _needed(value: T | None, field: str) -> T:
         raise CommendaError(
             "incomplete_flow",
             "A new flow needs its strategy, its symbol and the creator's own stake",
-            field=field,
-            mend="give strategy, symbol and investmentAmount",
-        )
+        ).at(field, hint="give strategy, symbol and investmentAmount")
     return value
 
 
@@ -162,15 +154,13 @@ def _instrument(tx: Tx, symbol: str) -> tuple[int, str]:
         (symbol,),
     ).fetchall()
     if not rows:
-        raise CommendaError("unknown_symbol", "No such instrument", field="symbol", value=symbol)
+        raise not_found("unknown_symbol", "No such instrument").at("symbol", symbol)
     rows = [row for row in rows if row[2]] or rows
     if len(rows) > 1:
         raise CommendaError(
             "ambiguous_symbol",
             "Several venues have this symbol and none or more than one is traded here",
-            field="symbol",
-            value=symbol,
-        )
+        ).at("symbol", symbol)
     return rows[0][0], rows[0][1]
 
 
@@ -208,12 +198,8 @@ def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
     if flow.creator_id != creator_id:
         raise unknown_flow(flow_id)
     if flow.status == "closed":
-        raise CommendaError(
-            "flow_closed",
-            "This flow was closed for good",
-            field="flowId",
-            value=str(flow_id),
-            mend="share a new one",
+        raise conflict("flow_closed", "This flow was closed for good").at(
+            "flowId", flow_id, "share a new one"
         )
     return flow
 
@@ -237,13 +223,9 @@ def _require_same_terms(tx: Tx, flow: Flow, draft: Draft) -> None:
     }
     for field, (said, stands) in given.items():
         if said is not None and said != stands:
-            raise CommendaError(
-                "flow_terms_fixed",
-                "Strategy, symbol, parameters and stake of a shared flow stand",
-                field=field,
-                value=str(said),
-                mend="leave them out, or share another flow",
-            )
+            raise conflict(
+                "flow_terms_fixed", "Strategy, symbol, parameters and stake of a shared flow stand"
+            ).at(field, said, "leave them out, or share another flow")
 
 
 def toggle_flow(tx: Tx, author: Author, creator_id: UUID, flow_id: UUID, *, active: bool) -> None:

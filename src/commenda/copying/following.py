@@ -14,7 +14,7 @@ from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying.model import CopyMode, Flow, FollowSettings
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
 from commenda.ledger import AccountKey, Author, Journal, Line, Owner, open_accounts, post
@@ -93,12 +93,8 @@ def follow(
     """
     amount = checked_amount(amount, asset, field="investmentAmount")
     if amount <= 0:
-        raise CommendaError(
-            "not_positive",
-            "The amount must be above 0",
-            field="investmentAmount",
-            value=str(amount),
-            mend="give an amount above 0",
+        raise CommendaError("not_positive", "The amount must be above 0").at(
+            "investmentAmount", amount, "give an amount above 0"
         )
     if not is_leader:
         _require_open(tx, flow, follower, amount)
@@ -123,13 +119,10 @@ def follow(
         ),
     )
     if posted.refused_account is not None:
-        raise CommendaError(
+        raise conflict(
             "insufficient_balance",
             "The wallet has less than this available: what is on hold is not",
-            field="investmentAmount",
-            value=str(amount),
-            mend="deposit first, or invest less",
-        )
+        ).at("investmentAmount", amount, "deposit first, or invest less")
     request_transfer(
         tx,
         reference=ids.derive("transfer", scope.id),
@@ -167,12 +160,8 @@ def follow(
 
 def _require_open(tx: Tx, flow: Flow, follower: Owner, amount: Decimal) -> None:
     if follower.id == flow.creator_id:
-        raise CommendaError(
-            "own_flow",
-            "Your own book leads this flow already",
-            field="flowId",
-            value=str(flow.id),
-            mend="follow a flow of another creator",
+        raise conflict("own_flow", "Your own book leads this flow already").at(
+            "flowId", flow.id, "follow a flow of another creator"
         )
     # The row lock makes the count of followers and the new one a single decision.
     row = tx.execute(
@@ -181,21 +170,13 @@ def _require_open(tx: Tx, flow: Flow, follower: Owner, amount: Decimal) -> None:
         (flow.id,),
     ).fetchone()
     if row is None or row[0] != "active":
-        raise CommendaError(
-            "flow_not_active", "This flow takes no followers", field="flowId", value=str(flow.id)
-        )
+        raise conflict("flow_not_active", "This flow takes no followers").at("flowId", flow.id)
     _, most, least = row
     if most is not None and count_followers(tx, flow.id) >= most:
-        raise CommendaError(
-            "flow_is_full", "The flow has all the followers it takes", field="flowId", value=most
-        )
+        raise conflict("flow_is_full", "The flow has all the followers it takes").at("flowId", most)
     if amount < least:
-        raise CommendaError(
-            "below_minimum_investment",
-            "Less than the flow's minimum",
-            field="investmentAmount",
-            value=str(amount),
-            mend=f"invest at least {plain(least)}",
+        raise CommendaError("below_minimum_investment", "Less than the flow's minimum").at(
+            "investmentAmount", amount, f"invest at least {plain(least)}"
         )
 
 
@@ -239,21 +220,14 @@ def change_settings(
         raise unknown_subscription(subscription_id)
     status, is_leader, *values, correlation_id = row
     if status == "cancelled":
-        raise CommendaError(
-            "subscription_cancelled",
-            "This copy was left",
-            field="subscriptionId",
-            value=str(subscription_id),
+        raise conflict("subscription_cancelled", "This copy was left").at(
+            "subscriptionId", subscription_id
         )
     settings = replace(FollowSettings(*values), **changes)
     if is_leader and not settings.auto_follow:
-        raise CommendaError(
-            "leader_must_follow",
-            "The creator's own book trades whatever the flow does",
-            field="autoFollow",
-            value="false",
-            mend="pause the flow",
-        )
+        raise conflict(
+            "leader_must_follow", "The creator's own book trades whatever the flow does"
+        ).at("autoFollow", "false", "pause the flow")
     _write_settings(tx, subscription_id, settings, author.now)
     written = {name: str(getattr(settings, name)) for name in FollowSettings.__slots__}
     record(
@@ -287,9 +261,4 @@ def _write_settings(tx: Tx, subscription_id: UUID, one: FollowSettings, now: dat
 
 def unknown_subscription(subscription_id: UUID) -> CommendaError:
     """Also for another's."""
-    return CommendaError(
-        "unknown_subscription",
-        "No such subscription",
-        field="subscriptionId",
-        value=str(subscription_id),
-    )
+    return unknown("subscription", subscription_id, "subscriptionId")

@@ -78,7 +78,9 @@ def _answered(tx: Tx, act: Callable[[], Answer]) -> Answer:
         with tx.transaction():
             return act()
     except CommendaError as error:
-        return refused(error.code, error.message, field=error.field, mend=error.mend)
+        return refused(
+            error.code, error.message, field=error.field, hint=error.hint, status=error.status
+        )
 
 
 # --- Flows -----------------------------------------------------------------------------------
@@ -267,9 +269,7 @@ def _require_house_custody(body: bodies.CopyOrder) -> None:
         raise CommendaError(
             "own_vault_not_served",
             "Copies trade in the platform's custody; own vaults are not served yet",
-            field=field,
-            mend="leave out vaultAddress and chainType",
-        )
+        ).at(field, hint="leave out vaultAddress and chainType")
 
 
 @router.get("/subscriptions", operation_id="getUserSubscriptions", responses=GUARDED)

@@ -22,7 +22,7 @@ from commenda.copying.flows import close_flow
 from commenda.copying.following import count_follower, count_followers, unknown_subscription
 from commenda.copying.model import RULES
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import conflict
 from commenda.ledger import AccountKey, Author, Owner
 
 
@@ -65,12 +65,8 @@ def request_leave(tx: Tx, author: Author, subscription_id: UUID, follower_id: UU
 def _require_no_followers(tx: Tx, flow_id: UUID) -> None:
     followers = count_followers(tx, flow_id)
     if followers:
-        raise CommendaError(
-            "flow_has_followers",
-            "The creator's own book leads those who follow",
-            field="subscriptionId",
-            value=followers,
-            mend="pause the flow, and leave once nobody follows it",
+        raise conflict("flow_has_followers", "The creator's own book leads those who follow").at(
+            "subscriptionId", followers, "pause the flow, and leave once nobody follows it"
         )
 
 

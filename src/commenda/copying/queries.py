@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from commenda.copying.model import Flow, Signal
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 
 
 class Follower(NamedTuple):
@@ -69,7 +69,7 @@ def asset_of(tx: Tx, instrument_id: int) -> str:
 
 def unknown_flow(flow_id: UUID) -> CommendaError:
     """Also for another's flow where one's own is asked for."""
-    return CommendaError("unknown_flow", "No such flow", field="flowId", value=str(flow_id))
+    return unknown("flow", flow_id, "flowId")
 
 
 def unprocessed_before(tx: Tx, signal: Signal) -> list[UUID]:

@@ -11,7 +11,7 @@ from commenda.copying.queries import unknown_flow
 from commenda.copying.sheets import Sheet, count_of, rows_of
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import unknown
 from commenda.kit.money import plain
 
 # A creator sees all; a follower what was published until they left.
@@ -99,9 +99,7 @@ def executions_of(tx: Tx, signal_id: UUID, user_id: UUID, sheet: Sheet) -> bodie
     values = {"signal": signal_id, "user": user_id}
     related = tx.execute(_SIGNAL_OF_MINE + _SEEN, values).fetchone()
     if related is None:
-        raise CommendaError(
-            "unknown_signal", "No such signal", field="signalId", value=str(signal_id)
-        )
+        raise unknown("signal", signal_id, "signalId")
     source: LiteralString = (
         " FROM signal_executions e JOIN flow_subscriptions s ON s.id = e.subscription_id"
         " WHERE e.signal_id = %(signal)s"

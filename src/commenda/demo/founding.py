@@ -62,11 +62,8 @@ def _claim(tx: Tx, scenario: Scenario) -> None:
         )
     elif row is None or row[0] != scenario.digest:
         raise CommendaError(
-            "not_a_demo",
-            "This database holds another business, or the demo of another version",
-            field="--data",
-            mend="start the demo in a new data directory or database",
-        )
+            "not_a_demo", "This database holds another business, or the demo of another version"
+        ).at("--data", hint="start the demo in a new data directory or database")
 
 
 def _feed(tx: Tx, scenario: Scenario) -> EndlessFeed:

@@ -55,11 +55,8 @@ def allocate(
     asked = [_lots(quantity, lot) for _, quantity in requests]
     lots_filled = _lots(filled, lot)
     if lots_filled > sum(asked):
-        raise CommendaError(
-            "overfilled",
-            "The venue filled more than was asked for",
-            field="quantity",
-            value=str(filled),
+        raise CommendaError("overfilled", "The venue filled more than was asked for").at(
+            "quantity", filled
         )
     ties = [ids.tie_break(secret, order_id, leg_id) for leg_id, _ in requests]
     if not lots_filled:
@@ -84,11 +81,7 @@ def _lots(quantity: Decimal, lot: Decimal) -> int:
     lots = abs(quantity) / lot
     whole = int(lots)
     if whole != lots:
-        raise CommendaError(
-            "off_lot",
-            "A quantity must be a whole number of lots",
-            field="quantity",
-            value=str(quantity),
-            mend=f"use a multiple of {lot.normalize()}",
+        raise CommendaError("off_lot", "A quantity must be a whole number of lots").at(
+            "quantity", quantity, f"use a multiple of {lot.normalize()}"
         )
     return whole

@@ -12,16 +12,9 @@ Operators hold money of a wallet, too: a freeze lasts until it is voided or its 
 
 from commenda.funding.actions import deposit, request_funding
 from commenda.funding.checks import CHECKS
-from commenda.funding.decisions import (
-    DEPOSIT,
-    WITHDRAWAL,
-    confirm_deposit,
-    pay_withdrawal,
-    reject_deposit,
-    return_withdrawal,
-)
-from commenda.funding.freezes import Freeze, FreezeOrder, freeze, unfreeze
-from commenda.funding.model import Direction, Funding, FundingStatus, Order
+from commenda.funding.decisions import DEPOSIT, WITHDRAWAL, carry_out, turn_down
+from commenda.funding.freezes import Freeze, HoldOrder, freeze, unfreeze
+from commenda.funding.model import Direction, Funding, FundingOrder, FundingStatus
 
 __all__ = [
     "CHECKS",
@@ -29,16 +22,14 @@ __all__ = [
     "WITHDRAWAL",
     "Direction",
     "Freeze",
-    "FreezeOrder",
     "Funding",
+    "FundingOrder",
     "FundingStatus",
-    "Order",
-    "confirm_deposit",
+    "HoldOrder",
+    "carry_out",
     "deposit",
     "freeze",
-    "pay_withdrawal",
-    "reject_deposit",
     "request_funding",
-    "return_withdrawal",
+    "turn_down",
     "unfreeze",
 ]

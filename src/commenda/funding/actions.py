@@ -12,14 +12,14 @@ from commenda.funding.model import (
     RULES,
     Direction,
     Funding,
+    FundingOrder,
     FundingStatus,
-    Order,
     Purpose,
 )
 from commenda.identity import Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
 from commenda.ledger import (
@@ -68,29 +68,32 @@ def deposit(
             (wallet, posted.journal_id, amount),
         ).fetchone()
     ):
-        raise CommendaError(
-            "reference_conflict",
-            "This reference stands for another deposit",
-            field="reference",
-            value=reference,
-            mend="give every deposit a reference of its own",
+        raise conflict("reference_conflict", "This reference stands for another deposit").at(
+            "reference", reference, "give every deposit a reference of its own"
         )
 
 
 def request_funding(
-    tx: Tx, principal: Principal, order: Order, now: datetime, *, paper: bool, large: Decimal
-) -> Funding | None:
-    """Carry out a request at once, or ask a second person; None where the wallet lacks the money.
+    tx: Tx,
+    principal: Principal,
+    order: FundingOrder,
+    key: str,
+    now: datetime,
+    *,
+    paper: bool,
+    large: Decimal,
+) -> Funding:
+    """Carry out a request at once, or ask a second person. `key` names one without a reference.
 
     A deposit is credited at once on `paper`. A withdrawal is paid at once while it stays below
     `large`, together with what was paid at once in the 24 hours before: many small ones are a large
-    one. A reference that was used before answers with the request it stands for; code
-    `reference_conflict` where that was another.
+    one. A reference that was used before answers with the request it stands for. Codes
+    `reference_conflict` where that was another, `insufficient_balance`.
     """
     _positive(order.amount, order.asset)
     # One request of a user at a time: of two with one reference, the second finds the first.
     tx.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", (principal.user_id,))
-    named = ("key", order.key) if order.reference is None else ("reference", order.reference)
+    named = ("key", key) if order.reference is None else ("reference", order.reference)
     request_id = ids.derive("funding", principal.user_id, order.direction, *named)
     known = queries.find(tx, request_id)
     if known is not None:
@@ -102,7 +105,10 @@ def request_funding(
         before = queries.paid_at_once(tx, principal.user_id, order.asset, now - DAY)
         at_once = before + order.amount < large
     if not _begin(tx, author, principal.user_id, request_id, order, at_once=at_once):
-        return None
+        raise conflict(
+            "insufficient_balance",
+            "Your wallet has less than this available: what is on hold is not",
+        ).at("amount", order.amount, "take out what is available, or wait until the rest is free")
     approval_id = None if at_once else _ask(tx, principal, request_id, order, now)
     queries.insert(tx, request_id, principal.user_id, order, approval_id, now)
     funding = queries.find(tx, request_id)
@@ -115,9 +121,7 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
     """Carry out what a second person decided of a pending request; code `already_decided`."""
     funding = queries.find(tx, request_id, lock=True)
     if funding is None or funding.status != FundingStatus.PENDING:
-        raise CommendaError(
-            "already_decided", "This request is not pending", field="id", value=str(request_id)
-        )
+        raise conflict("already_decided", "This request is not pending").at("id", request_id)
     owner = Owner(OwnerKind.INVESTOR, funding.user_id)
     if funding.direction == Direction.WITHDRAWAL and approved:
         paid = _withdraw(tx, author, owner, request_id, funding.asset, funding.amount, held=True)
@@ -142,26 +146,20 @@ def _outside(asset: str, event: str) -> AccountKey:
 
 def _positive(amount: Decimal, asset: str) -> Decimal:
     if checked_amount(amount, asset) <= 0:
-        raise CommendaError(
-            "not_positive", "The amount must be above 0", field="amount", value=str(amount)
-        )
+        raise CommendaError("not_positive", "The amount must be above 0").at("amount", amount)
     return amount
 
 
-def _same(known: Funding, order: Order) -> Funding:
+def _same(known: Funding, order: FundingOrder) -> Funding:
     if (known.amount, known.asset) != (order.amount, order.asset):
-        raise CommendaError(
-            "reference_conflict",
-            f"This reference stands for another {known.direction}",
-            field="reference",
-            value=known.reference,
-            mend="give every request a reference of its own",
-        )
+        raise conflict(
+            "reference_conflict", f"This reference stands for another {known.direction}"
+        ).at("reference", known.reference, "give every request a reference of its own")
     return known
 
 
 def _begin(
-    tx: Tx, author: Author, user: UUID, request_id: UUID, order: Order, *, at_once: bool
+    tx: Tx, author: Author, user: UUID, request_id: UUID, order: FundingOrder, *, at_once: bool
 ) -> bool:
     """Move or hold what the request itself does; False where the wallet lacks the money."""
     owner = Owner(OwnerKind.INVESTOR, user)
@@ -214,7 +212,9 @@ def _set_aside(
     return place_holds(tx, author, [hold])[0].outcome is not HoldOutcome.REFUSED
 
 
-def _ask(tx: Tx, principal: Principal, request_id: UUID, order: Order, now: datetime) -> UUID:
+def _ask(
+    tx: Tx, principal: Principal, request_id: UUID, order: FundingOrder, now: datetime
+) -> UUID:
     approval = request_approval(
         tx,
         principal,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.audit import Event, record
 from commenda.funding.model import Purpose
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
+from commenda.kit.wire import Amount, Asset, Body, Internal, Moment, on_wire, one_of
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -29,51 +31,59 @@ from commenda.ledger import (
 )
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A hold on a wallet as an operator sees it. `group` names it."""
+    """Frozen money, and what became of it."""
 
-    group: str
-    purpose: str
+    group: Annotated[str, Field(examples=["freeze:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"])]
+    purpose: Internal[str]
     user_id: UUID
-    asset: str
-    amount: Decimal
-    status: str
-    correlation_id: UUID
+    asset: Asset
+    amount: Amount
+    status: Annotated[str, one_of(("held", "captured", "voided", "expired"))]
+    correlation_id: Internal[UUID]
     placed_at: datetime
     expires_at: datetime | None
     resolved_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class FreezeOrder:
-    """What to freeze of whose wallet, why, and until when: until it is voided by default."""
+class HoldOrder(Body):
+    """Money of somebody's wallet that must stay where it is."""
 
     user_id: UUID
-    asset: str
-    amount: Decimal
-    reason: str
-    expires_at: datetime | None = None
+    asset: Asset = "USDT"
+    amount: Annotated[Amount, Field(gt=0)]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=500,
+            pattern=r"^[^\x00]+$",
+            examples=["court order 4 O 17/26"],
+            description="Kept in the audit trail.",
+        ),
+    ]
+    expires_at: Annotated[
+        Moment | None,
+        Field(description="Free again from then on; without it, until it is voided."),
+    ] = None
 
 
-def freeze(tx: Tx, author: Author, order: FreezeOrder, key: str) -> Freeze | None:
-    """Hold money of a wallet, once for each key; None where less is available.
+def freeze(tx: Tx, author: Author, order: HoldOrder, key: str) -> Freeze:
+    """Hold money of a wallet, once for each key.
 
-    Codes `unknown_user`, `expired` and those of `amount`.
+    Codes `unknown_user`, `expired`, `insufficient_balance` and those of `amount`.
     """
     amount = checked_amount(order.amount, order.asset)
     if order.expires_at is not None and order.expires_at <= author.now:
-        raise CommendaError(
-            "expired",
-            "A freeze ends after now",
-            field="expiresAt",
-            value=order.expires_at.isoformat(),
-            mend=f"choose a moment after {author.now.isoformat()}, or none",
+        raise CommendaError("expired", "A freeze ends after now").at(
+            "expiresAt",
+            order.expires_at.isoformat(),
+            f"choose a moment after {author.now.isoformat()}, or none",
         )
     if not tx.execute("SELECT 1 FROM users WHERE id = %s", (order.user_id,)).fetchone():
-        raise CommendaError(
-            "unknown_user", "No such user", field="userId", value=str(order.user_id)
-        )
+        raise unknown("user", order.user_id, "userId")
     owner = Owner(OwnerKind.INVESTOR, order.user_id)
     (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, order.asset)])
     group = f"{Purpose.FREEZE}:{ids.derive('freeze', author.actor, key)}"
@@ -81,7 +91,10 @@ def freeze(tx: Tx, author: Author, order: FreezeOrder, key: str) -> Freeze | Non
     hold = Hold(group, wallet, amount, Purpose.FREEZE, correlation, expires_at=order.expires_at)
     outcome = place_holds(tx, author, [hold])[0].outcome
     if outcome is HoldOutcome.REFUSED:
-        return None
+        raise conflict(
+            "insufficient_balance",
+            "The wallet has less than this available: what is on hold already is not",
+        ).at("amount", order.amount, "hold what is available")
     frozen = _find(tx, group)
     assert frozen is not None
     if outcome is HoldOutcome.PLACED:
@@ -97,19 +110,13 @@ def unfreeze(tx: Tx, author: Author, group: str) -> Freeze:
     """
     found = _find(tx, group)
     if found is None:
-        raise CommendaError("unknown_hold", "No such hold", field="group", value=group)
+        raise unknown("hold", group, "group")
     if found.purpose != Purpose.FREEZE:
-        raise CommendaError(
-            "not_a_freeze",
-            f"This money is held for a {found.purpose}",
-            field="group",
-            value=group,
-            mend=f"decide the {found.purpose}",
+        raise conflict("not_a_freeze", f"This money is held for a {found.purpose}").at(
+            "group", group, f"decide the {found.purpose}"
         )
     if not void_holds(tx, author, [group]):
-        raise CommendaError(
-            "hold_resolved", "This hold is not open any more", field="group", value=group
-        )
+        raise conflict("hold_resolved", "This hold is not open any more").at("group", group)
     freed = _find(tx, group)
     assert freed is not None
     _record(tx, author, "hold.voided", freed)

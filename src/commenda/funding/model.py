@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
+
+from commenda.kit.wire import Amount, Asset, Body, Internal, on_wire, one_of
 
 RULES = "funding/2"
 """Stored with every journal this domain posts; changes when a rule of it does."""
@@ -34,29 +38,36 @@ class FundingStatus(StrEnum):
     """Done, and undone by a journal: follows from the ledger, is not stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a user asks for. One `reference` stands for one request; without one, `key` does."""
-
-    direction: Direction
-    amount: Decimal
-    asset: str
-    reference: str | None
-    key: str
+Reference = Annotated[
+    str,
+    Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$", examples=["bank-2026-0117"]),
+]
 
 
+class FundingOrder(Body):
+    """Money to bring in, or to take out. One `reference` stands for one request."""
+
+    direction: Direction = Direction.DEPOSIT
+    amount: Annotated[Amount, Field(gt=0)]
+    asset: Asset = "USDT"
+    reference: Reference | None = Field(
+        default=None, description="Your own name for it: one reference, one request."
+    )
+
+
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """A request and what became of it."""
+    """A deposit or withdrawal and what became of it."""
 
     id: UUID
-    sequence: int
-    user_id: UUID
-    asset: str
-    direction: str
-    amount: Decimal
+    sequence: Internal[int]
+    user_id: Internal[UUID]
+    asset: Asset
+    direction: Annotated[str, one_of(Direction)]
+    amount: Amount
     reference: str | None
-    status: str
-    approval_id: UUID | None
+    status: Annotated[str, one_of(FundingStatus)]
+    approval_id: Annotated[UUID | None, Field(description="What a second person decides.")]
     created_at: datetime
     done_at: datetime | None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from commenda.funding.model import Funding, FundingStatus, Order
+from commenda.funding.model import Funding, FundingOrder, FundingStatus
 from commenda.kit.db import Tx
 
 # A deposit that two people had reversed was done, and is no more.
@@ -55,7 +55,7 @@ def insert(
     tx: Tx,
     request_id: UUID,
     user: UUID,
-    order: Order,
+    order: FundingOrder,
     approval_id: UUID | None,
     now: datetime,
 ) -> None:

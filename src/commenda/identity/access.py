@@ -127,16 +127,14 @@ def require(principal: Principal, permission: Permission, *, second_factor: bool
     """Codes `not_permitted`, and `second_factor_required` where one is and there was none."""
     if not principal.may(permission):
         raise CommendaError(
-            "not_permitted",
-            f"This needs the permission '{permission}'",
-            field="role",
-            value=principal.role.value,
-        )
+            "not_permitted", f"This needs the permission '{permission}'", status=403
+        ).at("role", principal.role.value)
     if second_factor and permission in SENSITIVE and not principal.second_factor:
         raise CommendaError(
             "second_factor_required",
             "This needs a session that was opened with a second factor",
-            mend="set one up under /api/v1/auth/totp, then sign in again with its code",
+            hint="set one up under /api/v1/auth/totp, then sign in again with its code",
+            status=403,
         )
 
 
@@ -146,6 +144,6 @@ def may(*permissions: Permission) -> Any:
 
 
 def _stranger(message: str) -> CommendaError:
-    return CommendaError(
-        "not_authenticated", message, field="Authorization", mend="send: Bearer <access token>"
+    return CommendaError("not_authenticated", message, status=401).at(
+        "Authorization", hint="send: Bearer <access token>"
     )

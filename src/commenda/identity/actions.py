@@ -14,7 +14,7 @@ from commenda.identity.sessions import end_sessions
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 
 USERNAME = re.compile(r"[a-z0-9._-]{3,32}")
 CUSTOMERS = frozenset({Role.INVESTOR, Role.CREATOR})
@@ -41,11 +41,8 @@ def canonical(username: str) -> str:
     name = username.strip().lower()
     if not USERNAME.fullmatch(name):
         raise CommendaError(
-            "bad_username",
-            "A username has 3 to 32 characters: letters, digits, '.', '_' and '-'",
-            field="username",
-            mend="choose another one",
-        )
+            "bad_username", "A username has 3 to 32 characters: letters, digits, '.', '_' and '-'"
+        ).at("username", hint="choose another one")
     return name
 
 
@@ -68,12 +65,8 @@ def create_user(
         (user.id, name, role, now, password_hash),
     ).rowcount
     if not created:
-        raise CommendaError(
-            "username_taken",
-            "This username is taken",
-            field="username",
-            value=name,
-            mend="choose another one",
+        raise conflict("username_taken", "This username is taken").at(
+            "username", name, "choose another one"
         )
     note(
         tx,
@@ -103,18 +96,12 @@ def change_user(
     """
     user = locked_user(tx, user_id)
     if user.id == by.user_id:
-        raise CommendaError(
-            "own_account", "Nobody changes their own role or status", field="id", value=str(user_id)
-        )
+        raise conflict("own_account", "Nobody changes their own role or status").at("id", user_id)
     role, status = role or user.role, status or user.status
     if (role in CUSTOMERS) != (user.role in CUSTOMERS):
         raise CommendaError(
-            "bad_role_change",
-            "Whoever owns money here does not become staff, nor staff a customer",
-            field="role",
-            value=role.value,
-            mend="create another user",
-        )
+            "bad_role_change", "Whoever owns money here does not become staff, nor staff a customer"
+        ).at("role", role.value, "create another user")
     if (role, status) != (user.role, user.status):
         set_access(tx, user, role, status, now, actor=by.actor)
     return locked_user(tx, user_id)

@@ -17,7 +17,7 @@ from commenda.identity.model import PERMISSIONS, Permission, Principal, Role, Us
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, not_found
 
 PREFIX = "ck_"
 MOST_KEYS = 50
@@ -76,29 +76,21 @@ def create_key(
     beyond = sorted(set(scopes) - grantable(maker.permissions))
     if beyond:
         raise CommendaError(
-            "scope_not_held",
-            "A key has some of the permissions of its maker, and never 'account'",
-            field="scopes",
-            value=", ".join(beyond),
-        )
+            "scope_not_held", "A key has some of the permissions of its maker, and never 'account'"
+        ).at("scopes", ", ".join(beyond))
     if expires_at is not None and expires_at <= now:
-        raise CommendaError(
-            "bad_expiry",
-            "A key expires in the future",
-            field="expiresAt",
-            value=expires_at.isoformat(),
+        raise CommendaError("bad_expiry", "A key expires in the future").at(
+            "expiresAt", expires_at.isoformat()
         )
     held = keys_of(tx, owner.id)
     if len(held) >= MOST_KEYS:
         raise CommendaError(
             "too_many_keys",
             f"A user has at most {MOST_KEYS} keys",
-            mend="revoke one that is not used any more",
+            hint="revoke one that is not used any more",
         )
     if name in [one.name for one in held]:
-        raise CommendaError(
-            "key_name_taken", "A key of this name stands already", field="name", value=name
-        )
+        raise conflict("key_name_taken", "A key of this name stands already").at("name", name)
     secret = PREFIX + secrets.token_urlsafe(32)
     key = ApiKey(
         ids.derive("api-key", _digest(secret).hex()),
@@ -145,7 +137,7 @@ def revoke_key(tx: Tx, owner: User, key: UUID, now: datetime) -> None:
         (now, key, owner.id),
     ).rowcount
     if not revoked:
-        raise CommendaError("unknown_api_key", "There is no such key", field="id", value=str(key))
+        raise not_found("unknown_api_key", "There is no such key").at("id", key)
     _note(tx, owner, key, "revoked", now)
 
 

@@ -21,7 +21,7 @@ from commenda.identity.model import Principal
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, not_found
 
 _log = logging.getLogger(__name__)
 
@@ -187,26 +187,16 @@ def _decide(
     if asked.status is ApprovalStatus.EXPIRED or (
         asked.status is ApprovalStatus.REQUESTED and asked.expires_at <= now
     ):
-        raise CommendaError(
-            "approval_expired",
-            "Nobody decided this request in time",
-            field="expiresAt",
-            value=asked.expires_at.isoformat(),
-            mend="ask for it again",
+        raise conflict("approval_expired", "Nobody decided this request in time").at(
+            "expiresAt", asked.expires_at.isoformat(), "ask for it again"
         )
     if asked.status is not ApprovalStatus.REQUESTED:
-        raise CommendaError(
-            "already_decided",
-            "This request was decided already",
-            field="status",
-            value=asked.status.value,
+        raise conflict("already_decided", "This request was decided already").at(
+            "status", asked.status.value
         )
     if asked.requested_by == principal.user_id:
-        raise CommendaError(
-            "same_person",
-            "Another person than the one who asked must decide",
-            field="requestedBy",
-            value=str(asked.requested_by),
+        raise conflict("same_person", "Another person than the one who asked must decide").at(
+            "requestedBy", asked.requested_by
         )
     decided = _conclude(tx, approval_id, to, principal.user_id, reason, now)
     _note(tx, decided, principal.actor, now)
@@ -233,9 +223,7 @@ def _found(tx: Tx, approval_id: UUID, lock: LiteralString) -> Approval:
     with tx.cursor(row_factory=class_row(Approval)) as cursor:
         found = cursor.execute(_SELECT + " WHERE id = %s" + lock, (approval_id,)).fetchone()
     if found is None:
-        raise CommendaError(
-            "unknown_approval", "There is no such request", field="id", value=str(approval_id)
-        )
+        raise not_found("unknown_approval", "There is no such request").at("id", approval_id)
     return found
 
 

@@ -43,8 +43,8 @@ from commenda.identity.tokens import Tokens, wall_now
 from commenda.identity.trail import note
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
-from commenda.kit.pages import decode_cursor, page_of
+from commenda.kit.errors import CommendaError, not_found, unknown
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import GUARDED, Served, problems
 
 router = APIRouter(tags=["identity"])
@@ -113,12 +113,8 @@ def _referrer(tx: Tx, username: str) -> User:
     name = username.strip().lower()
     found = find_user(tx, name) if name.isprintable() else None
     if found is None or found.role not in CUSTOMERS or found.status is not UserStatus.ACTIVE:
-        raise CommendaError(
-            "unknown_referrer",
-            "No investor or creator has this name",
-            field="referrer",
-            value=username,
-            mend="correct it, or register without one",
+        raise not_found("unknown_referrer", "No investor or creator has this name").at(
+            "referrer", username, "correct it, or register without one"
         )
     return found
 
@@ -242,9 +238,7 @@ def delete_session(service: Served, who: Own, session_id: UUID) -> None:
     now = wall_now()
     with service.database.transaction() as tx:
         if not end_session(tx, session_id, "ended by its owner", now, user=who.user_id):
-            raise CommendaError(
-                "unknown_session", "There is no such session", field="id", value=str(session_id)
-            )
+            raise unknown("session", session_id, "id")
         _note_end(tx, who, session_id, "ended by its owner", now)
 
 
@@ -302,16 +296,11 @@ def list_users(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> UserPage:
     """Users by name, of one role if given."""
-    after = _name_in(cursor) if cursor is not None else ""
+    after = key_after(cursor, str) or ""
     with service.database.transaction() as tx:
         rows = users(tx, role, after, limit + 1)
-    page = page_of(rows, limit, lambda one: [one.username])
+    page = page_of(rows, limit, lambda one: one.username)
     return UserPage(items=[Profile.of(one) for one in page.items], next_cursor=page.next_cursor)
-
-
-def _name_in(cursor: str) -> str:
-    (name,) = decode_cursor(cursor, [str])
-    return str(name)
 
 
 @router.post(

@@ -70,8 +70,8 @@ def require_good(password: str, username: str) -> None:
 
 
 def _weak(message: str) -> CommendaError:
-    return CommendaError(
-        "weak_password", message, field="password", mend="choose a longer or less common one"
+    return CommendaError("weak_password", message).at(
+        "password", hint="choose a longer or less common one"
     )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from commenda.identity.model import Role, User, UserStatus
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 
 _SELECT: LiteralString = "SELECT id, username, role, status, created_at, totp_confirmed FROM users"
 
@@ -51,7 +51,7 @@ def password_hash(tx: Tx, user_id: UUID) -> str | None:
 
 
 def unknown_user(field: str, value: object) -> CommendaError:
-    return CommendaError("unknown_user", "There is no such user", field=field, value=str(value))
+    return unknown("user", value, field)
 
 
 def _user(row: tuple[Any, ...]) -> User:

@@ -14,7 +14,7 @@ from commenda.identity.model import User
 from commenda.identity.sessions import Client, Opened, end_session, end_sessions, open_session
 from commenda.identity.trail import note
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.keys import Keys
 
 STEP_SECONDS = 30
@@ -38,7 +38,8 @@ def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> SetUp:
         raise CommendaError(
             "second_factor_exists",
             "A second factor is set up already",
-            mend="remove it first, with one of its codes",
+            hint="remove it first, with one of its codes",
+            status=409,
         )
     secret = pyotp.random_base32()
     tx.execute(
@@ -60,7 +61,7 @@ def confirm(
     old one's tokens is not lifted with it.
     """
     if user.second_factor:
-        raise CommendaError("second_factor_exists", "This second factor is confirmed already")
+        raise conflict("second_factor_exists", "This second factor is confirmed already")
     if not take_code(tx, keys, user.id, code, now, confirmed=False):
         return None
     tx.execute("UPDATE users SET totp_confirmed = true WHERE id = %s", (user.id,))
@@ -105,7 +106,8 @@ def take_code(
         raise CommendaError(
             "unknown_second_factor",
             "No second factor is set up",
-            mend="begin with POST /api/v1/auth/totp",
+            hint="begin with POST /api/v1/auth/totp",
+            status=404,
         )
     step = step_of(keys.open(_PURPOSE, row[0]).decode(), code, now)
     if step is None or (row[2] is not None and step <= row[2]):

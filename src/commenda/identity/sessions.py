@@ -22,7 +22,7 @@ from commenda.identity.queries import user_by_id
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 
 LIFETIME = timedelta(days=30)
 LONGEST_LIFETIME = timedelta(days=90)
@@ -131,11 +131,8 @@ def _not_current(tx: Tx, digest: bytes, now: datetime) -> CommendaError:
         return _bad_token("This refresh token is not valid")
     session, user_id, used_at = row
     if now - used_at <= GRACE:
-        return CommendaError(
-            "refresh_superseded",
-            "This refresh token was exchanged a moment ago",
-            field="refreshToken",
-            mend="use the token of that exchange",
+        return conflict("refresh_superseded", "This refresh token was exchanged a moment ago").at(
+            "refreshToken", hint="use the token of that exchange"
         )
     if end_session(tx, session, "refresh token used again", now):
         note(
@@ -217,4 +214,6 @@ def _digest(token: str) -> bytes:
 
 
 def _bad_token(message: str) -> CommendaError:
-    return CommendaError("bad_refresh_token", message, field="refreshToken", mend="sign in again")
+    return CommendaError("bad_refresh_token", message, status=401).at(
+        "refreshToken", hint="sign in again"
+    )

@@ -63,15 +63,13 @@ def sign_in(
             _note_failure(tx, user, refusal or "", client, now)
     if refusal == "code missing":
         raise CommendaError(
-            "second_factor_needed",
-            "This user signs in with a second factor",
-            field="totpCode",
-            mend="send the present code of the authenticator as totpCode",
-        )
+            "second_factor_needed", "This user signs in with a second factor", status=401
+        ).at("totpCode", hint="send the present code of the authenticator as totpCode")
     raise CommendaError(
         "bad_credentials",
         "The username, the password or the code is not right",
-        mend="check all of them; a code is taken once",
+        hint="check all of them; a code is taken once",
+        status=401,
     )
 
 
@@ -125,12 +123,12 @@ def change_password(
     stored = _charged(database, who.user_id, now)
     verdict = passwords.verify(current, stored)
     if not verdict.right:
-        raise CommendaError("wrong_password", "This is not your present password", field="current")
+        raise CommendaError("wrong_password", "This is not your present password").at("current")
     new_hash = passwords.hash_of(new)
     with database.transaction() as tx:
         user = locked_user(tx, who.user_id)
         if password_hash(tx, user.id) != stored:
-            raise CommendaError("wrong_password", "The password was just changed", field="current")
+            raise CommendaError("wrong_password", "The password was just changed").at("current")
         throttle.clear(tx, throttle.by_user(user.id))
         set_password(tx, user, new_hash, now, actor=who.actor, but=who.session_id)
 
@@ -170,9 +168,6 @@ def _charged(database: Database, user_id: UUID, now: datetime) -> str | None:
 
 
 def _wrong_code() -> CommendaError:
-    return CommendaError(
-        "wrong_code",
-        "This code is not right, or was taken already",
-        field="code",
-        mend="wait for the next code of the authenticator",
+    return CommendaError("wrong_code", "This code is not right, or was taken already").at(
+        "code", hint="wait for the next code of the authenticator"
     )

@@ -101,12 +101,8 @@ def charge(tx: Tx, subjects: Sequence[Subject], now: datetime) -> None:
     wait = max(failures.wait(now) for failures in before)
     if wait:
         raise CommendaError(
-            "too_many_requests",
-            "Too many attempts failed; wait before the next one",
-            field="retryAfter",
-            value=ceil(wait.total_seconds()),
-            mend="try again after as many seconds",
-        )
+            "too_many_requests", "Too many attempts failed; wait before the next one", status=429
+        ).at("retryAfter", ceil(wait.total_seconds()), "try again after as many seconds")
     for subject, failures in zip(ordered, before, strict=True):
         after = one_more(failures, subject.free, now)
         tx.execute(

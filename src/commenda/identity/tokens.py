@@ -83,9 +83,8 @@ class Tokens:
                 "The access token is not valid any more"
                 if isinstance(error, jwt.ExpiredSignatureError)
                 else "The access token is not valid",
-                field="Authorization",
-                mend="sign in, or refresh the token",
-            ) from error
+                status=401,
+            ).at("Authorization", hint="sign in, or refresh the token") from error
 
 
 def wall_now() -> datetime:

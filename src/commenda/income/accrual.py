@@ -141,16 +141,12 @@ def begin_day(tx: Tx, author: Author, product_id: UUID, day: date) -> OpenDay | 
     if day <= product.accrued_through:
         return None
     if day >= day_of(author.now):
-        raise CommendaError(
-            "day_not_over", "A day is accrued when it is over", field="day", value=day.isoformat()
+        raise CommendaError("day_not_over", "A day is accrued when it is over").at(
+            "day", day.isoformat()
         )
     if day > product.accrued_through + DAY:
-        raise CommendaError(
-            "day_out_of_order",
-            "The day before is not accrued yet",
-            field="day",
-            value=day.isoformat(),
-            mend=f"accrue {(product.accrued_through + DAY).isoformat()} first",
+        raise CommendaError("day_out_of_order", "The day before is not accrued yet").at(
+            "day", day.isoformat(), f"accrue {(product.accrued_through + DAY).isoformat()} first"
         )
     key = accrual_key(product_id, day)
     take_up_batch(tx, key, ACCRUAL, author.now)

@@ -31,7 +31,7 @@ from commenda.income.rules import (
 )
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import plain
 from commenda.ledger import (
     AccountKey,
@@ -101,9 +101,7 @@ def redeem(tx: Tx, author: Author, user_id: UUID, holding_id: UUID) -> Redemptio
     product = queries.product_by_id(tx, found.product_id, author.now, lock=True)
     holding = queries.holding_by_id(tx, user_id, holding_id, author.now, lock=True)
     if holding.status != HoldingStatus.HELD:
-        raise CommendaError(
-            "already_redeemed", "This holding was redeemed", field="id", value=str(holding_id)
-        )
+        raise conflict("already_redeemed", "This holding was redeemed").at("id", holding_id)
     is_early = require_redeemable(product, holding.end_at, author.now)
     days = days_due(holding.accrued_through, holding.end_at, day_of(author.now))
     income, penalty = _pay_out(tx, author, product, holding, days, is_early=is_early)
@@ -127,23 +125,16 @@ def redeem(tx: Tx, author: Author, user_id: UUID, holding_id: UUID) -> Redemptio
 
 def _same(known: Holding, product_id: UUID, amount: Decimal) -> Holding:
     if (known.product_id, known.amount) != (product_id, amount):
-        raise CommendaError(
-            "reference_conflict",
-            "This key stands for another subscription",
-            field="Idempotency-Key",
-            mend="give every request a key of its own",
+        raise conflict("reference_conflict", "This key stands for another subscription").at(
+            "Idempotency-Key", hint="give every request a key of its own"
         )
     return known
 
 
 def _quota_exceeded(product: Product, amount: Decimal) -> CommendaError:
     left = product.total_quota - product.sold_amount
-    return CommendaError(
-        "quota_exceeded",
-        f"Of this product {plain(left)} {product.asset} are left",
-        field="amount",
-        value=str(amount),
-        mend=f"subscribe {plain(left)} or less" if left >= product.minimum else None,
+    return conflict("quota_exceeded", f"Of this product {plain(left)} {product.asset} are left").at(
+        "amount", amount, f"subscribe {plain(left)} or less" if left >= product.minimum else None
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from commenda.income.model import RULES, HoldingStatus, Terms
 from commenda.income.progress import accruals
 from commenda.income.rules import day_of, first_day, require_positive
 from commenda.kit.clock import business_now
-from commenda.kit.pages import number_cursor, page_of, time_cursor, time_key_cursor
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Answer,
@@ -57,12 +58,12 @@ def list_products(
     limit: Limit = 50,
 ) -> bodies.PoolProductPage:
     """Pool products, newest first: rate, APR, APY and quota; with `amount` what it would earn."""
-    before = time_cursor(cursor)
+    before = key_after(cursor, datetime, UUID)
     with service.database.transaction() as tx:
         rows = queries.products(
             tx, business_now(tx), only_open=only_open, before=before, limit=limit + 1
         )
-    page = page_of(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
+    page = page_of(rows, limit, lambda row: (row.created_at, row.id))
     return bodies.PoolProductPage(
         items=[answers.as_product(one, amount) for one in page.items],
         next_cursor=page.next_cursor,
@@ -204,10 +205,10 @@ def list_accruals(
     service: Served, _who: Staff, cursor: Cursor = None, limit: Limit = 50
 ) -> bodies.AccrualPage:
     """The accruals of products' days, newest first: how many holdings, how much, and when."""
-    before = time_key_cursor(cursor)
+    before = key_after(cursor, datetime, str)
     with service.database.transaction() as tx:
         rows = accruals(tx, before, limit + 1)
-    page = page_of(rows, limit, lambda row: (row.begun_at.isoformat(), row.key))
+    page = page_of(rows, limit, lambda row: (row.begun_at, row.key))
     return bodies.AccrualPage(
         items=[answers.as_accrual(one) for one in page.items], next_cursor=page.next_cursor
     )
@@ -244,7 +245,7 @@ def subscribe_product(
                     "Your wallet has less than this available: what is on hold is not",
                     field="amount",
                     value=body.amount,
-                    mend="bring money in, or subscribe a smaller amount",
+                    hint="bring money in, or subscribe a smaller amount",
                 )
             return Answer(wire(answers.as_holding(holding)), 201)
 
@@ -263,12 +264,12 @@ def list_holdings(
     limit: Limit = 50,
 ) -> bodies.PoolHoldingPage:
     """Your holdings, newest first, with what each has earned."""
-    before = number_cursor(cursor)
+    before = key_after(cursor, int)
     with service.database.transaction() as tx:
         rows = queries.holdings_of(
             tx, who.user_id, business_now(tx), status=status, before=before, limit=limit + 1
         )
-    page = page_of(rows, limit, lambda row: (row.sequence,))
+    page = page_of(rows, limit, lambda row: row.sequence)
     return bodies.PoolHoldingPage(
         items=[answers.as_holding(one) for one in page.items], next_cursor=page.next_cursor
     )
@@ -283,12 +284,12 @@ def holding(
     service: Served, who: Holder, holding_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> bodies.PoolHoldingDetail:
     """One holding and every entry that moved it, newest first; the cursor is of its entries."""
-    before = number_cursor(cursor)
+    before = key_after(cursor, int)
     owner = None if who.may(Permission.OVERVIEW) else who.user_id
     with service.database.transaction() as tx:
         found = queries.holding_by_id(tx, owner, holding_id, business_now(tx))
         rows = queries.entries_of(tx, found, before=before, limit=limit + 1)
-    page = page_of(rows, limit, lambda row: (row.version,))
+    page = page_of(rows, limit, lambda row: row.version)
     return answers.as_detail(found, page.items, page.next_cursor)
 
 

@@ -15,7 +15,7 @@ from commenda.income.model import Product, ProductStatus, Rate, Terms
 from commenda.income.rules import DAY, day_of, require_rate, require_terms
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import conflict
 from commenda.kit.money import plain, scale_of
 from commenda.ledger import Author
 
@@ -28,12 +28,8 @@ def create_product(tx: Tx, author: Author, terms: Terms) -> Product:
     require_terms(terms)
     product_id = ids.derive("pool-product", terms.name)
     if not queries.insert_product(tx, product_id, terms, scale_of(terms.asset), author.now):
-        raise CommendaError(
-            "product_name_taken",
-            "Another product has this name",
-            field="name",
-            value=terms.name,
-            mend="give it a name of its own",
+        raise conflict("product_name_taken", "Another product has this name").at(
+            "name", terms.name, "give it a name of its own"
         )
     rate = Rate(day_of(author.now), terms.daily_rate, author.actor, author.now)
     queries.insert_rate(tx, product_id, rate)
@@ -64,23 +60,15 @@ def set_rate(tx: Tx, author: Author, product_id: UUID, from_day: date, daily_rat
     product = queries.product_by_id(tx, product_id, author.now, lock=True)
     earliest = max(day_of(author.now) + DAY, open_from(tx, product))
     if from_day < earliest or queries.is_earned(tx, product_id, from_day):
-        raise CommendaError(
-            "rate_is_past",
-            "A rate is set before the day it is for has begun",
-            field="fromDay",
-            value=from_day.isoformat(),
-            mend=f"choose a day after {day_of(author.now).isoformat()}",
+        raise conflict("rate_is_past", "A rate is set before the day it is for has begun").at(
+            "fromDay", from_day.isoformat(), f"choose a day after {day_of(author.now).isoformat()}"
         )
     rate = Rate(from_day, daily_rate, author.actor, author.now)
     if not queries.insert_rate(tx, product_id, rate):
         known = next(one for one in queries.rates_of(tx, product_id) if one.from_day == from_day)
         if known.daily_rate != daily_rate:
-            raise CommendaError(
-                "already_dated",
-                "This day has another rate",
-                field="fromDay",
-                value=from_day.isoformat(),
-                mend="set the rate from another day on",
+            raise conflict("already_dated", "This day has another rate").at(
+                "fromDay", from_day.isoformat(), "set the rate from another day on"
             )
         return known
     details = {"fromDay": from_day.isoformat(), "dailyRate": plain(daily_rate)}

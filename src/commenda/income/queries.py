@@ -20,7 +20,7 @@ from commenda.income.model import (
 )
 from commenda.income.rules import day_of
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import unknown
 from commenda.ledger import Author
 
 # --- Products --------------------------------------------------------------------------------
@@ -43,9 +43,7 @@ def product_by_id(tx: Tx, product_id: UUID, now: datetime, *, lock: bool = False
     with tx.cursor(row_factory=class_row(Product)) as cursor:
         found = cursor.execute(_PRODUCTS + end, {"id": product_id, "today": day_of(now)}).fetchone()
     if found is None:
-        raise CommendaError(
-            "unknown_product", "No such product", field="product", value=str(product_id)
-        )
+        raise unknown("product", product_id, "product")
     return found
 
 
@@ -58,7 +56,7 @@ def product_named(tx: Tx, named: str, now: datetime) -> Product:
     with tx.cursor(row_factory=class_row(Product)) as cursor:
         found = cursor.execute(_PRODUCTS + end, {"named": named, "today": day_of(now)}).fetchone()
     if found is None:
-        raise CommendaError("unknown_product", "No such product", field="product", value=named)
+        raise unknown("product", named, "product")
     return found
 
 
@@ -198,9 +196,7 @@ def holding_by_id(
     """A holding of a user, or of anybody; code `unknown_holding`."""
     found = find_holding(tx, holding_id, now, user_id=user_id, lock=lock)
     if found is None:
-        raise CommendaError(
-            "unknown_holding", "No such holding", field="holding", value=str(holding_id)
-        )
+        raise unknown("holding", holding_id, "holding")
     return found
 
 

@@ -15,7 +15,7 @@ from commenda.income.model import (
     Rate,
     Terms,
 )
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, quantise, scale_of
 
@@ -131,18 +131,13 @@ def require_terms(terms: Terms) -> None:
     `bad_rate`, `bad_term`, `bad_early_exit`.
     """
     if not (terms.name.strip() and len(terms.name) <= 100 and terms.name.isprintable()):
-        raise CommendaError(
-            "bad_name", "A product has a name of up to 100 characters", field="name"
-        )
+        raise CommendaError("bad_name", "A product has a name of up to 100 characters").at("name")
     scale_of(terms.asset)
     require_positive(terms.total_quota, terms.asset, "totalQuota")
     require_positive(terms.minimum, terms.asset, "minimum")
     if terms.minimum > terms.total_quota:
-        raise CommendaError(
-            "minimum_above_quota",
-            "The minimum is within the quota",
-            field="minimum",
-            value=str(terms.minimum),
+        raise CommendaError("minimum_above_quota", "The minimum is within the quota").at(
+            "minimum", terms.minimum
         )
     require_rate(terms.daily_rate)
     fixed = terms.kind == ProductKind.FIXED
@@ -151,9 +146,7 @@ def require_terms(terms: Terms) -> None:
         raise CommendaError(
             "bad_term",
             f"A fixed product has a term of 1 to {LONGEST_TERM} days, a flexible one has none",
-            field="termDays",
-            value=days,
-        )
+        ).at("termDays", days)
     penalty = terms.early_exit_penalty
     if (
         not _is_share(penalty, Decimal(1), SHARE_SCALE)
@@ -163,9 +156,7 @@ def require_terms(terms: Terms) -> None:
         raise CommendaError(
             "bad_early_exit",
             "A fixed product may allow an early exit at a share of the income, 0 to 1",
-            field="earlyExitPenalty",
-            value=str(penalty),
-        )
+        ).at("earlyExitPenalty", penalty)
 
 
 def require_rate(daily_rate: Decimal) -> None:
@@ -174,10 +165,7 @@ def require_rate(daily_rate: Decimal) -> None:
         raise CommendaError(
             "bad_rate",
             f"A daily rate is a fraction from 0 to {HIGHEST_RATE} with {RATE_SCALE} decimals",
-            field="dailyRate",
-            value=str(daily_rate),
-            mend="0.02 % a day is 0.0002",
-        )
+        ).at("dailyRate", daily_rate, "0.02 % a day is 0.0002")
 
 
 def _is_share(number: Decimal, most: Decimal, scale: int) -> bool:
@@ -187,9 +175,7 @@ def _is_share(number: Decimal, most: Decimal, scale: int) -> bool:
 def require_positive(amount: Decimal, asset: str, field: str = "amount") -> None:
     """An amount of money above zero; codes of `kit.money.amount`, and `not_positive`."""
     if checked_amount(amount, asset, field=field) <= 0:
-        raise CommendaError(
-            "not_positive", "The amount must be above 0", field=field, value=str(amount)
-        )
+        raise CommendaError("not_positive", "The amount must be above 0").at(field, amount)
 
 
 def require_subscribable(product: Product, amount: Decimal) -> None:
@@ -198,20 +184,13 @@ def require_subscribable(product: Product, amount: Decimal) -> None:
     Codes `product_closed`, those of an amount, `not_positive`, `below_minimum`.
     """
     if product.status != ProductStatus.OPEN:
-        raise CommendaError(
-            "product_closed",
-            "This product takes no more money",
-            field="product",
-            value=product.name,
+        raise conflict("product_closed", "This product takes no more money").at(
+            "product", product.name
         )
     require_positive(amount, product.asset)
     if amount < product.minimum:
-        raise CommendaError(
-            "below_minimum",
-            "This is less than the product takes",
-            field="amount",
-            value=str(amount),
-            mend=f"subscribe {plain(product.minimum)} or more",
+        raise CommendaError("below_minimum", "This is less than the product takes").at(
+            "amount", amount, f"subscribe {plain(product.minimum)} or more"
         )
 
 
@@ -220,11 +199,7 @@ def require_redeemable(product: Product, end_at: datetime | None, now: datetime)
     if end_at is None or now >= end_at:
         return False
     if not product.early_exit:
-        raise CommendaError(
-            "not_matured",
-            f"This holding is redeemed from {end_at.isoformat()} on",
-            field="endAt",
-            value=end_at.isoformat(),
-            mend="redeem it when its term is over",
+        raise conflict("not_matured", f"This holding is redeemed from {end_at.isoformat()} on").at(
+            "endAt", end_at.isoformat(), "redeem it when its term is over"
         )
     return True

@@ -37,12 +37,10 @@ def follow_wall(tx: Tx) -> None:
     """Let the business go by wall time from now on; code `clock_backwards` if it is ahead of it."""
     row = tx.execute("SELECT now_at, clock_timestamp() FROM business_clock").fetchone()
     if row is not None and row[0] > row[1]:
-        raise CommendaError(
-            "clock_backwards",
-            "This business is ahead of wall time",
-            field="now",
-            value=row[0].isoformat(),
-            mend="it was begun as a demo or replay: use another data directory or database",
+        raise CommendaError("clock_backwards", "This business is ahead of wall time").at(
+            "now",
+            row[0].isoformat(),
+            "it was begun as a demo or replay: use another data directory or database",
         )
     tx.execute(
         "INSERT INTO business_clock (now_at, mode)"
@@ -93,30 +91,21 @@ def advance(tx: Tx, now: datetime) -> None:
         {"now": now},
     ).rowcount
     if not moved:
-        raise CommendaError(
-            "clock_backwards",
-            "The business clock cannot run backwards",
-            field="now",
-            value=now.isoformat(),
+        raise CommendaError("clock_backwards", "The business clock cannot run backwards").at(
+            "now", now.isoformat()
         )
 
 
 def require_utc(moment: datetime) -> datetime:
     """`moment`, if it is aware and in UTC; code `not_utc` otherwise."""
     if moment.tzinfo is None or moment.utcoffset() != UTC.utcoffset(None):
-        raise CommendaError(
-            "not_utc", "Times must be in UTC", field="now", value=moment.isoformat()
-        )
+        raise CommendaError("not_utc", "Times must be in UTC").at("now", moment.isoformat())
     return moment
 
 
 def require_period(field: str, begin: datetime | None, end: datetime | None) -> None:
     """A period that was asked for does not end before it begins; code `bad_period`."""
     if begin is not None and end is not None and end < begin:
-        raise CommendaError(
-            "bad_period",
-            "A period ends after it begins",
-            field=field,
-            value=begin.isoformat(),
-            mend=f"begin before {end.isoformat()}",
+        raise CommendaError("bad_period", "A period ends after it begins").at(
+            field, begin.isoformat(), f"begin before {end.isoformat()}"
         )

@@ -188,6 +188,7 @@ def _ensure_app_role(owner_url: str, password: str | None) -> None:
             raise CommendaError(
                 "cannot_create_role",
                 f"The role {APP_ROLE} is missing and this login may not create it",
-                field="COMMENDA_DATABASE_URL",
-                mend=f"as an administrator run: CREATE ROLE {APP_ROLE} LOGIN PASSWORD '…'",
+            ).at(
+                "COMMENDA_DATABASE_URL",
+                hint=f"as an administrator run: CREATE ROLE {APP_ROLE} LOGIN PASSWORD '…'",
             ) from error

@@ -121,9 +121,7 @@ def enqueue(
         raise CommendaError(
             "bad_partition_key",
             f"The queue {queue.name} {'needs a' if queue.partitioned else 'has no'} partition key",
-            field="partition_key",
-            value=partition_key,
-        )
+        ).at("partition_key", partition_key)
     tx.execute(
         "SELECT dbos.enqueue_workflow(workflow_name => %s, queue_name => %s,"
         " positional_args => %s::json[], workflow_id => %s, queue_partition_key => %s,"
@@ -189,8 +187,8 @@ def wait(database: Database, *workflow_ids: str, timeout: float = 30.0) -> None:
         if not left:
             return
         if time.monotonic() > deadline:
-            raise CommendaError(
-                "still_running", "Durable work is not done yet", field="workflows", value=left
+            raise CommendaError("still_running", "Durable work is not done yet").at(
+                "workflows", left
             )
         time.sleep(0.02)
 

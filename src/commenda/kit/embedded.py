@@ -118,12 +118,8 @@ class EmbeddedServer:
 
     def _unreachable(self) -> CommendaError:
         return CommendaError(
-            "embedded_server_unreachable",
-            "The embedded PostgreSQL does not answer",
-            field="COMMENDA_DATA",
-            value=str(self._server.pgdata),
-            mend=f"read {self._server.log}",
-        )
+            "embedded_server_unreachable", "The embedded PostgreSQL does not answer"
+        ).at("COMMENDA_DATA", self._server.pgdata, f"read {self._server.log}")
 
     def revive(self) -> None:
         """Start the server again after it died; found alive, nothing happens."""

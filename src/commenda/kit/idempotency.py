@@ -14,7 +14,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import conflict
 
 Outcome = dict[str, Any]
 
@@ -55,11 +55,7 @@ def once(
     ).fetchone()
     assert row is not None, "an idempotency key that conflicts exists"
     if row[0] != digest:
-        raise CommendaError(
-            "idempotency_conflict",
-            "This key was used for another request",
-            field="Idempotency-Key",
-            value=client_key,
-            mend="send the request with a new key",
+        raise conflict("idempotency_conflict", "This key was used for another request").at(
+            "Idempotency-Key", client_key, "send the request with a new key"
         )
     return row[1], True

@@ -38,8 +38,9 @@ class Keys:
             raise CommendaError(
                 "no_master_key",
                 "A PostgreSQL of your own needs a master key, the same for every process",
-                field="COMMENDA_MASTER_KEY",
-                mend="set it to 32 random characters or more, such as: openssl rand -hex 32",
+            ).at(
+                "COMMENDA_MASTER_KEY",
+                hint="set it to 32 random characters or more, such as: openssl rand -hex 32",
             )
         return cls(_kept(settings.data / "master.key"))
 
@@ -60,21 +61,18 @@ class Keys:
             )
         except InvalidTag:
             raise CommendaError(
-                "wrong_master_key",
-                "A stored secret was sealed with another master key",
-                field="COMMENDA_MASTER_KEY",
-                mend="set the key that this database was begun with",
+                "wrong_master_key", "A stored secret was sealed with another master key"
+            ).at(
+                "COMMENDA_MASTER_KEY", hint="set the key that this database was begun with"
             ) from None
 
 
 def _checked(text: str) -> str:
     if len(text) < LEAST_LENGTH:
         raise CommendaError(
-            "weak_master_key",
-            f"The master key needs {LEAST_LENGTH} characters or more",
-            field="COMMENDA_MASTER_KEY",
-            value=f"{len(text)} characters",
-            mend="make one with: openssl rand -hex 32",
+            "weak_master_key", f"The master key needs {LEAST_LENGTH} characters or more"
+        ).at(
+            "COMMENDA_MASTER_KEY", f"{len(text)} characters", "make one with: openssl rand -hex 32"
         )
     return text
 

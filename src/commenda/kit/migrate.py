@@ -96,9 +96,9 @@ def _refuse_changed(wanted: tuple[Migration, ...], applied: dict[str, str]) -> N
     for name, digest in applied.items():
         if known.get(name) != digest:
             raise CommendaError(
-                "migration_changed",
-                "This database was migrated by another version of Commenda",
-                field="migration",
-                value=name,
-                mend="run the version that made it, or migrate with a package that contains it",
+                "migration_changed", "This database was migrated by another version of Commenda"
+            ).at(
+                "migration",
+                name,
+                "run the version that made it, or migrate with a package that contains it",
             )

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 
 # Intermediate products of a numeric(38,18) amount with a price or rate need more than the
 # default 28 digits; results are quantised to the asset's scale before they are kept.
@@ -31,13 +31,7 @@ def scale_of(asset: str) -> int:
     try:
         return SCALES[asset]
     except KeyError:
-        raise CommendaError(
-            "unknown_asset",
-            "No such asset",
-            field="asset",
-            value=asset,
-            mend=f"use one of {', '.join(SCALES)}",
-        ) from None
+        raise unknown("asset", asset, "asset", f"use one of {', '.join(SCALES)}") from None
 
 
 def amount(value: Decimal | int | str, asset: str, *, field: str = "amount") -> Decimal:
@@ -45,25 +39,15 @@ def amount(value: Decimal | int | str, asset: str, *, field: str = "amount") -> 
     try:
         number = Decimal(value)
     except (decimal.InvalidOperation, TypeError, ValueError):
-        raise CommendaError(
-            "not_a_number", "An amount must be a number", field=field, value=value
-        ) from None
+        raise CommendaError("not_a_number", "An amount must be a number").at(field, value) from None
     if not number.is_finite():
-        raise CommendaError(
-            "not_finite", "An amount must be finite", field=field, value=str(number)
-        )
+        raise CommendaError("not_finite", "An amount must be finite").at(field, number)
     if abs(number) >= LARGEST:
-        raise CommendaError(
-            "amount_overflow", "The amount is too large", field=field, value=str(number)
-        )
+        raise CommendaError("amount_overflow", "The amount is too large").at(field, number)
     scale = scale_of(asset)
     if number != quantise(number, scale):
-        raise CommendaError(
-            "excess_scale",
-            f"{asset} has {scale} decimals",
-            field=field,
-            value=str(number),
-            mend=f"round it to {scale} decimals",
+        raise CommendaError("excess_scale", f"{asset} has {scale} decimals").at(
+            field, number, f"round it to {scale} decimals"
         )
     return number
 
@@ -83,9 +67,7 @@ def to_units(number: Decimal, scale: int) -> int:
     scaled = number.scaleb(scale)
     units = int(scaled)
     if units != scaled:
-        raise CommendaError(
-            "excess_scale", f"More than {scale} decimals", field="amount", value=str(number)
-        )
+        raise CommendaError("excess_scale", f"More than {scale} decimals").at("amount", number)
     return units
 
 
@@ -105,8 +87,8 @@ def split(total: int, weights: Sequence[int], ties: Sequence[Any]) -> list[int]:
         return [-part for part in split(-total, weights, ties)]
     whole = sum(weights)
     if whole <= 0:
-        raise CommendaError(
-            "nothing_to_split_by", "The weights add up to nothing", field="weights", value=whole
+        raise CommendaError("nothing_to_split_by", "The weights add up to nothing").at(
+            "weights", whole
         )
     parts = [total * weight // whole for weight in weights]
     left = total - sum(parts)
@@ -144,8 +126,8 @@ def round_to_total(
     floors = [int(value.to_integral_value(rounding=decimal.ROUND_FLOOR)) for value in scaled]
     left = total - sum(floors)
     if not 0 <= left <= len(floors):
-        raise CommendaError(
-            "parts_disagree", "The parts do not round to the total", field="total", value=total
+        raise CommendaError("parts_disagree", "The parts do not round to the total").at(
+            "total", total
         )
     order = sorted(range(len(floors)), key=lambda i: (floors[i] - scaled[i], ties[i]))
     for i in order[:left]:

@@ -32,8 +32,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commenda.kit.context import request_id
+from commenda.kit.problems import problem
 from commenda.kit.rate import Buckets, RateLimit
-from commenda.kit.web import problem
 
 LARGEST_BODY = 1024 * 1024
 EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -206,7 +206,7 @@ class Observe:
             429,
             "too_many_requests",
             "Too many requests in a minute",
-            mend="wait as long as Retry-After says",
+            hint="wait as long as Retry-After says",
             headers={"Retry-After": str(int(wait) + 1)},
         )
 

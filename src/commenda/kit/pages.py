@@ -8,15 +8,19 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.wire import on_wire
 
 T = TypeVar("T")
-Key = str | int
+Key = str | int | datetime | UUID
+A = TypeVar("A", bound=Key)
+B = TypeVar("B", bound=Key)
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some rows and, where there are more, the cursor of the next page."""
@@ -25,69 +29,61 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
-def page_of(rows: Sequence[T], limit: int, key: Callable[[T], Sequence[Key]]) -> Page[T]:
-    """The first `limit` of rows that were read with `LIMIT limit + 1`."""
+def page_of(rows: Sequence[T], limit: int, key: Callable[[T], Key | Sequence[Key]]) -> Page[T]:
+    """The first `limit` of rows that were read with `LIMIT limit + 1`, sorted by `key`."""
     items = list(rows[:limit])
     more = len(rows) > limit
     return Page(items, encode_cursor(key(items[-1])) if more else None)
 
 
-def encode_cursor(key: Sequence[Key]) -> str:
+def encode_cursor(key: Key | Sequence[Key]) -> str:
     """A cursor after the row with this sort key."""
-    return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode().rstrip("=")
+    parts = [key] if isinstance(key, Key) else key
+    text = json.dumps([_text(part) for part in parts])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, kinds: Sequence[type[Key]]) -> tuple[Key, ...]:
-    """The sort key in a cursor; code `bad_cursor` for a text that is none of this list."""
+@overload
+def key_after(cursor: str | None, kind: type[A], /) -> A | None: ...
+@overload
+def key_after(cursor: str | None, a: type[A], b: type[B], /) -> tuple[A, B] | None: ...
+@overload
+def key_after(cursor: str | None, *kinds: type[Key]) -> Any: ...
+def key_after(cursor: str | None, *kinds: Any) -> Any:
+    """The sort key, of parts of these kinds, after which a page begins; None for the first page.
+
+    A key of one part is that part, any other a tuple. Code `bad_cursor` for a text that is no
+    cursor of this list.
+    """
+    if cursor is None:
+        return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if [type(part) for part in key] == list(kinds) and all(map(_storable, key)):
-            return tuple(key)
-    except (binascii.Error, ValueError, TypeError):
-        pass
-    raise _bad(cursor)
+        parts = tuple(_part(part, kind) for part, kind in zip(key, kinds, strict=True))
+    except (binascii.Error, ValueError, TypeError, OverflowError):
+        raise CommendaError("bad_cursor", "Not a cursor of this list").at(
+            "cursor", cursor, "pass nextCursor of the page before, or none for the first page"
+        ) from None
+    return parts[0] if len(parts) == 1 else parts
 
 
-def _storable(part: Key) -> bool:
-    """Whether PostgreSQL takes it: no NUL, nothing that is not UTF-8, no number beyond bigint."""
-    if isinstance(part, int):
-        return abs(part) < 2**63
-    return "\x00" not in part and part.isprintable()
+def _text(part: Key) -> str | int:
+    if isinstance(part, datetime):
+        return part.isoformat()
+    return part if isinstance(part, int) else str(part)
 
 
-def number_cursor(cursor: str | None) -> int | None:
-    """The number in a cursor of a list that is ordered by one."""
-    return None if cursor is None else int(decode_cursor(cursor, [int])[0])
-
-
-def time_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
-    """The (time, id) in a cursor of a list that is ordered by them."""
-    found = time_key_cursor(cursor)
-    if found is None:
-        return None
-    try:
-        return found[0], UUID(found[1])
-    except ValueError:
-        raise _bad(str(cursor)) from None
-
-
-def time_key_cursor(cursor: str | None) -> tuple[datetime, str] | None:
-    """The (time, text) in a cursor of a list that is ordered by them."""
-    if cursor is None:
-        return None
-    at, last = decode_cursor(cursor, [str, str])
-    try:
-        return datetime.fromisoformat(str(at)).astimezone(UTC), str(last)
-    except (ValueError, OverflowError):
-        raise _bad(cursor) from None
-
-
-def _bad(cursor: str) -> CommendaError:
-    return CommendaError(
-        "bad_cursor",
-        "Not a cursor of this list",
-        field="cursor",
-        value=cursor,
-        mend="pass nextCursor of the page before, or none for the first page",
-    )
+def _part(text: object, kind: type[Key]) -> Key:
+    """A part as the kind that it should be, and as PostgreSQL takes it."""
+    if kind is int:
+        if type(text) is int and abs(text) < 2**63:
+            return text
+    elif isinstance(text, str) and "\x00" not in text and text.isprintable():
+        if kind is datetime:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+            raise ValueError("a time without a zone")
+        return UUID(text) if kind is UUID else text
+    raise ValueError(text)

@@ -1,38 +1,75 @@
-"""The wire: camelCase, decimals as strings, problem details, one effect for each key.
+"""What every domain's `http.py` is built from: parse, authorise, call one action, return.
 
-Every domain's `http.py` is built from these: parse, authorise, call one action, return.
+A read returns the domain's record, or a `Page` of them; a write is one `write(...)`; a refusal is
+raised where the rule is and answered here.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Protocol, TypeVar, overload
 from uuid import UUID
 
-from fastapi import Depends, Header, Request, Response
-from fastapi.responses import JSONResponse
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-)
-from pydantic.alias_generators import to_camel
+from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel
 
-from commenda.kit.context import request_id
+from commenda.kit.answers import Answer, answer_once, kept, or_refused, refused, respond
+from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.idempotency import once
 from commenda.kit.keys import Keys
-from commenda.kit.money import plain
+from commenda.kit.pages import Key, Page, key_after, page_of
+from commenda.kit.problems import GUARDED, Problem, problems
+from commenda.kit.wire import (
+    Amount,
+    Asset,
+    Body,
+    Internal,
+    Moment,
+    as_json,
+    on_wire,
+    one_of,
+    wire,
+    wire_text,
+)
 from commenda.settings import Settings
+
+__all__ = [
+    "GUARDED",
+    "Amount",
+    "Answer",
+    "Asset",
+    "Body",
+    "IdempotencyKey",
+    "Internal",
+    "Moment",
+    "Page",
+    "Paged",
+    "Paging",
+    "Problem",
+    "Served",
+    "Service",
+    "answer_once",
+    "as_json",
+    "key_or_new",
+    "on_wire",
+    "one_of",
+    "or_refused",
+    "problems",
+    "refused",
+    "respond",
+    "sent",
+    "wire",
+    "write",
+]
+
+R = TypeVar("R")
+A = TypeVar("A", bound=Key)
+B = TypeVar("B", bound=Key)
 
 # --- What the routes are served by -----------------------------------------------------------
 
@@ -53,252 +90,43 @@ async def _service(request: Request) -> Service:
 
 Served = Annotated[Service, Depends(_service)]
 
-
-# --- Bodies ----------------------------------------------------------------------------------
-
-
-class Body(BaseModel):
-    """A request or response whose names are camelCase on the wire; unknown fields are refused."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
+# --- Pages -----------------------------------------------------------------------------------
 
 
-def as_json(value: Any) -> Any:
-    """Rows as JSON: names in camelCase, decimals as strings, times in ISO 8601.
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page of a list is asked for."""
 
-    What was stored as JSON keeps its names.
-    """
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {to_camel(name): as_json(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(part) for part in value]
-    return value
+    cursor: str | None
+    limit: int
 
+    @property
+    def rows(self) -> int:
+        """How many rows to read: one more than the page holds says whether another follows."""
+        return self.limit + 1
 
-def _exact(value: object) -> object:
-    # A JSON number was a binary float on its way here; what it prints as is what was meant.
-    return repr(value) if isinstance(value, float) else value
+    @overload
+    def after(self, kind: type[A], /) -> A | None: ...
+    @overload
+    def after(self, kind: type[A], second: type[B], /) -> tuple[A, B] | None: ...
+    def after(self, *kinds: Any) -> Any:
+        """The sort key after which the page begins; see `key_after`."""
+        return key_after(self.cursor, *kinds)
 
-
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(_exact),
-    PlainSerializer(plain, return_type=str, when_used="json"),
-    Field(
-        allow_inf_nan=False,
-        max_digits=38,
-        decimal_places=18,
-        json_schema_extra={"type": "string", "examples": ["2500.00"]},
-    ),
-]
-"""Money, quantities, prices and rates: an exact decimal, a string on the wire."""
-
-Asset = Annotated[str, Field(pattern="^[A-Z0-9]{1,12}$", examples=["USDT"])]
-"""The name of an asset."""
+    def page(self, rows: Sequence[R], key: Callable[[R], Key | tuple[Key, ...]]) -> Page[R]:
+        """The page, of rows that were read by `rows`; `key` is what the list is sorted by."""
+        return page_of(rows, self.limit, key)
 
 
-_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
+async def _paging(
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Paging:
+    return Paging(cursor, limit)
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time beyond the calendar") from None
-
-
-def _written_out(value: object) -> object:
-    # Pydantic would take the year 2026 for as many seconds after 1970.
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        raise ValueError("a time is written as in 2026-03-01T00:00:00Z")
-    return value
-
-
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_written_out),
-    AfterValidator(_utc),
-    Field(json_schema_extra={"examples": ["2026-03-01T00:00:00Z"]}),
-]
-"""A time given from outside: with its time zone, taken as UTC."""
-
-
-# --- Problems (RFC 9457) ---------------------------------------------------------------------
-
-
-class Problem(BaseModel):
-    """What went wrong, for programs (`code`) and for people (the rest)."""
-
-    type: str = Field(examples=["about:blank"])
-    title: str = Field(examples=["Conflict"])
-    status: int = Field(examples=[409])
-    code: str = Field(examples=["insufficient_custody"])
-    detail: str
-    field: str | None = None
-    value: str | None = None
-    mend: str | None = None
-    requestId: str  # noqa: N815 - the wire's own name
-
-
-TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    422: "Unprocessable Content",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
-
-STATUS_OF: dict[str, int] = {
-    "not_authenticated": 401,
-    "bad_credentials": 401,
-    "bad_refresh_token": 401,
-    "second_factor_needed": 401,
-    "not_permitted": 403,
-    "second_factor_required": 403,
-    "too_many_requests": 429,
-    "database_unavailable": 503,
-}
-"""Status of the codes that are neither 404 (`unknown_…`), 409 (below) nor 422 (all others)."""
-
-CONFLICTS = frozenset(
-    {
-        "reference_conflict",
-        "already_dated",
-        "already_decided",
-        "already_redeemed",
-        "already_referred",
-        "already_reversed",
-        "already_running",
-        "approval_expired",
-        "bad_transition",
-        "built_in_schedule",
-        "early_exit_not_allowed",
-        "flow_closed",
-        "flow_has_followers",
-        "flow_is_full",
-        "flow_not_active",
-        "flow_terms_fixed",
-        "hold_resolved",
-        "idempotency_conflict",
-        "insufficient_balance",
-        "insufficient_custody",
-        "key_name_taken",
-        "leader_must_follow",
-        "allocation_capacity",
-        "no_eligible_creator",
-        "not_a_freeze",
-        "not_liquidated",
-        "not_matured",
-        "own_account",
-        "own_flow",
-        "period_closed",
-        "product_closed",
-        "product_name_taken",
-        "quota_exceeded",
-        "rate_is_past",
-        "refresh_superseded",
-        "same_person",
-        "schedule_changed",
-        "schedule_name_taken",
-        "second_factor_exists",
-        "strategy_is_final",
-        "strategy_name_taken",
-        "strategy_version_taken",
-        "study_exists",
-        "study_not_finished",
-        "subscription_cancelled",
-        "username_taken",
-    }
-)
-"""Codes of requests that are well formed and do not fit the present state."""
-
-
-def status_of(code: str) -> int:
-    """The HTTP status of an error code."""
-    if code in STATUS_OF:
-        return STATUS_OF[code]
-    if code.startswith("unknown_"):
-        return 404
-    return 409 if code in CONFLICTS else 422
-
-
-def problem(
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    field: str | None = None,
-    value: object = None,
-    mend: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """A problem as a response."""
-    body = Problem(
-        type="about:blank",
-        title=TITLES.get(status, "Error"),
-        status=status,
-        code=code,
-        detail=detail,
-        field=field,
-        value=None if value is None else str(value),
-        mend=mend,
-        requestId=request_id.get(),
-    )
-    return JSONResponse(
-        body.model_dump(exclude_none=True),
-        status,
-        media_type="application/problem+json",
-        headers=headers,
-    )
-
-
-def problem_of(error: CommendaError) -> JSONResponse:
-    """A refusal as a response."""
-    status = status_of(error.code)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if error.code == "too_many_requests":
-        headers["Retry-After"] = str(error.value)  # whole seconds
-    return problem(
-        status,
-        error.code,
-        error.message,
-        field=error.field,
-        value=error.value,
-        mend=error.mend,
-        headers=headers,
-    )
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route declares beside its success; authenticated routes add 401, 403 and 429."""
-    return {
-        status: {
-            "model": Problem,
-            "description": TITLES[status],
-            "content": {"application/problem+json": {}},
-        }
-        for status in statuses
-    }
-
-
-GUARDED = problems(401, 403, 422, 429)
-"""What any authenticated route may answer: `responses=GUARDED | problems(404)`."""
-
+Paged = Annotated[Paging, Depends(_paging)]
+"""The page that a request asks for: `cursor` and `limit`."""
 
 # --- One effect for each key -----------------------------------------------------------------
 
@@ -313,99 +141,72 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a write is answered with, recorded under its key: refusals too."""
-
-    body: dict[str, Any]
-    status: int = 200
+PASSING = frozenset({401, 403, 429, 503})
+"""Refusals of who asks and when, not of what is asked: not kept, the same key may try again."""
 
 
-def refused(
-    code: str,
-    detail: str,
-    *,
-    field: str | None = None,
-    value: object = None,
-    mend: str | None = None,
-) -> Answer:
-    """A refusal that is recorded with its key, unlike one that is raised."""
-    body = {
-        "code": code,
-        "detail": detail,
-        "field": field,
-        "value": None if value is None else str(value),
-        "mend": mend,
-    }
-    return Answer(body, status_of(code))
+class Someone(Protocol):
+    """Whoever is signed in."""
+
+    @property
+    def user_id(self) -> UUID: ...
 
 
-def or_refused(tx: Tx, act: Callable[[], Answer]) -> Answer:
-    """What `act` answers, or what it refuses with: what it did is undone, the refusal recorded."""
-    try:
-        with tx.transaction():
-            return act()
-    except CommendaError as error:
-        return refused(
-            error.code, error.message, field=error.field, value=error.value, mend=error.mend
-        )
+def key_or_new(key: str | None) -> str:
+    """What names a write for good, where an action needs a name: the client's key or a new one."""
+    return secrets.token_hex(16) if key is None else key
 
 
-def answer_once(
-    tx: Tx,
+def write(
+    service: Service,
+    who: Someone,
     operation: str,
-    principal: str,
     key: str | None,
     request: object,
-    now: datetime,
-    act: Callable[[], Answer],
-) -> JSONResponse:
-    """Run `act` once for (operation, principal, key) and answer as it did the first time.
+    act: Callable[[Tx, datetime], object],
+    status: int = 200,
+) -> Response:
+    """Run `act` in one transaction, once for (operation, user, key), and answer what it returns.
 
-    Without a key it just runs. `request` is what must be equal for a replay.
+    `act` gets the transaction and the business time, and returns a body or a record; or a pair of
+    that and its status, where that is not always `status`. A refusal that `act` raises undoes what
+    `act` did, is kept under the key and answered again, as any outcome is; without a key `act` just
+    runs. `request` is what must be equal for a replay: another under the same key is refused with
+    code `idempotency_conflict`.
     """
-    if key is None:
-        return respond(act(), replayed=False)
-    outcome, replayed = once(
-        tx, operation, principal, key, _comparable(request), now, lambda: _recorded(act())
-    )
-    return respond(Answer(outcome["body"], outcome["status"]), replayed=replayed)
+
+    def done(tx: Tx, now: datetime) -> dict[str, Any]:
+        answer = act(tx, now)
+        body, known = answer if type(answer) is tuple else (answer, status)
+        return {"status": known, "body": wire(body)}
+
+    def outcome(tx: Tx, now: datetime) -> dict[str, Any]:
+        try:
+            with tx.transaction():
+                return done(tx, now)
+        except CommendaError as error:
+            if error.status in PASSING:
+                raise
+            refusal = kept(error)
+            return {"status": refusal.status, "body": refusal.body}
+
+    with service.database.transaction() as tx:
+        now = business_now(tx)
+        if key is None:
+            recorded, replayed = done(tx, now), False
+        else:
+            asked = request.model_dump(mode="json") if isinstance(request, BaseModel) else request
+            principal = str(who.user_id)
+            recorded, replayed = once(
+                tx, operation, principal, key, asked, now, lambda: outcome(tx, now)
+            )
+    return respond(Answer(recorded["body"], recorded["status"]), replayed=replayed)
 
 
-def _comparable(request: object) -> object:
-    return request.model_dump(mode="json") if isinstance(request, BaseModel) else request
+def sent(answer: object, kind: Any = None) -> Response:
+    """A body or a record as it is, without the thread that FastAPI gives to what is returned.
 
-
-def _recorded(answer: Answer) -> dict[str, Any]:
-    return {"status": answer.status, "body": answer.body}
-
-
-def respond(answer: Answer, *, replayed: bool) -> JSONResponse:
-    """An answer as a response; a replayed one says so."""
-    headers = {"Idempotency-Replayed": "true"} if replayed else {}
-    if answer.status >= 400:
-        body = answer.body
-        return problem(
-            answer.status,
-            body["code"],
-            body["detail"],
-            field=body["field"],
-            value=body.get("value"),
-            mend=body["mend"],
-            headers=headers,
-        )
-    return JSONResponse(answer.body, answer.status, headers=headers)
-
-
-def wire(body: BaseModel) -> dict[str, Any]:
-    """A body as JSON-ready values with the wire's names."""
-    return body.model_dump(mode="json", by_alias=True)
-
-
-def sent(body: BaseModel) -> Response:
-    """A body as it is, without the check and the thread that FastAPI gives to what is returned.
-
-    For the reads that are asked most; `response_model` says what it is.
+    For the reads that are asked most; `response_model` says what it is, and `kind` too where its
+    class alone does not: `Page[Funding]`.
     """
-    return Response(body.model_dump_json(by_alias=True), media_type="application/json")
+    return Response(wire_text(answer, kind), media_type="application/json")

@@ -9,7 +9,7 @@ from decimal import Decimal
 import psycopg
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.money import LARGEST, scale_of
 from commenda.ledger import queries
 from commenda.ledger.model import AccountKey, Author, Journal, Line, Outcome, Posted, Refusal
@@ -97,60 +97,47 @@ def _fault(error: psycopg.Error) -> CommendaError | None:
     match error.sqlstate, error.diag.constraint_name:
         case "22003", _:
             return CommendaError(
-                "amount_overflow", "An amount or balance is beyond numeric(38,18)", field="amount"
-            )
+                "amount_overflow", "An amount or balance is beyond numeric(38,18)"
+            ).at("amount")
         case "CO003", _:
-            return CommendaError("unknown_account", str(said), field="account")
+            return not_found("unknown_account", str(said)).at("account")
         case "CO001" | "CO002", _:
             return CommendaError("unbalanced_journal", str(said))
         case "CO004", _:
             return CommendaError(
-                "closed_period",
-                f"The books are closed before {error.diag.message_detail}",
-                field=said,
-                mend="post it with a later effective_at",
-            )
+                "closed_period", f"The books are closed before {error.diag.message_detail}"
+            ).at(said, hint="post it with a later effective_at")
         case "CO005", _:
             return CommendaError(
-                "effective_in_future",
-                "A journal is effective when it is posted, or before",
-                field=said,
-                value=error.diag.message_detail,
-            )
+                "effective_in_future", "A journal is effective when it is posted, or before"
+            ).at(said, error.diag.message_detail)
         case _, "journals_reverses_fkey":
-            return CommendaError("unknown_journal", "No such journal to reverse", field="reverses")
+            return not_found("unknown_journal", "No such journal to reverse").at("reverses")
         case _, "journals_reversed_once":
-            return CommendaError(
-                "already_reversed", "This journal was reversed before", field="reverses"
-            )
+            return conflict("already_reversed", "This journal was reversed before").at("reverses")
     return None
 
 
 def _require_entries(journal: Journal, lines: Sequence[Line]) -> None:
     if len(lines) < 2:
         raise CommendaError(
-            "empty_journal",
-            "A journal moves something between two accounts at least",
-            field=journal.key,
-            value=len(lines),
-        )
+            "empty_journal", "A journal moves something between two accounts at least"
+        ).at(journal.key, len(lines))
 
 
 def _require_distinct_keys(journals: Sequence[Journal]) -> None:
     if len({journal.key for journal in journals}) != len(journals):
         raise CommendaError(
-            "duplicate_journal_key", "Two journals of one batch have the same key", field="key"
-        )
+            "duplicate_journal_key", "Two journals of one batch have the same key"
+        ).at("key")
 
 
 def _require_distinct_captures(captures: Sequence[str | None]) -> None:
     named = [group for group in captures if group is not None]
     if len(set(named)) != len(named):
         raise CommendaError(
-            "duplicate_capture",
-            "Two journals of one batch capture the same holds",
-            field="captures",
-        )
+            "duplicate_capture", "Two journals of one batch capture the same holds"
+        ).at("captures")
 
 
 def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:
@@ -161,22 +148,17 @@ def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:
     except (decimal.InvalidOperation, decimal.Overflow):
         lines_total = Decimal("NaN")
     if not lines_total.is_finite():
-        raise CommendaError(
-            "not_finite", "An amount must be finite", field=journal.key, value=str(lines_total)
-        )
+        raise CommendaError("not_finite", "An amount must be finite").at(journal.key, lines_total)
     # A sum has the decimals of its finest line, so most journals need no look at each.
     if -int(lines_total.as_tuple().exponent) > SCALE and any(
         has_excess_scale(line.amount) for line in lines
     ):
-        raise CommendaError("excess_scale", f"The ledger keeps {SCALE} decimals", field=journal.key)
+        raise CommendaError("excess_scale", f"The ledger keeps {SCALE} decimals").at(journal.key)
     if abs(lines_total) >= LARGEST:
-        raise CommendaError(
-            "amount_overflow", "The amount is too large", field=journal.key, value=str(lines_total)
+        raise CommendaError("amount_overflow", "The amount is too large").at(
+            journal.key, lines_total
         )
     if lines_total:
-        raise CommendaError(
-            "unbalanced_journal",
-            "A journal must sum to zero",
-            field=journal.key,
-            value=str(lines_total),
+        raise CommendaError("unbalanced_journal", "A journal must sum to zero").at(
+            journal.key, lines_total
         )

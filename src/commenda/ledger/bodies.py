@@ -99,7 +99,7 @@ class HoldPage(Body):
     @classmethod
     def of(cls, rows: Sequence[HoldRow], limit: int, *, names: bool) -> Self:
         """A page of rows that were read with one more than the limit; with or without `names`."""
-        page = page_of(rows, limit, lambda one: (one.id,))
+        page = page_of(rows, limit, lambda one: one.id)
         return cls(items=[_hold(one, names) for one in page.items], next_cursor=page.next_cursor)
 
 

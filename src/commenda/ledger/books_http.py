@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from pydantic import BaseModel
 from commenda.identity import Approval, Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now, require_period
-from commenda.kit.errors import CommendaError
-from commenda.kit.pages import decode_cursor, number_cursor, page_of, time_key_cursor
+from commenda.kit.errors import CommendaError, not_found
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Answer,
@@ -91,10 +92,10 @@ def accounts(
     limit: Limit = 50,
 ) -> bodies.AccountPage:
     """Accounts, in the order in which they were opened."""
-    after = number_cursor(cursor) or 0
+    after = key_after(cursor, int) or 0
     with service.database.read() as tx:
         rows = browse.accounts_where(tx, owner=owner_id, kind=kind, after=after, limit=limit + 1)
-    page = page_of(rows, limit, lambda one: (one.id,))
+    page = page_of(rows, limit, lambda one: one.id)
     return bodies.AccountPage(
         items=[_view(bodies.AccountView, one) for one in page.items], next_cursor=page.next_cursor
     )
@@ -135,8 +136,8 @@ def account_entries(
     with service.database.transaction() as tx:
         if browse.account_by_id(tx, number) is None:
             raise _unknown("account", account_id)
-        rows = browse.entries_of_account(tx, number, before=number_cursor(cursor), limit=limit + 1)
-    page = page_of(rows, limit, lambda one: (one.version,))
+        rows = browse.entries_of_account(tx, number, before=key_after(cursor, int), limit=limit + 1)
+    page = page_of(rows, limit, lambda one: one.version)
     return bodies.EntryPage(
         items=[_view(bodies.EntryView, one) for one in page.items], next_cursor=page.next_cursor
     )
@@ -161,8 +162,8 @@ def journals(
     require_period("since", since, until)
     wanted = browse.JournalsWanted(kind, actor, correlation_id, since, until)
     with service.database.read() as tx:
-        rows = browse.journals_where(tx, wanted, before=number_cursor(cursor), limit=limit + 1)
-    page = page_of(rows, limit, lambda one: (one.id,))
+        rows = browse.journals_where(tx, wanted, before=key_after(cursor, int), limit=limit + 1)
+    page = page_of(rows, limit, lambda one: one.id)
     return bodies.JournalPage(
         items=[_view(bodies.JournalView, one) for one in page.items], next_cursor=page.next_cursor
     )
@@ -176,10 +177,7 @@ def journal(
 ) -> bodies.JournalWithEntries:
     """One journal with its entries, what it undoes or is undone by, and its seal."""
     number = _id(journal_id, "journal")
-    after = (0, 0)
-    if cursor is not None:
-        last_account, version = decode_cursor(cursor, [int, int])
-        after = (int(last_account), int(version))
+    after = key_after(cursor, int, int) or (0, 0)
     with service.database.transaction() as tx:
         found = browse.journal_by_id(tx, number)
         if found is None:
@@ -244,7 +242,7 @@ def holds(
             account_id=account_id,
             owner=owner_id,
             status=status,
-            before=number_cursor(cursor),
+            before=key_after(cursor, int),
             limit=limit + 1,
         )
     return bodies.HoldPage.of(rows, limit, names=True)
@@ -258,11 +256,11 @@ def list_periods(
     service: Served, _who: Reader, cursor: Cursor = None, limit: Limit = 50
 ) -> bodies.PeriodPage:
     """Closed periods, the latest first."""
-    begun = time_key_cursor(cursor)
+    begun = key_after(cursor, datetime, str)
     before = None if begun is None else begun[0]
     with service.database.read() as tx:
         rows = browse.closed_periods(tx, before, limit + 1)
-    page = page_of(rows, limit, lambda one: (one.until.isoformat(), ""))
+    page = page_of(rows, limit, lambda one: (one.until, ""))
     return bodies.PeriodPage(
         items=[_view(bodies.Period, one) for one in page.items], next_cursor=page.next_cursor
     )
@@ -316,4 +314,4 @@ def _id(text: str, of: str) -> int:
 
 
 def _unknown(of: str, value: str) -> CommendaError:
-    return CommendaError(f"unknown_{of}", f"No such {of}", field=f"{of}Id", value=value)
+    return not_found(f"unknown_{of}", f"No such {of}").at(f"{of}Id", value)

@@ -12,7 +12,7 @@ from commenda.audit import Event, record
 from commenda.identity import Approval, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.ledger import browse
 from commenda.ledger.model import Author, Outcome
 from commenda.ledger.periods import close_period, closed_until, require_past
@@ -53,13 +53,9 @@ def ask_to_close(tx: Tx, principal: Principal, until: datetime, now: datetime) -
     require_past(until, now)
     closed = closed_until(tx)
     if closed is not None and until <= closed:
-        raise CommendaError(
-            "period_closed",
-            f"The books are closed before {closed.isoformat()} already",
-            field="until",
-            value=until.isoformat(),
-            mend="choose a later moment",
-        )
+        raise conflict(
+            "period_closed", f"The books are closed before {closed.isoformat()} already"
+        ).at("until", until.isoformat(), "choose a later moment")
     named = until.isoformat()
     correlation = ids.derive("ledger-period", named)
     return request_approval(tx, principal, CLOSE_PERIOD, named, {"until": named}, correlation, now)
@@ -74,23 +70,19 @@ def ask_to_reverse(
     """
     found = browse.journal_by_id(tx, journal_id)
     if found is None:
-        raise CommendaError(
-            "unknown_journal", "No such journal", field="journalId", value=journal_id
-        )
+        raise unknown("journal", journal_id, "journalId")
     if found.kind not in REVERSIBLE:
         raise CommendaError(
             "not_reversible",
             f"What follows from a journal of kind {found.kind} is not in the ledger alone",
-            field="kind",
-            value=found.kind,
-            mend=INSTEAD.get(found.kind, "undo what led to it, in the domain that posted it"),
+        ).at(
+            "kind",
+            found.kind,
+            INSTEAD.get(found.kind, "undo what led to it, in the domain that posted it"),
         )
     if found.reversed_by is not None:
-        raise CommendaError(
-            "already_reversed",
-            "This journal was reversed before",
-            field="reversedBy",
-            value=found.reversed_by,
+        raise conflict("already_reversed", "This journal was reversed before").at(
+            "reversedBy", found.reversed_by
         )
     payload = {"journalId": journal_id, "key": found.key, "kind": found.kind, "reason": reason}
     return request_approval(

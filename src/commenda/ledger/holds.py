@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import psycopg
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.money import LARGEST
 from commenda.ledger.model import Author, Hold, HoldOutcome, HoldStatus, Placed
 from commenda.ledger.rules import SCALE, has_excess_scale
@@ -31,8 +31,8 @@ def place_holds(tx: Tx, author: Author, holds: Sequence[Hold]) -> list[Placed]:
     for hold in holds:
         _require_sound(hold, author)
     if len({(hold.group_key, hold.account_id) for hold in holds}) != len(holds):
-        raise CommendaError(
-            "duplicate_hold", "A group holds an account once, for all it needs", field="key"
+        raise CommendaError("duplicate_hold", "A group holds an account once, for all it needs").at(
+            "key"
         )
     try:
         rows = tx.execute(
@@ -51,9 +51,11 @@ def place_holds(tx: Tx, author: Author, holds: Sequence[Hold]) -> list[Placed]:
             ),
         ).fetchall()
     except psycopg.Error as error:
-        if error.sqlstate in ("CO003", "CO006"):
-            code = "unknown_account" if error.sqlstate == "CO003" else "not_holdable"
-            raise CommendaError(code, str(error.diag.message_primary), field="account") from error
+        message = str(error.diag.message_primary)
+        if error.sqlstate == "CO003":
+            raise not_found("unknown_account", message).at("account") from error
+        if error.sqlstate == "CO006":
+            raise CommendaError("not_holdable", message).at("account") from error
         raise
     return [Placed(HoldOutcome(outcome), account) for outcome, account in rows]
 
@@ -83,25 +85,16 @@ def _release(tx: Tx, author: Author, groups: Sequence[str], to: HoldStatus) -> l
 
 def _require_sound(hold: Hold, author: Author) -> None:
     if not hold.amount.is_finite():
-        raise CommendaError(
-            "not_finite", "An amount must be finite", field=hold.key, value=str(hold.amount)
-        )
+        raise CommendaError("not_finite", "An amount must be finite").at(hold.key, hold.amount)
     if hold.amount <= 0:
-        raise CommendaError(
-            "not_positive", "A hold is of more than 0", field=hold.key, value=str(hold.amount)
-        )
+        raise CommendaError("not_positive", "A hold is of more than 0").at(hold.key, hold.amount)
     if has_excess_scale(hold.amount):
-        raise CommendaError(
-            "excess_scale",
-            f"The ledger keeps {SCALE} decimals",
-            field=hold.key,
-            value=str(hold.amount),
+        raise CommendaError("excess_scale", f"The ledger keeps {SCALE} decimals").at(
+            hold.key, hold.amount
         )
     if hold.amount >= LARGEST:
-        raise CommendaError(
-            "amount_overflow", "The amount is too large", field=hold.key, value=str(hold.amount)
-        )
+        raise CommendaError("amount_overflow", "The amount is too large").at(hold.key, hold.amount)
     if hold.expires_at is not None and hold.expires_at <= author.now:
-        raise CommendaError(
-            "expired", "A hold expires after now", field=hold.key, value=hold.expires_at.isoformat()
+        raise CommendaError("expired", "A hold expires after now").at(
+            hold.key, hold.expires_at.isoformat()
         )

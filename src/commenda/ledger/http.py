@@ -15,7 +15,7 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now, require_period
 from commenda.kit.money import scale_of
-from commenda.kit.pages import number_cursor, page_of
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Amount,
@@ -111,7 +111,7 @@ def asset_log(
     """Every change of your wallet, newest first: what came in and out, and for what."""
     scale_of(asset)
     require_period("from", from_, to)
-    before = number_cursor(cursor)
+    before = key_after(cursor, int)
     with service.database.read() as tx:
         rows = queries.asset_log(
             tx,
@@ -123,7 +123,7 @@ def asset_log(
             since=from_,
             until=to,
         )
-    page = page_of(rows, limit, lambda row: (row.version,))
+    page = page_of(rows, limit, lambda row: row.version)
     items = ",".join(row.json for row in page.items)
     content = f'{{"items":[{items}],"nextCursor":{json.dumps(page.next_cursor)}}}'
     return Response(content, media_type="application/json")
@@ -155,7 +155,7 @@ def holds(
     """What is or was set aside of your money, and for what, newest first."""
     with service.database.read() as tx:
         rows = holds_where(
-            tx, owner=who.user_id, status=status, before=number_cursor(cursor), limit=limit + 1
+            tx, owner=who.user_id, status=status, before=key_after(cursor, int), limit=limit + 1
         )
     return bodies.HoldPage.of(rows, limit, names=False)
 

@@ -67,12 +67,8 @@ def close_period(tx: Tx, author: Author, until: datetime) -> bool:
 def require_past(until: datetime, now: datetime) -> None:
     """Only what is over is closed; code `bad_period`."""
     if require_utc(until) > now:
-        raise CommendaError(
-            "bad_period",
-            "A period is closed when it is over",
-            field="until",
-            value=until.isoformat(),
-            mend=f"choose a moment up to {now.isoformat()}",
+        raise CommendaError("bad_period", "A period is closed when it is over").at(
+            "until", until.isoformat(), f"choose a moment up to {now.isoformat()}"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 from commenda.ledger.actions import post
 from commenda.ledger.model import Author, Journal, Line, Posted
 
@@ -21,16 +21,12 @@ def reverse(tx: Tx, author: Author, journal_id: int) -> Posted:
         (journal_id,),
     ).fetchone()
     if row is None:
-        raise CommendaError("unknown_journal", "No such journal", field="journal", value=journal_id)
+        raise unknown("journal", journal_id, "journal")
     key, correlation, reverses, captured = row
     if reverses is not None or captured:
         raise CommendaError(
-            "not_reversible",
-            "A reversal, or what captured a hold, cannot be reversed",
-            field="journal",
-            value=key,
-            mend="post the right event under a key of its own",
-        )
+            "not_reversible", "A reversal, or what captured a hold, cannot be reversed"
+        ).at("journal", key, "post the right event under a key of its own")
     lines = [
         Line(account, -amount)
         for account, amount in tx.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,9 +12,8 @@ from fastapi import Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from commenda.kit.clock import business_now
-from commenda.kit.errors import CommendaError
 from commenda.kit.money import scale_of
-from commenda.kit.pages import decode_cursor, encode_cursor
+from commenda.kit.pages import encode_cursor, key_after
 from commenda.kit.web import Asset, Moment, Service, sent
 from commenda.ledger import bodies
 from commenda.ledger.statement_files import csv_text, draw_up, html_policy, html_text
@@ -147,15 +146,9 @@ def _page_of(wanted: StatementWanted, page: StatementPage) -> bodies.Statement:
 
 
 def _cursor(wanted: StatementWanted, place: Place) -> str:
-    return encode_cursor((wanted.since.isoformat(), wanted.until.isoformat(), *place))
+    return encode_cursor((wanted.since, wanted.until, *place))
 
 
 def _place(cursor: str) -> tuple[datetime, datetime, Place]:
-    since, until, account, version = decode_cursor(cursor, [str, str, int, int])
-    try:
-        begin, end = (datetime.fromisoformat(str(one)) for one in (since, until))
-        return begin.astimezone(UTC), end.astimezone(UTC), Place(int(account), int(version))
-    except (ValueError, OverflowError):
-        raise CommendaError(
-            "bad_cursor", "Not a cursor of this list", field="cursor", value=cursor
-        ) from None
+    since, until, *place = key_after(cursor, datetime, datetime, int, int)
+    return since, until, Place(*place)

@@ -18,7 +18,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 
 BATCH = 1000
 """Entries that are read and written at a time: memory does not grow with the statement."""
@@ -187,7 +187,7 @@ def require_owner(tx: Tx, owner: UUID) -> str:
         {"owner": owner},
     ).fetchone()
     if row is None or row[0] is None:
-        raise CommendaError("unknown_owner", "No such owner", field="ownerId", value=str(owner))
+        raise unknown("owner", owner, "ownerId")
     return str(row[0])
 
 
@@ -215,12 +215,8 @@ def statement_period(
     end = now if until is None else min(until, now)
     begin = end - min(USUAL, end - _EARLIEST) if since is None else since
     if not timedelta(0) <= end - begin <= LONGEST:
-        raise CommendaError(
-            "bad_period",
-            "A statement is of up to 366 days that are past",
-            field="from",
-            value=begin.isoformat(),
-            mend="choose a shorter period, from before to and before now",
+        raise CommendaError("bad_period", "A statement is of up to 366 days that are past").at(
+            "from", begin.isoformat(), "choose a shorter period, from before to and before now"
         )
     return begin, end
 

@@ -23,7 +23,7 @@ from typing import Any
 from uuid import UUID
 
 from commenda.kit import ids
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import from_units, split_amount
 
 VERSION = "allocation-1"
@@ -80,11 +80,11 @@ class Policy:
         sound = self.k >= 1 and self.floor_weight > 0 and 0 < self.cap <= 1
         if not sound or self.cap * self.fewest < 1:
             raise CommendaError(
-                "bad_allocation_policy",
-                "These thresholds cannot place a whole subscription",
-                field="cap",
-                value=f"k {self.k}, cap {self.cap}, fewest {self.fewest}",
-                mend="k >= 1, floor_weight > 0, 0 < cap <= 1 and cap * fewest >= 1",
+                "bad_allocation_policy", "These thresholds cannot place a whole subscription"
+            ).at(
+                "cap",
+                f"k {self.k}, cap {self.cap}, fewest {self.fewest}",
+                "k >= 1, floor_weight > 0, 0 < cap <= 1 and cap * fewest >= 1",
             )
 
 
@@ -202,12 +202,12 @@ def water_fill(
     cap. Caps that add up to less than 1 are refused with code `allocation_capacity`.
     """
     if sum(caps) < WHOLE:
-        raise CommendaError(
-            "allocation_capacity",
-            "The creators' limits hold only a part of this subscription",
-            field="caps",
-            value=str(from_units(sum(caps), WEIGHT_SCALE)),
-            mend="subscribe a smaller amount, or wait for more creators",
+        raise conflict(
+            "allocation_capacity", "The creators' limits hold only a part of this subscription"
+        ).at(
+            "caps",
+            from_units(sum(caps), WEIGHT_SCALE),
+            "subscribe a smaller amount, or wait for more creators",
         )
     capped: set[int] = set()
     while True:
@@ -246,13 +246,9 @@ def allocate(
     reasons = rejections(pool, amount, policy)
     eligible = [candidate for candidate in pool if not reasons[candidate.flow_id]]
     if not eligible:
-        raise CommendaError(
-            "no_eligible_creator",
-            "No creator passes this product's profile and risk thresholds",
-            field="candidates",
-            value=len(pool),
-            mend="widen the product's thresholds, or wait for creators",
-        )
+        raise conflict(
+            "no_eligible_creator", "No creator passes this product's profile and risk thresholds"
+        ).at("candidates", len(pool), "widen the product's thresholds, or wait for creators")
     weights = {c.flow_id: draw_weight(c, policy) for c in eligible}
     keys = {c.flow_id: draw_key(seed, c, weights[c.flow_id]) for c in eligible}
     order = sorted(eligible, key=lambda c: (-keys[c.flow_id], c.creator_id))
@@ -269,16 +265,10 @@ def allocate(
 
 def _require_sound(amount: Decimal, pool: Sequence[Candidate]) -> None:
     if not amount.is_finite() or amount <= 0:
-        raise CommendaError(
-            "not_positive", "The amount must be above 0", field="amount", value=str(amount)
-        )
+        raise CommendaError("not_positive", "The amount must be above 0").at("amount", amount)
     if len({candidate.flow_id for candidate in pool}) < len(pool):
-        raise CommendaError(
-            "duplicate_candidate",
-            "A flow is listed twice",
-            field="candidates",
-            value=len(pool),
-            mend="list every flow once",
+        raise CommendaError("duplicate_candidate", "A flow is listed twice").at(
+            "candidates", len(pool), "list every flow once"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,9 +16,9 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.money import plain
-from commenda.kit.pages import page_of, time_cursor
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Answer,
@@ -179,9 +180,9 @@ def subscribe(
         secret = service.keys.derive("allocation")
         outcome, replayed = subscribe_once(tx, author, request, secret)
     if "refused" in outcome:
-        detail, mend = REFUSALS[outcome["refused"]]
+        detail, hint = REFUSALS[outcome["refused"]]
         return respond(
-            refused(outcome["refused"], detail, field="amount", mend=mend), replayed=replayed
+            refused(outcome["refused"], detail, field="amount", hint=hint), replayed=replayed
         )
     made = bodies.SubscriptionMade(
         subscription_id=UUID(outcome["subscriptionId"]),
@@ -202,11 +203,11 @@ def list_subscriptions(
     limit: Limit = 50,
 ) -> bodies.SubscriptionPage:
     """Your subscriptions, newest first, each with its value and deviation; staff see all."""
-    after = time_cursor(cursor)
+    after = key_after(cursor, datetime, UUID)
     with service.database.transaction() as tx:
         now = business_now(tx)
         rows = queries.subscriptions_of(tx, _owner(who), status, limit + 1, after)
-        page = page_of(rows, limit, lambda row: (row.subscribed_at.isoformat(), str(row.id)))
+        page = page_of(rows, limit, lambda row: (row.subscribed_at, row.id))
         legs = queries.traders_by_subscription(tx, [row.id for row in page.items])
     return bodies.SubscriptionPage(
         items=[answers.as_summary(row, legs[row.id], now) for row in page.items],
@@ -258,7 +259,9 @@ def _ended(tx: Tx, author: Author, subscription_id: UUID) -> Answer:
             asked = request_liquidation(tx, author, [subscription_id], Trigger.INVESTOR)
         except CommendaError as error:
             # Raised before anything is written; kept under the key like any refusal.
-            return refused(error.code, error.message, field=error.field, mend=error.mend)
+            return refused(
+                error.code, error.message, field=error.field, hint=error.hint, status=error.status
+            )
         state = asked[subscription_id]
     return Answer(
         wire(bodies.SubscriptionState(subscription_id=subscription_id, status=state)), 202
@@ -357,6 +360,4 @@ def _require_own(tx: Tx, subscription_id: UUID, owner: UUID | None) -> None:
 
 
 def _unknown(subscription_id: UUID) -> CommendaError:
-    return CommendaError(
-        "unknown_subscription", "No such subscription", field="id", value=str(subscription_id)
-    )
+    return unknown("subscription", subscription_id, "id")

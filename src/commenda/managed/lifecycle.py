@@ -17,7 +17,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import conflict
 
 
 class State(StrEnum):
@@ -58,20 +58,12 @@ def require_transition(current: State, to: State, *, early_exit: bool = False) -
     allowed = TRANSITIONS[current]
     if to not in allowed:
         follows = ", ".join(sorted(allowed)) or "nothing: it is final"
-        raise CommendaError(
-            "bad_transition",
-            f"A subscription that is {current} cannot become {to}",
-            field="status",
-            value=str(current),
-            mend=f"after {current} may follow: {follows}",
+        raise conflict("bad_transition", f"A subscription that is {current} cannot become {to}").at(
+            "status", current, f"after {current} may follow: {follows}"
         )
     if (current, to) == (State.ACTIVE, State.LIQUIDATING) and not early_exit:
-        raise CommendaError(
-            "early_exit_not_allowed",
-            "This product is held to maturity",
-            field="status",
-            value=str(current),
-            mend="wait for maturity",
+        raise conflict("early_exit_not_allowed", "This product is held to maturity").at(
+            "status", current, "wait for maturity"
         )
 
 

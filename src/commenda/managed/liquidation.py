@@ -11,7 +11,7 @@ from uuid import UUID
 
 from commenda.books import Trigger, request_closing
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import unknown
 from commenda.ledger import Author
 from commenda.managed.lifecycle import State, require_transition
 from commenda.managed.settlement import MANAGED
@@ -37,9 +37,7 @@ def request_liquidation(
     ).fetchall()
     missing = set(subscription_ids) - {row[0] for row in rows}
     if missing:
-        raise CommendaError(
-            "unknown_subscription", "No such subscription", field="id", value=str(min(missing))
-        )
+        raise unknown("subscription", min(missing), "id")
     begun = {State.LIQUIDATING, State.LIQUIDATED, State.SETTLED}
     states = {row[0]: State(row[1]) for row in rows}
     asked = {}

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.ledger import Author
 from commenda.managed.model import ExpectedReturn, Offer, Product, Profile
 from commenda.managed.waterfall import FeeTerms
@@ -136,20 +136,14 @@ def require_change(
         raise _unknown(product_id)
     if expected.warning_percent > expected.alert_percent:
         raise CommendaError(
-            "thresholds_out_of_order",
-            "A deviation is warned of before it is an alert",
-            field="warningPercent",
-            value=str(expected.warning_percent),
-            mend="let warningPercent be at most alertPercent",
+            "thresholds_out_of_order", "A deviation is warned of before it is an alert"
+        ).at(
+            "warningPercent", expected.warning_percent, "let warningPercent be at most alertPercent"
         )
     if valid_from < now:
         raise CommendaError(
-            "valid_from_past",
-            "What is expected cannot be changed for subscriptions that were made",
-            field="validFrom",
-            value=valid_from.isoformat(),
-            mend=f"choose {now.isoformat()} or later",
-        )
+            "valid_from_past", "What is expected cannot be changed for subscriptions that were made"
+        ).at("validFrom", valid_from.isoformat(), f"choose {now.isoformat()} or later")
 
 
 def change_expected(
@@ -178,21 +172,13 @@ def change_expected(
         },
     ).rowcount
     if not written:
-        raise CommendaError(
-            "already_dated",
-            "Another expectation has begun at this very time",
-            field="validFrom",
-            value=since.isoformat(),
-            mend="choose a later time",
+        raise conflict("already_dated", "Another expectation has begun at this very time").at(
+            "validFrom", since.isoformat(), "choose a later time"
         )
     return since
 
 
 def _unknown(product_id: UUID) -> CommendaError:
-    return CommendaError(
-        "unknown_product",
-        "No such product is offered at this time",
-        field="productId",
-        value=str(product_id),
-        mend="choose one of the listed products",
+    return not_found("unknown_product", "No such product is offered at this time").at(
+        "productId", product_id, "choose one of the listed products"
     )

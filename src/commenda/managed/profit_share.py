@@ -75,24 +75,16 @@ class Carry:
 def require_rate(rate: Decimal, field: str) -> None:
     """Refuse a rate outside [0, 1] with code `rate_out_of_range`."""
     if not rate.is_finite() or not 0 <= rate <= 1:
-        raise CommendaError(
-            "rate_out_of_range",
-            "A rate is a fraction between 0 and 1",
-            field=field,
-            value=str(rate),
-            mend="write 10 % as 0.1",
+        raise CommendaError("rate_out_of_range", "A rate is a fraction between 0 and 1").at(
+            field, rate, "write 10 % as 0.1"
         )
 
 
 def require_positive(amount: Decimal, field: str) -> None:
     """Refuse an amount of money that is not above 0 with code `not_positive`."""
     if not amount.is_finite() or amount <= 0:
-        raise CommendaError(
-            "not_positive",
-            "The amount must be above 0",
-            field=field,
-            value=str(amount),
-            mend="give an amount above 0",
+        raise CommendaError("not_positive", "The amount must be above 0").at(
+            field, amount, "give an amount above 0"
         )
 
 
@@ -159,11 +151,9 @@ def withdraw(
     left = settled.equity - amount
     if left <= 0:
         raise CommendaError(
-            "not_a_partial_withdrawal",
-            "The withdrawal takes everything, or more than there is",
-            field="withdrawal",
-            value=str(amount),
-            mend=f"withdraw less than {settled.equity}, or close the subscription",
+            "not_a_partial_withdrawal", "The withdrawal takes everything, or more than there is"
+        ).at(
+            "withdrawal", amount, f"withdraw less than {settled.equity}, or close the subscription"
         )
     high = _scaled_up(settled.mark.high, left, settled.equity, scale)
     deposits = mark.net_deposits - amount
@@ -213,11 +203,11 @@ def divide_share(
     gains = [max(ZERO, profit) for profit in leg_profits]
     if not any(gains):
         raise CommendaError(
-            "share_without_profit",
-            "A profit share is due but no leg has gained",
-            field="leg_profits",
-            value=[str(profit) for profit in leg_profits],
-            mend="reconcile the legs with their scope: every gain belongs to a leg",
+            "share_without_profit", "A profit share is due but no leg has gained"
+        ).at(
+            "leg_profits",
+            [str(profit) for profit in leg_profits],
+            "reconcile the legs with their scope: every gain belongs to a leg",
         )
     return split_amount(total, gains, ties, scale)
 

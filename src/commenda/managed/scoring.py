@@ -169,10 +169,8 @@ def _require_sound(record: Record) -> None:
     }
     for field, faulty in faults.items():
         if faulty:
-            raise CommendaError(
-                "bad_record",
-                "A creator's record is not sound",
-                field=field,
-                value=getattr(record, field),
-                mend="NAVs finite and first above 0, uptime in [0, 1], exposures not negative",
+            raise CommendaError("bad_record", "A creator's record is not sound").at(
+                field,
+                getattr(record, field),
+                "NAVs finite and first above 0, uptime in [0, 1], exposures not negative",
             )

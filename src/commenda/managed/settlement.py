@@ -20,7 +20,7 @@ from commenda.audit import record
 from commenda.books import ClosedBook, Leg, Paid, Payout, Product, pay_out
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import conflict
 from commenda.kit.money import quantise, scale_of
 from commenda.ledger import AccountKey, Author, Owner, OwnerKind
 from commenda.managed.lifecycle import State
@@ -85,12 +85,10 @@ def settle(
     states = {subscription: State(status) for subscription, status in rows}
     for subscription in subscription_ids:
         if states.get(subscription) not in (State.LIQUIDATED, State.SETTLED):
-            raise CommendaError(
-                "not_liquidated",
-                "Only a liquidated subscription can be settled",
-                field="status",
-                value=str(states.get(subscription)),
-                mend="ask for its liquidation and wait until it is LIQUIDATED",
+            raise conflict("not_liquidated", "Only a liquidated subscription can be settled").at(
+                "status",
+                states.get(subscription),
+                "ask for its liquidation and wait until it is LIQUIDATED",
             )
     pay_out(tx, MANAGED, now, subscription_ids, venue)
     return dict.fromkeys(states, State.SETTLED)

@@ -16,7 +16,7 @@ from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying import NewFollower, attach_legs, detach_legs
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.idempotency import once
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, scale_of, split_amount
@@ -125,12 +125,8 @@ def _require_within_tier(offer: Offer, amount: Decimal) -> None:
     checked_amount(amount, product.asset)
     if not product.minimum <= amount <= product.maximum:
         raise CommendaError(
-            "amount_outside_tier",
-            f"The tier {product.tier} does not take this amount",
-            field="amount",
-            value=str(amount),
-            mend=f"subscribe {plain(product.minimum)} to {plain(product.maximum)}",
-        )
+            "amount_outside_tier", f"The tier {product.tier} does not take this amount"
+        ).at("amount", amount, f"subscribe {plain(product.minimum)} to {plain(product.maximum)}")
 
 
 def _insert(
@@ -318,9 +314,7 @@ def cancel(tx: Tx, author: Author, subscription_id: UUID) -> State:
         (subscription_id,),
     ).fetchone()
     if row is None:
-        raise CommendaError(
-            "unknown_subscription", "No such subscription", field="id", value=str(subscription_id)
-        )
+        raise unknown("subscription", subscription_id, "id")
     status, investor_id, asset, amount, product_id, carried = row
     if status != State.RESERVED:
         return State(status)

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import unknown
 
 _LINKS: tuple[tuple[str, LiteralString], ...] = (
     (
@@ -91,12 +91,7 @@ def trace(tx: Tx, subscription_id: UUID) -> dict[str, Any]:
             values,
         ).fetchone()
         if subscription is None:
-            raise CommendaError(
-                "unknown_subscription",
-                "No such subscription",
-                field="id",
-                value=str(subscription_id),
-            )
+            raise unknown("subscription", subscription_id, "id")
         chain: dict[str, Any] = {"subscription": subscription}
         for name, query in _LINKS:
             chain[name] = cursor.execute(query, values).fetchall()

@@ -92,19 +92,11 @@ class Proceeds:
         require_positive(self.principal, "principal")
         if self.days < 0:
             raise CommendaError(
-                "negative_days",
-                "A subscription cannot be liquidated before it began",
-                field="days",
-                value=self.days,
-                mend="count days from activation to liquidation",
-            )
+                "negative_days", "A subscription cannot be liquidated before it began"
+            ).at("days", self.days, "count days from activation to liquidation")
         if len({leg.leg_id for leg in self.legs}) != len(self.legs):
-            raise CommendaError(
-                "duplicate_leg",
-                "A leg is listed twice",
-                field="legs",
-                value=[str(leg.leg_id) for leg in self.legs],
-                mend="list every leg once",
+            raise CommendaError("duplicate_leg", "A leg is listed twice").at(
+                "legs", [str(leg.leg_id) for leg in self.legs], "list every leg once"
             )
 
     @property
@@ -149,12 +141,8 @@ class Settlement:
         paid = self.management_fee + shared + self.to_wallet - self.shortfall
         if shared != self.profit_share or paid != self.equity:
             raise CommendaError(
-                "settlement_unbalanced",
-                "The parts of a settlement must add up to its equity",
-                field="equity",
-                value=str(self.equity),
-                mend="this is a fault in the waterfall: report it",
-            )
+                "settlement_unbalanced", "The parts of a settlement must add up to its equity"
+            ).at("equity", self.equity, "this is a fault in the waterfall: report it")
 
 
 def management_fee(principal: Decimal, annual_rate: Decimal, days: int, scale: int) -> Decimal:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, unknown
 from commenda.market import queries
 from commenda.market.files import read_imported
 from commenda.market.instruments import find_instrument
@@ -57,13 +57,7 @@ def traded_as(tx: Tx, symbol: str) -> Instrument:
         (symbol,),
     ).fetchone()
     if row is None:
-        raise CommendaError(
-            "unknown_instrument",
-            "No such instrument",
-            field="symbol",
-            value=symbol,
-            mend="use one of GET /api/v1/market/instruments",
-        )
+        raise unknown("instrument", symbol, "symbol", "use one of GET /api/v1/market/instruments")
     return find_instrument(tx, row[0], symbol)
 
 
@@ -83,12 +77,8 @@ def read(
     `no_dataset` where no candles are fine enough.
     """
     if interval > COARSEST:
-        raise CommendaError(
-            "bad_interval",
-            "Candles are a week long at most",
-            field="interval",
-            value=interval_name(interval),
-            mend="use 7d or less",
+        raise CommendaError("bad_interval", "Candles are a week long at most").at(
+            "interval", interval_name(interval), "use 7d or less"
         )
     live = tx.execute(
         "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s LIMIT 1",
@@ -150,12 +140,8 @@ def _finest(tx: Tx, instrument: Instrument, interval: int) -> Dataset:
     ]
     if not fitting:
         raise CommendaError(
-            "no_dataset",
-            f"No candles of {instrument.symbol} make {interval_name(interval)} bars",
-            field="interval",
-            value=interval_name(interval),
-            mend="use a coarser interval, or import finer candles",
-        )
+            "no_dataset", f"No candles of {instrument.symbol} make {interval_name(interval)} bars"
+        ).at("interval", interval_name(interval), "use a coarser interval, or import finer candles")
     return max(fitting, key=lambda one: one.interval_seconds)
 
 

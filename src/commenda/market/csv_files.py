@@ -109,7 +109,7 @@ def read_csv(file: Path) -> CsvCandles:
     Codes `market_file_missing`, `market_file_unreadable`, and those of `parse_csv`.
     """
     if not file.is_file():
-        raise CommendaError("market_file_missing", "No such file", field="file", value=str(file))
+        raise CommendaError("market_file_missing", "No such file").at("file", file)
     content = file.read_bytes()
     if file.suffix.lower() == ".zip":
         content = _unzipped(content, str(file))
@@ -174,12 +174,8 @@ def _unzipped(content: bytes, origin: str) -> bytes:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise _unreadable(f"Not a readable zip ({error})", origin) from error
     raise CommendaError(
-        "market_file_unreadable",
-        f"The zip holds {len(inside)} CSV files instead of one",
-        field="file",
-        value=origin,
-        mend="unpack it and import its files",
-    )
+        "market_file_unreadable", f"The zip holds {len(inside)} CSV files instead of one"
+    ).at("file", origin, "unpack it and import its files")
 
 
 def _lines(content: bytes, origin: str) -> pl.DataFrame:
@@ -209,10 +205,7 @@ def _without_header(first: Sequence[str], origin: str) -> list[str]:
             "market_file_columns",
             f"The file has no header and {len(first)} columns, not Binance's"
             f" {len(BINANCE_COLUMNS)}",
-            field="file",
-            value=origin,
-            mend=f"put a header above the rows: ts,{','.join(_NUMBER_COLUMNS)}",
-        )
+        ).at("file", origin, f"put a header above the rows: ts,{','.join(_NUMBER_COLUMNS)}")
     return list(BINANCE_COLUMNS)
 
 
@@ -227,9 +220,10 @@ def _table(rows: pl.DataFrame, columns: Sequence[str], origin: str) -> pl.DataFr
         raise CommendaError(
             "market_file_columns",
             f"{Path(origin).name}, line {line} has {len(found)} cells instead of {len(columns)}",
-            field=f"line {line}",
-            value=text.strip()[:80],
-            mend="separate cells by one comma or semicolon, with none inside a cell",
+        ).at(
+            f"line {line}",
+            text.strip()[:80],
+            "separate cells by one comma or semicolon, with none inside a cell",
         )
     return split.select(
         "line",
@@ -253,9 +247,10 @@ def _places(columns: Sequence[str], origin: str) -> dict[str, int]:
                 f"The file lacks the column {what}"
                 if not found
                 else f"The file has more than one column {what}",
-                field="file",
-                value=origin,
-                mend="its header names one column of times, and open, high, low, close and volume"
+            ).at(
+                "file",
+                origin,
+                "its header names one column of times, and open, high, low, close and volume"
                 " once each",
             )
         places[name] = found[0]
@@ -268,8 +263,8 @@ def _numbers(table: pl.DataFrame, name: str, origin: str) -> pl.Series:
     bad = table.filter(~(numbers.is_finite().fill_null(False)))
     if not bad.is_empty():
         text = bad[name][0]
-        mend = "fill it in, or leave the line out" if not text else "write a number such as 1234.5"
-        raise _bad_value(bad["line"][0], name, text, "a finite number", mend, origin)
+        hint = "fill it in, or leave the line out" if not text else "write a number such as 1234.5"
+        raise _bad_value(bad["line"][0], name, text, "a finite number", hint, origin)
     return numbers
 
 
@@ -285,8 +280,8 @@ def _stamps(table: pl.DataFrame, origin: str) -> tuple[pl.Series, bool]:
         stamps = pl.Series("ts", in_utc, dtype=pl.Datetime("us", "UTC"))
     if stamps.null_count():
         line, text = table.filter(stamps.is_null()).select("line", "ts").row(0)
-        mend = "write 2025-01-31T23:00:00Z, or a whole number of s, ms, us or ns since 1970"
-        raise _bad_value(line, "ts", text, "a time", mend, origin)
+        hint = "write 2025-01-31T23:00:00Z, or a whole number of s, ms, us or ns since 1970"
+        raise _bad_value(line, "ts", text, "a time", hint, origin)
     return stamps, zone_assumed
 
 
@@ -313,26 +308,19 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _bad_value(
-    line: int, column: str, text: str, wanted: str, mend: str, origin: str
+    line: int, column: str, text: str, wanted: str, hint: str, origin: str
 ) -> CommendaError:
     return CommendaError(
         "market_file_value",
         f"{Path(origin).name}, line {line}: the column {column} must hold {wanted}",
-        field=column,
-        value=text,
-        mend=mend,
-    )
+    ).at(column, text, hint)
 
 
-def _bad_name(file: Path, message: str, mend: str) -> CommendaError:
-    return CommendaError("market_file_name", message, field="file", value=str(file), mend=mend)
+def _bad_name(file: Path, message: str, hint: str) -> CommendaError:
+    return CommendaError("market_file_name", message).at("file", file, hint)
 
 
 def _unreadable(message: str, origin: str) -> CommendaError:
-    return CommendaError(
-        "market_file_unreadable",
-        message,
-        field="file",
-        value=origin,
-        mend="copy or export it again",
+    return CommendaError("market_file_unreadable", message).at(
+        "file", origin, "copy or export it again"
     )

@@ -225,10 +225,7 @@ def read_frames(file: Path) -> RawFrames:
             raise CommendaError(
                 "depth_frame",
                 f"Line {number} is not a recorded frame ({type(error).__name__}: {error})",
-                field="file",
-                value=str(file),
-                mend="each line is <nanoseconds> <JSON of the message>",
-            ) from error
+            ).at("file", file, "each line is <nanoseconds> <JSON of the message>") from error
     return RawFrames(
         pl.DataFrame(depth, _DEPTH, orient="row"),
         pl.DataFrame(trades, _TRADES, orient="row"),
@@ -238,7 +235,7 @@ def read_frames(file: Path) -> RawFrames:
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     if not file.is_file():
-        raise CommendaError("market_file_missing", "No such file", field="file", value=str(file))
+        raise CommendaError("market_file_missing", "No such file").at("file", file)
     with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
         yield from enumerate(lines, 1)
 
@@ -268,12 +265,8 @@ def _typed(frame: pl.DataFrame, columns: pl.Schema, name: str) -> pl.DataFrame:
                     missing.append(f"{column} (not {' or '.join(_WORDS[column])})")
     if missing:
         raise CommendaError(
-            "depth_columns",
-            f"The {name} lack or have unusable values in {', '.join(missing)}",
-            field=name,
-            value=frame.columns,
-            mend=f"give the columns {', '.join(columns)}, all filled",
-        )
+            "depth_columns", f"The {name} lack or have unusable values in {', '.join(missing)}"
+        ).at(name, frame.columns, f"give the columns {', '.join(columns)}, all filled")
     return frame
 
 
@@ -286,12 +279,8 @@ def _sequence(depth: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
     )
     snapshots = depth.filter(pl.col("is_new") & pl.col("first"))
     if snapshots.is_empty():
-        raise CommendaError(
-            "depth_no_snapshot",
-            "The depth has no snapshot to begin with",
-            field="kind",
-            value="delta",
-            mend="add the exchange's depth snapshot with its last update id",
+        raise CommendaError("depth_no_snapshot", "The depth has no snapshot to begin with").at(
+            "kind", "delta", "add the exchange's depth snapshot with its last update id"
         )
     start = int(snapshots["u"][0])
     late = ~pl.col("is_new") & (pl.col("u") < start)
@@ -338,9 +327,10 @@ def _refuse_gap(messages: pl.DataFrame, start: int) -> None:
         f"Updates are missing before {_moment(messages, at, 'event_ms')}: message"
         f" {messages['U'][at]} to {ends[at]} follows update {reach[at]}, but the last one here is"
         f" {before}",
-        field="pu",
-        value=int(reach[at]),
-        mend="record again, or cut the file there and begin the rest with a snapshot",
+    ).at(
+        "pu",
+        int(reach[at]),
+        "record again, or cut the file there and begin the rest with a snapshot",
     )
 
 
@@ -354,12 +344,8 @@ def _refuse_disorder(frame: pl.DataFrame, number: str, stamp: str) -> None:
         if wrong.any():
             at = int(np.argmax(wrong)) + 1
             raise CommendaError(
-                code,
-                f"{name} goes back at {_moment(frame, at, stamp)}, {number} {numbers[at]}",
-                field=name,
-                value=int(frame[name][at]),
-                mend="sort the file by it and remove what is there twice",
-            )
+                code, f"{name} goes back at {_moment(frame, at, stamp)}, {number} {numbers[at]}"
+            ).at(name, int(frame[name][at]), "sort the file by it and remove what is there twice")
 
 
 def _moment(frame: pl.DataFrame, at: int, stamp: str) -> str:
@@ -375,10 +361,6 @@ def _whole(events: pl.DataFrame, name: str, grid: float) -> npt.NDArray[np.int64
     if off.any():
         at = int(np.argmax(off))
         raise CommendaError(
-            "depth_off_grid",
-            f"{name} at {_moment(events, at, 'stamp')} is no multiple of {grid:g}",
-            field=name,
-            value=float(events[name][at]),
-            mend="give the instrument's tick and lot",
-        )
+            "depth_off_grid", f"{name} at {_moment(events, at, 'stamp')} is no multiple of {grid:g}"
+        ).at(name, float(events[name][at]), "give the instrument's tick and lot")
     return whole.astype(np.int64)

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 from commenda.market import queries
 from commenda.market.files import load, read_imported
 from commenda.market.instruments import find_instrument
@@ -84,11 +84,8 @@ class CandleFeed:
         """Serve what `simulate_market` made; code `not_simulated` for a real instrument."""
         intervals = {series[instrument.symbol].interval for instrument in instruments}
         if len(intervals) != 1:
-            raise CommendaError(
-                "bad_interval",
-                "A feed has exactly one interval",
-                field="interval",
-                value=sorted(intervals),
+            raise CommendaError("bad_interval", "A feed has exactly one interval").at(
+                "interval", sorted(intervals)
             )
         (interval,) = intervals
         return cls((_simulated_track(one, series[one.symbol]) for one in instruments), interval)
@@ -134,11 +131,8 @@ class CandleFeed:
         try:
             return self._tracks[instrument_id]
         except KeyError:
-            raise CommendaError(
-                "unknown_instrument",
-                "This feed has no such instrument",
-                field="instrument_id",
-                value=instrument_id,
+            raise not_found("unknown_instrument", "This feed has no such instrument").at(
+                "instrument_id", instrument_id
             ) from None
 
 
@@ -155,11 +149,11 @@ def _imported_track(tx: Tx, data_dir: Path, instrument: Instrument, interval: in
     if not candles:
         name = interval_name(interval)
         raise CommendaError(
-            "no_dataset",
-            f"No {name} candles of {instrument.symbol} were imported",
-            field="symbol",
-            value=instrument.symbol,
-            mend=f"commenda market import {instrument.venue}_{instrument.symbol}_{name}.parquet",
+            "no_dataset", f"No {name} candles of {instrument.symbol} were imported"
+        ).at(
+            "symbol",
+            instrument.symbol,
+            f"commenda market import {instrument.venue}_{instrument.symbol}_{name}.parquet",
         )
     marks = sorted(
         (d for d in datasets if d.series is Series.MARK), key=lambda d: d.interval_seconds
@@ -199,9 +193,6 @@ def _seconds(frame: pl.DataFrame) -> Stamps:
 def _simulated_track(instrument: Instrument, series: SimulatedSeries) -> Track:
     if not instrument.simulated:
         raise CommendaError(
-            "not_simulated",
-            "A simulated market belongs to instruments of the venue 'simulated'",
-            field="venue",
-            value=instrument.venue,
-        )
+            "not_simulated", "A simulated market belongs to instruments of the venue 'simulated'"
+        ).at("venue", instrument.venue)
     return Track(instrument, series.interval, series.bars, series.marks, series.funding)

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 from commenda.market.files import COLUMNS, SourceName
 from commenda.market.model import Instrument, Kind, Series, exact, interval_name
 from commenda.market.sources import Source, judge_rows
@@ -77,12 +77,8 @@ def connect_exchange(
     """
     ccxt: Any = importlib.import_module("ccxt")  # a second or two: not before it is needed
     if name not in ccxt.exchanges:
-        raise CommendaError(
-            "unknown_exchange",
-            "ccxt knows no such exchange",
-            field="exchange",
-            value=name,
-            mend="such as binanceusdm, binance, okx or bybit",
+        raise not_found("unknown_exchange", "ccxt knows no such exchange").at(
+            "exchange", name, "such as binanceusdm, binance, okx or bybit"
         )
     # The proxies and certificates of the environment count, as they do for other programs.
     options = _KNOWN.get(name, ("", {}))[1]
@@ -111,9 +107,10 @@ def instrument_at(connection: Connection, symbol: str) -> Instrument:
         raise CommendaError(
             "unsupported_instrument",
             "The exchange does not say the steps of its prices and quantities",
-            field="symbol",
-            value=symbol,
-            mend="describe it in a TOML file of [[instrument]] tables passed by --catalogue",
+        ).at(
+            "symbol",
+            symbol,
+            "describe it in a TOML file of [[instrument]] tables passed by --catalogue",
         )
     return Instrument(
         id=0,
@@ -155,21 +152,13 @@ def fetch_series(
     `connect_exchange` and, as for a file, those of `files.judge`.
     """
     if span.since >= min(span.until, connection.ends):
-        raise CommendaError(
-            "bad_span",
-            "The span ends before it begins, or lies ahead",
-            field="since",
-            value=span.since.isoformat(),
-            mend="begin earlier than --until and now",
+        raise CommendaError("bad_span", "The span ends before it begins, or lies ahead").at(
+            "since", span.since.isoformat(), "begin earlier than --until and now"
         )
     if series not in series_offered(connection, symbol):
         raise CommendaError(
-            "series_not_offered",
-            f"{connection.exchange.id} has no {series} of this market",
-            field="series",
-            value=str(series),
-            mend=f"it has {', '.join(series_offered(connection, symbol))}",
-        )
+            "series_not_offered", f"{connection.exchange.id} has no {series} of this market"
+        ).at("series", series, f"it has {', '.join(series_offered(connection, symbol))}")
     instrument = instrument_at(connection, symbol)
     if series is Series.FUNDING:
         interval = 0
@@ -179,12 +168,8 @@ def fetch_series(
     origin = f"{connection.exchange.id} {instrument.symbol} {series}"
     if not rows:
         raise CommendaError(
-            "nothing_fetched",
-            f"The exchange has nothing from {span.since:%Y-%m-%d %H:%M} UTC on",
-            field="since",
-            value=origin,
-            mend="choose a span in which the market was traded",
-        )
+            "nothing_fetched", f"The exchange has nothing from {span.since:%Y-%m-%d %H:%M} UTC on"
+        ).at("since", origin, "choose a span in which the market was traded")
     name = SourceName(instrument.venue, instrument.symbol, series, interval)
     source = judge_rows(_frame(rows, series), origin, name)
     return replace(source, notes=_short_of(source, connection, span))
@@ -280,20 +265,16 @@ def _market(connection: Connection, symbol: str) -> Any:
         names = " or ".join(sorted(one["symbol"] for one in found))
         raise _no_market(f"{exchange} has several markets of that name", symbol, f"name {names}")
     if named:
-        raise CommendaError(
-            "unsupported_instrument",
-            "Neither spot nor a linear perpetual",
-            field="symbol",
-            value=symbol,
-            mend="choose another market",
+        raise CommendaError("unsupported_instrument", "Neither spot nor a linear perpetual").at(
+            "symbol", symbol, "choose another market"
         )
     raise _no_market(
         f"{exchange} has no such market", symbol, "such as BTCUSDT; --exchange chooses another"
     )
 
 
-def _no_market(message: str, symbol: str, mend: str) -> CommendaError:
-    return CommendaError("unknown_instrument", message, field="symbol", value=symbol, mend=mend)
+def _no_market(message: str, symbol: str, hint: str) -> CommendaError:
+    return not_found("unknown_instrument", message).at("symbol", symbol, hint)
 
 
 def _venue(exchange: str, market: Any) -> str:
@@ -305,12 +286,8 @@ def _venue(exchange: str, market: Any) -> str:
 def _timeframe(exchange: Any, interval: int) -> str:
     name = interval_name(interval)
     if name not in exchange.timeframes:
-        raise CommendaError(
-            "bad_interval",
-            f"{exchange.id} has no candles of this interval",
-            field="interval",
-            value=name,
-            mend=f"it has {', '.join(exchange.timeframes)}",
+        raise CommendaError("bad_interval", f"{exchange.id} has no candles of this interval").at(
+            "interval", name, f"it has {', '.join(exchange.timeframes)}"
         )
     return name
 
@@ -327,21 +304,18 @@ def _patiently(exchange: Any, wait: Callable[[float], None], call: Callable[[], 
             asked = _asked_to_wait(exchange)
             if attempt == _TRIES or asked > _LONGEST_WAIT:
                 raise CommendaError(
-                    "exchange_unreachable",
-                    f"{exchange.id} did not answer: {_short(error)}",
-                    field="exchange",
-                    value=exchange.id,
-                    mend=f"it asks to wait {asked:.0f} s" if asked else "try again later",
+                    "exchange_unreachable", f"{exchange.id} did not answer: {_short(error)}"
+                ).at(
+                    "exchange",
+                    exchange.id,
+                    f"it asks to wait {asked:.0f} s" if asked else "try again later",
                 ) from error
             wait(max(pause, asked))
             pause *= 2
         except ccxt.BaseError as error:
             raise CommendaError(
-                "exchange_refused",
-                f"{exchange.id} refused the request: {_short(error)}",
-                field="exchange",
-                value=exchange.id,
-            ) from error
+                "exchange_refused", f"{exchange.id} refused the request: {_short(error)}"
+            ).at("exchange", exchange.id) from error
     raise AssertionError("the last try either returns or raises")
 
 
@@ -360,12 +334,8 @@ def _moved(urls: Any, url: str) -> Any:
     """ccxt's addresses with the scheme, host and leading path of `url` in place of their own."""
     base = urlsplit(url)
     if base.scheme not in {"http", "https"} or not base.netloc or base.query or base.fragment:
-        raise CommendaError(
-            "bad_url",
-            "Not an address that an exchange can stand at",
-            field="url",
-            value=url,
-            mend="write it as https://host or http://host:port/path",
+        raise CommendaError("bad_url", "Not an address that an exchange can stand at").at(
+            "url", url, "write it as https://host or http://host:port/path"
         )
     if isinstance(urls, dict):
         return {name: _moved(one, url) for name, one in urls.items()}

@@ -62,12 +62,8 @@ def parse_name(file: Path) -> SourceName:
     name = parse_stem(file.stem) if file.suffix == ".parquet" else None
     if name is None:
         raise CommendaError(
-            "market_file_name",
-            "The file's name does not say which series it holds",
-            field="file",
-            value=str(file),
-            mend="name it <venue>_<SYMBOL>_<5m | funding | mark_8h>.parquet",
-        )
+            "market_file_name", "The file's name does not say which series it holds"
+        ).at("file", file, "name it <venue>_<SYMBOL>_<5m | funding | mark_8h>.parquet")
     return name
 
 
@@ -115,12 +111,8 @@ def read_imported(data_dir: Path, dataset: Dataset) -> pl.DataFrame:
     """An imported series; code `dataset_changed` where its file is not the one imported."""
     frame = load(data_dir / dataset.path, dataset.series, dataset.interval_seconds).frame
     if content_digest(frame) != dataset.sha256:
-        raise CommendaError(
-            "dataset_changed",
-            "The file is not the one that was imported",
-            field="path",
-            value=str(data_dir / dataset.path),
-            mend="import its source again",
+        raise CommendaError("dataset_changed", "The file is not the one that was imported").at(
+            "path", data_dir / dataset.path, "import its source again"
         )
     return frame
 
@@ -142,7 +134,7 @@ def imported_path(venue: str, symbol: str, series: Series, interval: int) -> Pat
 
 def no_rows(origin: str) -> CommendaError:
     """The refusal of a source that holds nothing."""
-    return CommendaError("market_file_empty", "The file has no rows", field="file", value=origin)
+    return CommendaError("market_file_empty", "The file has no rows").at("file", origin)
 
 
 def write_atomically(frame: pl.DataFrame, path: Path) -> None:
@@ -162,17 +154,13 @@ def write_atomically(frame: pl.DataFrame, path: Path) -> None:
 def read_parquet(file: Path) -> pl.DataFrame:
     """The rows as they stand; codes `market_file_missing` and `market_file_unreadable`."""
     if not file.is_file():
-        raise CommendaError("market_file_missing", "No such file", field="file", value=str(file))
+        raise CommendaError("market_file_missing", "No such file").at("file", file)
     try:
         return pl.read_parquet(file, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise CommendaError(
-            "market_file_unreadable",
-            f"Not a readable Parquet file ({str(error).splitlines()[0]})",
-            field="file",
-            value=str(file),
-            mend="copy or export it again",
-        ) from error
+            "market_file_unreadable", f"Not a readable Parquet file ({str(error).splitlines()[0]})"
+        ).at("file", file, "copy or export it again") from error
 
 
 def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
@@ -181,12 +169,8 @@ def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise CommendaError(
-            "market_file_columns",
-            f"The file lacks the column {', '.join(missing)}",
-            field="file",
-            value=origin,
-            mend=f"{series} need the columns {', '.join(columns)}",
-        )
+            "market_file_columns", f"The file lacks the column {', '.join(missing)}"
+        ).at("file", origin, f"{series} need the columns {', '.join(columns)}")
     frame = frame.select(columns)
     for name in columns:
         fits = _is_utc(frame.schema[name]) if name == "ts" else frame.schema[name].is_numeric()
@@ -195,11 +179,11 @@ def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
             wanted = "times in UTC" if name == "ts" else "numbers"
             found = f"{nulls} empty cells" if fits else str(frame.schema[name])
             raise CommendaError(
-                "market_file_type",
-                f"The column {name} must hold {wanted}, not {found}",
-                field="file",
-                value=origin,
-                mend="export it as timestamp with time zone UTC" if name == "ts" else None,
+                "market_file_type", f"The column {name} must hold {wanted}, not {found}"
+            ).at(
+                "file",
+                origin,
+                "export it as timestamp with time zone UTC" if name == "ts" else None,
             )
     if frame.is_empty():
         raise no_rows(origin)
@@ -226,10 +210,7 @@ def _refuse_other_interval(frame: pl.DataFrame, origin: str, interval: int) -> N
         raise CommendaError(
             "market_file_interval",
             f"The bars are {usual} s apart, not {interval_name(interval)} as they are said to be",
-            field="file",
-            value=origin,
-            mend="name the file (or give --interval) by the interval of its bars",
-        )
+        ).at("file", origin, "name the file (or give --interval) by the interval of its bars")
 
 
 def _refuse_fatal(findings: list[Finding], origin: str) -> None:
@@ -240,7 +221,8 @@ def _refuse_fatal(findings: list[Finding], origin: str) -> None:
         raise CommendaError(
             "market_data_refused",
             f"{first.kind} at {first.at:%Y-%m-%d %H:%M:%S} UTC: {first.details}{others}",
-            field="file",
-            value=origin,
-            mend="correct the source; impossible and contradictory rows are never imported",
+        ).at(
+            "file",
+            origin,
+            "correct the source; impossible and contradictory rows are never imported",
         )

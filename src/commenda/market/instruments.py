@@ -20,7 +20,7 @@ from typing import Any, LiteralString, TypeAlias
 from psycopg.rows import dict_row
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 from commenda.market.model import Instrument, Kind
 
 Catalogue: TypeAlias = Mapping[tuple[str, str], Instrument]
@@ -69,12 +69,10 @@ def listed(catalogue: Catalogue, venue: str, symbol: str) -> Instrument:
     try:
         return catalogue[venue, symbol]
     except KeyError:
-        raise CommendaError(
-            "unknown_instrument",
-            f"The catalogue has no {symbol} at {venue}",
-            field="symbol",
-            value=symbol,
-            mend="describe it in a TOML file of [[instrument]] tables passed by --catalogue",
+        raise not_found("unknown_instrument", f"The catalogue has no {symbol} at {venue}").at(
+            "symbol",
+            symbol,
+            "describe it in a TOML file of [[instrument]] tables passed by --catalogue",
         ) from None
 
 
@@ -108,9 +106,8 @@ def ensure_instrument(tx: Tx, instrument: Instrument) -> Instrument:
             raise CommendaError(
                 "instrument_changed",
                 f"{instrument.symbol} at {instrument.venue} is stored with another {name}",
-                field=name,
-                value=str(wanted[name]),
-                mend=f"keep {name} = {getattr(stored, name)}, or use another symbol",
+            ).at(
+                name, wanted[name], f"keep {name} = {getattr(stored, name)}, or use another symbol"
             )
     current = replace(instrument, id=stored.id)
     if current != stored:
@@ -128,12 +125,10 @@ def find_instrument(tx: Tx, venue: str, symbol: str) -> Instrument:
     """The stored instrument; code `unknown_instrument` where there is none."""
     stored = stored_instrument(tx, venue, symbol)
     if stored is None:
-        raise CommendaError(
-            "unknown_instrument",
-            f"No {symbol} at {venue} was imported",
-            field="symbol",
-            value=symbol,
-            mend="import its candles; an instrument that is not in the catalogue is added by a"
+        raise not_found("unknown_instrument", f"No {symbol} at {venue} was imported").at(
+            "symbol",
+            symbol,
+            "import its candles; an instrument that is not in the catalogue is added by a"
             " TOML file passed by --catalogue",
         )
     return stored
@@ -214,4 +209,4 @@ def _plain(number: Decimal) -> Decimal:
 
 
 def _bad_catalogue(message: str, origin: str) -> CommendaError:
-    return CommendaError("bad_catalogue", message, field="catalogue", value=origin)
+    return CommendaError("bad_catalogue", message).at("catalogue", origin)

@@ -136,12 +136,8 @@ def parse_interval(text: str) -> int:
     """Seconds of an interval such as `1m`, `5m`, `8h`; code `bad_interval` for anything else."""
     match = re.fullmatch(r"([1-9]\d{0,3})([smhd])", text)
     if match is None:
-        raise CommendaError(
-            "bad_interval",
-            "Not an interval",
-            field="interval",
-            value=text,
-            mend="write a number and s, m, h or d, such as 5m",
+        raise CommendaError("bad_interval", "Not an interval").at(
+            "interval", text, "write a number and s, m, h or d, such as 5m"
         )
     return int(match[1]) * _UNITS[match[2]]
 

@@ -58,24 +58,16 @@ def read_recorded(file: Path, series: Series, interval: int | None = None) -> Re
     name = parse_stem(file.stem)
     if name is not None and name.series is not series:
         raise CommendaError(
-            "market_file_name",
-            f"The file is named as {name.series}, and {series} are wanted",
-            field="file",
-            value=str(file),
-            mend=f"give a file of {series}",
-        )
+            "market_file_name", f"The file is named as {name.series}, and {series} are wanted"
+        ).at("file", file, f"give a file of {series}")
     step = 0
     if series is not Series.FUNDING:
         named = name.interval if name else None
         step = interval or named or usual_step(typed(rows, str(file), series))
         if step == 0:
             raise CommendaError(
-                "market_file_interval",
-                "The interval of a single row cannot be told",
-                field="file",
-                value=str(file),
-                mend="state the interval, or name the file <venue>_<SYMBOL>_<5m>.parquet",
-            )
+                "market_file_interval", "The interval of a single row cannot be told"
+            ).at("file", file, "state the interval, or name the file <venue>_<SYMBOL>_<5m>.parquet")
     loaded = judge(rows, str(file), series, step)
     return Recorded(
         frame=loaded.frame,

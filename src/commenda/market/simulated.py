@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from commenda.kit.clock import require_utc
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 from commenda.market.instruments import Catalogue, listed, simulated_twin
 from commenda.market.model import Instrument
 from commenda.market.processes import generator, jumps, markov_states, mean_reverting
@@ -113,12 +113,10 @@ def simulated_assets(symbols: Iterable[str], catalogue: Catalogue) -> tuple[Simu
     assets = []
     for symbol in symbols:
         if symbol not in CHARACTERS:
-            raise CommendaError(
-                "unknown_instrument",
-                "No character to simulate this symbol with",
-                field="symbol",
-                value=symbol,
-                mend=f"use one of {', '.join(CHARACTERS)}, or make a SimulatedAsset for it",
+            raise not_found("unknown_instrument", "No character to simulate this symbol with").at(
+                "symbol",
+                symbol,
+                f"use one of {', '.join(CHARACTERS)}, or make a SimulatedAsset for it",
             )
         twin = simulated_twin(listed(catalogue, "binance_usdm", symbol))
         assets.append(SimulatedAsset(twin, *CHARACTERS[symbol]))
@@ -255,4 +253,4 @@ def _at_least_one_step(values: Array, step: Decimal) -> Array:
 
 def _refuse_unless(sound: bool, code: str, message: str, field: str, value: object) -> None:
     if not sound:
-        raise CommendaError(code, message, field=field, value=value)
+        raise CommendaError(code, message).at(field, value)

@@ -64,12 +64,8 @@ def name_of(files: Sequence[Path], labels: Labels) -> SourceName:
     for file in files[1:]:
         if _name(file, labels) != first:
             raise CommendaError(
-                "market_file_name",
-                f"{file.name} and {files[0].name} are not of one series",
-                field="file",
-                value=str(file),
-                mend="import them apart",
-            )
+                "market_file_name", f"{file.name} and {files[0].name} are not of one series"
+            ).at("file", file, "import them apart")
     return first
 
 

@@ -107,12 +107,8 @@ class Track:
         bar_row = bisect_right(self._opens, ts - self.interval) - 1
         if mark_row < 0 and bar_row < 0:
             raise CommendaError(
-                "no_price",
-                f"No price of {self.instrument.symbol} is known yet",
-                field="ts",
-                value=_moment(ts).isoformat(),
-                mend="start later, or import data that begins earlier",
-            )
+                "no_price", f"No price of {self.instrument.symbol} is known yet"
+            ).at("ts", _moment(ts).isoformat(), "start later, or import data that begins earlier")
         closed_at = self._opens[bar_row] + self.interval if bar_row >= 0 else None
         if mark_row >= 0 and (closed_at is None or self._mark_ts[mark_row] >= closed_at):
             price = quantise(exact(self._marks[mark_row]), MARK_SCALE)
@@ -128,11 +124,11 @@ class Track:
         missing = self._first_missing_stamp(after_ts, until_ts)
         if missing is not None:
             raise CommendaError(
-                "missing_funding",
-                f"The funding rate of {self.instrument.symbol} is not known",
-                field="ts",
-                value=_moment(missing).isoformat(),
-                mend="import funding that covers it, or end before it",
+                "missing_funding", f"The funding rate of {self.instrument.symbol} is not known"
+            ).at(
+                "ts",
+                _moment(missing).isoformat(),
+                "import funding that covers it, or end before it",
             )
         first = bisect_right(self._funding_ts, after_ts)
         last = bisect_right(self._funding_ts, until_ts)

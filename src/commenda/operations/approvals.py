@@ -41,8 +41,8 @@ class Executor:
 
 
 EXECUTORS: tuple[Executor, ...] = (
-    Executor(funding.DEPOSIT, funding.confirm_deposit, funding.reject_deposit),
-    Executor(funding.WITHDRAWAL, funding.pay_withdrawal, funding.return_withdrawal),
+    Executor(funding.DEPOSIT, funding.carry_out, funding.turn_down),
+    Executor(funding.WITHDRAWAL, funding.carry_out, funding.turn_down),
     Executor(managed.RETURN_MATRIX, managed.change_matrix),
     Executor(managed.SETTLE_BATCH, managed.settle_batch),
     Executor(ledger.CLOSE_PERIOD, ledger.carry_out_close),
@@ -60,11 +60,8 @@ def approve_and_carry_out(
     asked = approve(tx, approval_id, principal, now)
     executor = _executor(asked.kind)
     if executor is None:
-        raise CommendaError(
-            "no_executor",
-            "Nothing here carries out requests of this kind",
-            field="kind",
-            value=asked.kind,
+        raise CommendaError("no_executor", "Nothing here carries out requests of this kind").at(
+            "kind", asked.kind
         )
     outcome = executor.carry_out(tx, Author(principal.actor, RULES, now), asked)
     return record_outcome(tx, asked, outcome)

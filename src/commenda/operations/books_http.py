@@ -10,7 +10,7 @@ from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.pages import page_of, time_key_cursor
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import GUARDED, Amount, Body, Moment, Served
 from commenda.operations.reconciliation import Part, Reconciliation, kept, reconcile_all
 
@@ -63,11 +63,11 @@ def reconciliations(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> ReconciliationPage:
     """The reconciliations that were made on schedule, the latest first."""
-    begun = time_key_cursor(cursor)
+    begun = key_after(cursor, datetime, str)
     before = None if begun is None else begun[0]
     with service.database.read() as tx:
         rows = kept(tx, before, limit + 1)
-    page = page_of(rows, limit, lambda one: (one.as_of.isoformat(), ""))
+    page = page_of(rows, limit, lambda one: (one.as_of, ""))
     return ReconciliationPage(
         items=[view_of(one) for one in page.items], next_cursor=page.next_cursor
     )

@@ -200,9 +200,7 @@ class Clockwork:
             for job in self.jobs:
                 if isinstance(job, Job) and job.name == turn.run.target:
                     return job.act(operation, moment, job.told(turn.run.parameter))
-            raise CommendaError(
-                "bad_target", "There is no such job", field="target", value=turn.run.target
-            )
+            raise CommendaError("bad_target", "There is no such job").at("target", turn.run.target)
 
         error = self._try(f"run:{turn.run.id}:{turn.name}", act, turn.at)
         with self.operation.database.transaction() as tx:

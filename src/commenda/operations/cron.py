@@ -146,9 +146,9 @@ def _require_a_day(
         raise _bad("No month of this rule has such a day", "rule", rule, "it would never fire")
 
 
-def _bad_field(field: _Field, text: str, mend: str) -> CommendaError:
-    return _bad(f"Not a {field.name} of a cron rule", f"rule.{field.name}", text, mend)
+def _bad_field(field: _Field, text: str, hint: str) -> CommendaError:
+    return _bad(f"Not a {field.name} of a cron rule", f"rule.{field.name}", text, hint)
 
 
-def _bad(message: str, field: str, value: str, mend: str) -> CommendaError:
-    return CommendaError("bad_cron_rule", message, field=field, value=value, mend=mend)
+def _bad(message: str, field: str, value: str, hint: str) -> CommendaError:
+    return CommendaError("bad_cron_rule", message).at(field, value, hint)

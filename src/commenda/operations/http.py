@@ -20,7 +20,7 @@ from commenda.identity import (
 )
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
-from commenda.kit.pages import decode_cursor, page_of
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Answer,
@@ -94,10 +94,10 @@ def get_approvals(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ApprovalPage:
     """Requests that wait for a second person or were decided, the latest first."""
-    before = int(decode_cursor(cursor, [int])[0]) if cursor is not None else None
+    before = key_after(cursor, int)
     with service.database.transaction() as tx:
         rows = list_approvals(tx, status, before, limit + 1)
-    page = page_of(rows, limit, lambda one: [one.sequence])
+    page = page_of(rows, limit, lambda one: one.sequence)
     return ApprovalPage(
         items=[ApprovalView.of(one) for one in page.items], next_cursor=page.next_cursor
     )

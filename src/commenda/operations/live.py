@@ -18,7 +18,7 @@ from uuid import UUID
 from commenda import audit
 from commenda.kit import bus
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import unknown
 from commenda.market import Bar
 
 Message = dict[str, Any]
@@ -37,7 +37,7 @@ def latest_bars(tx: Tx, symbol: str) -> list[Message]:
             (symbol,),
         ).fetchone()
     if row is None:
-        raise CommendaError("unknown_symbol", "No such symbol", field="symbol", value=symbol)
+        raise unknown("symbol", symbol, "symbol")
     bars = tx.execute(
         "SELECT extract(epoch FROM ts)::bigint, interval_seconds, open, high, low, close, volume"
         " FROM market_bars WHERE instrument_id = %s ORDER BY ts DESC LIMIT %s",
@@ -59,7 +59,7 @@ def require_listener(tx: Tx, flow_id: UUID, user_id: UUID | None) -> None:
         {"flow": flow_id, "user": user_id},
     ).fetchone()
     if related is None:
-        raise CommendaError("unknown_flow", "No such flow", field="flowId", value=str(flow_id))
+        raise unknown("flow", flow_id, "flowId")
 
 
 def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:

@@ -98,12 +98,8 @@ def reconcile_all(
     now = business_now(tx)
     if moment is not None and moment > now:
         raise CommendaError(
-            "bad_moment",
-            "The books can be held against what was, not against what will be",
-            field="asOf",
-            value=moment.isoformat(),
-            mend=f"choose a moment up to {now.isoformat()}",
-        )
+            "bad_moment", "The books can be held against what was, not against what will be"
+        ).at("asOf", moment.isoformat(), f"choose a moment up to {now.isoformat()}")
     return _compared(tx, now if moment is None else moment, desk, past=moment is not None)
 
 

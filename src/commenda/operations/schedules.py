@@ -24,7 +24,7 @@ from pydantic.alias_generators import to_camel
 from commenda.audit import Event, record
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.ledger import Author
 from commenda.operations import schedule_queries as queries
 from commenda.operations.cron import checked_rule, moments, next_after
@@ -103,12 +103,8 @@ def edit_schedule(
     """
     before = schedule_by_id(tx, schedule_id, lock=True)
     if version not in (None, before.version):
-        raise CommendaError(
-            "schedule_changed",
-            "Somebody else has changed this schedule",
-            field="version",
-            value=version,
-            mend=f"look at version {before.version}, then change that",
+        raise conflict("schedule_changed", "Somebody else has changed this schedule").at(
+            "version", version, f"look at version {before.version}, then change that"
         )
     fixed = {
         name for name in changes.keys() - _OF_BUILT_IN if changes[name] != getattr(before, name)
@@ -154,12 +150,8 @@ def request_run(tx: Tx, author: Author, schedule_id: UUID) -> Run:
     """
     one = schedule_by_id(tx, schedule_id, lock=True)
     if one.singleton and queries.open_run_of(tx, one.id):
-        raise CommendaError(
-            "already_running",
-            "A run of this schedule is asked for or under way",
-            field="id",
-            value=str(one.id),
-            mend="wait for it to end: its log says when",
+        raise conflict("already_running", "A run of this schedule is asked for or under way").at(
+            "id", one.id, "wait for it to end: its log says when"
         )
     run = queries.insert_request(tx, one, author)
     _note(tx, author, one, "schedule.run_requested", f"run {run.id}")
@@ -202,10 +194,7 @@ def _checked(one: Schedule) -> Schedule:
         raise CommendaError(
             "bad_catch_up",
             f"{job.name} acts for the present only: one run makes up for all that was missed",
-            field="catchUp",
-            value=one.catch_up.value,
-            mend=f"choose '{CatchUp.ONE}'",
-        )
+        ).at("catchUp", one.catch_up.value, f"choose '{CatchUp.ONE}'")
     told = job.told(one.parameter).model_dump(mode="json", by_alias=True)
     return _sound(replace(one, parameter=told))
 
@@ -219,24 +208,16 @@ def _sound(one: Schedule) -> Schedule:
 
 def _require_text(name: str, text: str, pattern: re.Pattern[str], wanted: str) -> None:
     if not pattern.fullmatch(text):
-        raise CommendaError(
-            f"bad_{name}",
-            f"This is no {name} for a schedule",
-            field=name,
-            value=printable(text),
-            mend=f"give it {wanted}",
+        raise CommendaError(f"bad_{name}", f"This is no {name} for a schedule").at(
+            name, printable(text), f"give it {wanted}"
         )
 
 
 def _target(name: str) -> Job:
     job = job_named(name)
     if job is None:
-        raise CommendaError(
-            "bad_target",
-            "There is no such job",
-            field="target",
-            value=name,
-            mend="choose from the list of targets",
+        raise CommendaError("bad_target", "There is no such job").at(
+            "target", name, "choose from the list of targets"
         )
     return job
 
@@ -247,27 +228,19 @@ def _unique_name(tx: Tx, name: str) -> Iterator[None]:
         with tx.transaction():
             yield
     except psycopg.errors.UniqueViolation:
-        raise CommendaError(
-            "schedule_name_taken",
-            "Another schedule has this name",
-            field="name",
-            value=name,
-            mend="choose another",
+        raise conflict("schedule_name_taken", "Another schedule has this name").at(
+            "name", name, "choose another"
         ) from None
 
 
-def _built_in(one: Schedule, name: str, mend: str) -> CommendaError:
-    return CommendaError(
-        "built_in_schedule",
-        "This belongs to a built-in schedule",
-        field=to_camel(name),
-        value=one.name,
-        mend=mend,
+def _built_in(one: Schedule, name: str, hint: str) -> CommendaError:
+    return conflict("built_in_schedule", "This belongs to a built-in schedule").at(
+        to_camel(name), one.name, hint
     )
 
 
 def _unknown(field: str, value: str) -> CommendaError:
-    return CommendaError("unknown_schedule", "There is no such schedule", field=field, value=value)
+    return unknown("schedule", value, field)
 
 
 def _note(tx: Tx, author: Author, one: Schedule, kind: str, result: str, **details: object) -> None:

@@ -15,7 +15,7 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.pages import decode_cursor, page_of
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Answer,
@@ -215,11 +215,11 @@ def list_schedules(
     service: Served, _who: Reader, cursor: Cursor = None, limit: Limit = 50
 ) -> SchedulePage:
     """Every schedule, in the order in which they were made."""
-    after = 0 if cursor is None else int(decode_cursor(cursor, [int])[0])
+    after = key_after(cursor, int) or 0
     with service.database.transaction() as tx:
         now = business_now(tx)
         rows = queries.list_schedules(tx, after, limit + 1)
-    page = page_of(rows, limit, lambda one: (one.number,))
+    page = page_of(rows, limit, lambda one: one.number)
     return SchedulePage(
         items=[ScheduleView.of(one, now) for one in page.items], next_cursor=page.next_cursor
     )
@@ -331,11 +331,11 @@ def list_runs(
     limit: Limit = 50,
 ) -> RunPage:
     """A schedule's log, the latest run first."""
-    before = None if cursor is None else int(decode_cursor(cursor, [int])[0])
+    before = key_after(cursor, int)
     with service.database.transaction() as tx:
         schedule_by_id(tx, schedule_id)
         rows = queries.list_runs(tx, schedule_id, before, limit + 1)
-    page = page_of(rows, limit, lambda run: (run.id,))
+    page = page_of(rows, limit, lambda run: run.id)
     return RunPage(items=[RunView.of(run) for run in page.items], next_cursor=page.next_cursor)
 
 

@@ -125,12 +125,10 @@ class Job:
             return self.parameters.model_validate(parameter)
         except ValidationError as error:
             first = error.errors()[0]
-            raise CommendaError(
-                "bad_parameter",
-                first["msg"],
-                field=".".join(["parameter", *map(printable, first["loc"])]),
-                value=None if first["type"] == "missing" else printable(first["input"]),
-                mend=f"the parameters of {self.name} are in the list of targets",
+            raise CommendaError("bad_parameter", first["msg"]).at(
+                ".".join(["parameter", *map(printable, first["loc"])]),
+                None if first["type"] == "missing" else printable(first["input"]),
+                f"the parameters of {self.name} are in the list of targets",
             ) from None
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import conflict
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -34,9 +34,7 @@ def refer(tx: Tx, user: UUID, referrer: UUID, now: datetime) -> None:
     )
     row = tx.execute("SELECT referrer_id FROM referrals WHERE user_id = %s", (user,)).fetchone()
     if row is None or row[0] != referrer:
-        raise CommendaError(
-            "already_referred", "This user has another referrer", field="referrer", value=str(user)
-        )
+        raise conflict("already_referred", "This user has another referrer").at("referrer", user)
 
 
 def ancestors(

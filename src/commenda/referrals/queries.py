@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.kit.db import Tx
+from commenda.kit.wire import Amount, on_wire, one_of
 from commenda.referrals.rules import MOST_LEVELS
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Referred:
     """A person below somebody in the tree: level 1 was brought by them, level 2 by level 1."""
 
-    level: int
+    level: Annotated[int, Field(ge=1, le=MOST_LEVELS, examples=[1])]
     user_id: UUID
     username: str
     referrer_id: UUID
@@ -41,14 +44,16 @@ def referred_by(tx: Tx, user: UUID, limit: int) -> list[Referred]:
         ).fetchall()
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Commission:
-    """What one settlement earned somebody at one level."""
+    """Earned from one settlement, out of the platform's cut; one's own once its hold is over."""
 
     settlement_id: UUID
-    level: int
-    asset: str
-    amount: Decimal
+    level: Annotated[int, Field(examples=[1])]
+    asset: Annotated[str, Field(examples=["USDT"])]
+    amount: Amount
+    status: Annotated[str, one_of(("pending", "released"))]
     release_at: datetime
     released_at: datetime | None
 
@@ -60,7 +65,8 @@ def commissions_of(
     at, last = after or (None, None)
     with tx.cursor(row_factory=class_row(Commission)) as cursor:
         return cursor.execute(
-            "SELECT settlement_id, level, asset, amount, release_at, released_at"
+            "SELECT settlement_id, level, asset, amount, release_at, released_at,"
+            " CASE WHEN released_at IS NULL THEN 'pending' ELSE 'released' END AS status"
             " FROM referral_commissions WHERE payee_id = %(user)s"
             "  AND (%(at)s::timestamptz IS NULL"
             "   OR (release_at, settlement_id) < (%(at)s, %(last)s::uuid))"

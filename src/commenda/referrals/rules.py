@@ -44,12 +44,8 @@ def require_levels(levels: int) -> None:
     """Refuse a number of paid levels outside 0..3 with code `too_many_referral_levels`."""
     if not 0 <= levels <= MOST_LEVELS:
         raise CommendaError(
-            "too_many_referral_levels",
-            f"Referral pays at most {MOST_LEVELS} levels",
-            field="referral_rates",
-            value=levels,
-            mend=f"give {MOST_LEVELS} rates or fewer",
-        )
+            "too_many_referral_levels", f"Referral pays at most {MOST_LEVELS} levels"
+        ).at("referral_rates", levels, f"give {MOST_LEVELS} rates or fewer")
 
 
 def require_rates(rates: Sequence[Decimal], *, levels: int = MOST_LEVELS) -> None:
@@ -61,29 +57,17 @@ def require_rates(rates: Sequence[Decimal], *, levels: int = MOST_LEVELS) -> Non
     require_levels(levels)
     if len(rates) > levels:
         raise CommendaError(
-            "too_many_referral_levels",
-            f"This programme pays at most {levels} levels",
-            field="referral_rates",
-            value=len(rates),
-            mend=f"give {levels} rates or fewer",
-        )
+            "too_many_referral_levels", f"This programme pays at most {levels} levels"
+        ).at("referral_rates", len(rates), f"give {levels} rates or fewer")
     for level, rate in enumerate(rates, start=1):
         if not rate.is_finite() or rate < 0:
             raise CommendaError(
-                "rate_out_of_range",
-                "A referral rate is a fraction of the platform's cut",
-                field=f"referral_rates[{level}]",
-                value=str(rate),
-                mend=f"use a rate between 0 and {CAP}",
-            )
+                "rate_out_of_range", "A referral rate is a fraction of the platform's cut"
+            ).at(f"referral_rates[{level}]", rate, f"use a rate between 0 and {CAP}")
     if sum(rates) > CAP:
         raise CommendaError(
-            "referral_above_cap",
-            "All levels together may take at most half of the platform's cut",
-            field="referral_rates",
-            value=str(sum(rates)),
-            mend=f"lower the rates until they add up to {CAP} or less",
-        )
+            "referral_above_cap", "All levels together may take at most half of the platform's cut"
+        ).at("referral_rates", sum(rates), f"lower the rates until they add up to {CAP} or less")
 
 
 def chain_of(ancestors: Sequence[UUID], *, levels: int = DEFAULT_LEVELS) -> tuple[UUID, ...]:
@@ -107,21 +91,13 @@ def split_referral(
     """
     require_rates(rates)
     if platform_cut < 0:
-        raise CommendaError(
-            "negative_amount",
-            "The platform's cut cannot be negative",
-            field="platform_cut",
-            value=str(platform_cut),
-            mend="correct a settlement by a linked reversal",
+        raise CommendaError("negative_amount", "The platform's cut cannot be negative").at(
+            "platform_cut", platform_cut, "correct a settlement by a linked reversal"
         )
     paid = list(payees[: len(rates)])
     if len(set(paid)) < len(paid):
-        raise CommendaError(
-            "duplicate_payee",
-            "One person stands at two levels of the chain",
-            field="payees",
-            value=[str(payee) for payee in paid],
-            mend="repair the referral tree; it has a cycle",
+        raise CommendaError("duplicate_payee", "One person stands at two levels of the chain").at(
+            "payees", [str(payee) for payee in paid], "repair the referral tree; it has a cycle"
         )
     earning = rates[: len(paid)]
     total = quantise(platform_cut * sum(earning, Decimal(0)), scale, ROUND_DOWN)
@@ -141,8 +117,8 @@ def release_at(settled_at: datetime, *, hold: timedelta = HOLD) -> datetime:
     `settled_at` is in UTC, else code `not_utc`.
     """
     if settled_at.utcoffset() != timedelta(0):
-        raise CommendaError(
-            "not_utc", "Times must be in UTC", field="settled_at", value=settled_at.isoformat()
+        raise CommendaError("not_utc", "Times must be in UTC").at(
+            "settled_at", settled_at.isoformat()
         )
     return settled_at + hold
 
@@ -155,9 +131,5 @@ def require_acyclic(user: UUID, referrer: UUID, ancestors: Collection[UUID]) -> 
     """
     if user == referrer or user in ancestors:
         raise CommendaError(
-            "referral_cycle",
-            "Nobody can be their own referrer, directly or through others",
-            field="referrer",
-            value=str(referrer),
-            mend="choose a referrer whom this user has not brought",
-        )
+            "referral_cycle", "Nobody can be their own referrer, directly or through others"
+        ).at("referrer", referrer, "choose a referrer whom this user has not brought")

@@ -72,12 +72,8 @@ def bootstrap_interval(
     """
     values = np.asarray(returns, dtype=np.float64)
     if values.size < 2:
-        raise CommendaError(
-            "short_record",
-            "Resampling needs two returns",
-            field="returns",
-            value=values.size,
-            mend="give a longer record",
+        raise CommendaError("short_record", "Resampling needs two returns").at(
+            "returns", values.size, "give a longer record"
         )
     block = min(max(values.size ** (1 / 3) if length is None else length, 1.0), values.size)
     rng = np.random.default_rng(seed)

@@ -13,15 +13,9 @@ def kelly_fraction(win_probability: float, odds: float = 1.0) -> float:
     `odds` b is what a winning unit earns beside itself: 1 is even money. A losing unit is lost.
     """
     if not 0.0 <= win_probability <= 1.0:
-        raise CommendaError(
-            "bad_probability",
-            "Not a probability",
-            field="win_probability",
-            value=win_probability,
-            mend="from 0 to 1",
+        raise CommendaError("bad_probability", "Not a probability").at(
+            "win_probability", win_probability, "from 0 to 1"
         )
     if not odds > 0.0:
-        raise CommendaError(
-            "bad_odds", "Odds are above 0", field="odds", value=odds, mend="1 is even money"
-        )
+        raise CommendaError("bad_odds", "Odds are above 0").at("odds", odds, "1 is even money")
     return max(0.0, win_probability - (1.0 - win_probability) / odds)

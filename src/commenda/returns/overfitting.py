@@ -99,14 +99,14 @@ def _halves(blocks: int) -> npt.NDArray[np.bool_]:
 
 
 def _require_sound(table: Array, blocks: int) -> None:
-    def refuse(message: str, field: str, value: object, mend: str) -> CommendaError:
-        return CommendaError("bad_matrix", message, field=field, value=value, mend=mend)
+    def refuse(message: str, field: str, value: object, hint: str) -> CommendaError:
+        return CommendaError("bad_matrix", message).at(field, value, hint)
 
     if blocks % 2 or not 2 <= blocks <= MOST_BLOCKS:
-        mend = f"an even number from 2 to {MOST_BLOCKS}"
-        raise refuse("The blocks cannot be halved, or are too many", "blocks", blocks, mend)
+        hint = f"an even number from 2 to {MOST_BLOCKS}"
+        raise refuse("The blocks cannot be halved, or are too many", "blocks", blocks, hint)
     if table.ndim != 2 or table.shape[1] < 2 or table.shape[0] < 2 * blocks:
-        mend = f"at least {2 * blocks} periods of at least two configurations"
-        raise refuse("Too little to cross-validate", "returns", table.shape, mend)
+        hint = f"at least {2 * blocks} periods of at least two configurations"
+        raise refuse("Too little to cross-validate", "returns", table.shape, hint)
     if not np.isfinite(table).all():
         raise refuse("A return is not a number", "returns", None, "leave that configuration out")

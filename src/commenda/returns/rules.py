@@ -73,21 +73,13 @@ def xirr(flows: Sequence[tuple[date, float]]) -> float:
     amounts = [amount for _, amount in flows]
     if not (any(amount < 0.0 for amount in amounts) and any(amount > 0.0 for amount in amounts)):
         raise CommendaError(
-            "xirr_undefined",
-            "a money-weighted return needs money paid in and money received",
-            field="flows",
-            value=amounts,
-            mend="end the flows with the value held today",
-        )
+            "xirr_undefined", "a money-weighted return needs money paid in and money received"
+        ).at("flows", amounts, "end the flows with the value held today")
     rate = pyxirr.xirr([day for day, _ in flows], amounts)
     if rate is None or not math.isfinite(rate):
         raise CommendaError(
-            "xirr_undefined",
-            "no annual rate brings these flows to a present value of zero",
-            field="flows",
-            value=amounts,
-            mend="show the time-weighted return instead",
-        )
+            "xirr_undefined", "no annual rate brings these flows to a present value of zero"
+        ).at("flows", amounts, "show the time-weighted return instead")
     return float(rate)
 
 
@@ -97,12 +89,8 @@ def annualise(total_return: float, days: float, *, under_a_year: bool = False) -
     Under a year it would extrapolate: refused unless asked for with `under_a_year`.
     """
     if days < DAYS_PER_YEAR and not under_a_year:
-        raise CommendaError(
-            "under_a_year",
-            "a return over less than a year is not annualised",
-            field="days",
-            value=days,
-            mend="show the return as it is, or pass under_a_year=True and say so",
+        raise CommendaError("under_a_year", "a return over less than a year is not annualised").at(
+            "days", days, "show the return as it is, or pass under_a_year=True and say so"
         )
     return float((1.0 + total_return) ** (DAYS_PER_YEAR / days) - 1.0)
 

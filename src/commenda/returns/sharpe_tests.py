@@ -32,12 +32,8 @@ class SharpeSample:
 
     def __post_init__(self) -> None:
         if not self.observations > 1.0:
-            raise CommendaError(
-                "short_record",
-                "A Sharpe ratio needs two returns",
-                field="observations",
-                value=self.observations,
-                mend="give a longer record",
+            raise CommendaError("short_record", "A Sharpe ratio needs two returns").at(
+                "observations", self.observations, "give a longer record"
             )
 
     @property
@@ -49,12 +45,10 @@ class SharpeSample:
         """
         inside = 1.0 - self.skew * self.sharpe + (self.kurtosis - 1.0) / 4.0 * self.sharpe**2
         if not inside > 0.0:
-            raise CommendaError(
-                "bad_moments",
-                "No distribution has this skew and kurtosis",
-                field="kurtosis",
-                value=self.kurtosis,
-                mend="kurtosis is at least 1 + skew², and 3 for a normal distribution",
+            raise CommendaError("bad_moments", "No distribution has this skew and kurtosis").at(
+                "kurtosis",
+                self.kurtosis,
+                "kurtosis is at least 1 + skew², and 3 for a normal distribution",
             )
         return math.sqrt(inside)
 
@@ -93,12 +87,8 @@ def expected_maximum(trials: int) -> float:
     (1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(N·e)), γ Euler's constant; 0 for a single one.
     """
     if trials < 1:
-        raise CommendaError(
-            "bad_trials",
-            "There is at least one trial",
-            field="trials",
-            value=trials,
-            mend="count what was measured as well",
+        raise CommendaError("bad_trials", "There is at least one trial").at(
+            "trials", trials, "count what was measured as well"
         )
     if trials == 1:
         return 0.0

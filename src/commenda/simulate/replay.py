@@ -81,11 +81,8 @@ def begin(database: Database, scenario: Scenario) -> None:
     assert row is not None
     if row[0] != scenario.digest:
         raise CommendaError(
-            "other_scenario",
-            "This run was begun with another scenario or seed",
-            field="--resume",
-            mend="resume it with the scenario and seed that began it",
-        )
+            "other_scenario", "This run was begun with another scenario or seed"
+        ).at("--resume", hint="resume it with the scenario and seed that began it")
 
 
 @dataclass(slots=True)

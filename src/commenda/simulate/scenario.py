@@ -369,7 +369,5 @@ class _Table:
         return [_Table(row, f"{self._path(key)}[{i}]") for i, row in enumerate(rows)]
 
 
-def _bad(where: str, value: object, mend: str) -> CommendaError:
-    return CommendaError(
-        "bad_scenario", "The scenario is not sound", field=where, value=value, mend=mend
-    )
+def _bad(where: str, value: object, hint: str) -> CommendaError:
+    return CommendaError("bad_scenario", "The scenario is not sound").at(where, value, hint)

@@ -165,23 +165,15 @@ def backtest(
 def count_missing(bars: Bars, interval: timedelta) -> int:
     """How many bars the recording lacks; CommendaError `bad_bars` if it is of another interval."""
     if len(bars) < 2:
-        raise CommendaError(
-            "bad_bars",
-            "a backtest needs at least two bars",
-            field="bars",
-            value=len(bars),
-            mend="choose a longer period",
+        raise CommendaError("bad_bars", "a backtest needs at least two bars").at(
+            "bars", len(bars), "choose a longer period"
         )
     steps, rest = np.divmod(np.diff(bars.ts), nanoseconds(interval))
     if rest.any() or steps.min() != 1:
         at = int(np.argmax(rest > 0)) if rest.any() else int(np.argmin(steps))
         raise CommendaError(
-            "bad_bars",
-            f"bars are not {interval} apart at {utc(int(bars.ts[at + 1]))}",
-            field="interval",
-            value=str(interval),
-            mend="state the interval of the bars given",
-        )
+            "bad_bars", f"bars are not {interval} apart at {utc(int(bars.ts[at + 1]))}"
+        ).at("interval", interval, "state the interval of the bars given")
     return int((steps - 1).sum())
 
 

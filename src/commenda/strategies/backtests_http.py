@@ -181,11 +181,11 @@ def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
     )
     if data.source.bars > MOST_BARS:
         raise CommendaError(
-            "backtest_too_long",
-            f"A run in a request has {MOST_BARS:,} bars at most",
-            field="start",
-            value=data.source.bars,
-            mend="choose a shorter period or a coarser interval, or run commenda backtest",
+            "backtest_too_long", f"A run in a request has {MOST_BARS:,} bars at most"
+        ).at(
+            "start",
+            data.source.bars,
+            "choose a shorter period or a coarser interval, or run commenda backtest",
         )
     funding = None
     if body.funding:
@@ -275,12 +275,8 @@ def _several(service: Service, who: Principal, text: str) -> list[Kept]:
 
 
 def _bad_ids(text: str) -> CommendaError:
-    return CommendaError(
-        "bad_ids",
-        "Two to eight different backtests are compared",
-        field="ids",
-        value=text,
-        mend="separate their ids by commas",
+    return CommendaError("bad_ids", "Two to eight different backtests are compared").at(
+        "ids", text, "separate their ids by commas"
     )
 
 

@@ -112,12 +112,8 @@ def imported_bars(
     if found is None:
         name = interval_name(interval // SECOND)
         raise CommendaError(
-            "no_dataset",
-            f"No {name} candles of {symbol} at {venue} were imported",
-            field="interval",
-            value=name,
-            mend=f"commenda market import {venue}_{symbol}_{name}.parquet",
-        )
+            "no_dataset", f"No {name} candles of {symbol} at {venue} were imported"
+        ).at("interval", name, f"commenda market import {venue}_{symbol}_{name}.parquet")
     return bars_of(found, since=since, until=until)
 
 
@@ -133,12 +129,8 @@ def bars_of(
     if len(frame) < 2:
         first, last = (f"{whole['ts'][place]:%Y-%m-%dT%H:%MZ}" for place in (0, -1))
         raise CommendaError(
-            "empty_range",
-            f"{len(frame)} bars open in the range, and a run needs two",
-            field="start, end",
-            value=f"{since or ''} to {until or ''}",
-            mend=f"choose within {first} to {last}",
-        )
+            "empty_range", f"{len(frame)} bars open in the range, and a run needs two"
+        ).at("start, end", f"{since or ''} to {until or ''}", f"choose within {first} to {last}")
     interval = timedelta(seconds=recorded.interval)
     bars = as_bars(frame)
     steps = np.diff(bars.ts) // nanoseconds(interval)
@@ -180,12 +172,10 @@ def imported_funding(tx: Tx, data_dir: Path, venue: str, symbol: str, bars: Bars
     """Imported funding of a run over `bars`; codes `no_dataset` and `missing_funding`."""
     rates = imported_series(tx, data_dir, venue, symbol, Series.FUNDING)
     if rates is None:
-        raise CommendaError(
-            "no_dataset",
-            f"No funding of {symbol} at {venue} was imported",
-            field="funding",
-            value=symbol,
-            mend=f"commenda market import {venue}_{symbol}_funding.parquet, or charge none",
+        raise CommendaError("no_dataset", f"No funding of {symbol} at {venue} was imported").at(
+            "funding",
+            symbol,
+            f"commenda market import {venue}_{symbol}_funding.parquet, or charge none",
         )
     return funding_of(bars, rates, imported_series(tx, data_dir, venue, symbol, Series.MARK))
 
@@ -215,12 +205,10 @@ def funding_of(bars: Bars, rates: Recorded, marks: Recorded | None) -> FundingDa
 
 
 def _missing_funding(stamp: object) -> CommendaError:
-    return CommendaError(
-        "missing_funding",
-        f"no funding for {stamp}",
-        field="funding",
-        value=stamp,
-        mend="supply that stamp, choose a range that has every stamp, or charge no funding",
+    return CommendaError("missing_funding", f"no funding for {stamp}").at(
+        "funding",
+        stamp,
+        "supply that stamp, choose a range that has every stamp, or charge no funding",
     )
 
 

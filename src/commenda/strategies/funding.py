@@ -86,13 +86,9 @@ def _interval(funding: Funding, every: timedelta | None) -> int:
 def _refuse_missing(expected: int, last: int, step: int) -> None:
     if expected > last:
         return
-    raise CommendaError(
-        "missing_funding",
-        f"no funding for {utc(expected)}",
-        field="funding",
-        value=utc(expected),
-        mend=(
-            f"supply that stamp; or state the longest interval with funding_every, if it is not"
-            f" {timedelta(microseconds=step // 1_000)}; or pass funding=None to charge none"
-        ),
+    raise CommendaError("missing_funding", f"no funding for {utc(expected)}").at(
+        "funding",
+        utc(expected),
+        f"supply that stamp; or state the longest interval with funding_every, if it is not"
+        f" {timedelta(microseconds=step // 1_000)}; or pass funding=None to charge none",
     )

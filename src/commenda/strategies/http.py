@@ -193,10 +193,10 @@ def _seen(strategy: Registered, who: Principal) -> bool:
 def _found(tx: Tx, who: Principal, name: str) -> Registered:
     """The strategy, if who asks may see it: another's is as unknown as none."""
     if "\0" in name:
-        raise queries.unknown(name)
+        raise queries.unknown_strategy(name)
     found = queries.strategy_named(tx, name)
     if not _seen(found, who):
-        raise queries.unknown(name)
+        raise queries.unknown_strategy(name)
     return found
 
 

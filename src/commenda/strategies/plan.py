@@ -175,10 +175,6 @@ def _camel(name: str) -> str:
 
 def _refuse(name: str, value: float) -> None:
     if not 0.0 < value < float("inf"):
-        raise CommendaError(
-            "bad_amount",
-            f"{name} is not a positive amount",
-            field=name,
-            value=value,
-            mend="give a positive number",
+        raise CommendaError("bad_amount", f"{name} is not a positive amount").at(
+            name, value, "give a positive number"
         )

@@ -34,7 +34,7 @@ from typing import Any
 from numba import config
 
 from commenda.kernel import CACHE_DIR
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.strategies.sdk import Strategy, hash_of
 
 GROUP = "commenda.strategies"
@@ -76,23 +76,17 @@ def load_file(named: str, shipped: Mapping[str, Strategy]) -> Strategy:
     """
     path, name = _parted(named)
     if not path.is_file():
-        raise CommendaError(
-            "strategy_file_not_found",
-            "There is no such file",
-            field="strategy",
-            value=named,
-            mend="give the path of a Python file, and :name where it holds several strategies",
+        raise CommendaError("strategy_file_not_found", "There is no such file").at(
+            "strategy",
+            named,
+            "give the path of a Python file, and :name where it holds several strategies",
         )
     with _loading:
         strategy = _chosen(named, path, name, _strategies_in(_module_of(path.resolve())))
     if strategy.name in shipped:
-        raise CommendaError(
-            "strategy_name_taken",
-            f"A strategy called {strategy.name} comes with Commenda",
-            field="strategy",
-            value=named,
-            mend="give it another name in @strategy",
-        )
+        raise conflict(
+            "strategy_name_taken", f"A strategy called {strategy.name} comes with Commenda"
+        ).at("strategy", named, "give it another name in @strategy")
     return strategy
 
 
@@ -141,30 +135,18 @@ def _strategies_in(module: ModuleType) -> dict[str, Strategy]:
 def _chosen(named: str, path: Path, name: str | None, found: dict[str, Strategy]) -> Strategy:
     known = ", ".join(strategy.name for strategy in found.values())
     if not found:
-        raise CommendaError(
-            "no_strategy",
-            f"{path.name} declares no strategy",
-            field="strategy",
-            value=named,
-            mend="declare one: a function under @strategy(name=…, version=…, …)",
+        raise CommendaError("no_strategy", f"{path.name} declares no strategy").at(
+            "strategy", named, "declare one: a function under @strategy(name=…, version=…, …)"
         )
     if name is None and len(found) > 1:
-        raise CommendaError(
-            "several_strategies",
-            f"{path.name} declares {known}",
-            field="strategy",
-            value=named,
-            mend=f"say which, such as {path}:{next(iter(found.values())).name}",
+        raise CommendaError("several_strategies", f"{path.name} declares {known}").at(
+            "strategy", named, f"say which, such as {path}:{next(iter(found.values())).name}"
         )
     for variable, strategy in found.items():
         if name in (None, variable, strategy.name):
             return strategy
-    raise CommendaError(
-        "unknown_strategy",
-        f"{path.name} declares no strategy {name}",
-        field="strategy",
-        value=named,
-        mend=f"it declares {known}",
+    raise not_found("unknown_strategy", f"{path.name} declares no strategy {name}").at(
+        "strategy", named, f"it declares {known}"
     )
 
 
@@ -278,12 +260,8 @@ def _broken(path: Path, sources: Iterable[Path], error: BaseException) -> Commen
             if frame.filename in known:
                 place = f"{known[frame.filename]}, line {frame.lineno}"
     said = error.msg if isinstance(error, SyntaxError) else str(error)
-    return CommendaError(
-        "strategy_file_broken",
-        f"{place}: {type(error).__name__}: {said}",
-        field="strategy",
-        value=str(path),
-        mend="mend that line: the file is imported as a module",
+    return CommendaError("strategy_file_broken", f"{place}: {type(error).__name__}: {said}").at(
+        "strategy", path, "mend that line: the file is imported as a module"
     )
 
 
@@ -300,13 +278,10 @@ def _loaded(
     if point.name in shipped or others:
         rivals = ["Commenda"] if point.name in shipped else []
         rivals += [each.dist.name for each in others if each.dist]
-        error = CommendaError(
+        error = conflict(
             "strategy_name_taken",
             f"{distribution} and {', '.join(rivals)} have a strategy of that name",
-            field="strategy",
-            value=point.name,
-            mend="uninstall one of them, or have its author rename it",
-        )
+        ).at("strategy", point.name, "uninstall one of them, or have its author rename it")
     else:
         try:
             with _loading, _compiling_into(_package_digest(point.module)):
@@ -340,9 +315,5 @@ def _package_digest(module: str) -> str:
 
 def _unusable(point: EntryPoint, distribution: str, why: str) -> CommendaError:
     return CommendaError(
-        "strategy_broken",
-        f"The strategy that {distribution} offers cannot be used: {why}",
-        field="strategy",
-        value=point.name,
-        mend=f"have the author of {distribution} mend it, or uninstall it",
-    )
+        "strategy_broken", f"The strategy that {distribution} offers cannot be used: {why}"
+    ).at("strategy", point.name, f"have the author of {distribution} mend it, or uninstall it")

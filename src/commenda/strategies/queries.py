@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,9 @@ VERSION = (
 )
 
 
-def unknown(name: str) -> CommendaError:
+def unknown_strategy(name: str) -> CommendaError:
     """There is none of that name, or none to be seen by who asks."""
-    return CommendaError(
-        "unknown_strategy",
-        "There is no such strategy",
-        field="strategy",
-        value=name,
-        mend="use one of the list of strategies",
-    )
+    return unknown("strategy", name, "strategy", "use one of the list of strategies")
 
 
 def strategy_named(tx: Tx, name: str, *, lock: bool = False) -> Registered:
@@ -80,7 +74,7 @@ def strategy_named(tx: Tx, name: str, *, lock: bool = False) -> Registered:
     with tx.cursor(row_factory=class_row(Registered)) as cursor:
         found = cursor.execute(query, (name,)).fetchone()
     if found is None:
-        raise unknown(name)
+        raise unknown_strategy(name)
     return found
 
 
@@ -117,12 +111,8 @@ def version_of(tx: Tx, strategy: Registered, version: str | None = None) -> Vers
             {"of": strategy.id, "version": version},
         ).fetchone()
     if found is None:
-        raise CommendaError(
-            "unknown_version",
-            f"{strategy.name} has no such version",
-            field="version",
-            value=version,
-            mend="use one of its versions",
+        raise not_found("unknown_version", f"{strategy.name} has no such version").at(
+            "version", version, "use one of its versions"
         )
     return found
 

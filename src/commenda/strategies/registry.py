@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from commenda.audit import Event, record
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.strategies import queries
 from commenda.strategies.plugins import source_file
 from commenda.strategies.queries import ParameterSet, Registered, Version
@@ -71,13 +71,9 @@ def register(tx: Tx, by: Registrar, strategy: Strategy) -> Version:
     )
     known = queries.strategy_named(tx, strategy.name)
     if known.owner_id != by.owner_id:
-        raise CommendaError(
-            "strategy_name_taken",
-            f"A strategy called {strategy.name} belongs to somebody else",
-            field="name",
-            value=strategy.name,
-            mend="give yours another name",
-        )
+        raise conflict(
+            "strategy_name_taken", f"A strategy called {strategy.name} belongs to somebody else"
+        ).at("name", strategy.name, "give yours another name")
     declared = declaration_of(strategy)
     file = source_file(strategy)
     added = tx.execute(
@@ -99,13 +95,14 @@ def register(tx: Tx, by: Registrar, strategy: Strategy) -> Version:
     ).rowcount
     version = queries.version_of(tx, known, strategy.version)
     if version.source_hash != strategy.source_hash or version.declaration != declared:
-        raise CommendaError(
+        raise conflict(
             "strategy_version_taken",
             f"{strategy.name} {strategy.version} is registered with source"
             f" {version.source_hash[:16]}…, and this is {strategy.source_hash[:16]}…",
-            field="version",
-            value=strategy.version,
-            mend="raise the version in @strategy: what ran under a version stays what it was",
+        ).at(
+            "version",
+            strategy.version,
+            "raise the version in @strategy: what ran under a version stays what it was",
         )
     if added:
         details = {"version": strategy.version, "sourceHash": strategy.source_hash}
@@ -140,14 +137,10 @@ def move(tx: Tx, by: Registrar, name: str, to: Status) -> Registered:
     """
     known = queries.strategy_named(tx, name, lock=True)
     if known.owner_id != by.owner_id:
-        raise queries.unknown(name)
+        raise queries.unknown_strategy(name)
     if to not in ONWARD[Status(known.status)]:
-        raise CommendaError(
-            "strategy_is_final",
-            f"{name} is {known.status}, and cannot become {to}",
-            field="status",
-            value=to.value,
-            mend="register it under another name",
+        raise conflict("strategy_is_final", f"{name} is {known.status}, and cannot become {to}").at(
+            "status", to.value, "register it under another name"
         )
     tx.execute("UPDATE strategies SET status = %s WHERE id = %s", (to, known.id))
     _tell(tx, by, known.id, name, to.value, {"was": known.status})
@@ -171,14 +164,10 @@ def keep_params(
     """
     known = queries.strategy_named(tx, strategy, lock=True)  # revisions are numbered one by one
     if not readable(known, by.owner_id):
-        raise queries.unknown(strategy)
+        raise queries.unknown_strategy(strategy)
     if known.status == Status.RETIRED:
-        raise CommendaError(
-            "strategy_is_final",
-            f"{strategy} is retired",
-            field="strategy",
-            value=strategy,
-            mend="use a strategy that is not",
+        raise conflict("strategy_is_final", f"{strategy} is retired").at(
+            "strategy", strategy, "use a strategy that is not"
         )
     of = queries.version_of(tx, known, version)
     values = resolved(known, of, params)
@@ -224,13 +213,9 @@ def resolved(known: Registered, version: Version, params: Mapping[str, object]) 
     }
     for name in params:
         if name not in declared:
-            raise CommendaError(
-                "unknown_parameter",
-                f"{known.name} {version.version} has no parameter {name}",
-                field=name,
-                value=params[name],
-                mend=f"its parameters are {', '.join(declared)}",
-            )
+            raise not_found(
+                "unknown_parameter", f"{known.name} {version.version} has no parameter {name}"
+            ).at(name, params[name], f"its parameters are {', '.join(declared)}")
     return {name: each.checked(params.get(name, each.default)) for name, each in declared.items()}
 
 

@@ -23,8 +23,8 @@ from psycopg.types.json import Jsonb
 from commenda.kernel import Array, Fill
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
-from commenda.kit.pages import Page, page_of, time_cursor
+from commenda.kit.errors import CommendaError, not_found
+from commenda.kit.pages import Page, key_after, page_of
 from commenda.strategies.backtest import Backtest
 from commenda.strategies.data import (
     BarData,
@@ -122,7 +122,7 @@ def kept_runs(
     tx: Tx, *, actor: str | None = None, limit: int = 50, cursor: str | None = None
 ) -> Page[Listed]:
     """Kept runs, the latest first; those of one person where an `actor` is named."""
-    after = time_cursor(cursor)
+    after = key_after(cursor, datetime, UUID)
     with tx.cursor(row_factory=class_row(Listed)) as rows:
         found = rows.execute(
             _LISTED + " WHERE (%(actor)s::text IS NULL OR created_by = %(actor)s)"
@@ -135,7 +135,7 @@ def kept_runs(
                 "rows": limit + 1,
             },
         ).fetchall()
-    return page_of(found, limit, lambda one: (one.created_at.isoformat(), str(one.id)))
+    return page_of(found, limit, lambda one: (one.created_at, one.id))
 
 
 def kept_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> Kept:
@@ -160,12 +160,8 @@ def find_run(tx: Tx, text: str) -> Kept:
         (begin,),
     ).fetchall()
     if len(rows) > 1:
-        raise CommendaError(
-            "ambiguous_id",
-            "More than one backtest's id begins so",
-            field="id",
-            value=text,
-            mend="write more of it",
+        raise CommendaError("ambiguous_id", "More than one backtest's id begins so").at(
+            "id", text, "write more of it"
         )
     if not rows:
         raise unknown_backtest(text)
@@ -241,9 +237,7 @@ def _funding_again(
 
 
 def _needed(code: str, message: str, option: str, source: Row) -> CommendaError:
-    return CommendaError(
-        code, message, field=option, value=source["name"], mend="give the files that were used"
-    )
+    return CommendaError(code, message).at(option, source["name"], "give the files that were used")
 
 
 def differences(kept: Kept, plan: Plan, run: Backtest) -> list[Difference]:
@@ -308,10 +302,6 @@ def unpack_fills(packed: bytes) -> list[Row]:
 
 
 def unknown_backtest(ident: object) -> CommendaError:
-    return CommendaError(
-        "unknown_backtest",
-        "No such backtest was kept",
-        field="id",
-        value=str(ident),
-        mend="commenda backtest list names those that were",
+    return not_found("unknown_backtest", "No such backtest was kept").at(
+        "id", ident, "commenda backtest list names those that were"
     )

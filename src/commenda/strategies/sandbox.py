@@ -163,18 +163,12 @@ def _refuse(named: str, ended: int | None, said: str, limits: Limits) -> NoRetur
         raise CommendaError(
             "strategy_timeout",
             f"The strategy was not done after {limits.seconds:g} s and was ended",
-            field="strategy",
-            value=named,
-            mend="run it over fewer bars, make its step faster, or allow more time",
-        )
+        ).at("strategy", named, "run it over fewer bars, make its step faster, or allow more time")
     if any(sign in said for sign in STARVED):
         raise CommendaError(
             "strategy_memory",
             f"The strategy needed more than {limits.memory / 2**20:,.0f} MiB and was ended",
-            field="strategy",
-            value=named,
-            mend="keep less in memory, or allow more",
-        )
+        ).at("strategy", named, "keep less in memory, or allow more")
     raise _crashed(named, f"with {_name_of(ended)}", said)
 
 
@@ -182,10 +176,7 @@ def _crashed(named: str, how: str, said: str) -> CommendaError:
     return CommendaError(
         "strategy_crashed",
         f"The strategy's process ended {how}" + (f"; its last words: {said}" if said else ""),
-        field="strategy",
-        value=named,
-        mend="run it in this process to see where: commenda strategy check",
-    )
+    ).at("strategy", named, "run it in this process to see where: commenda strategy check")
 
 
 def _name_of(ended: int) -> str:
@@ -204,7 +195,9 @@ def _read(named: str, answer: bytes, count: int, said: str) -> SandboxedRun:
         said_so = json.loads(answer[LENGTH.size : LENGTH.size + length])
         if "error" in said_so:
             error = {key: str(text) for key, text in said_so["error"].items() if text is not None}
-            refusal = CommendaError(**error)
+            refusal = CommendaError(error["code"], error["message"]).at(
+                error.get("field"), error.get("value"), error.get("hint")
+            )
         else:
             numbers = np.frombuffer(answer, "<f8", offset=LENGTH.size + length)
             equity, targets = numbers.reshape(2, count).astype(np.float64)

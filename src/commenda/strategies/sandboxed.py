@@ -31,7 +31,7 @@ def main() -> None:
     try:
         said, numbers = carry_out(request)
     except CommendaError as error:
-        named = ("code", "message", "field", "value", "mend")
+        named = ("code", "message", "field", "value", "hint")
         fields = {name: getattr(error, name) for name in named}
         said = {"error": {k: None if v is None else str(v) for k, v in fields.items()}}
         numbers = b""

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from commenda.kernel import Program, Stops, compiled
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 
 Values = Mapping[str, float]
 
@@ -59,12 +59,8 @@ class Param:
         except (TypeError, ValueError):
             number = math.nan
         if not self.low <= number <= self.high or (self.kind is int and number % 1.0 != 0.0):
-            raise CommendaError(
-                "bad_parameter",
-                f"{self.name} is not {allowed}",
-                field=self.name,
-                value=value,
-                mend=f"give {allowed}",
+            raise CommendaError("bad_parameter", f"{self.name} is not {allowed}").at(
+                self.name, value, f"give {allowed}"
             )
         return number
 
@@ -74,7 +70,7 @@ class Conflict(NamedTuple):
 
     field: str
     message: str
-    mend: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +106,14 @@ class Strategy:
         known = [param.name for param in self.params]
         for name in params:
             if name not in known:
-                raise CommendaError(
-                    "unknown_parameter",
-                    f"{self.name} has no parameter {name}",
-                    field=name,
-                    value=params[name],
-                    mend=f"its parameters are {', '.join(known)}",
+                raise not_found("unknown_parameter", f"{self.name} has no parameter {name}").at(
+                    name, params[name], f"its parameters are {', '.join(known)}"
                 )
         values = {p.name: p.checked(params.get(p.name, p.default)) for p in self.params}
         conflict = self.check(values) if self.check else None
         if conflict:
-            raise CommendaError(
-                "bad_parameter",
-                conflict.message,
-                field=conflict.field,
-                value=values[conflict.field],
-                mend=conflict.mend,
+            raise CommendaError("bad_parameter", conflict.message).at(
+                conflict.field, values[conflict.field], conflict.hint
             )
         return values
 

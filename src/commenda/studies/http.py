@@ -17,8 +17,8 @@ from commenda.identity.access import may
 from commenda.kernel import Costs
 from commenda.kit.clock import business_now, require_period
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
-from commenda.kit.pages import number_cursor, page_of, time_cursor
+from commenda.kit.errors import CommendaError, conflict, unknown
+from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
     Answer,
@@ -115,11 +115,11 @@ def _begun(tx: Tx, service: Service, who: Principal, body: StudyRequest, now: da
     )
     if len(material.bars) > MOST_BARS:
         raise CommendaError(
-            "study_too_long",
-            f"A study over HTTP has {MOST_BARS:,} bars at most",
-            field="start",
-            value=len(material.bars),
-            mend="choose a shorter period or a coarser interval, or run commenda study",
+            "study_too_long", f"A study over HTTP has {MOST_BARS:,} bars at most"
+        ).at(
+            "start",
+            len(material.bars),
+            "choose a shorter period or a coarser interval, or run commenda study",
         )
     study = begin(tx, strategy, material, space, plan, now, asked_by=who.actor)
     enqueue_study(tx, study.id, str(home))
@@ -133,9 +133,9 @@ def list_studies(
     """Studies, the latest first: one's own, or everybody's for the staff."""
     with service.database.transaction() as tx:
         rows = queries.studies_where(
-            tx, asked_by=_seen_by(who), before=time_cursor(cursor), limit=limit + 1
+            tx, asked_by=_seen_by(who), before=key_after(cursor, datetime, UUID), limit=limit + 1
         )
-        page = page_of(rows, limit, lambda one: (one.created_at.isoformat(), str(one.id)))
+        page = page_of(rows, limit, lambda one: (one.created_at, one.id))
         items = [_view(tx, one) for one in page.items]
     return StudyPage(items=items, next_cursor=page.next_cursor)
 
@@ -156,7 +156,7 @@ def list_trials(
     service: Served, who: Quant, study_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> TrialPage:
     """A study's trials by number, those that run among them."""
-    after = number_cursor(cursor)
+    after = key_after(cursor, int)
     with service.database.transaction() as tx:
         study = _one(tx, who, study_id)
         rows = queries.trials_of(
@@ -167,7 +167,7 @@ def list_trials(
             limit=limit + 1,
             periods=False,
         )
-    page = page_of(rows, limit, lambda one: (one.number,))
+    page = page_of(rows, limit, lambda one: one.number)
     return TrialPage(items=list(map(_trial, page.items)), next_cursor=page.next_cursor)
 
 
@@ -219,24 +219,16 @@ def _seen_by(who: Principal) -> str | None:
 def _one(tx: Tx, who: Principal, study_id: UUID) -> Study:
     study = queries.find_study(tx, study_id)
     if study is None or _seen_by(who) not in (None, study.asked_by):
-        raise CommendaError(
-            "unknown_study",
-            "No such study",
-            field="study_id",
-            value=str(study_id),
-            mend="use one of the list of studies",
-        )
+        raise unknown("study", study_id, "study_id", "use one of the list of studies")
     return study
 
 
 def _finished(study: Study) -> Study:
     if study.result is None:
-        raise CommendaError(
-            "study_not_finished",
-            "This study has no result",
-            field="state",
-            value=str(study.state),
-            mend="wait until it is complete" if study.state == "running" else study.reason,
+        raise conflict("study_not_finished", "This study has no result").at(
+            "state",
+            study.state,
+            "wait until it is complete" if study.state == "running" else study.reason,
         )
     return study
 

@@ -115,12 +115,8 @@ def material_again(
         )
     if (found.sha256, found.funding_sha256) != (sha256, funding_sha256):
         raise CommendaError(
-            "data_changed",
-            "The history is not the one that the study began with",
-            field="data",
-            value=found.name,
-            mend="begin a new study, or bring the old file back",
-        )
+            "data_changed", "The history is not the one that the study began with"
+        ).at("data", found.name, "begin a new study, or bring the old file back")
     return found
 
 

@@ -93,8 +93,8 @@ class Plan:
         return tuple(OBJECTIVES[name] for name in self.objectives)
 
 
-def _bad(name: str, value: object, mend: str) -> CommendaError:
-    return CommendaError("bad_study", "Not a study", field=name, value=value, mend=mend)
+def _bad(name: str, value: object, hint: str) -> CommendaError:
+    return CommendaError("bad_study", "Not a study").at(name, value, hint)
 
 
 class Fold(NamedTuple):

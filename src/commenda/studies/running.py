@@ -21,7 +21,7 @@ import psycopg
 from commenda.kernel import Program
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict
 from commenda.strategies import Strategy, reference_to
 from commenda.studies import queries
 from commenda.studies.evaluate import RUNGS, Course, evaluate, glimpse
@@ -78,10 +78,7 @@ def begin(
         raise CommendaError(
             "anonymous_strategy",
             "A study resumes a strategy by its name or file, and this one has neither",
-            field="strategy",
-            value=strategy.name,
-            mend="put it into a file or a package",
-        )
+        ).at("strategy", strategy.name, "put it into a file or a package")
     purge = space.longest_warmup(strategy)
     if plan.walk is not None:
         splits(len(material.bars), plan.walk, purge)
@@ -90,12 +87,10 @@ def begin(
             for dimension in space.dimensions:
                 dimension.values()  # says which one has no end
         elif space.size > MOST_POINTS:  # before it is listed
-            raise CommendaError(
-                "grid_too_large",
-                f"The grid has {space.size:,} points",
-                field="space",
-                value=", ".join(f"{name}={text}" for name, text in space.texts().items()),
-                mend=f"take longer steps, at most {MOST_POINTS:,} points, or another sampler",
+            raise CommendaError("grid_too_large", f"The grid has {space.size:,} points").at(
+                "space",
+                ", ".join(f"{name}={text}" for name, text in space.texts().items()),
+                f"take longer steps, at most {MOST_POINTS:,} points, or another sampler",
             )
     written = plain_plan(plan)
     study = Study(
@@ -124,12 +119,8 @@ def begin(
         result=None,
     )
     if not queries.insert_study(tx, study):
-        raise CommendaError(
-            "study_exists",
-            "The same study was begun at this very moment",
-            field="id",
-            value=str(study.id),
-            mend="look at that one, or begin again",
+        raise conflict("study_exists", "The same study was begun at this very moment").at(
+            "id", study.id, "look at that one, or begin again"
         )
     return study
 
@@ -152,12 +143,8 @@ def run(
     """
     if strategy.source_hash != study.source_hash:
         raise CommendaError(
-            "source_changed",
-            "The strategy is not the one that the study began with",
-            field="strategy",
-            value=study.strategy,
-            mend="begin a new study",
-        )
+            "source_changed", "The strategy is not the one that the study began with"
+        ).at("strategy", study.strategy, "begin a new study")
     with alone(database, study.id):
         desk = _Desk(database, study, strategy, material, hands)
         if not desk.search_through(seen):
@@ -304,12 +291,10 @@ def conclude(database: Database, study: Study, space: Space, limits: Thresholds)
         ledger = queries.ledger_of(tx, study.strategy, study.data_hash)
     best = best_of(trials, plan.aims[0])
     if best is None or best.outcome is None:
-        raise CommendaError(
-            "nothing_ran",
-            "No configuration ran to the end",
-            field="space",
-            value=", ".join(f"{name}={text}" for name, text in study.space.items()),
-            mend="look at the trials' reasons: study show",
+        raise CommendaError("nothing_ran", "No configuration ran to the end").at(
+            "space",
+            ", ".join(f"{name}={text}" for name, text in study.space.items()),
+            "look at the trials' reasons: study show",
         )
     yearly = bars_per_year(study.interval_seconds)
     evidence = evidence_of(
@@ -345,12 +330,8 @@ def alone(database: Database, study_id: UUID) -> Iterator[None]:
     with psycopg.connect(database.app_url, autocommit=True) as connection:
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
         if row is None or not row[0]:
-            raise CommendaError(
-                "study_is_running",
-                "Another process runs this study",
-                field="id",
-                value=str(study_id),
-                mend="wait for it, or cancel the study",
+            raise CommendaError("study_is_running", "Another process runs this study").at(
+                "id", study_id, "wait for it, or cancel the study"
             )
         yield
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, not_found
 from commenda.strategies import Param, Strategy
 
 Params = dict[str, float]
@@ -62,9 +62,10 @@ class Dimension:
             raise CommendaError(
                 "endless_dimension",
                 f"{self.name} may be any number in between, which a grid cannot try",
-                field=self.name,
-                value=str(self),
-                mend=f"give a step, such as {self.name}={self.low:g}:{self.high:g}:"
+            ).at(
+                self.name,
+                self,
+                f"give a step, such as {self.name}={self.low:g}:{self.high:g}:"
                 f"{(self.high - self.low) / 10:g}",
             )
         step = self.step or 1.0
@@ -151,12 +152,10 @@ def space_of(
     known = {param.name: param for param in strategy.params}
     for name in (*texts, *(fixed or {})):
         if name not in known:
-            raise CommendaError(
-                "unknown_parameter",
-                f"{strategy.name} has no parameter {name}",
-                field=name,
-                value=texts.get(name, (fixed or {}).get(name)),
-                mend=f"its parameters are {', '.join(known)}",
+            raise not_found("unknown_parameter", f"{strategy.name} has no parameter {name}").at(
+                name,
+                texts.get(name, (fixed or {}).get(name)),
+                f"its parameters are {', '.join(known)}",
             )
     both = sorted(set(texts) & set(fixed or {}))
     if both:
@@ -214,5 +213,5 @@ def _number(param: Param, text: str) -> float:
         raise _bad(param.name, text, FORM) from None
 
 
-def _bad(field: str, value: str, mend: str) -> CommendaError:
-    return CommendaError("bad_space", "Not a search space", field=field, value=value, mend=mend)
+def _bad(field: str, value: str, hint: str) -> CommendaError:
+    return CommendaError("bad_space", "Not a search space").at(field, value, hint)

@@ -68,8 +68,8 @@ def walk_of(text: str, embargo: int = 0) -> WalkForward:
     try:
         return WalkForward(Walk(kind), int(folds) if folds else 5, embargo)
     except ValueError:
-        mend = f"one of {', '.join(Walk)} and the number of folds, such as rolling:6"
-        raise _refuse("walk_forward", text, mend) from None
+        hint = f"one of {', '.join(Walk)} and the number of folds, such as rolling:6"
+        raise _refuse("walk_forward", text, hint) from None
 
 
 def splits(bars: int, walk: WalkForward, purge: int) -> tuple[Split, ...]:
@@ -81,11 +81,11 @@ def splits(bars: int, walk: WalkForward, purge: int) -> tuple[Split, ...]:
         if not split.train or min(one.stop - one.start for one in ranges) < LEAST:
             gap = purge + walk.embargo
             raise CommendaError(
-                "short_history",
-                f"{bars} bars are too few for {walk.folds} folds {gap} bars apart",
-                field="walk_forward",
-                value=f"{walk.kind}:{walk.folds}",
-                mend="take a longer history, fewer folds, or a space that looks back less far",
+                "short_history", f"{bars} bars are too few for {walk.folds} folds {gap} bars apart"
+            ).at(
+                "walk_forward",
+                f"{walk.kind}:{walk.folds}",
+                "take a longer history, fewer folds, or a space that looks back less far",
             )
     return found
 
@@ -111,5 +111,5 @@ def _purged(bars: int, walk: WalkForward, purge: int) -> tuple[Split, ...]:
     return tuple(found)
 
 
-def _refuse(field: str, value: object, mend: str) -> CommendaError:
-    return CommendaError("bad_walk_forward", "Not a walk", field=field, value=value, mend=mend)
+def _refuse(field: str, value: object, hint: str) -> CommendaError:
+    return CommendaError("bad_walk_forward", "Not a walk").at(field, value, hint)

@@ -71,15 +71,11 @@ def workers(
     `backend_missing`.
     """
     if jobs < 1:
-        raise CommendaError("bad_jobs", "No workers", field="jobs", value=jobs, mend="1 or more")
+        raise CommendaError("bad_jobs", "No workers").at("jobs", jobs, "1 or more")
     if backend is Backend.PROCESSES:
         if address is not None:
-            raise CommendaError(
-                "bad_address",
-                "Processes of this machine have no address",
-                field="address",
-                value=address,
-                mend=f"name the cluster's kind: {Backend.RAY} or {Backend.DASK}",
+            raise CommendaError("bad_address", "Processes of this machine have no address").at(
+                "address", address, f"name the cluster's kind: {Backend.RAY} or {Backend.DASK}"
             )
         if jobs == 1:
             yield Workers(1, None)
@@ -103,12 +99,8 @@ def _connect(backend: Backend, jobs: int, address: str | None, stack: ExitStack)
     try:
         found = importlib.import_module(module)
     except ImportError:
-        raise CommendaError(
-            "backend_missing",
-            f"The package {package} is not installed",
-            field="backend",
-            value=str(backend),
-            mend=f"pip install {package}, or use {Backend.PROCESSES}",
+        raise CommendaError("backend_missing", f"The package {package} is not installed").at(
+            "backend", backend, f"pip install {package}, or use {Backend.PROCESSES}"
         ) from None
     if backend is Backend.DASK:
         options = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
@@ -128,12 +120,8 @@ def be_modest(memory_mb: int | None = None, niceness: int = 10) -> None:
     no such limits is left as it is. Code `bad_memory`.
     """
     if memory_mb is not None and memory_mb < LEAST_MEMORY:
-        raise CommendaError(
-            "bad_memory",
-            "A study does not start with so little memory",
-            field="memory",
-            value=memory_mb,
-            mend=f"{LEAST_MEMORY} MB or more, or 0 for no bound",
+        raise CommendaError("bad_memory", "A study does not start with so little memory").at(
+            "memory", memory_mb, f"{LEAST_MEMORY} MB or more, or 0 for no bound"
         )
     if hasattr(os, "nice"):
         os.nice(niceness)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import not_found
 from commenda.strategies import plugins
 from commenda.strategies.sdk import Strategy
 from commenda.strategies.shipped.donchian_breakout import donchian_breakout
@@ -38,12 +38,10 @@ def find_strategy(named: str) -> Strategy:
         return plugins.load_file(named, _BY_NAME)
     found = _BY_NAME.get(named) or plugins.load_installed(named, _BY_NAME)
     if found is None:
-        raise CommendaError(
-            "unknown_strategy",
-            f"There is no strategy {named}",
-            field="strategy",
-            value=named,
-            mend=f"use one of {', '.join(_BY_NAME)}, an installed one, or path/to/file.py",
+        raise not_found("unknown_strategy", f"There is no strategy {named}").at(
+            "strategy",
+            named,
+            f"use one of {', '.join(_BY_NAME)}, an installed one, or path/to/file.py",
         )
     return found
 
@@ -54,12 +52,8 @@ def find_installed(named: str) -> Strategy:
     Code `unknown_strategy`, and those of `plugins.load_installed`.
     """
     if plugins.is_file(named):
-        raise CommendaError(
-            "unknown_strategy",
-            "Files are not run over HTTP",
-            field="strategy",
-            value=named,
-            mend=f"use one of {', '.join(_BY_NAME)}, or the command line",
+        raise not_found("unknown_strategy", "Files are not run over HTTP").at(
+            "strategy", named, f"use one of {', '.join(_BY_NAME)}, or the command line"
         )
     return find_strategy(named)
 
