@@ -32,7 +32,7 @@ from commenda.copying import (
     update_flow_stats,
 )
 from commenda.copying.following import change_settings
-from commenda.execution import Desk, reconcile
+from commenda.execution import Broker, reconcile
 from commenda.identity import register_users
 from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
@@ -225,7 +225,7 @@ class World:
         self.venue = ScriptedVenue(
             database, self.feed, slippage=D(slippage), participation=D(1), script=self.script
         )
-        self.desk = Desk(self.venue, self.feed, SECRET)
+        self.broker = Broker((self.venue,), self.feed, SECRET)
 
     # --- time and prices -----------------------------------------------------------------
 
@@ -307,7 +307,6 @@ class World:
                 follower=owner,
                 amount=amount,
                 asset=ASSET,
-                venue=self.venue.name,
                 key=key,
                 mode=mode,
                 is_leader=is_leader,
@@ -342,7 +341,7 @@ class World:
 
     def close_copies(self) -> int:
         """Really close what was left, pay it out, and move its cash back."""
-        closed = close_due(self.database, self.desk, self.author)
+        closed = close_due(self.database, self.broker, self.author)
         self.move_cash()
         return closed
 
@@ -353,12 +352,12 @@ class World:
             for one in self.feed.instruments
         ]
         with self.database.transaction() as tx:
-            record_nav(tx, self.now, self.desk.marks(self.now))
+            record_nav(tx, self.now, self.broker.marks(self.now))
             write_marks(tx, marks)
             update_flow_stats(tx, self.now)
 
     def move_cash(self) -> None:
-        carry_out_transfers(self.database, self.venue, self.author)
+        carry_out_transfers(self.database, self.broker, self.author)
 
     # --- managed subscriptions -----------------------------------------------------------
 
@@ -405,7 +404,7 @@ class World:
         """Reservations become books an hour later; their cash goes to the venue."""
         self.advance()
         with self.database.transaction() as tx:
-            activated = activate_due(tx, self.author, self.venue.name)
+            activated = activate_due(tx, self.author)
         self.move_cash()
         return activated
 
@@ -418,17 +417,17 @@ class World:
             return request_liquidation(tx, self.author, [subscription], door)[subscription]
 
     def liquidate(self) -> int:
-        return liquidate_due(self.database, self.desk, self.author)
+        return liquidate_due(self.database, self.broker, self.author)
 
     def settle(self, *subscriptions: UUID) -> dict[UUID, State]:
         with self.database.transaction() as tx:
-            return settle(tx, self.now, list(subscriptions), self.venue.name)
+            return settle(tx, self.now, list(subscriptions))
 
     # --- signals -------------------------------------------------------------------------
 
     def publish(self, flow: Flow, target: Decimal | str, key: str | None = None) -> UUID:
         """Publish a signal at this hour's open; by default each one has a key of its own."""
-        instrument = self.desk.instrument(flow.instrument_id)
+        instrument = self.broker.instrument(flow.instrument_id)
         with self.database.transaction() as tx:
             row = tx.execute(
                 "SELECT last_sequence FROM shared_flows WHERE id = %s", (flow.id,)
@@ -447,7 +446,7 @@ class World:
         return signal
 
     def copy(self, signal: UUID) -> None:
-        copy_signal(self.database, self.desk, signal, self.now)
+        copy_signal(self.database, self.broker, signal, self.now)
 
     def signal(self, flow: Flow, target: Decimal | str) -> UUID:
         signal = self.publish(flow, target)
@@ -505,7 +504,7 @@ class World:
     def unexplained(self) -> dict[str, Decimal]:
         with self.database.transaction() as tx:
             lines = reconcile(
-                tx, self.venue, self.feed.instruments, self.desk.marks(self.now), self.now
+                tx, self.venue, self.feed.instruments, self.broker.marks(self.now), self.now
             )
         return {line.subject: line.unexplained for line in lines if line.unexplained}
 

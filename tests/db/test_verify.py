@@ -671,7 +671,7 @@ def business(database: Database) -> World:
                 world.author,
                 world.venue.name,
                 payment,
-                world.desk.instrument(payment.instrument_id),
+                world.broker.instrument(payment.instrument_id),
             )
     world.subscribe(ines, long_one, 4_000, key="open")
     world.activate()

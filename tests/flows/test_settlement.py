@@ -227,13 +227,13 @@ def test_a_batch_that_concludes_late_does_not_reopen_what_is_settled(db: Databas
     world.ask(subscription)
     late = ids.derive("liquidation-batch", world.now.isoformat())
     with db.transaction() as tx:
-        _begin_batch(tx, world.desk, world.author, late)
+        _begin_batch(tx, world.broker, world.author, late)
     world.advance()
     assert world.liquidate() == 1, "a later call takes the batch up"
     world.settle(subscription)
     world.execute("UPDATE liquidation_attempts SET outcome = NULL")
     with db.transaction() as tx:
-        assert _conclude(tx, world.desk, world.author, late) == 0
+        assert _conclude(tx, world.broker, world.author, late) == 0
     assert world.status(subscription) == "SETTLED"
 
 
@@ -402,7 +402,7 @@ def test_a_book_that_a_signal_has_planned_for_is_not_closed_before_it_trades(
     world.activate()
     signal = world.publish(world.flow, "0.5")  # type: ignore[attr-defined]
     with db.transaction() as tx:
-        plan(tx, world.desk, signal, world.now)
+        plan(tx, world.broker, signal, world.now)
     for one in (subscription, other):
         world.ask(one, Door.INVESTOR)
     assert world.liquidate() == 1, "the matured one takes no part in the signal"

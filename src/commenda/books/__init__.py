@@ -6,7 +6,13 @@ meet. What is too little for a venue's minimum goes to the platform's **dust boo
 (`take_over`).
 """
 
-from commenda.books.cash import carry_out_transfers, funded_until, post_funding, request_transfer
+from commenda.books.cash import (
+    carry_out_transfers,
+    funded_until,
+    post_funding,
+    request_transfer,
+    request_transfers,
+)
 from commenda.books.checks import CHECKS
 from commenda.books.closing import intend_closing, refusals
 from commenda.books.dust import dust_leg, dust_of, take_over
@@ -34,6 +40,7 @@ __all__ = [
     "record_nav",
     "refusals",
     "request_transfer",
+    "request_transfers",
     "scope_equity",
     "take_over",
 ]

@@ -10,29 +10,27 @@ from decimal import Decimal
 from uuid import UUID
 
 from commenda.books.dust import dust_beside
-from commenda.execution import Desk, intend, open_quantities
+from commenda.execution import Broker, intend, open_quantities
 from commenda.kit.db import Tx
 from commenda.ledger import Author
 
 
 def intend_closing(
-    tx: Tx, desk: Desk, author: Author, batch_id: UUID, scope_ids: Sequence[UUID]
+    tx: Tx, broker: Broker, author: Author, batch_id: UUID, scope_ids: Sequence[UUID]
 ) -> None:
     """Store the parent orders that close all that these scopes hold."""
     requests: dict[int, list[tuple[UUID, Decimal]]] = {}
     for _, leg, instrument, quantity in open_quantities(tx, scope_ids):
         requests.setdefault(instrument, []).append((leg, -quantity))
-    beside = dust_beside(tx, desk, requests)
-    marks = desk.marks(author.now)
+    beside = dust_beside(tx, broker, requests)
+    marks = broker.marks(author.now)
     for instrument_id in sorted(requests):
-        if instrument_id in beside:
-            requests[instrument_id].append(beside[instrument_id])
+        requests[instrument_id] += beside.get(instrument_id, [])
         intend(
             tx,
             cause="liquidation",
             cause_id=batch_id,
             correlation_id=batch_id,
-            venue=desk.venue.name,
             instrument_id=instrument_id,
             requests=requests[instrument_id],
             reference_price=marks[instrument_id],

@@ -11,7 +11,7 @@ flow shows of itself (`update_flow_stats`) is the record of its creator's own bo
 
 from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
-from commenda.copying.flows import HOUSE_VENUE, share_flow
+from commenda.copying.flows import share_flow
 from commenda.copying.following import NewFollower, attach_legs, follow
 from commenda.copying.jobs import (
     COPY_SIGNAL,
@@ -37,7 +37,6 @@ from commenda.copying.stepping import (
 __all__ = [
     "CHECKS",
     "COPY_SIGNAL",
-    "HOUSE_VENUE",
     "SIGNALS",
     "CopyMode",
     "Flow",

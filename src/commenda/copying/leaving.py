@@ -25,7 +25,7 @@ from commenda.books import (
 from commenda.copying import queries
 from commenda.copying.flows import close_flow
 from commenda.copying.following import count_follower, count_followers, unknown_subscription
-from commenda.execution import Desk, execute_orders, in_flight, open_quantities, orders_of
+from commenda.execution import Broker, execute_orders, in_flight, open_quantities, orders_of
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
@@ -96,14 +96,14 @@ def _require_no_followers(tx: Tx, flow_id: UUID) -> None:
         )
 
 
-def close_due(database: Database, desk: Desk, author: Author) -> int:
+def close_due(database: Database, broker: Broker, author: Author) -> int:
     """Try every exit that is due now; how many books were closed and paid out.
 
     What a batch asks of the venue is stored first. A batch that was killed is taken up by the
     next call, whenever it comes. An order that fails raises its error once the others are done.
     """
     with database.transaction() as tx:
-        _begin_batch(tx, desk, author)
+        _begin_batch(tx, broker, author)
     with database.transaction() as tx:
         batches = [
             (batch, orders_of(tx, "liquidation", batch))
@@ -114,15 +114,15 @@ def close_due(database: Database, desk: Desk, author: Author) -> int:
     closed = 0
     errors: list[Exception] = []
     for batch, orders in batches:
-        errors += execute_orders(database, desk, orders, author)
+        errors += execute_orders(database, broker, orders, author)
         with database.transaction() as tx:
-            closed += _conclude(tx, desk, author, batch)
+            closed += _conclude(tx, broker, author, batch)
     if errors:
         raise errors[0]
     return closed
 
 
-def _begin_batch(tx: Tx, desk: Desk, author: Author) -> None:
+def _begin_batch(tx: Tx, broker: Broker, author: Author) -> None:
     rows = tx.execute(
         "SELECT scope_id, attempts FROM copy_exits WHERE closed_at IS NULL AND next_retry_at <= %s"
         " ORDER BY scope_id LIMIT %s FOR UPDATE SKIP LOCKED",
@@ -141,7 +141,7 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author) -> None:
         " SELECT %s, * FROM unnest(%s::uuid[], %s::integer[])",
         (batch, scopes, [row[1] for row in due]),
     )
-    intend_closing(tx, desk, author, batch, scopes)
+    intend_closing(tx, broker, author, batch, scopes)
 
 
 def _tried(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
@@ -153,7 +153,7 @@ def _tried(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-def _conclude(tx: Tx, desk: Desk, author: Author, batch: UUID) -> int:
+def _conclude(tx: Tx, broker: Broker, author: Author, batch: UUID) -> int:
     attempts = tx.execute(
         "SELECT a.scope_id, a.attempt FROM copy_exit_attempts a"
         " JOIN copy_exits x ON x.scope_id = a.scope_id"
@@ -163,15 +163,15 @@ def _conclude(tx: Tx, desk: Desk, author: Author, batch: UUID) -> int:
     # What another call of the same batch has asked for and not yet sold is that call's to conclude.
     waiting = in_flight(tx, [row[0] for row in attempts])
     attempts = [row for row in attempts if row[0] not in waiting]
-    dust = dust_of(tx, desk, author.now, attempts)
+    dust = dust_of(tx, broker, author.now, attempts)
     if dust:
         # What paying out locks, here already: all accounts of a transaction in one order.
         wallets, insurances = _ways_out(tx, _books(tx, [row[0] for row in attempts]))
-        take_over(tx, desk, author, batch, dust, also_locked=[*wallets, *insurances])
+        take_over(tx, broker, author, batch, dust, also_locked=[*wallets, *insurances])
     holding = {row[0] for row in open_quantities(tx, [row[0] for row in attempts])}
     flat = [scope for scope, _ in attempts if scope not in holding]
     if flat:
-        _pay_out(tx, desk.venue.name, author, flat)
+        _pay_out(tx, author, flat)
     reasons = refusals(tx, batch)
     stuck = [
         (scope, attempt, reasons.get(scope, "partly filled"))
@@ -205,12 +205,13 @@ class _Book:
     correlation_id: UUID
     cash: int
     """Its account."""
+    venue: str
 
 
 def _books(tx: Tx, scope_ids: Sequence[UUID]) -> list[_Book]:
     rows = tx.execute(
         "SELECT c.id, x.subscription_id, c.owner_kind, c.owner_id, c.asset, c.correlation_id,"
-        " l.account_id FROM copy_exits x JOIN scopes c ON c.id = x.scope_id"
+        " l.account_id, l.venue FROM copy_exits x JOIN scopes c ON c.id = x.scope_id"
         " JOIN legs l ON l.scope_id = c.id WHERE c.id = ANY (%s) ORDER BY c.id",
         (list(scope_ids),),
     ).fetchall()
@@ -229,7 +230,7 @@ def _ways_out(tx: Tx, books: Sequence[_Book]) -> tuple[list[int], list[int]]:
     return wallets, insurances
 
 
-def _pay_out(tx: Tx, venue: str, author: Author, scope_ids: Sequence[UUID]) -> None:
+def _pay_out(tx: Tx, author: Author, scope_ids: Sequence[UUID]) -> None:
     """One journal for each book: its cash to the wallet; what is missing, insurance pays."""
     books = _books(tx, scope_ids)
     wallets, insurances = _ways_out(tx, books)
@@ -254,7 +255,7 @@ def _pay_out(tx: Tx, venue: str, author: Author, scope_ids: Sequence[UUID]) -> N
         request_transfer(
             tx,
             reference=ids.derive("transfer", "leave", one.scope_id),
-            venue=venue,
+            venue=one.venue,
             asset=one.asset,
             amount=-balances[one.cash],
             correlation_id=one.correlation_id,

@@ -15,7 +15,7 @@ from uuid import UUID
 from commenda.audit import Event, record
 from commenda.books import dust_of, intend_closing, refusals, take_over
 from commenda.copying import planned
-from commenda.execution import Desk, execute_orders, in_flight, open_quantities, orders_of
+from commenda.execution import Broker, execute_orders, in_flight, open_quantities, orders_of
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
@@ -93,7 +93,7 @@ def sweep_matured(tx: Tx, author: Author, limit: int = 1000) -> int:
     return len(request_liquidation(tx, author, [row[0] for row in rows], Door.SWEEP))
 
 
-def liquidate_due(database: Database, desk: Desk, author: Author) -> int:
+def liquidate_due(database: Database, broker: Broker, author: Author) -> int:
     """Try every liquidation that is due now; how many became LIQUIDATED.
 
     The batch and what it asks of the venue are stored first and named by the time. A batch that
@@ -102,15 +102,15 @@ def liquidate_due(database: Database, desk: Desk, author: Author) -> int:
     """
     batch_id = ids.derive("liquidation-batch", author.now.isoformat())
     with database.transaction() as tx:
-        _begin_batch(tx, desk, author, batch_id)
+        _begin_batch(tx, broker, author, batch_id)
     with database.transaction() as tx:
         batches = [(batch, orders_of(tx, "liquidation", batch)) for batch in _open_batches(tx)]
     liquidated = 0
     errors: list[Exception] = []
     for batch, orders in batches:
-        errors += execute_orders(database, desk, orders, author)
+        errors += execute_orders(database, broker, orders, author)
         with database.transaction() as tx:
-            liquidated += _conclude(tx, desk, author, batch)
+            liquidated += _conclude(tx, broker, author, batch)
     if errors:
         raise errors[0]
     return liquidated
@@ -137,7 +137,7 @@ def _tried(tx: Tx, subscription_ids: Sequence[UUID]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
+def _begin_batch(tx: Tx, broker: Broker, author: Author, batch_id: UUID) -> None:
     due = tx.execute(
         "SELECT id, liquidation_attempts FROM managed_subscriptions"
         " WHERE status = 'LIQUIDATING' AND next_retry_at <= %s ORDER BY id FOR UPDATE SKIP LOCKED",
@@ -161,10 +161,10 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> None:
         " SELECT %s, * FROM unnest(%s::uuid[], %s::integer[])",
         (batch_id, subscriptions, [row[1] for row in due]),
     )
-    intend_closing(tx, desk, author, batch_id, subscriptions)
+    intend_closing(tx, broker, author, batch_id, subscriptions)
 
 
-def _conclude(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> int:
+def _conclude(tx: Tx, broker: Broker, author: Author, batch_id: UUID) -> int:
     attempts = tx.execute(
         "SELECT a.subscription_id, a.attempt FROM liquidation_attempts a"
         " JOIN managed_subscriptions s ON s.id = a.subscription_id"
@@ -177,7 +177,7 @@ def _conclude(tx: Tx, desk: Desk, author: Author, batch_id: UUID) -> int:
     waiting = in_flight(tx, [row[0] for row in attempts])
     attempts = [row for row in attempts if row[0] not in waiting]
     subscriptions = [row[0] for row in attempts]
-    take_over(tx, desk, author, batch_id, dust_of(tx, desk, author.now, attempts))
+    take_over(tx, broker, author, batch_id, dust_of(tx, broker, author.now, attempts))
     holding = {row[0] for row in open_quantities(tx, subscriptions)}
     reasons = refusals(tx, batch_id)
     flat = [one for one in subscriptions if one not in holding]

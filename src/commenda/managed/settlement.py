@@ -15,7 +15,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from commenda.audit import Event, record
-from commenda.books import Leg, close_scopes, legs_of, request_transfer
+from commenda.books import Leg, close_scopes, legs_of, request_transfers
 from commenda.execution import open_quantities
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -68,9 +68,7 @@ class _Due:
         return (self.liquidated_at - self.activated_at).days
 
 
-def settle(
-    tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str
-) -> dict[UUID, State]:
+def settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID]) -> dict[UUID, State]:
     """Settle those of the subscriptions that are LIQUIDATED; the states of all of them now.
 
     The subscriptions are locked first, so that of many concurrent calls one settles and the
@@ -92,22 +90,22 @@ def settle(
             )
     due = [one for one, state in states.items() if state is State.LIQUIDATED]
     if due:
-        _settle(tx, now, due, venue)
+        _settle(tx, now, due)
     return dict.fromkeys(states, State.SETTLED)
 
 
-def settle_due(tx: Tx, now: datetime, venue: str, limit: int = SETTLEMENT_BATCH) -> int:
+def settle_due(tx: Tx, now: datetime, limit: int = SETTLEMENT_BATCH) -> int:
     """Settle a batch of whatever is LIQUIDATED; how many there were."""
     rows = tx.execute(
         "SELECT id FROM managed_subscriptions WHERE status = 'LIQUIDATED'"
         " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
         (limit,),
     ).fetchall()
-    settle(tx, now, [row[0] for row in rows], venue)
+    settle(tx, now, [row[0] for row in rows])
     return len(rows)
 
 
-def _settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str) -> None:
+def _settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID]) -> None:
     dues = _load(tx, subscription_ids)
     if open_quantities(tx, subscription_ids):
         raise CommendaError("not_flat", "A liquidated subscription still holds positions")
@@ -138,7 +136,7 @@ def _settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str)
     by_key = {one.key: done.journal_id for one, done in zip(filled, posted, strict=True)}
     grades = {due.id: _grade(due, settlement) for due, settlement in settled}
     _record(tx, author, settled, [by_key.get(one.key) for one in journals], grades)
-    _return_cash(tx, settled, venue, now)
+    _return_cash(tx, dues, legs, cash, now)
     close_scopes(tx, subscription_ids, now)
 
 
@@ -348,17 +346,20 @@ def _rounded(rate: Decimal | None) -> Decimal | None:
 
 
 def _return_cash(
-    tx: Tx, settled: Sequence[tuple[_Due, Settlement]], venue: str, now: datetime
+    tx: Tx,
+    dues: Sequence[_Due],
+    legs: Mapping[UUID, Sequence[Leg]],
+    cash: Mapping[int, Decimal],
+    now: datetime,
 ) -> None:
-    """Ask for the settled equity to be moved back from the venue."""
-    for asset in sorted({due.asset for due, _ in settled}):
-        theirs = [(due, one) for due, one in settled if due.asset == asset]
-        request_transfer(
+    """Ask for the settled equity to be moved back from the legs' venues."""
+    for asset in sorted({due.asset for due in dues}):
+        theirs = [due.id for due in dues if due.asset == asset]
+        request_transfers(
             tx,
-            reference=ids.derive("transfer", "settle", asset, *(due.id for due, _ in theirs)),
-            venue=venue,
+            reference=ids.derive("transfer", "settle", asset, *theirs),
             asset=asset,
-            amount=-sum((one.equity for _, one in theirs), Decimal(0)),
-            correlation_id=ids.derive("managed", theirs[0][0].id),
+            amounts=[(leg.venue, -cash[leg.account_id]) for one in theirs for leg in legs[one]],
+            correlation_id=ids.derive("managed", theirs[0]),
             now=now,
         )
