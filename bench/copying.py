@@ -17,7 +17,7 @@ from bench.population import (
     author,
     follow_all,
     fund_investors,
-    open_desk,
+    open_broker,
     open_flow,
     publish,
 )
@@ -97,12 +97,12 @@ def _measure(
     database: Database, amounts: list[Decimal]
 ) -> dict[str, list[tuple[float, dict[str, float]]]]:
     """(seconds, seconds by step) of the first entry, and of each entry and exit after it."""
-    desk = open_desk(database, ["BTCUSDT"], 2 * SIGNALS + 8)
+    broker = open_broker(database, ["BTCUSDT"], 2 * SIGNALS + 8)
     with database.transaction() as tx:
-        flow = open_flow(tx, "creator", desk.feed.instruments[0])
+        flow = open_flow(tx, "creator", broker.feed.instruments[0])
         investors = fund_investors(tx, amounts)
-        follow_all(tx, desk, flow, investors, amounts)
-    carry_out_transfers(database, desk.venue, author())
+        follow_all(tx, broker, flow, investors, amounts)
+    carry_out_transfers(database, broker, author())
     vacuum(database)
     runs: dict[str, list[tuple[float, dict[str, float]]]] = {
         "first entry": [],
@@ -113,10 +113,10 @@ def _measure(
     for lap in range(SIGNALS + 1):
         for kind, target in (("entry", Decimal("0.5")), ("exit", Decimal(0))):
             now += HOUR
-            signal_id = publish(database, desk, flow, target, now)
+            signal_id = publish(database, broker, flow, target, now)
             with steps_timed() as seconds:
                 begun = time.perf_counter()
-                copy_signal(database, desk, signal_id, now)
+                copy_signal(database, broker, signal_id, now)
                 total = time.perf_counter() - begun
             if lap:
                 runs[kind].append((total, dict(seconds)))

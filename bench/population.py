@@ -12,7 +12,7 @@ from uuid import UUID
 
 from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying import Flow, NewFollower, attach_legs, copy_signal, publish_signal, share_flow
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.identity import register_users
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
@@ -47,14 +47,14 @@ def author(now: datetime = START) -> Author:
     return Author("bench", "bench/1", now)
 
 
-def open_desk(database: Database, symbols: Sequence[str], hours: int) -> Desk:
+def open_broker(database: Database, symbols: Sequence[str], hours: int) -> Broker:
     """A paper venue on a simulated market with hourly bars, all of whose volume can be had."""
     assets = simulated_assets(symbols, load_catalogue())
     series = simulate_market(1, assets, START, hours, HOUR)
     with database.transaction() as tx:
         stored = [ensure_instrument(tx, asset.instrument) for asset in assets]
     feed = CandleFeed.from_simulation(stored, series)
-    return Desk(PaperVenue(database, feed, participation=Decimal(1)), feed, b"bench")
+    return Broker((PaperVenue(database, feed, participation=Decimal(1)),), feed, b"bench")
 
 
 def open_flow(tx: Tx, name: str, instrument: Instrument) -> Flow:
@@ -96,7 +96,7 @@ def fund_investors(tx: Tx, deposits: Sequence[Decimal]) -> list[UUID]:
 
 
 def follow_all(
-    tx: Tx, desk: Desk, flow: Flow, investors: Sequence[UUID], amounts: Sequence[Decimal]
+    tx: Tx, broker: Broker, flow: Flow, investors: Sequence[UUID], amounts: Sequence[Decimal]
 ) -> None:
     """What `copying.follow` does for one follower, for all of them at once."""
     owners = [Owner(OwnerKind.INVESTOR, one) for one in investors]
@@ -107,7 +107,10 @@ def follow_all(
         correlation = ids.derive("copy", owner.id, flow.id, "bench")
         scope = Scope(scope_id, "copy", owner, ASSET, correlation)
         books.append(
-            (scope, [NewLeg(ids.derive("leg", scope_id, flow.id), flow.creator_id, amount)])
+            (
+                scope,
+                [NewLeg(ids.derive("leg", scope_id, flow.id), flow.creator_id, amount, flow.venue)],
+            )
         )
     cash = open_scopes(tx, books, START)
     journals = [
@@ -124,7 +127,7 @@ def follow_all(
     request_transfer(
         tx,
         reference=ids.derive("transfer", flow.id),
-        venue=desk.venue.name,
+        venue=flow.venue,
         asset=ASSET,
         amount=sum(amounts, Decimal(0)),
         correlation_id=flow.id,
@@ -137,10 +140,10 @@ def follow_all(
     attach_legs(tx, followers, START)
 
 
-def publish(database: Database, desk: Desk, flow: Flow, target: Decimal, now: datetime) -> UUID:
+def publish(database: Database, broker: Broker, flow: Flow, target: Decimal, now: datetime) -> UUID:
     """Publish the flow's new target at the open of the bar that begins `now`."""
-    instrument = desk.instrument(flow.instrument_id)
-    bar = desk.feed.bar(instrument.id, int(now.timestamp()))
+    instrument = broker.instrument(flow.instrument_id)
+    bar = broker.feed.bar(instrument.id, int(now.timestamp()))
     assert bar is not None, "the market is long enough"
     with database.transaction() as tx:
         signal_id, _ = publish_signal(
@@ -156,6 +159,6 @@ def publish(database: Database, desk: Desk, flow: Flow, target: Decimal, now: da
     return signal_id
 
 
-def trade(database: Database, desk: Desk, flow: Flow, target: Decimal, now: datetime) -> None:
+def trade(database: Database, broker: Broker, flow: Flow, target: Decimal, now: datetime) -> None:
     """Publish and copy."""
-    copy_signal(database, desk, publish(database, desk, flow, target, now), now)
+    copy_signal(database, broker, publish(database, broker, flow, target, now), now)

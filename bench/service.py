@@ -27,7 +27,7 @@ from pathlib import Path
 from uuid import UUID
 
 from bench.kit import Figure, durability, machine, show, vacuum
-from bench.population import ASSET, HOUR, START, author, fund_investors, open_desk, open_flow
+from bench.population import ASSET, HOUR, START, author, fund_investors, open_broker, open_flow
 from commenda.books import carry_out_transfers, record_nav
 from commenda.copying import Flow, follow
 from commenda.funding import deposit
@@ -281,14 +281,14 @@ def _healthy(port: int) -> bool:
 def _build(database: Database) -> list[UUID]:
     """Investors with money, flows that are led, a reader with a long log; the reader's own
     subscriptions."""
-    desk = open_desk(database, SYMBOLS, 24 * 4)
+    broker = open_broker(database, SYMBOLS, 24 * 4)
     now = START + HOUR
     with database.transaction() as tx:
         publish_offer(tx, _offer())
         for number in range(FLOWS):
-            instrument = desk.feed.instruments[number % len(SYMBOLS)]
+            instrument = broker.feed.instruments[number % len(SYMBOLS)]
             flow = open_flow(tx, f"creator-{number}", instrument)
-            _lead(tx, flow, desk.venue.name)
+            _lead(tx, flow)
         investors = fund_investors(tx, [Decimal(100_000_000)] * INVESTORS)
         for investor in investors:
             authorise_custody(tx, author(), investor, ASSET, Decimal(100_000_000))
@@ -302,16 +302,16 @@ def _build(database: Database) -> list[UUID]:
             answer = subscribe(tx, author(), request, b"bench")
             subscriptions.append(UUID(answer["subscriptionId"]))
     with database.transaction() as tx:
-        activate_due(tx, author(now), desk.venue.name)
-    carry_out_transfers(database, desk.venue, author(now))
+        activate_due(tx, author(now))
+    carry_out_transfers(database, broker, author(now))
     with database.transaction() as tx:
         for day in range(3):
-            record_nav(tx, now + day * 24 * HOUR, desk.marks(now + day * 24 * HOUR))
+            record_nav(tx, now + day * 24 * HOUR, broker.marks(now + day * 24 * HOUR))
         clock.advance(tx, now + 3 * 24 * HOUR)
     return subscriptions
 
 
-def _lead(tx: Tx, flow: Flow, venue: str) -> None:
+def _lead(tx: Tx, flow: Flow) -> None:
     owner = Owner(OwnerKind.CREATOR, flow.creator_id)
     deposit(tx, author(), owner, ASSET, Decimal(20_000), f"creator:{flow.id}")
     follow(
@@ -321,7 +321,6 @@ def _lead(tx: Tx, flow: Flow, venue: str) -> None:
         follower=owner,
         amount=Decimal(20_000),
         asset=ASSET,
-        venue=venue,
         key="vault",
         is_leader=True,
     )

@@ -15,14 +15,14 @@ from bench.population import (
     START,
     author,
     fund_investors,
-    open_desk,
+    open_broker,
     open_flow,
     trade,
 )
 from commenda.books import Trigger, carry_out_transfers, close_due, pay_out_due
 from commenda.books.payout import PAYOUT_BATCH
 from commenda.copying import Flow, planned
-from commenda.execution import Desk, reconcile
+from commenda.execution import Broker, reconcile
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import (
@@ -56,11 +56,11 @@ PRODUCT = ids.derive("product", "bench")
 def main() -> None:
     """Print settlements a second, and whether the books are clean afterwards."""
     with fresh_database() as database:
-        desk, now, parts = _build(database)
-        before = _findings(database, desk, now)
-        seconds, settled = _settle_all(database, desk, now)
-        returned = carry_out_transfers(database, desk.venue, author(now))
-        after = _findings(database, desk, now)
+        broker, now, parts = _build(database)
+        before = _findings(database, broker, now)
+        seconds, settled = _settle_all(database, broker, now)
+        returned = carry_out_transfers(database, broker, author(now))
+        after = _findings(database, broker, now)
         note = machine(database)
     assert settled == SUBSCRIPTIONS, f"{settled} of {SUBSCRIPTIONS} were settled"
     rates = [PAYOUT_BATCH / each for each in seconds]
@@ -86,36 +86,38 @@ def main() -> None:
     )
 
 
-def _settle_all(database: Database, desk: Desk, now: datetime) -> tuple[list[float], int]:
+def _settle_all(database: Database, broker: Broker, now: datetime) -> tuple[list[float], int]:
     """Seconds of each batch with its commit, and how many were settled."""
     seconds: list[float] = []
     total = 0
     while True:
         begun = time.perf_counter()
         with database.transaction() as tx:
-            settled = pay_out_due(tx, MANAGED, now, desk.venue.name)
+            settled = pay_out_due(tx, MANAGED, now)
         if not settled:
             return seconds, total
         seconds.append(time.perf_counter() - begun)
         total += settled
 
 
-def _findings(database: Database, desk: Desk, now: datetime) -> str:
+def _findings(database: Database, broker: Broker, now: datetime) -> str:
     with database.transaction() as tx:
         found = [str(one) for one in verify(tx)]
     with database.transaction() as tx:
-        differences = reconcile(tx, desk.venue, desk.feed.instruments, desk.marks(now), now)
+        differences = reconcile(
+            tx, broker.venues[0], broker.feed.instruments, broker.marks(now), now
+        )
     found += [str(one) for one in differences if one.unexplained]
     return f"{len(found)} findings, such as {found[0]}" if found else "verify and reconcile clean"
 
 
-def _build(database: Database) -> tuple[Desk, datetime, dict[str, float]]:
+def _build(database: Database) -> tuple[Broker, datetime, dict[str, float]]:
     """A business whose subscriptions have all traded, matured and been liquidated.
 
     Also the seconds that each part of it took.
     """
-    desk = open_desk(database, SYMBOLS, (TERM_DAYS + 2) * 24)
-    instruments = desk.feed.instruments
+    broker = open_broker(database, SYMBOLS, (TERM_DAYS + 2) * 24)
+    instruments = broker.feed.instruments
     with database.transaction() as tx:
         publish_offer(tx, _offer())
         flows = [
@@ -131,18 +133,18 @@ def _build(database: Database) -> tuple[Desk, datetime, dict[str, float]]:
         _subscribe_all(database)
     vacuum(database)
     with _timed(parts, "activate"):
-        while _activate(database, desk, now):
+        while _activate(database, broker, now):
             pass
-    carry_out_transfers(database, desk.venue, author(now))
+    carry_out_transfers(database, broker, author(now))
     vacuum(database)
     with _timed(parts, "trade"):
         for number, flow in enumerate(flows):
-            target = _target(desk, flow, now, end, right=number % 4 != 0)
-            trade(database, desk, flow, target, now)
+            target = _target(broker, flow, now, end, right=number % 4 != 0)
+            trade(database, broker, flow, target, now)
     with _timed(parts, "liquidate"):
-        _liquidate_all(database, desk, end)
+        _liquidate_all(database, broker, end)
     vacuum(database)
-    return desk, end, parts
+    return broker, end, parts
 
 
 @contextmanager
@@ -184,23 +186,23 @@ def _subscribe_all(database: Database) -> None:
                 assert outcome.get("status") == "RESERVED", outcome
 
 
-def _activate(database: Database, desk: Desk, now: datetime) -> int:
+def _activate(database: Database, broker: Broker, now: datetime) -> int:
     with database.transaction() as tx:
-        return activate_due(tx, author(now), desk.venue.name)
+        return activate_due(tx, author(now))
 
 
-def _target(desk: Desk, flow: Flow, begin: datetime, end: datetime, *, right: bool) -> Decimal:
+def _target(broker: Broker, flow: Flow, begin: datetime, end: datetime, *, right: bool) -> Decimal:
     """An exposure on the side that turns out to be right, or wrong: some gain and some lose."""
-    rises = desk.marks(end)[flow.instrument_id] > desk.marks(begin)[flow.instrument_id]
+    rises = broker.marks(end)[flow.instrument_id] > broker.marks(begin)[flow.instrument_id]
     return Decimal("0.9") if rises is right else Decimal("-0.9")
 
 
-def _liquidate_all(database: Database, desk: Desk, now: datetime) -> None:
+def _liquidate_all(database: Database, broker: Broker, now: datetime) -> None:
     with database.transaction() as tx:
         mature_due(tx, now)
         rows = tx.execute("SELECT id FROM managed_subscriptions WHERE status = 'MATURED'")
         request_liquidation(tx, author(now), [row[0] for row in rows], Trigger.OPERATOR)
-    liquidated = close_due(database, desk, author(now), [MANAGED], planned)
+    liquidated = close_due(database, broker, author(now), [MANAGED], planned)
     assert liquidated == SUBSCRIPTIONS, f"{liquidated} of {SUBSCRIPTIONS} were liquidated"
 
 

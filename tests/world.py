@@ -34,7 +34,7 @@ from commenda.copying import (
     update_flow_stats,
 )
 from commenda.copying.following import change_settings
-from commenda.execution import Desk, reconcile
+from commenda.execution import Broker, reconcile
 from commenda.identity import register_users
 from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
@@ -225,7 +225,7 @@ class World:
         self.venue = ScriptedVenue(
             database, self.feed, slippage=D(slippage), participation=D(1), script=self.script
         )
-        self.desk = Desk(self.venue, self.feed, SECRET)
+        self.broker = Broker((self.venue,), self.feed, SECRET)
 
     # --- time and prices -----------------------------------------------------------------
 
@@ -307,7 +307,6 @@ class World:
                 follower=owner,
                 amount=amount,
                 asset=ASSET,
-                venue=self.venue.name,
                 key=key,
                 mode=mode,
                 is_leader=is_leader,
@@ -356,12 +355,12 @@ class World:
             for one in self.feed.instruments
         ]
         with self.database.transaction() as tx:
-            record_nav(tx, self.now, self.desk.marks(self.now))
+            record_nav(tx, self.now, self.broker.marks(self.now))
             write_marks(tx, marks)
             update_flow_stats(tx, self.now)
 
     def move_cash(self) -> None:
-        carry_out_transfers(self.database, self.venue, self.author)
+        carry_out_transfers(self.database, self.broker, self.author)
 
     # --- managed subscriptions -----------------------------------------------------------
 
@@ -408,7 +407,7 @@ class World:
         """Reservations become books an hour later; their cash goes to the venue."""
         self.advance()
         with self.database.transaction() as tx:
-            activated = activate_due(tx, self.author, self.venue.name)
+            activated = activate_due(tx, self.author)
         self.move_cash()
         return activated
 
@@ -422,22 +421,22 @@ class World:
 
     def liquidate(self) -> int:
         """Really close what is due, of any product; how many books."""
-        return close_due(self.database, self.desk, self.author, PRODUCTS, planned)
+        return close_due(self.database, self.broker, self.author, PRODUCTS, planned)
 
     def pay_out(self, product: BookProduct[Any]) -> int:
         """Pay out the closed books of a product; how many."""
         with self.database.transaction() as tx:
-            return pay_out_due(tx, product, self.now, self.venue.name)
+            return pay_out_due(tx, product, self.now)
 
     def settle(self, *subscriptions: UUID) -> dict[UUID, State]:
         with self.database.transaction() as tx:
-            return settle(tx, self.now, list(subscriptions), self.venue.name)
+            return settle(tx, self.now, list(subscriptions))
 
     # --- signals -------------------------------------------------------------------------
 
     def publish(self, flow: Flow, target: Decimal | str, key: str | None = None) -> UUID:
         """Publish a signal at this hour's open; by default each one has a key of its own."""
-        instrument = self.desk.instrument(flow.instrument_id)
+        instrument = self.broker.instrument(flow.instrument_id)
         with self.database.transaction() as tx:
             row = tx.execute(
                 "SELECT last_sequence FROM shared_flows WHERE id = %s", (flow.id,)
@@ -456,7 +455,7 @@ class World:
         return signal
 
     def copy(self, signal: UUID) -> None:
-        copy_signal(self.database, self.desk, signal, self.now)
+        copy_signal(self.database, self.broker, signal, self.now)
 
     def signal(self, flow: Flow, target: Decimal | str) -> UUID:
         signal = self.publish(flow, target)
@@ -514,7 +513,7 @@ class World:
     def unexplained(self) -> dict[str, Decimal]:
         with self.database.transaction() as tx:
             lines = reconcile(
-                tx, self.venue, self.feed.instruments, self.desk.marks(self.now), self.now
+                tx, self.venue, self.feed.instruments, self.broker.marks(self.now), self.now
             )
         return {line.subject: line.unexplained for line in lines if line.unexplained}
 

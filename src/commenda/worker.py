@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from commenda.audit import Chain, seal
 from commenda.copying import SIGNALS, Runners, copy_signal_workflow
 from commenda.demo import open_demo, people
-from commenda.execution import Desk
+from commenda.execution import Broker, venues_in_use
 from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kit import bus, clock, durable
 from commenda.kit.db import Database, Tx
@@ -41,7 +41,7 @@ from commenda.operations import (
 )
 from commenda.settings import Settings
 from commenda.studies import STUDIES, run_study_workflow
-from commenda.venues import PaperVenue
+from commenda.venues import connect
 
 QUEUES = (SIGNALS, STUDIES)
 
@@ -82,18 +82,18 @@ def chores(keys: Keys) -> tuple[Chore, ...]:
 _log = logging.getLogger(__name__)
 
 
-def workflows(database: Database, desk: Desk) -> tuple[durable.Workflow, ...]:
-    """Every workflow, bound to this process's database and desk."""
-    return (copy_signal_workflow(database, desk), run_study_workflow(database))
+def workflows(database: Database, broker: Broker) -> tuple[durable.Workflow, ...]:
+    """Every workflow, bound to this process's database and broker."""
+    return (copy_signal_workflow(database, broker), run_study_workflow(database))
 
 
-def start(database: Database, desk: Desk) -> durable.Durable:
+def start(database: Database, broker: Broker) -> durable.Durable:
     """Make this process a worker until its `stop()`, or until it has `lost` its slot.
 
     Prepares the queue's tables if need be.
     """
     durable.prepare(database.owner_url)
-    return durable.launch(database, workflows(database, desk), QUEUES)
+    return durable.launch(database, workflows(database, broker), QUEUES)
 
 
 def work_until(settings: Settings, stopping: threading.Event, pace: Decimal) -> bool:
@@ -116,7 +116,7 @@ def work_on(
     secret = keys.derive("ties")
     if settings.demo:
         demo = open_demo(database, secret, pace)
-        operation = Operation(database, demo.desk, stopping, Runners(demo.costs))
+        operation = Operation(database, demo.broker, stopping, Runners(demo.costs))
         return _work_beside_relay(settings, operation, (people(demo.scenario), *JOBS), keys)
     with database.transaction() as tx:
         mode = clock.mode(tx)
@@ -130,8 +130,10 @@ def work_on(
             clock.follow_wall(tx)
     # No market runs here yet: subscriptions are carried on, and nothing trades.
     feed = CandleFeed([], interval=60)
-    desk = Desk(PaperVenue(database, feed), feed, secret)
-    return _work_beside_relay(settings, Operation(database, desk, stopping), JOBS, keys)
+    with database.transaction() as tx:
+        accounts = venues_in_use(tx)
+    broker = Broker(connect(database, feed, accounts), feed, secret)
+    return _work_beside_relay(settings, Operation(database, broker, stopping), JOBS, keys)
 
 
 def _work_beside_relay(
@@ -156,9 +158,9 @@ def work(operation: Operation, jobs: Sequence[Step | Job], housekeeping: Sequenc
 
     A database that goes away is waited for.
     """
-    database, desk, stopping = operation.database, operation.desk, operation.stopping
-    with start(database, desk) as running:
-        step = timedelta(seconds=desk.feed.interval)
+    database, broker, stopping = operation.database, operation.broker, operation.stopping
+    with start(database, broker) as running:
+        step = timedelta(seconds=broker.feed.interval)
         clockwork = Clockwork(operation, jobs, step, running.slot.number)
         due = dict.fromkeys(housekeeping, 0.0)
         try:

@@ -494,7 +494,7 @@ def test_the_reconciliation_of_now_and_of_then_leaves_nothing_unexplained(
 def test_scheduled_reconciliations_are_listed_the_latest_first(
     client: TestClient, world: World, sign_in: SignIn
 ) -> None:
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     moments = []
     for _ in range(3):
         reconcile_books(operation, world.now)

@@ -230,7 +230,7 @@ def test_a_hold_with_an_end_is_free_once_that_has_come(
     for amount in ("10", "20"):
         assert hold(client, risk, "ines", amount, expiresAt=until.isoformat()).status_code == 201
     assert hold(client, risk, "ines", "30").status_code == 201
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     expire_due_holds(operation, world.advance(2).now, Parameters())
     assert available(client, ines) == ("40", "60")
     expire_due_holds(operation, world.advance(1).now, Parameters())
@@ -254,7 +254,7 @@ def test_every_due_hold_expires_however_many_there_are(world: World) -> None:
         world.now,
     )
     assert world.one("SELECT held FROM accounts WHERE held > 0") == 2500
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     expire_due_holds(operation, world.advance(1).now, Parameters())
     assert world.one("SELECT sum(held) FROM accounts") == 0
     assert world.column("SELECT DISTINCT status FROM holds") == ["expired"]

@@ -122,7 +122,7 @@ def test_the_loop_from_a_deposit_to_the_trace(
     assert D(performance["deviationRate"]) == rate.quantize(D("0.0001"))
     assert (performance["deviationLevel"], performance["advice"]) == ("ALERT", "check")
     with db.transaction() as tx:
-        record_nav(tx, world.now, world.desk.marks(world.now))
+        record_nav(tx, world.now, world.broker.marks(world.now))
 
     world.advance(24 * 3).mature()
     out = client.post(f"{SUBSCRIPTIONS}/{scope}/withdraw", headers=ines)

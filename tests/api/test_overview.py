@@ -43,7 +43,7 @@ def serving(db: Database, **changes: object) -> Iterator[TestClient]:
 
 def value_books(world: World) -> None:
     with world.database.transaction() as tx:
-        record_nav(tx, world.now, world.desk.marks(world.now))
+        record_nav(tx, world.now, world.broker.marks(world.now))
 
 
 def test_an_operation_without_anything_has_an_overview(

@@ -423,7 +423,7 @@ def test_a_strategy_s_socket_is_told_what_its_creator_s_book_is_worth(world: Wor
         assert hear(reader)["items"] == []
         world.advance()
         with world.database.transaction() as tx:
-            record_nav(tx, world.now, world.desk.marks(world.now))
+            record_nav(tx, world.now, world.broker.marks(world.now))
             nav_recorded(tx, world.now)
         value = hear(reader)["data"]
         assert (value["type"], value["capital"], value["nav"]) == ("nav", "10000", "10000")

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.kit.db import Database
 from commenda.operations import CatchUp, Clockwork, Job, Operation, Parameters
 from commenda.settings import Settings
@@ -31,7 +31,7 @@ def main(lines: Path, kill_at: int) -> None:
 
     settings = Settings(database_url=os.environ["COMMENDA_TEST_OWNER_URL"], durable_commits=False)
     with Database.open(settings) as database:
-        operation = Operation(database, cast(Desk, None))
+        operation = Operation(database, cast(Broker, None))
         work = Clockwork(
             operation,
             (Job("accrue", accrue, "", None, CatchUp.EVERY, any_moment=True),),

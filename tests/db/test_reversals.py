@@ -213,7 +213,7 @@ def business(db: Database) -> World:
     world.advance(8)
     for payment in world.venue.settle_funding(begin, world.now):
         with db.transaction() as tx:
-            instrument = world.desk.instrument(payment.instrument_id)
+            instrument = world.broker.instrument(payment.instrument_id)
             post_funding(tx, world.author, world.venue.name, payment, instrument)
     carl = world.investor("carl")
     copied = world.follow(carl, anna, D(1000))

@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.income import Cadence
 from commenda.kit import clock
 from commenda.kit.db import Database
@@ -70,7 +70,7 @@ class Office:
         with database.transaction() as tx:
             clock.set_pace(tx, MONDAY, Decimal(1440), quick_until=MONDAY + timedelta(days=365))
         self.database = database
-        self.operation = Operation(database, cast(Desk, None))
+        self.operation = Operation(database, cast(Broker, None))
         self.done: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
         """What happens inside the next run, before it has done anything."""
@@ -776,7 +776,7 @@ def test_books_are_valued_once_a_day_however_often_the_job_is_called(db: Databas
     world = World(db)
     world.creator("anna")
     nav = shipped("nav")
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     for hours in (1, 2, 21, 1, 23):
         world.advance(hours)
         nav.act(operation, world.now, nav.told({}))
@@ -793,7 +793,7 @@ def test_income_is_accrued_and_paid_by_the_jobs_of_the_code(
     ann = pool.investor("ann", 20_000)
     for cadence in Cadence:
         pool.subscribe(ann, pool.product(cadence, cadence=cadence), 10_000, cadence)
-    operation = Operation(db, cast(Desk, None))
+    operation = Operation(db, cast(Broker, None))
     accrual, payout = (shipped(name) for name in ("accrual", "payout"))
     paid = []
     for at in (MONDAY, MONDAY + HOUR, MONDAY + DAY, MONDAY + DAY + HOUR):  # they are hourly
@@ -824,7 +824,7 @@ def test_each_missed_day_of_income_may_have_its_own_run_although_books_were_clos
     held = pool.subscribe(ann, pool.product(), 10_000)
     with db.transaction() as tx:
         clock.set_pace(tx, MONDAY, Decimal(1440), quick_until=MONDAY + 365 * DAY)
-    work = Clockwork(Operation(db, cast(Desk, None)), (shipped("accrual"),), STEP, 0)
+    work = Clockwork(Operation(db, cast(Broker, None)), (shipped("accrual"),), STEP, 0)
     assert work.beat()
     author = Author("operator:ada", "operation/1", MONDAY + STEP)
     with db.transaction() as tx:

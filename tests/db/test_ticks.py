@@ -11,7 +11,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
@@ -29,7 +29,7 @@ def operation(db: Database) -> Operation:
     """An operation whose jobs do not trade, on a clock that never waits."""
     with db.transaction() as tx:
         clock.set_pace(tx, START, Decimal(1440), quick_until=LATER)
-    return Operation(db, cast(Desk, None))
+    return Operation(db, cast(Broker, None))
 
 
 def noting(into: list[str], name: str) -> Callable[[Operation, datetime], None]:

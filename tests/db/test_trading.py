@@ -102,7 +102,7 @@ def test_random_trades_agree_with_an_average_cost_account(db: Database, seed: in
             )
         books = world.venue.account(world.now)
         instrument = world.instruments["AAAUSDT"].id
-        mark = Fraction(world.desk.marks(world.now)[instrument])
+        mark = Fraction(world.broker.marks(world.now)[instrument])
         assert Fraction(books.quantities[instrument]) == account.quantity
         # Cost leaves a position rounded to 10^-8; the sum of both profits is exact all the same.
         equity = Fraction(books.wallets[ASSET]) + Fraction(books.unrealised[instrument])
@@ -317,7 +317,7 @@ def test_funding_is_charged_once_for_each_stamp(db: Database) -> None:
     assert (payment.quantity, payment.amount) == (50, D("-0.5"))
     for one in first:
         with db.transaction() as tx:
-            post_funding(tx, world.author, "paper", one, world.desk.instrument(one.instrument_id))
+            post_funding(tx, world.author, "paper", one, world.broker.instrument(one.instrument_id))
     world.assert_sound()
 
 
@@ -351,7 +351,7 @@ def test_tampering_shows_as_an_unexplained_difference(
     subscription = world.subscribe(world.investor("ines"), world.product(), 100)
     world.advance()
     with db.transaction() as tx:  # its cash is on its way to the venue, and explains itself
-        assert activate_due(tx, world.author, "paper") == 1
+        assert activate_due(tx, world.author) == 1
     assert world.status(subscription) == "ACTIVE"
     assert world.unexplained() == {}
     with psycopg.connect(db.owner_url) as admin:

@@ -414,8 +414,8 @@ TAMPERING = [
     ),
     ("allocations add up to the principal", "DELETE FROM managed_allocations"),
     (
-        "settled subscriptions hold nothing",
-        f"UPDATE accounts SET balance = 0.00000001 WHERE scope_id = {SETTLED}",
+        "liquidated and settled subscriptions are those whose book is closed and paid out",
+        f"UPDATE managed_subscriptions SET status = 'LIQUIDATED' WHERE id = {SETTLED}",
     ),
     (
         "each settled subscription has one settlement, and no other has one",
@@ -439,7 +439,7 @@ TAMPERING = [
     ),
     (
         "settlements are what their journals posted",
-        "UPDATE settlements SET journal_id = 1",
+        f"UPDATE closings SET journal_id = 1 WHERE id = {SETTLED}",
     ),
     # --- funding
     (
@@ -482,37 +482,40 @@ TAMPERING = [
         "UPDATE funding_requests SET user_id = (SELECT id FROM users WHERE username = 'carl')"
         " WHERE status = 'done'",
     ),
-    # --- copies that were left
+    # --- closed books
     (
-        "a closed copy holds nothing",
+        "a closed book holds no position, and one that is paid out holds nothing",
         "UPDATE accounts a SET balance = 1 FROM scopes c"
         " WHERE c.id = a.scope_id AND c.kind = 'copy' AND c.closed_at IS NOT NULL",
     ),
     (
-        "a closed copy holds nothing",
+        "a closed book holds no position, and one that is paid out holds nothing",
+        f"UPDATE accounts SET balance = 0.00000001 WHERE scope_id = {SETTLED}",
+    ),
+    (
+        "a closed book holds no position, and one that is paid out holds nothing",
         "UPDATE positions p SET quantity = 1 FROM legs l JOIN scopes c ON c.id = l.scope_id"
         " WHERE l.id = p.leg_id AND c.kind = 'copy' AND c.closed_at IS NOT NULL",
     ),
     (
-        "a copy that was left is closed, or on its way out",
+        "a closed book holds no position, and one that is paid out holds nothing",
         "UPDATE scopes SET closed_at = NULL WHERE kind = 'copy' AND closed_at IS NOT NULL",
     ),
     (
-        "a copy that was left is closed, or on its way out",
+        "a copy is cancelled when its book is asked to close",
         "UPDATE flow_subscriptions SET status = 'cancelled' WHERE is_leader",
     ),
     (
-        "a copy that was left is closed, or on its way out",
-        "UPDATE flow_subscriptions s SET status = 'active' FROM copy_exits x"
-        " WHERE x.subscription_id = s.id",
+        "a copy is cancelled when its book is asked to close",
+        "UPDATE flow_subscriptions s SET status = 'active' FROM closings c WHERE c.subject = s.id",
     ),
     (
-        "a copy that was left was paid what its book held",
-        "UPDATE copy_exits SET paid = paid + 0.00000001",
+        "a book was paid out what it held",
+        "UPDATE closings SET equity = equity + 0.00000001",
     ),
     (
-        "a copy that was left was paid what its book held",
-        "UPDATE copy_exits SET journal_id = 1",
+        "a book was paid out what it held",
+        "UPDATE closings SET journal_id = 1",
     ),
     # --- income
     (
@@ -671,7 +674,7 @@ def business(database: Database) -> World:
                 world.author,
                 world.venue.name,
                 payment,
-                world.desk.instrument(payment.instrument_id),
+                world.broker.instrument(payment.instrument_id),
             )
     world.subscribe(ines, long_one, 4_000, key="open")
     world.activate()

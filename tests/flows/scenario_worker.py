@@ -16,7 +16,7 @@ from commenda.simulate.business import open_business
 def main(scenario: Path, data: Path) -> None:
     with Database.open(Settings(data=data)) as database:
         business = open_business(load_scenario(scenario), database)
-        running = worker.start(database, business.desk)
+        running = worker.start(database, business.broker)
         print(f"slot {running.slot.number}", flush=True)
         while not running.lost.is_set():
             time.sleep(0.05)

@@ -21,7 +21,7 @@ DAYS = 12
 def live(db: Database, *, twice: bool) -> datetime:
     """Twelve days of the demo, each tick once or twice; when they end."""
     demo = open_demo(db, b"the demo's secret, 32 bytes long")
-    operation, step = Operation(db, demo.desk), people(demo.scenario)
+    operation, step = Operation(db, demo.broker), people(demo.scenario)
     now = demo.scenario.start
     while now < demo.scenario.start + timedelta(days=DAYS):
         now += STEP

@@ -255,7 +255,6 @@ def test_dust_waits_while_the_book_is_selling_what_it_has(db: Database) -> None:
             cause="liquidation",
             cause_id=flow.id,
             correlation_id=flow.id,
-            venue=world.venue.name,
             instrument_id=flow.instrument_id,
             requests=[(HOUSE, D("-0.7001"))],
             reference_price=D(200),  # as if others were in it
@@ -263,7 +262,7 @@ def test_dust_waits_while_the_book_is_selling_what_it_has(db: Database) -> None:
         )
     assert try_it(world, 4) == [0, 0, 0, 0]
     assert len(transfers(world)) == 1
-    execute_order(db, world.desk, order.id, world.author)
+    execute_order(db, world.broker, order.id, world.author)
     assert try_it(world, 1) == [1]
     (quantity, price, value) = transfers(world)[1]
     assert (quantity < 0, price) == (True, 90)

@@ -33,7 +33,7 @@ def test_two_subscriptions_of_one_person_share_nothing(db: Database) -> None:
         world.signal(flow, "0.4")
     world.advance(12)
     with db.transaction() as tx:
-        record_nav(tx, world.now, world.desk.marks(world.now))
+        record_nav(tx, world.now, world.broker.marks(world.now))
 
     scopes = [one, two, *(scope_of(world, leg) for leg in copied)]
     assert len(set(scopes)) == 4
@@ -147,7 +147,7 @@ def test_funding_reaches_each_leg_by_its_own_position(db: Database, seed: int) -
     begin = world.now
     world.advance(8)
     (payment,) = world.venue.settle_funding(begin, world.now)
-    instrument = world.desk.instrument(payment.instrument_id)
+    instrument = world.broker.instrument(payment.instrument_id)
     for _ in range(2):
         with db.transaction() as tx:
             post_funding(tx, world.author, world.venue.name, payment, instrument)
@@ -166,7 +166,7 @@ def test_funding_reaches_each_leg_by_its_own_position(db: Database, seed: int) -
 def assert_scopes_are_the_sum_of_their_legs(world: World) -> None:
     """Cash, equity at the marks, and NAV: the scope's own figure equals the sum over its legs."""
     scopes = world.column("SELECT id FROM scopes")
-    marks = world.desk.marks(world.now)
+    marks = world.broker.marks(world.now)
     with world.database.transaction() as tx:
         equity = scope_equity(tx, scopes, marks)
         record_nav(tx, world.now, marks)

@@ -270,7 +270,7 @@ def test_whoever_stops_a_subscription_waits_for_the_plan_that_counts_on_it(
 
 def plan_only(world: World, signal: UUID) -> None:
     with world.database.transaction() as tx:
-        actions.plan(tx, world.desk, signal, world.now)
+        actions.plan(tx, world.broker, signal, world.now)
 
 
 def test_a_plan_does_not_see_who_is_being_stopped(db: Database) -> None:

@@ -43,11 +43,11 @@ def assert_sound(database: Database, settings: Settings) -> None:
     """Every invariant holds, and the venue tells the ledger's story."""
     with database.transaction() as tx:
         assert [str(one) for one in verify(tx)] == []
-    desk = open_demo(database, Keys.of(settings).derive("ties")).desk
+    broker = open_demo(database, Keys.of(settings).derive("ties")).broker
     with database.transaction() as tx:
         now = clock.read(tx)
         assert now is not None
-        lines = reconcile(tx, desk.venue, desk.feed.instruments, desk.marks(now), now)
+        lines = reconcile(tx, broker.venues[0], broker.feed.instruments, broker.marks(now), now)
     assert [one for one in lines if one.unexplained] == []
 
 

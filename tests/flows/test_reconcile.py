@@ -83,7 +83,7 @@ def charge_funding(world: World, hours: int) -> None:
     world.advance(hours)
     for payment in world.venue.settle_funding(begin, world.now):
         with world.database.transaction() as tx:
-            instrument = world.desk.instrument(payment.instrument_id)
+            instrument = world.broker.instrument(payment.instrument_id)
             post_funding(tx, world.author, world.venue.name, payment, instrument)
 
 
@@ -185,8 +185,8 @@ def intended(world: World) -> tuple[UUID, UUID]:
     world.advance()
     signal = world.publish(flow, "0.5")
     with world.database.transaction() as tx:
-        assert not plan(tx, world.desk, signal, world.now)
-        (order,) = intend_parents(tx, world.desk, signal, world.now)
+        assert not plan(tx, world.broker, signal, world.now)
+        (order,) = intend_parents(tx, world.broker, signal, world.now)
     return signal, order
 
 
@@ -200,7 +200,7 @@ def test_a_fill_that_is_not_recorded_yet_is_explained_and_no_longer_than_an_hour
     world = World(db, slippage="0.002")
     signal, order = intended(world)
     assert explained(now(world)) == {}
-    report = submit(world.database, world.desk, order, world.now)
+    report = submit(world.database, world.broker, order, world.now)
     (fill,) = report.fills
     found = now(world)
     assert unexplained(found) == {}
@@ -223,9 +223,9 @@ def test_a_fill_that_is_not_recorded_yet_is_explained_and_no_longer_than_an_hour
 def test_a_fill_that_is_not_allocated_yet_waits_in_transit(db: Database) -> None:
     world = World(db, slippage="0.002")
     signal, order = intended(world)
-    report = submit(world.database, world.desk, order, world.now)
+    report = submit(world.database, world.broker, order, world.now)
     with db.transaction() as tx:
-        record(tx, world.desk, order, world.author, report)
+        record(tx, world.broker, order, world.author, report)
     (fill,) = report.fills
     found = now(world)
     assert unexplained(found) == {}
@@ -247,7 +247,7 @@ def test_a_fill_that_is_not_allocated_yet_waits_in_transit(db: Database) -> None
 def test_an_order_recorded_later_than_it_was_filled_reconciles_in_between(world: World) -> None:
     """The process died between the venue's fill and its record, and went on half an hour later."""
     signal, order = intended(world)
-    submit(world.database, world.desk, order, world.now)
+    submit(world.database, world.broker, order, world.now)
     died = world.now
     world.now += timedelta(minutes=30)
     world.advance(0)
@@ -268,7 +268,7 @@ def test_a_transfer_is_explained_until_the_venue_has_it(world: World) -> None:
     world.subscribe(ines, world.product(), 5_000)
     world.advance()
     with world.database.transaction() as tx:
-        activate_due(tx, world.author, world.venue.name)
+        activate_due(tx, world.author)
     found = now(world)
     assert (unexplained(found), explained(found)) == (
         {},
@@ -298,7 +298,7 @@ def test_funding_is_explained_until_it_is_passed_on(world: World) -> None:
     world.advance()
     for payment in payments:
         with world.database.transaction() as tx:
-            instrument = world.desk.instrument(payment.instrument_id)
+            instrument = world.broker.instrument(payment.instrument_id)
             post_funding(tx, world.author, world.venue.name, payment, instrument)
     assert (unexplained(now(world)), explained(now(world))) == ({}, {})
     between = then(world, charged + timedelta(minutes=1))
@@ -389,7 +389,7 @@ def test_a_transfer_that_was_never_asked_for_is_found_in_the_books(world: World)
     world.subscribe(ines, world.product(), 5_000, key="late")
     world.advance()
     with world.database.transaction() as tx:
-        activate_due(tx, world.author, world.venue.name)
+        activate_due(tx, world.author)
     tamper(world, "DELETE FROM transfers WHERE done_at IS NULL")
     assert unexplained(now(world)) == {
         ("venue", "paper USDT"): D(-5_000),
@@ -443,7 +443,7 @@ def test_a_scheduled_reconciliation_is_kept_and_tells_what_it_cannot_explain(
     world: World,
 ) -> None:
     live(world)
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     first = world.now
     reconcile_books(operation, first)
     reconcile_books(operation, first)  # cut short, and repeated
@@ -469,7 +469,7 @@ def test_a_scheduled_reconciliation_is_kept_and_tells_what_it_cannot_explain(
 def test_a_reconciliation_that_is_repeated_is_the_first_of_its_moment(world: World) -> None:
     """A run that was cut short is done again, when the same moment may look otherwise."""
     live(world)
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     reconcile_books(operation, world.now)
     tamper(world, "UPDATE paper.wallets SET balance = balance - 5")
     reconcile_books(operation, world.now)
@@ -492,7 +492,7 @@ def test_balances_of_closed_periods_are_noted_by_a_job(world: World) -> None:
     live(world)
     with world.database.transaction() as tx:
         close_period(tx, world.author, world.now - timedelta(hours=1))
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     note_closed_periods(operation, world.now)
     assert world.one("SELECT count(*) FROM ledger_periods WHERE noted_at IS NULL") == 0
     assert world.one("SELECT count(*) FROM period_balances") > 5

@@ -59,7 +59,7 @@ def test_a_product_of_terms_and_a_payout_lives_through_books(db: Database) -> No
     flow = world.creator("anna", capital=0)
     ines = world.investor("ines", 10_000)
     scope = Scope(ids.derive("note", "ines"), "note", ines, ASSET, ids.derive("notes", "ines"))
-    leg = NewLeg(ids.derive("leg", scope.id), flow.creator_id, D(10_000))
+    leg = NewLeg(ids.derive("leg", scope.id), flow.creator_id, D(10_000), flow.venue)
     with db.transaction() as tx:
         (cash,) = open_scopes(tx, [(scope, [leg])], world.now)[0]
         (wallet,) = open_accounts(tx, [AccountKey("wallet", ines, ASSET)])
@@ -68,7 +68,7 @@ def test_a_product_of_terms_and_a_payout_lives_through_books(db: Database) -> No
         follower = NewFollower(flow.id, flow.creator_id, ines.id, leg.id, D(10_000))
         attach_legs(tx, [follower], world.now)
         request_transfer(
-            tx, reference=scope.id, venue=world.venue.name, asset=ASSET, amount=D(10_000),
+            tx, reference=scope.id, venue=flow.venue, asset=ASSET, amount=D(10_000),
             correlation_id=scope.correlation_id, now=world.now,
         )  # fmt: skip
     world.move_cash()
@@ -79,9 +79,9 @@ def test_a_product_of_terms_and_a_payout_lives_through_books(db: Database) -> No
     with db.transaction() as tx:
         detach_legs(tx, [leg.id], world.now)
         request_closing(tx, world.author, NOTES, {scope.id: scope.id}, Trigger.INVESTOR)
-    assert close_due(db, world.desk, world.author, [NOTES], planned) == 1
+    assert close_due(db, world.broker, world.author, [NOTES], planned) == 1
     with db.transaction() as tx:
-        assert pay_out_due(tx, NOTES, world.now, world.venue.name) == 1
+        assert pay_out_due(tx, NOTES, world.now) == 1
     world.move_cash()
 
     assert world.wallet(ines) == D(10_400)

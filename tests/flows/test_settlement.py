@@ -394,7 +394,7 @@ def test_a_book_that_a_signal_has_planned_for_is_not_closed_before_it_trades(
     world.activate()
     signal = world.publish(world.flow, "0.5")  # type: ignore[attr-defined]
     with db.transaction() as tx:
-        plan(tx, world.desk, signal, world.now)
+        plan(tx, world.broker, signal, world.now)
     for one in (subscription, other):
         world.ask(one, Trigger.INVESTOR)
     assert world.liquidate() == 1, "the matured one takes no part in the signal"

@@ -37,7 +37,7 @@ def runners() -> Runners:
 
 def step(world: World, runners: Runners) -> int:
     with world.database.transaction() as tx:
-        return step_flows(tx, world.desk, runners, world.now, lambda *_: None)
+        return step_flows(tx, world.broker, runners, world.now, lambda *_: None)
 
 
 def last_bar(world: World, flow: Flow) -> datetime | None:
@@ -81,7 +81,7 @@ def test_a_target_that_cannot_be_published_keeps_no_other_back(
     world.execute("UPDATE shared_flows SET pending_target = 0.5 WHERE id = %s", good.id)
     world.advance()
     with world.database.transaction() as tx:
-        assert publish_targets(tx, world.desk, runners, world.now, lambda *_: None) == 1
+        assert publish_targets(tx, world.broker, runners, world.now, lambda *_: None) == 1
     assert world.column("SELECT flow_id FROM trading_signals") == [good.id]
     assert alerts(world, "alert.flow_failed") == [(str(bad.id), "failed")]
 
@@ -94,11 +94,11 @@ def test_a_target_is_published_once_by_two_at_different_ticks(
 
     def publish(now: datetime) -> int:
         with world.database.transaction() as tx:
-            return publish_targets(tx, world.desk, runners, now, lambda *_: None)
+            return publish_targets(tx, world.broker, runners, now, lambda *_: None)
 
     with ThreadPoolExecutor(1) as threads:
         with world.database.transaction() as tx:
-            assert publish_targets(tx, world.desk, runners, world.now, lambda *_: None) == 1
+            assert publish_targets(tx, world.broker, runners, world.now, lambda *_: None) == 1
             other = threads.submit(publish, world.now + HOUR)
             assert not wait([other], 0.3).done, "it waits for the first to commit"
         assert other.result(10) == 0
@@ -122,7 +122,7 @@ def test_a_signal_that_cannot_be_copied_stops_its_own_flow_and_no_other(
     world.advance()
     for flow in (bad, good):
         world.publish(flow, "0.5")
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
 
     def break_off(order: Any, instrument: Any) -> Any:
         if instrument.symbol == "AAAUSDT":
@@ -158,7 +158,7 @@ def test_funding_that_failed_is_passed_on_at_the_next_tick(
             raise ValueError("no such thing")
         post_funding(tx, author, venue, payment, instrument)
 
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     for _ in range(14):
         charge_funding(operation, world.now + HOUR)
         world.advance()
@@ -182,7 +182,7 @@ def funded(world: World) -> list[int]:
 
 
 def test_a_worker_that_begins_does_not_hold_up_the_tick_of_another(world: World) -> None:
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     with ThreadPoolExecutor(1) as threads, world.database.transaction() as tx:
         for one in reversed(world.feed.instruments):
             ensure_instrument(tx, one)
@@ -195,7 +195,7 @@ def test_a_bar_that_closed_is_told_once(world: World, monkeypatch: pytest.Monkey
         "commenda.operations.live.bar_closed",
         lambda _tx, symbol, _interval, bar: told.append((symbol, bar.ts)),
     )
-    operation = Operation(world.database, world.desk)
+    operation = Operation(world.database, world.broker)
     for _ in range(3):
         publish_market(operation, world.now + HOUR)
         world.advance()

@@ -9,7 +9,13 @@ once, for all products. A **product** is terms and a payout (`Product`). What is
 venue's minimum goes to the platform's **dust book** at the mark.
 """
 
-from commenda.books.cash import carry_out_transfers, funded_until, post_funding, request_transfer
+from commenda.books.cash import (
+    carry_out_transfers,
+    funded_until,
+    post_funding,
+    request_transfer,
+    request_transfers,
+)
 from commenda.books.checks import CHECKS
 from commenda.books.closing import close_due, request_closing
 from commenda.books.dust import dust_leg
@@ -46,5 +52,6 @@ __all__ = [
     "record_nav",
     "request_closing",
     "request_transfer",
+    "request_transfers",
     "scope_equity",
 ]

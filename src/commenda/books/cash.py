@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from commenda.execution import CHUNK, holders
+from commenda.execution import CHUNK, Broker, holders
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.money import from_units, round_to_total, scale_of, to_units
@@ -22,7 +22,7 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.market import Instrument
-from commenda.venues import FundingPayment, Venue
+from commenda.venues import DEFAULT_VENUE, FundingPayment
 
 
 def post_funding(
@@ -35,7 +35,7 @@ def post_funding(
     """
     if not _claim(tx, venue, payment):
         return
-    held_by = holders(tx, payment.instrument_id)
+    held_by = holders(tx, venue, payment.instrument_id)
     if not held_by:
         return
     scale = scale_of(instrument.quote)
@@ -84,8 +84,13 @@ def request_transfer(
     correlation_id: UUID,
     now: datetime,
 ) -> None:
-    """Ask for cash to be moved to the venue (+) or back (−), with the event that needs it."""
+    """Ask for cash to be moved to the venue (+) or back (−), with the event that needs it.
+
+    One event can move cash at several venues, each once.
+    """
     if amount:
+        if venue != DEFAULT_VENUE:
+            reference = ids.derive("transfer", reference, venue)
         tx.execute(
             "INSERT INTO transfers (id, venue, asset, amount, correlation_id, requested_at)"
             " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -93,22 +98,47 @@ def request_transfer(
         )
 
 
-def carry_out_transfers(database: Database, venue: Venue, author: Author) -> int:
+def request_transfers(
+    tx: Tx,
+    *,
+    reference: UUID,
+    asset: str,
+    amounts: Iterable[tuple[str, Decimal]],
+    correlation_id: UUID,
+    now: datetime,
+) -> None:
+    """Ask for (venue, amount) to be moved for one event, together for each venue."""
+    totals: dict[str, Decimal] = {}
+    for venue, amount in amounts:
+        totals[venue] = totals.get(venue, Decimal(0)) + amount
+    for venue, amount in totals.items():
+        request_transfer(
+            tx,
+            reference=reference,
+            venue=venue,
+            asset=asset,
+            amount=amount,
+            correlation_id=correlation_id,
+            now=now,
+        )
+
+
+def carry_out_transfers(database: Database, broker: Broker, author: Author) -> int:
     """Carry out the transfers that were asked for; how many there were."""
     with database.transaction() as tx:
         waiting = tx.execute(
-            "SELECT id, asset, amount, correlation_id FROM transfers"
-            " WHERE venue = %s AND done_at IS NULL ORDER BY requested_at, id",
-            (venue.name,),
+            "SELECT id, venue, asset, amount, correlation_id FROM transfers"
+            " WHERE venue = ANY (%s) AND done_at IS NULL ORDER BY requested_at, id",
+            ([venue.name for venue in broker.venues],),
         ).fetchall()
-    for reference, asset, amount, correlation in waiting:
-        venue.transfer(reference, asset, amount, author.now)
+    for reference, venue, asset, amount, correlation in waiting:
+        broker.venue(venue).transfer(reference, asset, amount, author.now)
         with database.transaction() as tx:
             external, account = open_accounts(
                 tx,
                 [
                     AccountKey("external", Owner.platform(), asset),
-                    AccountKey("venue", Owner.venue(venue.name), asset),
+                    AccountKey("venue", Owner.venue(venue), asset),
                 ],
             )
             lines = [Line(external, amount), Line(account, -amount)]

@@ -22,7 +22,7 @@ from commenda.books.dust import dust_beside, dust_of, take_over
 from commenda.books.model import Product, Trigger
 from commenda.books.rules import next_retry
 from commenda.execution import (
-    Desk,
+    Broker,
     execute_orders,
     in_flight,
     intend,
@@ -90,7 +90,7 @@ def request_closing(
 
 
 def close_due(
-    database: Database, desk: Desk, author: Author, products: Products, busy: Busy
+    database: Database, broker: Broker, author: Author, products: Products, busy: Busy
 ) -> int:
     """Try every closing that is due now; how many books were closed.
 
@@ -98,15 +98,15 @@ def close_due(
     next call, whenever it comes. An order that fails raises its error once the others are done.
     """
     with database.transaction() as tx:
-        _begin_batch(tx, desk, author, busy)
+        _begin_batch(tx, broker, author, busy)
     with database.transaction() as tx:
         batches = [(batch, orders_of(tx, "liquidation", batch)) for batch in _open_batches(tx)]
     closed = 0
     errors: list[Exception] = []
     for batch, orders in batches:
-        errors += execute_orders(database, desk, orders, author)
+        errors += execute_orders(database, broker, orders, author)
         with database.transaction() as tx:
-            closed += _conclude(tx, desk, author, products, batch)
+            closed += _conclude(tx, broker, author, products, batch)
     if errors:
         raise errors[0]
     return closed
@@ -121,7 +121,7 @@ def _open_batches(tx: Tx) -> list[UUID]:
     return [row[0] for row in rows]
 
 
-def _begin_batch(tx: Tx, desk: Desk, author: Author, busy: Busy) -> None:
+def _begin_batch(tx: Tx, broker: Broker, author: Author, busy: Busy) -> None:
     due = tx.execute(
         "SELECT id, scope_id, attempts FROM closings c"
         " WHERE closed_at IS NULL AND next_retry_at <= %s AND NOT EXISTS (SELECT"
@@ -141,25 +141,23 @@ def _begin_batch(tx: Tx, desk: Desk, author: Author, busy: Busy) -> None:
         " SELECT %s, %s, * FROM unnest(%s::uuid[], %s::integer[])",
         (batch, author.now, [one[0] for one in due], [one[2] for one in due]),
     )
-    _intend(tx, desk, author, batch, [one[1] for one in due])
+    _intend(tx, broker, author, batch, [one[1] for one in due])
 
 
-def _intend(tx: Tx, desk: Desk, author: Author, batch: UUID, scope_ids: Sequence[UUID]) -> None:
+def _intend(tx: Tx, broker: Broker, author: Author, batch: UUID, scope_ids: Sequence[UUID]) -> None:
     """Store the parent orders that close all that these scopes hold."""
     requests: dict[int, list[tuple[UUID, Decimal]]] = {}
     for _, leg, instrument, quantity in open_quantities(tx, scope_ids):
         requests.setdefault(instrument, []).append((leg, -quantity))
-    beside = dust_beside(tx, desk, requests)
-    marks = desk.marks(author.now)
+    beside = dust_beside(tx, broker, requests)
+    marks = broker.marks(author.now)
     for instrument_id in sorted(requests):
-        if instrument_id in beside:
-            requests[instrument_id].append(beside[instrument_id])
+        requests[instrument_id] += beside.get(instrument_id, [])
         intend(
             tx,
             cause="liquidation",
             cause_id=batch,
             correlation_id=batch,
-            venue=desk.venue.name,
             instrument_id=instrument_id,
             requests=requests[instrument_id],
             reference_price=marks[instrument_id],
@@ -167,7 +165,7 @@ def _intend(tx: Tx, desk: Desk, author: Author, batch: UUID, scope_ids: Sequence
         )
 
 
-def _conclude(tx: Tx, desk: Desk, author: Author, products: Products, batch: UUID) -> int:
+def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch: UUID) -> int:
     with tx.cursor(row_factory=class_row(Try)) as cursor:
         tries = cursor.execute(
             "SELECT c.id AS closing_id, c.scope_id, c.subject, s.correlation_id, s.kind, a.attempt"
@@ -182,7 +180,7 @@ def _conclude(tx: Tx, desk: Desk, author: Author, products: Products, batch: UUI
     tries = [one for one in tries if one.scope_id not in waiting]
     scopes = [one.scope_id for one in tries]
     attempts = [(one.scope_id, one.attempt) for one in tries]
-    take_over(tx, desk, author, batch, dust_of(tx, desk, author.now, attempts))
+    take_over(tx, broker, author, batch, dust_of(tx, broker, author.now, attempts))
     holding = {scope for scope, *_ in open_quantities(tx, scopes)}
     reasons = _refusals(tx, batch)
     flat = [one for one in tries if one.scope_id not in holding]

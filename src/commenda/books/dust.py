@@ -5,8 +5,9 @@ little to be sold for ever. After enough tries the dust book takes it over at th
 fee: its owner's leg is flat and the business goes on. Nothing is sent to the venue, and its net
 position stays what it was; only who owns a part of it changes.
 
-The dust book is one scope of kind 'house' with one leg for each asset. What it holds leaves with
-the next liquidation of the same instrument and side, never in a parent order of its own.
+The dust book has a scope of kind 'house' for each asset, and in it a leg for each venue. What it
+holds leaves with the next liquidation of the same instrument and side, never in a parent order of
+its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from commenda.audit import record
 from commenda.books.model import NewLeg, Scope
 from commenda.books.rules import TRIES_BEFORE_DUST, is_dust
 from commenda.books.scopes import open_scopes
-from commenda.execution import Desk, move_quantities, open_quantities, position_accounts
+from commenda.execution import (
+    Broker,
+    move_quantities,
+    open_quantities,
+    position_accounts,
+    venues_of,
+)
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.money import quantise, scale_of
@@ -35,6 +42,7 @@ from commenda.ledger import (
     open_accounts,
     post_batch,
 )
+from commenda.venues import DEFAULT_VENUE
 
 
 class Dust(NamedTuple):
@@ -51,12 +59,15 @@ class Dust(NamedTuple):
         return quantise(self.quantity * self.price, scale_of(asset))
 
 
-def dust_leg(asset: str) -> UUID:
-    """The leg of the dust book that holds what is quoted in this asset."""
-    return ids.derive("leg", "dust", asset)
+def dust_leg(asset: str, venue: str = DEFAULT_VENUE) -> UUID:
+    """The leg of the dust book that holds what is quoted in this asset at this venue."""
+    elsewhere = () if venue == DEFAULT_VENUE else (venue,)
+    return ids.derive("leg", "dust", asset, *elsewhere)
 
 
-def dust_of(tx: Tx, desk: Desk, now: datetime, attempts: Sequence[tuple[UUID, int]]) -> list[Dust]:
+def dust_of(
+    tx: Tx, broker: Broker, now: datetime, attempts: Sequence[tuple[UUID, int]]
+) -> list[Dust]:
     """What of (scope, failures before this try) is dust now.
 
     The caller holds the scopes' closing and knows that none of them waits for a share of an order.
@@ -64,14 +75,14 @@ def dust_of(tx: Tx, desk: Desk, now: datetime, attempts: Sequence[tuple[UUID, in
     failures = {scope: attempt for scope, attempt in attempts if attempt >= TRIES_BEFORE_DUST}
     if not failures:
         return []
-    marks = desk.marks(now)
+    marks = broker.marks(now)
     return [
         Dust(scope, leg, instrument, quantity, marks[instrument])
         for scope, leg, instrument, quantity in open_quantities(tx, list(failures))
         if is_dust(
             quantity,
             marks[instrument],
-            desk.instrument(instrument).minimum_notional,
+            broker.instrument(instrument).minimum_notional,
             failures[scope],
         )
     ]
@@ -79,7 +90,7 @@ def dust_of(tx: Tx, desk: Desk, now: datetime, attempts: Sequence[tuple[UUID, in
 
 def take_over(
     tx: Tx,
-    desk: Desk,
+    broker: Broker,
     author: Author,
     cause_id: UUID,
     dust: Sequence[Dust],
@@ -91,51 +102,58 @@ def take_over(
     """
     if not dust:
         return
-    instruments = {one.instrument_id: desk.instrument(one.instrument_id) for one in dust}
-    assets = sorted({instrument.quote for instrument in instruments.values()})
-    _open_book(tx, assets, author.now)
+    at = venues_of(tx, [one.leg_id for one in dust])
+    instruments = {one.instrument_id: broker.instrument(one.instrument_id) for one in dust}
+    places = sorted({(at[one.leg_id], instruments[one.instrument_id].quote) for one in dust})
+    _open_book(tx, places, author.now)
     books = {
         instrument.id: position_accounts(
             tx,
-            [
-                dust_leg(instrument.quote),
-                *(one.leg_id for one in dust if one.instrument_id == instrument.id),
-            ],
+            list(
+                dict.fromkeys(
+                    leg
+                    for one in dust
+                    if one.instrument_id == instrument.id
+                    for leg in (dust_leg(instrument.quote, at[one.leg_id]), one.leg_id)
+                )
+            ),
             instrument,
         )
         for instrument in instruments.values()
     }
-    venue = Owner.venue(desk.venue.name)
-    opened = open_accounts(tx, [AccountKey("venue", venue, asset) for asset in assets])
-    venues = dict(zip(assets, opened, strict=True))
+    opened = open_accounts(
+        tx, [AccountKey("venue", Owner.venue(venue), asset) for venue, asset in places]
+    )
+    venues = dict(zip(places, opened, strict=True))
     ours = [account for legs in books.values() for pair in legs.values() for account in pair]
     cost = dict(lock_accounts(tx, [*ours, *opened]))
-    held = _at_rest(tx, desk, instruments)
+    held = _at_rest(tx, broker, [(at[one.leg_id], one.instrument_id) for one in dust])
 
     journals: list[Journal] = []
-    taken = [one for one in dust if one.instrument_id in held]
+    taken = [one for one in dust if (at[one.leg_id], one.instrument_id) in held]
     correlations = _correlations(tx, [one.scope_id for one in taken])
     for one in taken:
         instrument = instruments[one.instrument_id]
-        keeper, value = dust_leg(instrument.quote), one.value(instrument.quote)
+        venue = at[one.leg_id]
+        keeper, value = dust_leg(instrument.quote, venue), one.value(instrument.quote)
         cash, position = books[instrument.id][one.leg_id]
         keeper_cash, keeper_position = books[instrument.id][keeper]
-        held[instrument.id] += one.quantity
+        held[venue, instrument.id] += one.quantity
         # A position that returns to zero is swept to the venue account, the keeper's too.
-        kept = cost[keeper_position] + value if held[instrument.id] else Decimal(0)
+        kept = cost[keeper_position] + value if held[venue, instrument.id] else Decimal(0)
         lines = [
             Line(cash, value),
             Line(position, -cost[position]),
             Line(keeper_cash, -value),
             Line(keeper_position, kept - cost[keeper_position]),
-            Line(venues[instrument.quote], cost[position] + cost[keeper_position] - kept),
+            Line(venues[venue, instrument.quote], cost[position] + cost[keeper_position] - kept),
         ]
         cost[keeper_position] = kept
         if any(line.amount for line in lines):
             key = f"dust:{cause_id}:{one.leg_id}:{instrument.id}"
             journals.append(Journal(key, "dust", correlations[one.scope_id], lines))
         move_quantities(
-            tx, instrument.id, [(one.leg_id, Decimal(0)), (keeper, held[instrument.id])]
+            tx, instrument.id, [(one.leg_id, Decimal(0)), (keeper, held[venue, instrument.id])]
         )
         tx.execute(
             "INSERT INTO dust_transfers (cause_id, leg_id, instrument_id, dust_leg_id, quantity,"
@@ -174,18 +192,26 @@ def take_over(
 
 
 def dust_beside(
-    tx: Tx, desk: Desk, requests: Mapping[int, Sequence[tuple[UUID, Decimal]]]
-) -> dict[int, tuple[UUID, Decimal]]:
+    tx: Tx, broker: Broker, requests: Mapping[int, Sequence[tuple[UUID, Decimal]]]
+) -> dict[int, list[tuple[UUID, Decimal]]]:
     """What closes the dust book's positions, where a parent of its side is sent anyway."""
-    return {
-        instrument: (dust_leg(desk.instrument(instrument).quote), -quantity)
-        for instrument, quantity in _at_rest(tx, desk, requests).items()
-        if any(asked * quantity < 0 for _, asked in requests[instrument])
+    at = venues_of(tx, [leg for theirs in requests.values() for leg, _ in theirs])
+    sides = {
+        (at[leg], instrument, asked > 0)
+        for instrument, theirs in requests.items()
+        for leg, asked in theirs
     }
+    beside: dict[int, list[tuple[UUID, Decimal]]] = {}
+    places = {(venue, instrument) for venue, instrument, _ in sides}
+    for (venue, instrument), quantity in _at_rest(tx, broker, places).items():
+        if quantity and (venue, instrument, quantity < 0) in sides:
+            keeper = dust_leg(broker.instrument(instrument).quote, venue)
+            beside.setdefault(instrument, []).append((keeper, -quantity))
+    return beside
 
 
-def _open_book(tx: Tx, assets: Sequence[str], now: datetime) -> None:
-    """Open the dust book for these assets. A scope has one asset, so each has a scope."""
+def _open_book(tx: Tx, places: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Open the dust book at (venue, asset). A scope has one asset, so each has a scope."""
     owner = Owner.platform()
     open_scopes(
         tx,
@@ -198,37 +224,45 @@ def _open_book(tx: Tx, assets: Sequence[str], now: datetime) -> None:
                     asset,
                     ids.derive("dust", asset),
                 ),
-                [NewLeg(dust_leg(asset), owner.id, Decimal(0))],
+                [NewLeg(dust_leg(asset, venue), owner.id, Decimal(0), venue)],
             )
-            for asset in assets
+            for venue, asset in places
         ],
         now,
     )
 
 
-def _at_rest(tx: Tx, desk: Desk, instrument_ids: Iterable[int]) -> dict[int, Decimal]:
-    """What the dust book holds of those of the instruments in which it waits for no order.
+def _at_rest(
+    tx: Tx, broker: Broker, places: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], Decimal]:
+    """What the dust book holds of those (venue, instrument) in which it waits for no order.
 
     Locked, so that what is read here is sold once, and taken over before or after the sale.
     """
-    wanted = list(instrument_ids)
-    legs = sorted({dust_leg(desk.instrument(one).quote) for one in wanted})
+    of = {
+        (dust_leg(broker.instrument(one).quote, venue), one): (venue, one) for venue, one in places
+    }
+    legs = sorted({leg for leg, _ in of})
     held = tx.execute(
-        "SELECT instrument_id, quantity FROM positions"
+        "SELECT leg_id, instrument_id, quantity FROM positions"
         " WHERE leg_id = ANY (%s) AND instrument_id = ANY (%s)"
-        " ORDER BY instrument_id FOR NO KEY UPDATE",
-        (legs, wanted),
+        " ORDER BY instrument_id, leg_id FOR NO KEY UPDATE",
+        (legs, sorted({instrument for _, instrument in of})),
     ).fetchall()
     # A statement of its own: it sees what the lock waited for.
     waiting = {
-        row[0]
+        (row[0], row[1])
         for row in tx.execute(
-            "SELECT o.instrument_id FROM allocations a JOIN orders o ON o.id = a.order_id"
+            "SELECT a.leg_id, o.instrument_id FROM allocations a JOIN orders o ON o.id = a.order_id"
             " WHERE a.leg_id = ANY (%s) AND a.quantity IS NULL",
             (legs,),
         )
     }
-    return {instrument: quantity for instrument, quantity in held if instrument not in waiting}
+    return {
+        of[leg, instrument]: quantity
+        for leg, instrument, quantity in held
+        if (leg, instrument) not in waiting and (leg, instrument) in of
+    }
 
 
 def _correlations(tx: Tx, scope_ids: Sequence[UUID]) -> dict[UUID, UUID]:

@@ -22,12 +22,15 @@ class Leg(NamedTuple):
     creator_id: UUID
     account_id: int
     capital: Decimal
+    venue: str
+    """The account at a venue where it trades and has its cash."""
 
 
 class NewLeg(NamedTuple):
     id: UUID
     creator_id: UUID
     capital: Decimal
+    venue: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from commenda.books.cash import request_transfer
+from commenda.books.cash import request_transfers
 from commenda.books.model import ClosedBook, Leg, Paid, Payout, Product, Scope
 from commenda.books.queries import legs_of
 from commenda.books.scopes import close_scopes
@@ -30,9 +29,7 @@ from commenda.ledger import (
 PAYOUT_BATCH = 500
 
 
-def pay_out_due(
-    tx: Tx, product: Product[Any], now: datetime, venue: str, limit: int = PAYOUT_BATCH
-) -> int:
+def pay_out_due(tx: Tx, product: Product[Any], now: datetime, limit: int = PAYOUT_BATCH) -> int:
     """Pay out a batch of the product's books that are closed; how many there were."""
     rows = tx.execute(
         "SELECT c.scope_id FROM closings c JOIN scopes s ON s.id = c.scope_id"
@@ -40,13 +37,11 @@ def pay_out_due(
         " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
         (list(product.kinds), limit),
     ).fetchall()
-    pay_out(tx, product, now, [row[0] for row in rows], venue)
+    pay_out(tx, product, now, [row[0] for row in rows])
     return len(rows)
 
 
-def pay_out(
-    tx: Tx, product: Product[Any], now: datetime, scope_ids: Sequence[UUID], venue: str
-) -> None:
+def pay_out(tx: Tx, product: Product[Any], now: datetime, scope_ids: Sequence[UUID]) -> None:
     """Pay out those of the scopes that are closed and not paid out yet.
 
     Of many concurrent calls one pays, and the others find nothing to pay. Code `not_flat` for a
@@ -70,7 +65,7 @@ def pay_out(
         for book, payout, journal in zip(books, payouts, journals, strict=True)
     ]
     product.paid(tx, author, paid)
-    _return_cash(tx, product, books, venue, now)
+    _return_cash(tx, product, books, now)
     tx.execute(
         "UPDATE closings c SET paid_at = %s, equity = n.equity, journal_id = n.journal"
         " FROM unnest(%s::uuid[], %s::numeric[], %s::bigint[]) AS n (scope_id, equity, journal)"
@@ -136,20 +131,21 @@ def _journals(
     ]
 
 
-def _return_cash(
-    tx: Tx, product: Product[Any], books: Sequence[ClosedBook], venue: str, now: datetime
-) -> None:
-    """Ask for what the books had left to be moved back from the venue."""
+def _return_cash(tx: Tx, product: Product[Any], books: Sequence[ClosedBook], now: datetime) -> None:
+    """Ask for what the books had left to be moved back from their legs' venues."""
     for asset in sorted({book.scope.asset for book in books}):
         theirs = [book for book in books if book.scope.asset == asset]
-        request_transfer(
+        request_transfers(
             tx,
             reference=ids.derive(
                 "transfer", product.key, asset, *(book.scope.id for book in theirs)
             ),
-            venue=venue,
             asset=asset,
-            amount=-sum((book.equity for book in theirs), Decimal(0)),
+            amounts=[
+                (leg.venue, -cash)
+                for book in theirs
+                for leg, cash in zip(book.legs, book.cash, strict=True)
+            ],
             correlation_id=theirs[0].scope.correlation_id,
             now=now,
         )

@@ -14,7 +14,7 @@ from commenda.kit.db import Tx
 def legs_of(tx: Tx, scope_ids: Sequence[UUID]) -> list[Leg]:
     with tx.cursor(row_factory=class_row(Leg)) as cursor:
         return cursor.execute(
-            "SELECT id, scope_id, creator_id, account_id, capital FROM legs"
+            "SELECT id, scope_id, creator_id, account_id, capital, venue FROM legs"
             " WHERE scope_id = ANY (%s) ORDER BY scope_id, id",
             (list(scope_ids),),
         ).fetchall()

@@ -40,16 +40,17 @@ def open_scopes(
     for scope, legs in scopes:
         opened.append([next(accounts) for _ in legs])
         tx.execute(
-            "INSERT INTO legs (id, scope_id, creator_id, account_id, capital)"
-            " SELECT leg, %s, creator, account, capital"
-            " FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::numeric[])"
-            "   AS n (leg, creator, account, capital) ON CONFLICT DO NOTHING",
+            "INSERT INTO legs (id, scope_id, creator_id, account_id, capital, venue)"
+            " SELECT leg, %s, creator, account, capital, venue"
+            " FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::numeric[], %s::text[])"
+            "   AS n (leg, creator, account, capital, venue) ON CONFLICT DO NOTHING",
             (
                 scope.id,
                 [leg.id for leg in legs],
                 [leg.creator_id for leg in legs],
                 opened[-1],
                 [leg.capital for leg in legs],
+                [leg.venue for leg in legs],
             ),
         )
     return opened

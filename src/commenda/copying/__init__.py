@@ -11,7 +11,7 @@ flow shows of itself (`update_flow_stats`) is the record of its creator's own bo
 
 from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
-from commenda.copying.flows import HOUSE_VENUE, share_flow
+from commenda.copying.flows import share_flow
 from commenda.copying.following import NewFollower, attach_legs, detach_legs, follow
 from commenda.copying.jobs import (
     COPY_SIGNAL,
@@ -38,7 +38,6 @@ __all__ = [
     "CHECKS",
     "COPIES",
     "COPY_SIGNAL",
-    "HOUSE_VENUE",
     "SIGNALS",
     "CopyMode",
     "Flow",

@@ -22,7 +22,7 @@ from commenda.copying.queries import Execution
 from commenda.copying.rules import order_quantity, signal_type
 from commenda.execution import (
     CHUNK,
-    Desk,
+    Broker,
     execute_order,
     intend,
     orders_of,
@@ -99,7 +99,7 @@ def publish_signal(
     return signal_id, bool(new)
 
 
-def plan(tx: Tx, desk: Desk, signal_id: UUID, now: datetime) -> bool:
+def plan(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> bool:
     """Decide what the next chunk of followers does on a signal; True while more may follow.
 
     Differences are computed under the lock of each leg's cash account, from equity at the price
@@ -110,11 +110,11 @@ def plan(tx: Tx, desk: Desk, signal_id: UUID, now: datetime) -> bool:
     followers = queries.next_followers(tx, signal, CHUNK)
     if not followers or signal.status != "published":
         return False
-    instrument = desk.instrument(signal.instrument_id)
+    instrument = broker.instrument(signal.instrument_id)
     legs = [follower.leg_id for follower in followers]
     cash = lock_accounts(tx, [follower.account_id for follower in followers])
     held = quantities_of(tx, legs, signal.instrument_id)
-    elsewhere = other_value(tx, legs, signal.instrument_id, desk.marks(now))
+    elsewhere = other_value(tx, legs, signal.instrument_id, broker.marks(now))
     zero = Decimal(0)
     executions = []
     for follower in followers:
@@ -138,7 +138,7 @@ def plan(tx: Tx, desk: Desk, signal_id: UUID, now: datetime) -> bool:
     return len(followers) == CHUNK
 
 
-def intend_parents(tx: Tx, desk: Desk, signal_id: UUID, now: datetime) -> list[UUID]:
+def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> list[UUID]:
     """Turn a signal's planned executions into one parent order for each side."""
     signal = queries.find_signal(tx, signal_id)
     if signal.status == "published":
@@ -147,7 +147,6 @@ def intend_parents(tx: Tx, desk: Desk, signal_id: UUID, now: datetime) -> list[U
             cause="signal",
             cause_id=signal.id,
             correlation_id=signal.id,
-            venue=desk.venue.name,
             instrument_id=signal.instrument_id,
             requests=queries.requests_of(tx, signal.id),
             reference_price=signal.reference_price,
@@ -167,7 +166,7 @@ def finish(tx: Tx, signal_id: UUID, now: datetime) -> None:
         queries.set_status(tx, signal_id, "processed", now)
 
 
-def copy_signal(database: Database, desk: Desk, signal_id: UUID, now: datetime) -> None:
+def copy_signal(database: Database, broker: Broker, signal_id: UUID, now: datetime) -> None:
     """Copy a signal to everybody who follows its flow, after all earlier ones of the flow.
 
     Every part of it can be repeated: killed anywhere and called again, it goes on.
@@ -175,18 +174,18 @@ def copy_signal(database: Database, desk: Desk, signal_id: UUID, now: datetime) 
     with database.transaction() as tx:
         earlier = queries.unprocessed_before(tx, queries.find_signal(tx, signal_id))
     for one in [*earlier, signal_id]:
-        _copy_one(database, desk, one, now)
+        _copy_one(database, broker, one, now)
 
 
-def _copy_one(database: Database, desk: Desk, signal_id: UUID, now: datetime) -> None:
+def _copy_one(database: Database, broker: Broker, signal_id: UUID, now: datetime) -> None:
     author = Author("copying", RULES, now)
     more = True
     while more:
         with database.transaction() as tx:
-            more = plan(tx, desk, signal_id, now)
+            more = plan(tx, broker, signal_id, now)
     with database.transaction() as tx:
-        order_ids = intend_parents(tx, desk, signal_id, now)
+        order_ids = intend_parents(tx, broker, signal_id, now)
     for order_id in order_ids:
-        execute_order(database, desk, order_id, author)
+        execute_order(database, broker, order_id, author)
     with database.transaction() as tx:
         finish(tx, signal_id, now)

@@ -23,9 +23,6 @@ from commenda.strategies import Strategy, catalogue
 
 T = TypeVar("T")
 
-HOUSE_VENUE = "paper"
-"""Where the platform has custody, and copied books trade."""
-
 
 def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
     """Publish a creator's strategy as a flow; sharing it again changes nothing. Whether it is new.
@@ -36,8 +33,8 @@ def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
     new = tx.execute(
         "INSERT INTO shared_flows (id, creator_id, title, description, tags, status, max_followers,"
         " min_investment, strategy, strategy_version, source_hash, params, instrument_id,"
-        " created_at, updated_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " venue, created_at, updated_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING",
         (
             flow.id,
@@ -53,6 +50,7 @@ def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
             strategy.source_hash,
             Jsonb(strategy.resolve(dict(flow.params))),
             flow.instrument_id,
+            flow.venue,
             now,
             now,
         ),
@@ -129,7 +127,6 @@ def _create(tx: Tx, author: Author, creator: Owner, draft: Draft) -> bool:
         follower=creator,
         amount=stake,
         asset=asset,
-        venue=HOUSE_VENUE,
         key="vault",
         mode=CopyMode.TARGET,
         is_leader=True,

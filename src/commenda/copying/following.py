@@ -78,7 +78,6 @@ def follow(
     follower: Owner,
     amount: Decimal,
     asset: str,
-    venue: str,
     key: str,
     mode: CopyMode = CopyMode.TARGET,
     settings: FollowSettings | None = None,
@@ -105,7 +104,7 @@ def follow(
         asset=asset,
         correlation_id=ids.derive("copy", follower.id, flow.id, key),
     )
-    leg = NewLeg(ids.derive("leg", scope.id, flow.id), flow.creator_id, amount)
+    leg = NewLeg(ids.derive("leg", scope.id, flow.id), flow.creator_id, amount, flow.venue)
     wallet = open_accounts(tx, [AccountKey("wallet", follower, asset)])[0]
     cash = open_scopes(tx, [(scope, [leg])], author.now)[0][0]
     posted = post(
@@ -126,7 +125,7 @@ def follow(
     request_transfer(
         tx,
         reference=ids.derive("transfer", scope.id),
-        venue=venue,
+        venue=flow.venue,
         asset=asset,
         amount=amount,
         correlation_id=scope.correlation_id,

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from commenda.copying import bodies, flow_views, signal_views, subscription_views
 from commenda.copying.flow_lists import FlowLists
-from commenda.copying.flows import HOUSE_VENUE, Draft, save_flow, toggle_flow
+from commenda.copying.flows import Draft, save_flow, toggle_flow
 from commenda.copying.following import change_settings, follow
 from commenda.copying.leaving import request_leave
 from commenda.copying.model import RULES, FollowSettings
@@ -242,7 +242,6 @@ def subscribe(
                 follower=_owner(who),
                 amount=body.investment_amount,
                 asset=asset_of(tx, flow.instrument_id),
-                venue=HOUSE_VENUE,
                 key=named,
                 mode=body.mode,
                 settings=FollowSettings(**body.settings.model_dump()),

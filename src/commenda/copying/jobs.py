@@ -12,7 +12,7 @@ from uuid import UUID
 
 from commenda.copying import actions, queries
 from commenda.copying.model import RULES
-from commenda.execution import Desk, allocate_chunk, record, submit
+from commenda.execution import Broker, allocate_chunk, record, submit
 from commenda.kit import durable
 from commenda.kit.db import Database, Tx
 from commenda.ledger import Author
@@ -41,28 +41,28 @@ def enqueue_copy(tx: Tx, signal_id: UUID, now: datetime) -> None:
     )
 
 
-def copy_signal_workflow(database: Database, desk: Desk) -> durable.Workflow:
-    """The workflow that copies one signal at this worker's desk."""
-    return durable.Workflow(COPY_SIGNAL, _copy_signal(database, desk))
+def copy_signal_workflow(database: Database, broker: Broker) -> durable.Workflow:
+    """The workflow that copies one signal at this worker's broker."""
+    return durable.Workflow(COPY_SIGNAL, _copy_signal(database, broker))
 
 
-def _copy_signal(database: Database, desk: Desk) -> Callable[[str, str], None]:
+def _copy_signal(database: Database, broker: Broker) -> Callable[[str, str], None]:
     def place(order_id: str, at: str) -> None:
         # The report is read back from the venue in the step that records it.
-        submit(database, desk, UUID(order_id), datetime.fromisoformat(at))
+        submit(database, broker, UUID(order_id), datetime.fromisoformat(at))
 
     def plan(tx: Tx, signal_id: str, at: str) -> bool:
-        return actions.plan(tx, desk, UUID(signal_id), datetime.fromisoformat(at))
+        return actions.plan(tx, broker, UUID(signal_id), datetime.fromisoformat(at))
 
     def intend(tx: Tx, signal_id: str, at: str) -> list[str]:
         moment = datetime.fromisoformat(at)
-        return [str(one) for one in actions.intend_parents(tx, desk, UUID(signal_id), moment)]
+        return [str(one) for one in actions.intend_parents(tx, broker, UUID(signal_id), moment)]
 
     def note(tx: Tx, order_id: str, at: str) -> None:
-        record(tx, desk, UUID(order_id), _author(at))
+        record(tx, broker, UUID(order_id), _author(at))
 
     def share(tx: Tx, order_id: str, at: str, chunk: int) -> bool:
-        return allocate_chunk(tx, desk, UUID(order_id), _author(at), chunk)
+        return allocate_chunk(tx, broker, UUID(order_id), _author(at), chunk)
 
     def finish(tx: Tx, signal_id: str, at: str) -> None:
         actions.finish(tx, UUID(signal_id), datetime.fromisoformat(at))

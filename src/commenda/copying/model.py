@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from commenda.venues import DEFAULT_VENUE
+
 RULES = "copying/1"
 """Stored with every journal and event of this domain; changes when a rule of it does."""
 
@@ -35,6 +37,8 @@ class Flow:
     min_investment: Decimal = Decimal(0)
     description: str = ""
     tags: tuple[str, ...] = ()
+    venue: str = DEFAULT_VENUE
+    """Where its followers' books trade."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ def find_flow(tx: Tx, flow_id: UUID) -> Flow:
     with tx.cursor(row_factory=class_row(Flow)) as cursor:
         flow = cursor.execute(
             "SELECT id, creator_id, title, strategy, params, instrument_id, status,"
-            " max_followers, min_investment, description, tags FROM shared_flows WHERE id = %s",
+            " max_followers, min_investment, description, tags, venue"
+            " FROM shared_flows WHERE id = %s",
             (flow_id,),
         ).fetchone()
     if flow is None:

@@ -27,7 +27,7 @@ from commenda.copying.jobs import enqueue_copy
 from commenda.copying.model import RULES, Flow
 from commenda.copying.queries import find_signal
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.kernel import Costs
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -107,7 +107,7 @@ def _alert(
     record(tx, [Event(kind, subject, correlation, result, "copying", RULES, at, said)])
 
 
-def step_flows(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Published) -> int:
+def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Published) -> int:
     """Hand every open flow the bars that closed by `now`; how many signals were published.
 
     A flow that is behind by more than one bar (the workers were down) steps through all of them,
@@ -117,19 +117,19 @@ def step_flows(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Publis
     """
     open_ts = int(now.timestamp())
     runners_now, signals = [], 0
-    for flow, last_bar in _open_flows(tx, desk):
+    for flow, last_bar in _open_flows(tx, broker):
         with runners.apart(tx, flow, now, "step"):
             runner = runners.of(tx, flow, last_bar)
-            moves = _take(runner, desk, open_ts)
+            moves = _take(runner, broker, open_ts)
             if moves:
-                signals += _decide(tx, desk, flow, now, moves, tell)
+                signals += _decide(tx, broker, flow, now, moves, tell)
                 runners_now.append(runner)
     save_runners(tx, runners_now)
     return signals
 
 
 def _decide(
-    tx: Tx, desk: Desk, flow: Flow, now: datetime, moves: Sequence[Move | None], tell: Published
+    tx: Tx, broker: Broker, flow: Flow, now: datetime, moves: Sequence[Move | None], tell: Published
 ) -> int:
     """Publish a stop that fired and keep the target to move to; how many signals."""
     stop, target = _come_to(moves)
@@ -139,29 +139,31 @@ def _decide(
         tx.execute("UPDATE shared_flows SET pending_target = %s WHERE id = %s", (target, flow.id))
         if stop is None:
             return 0
-        return _publish(tx, desk, flow, now, "stop", Decimal(0), stop, tell)
+        return _publish(tx, broker, flow, now, "stop", Decimal(0), stop, tell)
 
 
-def publish_targets(tx: Tx, desk: Desk, runners: Runners, now: datetime, tell: Published) -> int:
+def publish_targets(
+    tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Published
+) -> int:
     """Publish the targets of active flows that wait for this open; how many."""
     # Locked before it is read: of two who do this at once the second finds nothing.
     rows = tx.execute(
         _SELECT + "WHERE pending_target IS NOT NULL AND status = 'active'"
         " AND instrument_id = ANY (%s) AND " + _COPIED + " ORDER BY id FOR NO KEY UPDATE",
-        (_traded(desk),),
+        (_traded(broker),),
     ).fetchall()
     signals = 0
     for row in rows:
         flow, target = Flow(*row[:6]), row[7]
         with runners.apart(tx, flow, now, "target"), tx.transaction():
             tx.execute("UPDATE shared_flows SET pending_target = NULL WHERE id = %s", (flow.id,))
-            signals += _publish(tx, desk, flow, now, "target", target, None, tell)
+            signals += _publish(tx, broker, flow, now, "target", target, None, tell)
     return signals
 
 
 def repeat_exits(
     tx: Tx,
-    desk: Desk,
+    broker: Broker,
     runners: Runners,
     now: datetime,
     flow_ids: list[UUID],
@@ -170,22 +172,22 @@ def repeat_exits(
     """Ask again for exits that the venue refused or filled in part; how many signals."""
     rows = tx.execute(
         _SELECT + "WHERE id = ANY (%s) AND instrument_id = ANY (%s) ORDER BY id",
-        (flow_ids, _traded(desk)),
+        (flow_ids, _traded(broker)),
     ).fetchall()
     signals = 0
     for row in rows:
         flow = Flow(*row[:6])
         with runners.apart(tx, flow, now, "exit"), tx.transaction():
-            signals += _publish(tx, desk, flow, now, "exit", Decimal(0), None, tell)
+            signals += _publish(tx, broker, flow, now, "exit", Decimal(0), None, tell)
     return signals
 
 
-def _take(runner: Runner, desk: Desk, open_ts: int) -> list[Move | None]:
+def _take(runner: Runner, broker: Broker, open_ts: int) -> list[Move | None]:
     """Take the bars that closed by `open_ts`; what each made the strategy do.
 
     A flow's first bar is the one that has just closed: it does not trade on what was before it.
     """
-    feed = desk.feed
+    feed = broker.feed
     last = open_ts - feed.interval
     after = last - feed.interval if runner.last_bar is None else runner.last_bar
     return [
@@ -211,7 +213,7 @@ def _come_to(moves: Sequence[Move | None]) -> tuple[Decimal | None, Decimal | No
 
 def _publish(
     tx: Tx,
-    desk: Desk,
+    broker: Broker,
     flow: Flow,
     now: datetime,
     kind: str,
@@ -220,15 +222,15 @@ def _publish(
     tell: Published,
 ) -> int:
     """Store a signal and have it copied. At this open's price or, where a stop fired, at its."""
-    instrument = desk.instrument(flow.instrument_id)
+    instrument = broker.instrument(flow.instrument_id)
     ts = int(now.timestamp())
-    bar = desk.feed.bar(instrument.id, ts)
+    bar = broker.feed.bar(instrument.id, ts)
     if stop_price is not None:
         price = stop_price
     elif bar is not None:
         price = Decimal(repr(bar.open))
     else:
-        price = desk.feed.mark_at(instrument.id, ts).price
+        price = broker.feed.mark_at(instrument.id, ts).price
     signal_id, new = publish_signal(
         tx,
         flow=flow,
@@ -257,18 +259,18 @@ _COPIED: LiteralString = (
 """A flow's signals are copied in order: while one could not be, none may follow it."""
 
 
-def _open_flows(tx: Tx, desk: Desk) -> list[tuple[Flow, datetime | None]]:
-    """Flows of the desk's instruments that are not closed, locked in id order; their last bar."""
+def _open_flows(tx: Tx, broker: Broker) -> list[tuple[Flow, datetime | None]]:
+    """Flows of the broker's instruments that are not closed, locked in id order; their last bar."""
     rows = tx.execute(
         _SELECT + "WHERE status <> 'closed' AND instrument_id = ANY (%s)"
         " AND " + _COPIED + " ORDER BY id FOR NO KEY UPDATE",
-        (_traded(desk),),
+        (_traded(broker),),
     ).fetchall()
     return [(Flow(*row[:6]), row[6]) for row in rows]
 
 
-def _traded(desk: Desk) -> list[int]:
-    return [one.id for one in desk.feed.instruments]
+def _traded(broker: Broker) -> list[int]:
+    return [one.id for one in broker.feed.instruments]
 
 
 def unprocessed_signals(tx: Tx) -> list[UUID]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.kernel import Costs
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
@@ -31,7 +31,7 @@ class Demo:
     """The demo's market and what its strategies' accounts pay."""
 
     scenario: Scenario
-    desk: Desk
+    broker: Broker
     costs: Costs
 
 
@@ -42,12 +42,12 @@ def open_demo(database: Database, secret: bytes, pace: Decimal = PACE) -> Demo:
     with database.transaction() as tx:
         _claim(tx, scenario)
         feed = _feed(tx, scenario)
-    desk = Desk(_venue(scenario, database, feed), feed, secret)
+    broker = Broker((_venue(scenario, database, feed),), feed, secret)
     with database.transaction() as tx:
-        flows = found(tx, scenario, desk)
+        flows = found(tx, scenario, broker)
         register_sign_ins(tx, scenario, flows, offer_products(tx, scenario), secret)
         clock.set_pace(tx, scenario.start, pace, scenario.start + QUICK)
-    return Demo(scenario, desk, costs_of(scenario, desk))
+    return Demo(scenario, broker, costs_of(scenario, broker))
 
 
 def _claim(tx: Tx, scenario: Scenario) -> None:

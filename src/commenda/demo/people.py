@@ -23,7 +23,7 @@ def people(scenario: Scenario) -> Step:
     waves: dict[int, tuple[Investor, ...]] = {}
 
     def live(operation: Operation, now: datetime) -> None:
-        author, secret = operation.author(now), operation.desk.secret
+        author, secret = operation.author(now), operation.broker.secret
         number = (now - scenario.start) // timedelta(days=scenario.days)
         if number not in waves:
             waves.clear()

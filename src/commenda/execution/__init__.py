@@ -14,7 +14,7 @@ from commenda.execution.actions import (
     shares_of,
     submit,
 )
-from commenda.execution.broker import Desk
+from commenda.execution.broker import Broker
 from commenda.execution.checks import CHECKS
 from commenda.execution.positions import (
     holders,
@@ -23,12 +23,13 @@ from commenda.execution.positions import (
     other_value,
     position_accounts,
     quantities_of,
+    venues_in_use,
+    venues_of,
 )
 from commenda.execution.queries import CHUNK, in_flight, orders_of
 from commenda.execution.reconcile import (
     Difference,
     LiveBooks,
-    VenueBooks,
     compare,
     in_transit,
     marks_known,
@@ -40,11 +41,10 @@ from commenda.execution.rules import Share, allocate
 __all__ = [
     "CHECKS",
     "CHUNK",
-    "Desk",
+    "Broker",
     "Difference",
     "LiveBooks",
     "Share",
-    "VenueBooks",
     "allocate",
     "allocate_chunk",
     "compare",
@@ -66,4 +66,6 @@ __all__ = [
     "record",
     "shares_of",
     "submit",
+    "venues_in_use",
+    "venues_of",
 ]

@@ -19,8 +19,13 @@ from uuid import UUID
 import psycopg
 
 from commenda.execution import queries
-from commenda.execution.broker import Desk
-from commenda.execution.positions import move_quantities, position_accounts, quantities_of
+from commenda.execution.broker import Broker
+from commenda.execution.positions import (
+    move_quantities,
+    position_accounts,
+    quantities_of,
+    venues_of,
+)
 from commenda.execution.queries import CHUNK
 from commenda.execution.rules import Share, allocate, parent_quantities
 from commenda.kit import ids
@@ -38,7 +43,7 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.market import Instrument
-from commenda.venues import Order, OrderKind, OrderStatus, Report
+from commenda.venues import DEFAULT_VENUE, Order, OrderKind, OrderStatus, Report, Side
 
 
 def intend(
@@ -47,17 +52,20 @@ def intend(
     cause: str,
     cause_id: UUID,
     correlation_id: UUID,
-    venue: str,
     instrument_id: int,
     requests: Sequence[tuple[UUID, Decimal]],
     reference_price: Decimal,
     now: datetime,
     trigger_price: Decimal | None = None,
 ) -> list[Order]:
-    """Store one parent order for each side, and what each leg asks of it."""
+    """Store one parent order for each venue and side, and what each leg asks of it."""
+    venues = venues_of(tx, [leg for leg, _ in requests])
+    by_venue: dict[str, list[tuple[UUID, Decimal]]] = {}
+    for leg, quantity in requests:
+        by_venue.setdefault(venues[leg], []).append((leg, quantity))
     orders = [
         Order(
-            id=ids.derive("order", cause, cause_id, instrument_id, side),
+            id=_order_id(cause, cause_id, venue, instrument_id, side),
             venue=venue,
             instrument_id=instrument_id,
             side=side,
@@ -69,33 +77,40 @@ def intend(
             cause_id=cause_id,
             correlation_id=correlation_id,
         )
-        for side, quantity in parent_quantities(quantity for _, quantity in requests).items()
+        for venue, theirs in sorted(by_venue.items())
+        for side, quantity in parent_quantities(quantity for _, quantity in theirs).items()
     ]
     queries.insert_orders(tx, orders, now)
     for order in orders:
-        theirs = [(leg, quantity) for leg, quantity in requests if quantity * order.side.sign > 0]
+        theirs = [one for one in by_venue[order.venue] if one[1] * order.side.sign > 0]
         queries.insert_requests(tx, order.id, theirs)
     return orders
 
 
-def submit(database: Database, desk: Desk, order_id: UUID, now: datetime) -> Report:
+def _order_id(cause: str, cause_id: UUID, venue: str, instrument_id: int, side: Side) -> UUID:
+    elsewhere = () if venue == DEFAULT_VENUE else (venue,)
+    return ids.derive("order", cause, cause_id, instrument_id, side, *elsewhere)
+
+
+def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) -> Report:
     """Get an order's report from the venue: ask first, send only what it does not know."""
     with database.transaction() as tx:
         order = queries.find_order(tx, order_id)
-    return desk.venue.lookup(order.id) or desk.venue.place(order, now)
+    venue = broker.venue(order.venue)
+    return venue.lookup(order.id) or venue.place(order, now)
 
 
 def record(
-    tx: Tx, desk: Desk, order_id: UUID, author: Author, report: Report | None = None
+    tx: Tx, broker: Broker, order_id: UUID, author: Author, report: Report | None = None
 ) -> None:
     """Store an order's terminal report (the venue's, if none is handed in) and post its fills."""
     order = queries.find_order(tx, order_id, lock=True)
-    report = report or desk.venue.lookup(order.id)
+    report = report or broker.venue(order.venue).lookup(order.id)
     assert report is not None, "an order is recorded after the venue worked it"
     if order.status is not OrderStatus.INTENDED:
         return
     if report.fills:
-        _post_fills(tx, author, order, report, desk.instrument(order.instrument_id).quote)
+        _post_fills(tx, author, order, report, broker.instrument(order.instrument_id).quote)
     queries.close_order(tx, order.id, report.status, report.reason, author.now)
 
 
@@ -133,25 +148,25 @@ def _transit_accounts(tx: Tx, order: Order, asset: str) -> list[int]:
     )
 
 
-def shares_of(tx: Tx, desk: Desk, order_id: UUID) -> list[Share]:
+def shares_of(tx: Tx, broker: Broker, order_id: UUID) -> list[Share]:
     """What each leg gets of a terminal order: facts, the same whenever they are computed."""
     order = queries.find_order(tx, order_id)
     assert order.status is not OrderStatus.INTENDED, "fills are shared once the parent is terminal"
-    instrument = desk.instrument(order.instrument_id)
+    instrument = broker.instrument(order.instrument_id)
     return allocate(
         order.side,
         queries.requests_of(tx, order_id),
         queries.fills_of(tx, order_id),
         lot=instrument.lot,
         scale=scale_of(instrument.quote),
-        secret=desk.secret,
+        secret=broker.secret,
         order_id=order_id,
     )
 
 
 def allocate_chunk(
     tx: Tx,
-    desk: Desk,
+    broker: Broker,
     order_id: UUID,
     author: Author,
     chunk: int = 0,
@@ -163,32 +178,32 @@ def allocate_chunk(
     """
     order = queries.find_order(tx, order_id, lock=True)
     if shares is None:
-        shares = shares_of(tx, desk, order_id)
+        shares = shares_of(tx, broker, order_id)
     begin, end = chunk * CHUNK, (chunk + 1) * CHUNK
     open_ = queries.unallocated(tx, order_id, [share.leg_id for share in shares[begin:end]])
     waiting = [share for share in shares[begin:end] if share.leg_id in open_]
     if waiting:
-        _post_shares(tx, author, order, desk.instrument(order.instrument_id), waiting, chunk)
+        _post_shares(tx, author, order, broker.instrument(order.instrument_id), waiting, chunk)
         queries.write_shares(tx, order_id, waiting)
     return end < len(shares)
 
 
-def execute_order(database: Database, desk: Desk, order_id: UUID, author: Author) -> None:
+def execute_order(database: Database, broker: Broker, order_id: UUID, author: Author) -> None:
     """Work, record and allocate one order; the first chunk is shared out with the record."""
-    report = submit(database, desk, order_id, author.now)
+    report = submit(database, broker, order_id, author.now)
     with database.transaction() as tx:
-        record(tx, desk, order_id, author, report)
-        shares = shares_of(tx, desk, order_id)
-        more = allocate_chunk(tx, desk, order_id, author, 0, shares)
+        record(tx, broker, order_id, author, report)
+        shares = shares_of(tx, broker, order_id)
+        more = allocate_chunk(tx, broker, order_id, author, 0, shares)
     chunk = 0
     while more:
         chunk += 1
         with database.transaction() as tx:
-            more = allocate_chunk(tx, desk, order_id, author, chunk, shares)
+            more = allocate_chunk(tx, broker, order_id, author, chunk, shares)
 
 
 def execute_orders(
-    database: Database, desk: Desk, orders: Sequence[Order], author: Author
+    database: Database, broker: Broker, orders: Sequence[Order], author: Author
 ) -> list[Exception]:
     """Execute orders; the errors of those that fail, which keep no other from its turn.
 
@@ -197,7 +212,7 @@ def execute_orders(
     errors: list[Exception] = []
     for order in orders:
         try:
-            execute_order(database, desk, order.id, author)
+            execute_order(database, broker, order.id, author)
         except psycopg.OperationalError:
             raise
         except Exception as error:

@@ -52,6 +52,17 @@ def books_of(
     return {leg: (cash, position) for leg, cash, position in rows}
 
 
+def venues_of(tx: Tx, leg_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The venue at which each leg trades."""
+    rows = tx.execute("SELECT id, venue FROM legs WHERE id = ANY (%s)", (list(leg_ids),))
+    return dict(rows.fetchall())
+
+
+def venues_in_use(tx: Tx) -> list[str]:
+    """The accounts at venues at which any leg ever traded."""
+    return [row[0] for row in tx.execute("SELECT DISTINCT venue FROM legs ORDER BY venue")]
+
+
 def quantities_of(tx: Tx, leg_ids: Sequence[UUID], instrument_id: int) -> dict[UUID, Decimal]:
     """What each leg holds of an instrument; legs that hold nothing may be missing."""
     return dict(
@@ -97,12 +108,12 @@ def move_quantities(tx: Tx, instrument_id: int, moves: Sequence[tuple[UUID, Deci
     )
 
 
-def holders(tx: Tx, instrument_id: int) -> list[tuple[UUID, int, Decimal]]:
-    """Every leg with an open quantity: (leg, cash account, quantity), in the order of leg ids."""
+def holders(tx: Tx, venue: str, instrument_id: int) -> list[tuple[UUID, int, Decimal]]:
+    """Every leg with an open quantity there: (leg, cash account, quantity), by leg id."""
     return tx.execute(
         "SELECT l.id, l.account_id, p.quantity FROM positions p JOIN legs l ON l.id = p.leg_id"
-        " WHERE p.instrument_id = %s AND p.quantity <> 0 ORDER BY l.id",
-        (instrument_id,),
+        " WHERE p.instrument_id = %s AND p.quantity <> 0 AND l.venue = %s ORDER BY l.id",
+        (instrument_id, venue),
     ).fetchall()
 
 

@@ -56,7 +56,7 @@ def find_order(tx: Tx, order_id: UUID, *, lock: bool = False) -> Order:
 def orders_of(tx: Tx, cause: str, cause_id: UUID) -> list[Order]:
     """The parent orders of one cause, in a stable order."""
     rows = tx.execute(
-        _ORDER + "WHERE cause = %s AND cause_id = %s ORDER BY instrument_id, side",
+        _ORDER + "WHERE cause = %s AND cause_id = %s ORDER BY venue, instrument_id, side",
         (cause, cause_id),
     )
     return [_order(row) for row in rows]

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import UUID
 
 from commenda.kit.db import Tx
 from commenda.ledger import TrialLine, trial_balance
 from commenda.market import Instrument
-from commenda.venues import Report, Side, Venue, VenueAccount
+from commenda.venues import Report, Side, Venue, VenueAccount, VenueBooks
 
 ON_ITS_WAY = timedelta(hours=1)
 """For how long an order that is sent and not recorded, or not allocated, explains a difference.
@@ -38,25 +38,6 @@ class Difference:
     @property
     def unexplained(self) -> Decimal:
         return self.venue - self.ledger - self.explained
-
-
-class VenueBooks(Protocol):
-    """What a venue says of the platform's account, at one moment."""
-
-    @property
-    def name(self) -> str: ...
-
-    def account(self) -> VenueAccount:
-        """Cash, net quantities and unrealised profit."""
-
-    def report(self, order_id: UUID) -> Report | None:
-        """What became of an order; None where the venue has not seen it."""
-
-    def moved(self, transfers: Sequence[UUID]) -> set[UUID]:
-        """Those of the transfers that it is known to have carried out."""
-
-    def charged(self) -> Mapping[str, Decimal]:
-        """Funding of each asset that it has charged and the ledger has not passed on."""
 
 
 @dataclass(frozen=True, slots=True)

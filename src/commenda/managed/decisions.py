@@ -16,7 +16,7 @@ from commenda.ledger import Author
 from commenda.managed import queries
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation
-from commenda.managed.model import RULES, VENUE, ExpectedReturn
+from commenda.managed.model import RULES, ExpectedReturn
 from commenda.managed.products import change_expected, require_change
 from commenda.managed.settlement import settle
 
@@ -106,7 +106,7 @@ def settle_batch(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
         request_liquidation(tx, _under_rules(author), matured, Trigger.OPERATOR)
     ready = [one for one, state in states.items() if state == State.LIQUIDATED]
     if ready:
-        settle(tx, author.now, ready, VENUE)
+        settle(tx, author.now, ready)
     after = {str(one): state for one, state in queries.states_of(tx, wanted).items()}
     counts = {state: list(after.values()).count(state) for state in sorted(set(after.values()))}
     _record(tx, author, approval, "settlement.batch", counts)

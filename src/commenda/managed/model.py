@@ -13,9 +13,6 @@ from commenda.managed.waterfall import FeeTerms
 RULES = "managed/1"
 """Stored with every journal this domain posts; changes when a rule of it does."""
 
-VENUE = "paper"
-"""Where an API process, which has no venue of its own, returns the cash of what it settles to."""
-
 
 class Profile(StrEnum):
     CONSERVATIVE = "conservative"

@@ -66,9 +66,7 @@ class _Settled(NamedTuple):
     grade: Deviation
 
 
-def settle(
-    tx: Tx, now: datetime, subscription_ids: Sequence[UUID], venue: str
-) -> dict[UUID, State]:
+def settle(tx: Tx, now: datetime, subscription_ids: Sequence[UUID]) -> dict[UUID, State]:
     """Settle those of the subscriptions that are LIQUIDATED; the states of all of them now.
 
     Of many concurrent calls one settles, and the others see SETTLED. Code `not_liquidated` for one
@@ -90,7 +88,7 @@ def settle(
                 states.get(subscription),
                 "ask for its liquidation and wait until it is LIQUIDATED",
             )
-    pay_out(tx, MANAGED, now, subscription_ids, venue)
+    pay_out(tx, MANAGED, now, subscription_ids)
     return dict.fromkeys(states, State.SETTLED)
 
 

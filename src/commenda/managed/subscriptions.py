@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from commenda.audit import record
-from commenda.books import NewLeg, Scope, open_scopes, request_transfer
+from commenda.books import NewLeg, Scope, open_scopes, request_transfers
 from commenda.copying import NewFollower, attach_legs, detach_legs
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -209,10 +209,10 @@ def _keep_carry(tx: Tx, investor_id: UUID, product_id: UUID, carry: Carry) -> No
     )
 
 
-def activate_due(tx: Tx, author: Author, venue: str, limit: int = ACTIVATION_BATCH) -> int:
+def activate_due(tx: Tx, author: Author, limit: int = ACTIVATION_BATCH) -> int:
     """Put principals reserved before now to work: a book each, a leg for each creator; how many.
 
-    Entries for each: reserved −, scope + of each leg. The cash is asked to be moved to the venue.
+    Entries for each: reserved −, scope + of each leg. The cash is to be moved to the legs' venues.
     """
     rows = tx.execute(
         "SELECT s.id, s.investor_id, s.asset, s.amount, p.term_days"
@@ -234,7 +234,7 @@ def activate_due(tx: Tx, author: Author, venue: str, limit: int = ACTIVATION_BAT
                 asset,
                 ids.derive("managed", subscription),
             ),
-            [NewLeg(leg, creator, part) for leg, _, creator, part in legs[subscription]],
+            [NewLeg(leg, creator, part, at) for leg, _, creator, part, at in legs[subscription]],
         )
         for subscription, investor, asset, _, _ in rows
     ]
@@ -263,18 +263,17 @@ def activate_due(tx: Tx, author: Author, venue: str, limit: int = ACTIVATION_BAT
         [
             NewFollower(flow, creator, investor, leg, part)
             for subscription, investor, _, _, _ in rows
-            for leg, flow, creator, part in legs[subscription]
+            for leg, flow, creator, part, _ in legs[subscription]
         ],
         author.now,
     )
     for asset in sorted({row[2] for row in rows}):
         theirs = [row for row in rows if row[2] == asset]
-        request_transfer(
+        request_transfers(
             tx,
             reference=ids.derive("transfer", "activate", asset, *(row[0] for row in theirs)),
-            venue=venue,
             asset=asset,
-            amount=sum((row[3] for row in theirs), Decimal(0)),
+            amounts=[(leg[4], leg[3]) for row in theirs for leg in legs[row[0]]],
             correlation_id=ids.derive("managed", theirs[0][0]),
             now=author.now,
         )
@@ -294,15 +293,18 @@ def activate_due(tx: Tx, author: Author, venue: str, limit: int = ACTIVATION_BAT
 
 def _allocated_legs(
     tx: Tx, subscriptions: Sequence[UUID]
-) -> dict[UUID, list[tuple[UUID, UUID, UUID, Decimal]]]:
-    """(leg, flow, creator, amount) of each subscription's allocation."""
-    legs: dict[UUID, list[tuple[UUID, UUID, UUID, Decimal]]] = {one: [] for one in subscriptions}
-    for subscription, *leg in tx.execute(
-        "SELECT subscription_id, leg_id, flow_id, creator_id, amount FROM managed_allocations"
-        " WHERE subscription_id = ANY (%s) ORDER BY subscription_id, leg_id",
+) -> dict[UUID, list[tuple[UUID, UUID, UUID, Decimal, str]]]:
+    """(leg, flow, creator, amount, venue) of each subscription's allocation."""
+    legs: dict[UUID, list[tuple[UUID, UUID, UUID, Decimal, str]]] = {
+        one: [] for one in subscriptions
+    }
+    for subscription, leg, flow, creator, amount, venue in tx.execute(
+        "SELECT a.subscription_id, a.leg_id, a.flow_id, a.creator_id, a.amount, f.venue"
+        " FROM managed_allocations a JOIN shared_flows f ON f.id = a.flow_id"
+        " WHERE a.subscription_id = ANY (%s) ORDER BY a.subscription_id, a.leg_id",
         (list(subscriptions),),
     ):
-        legs[subscription].append((leg[0], leg[1], leg[2], leg[3]))
+        legs[subscription].append((leg, flow, creator, amount, venue))
     return legs
 
 

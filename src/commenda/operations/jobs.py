@@ -64,7 +64,7 @@ _log = logging.getLogger(__name__)
 
 def publish_market(operation: Operation, now: datetime) -> None:
     """Store the bars that closed since the last tick and the marks of now; tell who listens."""
-    feed = operation.desk.feed
+    feed = operation.broker.feed
     with operation.database.transaction() as tx:
         last = clock.read(tx)
         after = now - timedelta(seconds=feed.interval) if last is None else last
@@ -88,7 +88,7 @@ def step_strategies(operation: Operation, now: datetime) -> None:
     wait_for_copies(operation, now)
     try:
         with operation.database.transaction() as tx:
-            copying.step_flows(tx, operation.desk, operation.runners, now, live.signal_published)
+            copying.step_flows(tx, operation.broker, operation.runners, now, live.signal_published)
     except BaseException:
         operation.runners.forget()
         raise
@@ -98,7 +98,7 @@ def step_strategies(operation: Operation, now: datetime) -> None:
 def publish_targets(operation: Operation, now: datetime) -> None:
     """The second half: the targets, at the next open."""
     with operation.database.transaction() as tx:
-        copying.publish_targets(tx, operation.desk, operation.runners, now, live.signal_published)
+        copying.publish_targets(tx, operation.broker, operation.runners, now, live.signal_published)
     wait_for_copies(operation, now)
 
 
@@ -107,7 +107,7 @@ def repeat_exits(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
         flows = copying.unfinished_exits(tx)
         copying.repeat_exits(
-            tx, operation.desk, operation.runners, now, flows, live.signal_published
+            tx, operation.broker, operation.runners, now, flows, live.signal_published
         )
     wait_for_copies(operation, now)
 
@@ -117,50 +117,51 @@ def charge_funding(operation: Operation, now: datetime) -> None:
 
     A payment that fails is tried again at the next tick, and keeps no other from being made.
     """
-    desk = operation.desk
-    with operation.database.transaction() as tx:
-        known = (
-            clock.read(tx),
-            funded_until(tx, desk.venue.name, [one.id for one in desk.feed.instruments]),
-        )
-    begun = now - timedelta(seconds=desk.feed.interval)
-    after = min((one for one in known if one is not None), default=begun)
+    broker = operation.broker
     errors: list[Exception] = []
-    for payment in desk.venue.settle_funding(after, now):
-        try:
-            with operation.database.transaction() as tx:
-                instrument = desk.instrument(payment.instrument_id)
-                post_funding(tx, operation.author(now), desk.venue.name, payment, instrument)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:
-            errors.append(error)
+    for venue in broker.venues:
+        with operation.database.transaction() as tx:
+            known = (
+                clock.read(tx),
+                funded_until(tx, venue.name, [one.id for one in broker.feed.instruments]),
+            )
+        begun = now - timedelta(seconds=broker.feed.interval)
+        after = min((one for one in known if one is not None), default=begun)
+        for payment in venue.settle_funding(after, now):
+            try:
+                with operation.database.transaction() as tx:
+                    instrument = broker.instrument(payment.instrument_id)
+                    post_funding(tx, operation.author(now), venue.name, payment, instrument)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:
+                errors.append(error)
     if errors:
         raise errors[0]
 
 
 def guard(operation: Operation, now: datetime, _: Parameters) -> None:
     with operation.database.transaction() as tx:
-        guard_margins(tx, operation.author(now), operation.desk.marks(now), PRODUCTS)
+        guard_margins(tx, operation.author(now), operation.broker.marks(now), PRODUCTS)
 
 
 def carry_books(operation: Operation, now: datetime) -> None:
     """Carry every subscription, and every book that is to be closed, as far as it can go now."""
-    database, desk, author = operation.database, operation.desk, operation.author(now)
+    database, broker, author = operation.database, operation.broker, operation.author(now)
     with database.transaction() as tx:
         if not anything_due(tx, now):
             return
-    operation.batches(lambda tx: activate_due(tx, author, desk.venue.name))
-    carry_out_transfers(database, desk.venue, author)
+    operation.batches(lambda tx: activate_due(tx, author))
+    carry_out_transfers(database, broker, author)
     with database.transaction() as tx:
         mature_due(tx, now)
     operation.batches(lambda tx: sweep_matured(tx, author))
     try:
-        close_due(database, desk, author, PRODUCTS, copying.planned)
+        close_due(database, broker, author, PRODUCTS, copying.planned)
     finally:  # who could be closed does not wait for who could not
         for product in PRODUCTS:
-            operation.batches(partial(pay_out_due, product=product, now=now, venue=desk.venue.name))
-        carry_out_transfers(database, desk.venue, author)
+            operation.batches(partial(pay_out_due, product=product, now=now))
+        carry_out_transfers(database, broker, author)
 
 
 def raise_overdue(operation: Operation, now: datetime, _: Parameters) -> None:
@@ -186,7 +187,7 @@ def value_books(operation: Operation, now: datetime, _: Parameters) -> None:
         ).fetchone()
         if valued is not None:
             return
-        record_nav(tx, now, operation.desk.marks(now))
+        record_nav(tx, now, operation.broker.marks(now))
         live.nav_recorded(tx, now)
 
 
@@ -245,7 +246,7 @@ def wait_for_copies(operation: Operation, now: datetime) -> None:
 
 def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
     try:
-        copying.copy_signal(operation.database, operation.desk, signal_id, now)
+        copying.copy_signal(operation.database, operation.broker, signal_id, now)
     except psycopg.OperationalError:
         raise
     except Exception as error:

@@ -12,7 +12,7 @@ which is 0 in a sound business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,9 +21,8 @@ from uuid import UUID
 
 from commenda.audit import Event, record
 from commenda.execution import (
-    Desk,
+    Broker,
     LiveBooks,
-    VenueBooks,
     compare,
     in_transit,
     marks_known,
@@ -45,7 +44,7 @@ from commenda.ledger import (
 )
 from commenda.market import instruments
 from commenda.operations.ticks import Operation, Parameters
-from commenda.venues import PAPER, PaperBooks
+from commenda.venues import DEFAULT_VENUE, VENUES, VenueBooks
 
 UNRECONCILED = "alert.unreconciled"
 
@@ -87,12 +86,12 @@ class Reconciliation:
 
 
 def reconcile_all(
-    tx: Tx, moment: datetime | None = None, desk: Desk | None = None
+    tx: Tx, moment: datetime | None = None, broker: Broker | None = None
 ) -> Reconciliation:
     """Compare everything on one snapshot, now or with what was posted by a moment.
 
-    Without a `desk` the prices are those that are stored. Begins the transaction's snapshot, so it
-    comes first in it. Code `bad_moment` for one that has not come.
+    Without a `broker` the prices are those that are stored. Begins the transaction's snapshot, so
+    it comes first in it. Code `bad_moment` for one that has not come.
     """
     tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     now = business_now(tx)
@@ -100,13 +99,13 @@ def reconcile_all(
         raise CommendaError(
             "bad_moment", "The books can be held against what was, not against what will be"
         ).at("asOf", moment.isoformat(), f"choose a moment up to {now.isoformat()}")
-    return _compared(tx, now if moment is None else moment, desk, past=moment is not None)
+    return _compared(tx, now if moment is None else moment, broker, past=moment is not None)
 
 
-def _compared(tx: Tx, at: datetime, desk: Desk | None, *, past: bool) -> Reconciliation:
+def _compared(tx: Tx, at: datetime, broker: Broker | None, *, past: bool) -> Reconciliation:
     moment = at if past else None
     trial = trial_balance(tx, moment)
-    lines, left_out = _venues(tx, at, desk, trial, past)
+    lines, left_out = _venues(tx, at, broker, trial, past)
     lines += _books(tx, trial, moment)
     lines += _liabilities(trial)
     lines += _transit(tx, trial, at, moment)
@@ -121,25 +120,40 @@ def _compared(tx: Tx, at: datetime, desk: Desk | None, *, past: bool) -> Reconci
 
 
 def _venues(
-    tx: Tx, at: datetime, desk: Desk | None, trial: Sequence[TrialLine], past: bool
+    tx: Tx, at: datetime, broker: Broker | None, trial: Sequence[TrialLine], past: bool
 ) -> tuple[list[Line], list[str]]:
     marks = marks_known(tx, at if past else None)
-    if desk is not None and not past:
-        marks |= desk.marks(at)
-    asked: list[VenueBooks] = [PaperBooks(tx, marks, at if past else None)]
-    if desk is not None and not past and desk.venue.name != PAPER:
-        asked = [LiveBooks(desk.venue, at)]
+    if broker is not None and not past:
+        marks |= broker.marks(at)
+    names = dict.fromkeys([DEFAULT_VENUE, *_venue_names(tx)])
+    asked = {name: _books_of(tx, name, marks, at, broker, past) for name in names}
     lines = []
-    for books in asked:
+    for books in filter(None, asked.values()):
         seen = [one for one in instruments(tx) if one.id in marks]
         for one in compare(tx, books, seen, marks, at, trial, past=past):
             subject = f"{books.name} {one.subject}"
             lines.append(Line(Part.VENUE, subject, one.venue, one.ledger, one.explained))
-    known = {books.name for books in asked}
-    others = [name for name in _venue_names(tx) if name not in known]
     return lines, [
-        f"venue {name}: it can be asked by its worker, and of now only" for name in others
+        f"venue {name}: it can be asked by its worker, and of now only"
+        for name, books in asked.items()
+        if books is None
     ]
+
+
+def _books_of(
+    tx: Tx,
+    name: str,
+    marks: Mapping[int, Decimal],
+    at: datetime,
+    broker: Broker | None,
+    past: bool,
+) -> VenueBooks | None:
+    """A venue's own books on this snapshot or, where it has none here, what it answers now."""
+    row = next((one for one in VENUES if one.name == name.partition(":")[0]), None)
+    if row is not None and row.books is not None:
+        return row.books(tx, name, marks, at if past else None)
+    connected = () if broker is None or past else broker.venues
+    return next((LiveBooks(venue, at) for venue in connected if venue.name == name), None)
 
 
 def _venue_names(tx: Tx) -> list[str]:
@@ -249,7 +263,7 @@ def reconcile_books(operation: Operation, at: datetime, _: Parameters | None = N
     """Compare everything, keep the result, and raise an alert for each line that does not agree."""
     with operation.database.transaction() as tx:
         tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        found = _compared(tx, at, operation.desk, past=False)
+        found = _compared(tx, at, operation.broker, past=False)
     with operation.database.transaction() as tx:
         keep(tx, operation.author(at), found)
 

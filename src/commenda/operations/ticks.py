@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from commenda.copying import Runners
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.kernel import Costs
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
@@ -45,7 +45,7 @@ class Operation:
     """What steps and jobs work with."""
 
     database: Database
-    desk: Desk
+    broker: Broker
     stopping: threading.Event = field(default_factory=threading.Event)
     runners: Runners = field(default_factory=lambda: Runners(Costs()))
     pulse: Callable[[], None] = lambda: None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from commenda.copying import Flow, Runner, follow, load_runner, share_flow
-from commenda.execution import Desk
+from commenda.execution import Broker
 from commenda.identity import register_users
 from commenda.kernel import Costs
 from commenda.kit import ids
@@ -41,47 +41,48 @@ class Business:
 
     scenario: Scenario
     database: Database
-    desk: Desk
+    broker: Broker
     runners: list[Runner]
 
     @property
     def venue(self) -> PaperVenue:
-        assert isinstance(self.desk.venue, PaperVenue)
-        return self.desk.venue
+        (venue,) = self.broker.venues
+        assert isinstance(venue, PaperVenue)
+        return venue
 
 
 def open_business(scenario: Scenario, database: Database) -> Business:
     """Set the scenario's business up, or find it as a killed run left it."""
     with database.transaction() as tx:
         feed = _feed(tx, scenario)
-    desk = Desk(_venue(scenario, database, feed), feed, scenario.secret)
+    broker = Broker((_venue(scenario, database, feed),), feed, scenario.secret)
     with database.transaction() as tx:
-        flows = found(tx, scenario, desk)
-        costs = costs_of(scenario, desk)
+        flows = found(tx, scenario, broker)
+        costs = costs_of(scenario, broker)
         runners = [load_runner(tx, flow, costs) for flow in flows]
-    return Business(scenario, database, desk, runners)
+    return Business(scenario, database, broker, runners)
 
 
-def found(tx: Tx, scenario: Scenario, desk: Desk) -> list[Flow]:
+def found(tx: Tx, scenario: Scenario, broker: Broker) -> list[Flow]:
     """Insurance, products, and creators who share flows and lead them with their own money.
 
     Founded again, nothing changes.
     """
     author = Author("simulation", RULES, scenario.start)
-    instruments = {one.symbol: one for one in desk.feed.instruments}
+    instruments = {one.symbol: one for one in broker.feed.instruments}
     flows = [_flow(scenario, part, instruments[part.symbol]) for part in scenario.flows]
     _fund_insurance(tx, author)
     for product in _offers(scenario):
         publish_offer(tx, product)
     for flow, part in zip(flows, scenario.flows, strict=True):
-        _found_flow(tx, author, flow, part, scenario.creator_capital, desk.venue.name)
+        _found_flow(tx, author, flow, part, scenario.creator_capital)
     return flows
 
 
-def costs_of(scenario: Scenario, desk: Desk) -> Costs:
+def costs_of(scenario: Scenario, broker: Broker) -> Costs:
     """What the strategies' own accounts pay: the venue's fee and slippage."""
     return Costs(
-        fee_bps=float(desk.feed.instruments[0].taker_fee * 10_000),
+        fee_bps=float(broker.feed.instruments[0].taker_fee * 10_000),
         slippage_bps=float(scenario.venue.slippage * 10_000),
     )
 
@@ -146,9 +147,7 @@ def _flow(scenario: Scenario, part: FlowPart, instrument: Instrument) -> Flow:
     )
 
 
-def _found_flow(
-    tx: Tx, author: Author, flow: Flow, part: FlowPart, capital: Decimal, venue: str
-) -> None:
+def _found_flow(tx: Tx, author: Author, flow: Flow, part: FlowPart, capital: Decimal) -> None:
     """A creator registers, shares a flow, and puts their own money into it as its leader."""
     register_users(tx, [(flow.creator_id, part.creator)], "creator", author.now)
     share_flow(tx, flow, author.now)
@@ -162,7 +161,6 @@ def _found_flow(
         follower=owner,
         amount=capital,
         asset=ASSET,
-        venue=venue,
         key="vault",
         is_leader=True,
     )

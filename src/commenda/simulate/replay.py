@@ -106,7 +106,7 @@ class Replay:
     def ticks(self) -> list[int]:
         """The ticks that are still to do, as epoch seconds."""
         scenario = self.business.scenario
-        every = self.business.desk.feed.timestamps(
+        every = self.business.broker.feed.timestamps(
             int(scenario.start.timestamp()), int(scenario.end.timestamp())
         )
         last = self._resume()
@@ -134,7 +134,7 @@ class Replay:
 
     def _catch_up(self, last: int) -> None:
         """Step the strategies from their saved states through the ticks that are done."""
-        feed = self.business.desk.feed
+        feed = self.business.broker.feed
         begin = int(self.business.scenario.start.timestamp())
         for ts in feed.timestamps(begin, last + 1):
             for runner in self.business.runners:
@@ -150,7 +150,7 @@ class Replay:
         )
         arrived = self.people[begin:end]
         if arrived:
-            secret = business.desk.secret
+            secret = business.broker.secret
             self._once(ts, "arrivals", lambda tx: arrive(tx, author, arrived, self.people, secret))
         moves = self._step_strategies(ts)
         for runner, move in moves:
@@ -158,7 +158,7 @@ class Replay:
                 self._signal(runner, ts, "stop", Decimal(0), move.stop_price)
         self._fund(author)
         if ts % HOUR == 0:
-            marks = business.desk.marks(now)
+            marks = business.broker.marks(now)
             self._once(ts, "margins", lambda tx: guard_margins(tx, author, marks, PRODUCTS))
             self._repeat_exits(ts)
         self._sweep(ts, author)
@@ -187,7 +187,7 @@ class Replay:
 
     def _step_strategies(self, ts: int) -> list[tuple[Runner, Move]]:
         """Hand the bar that has just closed to every strategy."""
-        feed = self.business.desk.feed
+        feed = self.business.broker.feed
         moves = []
         for runner in self.business.runners:
             move = runner.take(feed, ts - feed.interval)
@@ -214,8 +214,8 @@ class Replay:
         stop_price: Decimal | None = None,
     ) -> UUID | None:
         """Store a signal at this open's price or, where a stop fired, at its; None without one."""
-        instrument = self.business.desk.instrument(runner.flow.instrument_id)
-        bar = self.business.desk.feed.bar(instrument.id, ts)
+        instrument = self.business.broker.instrument(runner.flow.instrument_id)
+        bar = self.business.broker.feed.bar(instrument.id, ts)
         price = stop_price
         if price is None:
             if bar is None:
@@ -244,7 +244,7 @@ class Replay:
             durable.wait(business.database, workflow_of(signal_id), timeout=QUEUE_PATIENCE)
         else:
             now = datetime.fromtimestamp(ts, UTC)
-            copy_signal(business.database, business.desk, signal_id, now)
+            copy_signal(business.database, business.broker, signal_id, now)
 
     def _repeat_exits(self, ts: int) -> None:
         """Ask again for exits that the venue refused or filled in part."""
@@ -263,27 +263,27 @@ class Replay:
     def _fund(self, author: Author) -> None:
         """Pass on the funding whose stamps lie in the bar that has just closed."""
         business = self.business
-        begin = author.now - timedelta(seconds=business.desk.feed.interval)
+        begin = author.now - timedelta(seconds=business.broker.feed.interval)
         for payment in business.venue.settle_funding(begin, author.now):
-            instrument = business.desk.instrument(payment.instrument_id)
+            instrument = business.broker.instrument(payment.instrument_id)
             with business.database.transaction() as tx:
                 post_funding(tx, author, business.venue.name, payment, instrument)
 
     def _sweep(self, ts: int, author: Author) -> None:
         """Carry every subscription as far as it can go now."""
-        business, venue = self.business, self.business.venue
+        business = self.business
         with business.database.transaction() as tx:
             if not anything_due(tx, author.now) and not self.taken_up:
                 return
-        self._batches(lambda tx: activate_due(tx, author, venue.name))
-        carry_out_transfers(business.database, venue, author)
+        self._batches(lambda tx: activate_due(tx, author))
+        carry_out_transfers(business.database, business.broker, author)
         with business.database.transaction() as tx:
             mature_due(tx, author.now)
         with business.database.transaction() as tx:
             knock(tx, author, business.scenario, tuple(Trigger))
-        close_due(business.database, business.desk, author, PRODUCTS, planned)
+        close_due(business.database, business.broker, author, PRODUCTS, planned)
         for product in PRODUCTS:
-            self._batches(partial(pay_out_due, product=product, now=author.now, venue=venue.name))
+            self._batches(partial(pay_out_due, product=product, now=author.now))
         with business.database.transaction() as tx:
             renew(
                 tx,
@@ -291,9 +291,9 @@ class Replay:
                 business.scenario,
                 author.now,
                 business.scenario.end,
-                business.desk.secret,
+                business.broker.secret,
             )
-        carry_out_transfers(business.database, venue, author)
+        carry_out_transfers(business.database, business.broker, author)
 
     def _batches(self, act: Callable[[Tx], int]) -> None:
         """Repeat a batch action, each batch in a transaction of its own, until nothing is left."""
@@ -303,6 +303,6 @@ class Replay:
                     return
 
     def _close_day(self, tx: Tx, author: Author) -> None:
-        record_nav(tx, author.now, self.business.desk.marks(author.now))
+        record_nav(tx, author.now, self.business.broker.marks(author.now))
         score_flows(tx, author.now)
         release_due(tx, author)

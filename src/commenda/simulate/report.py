@@ -242,11 +242,11 @@ def _creators(tx: Tx) -> list[Row]:
 
 
 def _reconciliation(business: Business, tx: Tx) -> Row:
-    desk = business.desk
+    broker = business.broker
     row = tx.execute("SELECT now_at FROM business_clock").fetchone()
     assert row is not None, "a replay that has come to its report has a clock"
     now = row[0]
-    lines = reconcile(tx, business.venue, desk.feed.instruments, desk.marks(now), now)
+    lines = reconcile(tx, business.venue, broker.feed.instruments, broker.marks(now), now)
     return {
         "asOf": now.isoformat(),
         "unexplained": text(sum((abs(line.unexplained) for line in lines), Decimal(0))),

@@ -14,12 +14,15 @@ from commenda.venues.model import (
     Side,
     Venue,
     VenueAccount,
+    VenueBooks,
 )
 from commenda.venues.paper import Outage, PaperVenue
-from commenda.venues.paper_books import PAPER, PaperBooks
+from commenda.venues.paper_books import PaperBooks
+from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, venue_row
 
 __all__ = [
-    "PAPER",
+    "DEFAULT_VENUE",
+    "VENUES",
     "Fill",
     "FundingPayment",
     "Order",
@@ -32,4 +35,8 @@ __all__ = [
     "Side",
     "Venue",
     "VenueAccount",
+    "VenueBooks",
+    "VenueRow",
+    "connect",
+    "venue_row",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -116,3 +116,22 @@ class Venue(Protocol):
 
     def account(self, now: datetime) -> VenueAccount:
         """Cash, net quantities and unrealised profit at the marks of `now`."""
+
+
+class VenueBooks(Protocol):
+    """What a venue says of the platform's account, at one moment."""
+
+    @property
+    def name(self) -> str: ...
+
+    def account(self) -> VenueAccount:
+        """Cash, net quantities and unrealised profit."""
+
+    def report(self, order_id: UUID) -> Report | None:
+        """What became of an order; None where the venue has not seen it."""
+
+    def moved(self, transfers: Sequence[UUID]) -> set[UUID]:
+        """Those of the transfers that it is known to have carried out."""
+
+    def charged(self) -> Mapping[str, Decimal]:
+        """Funding of each asset that it has charged and the ledger has not passed on."""

@@ -67,6 +67,10 @@ class PaperVenue:
     outages: tuple[Outage, ...] = ()
     name: str = "paper"
 
+    @classmethod
+    def connect(cls, database: Database, feed: CandleFeed, name: str) -> PaperVenue:
+        return cls(database, feed, name=name)
+
     def place(self, order: Order, now: datetime) -> Report:
         with self.database.transaction() as tx:
             # One writer for each instrument, as in any matching engine; also what makes the

@@ -15,8 +15,6 @@ from uuid import UUID
 from commenda.kit.db import Tx
 from commenda.venues.model import Fill, OrderStatus, Report, VenueAccount
 
-PAPER = "paper"
-
 # What a trade moves: cash by −q·p and the fee, whatever was realised and whatever is still open.
 _FLOWS: LiteralString = (
     "SELECT asset, sum(amount) FROM ("
@@ -36,12 +34,9 @@ class PaperBooks:
     """What the paper venue says, at `marks`; with a moment, what it said then."""
 
     tx: Tx
+    name: str
     marks: Mapping[int, Decimal]
-    moment: datetime | None = None
-
-    @property
-    def name(self) -> str:
-        return PAPER
+    moment: datetime | None
 
     def account(self) -> VenueAccount:
         """Cash, net quantities and unrealised profit.
@@ -121,6 +116,6 @@ class PaperBooks:
                 "   AND j.effective_at = f.stamp"
                 "   AND starts_with(j.key, concat_ws(':', 'funding', p.venue, i.symbol, ''))))"
                 " GROUP BY i.quote",
-                {"venue": PAPER, "moment": self.moment},
+                {"venue": self.name, "moment": self.moment},
             ).fetchall()
         )
