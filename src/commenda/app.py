@@ -54,6 +54,7 @@ from commenda.operations.schedules_http import router as schedules_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
 from commenda.settings import Settings
+from commenda.socket_figures import SocketFigures
 from commenda.strategies import register_catalogue
 from commenda.strategies.backtests_http import router as backtests_router
 from commenda.strategies.http import router as strategies_router
@@ -193,7 +194,7 @@ def _furnish(app: FastAPI, settings: Settings, database: Database) -> None:
     app.state.health = Health(database)
     app.state.figures = Figures(database)
     app.state.sockets = sockets.sockets_of(app.state.gate, database, settings)
-    app.state.http_figures.registry.register(sockets.SocketFigures(app.state.sockets))
+    app.state.http_figures.registry.register(SocketFigures(app.state.sockets))
     app.state.overview = Overview(database)
 
 

@@ -21,7 +21,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,8 +32,6 @@ from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from psycopg_pool import PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
@@ -396,27 +394,3 @@ class _Stream:
 def sockets_of(gate: Gate, database: Database, settings: Settings, **limits: Any) -> Sockets:
     """The sockets of an API process that works with these."""
     return Sockets(Bus(settings, database), gate, database, settings, **limits)
-
-
-@dataclass(frozen=True, slots=True)
-class SocketFigures(Collector):
-    """What /metrics says about a process's sockets."""
-
-    sockets: Sockets
-
-    def collect(self) -> Iterable[Metric]:
-        one = self.sockets
-        yield GaugeMetricFamily("commenda_sockets_open", "WebSockets now.", one.open)
-        yield CounterMetricFamily("commenda_sockets_opened", "WebSockets so far.", one.opened)
-        yield CounterMetricFamily(
-            "commenda_socket_messages", "Messages sent to WebSockets.", one.sent
-        )
-        closed = CounterMetricFamily(
-            "commenda_sockets_closed", "WebSockets that the server closed.", labels=["code"]
-        )
-        for code, count in sorted(one.closed.items()):
-            closed.add_metric([str(code)], count)
-        yield closed
-        yield CounterMetricFamily(
-            "commenda_live_gaps", "Moments in which live messages may be missing.", one.bus.gaps
-        )

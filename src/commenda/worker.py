@@ -24,7 +24,7 @@ from commenda.copying import SIGNALS, Runners, copy_signal_workflow
 from commenda.demo import open_demo, people
 from commenda.execution import Broker, venues_in_use
 from commenda.identity import forget_expired_sessions, forget_old_failures
-from commenda.kit import bus, clock, durable
+from commenda.kit import bus, clock, durable, outbox
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
@@ -71,7 +71,7 @@ def chores(keys: Keys) -> tuple[Chore, ...]:
     """What keeps the database tidy, and the audit trail and the ledger sealed."""
     return (
         *(_sealing(keys, chain) for chain in CHAINS),
-        Chore(60.0, lambda tx: durable.forget(tx, timedelta(hours=1))),
+        Chore(60.0, lambda tx: outbox.forget(tx, timedelta(hours=1))),
         Chore(600.0, lambda tx: forget_expired_sessions(tx, datetime.now(UTC))),
         Chore(600.0, lambda tx: forget_old_failures(tx, datetime.now(UTC))),
         Chore(600.0, forget_workers),

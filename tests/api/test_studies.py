@@ -19,7 +19,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from commenda.app import create_app
-from commenda.kit import durable
+from commenda.kit import durable, outbox
 from commenda.kit.db import Database
 from commenda.market import import_file
 from commenda.studies import STUDIES, run_study_workflow
@@ -77,7 +77,7 @@ def asked(client: TestClient, headers: dict[str, str], **changes: Any) -> Any:
 def work(db: Database, study: str) -> None:
     """A worker in this process, until the study is done; the study runs in a child of it."""
     with durable.launch(db, (run_study_workflow(db),), (STUDIES,), sweep_seconds=0.2):
-        durable.wait(db, workflow_of(UUID(study)), timeout=90)
+        outbox.wait(db, workflow_of(UUID(study)), timeout=90)
 
 
 def test_a_study_is_run_by_a_worker_and_its_result_looked_up(
@@ -164,7 +164,7 @@ WORKER = """
 import sys, time
 from uuid import UUID
 from commenda.cli.options import open_database
-from commenda.kit import durable
+from commenda.kit import durable, outbox
 from commenda.studies import STUDIES, count_trials, run_study_workflow
 with open_database() as db:
     worker = durable.launch(db, (run_study_workflow(db),), (STUDIES,))

@@ -15,8 +15,9 @@ from pathlib import Path
 import psycopg
 
 from commenda.kit.db import Database, Tx
-from commenda.kit.durable import Queue, Workflow, call, launch, step
+from commenda.kit.durable import Workflow, call, launch, step
 from commenda.kit.errors import CommendaError
+from commenda.kit.outbox import Queue
 from commenda.settings import Settings
 
 TABLES = """

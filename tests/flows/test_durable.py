@@ -19,9 +19,10 @@ from sqlalchemy.exc import OperationalError
 
 from commenda.kit import durable, slots
 from commenda.kit.db import Database
-from commenda.kit.durable import Durable, enqueue, failures, pending, wait
+from commenda.kit.durable import Durable
 from commenda.kit.embedded import EmbeddedServer
 from commenda.kit.errors import CommendaError
+from commenda.kit.outbox import enqueue, failures, pending, wait
 from commenda.settings import Settings
 
 SCRIPT = Path(__file__).with_name("durable_worker.py")

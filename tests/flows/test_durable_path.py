@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from commenda.kit import durable
+from commenda.kit import durable, outbox
 from commenda.kit.db import Database
 from commenda.operations import verify
 from commenda.settings import Settings
@@ -90,8 +90,8 @@ def replay_through_the_queue(data: Path, kill_after: list[float]) -> dict[str, A
             killer.join()
             workers.kill()
         with database.transaction() as tx:
-            assert durable.pending(tx) == 0
-            assert not durable.failures(tx)
+            assert outbox.pending(tx) == 0
+            assert not outbox.failures(tx)
         with database.transaction() as tx:
             assert not list(verify(tx))
         return comparable(report(business))

@@ -17,7 +17,7 @@ from typing import Any
 
 from commenda.demo import open_demo
 from commenda.execution import reconcile
-from commenda.kit import clock, durable
+from commenda.kit import clock, outbox
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.operations import verify
@@ -168,8 +168,8 @@ def _finish(database: Database, settings: Settings) -> None:
         stopping.set()
         worker.join(40)
     with database.transaction() as tx:
-        assert durable.failures(tx) == []
-        assert durable.pending(tx) == 0
+        assert outbox.failures(tx) == []
+        assert outbox.pending(tx) == 0
 
 
 OPEN_SIGNALS = "SELECT count(*) FROM trading_signals WHERE status <> 'processed'"

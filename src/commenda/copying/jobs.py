@@ -13,11 +13,11 @@ from uuid import UUID
 from commenda.copying import actions, queries
 from commenda.copying.model import RULES
 from commenda.execution import Broker, allocate_chunk, record, submit
-from commenda.kit import durable
+from commenda.kit import durable, outbox
 from commenda.kit.db import Database, Tx
 from commenda.ledger import Author
 
-SIGNALS = durable.Queue("signals", concurrency=4, partitioned=True)
+SIGNALS = outbox.Queue("signals", concurrency=4, partitioned=True)
 COPY_SIGNAL = "copying.copy_signal"
 
 
@@ -29,7 +29,7 @@ def workflow_of(signal_id: UUID) -> str:
 def enqueue_copy(tx: Tx, signal_id: UUID, now: datetime) -> None:
     """Have a worker copy a signal once this transaction commits."""
     signal = queries.find_signal(tx, signal_id)
-    durable.enqueue(
+    outbox.enqueue(
         tx,
         COPY_SIGNAL,
         str(signal_id),

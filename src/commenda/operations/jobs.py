@@ -32,7 +32,7 @@ from commenda.books import (
     record_nav,
 )
 from commenda.income import Cadence, accrue_due, distribute_due
-from commenda.kit import clock, durable
+from commenda.kit import clock, outbox
 from commenda.kit.db import Tx
 from commenda.ledger import expire_holds
 from commenda.managed import (
@@ -258,7 +258,7 @@ def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
 
 
 def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
-    return [one for one in signal_ids if not durable.pending(tx, copying.workflow_of(one))]
+    return [one for one in signal_ids if not outbox.pending(tx, copying.workflow_of(one))]
 
 
 JOBS: tuple[Step | Job, ...] = (

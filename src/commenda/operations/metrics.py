@@ -12,7 +12,7 @@ from typing import LiteralString, NamedTuple
 import psycopg
 
 from commenda import audit, ledger
-from commenda.kit import clock, durable
+from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
 from commenda.operations.health import probing, workers_seen
@@ -153,8 +153,8 @@ def _durable_work(tx: Tx, _now: datetime) -> Values:
     if tx.execute("SELECT to_regnamespace('dbos') IS NULL").fetchone() == (True,):
         return {"pending": 0.0, "failed": 0.0}  # no worker has ever been here
     return {
-        "pending": float(durable.pending(tx)),
-        "failed": float(len(durable.failures(tx, _MOST_FAILURES))),
+        "pending": float(outbox.pending(tx)),
+        "failed": float(len(outbox.failures(tx, _MOST_FAILURES))),
     }
 
 

@@ -44,7 +44,7 @@ from commenda.copying import (
     unprocessed,
     workflow_of,
 )
-from commenda.kit import clock, durable
+from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
@@ -241,7 +241,7 @@ class Replay:
         """Copy a published signal now, or wait until a worker has."""
         business = self.business
         if self.queued:
-            durable.wait(business.database, workflow_of(signal_id), timeout=QUEUE_PATIENCE)
+            outbox.wait(business.database, workflow_of(signal_id), timeout=QUEUE_PATIENCE)
         else:
             now = datetime.fromtimestamp(ts, UTC)
             copy_signal(business.database, business.broker, signal_id, now)

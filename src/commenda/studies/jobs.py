@@ -12,13 +12,13 @@ import sys
 import time
 from uuid import UUID
 
-from commenda.kit import durable
+from commenda.kit import durable, outbox
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
 from commenda.studies import queries
 from commenda.studies.model import StudyState
 
-STUDIES = durable.Queue("studies", concurrency=1, poll_seconds=1.0)
+STUDIES = outbox.Queue("studies", concurrency=1, poll_seconds=1.0)
 RUN_STUDY = "studies.run_study"
 
 BUSY = "study_is_running"
@@ -33,7 +33,7 @@ def workflow_of(study_id: UUID) -> str:
 
 def enqueue_study(tx: Tx, study_id: UUID, home: str) -> None:
     """Have a worker run a study once this transaction commits; `home` is the data directory."""
-    durable.enqueue(
+    outbox.enqueue(
         tx, RUN_STUDY, str(study_id), home, workflow_id=workflow_of(study_id), queue=STUDIES
     )
 
