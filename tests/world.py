@@ -186,12 +186,17 @@ class World:
         minimum_notional: Decimal | str = "0",
         hours: int = HOURS,
         kind: Kind = Kind.LINEAR_PERPETUAL,
+        taken_up: bool = False,
     ) -> None:
+        """A new business, or the one that the database holds, `taken_up` at its clock's moment."""
         self.database = database
         self.now = START
         prices = prices or {"AAAUSDT": flat(), "BBBUSDT": flat(50.0)}
         with database.transaction() as tx:
-            clock.advance(tx, START)
+            if taken_up:
+                self.now = clock.business_now(tx)
+            else:
+                clock.advance(tx, START)
             tracks = [
                 _track(
                     ensure_instrument(
@@ -218,7 +223,8 @@ class World:
                 )
                 for symbol, path in prices.items()
             ]
-            self._fund_insurance(tx)
+            if not taken_up:
+                self._fund_insurance(tx)
         self.feed = CandleFeed(tracks, HOUR)
         self.instruments = {one.symbol: one for one in self.feed.instruments}
         self.script = Script()

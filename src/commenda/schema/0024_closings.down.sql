@@ -67,7 +67,8 @@ INSERT INTO copy_exits
     SELECT c.scope_id, c.subject, c.requested_at, c.attempts,
         CASE WHEN c.paid_at IS NULL THEN coalesce(c.next_retry_at, c.closed_at) END,
         CASE WHEN c.paid_at IS NULL THEN c.reason END, c.paid_at,
-        greatest(c.equity, 0), greatest(-c.equity, 0), c.journal_id
+        CASE WHEN c.paid_at IS NOT NULL THEN greatest(c.equity, 0) END,
+        CASE WHEN c.paid_at IS NOT NULL THEN greatest(-c.equity, 0) END, c.journal_id
     FROM closings c JOIN scopes s ON s.id = c.scope_id WHERE s.kind IN ('copy', 'vault');
 INSERT INTO copy_exit_attempts
     SELECT a.batch_id, a.closing_id, a.attempt, a.outcome, a.reason
