@@ -82,7 +82,7 @@ def taken_over(url: str) -> Iterator[World]:
 
 def go_on(world: World, hour: int) -> None:
     """Do every tick up to this hour, the one that was cut short first."""
-    clockwork = Clockwork(Operation(world.database, world.desk), JOBS, timedelta(hours=1), 0)
+    clockwork = Clockwork(Operation(world.database, world.broker), JOBS, timedelta(hours=1), 0)
     try:
         while world.now < story.moment(hour):
             assert clockwork.beat()
@@ -107,7 +107,7 @@ def findings(world: World) -> list[str]:
     with database.transaction() as tx:
         found += [str(line) for line in reconcile_all(tx).unexplained]
     with database.transaction() as tx:
-        found += [str(line) for line in reconcile_all(tx, desk=world.desk).unexplained]
+        found += [str(line) for line in reconcile_all(tx, broker=world.broker).unexplained]
     return found + world.column(
         "SELECT name || ': ' || last_error FROM schedules WHERE last_error IS NOT NULL"
         " UNION ALL SELECT kind || ': ' || details::text FROM audit_events"
