@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from functools import partial
 from threading import Barrier
 from typing import Any
@@ -38,7 +38,6 @@ from commenda.execution import Broker, reconcile
 from commenda.identity import register_users
 from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
-from commenda.kit.money import quantise
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -81,7 +80,8 @@ from commenda.market import (
 from commenda.market.track import Track
 from commenda.operations import PRODUCTS, verify
 from commenda.referrals import refer
-from commenda.venues import Fill, Order, OrderStatus, PaperVenue, Report
+from commenda.venues import OrderRequest, PaperOrder, PaperVenue
+from commenda.venues.rules import Trade
 
 D = Decimal
 HOUR = 3600
@@ -120,8 +120,9 @@ class Script:
 
     refusal: str | None = None
     refused_until: datetime | None = None
-    share_of: Callable[[Order, Instrument], Sequence[tuple[Decimal, Decimal]]] | None = None
+    share_of: Callable[[OrderRequest, Instrument], Sequence[tuple[Decimal, Decimal]]] | None = None
     """(quantity, price) of each fill, in place of a whole fill at the open."""
+    requests: dict[UUID, OrderRequest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,33 +131,21 @@ class ScriptedVenue(PaperVenue):
 
     script: Script = field(default_factory=Script)
 
-    def _match(self, tx: Tx, order: Order, now: datetime) -> Report:
+    def _refusal(self, order: OrderRequest, instrument: Instrument, now: datetime) -> str | None:
         script = self.script
+        script.requests[order.id] = order
         if script.refusal is not None and (
             script.refused_until is None or now < script.refused_until
         ):
-            return Report(OrderStatus.REFUSED, (), script.refusal)
-        if script.share_of is None:
-            return PaperVenue._match(self, tx, order, now)
-        instrument = self.feed.instrument(order.instrument_id)
-        fills = tuple(
-            Fill(
-                f"{order.id}-{n}",
-                quantity,
-                price,
-                quantise(quantity * price * instrument.taker_fee, 8, ROUND_UP),
-            )
-            for n, (quantity, price) in enumerate(script.share_of(order, instrument))
-        )
-        filled = sum((fill.quantity for fill in fills), D(0))
-        if not filled:
-            return Report(OrderStatus.REFUSED, (), "nothing was offered")
-        whole = filled == order.quantity
-        return Report(
-            OrderStatus.FILLED if whole else OrderStatus.PARTIAL,
-            fills,
-            None if whole else "only a part was offered",
-        )
+            return script.refusal
+        return PaperVenue._refusal(self, order, instrument, now)
+
+    def _parts(
+        self, order: PaperOrder, instrument: Instrument, trade: Trade, offered: Decimal
+    ) -> Sequence[tuple[Decimal, Decimal]]:
+        if self.script.share_of is None:
+            return PaperVenue._parts(self, order, instrument, trade, offered)
+        return list(self.script.share_of(self.script.requests[order.id], instrument))
 
 
 def empty(database: Database) -> None:
@@ -562,10 +551,10 @@ def _track(instrument: Instrument, path: Path, volume: float, hours: int) -> Tra
 
 def random_fills(
     fraction: Callable[[], float], ticks: Callable[[], int], parts: int = 3
-) -> Callable[[Order, Instrument], list[tuple[Decimal, Decimal]]]:
+) -> Callable[[OrderRequest, Instrument], list[tuple[Decimal, Decimal]]]:
     """A script that fills a random part of each order in up to `parts` fills at other prices."""
 
-    def share_of(order: Order, instrument: Instrument) -> list[tuple[Decimal, Decimal]]:
+    def share_of(order: OrderRequest, instrument: Instrument) -> list[tuple[Decimal, Decimal]]:
         left = int(order.quantity / instrument.lot * D(repr(fraction())))
         fills = []
         for part in range(parts, 0, -1):

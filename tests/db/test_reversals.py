@@ -211,7 +211,7 @@ def business(db: Database) -> World:
     world.signal(anna, "0.5")
     begin = world.now
     world.advance(8)
-    for payment in world.venue.settle_funding(begin, world.now):
+    for payment in world.venue.income(begin.isoformat(), world.now)[0]:
         with db.transaction() as tx:
             instrument = world.broker.instrument(payment.instrument_id)
             post_funding(tx, world.author, world.venue.name, payment, instrument)

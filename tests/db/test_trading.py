@@ -17,7 +17,7 @@ from commenda.books import post_funding, request_transfer
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import activate_due
-from commenda.venues import Order, OrderKind, OrderStatus, Outage, PaperVenue, Side
+from commenda.venues import OrderKind, OrderRequest, OrderStatus, Outage, PaperVenue, Side
 from world import ASSET, START, D, Script, ScriptedVenue, World, in_threads, steps
 
 LOT = D("0.001")
@@ -30,20 +30,17 @@ def order(
     quantity: Decimal | int | str = 1,
     trigger: Decimal | int | str | None = None,
     symbol: str = "AAAUSDT",
-) -> Order:
-    identity = ids.derive("test-order", name)
-    return Order(
-        identity,
-        "paper",
+) -> OrderRequest:
+    return OrderRequest(
+        ids.derive("test-order", name),
         world.instruments[symbol].id,
         side,
         OrderKind.MARKET if trigger is None else OrderKind.STOP,
         D(quantity),
-        None if trigger is None else D(trigger),
         world.price(symbol),
-        "signal",
-        identity,
-        identity,
+        trigger_price=None if trigger is None else D(trigger),
+        # As a replay hands it in: after the bar it rested in.
+        active_from=None if trigger is None else world.now - timedelta(hours=1),
     )
 
 
@@ -92,7 +89,7 @@ def test_random_trades_agree_with_an_average_cost_account(db: Database, seed: in
     for n in range(120):
         world.advance()
         side = rng.choice(list(Side))
-        report = world.venue.place(
+        report = world.venue.submit(
             order(world, n, side, LOT * rng.choice([1, 7, 500, 3333])), world.now
         )
         assert report.status is OrderStatus.FILLED
@@ -115,8 +112,8 @@ def test_random_trades_agree_with_an_average_cost_account(db: Database, seed: in
 
 def test_a_flat_position_has_no_cost_and_no_profit_left(db: Database) -> None:
     world = World(db, {"AAAUSDT": steps((0, 100), (1, 110))}, fee="0")
-    world.venue.place(order(world, 1, Side.BUY, "0.007"), world.now)
-    world.advance().venue.place(order(world, 2, Side.SELL, "0.007"), world.now)
+    world.venue.submit(order(world, 1, Side.BUY, "0.007"), world.now)
+    world.advance().venue.submit(order(world, 2, Side.SELL, "0.007"), world.now)
     books = world.venue.account(world.now)
     assert books.wallets == {ASSET: D("0.07")}
     assert set(books.quantities.values()) == set(books.unrealised.values()) == {0}
@@ -126,7 +123,7 @@ def test_slippage_and_rounding_go_against_the_trader(db: Database) -> None:
     world = World(db, {"AAAUSDT": lambda _: 99.99}, slippage="0.00033", tick="0.01", fee="0.0007")
     for side, price in ((Side.BUY, "100.03"), (Side.SELL, "99.95")):
         # 99.99 · 1.00033 = 100.0229967; 99.99 · 0.99967 = 99.9570033: to the worse tick.
-        (fill,) = world.venue.place(order(world, side, side, "0.003"), world.now).fills
+        (fill,) = world.venue.submit(order(world, side, side, "0.003"), world.now).fills
         assert fill.price == D(price)
         exact = fill.quantity * fill.price * D("0.0007")
         assert exact <= fill.fee < exact + D("0.00000001")
@@ -140,10 +137,10 @@ def test_the_liquidity_of_a_bar_is_used_up_once(db: Database) -> None:
     world = World(db, volume=10)
     paper = venue(world, participation=D("0.25"))
     reports = [
-        paper.place(order(world, n, side, "1.2"), world.now)
+        paper.submit(order(world, n, side, "1.2"), world.now)
         for n, side in enumerate([Side.BUY, Side.SELL, Side.BUY, Side.BUY])
     ]
-    assert [report.status for report in reports] == ["filled", "filled", "partial", "refused"]
+    assert [report.status for report in reports] == ["filled", "filled", "expired", "expired"]
     assert [sum(fill.quantity for fill in report.fills) for report in reports] == [
         D("1.2"),
         D("1.2"),
@@ -151,16 +148,16 @@ def test_the_liquidity_of_a_bar_is_used_up_once(db: Database) -> None:
         0,
     ]
     assert reports[3].reason == "no liquidity left in this bar"
-    assert paper.place(order(world, 9, Side.BUY, "1.2", symbol="BBBUSDT"), world.now).fills
+    assert paper.submit(order(world, 9, Side.BUY, "1.2", symbol="BBBUSDT"), world.now).fills
     world.advance()
-    assert paper.place(order(world, 5, Side.BUY, "1.2"), world.now).status == "filled"
+    assert paper.submit(order(world, 5, Side.BUY, "1.2"), world.now).status == "filled"
 
 
 def test_orders_at_once_cannot_share_the_same_liquidity(db: Database) -> None:
     world = World(db, volume=10)
     paper = venue(world, participation=D("0.25"))
     reports = in_threads(
-        *[partial(paper.place, order(world, n, Side.BUY, "1"), world.now) for n in range(8)]
+        *[partial(paper.submit, order(world, n, Side.BUY, "1"), world.now) for n in range(8)]
     )
     filled = sum(fill.quantity for report in reports for fill in report.fills)
     assert filled == D("2.5")
@@ -170,10 +167,10 @@ def test_orders_at_once_cannot_share_the_same_liquidity(db: Database) -> None:
 def test_a_stop_takes_what_is_left_of_the_bar_that_closed(db: Database) -> None:
     world = World(db, {"AAAUSDT": steps((0, 100), (1, 90))}, volume=10)
     paper = venue(world, participation=D("0.2"))
-    paper.place(order(world, 1, Side.BUY, "1.5"), world.now)
+    paper.submit(order(world, 1, Side.BUY, "1.5"), world.now)
     world.advance()
-    report = paper.place(order(world, 2, Side.SELL, "1.5", trigger=95), world.now)
-    assert (report.status, report.fills[0].quantity) == ("partial", D("0.5"))
+    report = paper.submit(order(world, 2, Side.SELL, "1.5", trigger=95), world.now)
+    assert (report.status, report.fills[0].quantity) == ("expired", D("0.5"))
 
 
 # --- stops -----------------------------------------------------------------------------------
@@ -202,9 +199,9 @@ def test_a_stop_fills_at_its_trigger_or_at_the_open_beyond_it(
 ) -> None:
     world = World(db, {"AAAUSDT": steps(*path)})
     world.advance(2)
-    report = world.venue.place(order(world, "stop", side, 1, trigger), world.now)
+    report = world.venue.submit(order(world, "stop", side, 1, trigger), world.now)
     if expected is None:
-        assert (report.status, report.reason) == ("refused", "stop not triggered")
+        assert (report.status, report.reason) == ("expired", "stop not triggered")
     else:
         assert (report.status, report.fills[0].price) == ("filled", D(expected))
 
@@ -219,9 +216,9 @@ def test_an_outage_refuses_from_its_first_to_its_last_moment(db: Database) -> No
     paper = venue(world, outages=(Outage(START + hour, START + 3 * hour, one, "maintenance"),))
     statuses = []
     for n in range(5):
-        report = paper.place(order(world, n), world.now)
+        report = paper.submit(order(world, n), world.now)
         statuses.append((report.status.value, report.reason))
-        other = paper.place(order(world, f"b{n}", symbol="BBBUSDT"), world.now)
+        other = paper.submit(order(world, f"b{n}", symbol="BBBUSDT"), world.now)
         assert other.status == "filled"
         world.advance()
     assert statuses == [
@@ -233,16 +230,16 @@ def test_an_outage_refuses_from_its_first_to_its_last_moment(db: Database) -> No
 
 def test_an_order_below_the_venues_minimum_is_refused(db: Database) -> None:
     world = World(db, minimum_notional="100")
-    small = world.venue.place(order(world, 1, quantity="0.999"), world.now)
+    small = world.venue.submit(order(world, 1, quantity="0.999"), world.now)
     assert (small.status, small.reason) == ("refused", "below the minimum notional of 100")
-    assert world.venue.place(order(world, 2, quantity=1), world.now).status == "filled"
+    assert world.venue.submit(order(world, 2, quantity=1), world.now).status == "filled"
 
 
 def test_without_a_bar_there_is_no_market(db: Database) -> None:
     world = World(db, hours=3)
     late = order(world, 1)
     world.now += timedelta(hours=30)
-    assert world.venue.place(late, world.now).reason == "no market: no bar at this time"
+    assert world.venue.submit(late, world.now).reason == "no market: no bar at this time"
 
 
 # --- asked twice -----------------------------------------------------------------------------
@@ -251,18 +248,18 @@ def test_without_a_bar_there_is_no_market(db: Database) -> None:
 def test_an_order_is_looked_up_before_it_is_placed(db: Database) -> None:
     world = World(db)
     one = order(world, 1)
-    assert world.venue.lookup(one.id) is None
-    report = world.venue.place(one, world.now)
-    assert world.venue.lookup(one.id) == report
+    assert world.venue.order(one.id, world.now) is None
+    report = world.venue.submit(one, world.now)
+    assert world.venue.order(one.id, world.now) == report
     world.advance()
-    assert world.venue.place(one, world.now) == report, "the first answer stands"
-    assert in_threads(*[partial(world.venue.place, one, world.now)] * 8) == [report] * 8
+    assert world.venue.submit(one, world.now) == report, "the first answer stands"
+    assert in_threads(*[partial(world.venue.submit, one, world.now)] * 8) == [report] * 8
     assert world.one("SELECT sum(quantity) FROM paper.positions") == 1
 
 
 def test_an_order_at_once_from_many_is_filled_once(db: Database) -> None:
     world = World(db)
-    reports = in_threads(*[partial(world.venue.place, order(world, 1), world.now)] * 10)
+    reports = in_threads(*[partial(world.venue.submit, order(world, 1), world.now)] * 10)
     assert len({report.fills for report in reports}) == 1
     assert world.one("SELECT count(*) FROM paper.fills") == 1
 
@@ -271,9 +268,9 @@ def test_a_refusal_is_remembered_too(db: Database) -> None:
     world = World(db)
     paper = ScriptedVenue(db, world.feed, script=Script(refusal="closed"))
     one = order(world, 1)
-    assert paper.place(one, world.now).status == "refused"
+    assert paper.submit(one, world.now).status == "refused"
     paper.script.refusal = None
-    assert paper.place(one, world.now).reason == "closed"
+    assert paper.submit(one, world.now).reason == "closed"
 
 
 def test_a_transfer_happens_once_for_each_reference(db: Database) -> None:
@@ -309,8 +306,8 @@ def test_funding_is_charged_once_for_each_stamp(db: Database) -> None:
     world.signal(flow, "0.5")
     begin = world.now
     world.advance(8)
-    first = world.venue.settle_funding(begin, world.now)
-    assert world.venue.settle_funding(begin, world.now) == first
+    first, _ = world.venue.income(begin.isoformat(), world.now)
+    assert world.venue.income(begin.isoformat(), world.now)[0] == first
     paid = {payment.instrument_id: payment for payment in first}
     payment = paid[world.instruments["AAAUSDT"].id]
     # 50 at 100, 0.01 %: a long pays half a dollar.

@@ -667,7 +667,7 @@ def business(database: Database) -> World:
         world.signal(flow, "0.6")
     begin = world.now
     world.advance(7)
-    for payment in world.venue.settle_funding(begin, world.now):
+    for payment in world.venue.income(begin.isoformat(), world.now)[0]:
         with database.transaction() as tx:
             post_funding(
                 tx,

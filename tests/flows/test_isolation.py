@@ -146,7 +146,7 @@ def test_funding_reaches_each_leg_by_its_own_position(db: Database, seed: int) -
     before = books_by_leg(world)
     begin = world.now
     world.advance(8)
-    (payment,) = world.venue.settle_funding(begin, world.now)
+    (payment,) = world.venue.income(begin.isoformat(), world.now)[0]
     instrument = world.broker.instrument(payment.instrument_id)
     for _ in range(2):
         with db.transaction() as tx:

@@ -156,7 +156,7 @@ def test_a_partial_liquidation_stays_liquidating_until_the_rest_is_sold(db: Data
     assert world.liquidate() == 0
     assert world.rows(
         "SELECT s.status, c.reason FROM managed_subscriptions s JOIN closings c USING (id)"
-    ) == [("LIQUIDATING", "AAAUSDT: only a part was offered")]
+    ) == [("LIQUIDATING", "AAAUSDT: the bar's liquidity was used up")]
     assert world.quantity(leg) == held - D("0.001")
     with pytest.raises(CommendaError, match="not_liquidated"):
         world.settle(subscription)

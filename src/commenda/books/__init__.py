@@ -11,7 +11,7 @@ venue's minimum goes to the platform's **dust book** at the mark.
 
 from commenda.books.cash import (
     carry_out_transfers,
-    funded_until,
+    pass_on_income,
     post_funding,
     request_transfer,
     request_transfers,
@@ -40,12 +40,12 @@ __all__ = [
     "close_due",
     "close_scopes",
     "dust_leg",
-    "funded_until",
     "guard_margins",
     "is_dust",
     "legs_of",
     "next_retry",
     "open_scopes",
+    "pass_on_income",
     "pay_out",
     "pay_out_due",
     "post_funding",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from commenda.execution import CHUNK, Broker, holders
+import psycopg
+
+from commenda.execution import CHUNK, Broker, holders, keep_cursor, read_cursor
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.money import from_units, round_to_total, scale_of, to_units
@@ -22,7 +24,7 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.market import Instrument
-from commenda.venues import DEFAULT_VENUE, FundingPayment
+from commenda.venues import DEFAULT_VENUE, FundingPayment, VenueUnavailable
 
 
 def post_funding(
@@ -63,15 +65,34 @@ def post_funding(
     post_batch(tx, author, journals)
 
 
-def funded_until(tx: Tx, venue: str, instrument_ids: Sequence[int]) -> datetime | None:
-    """The stamp up to which funding was passed on for each of the instruments; None for none."""
-    row = tx.execute(
-        "SELECT min(one.last) FROM unnest(%(ids)s::smallint[]) AS n (id) CROSS JOIN LATERAL ("
-        " SELECT max(stamp) AS last FROM funding_payments"
-        " WHERE venue = %(venue)s AND instrument_id = n.id) one",
-        {"ids": list(instrument_ids), "venue": venue},
-    ).fetchone()
-    return row[0] if row else None
+def pass_on_income(database: Database, broker: Broker, author: Author) -> list[Exception]:
+    """Pass on what each venue has paid since it was last asked; the errors of payments that failed.
+
+    They keep no other from being passed on, and are asked for again: a venue's cursor is kept once
+    all before it is posted. A venue that is away is asked the next time.
+    """
+    errors: list[Exception] = []
+    for venue in broker.venues:
+        with database.transaction() as tx:
+            cursor = read_cursor(tx, venue.name, "income")
+        try:
+            payments, after = venue.income(cursor, author.now)
+        except VenueUnavailable:
+            continue
+        failed = len(errors)
+        for payment in payments:
+            try:
+                with database.transaction() as tx:
+                    instrument = broker.instrument(payment.instrument_id)
+                    post_funding(tx, author, venue.name, payment, instrument)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:
+                errors.append(error)
+        if payments and len(errors) == failed:
+            with database.transaction() as tx:
+                keep_cursor(tx, venue.name, "income", after)
+    return errors
 
 
 def request_transfer(

@@ -22,11 +22,15 @@ def guard_margins(tx: Tx, author: Author, marks: Mapping[int, Decimal], products
     guarded = {kind: product for product in products if product.margined for kind in product.kinds}
     rows = tx.execute(
         "WITH held AS (SELECT l.scope_id, sum(abs(p.quantity) * m.price) AS gross,"
-        "   sum(p.quantity * m.price) AS net"
-        "  FROM positions p JOIN legs l ON l.id = p.leg_id"
+        "   sum(p.quantity * m.price + p.cash) AS net"
+        "  FROM (SELECT leg_id, instrument_id, sum(quantity) AS quantity, sum(cash) AS cash FROM ("
+        "    SELECT leg_id, instrument_id, quantity, 0 AS cash FROM positions WHERE quantity <> 0"
+        "    UNION ALL SELECT leg_id, instrument_id, quantity, cash FROM working_fills) parts"
+        "    GROUP BY leg_id, instrument_id) p"
+        "  JOIN legs l ON l.id = p.leg_id"
         "  JOIN unnest(%s::smallint[], %s::numeric[]) AS m (instrument_id, price)"
         "    USING (instrument_id)"
-        "  WHERE p.quantity <> 0 GROUP BY l.scope_id)"
+        "  GROUP BY l.scope_id)"
         " SELECT s.id, s.kind FROM scopes s JOIN held h ON h.scope_id = s.id"
         " JOIN (SELECT l.scope_id, sum(a.balance) AS cash"
         "   FROM legs l JOIN accounts a ON a.id = l.account_id GROUP BY l.scope_id) c"

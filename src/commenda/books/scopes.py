@@ -59,18 +59,22 @@ def open_scopes(
 def record_nav(tx: Tx, at: datetime, marks: Mapping[int, Decimal]) -> int:
     """Write the net asset value of every open scope and leg at `marks`; rows written.
 
-    NAV = cash + Σ quantity · mark, in the scope's asset.
+    NAV = cash + Σ quantity · mark, in the scope's asset, with the leg's part of what working parent
+    orders have filled.
     """
     return tx.execute(
         "WITH mark AS (SELECT * FROM unnest(%(ids)s::smallint[], %(prices)s::numeric[])"
         "   AS m (instrument_id, price)),"
         " leg AS (SELECT l.scope_id, l.id, l.capital,"
-        "   a.balance + coalesce(sum(p.quantity * m.price), 0) AS nav"
+        "   a.balance + coalesce(sum(p.quantity * m.price), 0) + coalesce(w.value, 0) AS nav"
         "  FROM legs l JOIN scopes s ON s.id = l.scope_id AND s.closed_at IS NULL"
         "  JOIN accounts a ON a.id = l.account_id"
         "  LEFT JOIN positions p ON p.leg_id = l.id AND p.quantity <> 0"
         "  LEFT JOIN mark m ON m.instrument_id = p.instrument_id"
-        "  GROUP BY l.scope_id, l.id, l.capital, a.balance)"
+        "  LEFT JOIN (SELECT f.leg_id, sum(f.cash + f.quantity * v.price) AS value"
+        "    FROM working_fills f JOIN mark v USING (instrument_id) GROUP BY f.leg_id) w"
+        "   ON w.leg_id = l.id"
+        "  GROUP BY l.scope_id, l.id, l.capital, a.balance, w.value)"
         " INSERT INTO nav_history (scope_id, leg_id, at, capital, nav)"
         " SELECT scope_id, id, %(at)s, capital, nav FROM leg"
         " UNION ALL SELECT scope_id, NULL, %(at)s, sum(capital), sum(nav) FROM leg"
@@ -83,12 +87,14 @@ def record_nav(tx: Tx, at: datetime, marks: Mapping[int, Decimal]) -> int:
 def scope_equity(
     tx: Tx, scope_ids: Sequence[UUID], marks: Mapping[int, Decimal]
 ) -> dict[UUID, Decimal]:
-    """Cash plus positions at `marks` of each scope."""
+    """Cash plus positions at `marks` of each scope, with its part of what working orders filled."""
     return dict(
         tx.execute(
             "SELECT l.scope_id, sum(a.balance + coalesce(v.value, 0))"
             " FROM legs l JOIN accounts a ON a.id = l.account_id"
-            " LEFT JOIN (SELECT p.leg_id, sum(p.quantity * m.price) AS value FROM positions p"
+            " LEFT JOIN (SELECT p.leg_id, sum(p.quantity * m.price + p.cash) AS value"
+            "   FROM (SELECT leg_id, instrument_id, quantity, 0 AS cash FROM positions"
+            "     UNION ALL SELECT leg_id, instrument_id, quantity, cash FROM working_fills) p"
             "   JOIN unnest(%s::smallint[], %s::numeric[]) AS m (instrument_id, price)"
             "     USING (instrument_id) GROUP BY p.leg_id) v ON v.leg_id = l.id"
             " WHERE l.scope_id = ANY (%s) GROUP BY l.scope_id",

@@ -3,7 +3,7 @@
 Copying a signal is a chain of small transactions, each safe to repeat:
 
     publish -> plan (a chunk of followers each) -> intend parents
-            -> work at the venue -> record fills -> allocate (a chunk each) -> finish
+            -> submit to the venue -> observe -> allocate (a chunk each) -> finish
 
 `copy_signal` calls them one after the other; the durable workflow in `jobs.py` calls the same
 ones as recorded steps. Signals of one flow are copied one at a time and in order: processed
@@ -12,7 +12,7 @@ together, two signals would both compute their difference from the same old posi
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from commenda.execution import (
     orders_of,
     other_value,
     quantities_of,
+    working,
 )
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
@@ -151,33 +152,40 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
             requests=queries.requests_of(tx, signal.id),
             reference_price=signal.reference_price,
             trigger_price=signal.trigger_price,
+            # A strategy's stop rested in the bar that has just closed.
+            active_from=(
+                now - timedelta(seconds=broker.feed.interval) if signal.trigger_price else None
+            ),
             now=now,
         )
         queries.set_status(tx, signal.id, "planned")
     return [order.id for order in orders_of(tx, "signal", signal.id)]
 
 
-def finish(tx: Tx, signal_id: UUID, now: datetime) -> None:
-    """Write each execution's outcome and close the signal."""
+def finish(tx: Tx, signal_id: UUID, now: datetime) -> bool:
+    """Write each execution's outcome and close the signal; False while a parent of it works."""
     signal = queries.find_signal(tx, signal_id)
+    if working(tx, "signal", signal_id):
+        return False
     if signal.status != "processed":
         queries.complete_executions(tx, signal, now)
         queries.count_executions(tx, signal_id)
         queries.set_status(tx, signal_id, "processed", now)
+    return True
 
 
-def copy_signal(database: Database, broker: Broker, signal_id: UUID, now: datetime) -> None:
+def copy_signal(database: Database, broker: Broker, signal_id: UUID, now: datetime) -> bool:
     """Copy a signal to everybody who follows its flow, after all earlier ones of the flow.
 
-    Every part of it can be repeated: killed anywhere and called again, it goes on.
+    Every part of it can be repeated: killed anywhere and called again, it goes on. False while an
+    order of it, or of an earlier one, works at a venue: called again later, it goes on then.
     """
     with database.transaction() as tx:
         earlier = queries.unprocessed_before(tx, queries.find_signal(tx, signal_id))
-    for one in [*earlier, signal_id]:
-        _copy_one(database, broker, one, now)
+    return all(_copy_one(database, broker, one, now) for one in [*earlier, signal_id])
 
 
-def _copy_one(database: Database, broker: Broker, signal_id: UUID, now: datetime) -> None:
+def _copy_one(database: Database, broker: Broker, signal_id: UUID, now: datetime) -> bool:
     author = Author("copying", RULES, now)
     more = True
     while more:
@@ -188,4 +196,4 @@ def _copy_one(database: Database, broker: Broker, signal_id: UUID, now: datetime
     for order_id in order_ids:
         execute_order(database, broker, order_id, author)
     with database.transaction() as tx:
-        finish(tx, signal_id, now)
+        return finish(tx, signal_id, now)

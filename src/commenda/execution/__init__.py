@@ -1,8 +1,9 @@
 """Parent orders, their life, and how their fills are allocated.
 
 Everything that is asked of a venue at one moment for one cause becomes one parent order for each
-side; its fills gather in transit accounts and are allocated once, when the parent is terminal, at
-one average price for everybody.
+side. It lives at the venue: intended → sent → accepted → partly filled → filled | cancelled |
+expired | refused; what is *unknown* is asked for and never sent again. Its fills gather in transit
+accounts and are allocated once, when the parent is terminal, at one average price for everybody.
 """
 
 from commenda.execution.actions import (
@@ -10,12 +11,14 @@ from commenda.execution.actions import (
     execute_order,
     execute_orders,
     intend,
-    record,
+    observe,
+    observe_executions,
     shares_of,
     submit,
 )
 from commenda.execution.broker import Broker
 from commenda.execution.checks import CHECKS
+from commenda.execution.model import Order
 from commenda.execution.positions import (
     holders,
     move_quantities,
@@ -26,7 +29,14 @@ from commenda.execution.positions import (
     venues_in_use,
     venues_of,
 )
-from commenda.execution.queries import CHUNK, in_flight, orders_of
+from commenda.execution.queries import (
+    CHUNK,
+    in_flight,
+    keep_cursor,
+    orders_of,
+    read_cursor,
+    working,
+)
 from commenda.execution.reconcile import (
     Difference,
     LiveBooks,
@@ -44,6 +54,7 @@ __all__ = [
     "Broker",
     "Difference",
     "LiveBooks",
+    "Order",
     "Share",
     "allocate",
     "allocate_chunk",
@@ -54,18 +65,22 @@ __all__ = [
     "in_flight",
     "in_transit",
     "intend",
+    "keep_cursor",
     "marks_known",
     "move_quantities",
+    "observe",
+    "observe_executions",
     "open_quantities",
     "orders_of",
     "other_value",
     "pending_transfers",
     "position_accounts",
     "quantities_of",
+    "read_cursor",
     "reconcile",
-    "record",
     "shares_of",
     "submit",
     "venues_in_use",
     "venues_of",
+    "working",
 ]

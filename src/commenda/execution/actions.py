@@ -1,10 +1,11 @@
-"""Work parent orders and share out their fills.
+"""Take parent orders through their life and allocate their fills.
 
 A parent order goes through four steps, each safe to repeat after a crash at any point:
 
 1. `intend`: the parent orders and each leg's request are stored.
-2. `submit`: the venue is asked whether it knows the order and, only if not, it is placed.
-3. `record`: its fills are stored and posted to the `unallocated` account.
+2. `submit`: the order is sent, once; whoever comes later asks the venue what became of it.
+3. `observe`: what the venue shows is stored, its fills are posted to the transit accounts. An order
+   that works is asked for and observed again, until it is terminal.
 4. `allocate_chunk`: the fills are allocated in chunks, each chunk one journal. The shares follow
    from the stored requests and fills alone, so a repeated step computes the same ones.
 """
@@ -12,6 +13,7 @@ A parent order goes through four steps, each safe to repeat after a crash at any
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -20,6 +22,7 @@ import psycopg
 
 from commenda.execution import queries
 from commenda.execution.broker import Broker
+from commenda.execution.model import Order
 from commenda.execution.positions import (
     move_quantities,
     position_accounts,
@@ -27,7 +30,14 @@ from commenda.execution.positions import (
     venues_of,
 )
 from commenda.execution.queries import CHUNK
-from commenda.execution.rules import Share, allocate, parent_quantities
+from commenda.execution.rules import (
+    Share,
+    allocate,
+    collared,
+    may_become,
+    parent_quantities,
+    status_after,
+)
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.money import scale_of
@@ -43,7 +53,16 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.market import Instrument
-from commenda.venues import DEFAULT_VENUE, Order, OrderKind, OrderStatus, Report, Side
+from commenda.venues import (
+    DEFAULT_VENUE,
+    Execution,
+    Fill,
+    OrderKind,
+    OrderStatus,
+    OrderView,
+    Side,
+    VenueUnavailable,
+)
 
 
 def intend(
@@ -57,8 +76,23 @@ def intend(
     reference_price: Decimal,
     now: datetime,
     trigger_price: Decimal | None = None,
+    active_from: datetime | None = None,
+    collar: Decimal | None = None,
+    expires_at: datetime | None = None,
 ) -> list[Order]:
-    """Store one parent order for each venue and side, and what each leg asks of it."""
+    """Store one parent order for each venue and side, and what each leg asks of it.
+
+    A market order; with a `trigger_price` a stop, which rests since `active_from` where that is
+    before it is sent; with a `collar` a limit, that far from the reference price at most (0.01 is
+    one per cent). What works at `expires_at` ends then.
+    """
+    kind = OrderKind.MARKET if trigger_price is None else OrderKind.STOP
+    tick = Decimal(0)
+    if collar is not None:
+        kind = OrderKind.LIMIT
+        row = tx.execute("SELECT tick FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
+        assert row is not None, "what is traded is stored"
+        tick = row[0]
     venues = venues_of(tx, [leg for leg, _ in requests])
     by_venue: dict[str, list[tuple[UUID, Decimal]]] = {}
     for leg, quantity in requests:
@@ -69,10 +103,13 @@ def intend(
             venue=venue,
             instrument_id=instrument_id,
             side=side,
-            kind=OrderKind.MARKET if trigger_price is None else OrderKind.STOP,
+            kind=kind,
             quantity=quantity,
+            limit_price=None if collar is None else collared(side, reference_price, collar, tick),
             trigger_price=trigger_price,
             reference_price=reference_price,
+            expires_at=expires_at,
+            active_from=active_from,
             cause=cause,
             cause_id=cause_id,
             correlation_id=correlation_id,
@@ -92,34 +129,123 @@ def _order_id(cause: str, cause_id: UUID, venue: str, instrument_id: int, side: 
     return ids.derive("order", cause, cause_id, instrument_id, side, *elsewhere)
 
 
-def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) -> Report:
-    """Get an order's report from the venue: ask first, send only what it does not know."""
+def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) -> OrderView | None:
+    """Send an order, or ask what became of it; None when that is not known.
+
+    It is sent once: that it is being sent is stored before the venue is called. Whoever finds it
+    sent asks. Where the venue does not know it, the venue's own promise decides: submitting the
+    same id again is asking, or what it does not know after a time it never had.
+    """
     with database.transaction() as tx:
-        order = queries.find_order(tx, order_id)
+        sent = queries.mark_sent(tx, order_id, now)
+        order = sent or queries.find_order(tx, order_id)
+    if order.status.is_terminal:
+        return None
+    if order.sent_at is None:
+        return OrderView(order.id, OrderStatus.EXPIRED, Decimal(0), (), "over before it was sent")
     venue = broker.venue(order.venue)
-    return venue.lookup(order.id) or venue.place(order, now)
+    try:
+        if sent is not None:
+            return venue.submit(order.request(), now)
+        look = venue.cancel if order.is_over_time(now) else venue.order
+        view = look(order.id, now)
+        if view is None and order.status in (OrderStatus.SENT, OrderStatus.UNKNOWN):
+            if venue.capabilities.deduplicates:
+                return venue.submit(order.request(), now)
+            if now - order.sent_at >= venue.capabilities.settles_in:
+                return OrderView(
+                    order.id, OrderStatus.REFUSED, Decimal(0), (), "the venue never had it"
+                )
+        return view
+    except VenueUnavailable:
+        return None
 
 
-def record(
-    tx: Tx, broker: Broker, order_id: UUID, author: Author, report: Report | None = None
-) -> None:
-    """Store an order's terminal report (the venue's, if none is handed in) and post its fills."""
+def observe(
+    tx: Tx, broker: Broker, order_id: UUID, author: Author, view: OrderView | None
+) -> Order:
+    """Store what a venue shows of an order, and post the fills that are new; the order then.
+
+    What is shown again, late or in another order changes nothing.
+    """
     order = queries.find_order(tx, order_id, lock=True)
-    report = report or broker.venue(order.venue).lookup(order.id)
-    assert report is not None, "an order is recorded after the venue worked it"
-    if order.status is not OrderStatus.INTENDED:
+    fills = () if view is None else view.fills
+    known = {fill.id: fill.quantity for fill in _known_fills(tx, order)}
+    new = [fill for fill in fills if fill.id not in known]
+    if order.status.is_terminal:
+        for fill in new:
+            _keep_stray(tx, order, fill, author.now)
+        return order
+    _post_fills(tx, broker, author, order, new)
+    recorded = sum((fill.quantity for fill in new), sum(known.values(), Decimal(0)))
+    status = status_after(order.status, view, recorded)
+    reason = view.reason if view is not None else order.reason
+    if status is not order.status:
+        queries.write_status(tx, order.id, status, reason, author.now)
+    return replace(order, status=status, reason=reason)
+
+
+def _known_fills(tx: Tx, order: Order) -> list[Fill]:
+    """The fills that are stored; an order that is only accepted has none."""
+    has_some = order.status.is_terminal or order.status is OrderStatus.PARTLY_FILLED
+    return queries.fills_of(tx, order.id) if has_some else []
+
+
+def _keep_stray(tx: Tx, order: Order, fill: Fill, now: datetime) -> None:
+    one = Execution(order.id, order.instrument_id, order.side, fill)
+    queries.insert_stray(tx, order.venue, one, now)
+
+
+def observe_executions(database: Database, broker: Broker, author: Author) -> None:
+    """Read on in each venue's stream of executions; a venue that is away is read the next time.
+
+    It brings what no order is asked about any more: fills that nobody here waits for.
+    """
+    for venue in broker.venues:
+        with database.transaction() as tx:
+            cursor = queries.read_cursor(tx, venue.name, "executions")
+        try:
+            executions, after = venue.executions(cursor, author.now)
+        except VenueUnavailable:
+            continue
+        for one in executions:
+            with database.transaction() as tx:
+                _take_execution(tx, broker, venue.name, author, one)
+        if after != cursor:
+            with database.transaction() as tx:
+                queries.keep_cursor(tx, venue.name, "executions", after)
+
+
+def _take_execution(tx: Tx, broker: Broker, venue: str, author: Author, one: Execution) -> None:
+    row = tx.execute(
+        "SELECT id FROM orders WHERE id = %s AND venue = %s FOR NO KEY UPDATE",
+        (one.order_id, venue),
+    ).fetchone()
+    if row is None:
+        queries.insert_stray(tx, venue, one, author.now)
         return
-    if report.fills:
-        _post_fills(tx, author, order, report, broker.instrument(order.instrument_id).quote)
-    queries.close_order(tx, order.id, report.status, report.reason, author.now)
+    order = queries.find_order(tx, row[0])
+    if any(fill.id == one.fill.id for fill in queries.fills_of(tx, order.id)):
+        return
+    if order.status.is_terminal:
+        queries.insert_stray(tx, venue, one, author.now)
+        return
+    _post_fills(tx, broker, author, order, [one.fill])
+    if may_become(order.status, OrderStatus.PARTLY_FILLED):
+        queries.write_status(tx, order.id, OrderStatus.PARTLY_FILLED, order.reason, author.now)
 
 
-def _post_fills(tx: Tx, author: Author, order: Order, report: Report, asset: str) -> None:
+def _post_fills(
+    tx: Tx, broker: Broker, author: Author, order: Order, fills: Sequence[Fill]
+) -> None:
     """A fill of q at p with fee f: unallocated −(q·p+f), position +q·p, venue +f."""
+    if not fills:
+        return
+    asset = broker.instrument(order.instrument_id).quote
     cash, position, venue = _transit_accounts(tx, order, asset)
-    queries.insert_fills(tx, order, report.fills, author.now)
+    queries.insert_fills(tx, order, fills, author.now)
     journals = []
-    for fill in report.fills:
+    for fill in fills:
         notional = order.side.sign * fill.quantity * fill.price
         journals.append(
             Journal(
@@ -151,7 +277,7 @@ def _transit_accounts(tx: Tx, order: Order, asset: str) -> list[int]:
 def shares_of(tx: Tx, broker: Broker, order_id: UUID) -> list[Share]:
     """What each leg gets of a terminal order: facts, the same whenever they are computed."""
     order = queries.find_order(tx, order_id)
-    assert order.status is not OrderStatus.INTENDED, "fills are shared once the parent is terminal"
+    assert order.status.is_terminal, "fills are allocated once the parent is terminal"
     instrument = broker.instrument(order.instrument_id)
     return allocate(
         order.side,
@@ -172,9 +298,9 @@ def allocate_chunk(
     chunk: int = 0,
     shares: Sequence[Share] | None = None,
 ) -> bool:
-    """Share out one chunk of a terminal order's fills; True while more chunks follow.
+    """Allocate one chunk of a terminal order's fills; True while more chunks follow.
 
-    Whoever shares out all chunks hands in the order's `shares_of`, which is computed here if not.
+    Whoever allocates all chunks hands in the order's `shares_of`, which is computed here if not.
     """
     order = queries.find_order(tx, order_id, lock=True)
     if shares is None:
@@ -185,14 +311,20 @@ def allocate_chunk(
     if waiting:
         _post_shares(tx, author, order, broker.instrument(order.instrument_id), waiting, chunk)
         queries.write_shares(tx, order_id, waiting)
-    return end < len(shares)
+    more = end < len(shares)
+    if not more:
+        queries.end_allocation(tx, order_id, author.now)
+    return more
 
 
-def execute_order(database: Database, broker: Broker, order_id: UUID, author: Author) -> None:
-    """Work, record and allocate one order; the first chunk is shared out with the record."""
-    report = submit(database, broker, order_id, author.now)
+def execute_order(database: Database, broker: Broker, order_id: UUID, author: Author) -> bool:
+    """Take an order as far as it goes now: sent or asked for, observed and, once it is terminal,
+    allocated. Whether it is; one that works at the venue is executed again later."""
+    view = submit(database, broker, order_id, author.now)
     with database.transaction() as tx:
-        record(tx, broker, order_id, author, report)
+        order = observe(tx, broker, order_id, author, view)
+        if not order.status.is_terminal or order.allocated_at is not None:
+            return order.status.is_terminal
         shares = shares_of(tx, broker, order_id)
         more = allocate_chunk(tx, broker, order_id, author, 0, shares)
     chunk = 0
@@ -200,6 +332,7 @@ def execute_order(database: Database, broker: Broker, order_id: UUID, author: Au
         chunk += 1
         with database.transaction() as tx:
             more = allocate_chunk(tx, broker, order_id, author, chunk, shares)
+    return True
 
 
 def execute_orders(
@@ -207,7 +340,8 @@ def execute_orders(
 ) -> list[Exception]:
     """Execute orders; the errors of those that fail, which keep no other from its turn.
 
-    What failed can be executed again. A database that is lost is nobody's failure, and is raised.
+    What failed, or works at its venue, can be executed again. A database that is lost is nobody's
+    failure, and is raised.
     """
     errors: list[Exception] = []
     for order in orders:

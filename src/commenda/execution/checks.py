@@ -22,11 +22,20 @@ CHECKS = (
     Check(
         "fills belong to terminal orders and are shared out",
         "SELECT 'order ' || o.id, 'shared out', 'waiting' FROM orders o"
-        " WHERE o.status <> 'intended' AND o.terminal_at < (SELECT now_at FROM business_clock)"
+        " WHERE o.terminal_at < (SELECT now_at FROM business_clock)"
         "  AND EXISTS (SELECT FROM allocations a"
         "    WHERE a.order_id = o.id AND a.quantity IS NULL)"
-        " UNION ALL SELECT 'order ' || o.id, 'terminal', o.status FROM orders o"
-        "  WHERE o.status = 'intended' AND EXISTS (SELECT FROM fills f WHERE f.order_id = o.id)",
+        " UNION ALL SELECT 'order ' || o.id, 'sent', o.status FROM orders o"
+        "  WHERE o.status = 'intended' AND EXISTS (SELECT FROM fills f WHERE f.order_id = o.id)"
+        " UNION ALL SELECT 'order ' || o.id, 'allocated once terminal', o.status FROM orders o"
+        "  WHERE o.allocated_at IS NOT NULL AND (o.terminal_at IS NULL OR EXISTS"
+        "   (SELECT FROM allocations a WHERE a.order_id = o.id AND a.quantity IS NULL))",
+    ),
+    Check(
+        "every fill of a venue belongs to an order that waited for it",
+        "SELECT 'fill ' || venue || ' ' || fill_id, 'none',"
+        "  concat_ws(' ', side, quantity, 'of order', coalesce(order_id::text, 'unknown'))"
+        " FROM stray_fills",
     ),
     Check(
         "no leg gets more than it asked for, nor the other side",

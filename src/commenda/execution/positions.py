@@ -109,11 +109,18 @@ def move_quantities(tx: Tx, instrument_id: int, moves: Sequence[tuple[UUID, Deci
 
 
 def holders(tx: Tx, venue: str, instrument_id: int) -> list[tuple[UUID, int, Decimal]]:
-    """Every leg with an open quantity there: (leg, cash account, quantity), by leg id."""
+    """Every leg with an open quantity there, also in an order that works: (leg, cash account,
+    quantity), by leg id."""
     return tx.execute(
-        "SELECT l.id, l.account_id, p.quantity FROM positions p JOIN legs l ON l.id = p.leg_id"
-        " WHERE p.instrument_id = %s AND p.quantity <> 0 AND l.venue = %s ORDER BY l.id",
-        (instrument_id, venue),
+        "SELECT l.id, l.account_id, h.quantity FROM ("
+        "  SELECT leg_id, sum(quantity) AS quantity FROM ("
+        "   SELECT leg_id, quantity FROM positions"
+        "    WHERE instrument_id = %(instrument)s AND quantity <> 0"
+        "   UNION ALL SELECT leg_id, quantity FROM working_fills"
+        "    WHERE instrument_id = %(instrument)s) both_of GROUP BY leg_id) h"
+        " JOIN legs l ON l.id = h.leg_id"
+        " WHERE h.quantity <> 0 AND l.venue = %(venue)s ORDER BY l.id",
+        {"instrument": instrument_id, "venue": venue},
     ).fetchall()
 
 

@@ -1,83 +1,121 @@
-"""SQL of orders, fills and allocations."""
+"""SQL of orders, fills and allocations that several verbs need."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
+from psycopg.rows import class_row
+
+from commenda.execution.model import Order
 from commenda.execution.rules import Share
 from commenda.kit.db import Tx
-from commenda.venues import Fill, Order, OrderKind, OrderStatus, Side
+from commenda.venues import Execution, Fill, OrderStatus
 
 CHUNK = 2000
 """Legs in one transaction and one journal: large enough to be fast, small enough to be resumed."""
 
-_ORDER: LiteralString = (
-    "SELECT id, venue, instrument_id, side, kind, quantity, trigger_price, reference_price,"
-    " cause, cause_id, correlation_id, status, reason FROM orders "
+_COLUMNS: LiteralString = (
+    "id, venue, instrument_id, side, kind, quantity, limit_price, trigger_price, reference_price,"
+    " expires_at, active_from, cause, cause_id, correlation_id, status, reason, sent_at,"
+    " allocated_at"
 )
+_ORDER: LiteralString = "SELECT " + _COLUMNS + " FROM orders "  # noqa: S608 - constants
 
 
 def insert_orders(tx: Tx, orders: Iterable[Order], now: datetime) -> None:
-    """Store intents; an order of the same cause, instrument and side is kept once."""
+    """Store intents; an order of the same cause, venue, instrument and side is kept once."""
     for order in orders:
         tx.execute(
-            "INSERT INTO orders (id, venue, instrument_id, side, kind, quantity, trigger_price,"
-            " reference_price, cause, cause_id, correlation_id, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (
-                order.id,
-                order.venue,
-                order.instrument_id,
-                order.side,
-                order.kind,
-                order.quantity,
-                order.trigger_price,
-                order.reference_price,
-                order.cause,
-                order.cause_id,
-                order.correlation_id,
-                now,
-            ),
+            "INSERT INTO orders (id, venue, instrument_id, side, kind, quantity, limit_price,"
+            " trigger_price, reference_price, expires_at, active_from, cause, cause_id,"
+            " correlation_id, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (*astuple(order)[:14], now),
         )
 
 
 def find_order(tx: Tx, order_id: UUID, *, lock: bool = False) -> Order:
     """An intended order. Locked, whoever works on it at the same time waits for the outcome."""
     end: LiteralString = " FOR NO KEY UPDATE" if lock else ""
-    row = tx.execute(_ORDER + "WHERE id = %s" + end, (order_id,)).fetchone()
-    assert row is not None, f"order {order_id} was intended before it was worked"
-    return _order(row)
+    order = _one(tx, _ORDER + "WHERE id = %s" + end, (order_id,))
+    assert order is not None, f"order {order_id} was intended before it was worked"
+    return order
+
+
+def mark_sent(tx: Tx, order_id: UUID, now: datetime) -> Order | None:
+    """Be the one who sends an order; None where another has, or its time is over."""
+    return _one(
+        tx,
+        "UPDATE orders SET status = 'sent', sent_at = %s"  # noqa: S608 - constants
+        " WHERE id = %s AND status = 'intended'"
+        " AND (expires_at IS NULL OR expires_at > %s) RETURNING " + _COLUMNS,
+        (now, order_id, now),
+    )
 
 
 def orders_of(tx: Tx, cause: str, cause_id: UUID) -> list[Order]:
     """The parent orders of one cause, in a stable order."""
-    rows = tx.execute(
-        _ORDER + "WHERE cause = %s AND cause_id = %s ORDER BY venue, instrument_id, side",
+    with tx.cursor(row_factory=class_row(Order)) as cursor:
+        return cursor.execute(
+            _ORDER + "WHERE cause = %s AND cause_id = %s ORDER BY venue, instrument_id, side",
+            (cause, cause_id),
+        ).fetchall()
+
+
+def working(tx: Tx, cause: str, cause_id: UUID) -> bool:
+    """Whether any parent order of a cause is not allocated yet."""
+    row = tx.execute(
+        "SELECT EXISTS (SELECT FROM orders"
+        " WHERE cause = %s AND cause_id = %s AND allocated_at IS NULL)",
         (cause, cause_id),
-    )
-    return [_order(row) for row in rows]
+    ).fetchone()
+    return row == (True,)
 
 
-def _order(row: tuple[object, ...]) -> Order:
-    values = list(row)
-    values[3] = Side(str(values[3]))
-    values[4] = OrderKind(str(values[4]))
-    values[11] = OrderStatus(str(values[11]))
-    return Order(*values)  # type: ignore[arg-type]  # columns in the order of the fields
+def _one(tx: Tx, query: LiteralString, values: tuple[object, ...]) -> Order | None:
+    with tx.cursor(row_factory=class_row(Order)) as cursor:
+        return cursor.execute(query, values).fetchone()
 
 
-def close_order(
+def write_status(
     tx: Tx, order_id: UUID, status: OrderStatus, reason: str | None, now: datetime
 ) -> None:
     tx.execute(
-        "UPDATE orders SET status = %s, reason = %s, terminal_at = %s"
-        " WHERE id = %s AND status = 'intended'",
-        (status, reason, now, order_id),
+        "UPDATE orders SET status = %s, reason = %s, terminal_at = %s WHERE id = %s",
+        (status, reason, now if status.is_terminal else None, order_id),
     )
+
+
+def insert_stray(tx: Tx, venue: str, one: Execution, now: datetime) -> None:
+    """Keep a fill that no order here waits for."""
+    tx.execute(
+        "INSERT INTO stray_fills (venue, order_id, instrument_id, side, fill_id, quantity, price,"
+        " fee, seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (venue, one.order_id, one.instrument_id, one.side, *one.fill, now),
+    )
+
+
+def read_cursor(tx: Tx, venue: str, stream: str) -> str | None:
+    """How far a stream of a venue was read; None for not at all."""
+    row = tx.execute(
+        "SELECT cursor FROM venue_cursors WHERE venue = %s AND stream = %s", (venue, stream)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def keep_cursor(tx: Tx, venue: str, stream: str, cursor: str | None) -> None:
+    if cursor is not None:
+        tx.execute(
+            "INSERT INTO venue_cursors VALUES (%s, %s, %s)"
+            " ON CONFLICT (venue, stream) DO UPDATE SET cursor = excluded.cursor",
+            (venue, stream, cursor),
+        )
 
 
 def insert_fills(tx: Tx, order: Order, fills: Sequence[Fill], now: datetime) -> None:
@@ -141,11 +179,19 @@ def write_shares(tx: Tx, order_id: UUID, shares: Sequence[Share]) -> None:
     )
 
 
+def end_allocation(tx: Tx, order_id: UUID, now: datetime) -> None:
+    tx.execute(
+        "UPDATE orders SET allocated_at = %s WHERE id = %s AND allocated_at IS NULL",
+        (now, order_id),
+    )
+
+
 def in_flight(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the scopes that wait for a share of a parent order."""
     rows = tx.execute(
-        "SELECT DISTINCT l.scope_id FROM legs l JOIN allocations a ON a.leg_id = l.id"
-        " WHERE l.scope_id = ANY (%s) AND a.quantity IS NULL",
+        "SELECT DISTINCT l.scope_id FROM orders o JOIN allocations a ON a.order_id = o.id"
+        " JOIN legs l ON l.id = a.leg_id"
+        " WHERE o.allocated_at IS NULL AND a.quantity IS NULL AND l.scope_id = ANY (%s)",
         (list(scope_ids),),
     )
     return {row[0] for row in rows}

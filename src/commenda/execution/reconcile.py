@@ -9,21 +9,16 @@ charged and not passed on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 from commenda.kit.db import Tx
-from commenda.ledger import TrialLine, trial_balance
 from commenda.market import Instrument
-from commenda.venues import Report, Side, Venue, VenueAccount, VenueBooks
-
-ON_ITS_WAY = timedelta(hours=1)
-"""For how long an order that is sent and not recorded, or not allocated, explains a difference.
-After that it is one."""
+from commenda.venues import Fill, Side, Venue, VenueAccount, VenueBooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +49,9 @@ class LiveBooks:
     def account(self) -> VenueAccount:
         return self.venue.account(self.now)
 
-    def report(self, order_id: UUID) -> Report | None:
-        return self.venue.lookup(order_id)
+    def fills(self, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Fill]]:
+        views = (self.venue.order(one, self.now) for one in order_ids)
+        return {view.id: view.fills for view in views if view is not None}
 
     def moved(self, transfers: Sequence[UUID]) -> set[UUID]:
         return set()
@@ -72,7 +68,7 @@ def reconcile(
     now: datetime,
 ) -> list[Difference]:
     """Compare each asset's equity and each instrument's net quantity, as of `now`."""
-    return compare(tx, LiveBooks(venue, now), instruments, marks, now, trial_balance(tx))
+    return compare(tx, LiveBooks(venue, now), instruments, marks, now)
 
 
 def compare(
@@ -81,89 +77,97 @@ def compare(
     instruments: Sequence[Instrument],
     marks: Mapping[int, Decimal],
     at: datetime,
-    trial: Iterable[TrialLine],
     *,
     past: bool = False,
 ) -> list[Difference]:
-    """Compare a venue's books with the ledger's `trial` balance of the same moment.
+    """Compare an account at a venue, as its `books` tell it, with the legs that trade there.
 
-    In the `past`, what came after `at` is left out of the quantities and of what is on its way.
+    In the `past`, what came after `at` is left out of both sides and of what is on its way.
     """
+    moment = at if past else None
     account = books.account()
-    held = _net_quantities(tx, at if past else None)
-    cash: dict[str, Decimal] = {}
-    for line in trial:
-        if line.kind in ("scope", "unallocated"):
-            cash[line.asset] = cash.get(line.asset, Decimal(0)) + line.balance
-    on_its_way = _on_its_way(tx, books, {one.id: one for one in instruments}, marks, at, past)
+    held = _net_quantities(tx, books.name, moment)
+    cash = _cash(tx, books.name, moment)
+    quote = {one.id: one.quote for one in instruments}
+    explained: dict[str, Decimal] = dict(books.charged())
+    on_its_way: dict[int, Decimal] = {}
     nothing = Decimal(0)
+    # Recorded and not allocated: its cash is in transit, its quantity is nobody's yet.
+    for one in in_transit(tx, at):
+        if one.venue == books.name:
+            here = on_its_way.get(one.instrument_id, nothing)
+            on_its_way[one.instrument_id] = here + one.quantity
+            value = one.quantity * marks[one.instrument_id]
+            explained[one.asset] = explained.get(one.asset, nothing) + value
+        else:  # one transit account serves all venues
+            cash[one.asset] = cash.get(one.asset, nothing) + one.notional + one.fee
+    # Filled and not recorded: nothing of it is in the ledger.
+    for instrument, quantity, cost in _unrecorded(tx, books, at):
+        on_its_way[instrument] = on_its_way.get(instrument, nothing) + quantity
+        value = quantity * marks[instrument] - cost
+        explained[quote[instrument]] = explained.get(quote[instrument], nothing) + value
     lines = []
-    for asset in sorted({one.quote for one in instruments} | set(cash) | set(account.wallets)):
+    for asset in sorted({*quote.values(), *cash, *account.wallets}):
         of_asset = [one.id for one in instruments if one.quote == asset]
         equity = account.wallets.get(asset, nothing)
         equity += sum((account.unrealised.get(one, nothing) for one in of_asset), nothing)
         owed = cash.get(asset, nothing)
         owed += sum((held[one] * marks[one] for one in of_asset if held.get(one)), nothing)
-        explained = on_its_way.cash.get(asset, nothing)
-        explained -= _pending_transfers(tx, books, asset, at if past else None)
-        explained += books.charged().get(asset, nothing)
-        lines.append(Difference(asset, equity, owed, explained))
+        waiting = _pending_transfers(tx, books, asset, moment)
+        lines.append(Difference(asset, equity, owed, explained.get(asset, nothing) - waiting))
     return lines + [
         Difference(
             one.symbol,
             account.quantities.get(one.id, nothing),
             held.get(one.id, nothing),
-            on_its_way.quantities.get(one.id, nothing),
+            on_its_way.get(one.id, nothing),
         )
         for one in instruments
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _OnItsWay:
-    """What fills that are in no leg yet add to the venue's equity and quantities."""
+def _cash(tx: Tx, venue: str, moment: datetime | None) -> dict[str, Decimal]:
+    """Cash of the legs there and in transit, by asset: now, less what was posted after a moment."""
+    return dict(
+        tx.execute(
+            "WITH counted AS MATERIALIZED (SELECT a.id, a.asset, a.balance FROM legs l"
+            "   JOIN accounts a ON a.id = l.account_id WHERE l.venue = %(venue)s"
+            "  UNION ALL SELECT id, asset, balance FROM accounts WHERE kind = 'unallocated')"
+            " SELECT asset, sum(amount) FROM (SELECT asset, balance AS amount FROM counted"
+            "  UNION ALL SELECT c.asset, -e.amount FROM journals j"
+            "   JOIN entries e ON e.journal_id = j.id JOIN counted c ON c.id = e.account_id"
+            "   WHERE j.posted_at > %(moment)s) moves GROUP BY asset",
+            {"venue": venue, "moment": moment},
+        ).fetchall()
+    )
 
-    cash: Mapping[str, Decimal]
-    quantities: Mapping[int, Decimal]
 
-
-def _on_its_way(
-    tx: Tx,
-    books: VenueBooks,
-    instruments: Mapping[int, Instrument],
-    marks: Mapping[int, Decimal],
-    at: datetime,
-    past: bool,
-) -> _OnItsWay:
-    cash: dict[str, Decimal] = {}
-    quantities: dict[int, Decimal] = {}
-
-    def add(instrument: int, quantity: Decimal, amount: Decimal) -> None:
-        asset = instruments[instrument].quote
-        cash[asset] = cash.get(asset, Decimal(0)) + amount
-        quantities[instrument] = quantities.get(instrument, Decimal(0)) + quantity
-
-    # Filled and not recorded: nothing of it is in the ledger.
-    for order, instrument, side in tx.execute(
-        "SELECT id, instrument_id, side FROM orders"
-        " WHERE venue = %(venue)s AND created_at > %(at)s - %(window)s"
-        " AND (NOT %(past)s OR created_at <= %(at)s)"
-        " AND (terminal_at IS NULL OR (%(past)s AND terminal_at > %(at)s)) ORDER BY number",
-        {"venue": books.name, "at": at, "window": ON_ITS_WAY, "past": past},
-    ).fetchall():
-        report = books.report(order)
-        for fill in report.fills if report else ():
-            quantity = Side(side).sign * fill.quantity
-            add(instrument, quantity, quantity * (marks[instrument] - fill.price) - fill.fee)
-    # Recorded and not allocated: its cash is in `unallocated`, its quantity is nobody's yet.
-    for one in in_transit(tx, at):
-        add(one.instrument_id, one.quantity, one.quantity * marks[one.instrument_id])
-    return _OnItsWay(cash, quantities)
+def _unrecorded(tx: Tx, books: VenueBooks, at: datetime) -> Iterator[tuple[int, Decimal, Decimal]]:
+    """(instrument, quantity, cost with fees) of each fill that the venue has and no order of ours
+    had recorded by then. Only orders that were sent and not terminal then can have any."""
+    orders = {
+        order: (instrument, Side(side).sign, set(known))
+        for order, instrument, side, known in tx.execute(
+            "SELECT o.id, o.instrument_id, o.side, ARRAY(SELECT fill_id FROM fills f"
+            "   WHERE f.order_id = o.id AND f.filled_at <= %(at)s)"
+            " FROM orders o WHERE o.venue = %(venue)s AND o.sent_at <= %(at)s"
+            "  AND (o.allocated_at IS NULL OR o.allocated_at > %(at)s)"
+            "  AND (o.terminal_at IS NULL OR o.terminal_at > %(at)s) ORDER BY o.number",
+            {"venue": books.name, "at": at},
+        ).fetchall()
+    }
+    for order, fills in (books.fills(list(orders)) if orders else {}).items():
+        instrument, sign, known = orders[order]
+        for fill in fills:
+            if fill.id not in known:
+                quantity = sign * fill.quantity
+                yield instrument, quantity, quantity * fill.price + fill.fee
 
 
 class InTransit(NamedTuple):
     """Fills of an instrument that are recorded and not allocated: signed (buy +), fee paid."""
 
+    venue: str
     instrument_id: int
     asset: str
     quantity: Decimal
@@ -172,23 +176,24 @@ class InTransit(NamedTuple):
 
 
 def in_transit(tx: Tx, at: datetime) -> list[InTransit]:
-    """What waits to be allocated, of orders of the last hour up to `at`."""
+    """What was recorded at `at` and waited to be allocated."""
     rows = tx.execute(
-        "SELECT o.instrument_id, i.quote, sum(o.sign * f.quantity - a.quantity),"
+        "SELECT o.venue, o.instrument_id, i.quote, sum(o.sign * f.quantity - a.quantity),"
         "  sum(o.sign * f.notional - a.notional), sum(f.fee - a.fee)"
-        " FROM (SELECT id, instrument_id, CASE side WHEN 'buy' THEN 1 ELSE -1 END AS sign"
-        "   FROM orders WHERE created_at > %(at)s - %(window)s AND terminal_at <= %(at)s) o"
+        " FROM (SELECT id, venue, instrument_id, allocated_at,"
+        "   CASE side WHEN 'buy' THEN 1 ELSE -1 END AS sign"
+        "  FROM orders WHERE allocated_at IS NULL OR allocated_at > %(at)s) o"
         " JOIN instruments i ON i.id = o.instrument_id"
         " CROSS JOIN LATERAL (SELECT coalesce(sum(quantity), 0) AS quantity,"
-        "   coalesce(sum(notional), 0) AS notional, coalesce(sum(fee), 0) AS fee,"
-        "   count(*) - count(quantity) AS waiting FROM allocations WHERE order_id = o.id) a"
+        "   coalesce(sum(notional), 0) AS notional, coalesce(sum(fee), 0) AS fee"
+        "  FROM allocations WHERE order_id = o.id AND o.allocated_at IS NULL) a"
         " CROSS JOIN LATERAL (SELECT coalesce(sum(quantity), 0) AS quantity,"
         "   coalesce(sum(quantity * price), 0) AS notional, coalesce(sum(fee), 0) AS fee"
-        "  FROM fills WHERE order_id = o.id) f"
-        " WHERE a.waiting > 0 GROUP BY o.instrument_id, i.quote ORDER BY o.instrument_id",
-        {"window": ON_ITS_WAY, "at": at},
+        "  FROM fills WHERE order_id = o.id AND filled_at <= %(at)s) f"
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2",
+        {"at": at},
     )
-    return [InTransit._make(row) for row in rows]
+    return [InTransit._make(row) for row in rows if any(row[3:])]
 
 
 def pending_transfers(
@@ -210,17 +215,18 @@ def _pending_transfers(tx: Tx, books: VenueBooks, asset: str, moment: datetime |
     return sum((amount for one, amount in pending if one not in there), Decimal(0))
 
 
-def _net_quantities(tx: Tx, moment: datetime | None) -> dict[int, Decimal]:
+def _net_quantities(tx: Tx, venue: str, moment: datetime | None) -> dict[int, Decimal]:
     """The net quantity of each instrument: what the legs hold, less what was allocated later."""
     return dict(
         tx.execute(
             "SELECT instrument_id, sum(quantity) FROM ("
-            " SELECT instrument_id, quantity FROM positions WHERE quantity <> 0"
+            " SELECT p.instrument_id, p.quantity FROM positions p JOIN legs l ON l.id = p.leg_id"
+            "  WHERE p.quantity <> 0 AND l.venue = %(venue)s"
             " UNION ALL SELECT o.instrument_id, -a.quantity FROM orders o"
             "  JOIN allocations a ON a.order_id = o.id"
-            "  WHERE o.terminal_at > %(moment)s AND a.quantity <> 0"
+            "  WHERE o.allocated_at > %(moment)s AND o.venue = %(venue)s AND a.quantity <> 0"
             ") moves GROUP BY 1",
-            {"moment": moment},
+            {"venue": venue, "moment": moment},
         ).fetchall()
     )
 

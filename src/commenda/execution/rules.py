@@ -1,16 +1,16 @@
-"""How a parent order's fills are shared out, and other arithmetic of trading. Pure."""
+"""The life of a parent order, and how its fills are allocated. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 from commenda.kit import ids
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import from_units, split, to_units
-from commenda.venues import Fill, Side
+from commenda.venues import Fill, OrderStatus, OrderView, Side
 
 
 class Share(NamedTuple):
@@ -32,6 +32,45 @@ def parent_quantities(requests: Iterable[Decimal]) -> dict[Side, Decimal]:
     for quantity in requests:
         totals[Side.BUY if quantity > 0 else Side.SELL] += abs(quantity)
     return {side: total for side, total in totals.items() if total}
+
+
+_WORKING = {OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED}
+_ENDS = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED}
+_NEXT = {
+    # What is not sent before its time is over, expires here.
+    OrderStatus.INTENDED: {OrderStatus.SENT, OrderStatus.EXPIRED},
+    OrderStatus.SENT: _WORKING - {OrderStatus.SENT} | _ENDS,
+    OrderStatus.UNKNOWN: {OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED} | _ENDS,
+    OrderStatus.ACCEPTED: {OrderStatus.PARTLY_FILLED} | _ENDS,
+    OrderStatus.PARTLY_FILLED: _ENDS - {OrderStatus.REFUSED},
+}
+
+
+def may_become(status: OrderStatus, after: OrderStatus) -> bool:
+    """Whether an order's status can be followed by another one. It never goes back."""
+    return after in _NEXT.get(status, ())
+
+
+def status_after(status: OrderStatus, view: OrderView | None, recorded: Decimal) -> OrderStatus:
+    """An order's status once the venue has shown `view` and fills of `recorded` are stored.
+
+    It ends when the venue says so *and* the fills add up to what the venue says was filled: one of
+    them may come later than the end. Without a view a sent order is unknown; else it is what it is.
+    """
+    if view is None:
+        seen = OrderStatus.PARTLY_FILLED if recorded else OrderStatus.UNKNOWN
+    elif view.status.is_terminal and view.filled == recorded:
+        seen = view.status
+    else:
+        seen = OrderStatus.PARTLY_FILLED if recorded else OrderStatus.ACCEPTED
+    return seen if may_become(status, seen) else status
+
+
+def collared(side: Side, reference_price: Decimal, collar: Decimal, tick: Decimal) -> Decimal:
+    """The worst price that is taken: away from the reference by the collar at most, on a tick."""
+    limit = reference_price * (1 + side.sign * collar)
+    rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
+    return (limit / tick).to_integral_value(rounding=rounding) * tick
 
 
 def allocate(

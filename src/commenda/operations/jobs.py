@@ -25,12 +25,12 @@ from commenda import copying
 from commenda.books import (
     carry_out_transfers,
     close_due,
-    funded_until,
     guard_margins,
+    pass_on_income,
     pay_out_due,
-    post_funding,
     record_nav,
 )
+from commenda.execution import observe_executions
 from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, outbox
 from commenda.kit.db import Tx
@@ -112,30 +112,17 @@ def repeat_exits(operation: Operation, now: datetime, _: Parameters) -> None:
     wait_for_copies(operation, now)
 
 
+def observe_venues(operation: Operation, now: datetime) -> None:
+    """Read on in what the venues have filled."""
+    observe_executions(operation.database, operation.broker, operation.author(now))
+
+
 def charge_funding(operation: Operation, now: datetime) -> None:
     """Pass on the funding of every stamp up to now that was not passed on yet.
 
     A payment that fails is tried again at the next tick, and keeps no other from being made.
     """
-    broker = operation.broker
-    errors: list[Exception] = []
-    for venue in broker.venues:
-        with operation.database.transaction() as tx:
-            known = (
-                clock.read(tx),
-                funded_until(tx, venue.name, [one.id for one in broker.feed.instruments]),
-            )
-        begun = now - timedelta(seconds=broker.feed.interval)
-        after = min((one for one in known if one is not None), default=begun)
-        for payment in venue.settle_funding(after, now):
-            try:
-                with operation.database.transaction() as tx:
-                    instrument = broker.instrument(payment.instrument_id)
-                    post_funding(tx, operation.author(now), venue.name, payment, instrument)
-            except psycopg.OperationalError:
-                raise
-            except Exception as error:
-                errors.append(error)
+    errors = pass_on_income(operation.database, operation.broker, operation.author(now))
     if errors:
         raise errors[0]
 
@@ -228,7 +215,8 @@ def wait_for_copies(operation: Operation, now: datetime) -> None:
 
     Two signals of one tick are one after the other, and funding is charged on whole positions.
     A signal whose workflow has failed or is gone is copied here: it must not stop the business.
-    One that cannot be copied here either is told of and left for the next time; its flow waits.
+    One that cannot be copied here either is told of and left for the next time, as is one whose
+    orders work at a venue; its flow waits.
     """
     failed: set[UUID] = set()
     for look in count():
@@ -246,7 +234,7 @@ def wait_for_copies(operation: Operation, now: datetime) -> None:
 
 def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
     try:
-        copying.copy_signal(operation.database, operation.broker, signal_id, now)
+        return copying.copy_signal(operation.database, operation.broker, signal_id, now)
     except psycopg.OperationalError:
         raise
     except Exception as error:
@@ -254,7 +242,6 @@ def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
         with operation.database.transaction() as tx:
             copying.tell_uncopied(tx, signal_id, error)
         return False
-    return True
 
 
 def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
@@ -264,6 +251,7 @@ def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
 JOBS: tuple[Step | Job, ...] = (
     Step("market", publish_market),
     Step("strategies", step_strategies),
+    Step("orders", observe_venues),
     Step("funding", charge_funding),
     Job("margins", guard, "Close scopes whose equity fell below maintenance.", "0 * * * *"),
     Job("exits", repeat_exits, "Ask again for exits that the venue refused.", "0 * * * *"),

@@ -105,7 +105,7 @@ def reconcile_all(
 def _compared(tx: Tx, at: datetime, broker: Broker | None, *, past: bool) -> Reconciliation:
     moment = at if past else None
     trial = trial_balance(tx, moment)
-    lines, left_out = _venues(tx, at, broker, trial, past)
+    lines, left_out = _venues(tx, at, broker, past)
     lines += _books(tx, trial, moment)
     lines += _liabilities(trial)
     lines += _transit(tx, trial, at, moment)
@@ -120,7 +120,7 @@ def _compared(tx: Tx, at: datetime, broker: Broker | None, *, past: bool) -> Rec
 
 
 def _venues(
-    tx: Tx, at: datetime, broker: Broker | None, trial: Sequence[TrialLine], past: bool
+    tx: Tx, at: datetime, broker: Broker | None, past: bool
 ) -> tuple[list[Line], list[str]]:
     marks = marks_known(tx, at if past else None)
     if broker is not None and not past:
@@ -130,7 +130,7 @@ def _venues(
     lines = []
     for books in filter(None, asked.values()):
         seen = [one for one in instruments(tx) if one.id in marks]
-        for one in compare(tx, books, seen, marks, at, trial, past=past):
+        for one in compare(tx, books, seen, marks, at, past=past):
             subject = f"{books.name} {one.subject}"
             lines.append(Line(Part.VENUE, subject, one.venue, one.ledger, one.explained))
     return lines, [

@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from uuid import UUID
@@ -27,8 +27,8 @@ from commenda.books import (
     carry_out_transfers,
     close_due,
     guard_margins,
+    pass_on_income,
     pay_out_due,
-    post_funding,
     record_nav,
 )
 from commenda.copying import (
@@ -261,13 +261,10 @@ class Replay:
             self._copy(signal_id, ts)
 
     def _fund(self, author: Author) -> None:
-        """Pass on the funding whose stamps lie in the bar that has just closed."""
-        business = self.business
-        begin = author.now - timedelta(seconds=business.broker.feed.interval)
-        for payment in business.venue.settle_funding(begin, author.now):
-            instrument = business.broker.instrument(payment.instrument_id)
-            with business.database.transaction() as tx:
-                post_funding(tx, author, business.venue.name, payment, instrument)
+        """Pass on the funding of the stamps since the last bar."""
+        errors = pass_on_income(self.business.database, self.business.broker, author)
+        if errors:
+            raise errors[0]
 
     def _sweep(self, ts: int, author: Author) -> None:
         """Carry every subscription as far as it can go now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -22,35 +22,56 @@ class Side(StrEnum):
 
 class OrderKind(StrEnum):
     MARKET = "market"
+    """Takes what there is at once; what it cannot get expires."""
+    LIMIT = "limit"
+    """Rests until it is filled at its limit or better, is cancelled, or expires."""
     STOP = "stop"
-    """Rests at the venue and becomes a market order once its trigger price trades."""
+    """Rests and becomes a market order once its trigger price trades."""
 
 
 class OrderStatus(StrEnum):
+    """The life of an order. A venue says those from ACCEPTED on, the platform knows all."""
+
     INTENDED = "intended"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    """Sent, and what became of it is not known: it is asked for, never sent again."""
+    ACCEPTED = "accepted"
+    PARTLY_FILLED = "partly_filled"
     FILLED = "filled"
-    PARTIAL = "partial"
-    """Terminal with less than was asked for; what is missing is never chased."""
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
     REFUSED = "refused"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in _TERMINAL
+
+
+_TERMINAL = {
+    OrderStatus.FILLED,
+    OrderStatus.CANCELLED,
+    OrderStatus.EXPIRED,
+    OrderStatus.REFUSED,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A parent order. Its id is the client order id, so the venue knows it when asked again."""
+class OrderRequest:
+    """What is asked of a venue. Its id is the client order id, by which it is asked for again."""
 
     id: UUID
-    venue: str
     instrument_id: int
     side: Side
     kind: OrderKind
     quantity: Decimal
-    trigger_price: Decimal | None
     reference_price: Decimal
-    cause: str
-    cause_id: UUID
-    correlation_id: UUID
-    status: OrderStatus = OrderStatus.INTENDED
-    reason: str | None = None
+    """The price it was decided at: what a market order is worth to a venue's limits."""
+    limit_price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    expires_at: datetime | None = None
+    active_from: datetime | None = None
+    """A stop that a replay submits after the bar it fired in: since when it rested."""
 
 
 class Fill(NamedTuple):
@@ -63,12 +84,27 @@ class Fill(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What the venue says of a terminal order."""
+class OrderView:
+    """An order as the venue shows it now. A refusal is a view too, with its reason.
 
+    `filled` is what the venue says was filled; `fills` are the executions it can show by now, which
+    may come later than the order's end.
+    """
+
+    id: UUID
     status: OrderStatus
+    filled: Decimal
     fills: Sequence[Fill]
     reason: str | None = None
+
+
+class Execution(NamedTuple):
+    """A fill as it comes in the account's own stream; without an id where nobody here sent it."""
+
+    order_id: UUID | None
+    instrument_id: int
+    side: Side
+    fill: Fill
 
 
 class FundingPayment(NamedTuple):
@@ -92,34 +128,71 @@ class VenueAccount:
     unrealised: dict[int, Decimal]
 
 
-class Venue(Protocol):
-    """Where orders become fills.
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a venue can do, and what it promises."""
 
-    Every call that moves something carries the caller's reference and is answered the same when
-    it is repeated: after a crash the caller asks again instead of guessing.
+    kinds: frozenset[OrderKind]
+    expires: bool
+    """Ends an order itself at its `expires_at`; the platform cancels it then in any case."""
+    deduplicates: bool
+    """Accepts a client order id once, whatever became of it: submitting again is asking."""
+    settles_in: timedelta
+    """How long after a submission "I do not know that order" is its last word."""
+    net: bool = True
+    """One position for each instrument, long or short."""
+
+
+class VenueUnavailable(Exception):
+    """No answer: what was asked may have been done or not."""
+
+
+class Venue(Protocol):
+    """One account at a venue. It accepts and is observed: no call waits until an order is done.
+
+    Every call that moves something carries the caller's reference: after a crash the caller asks
+    again instead of guessing. Every call may raise `VenueUnavailable`.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The account's name in the books: the venue's, or `venue:account`."""
 
-    def place(self, order: Order, now: datetime) -> Report:
-        """Work the order until it is terminal. A second call returns the first report."""
+    @property
+    def capabilities(self) -> Capabilities: ...
 
-    def lookup(self, order_id: UUID) -> Report | None:
-        """The report of an order placed before, or None when the venue never saw it."""
+    def submit(self, order: OrderRequest, now: datetime) -> OrderView:
+        """Hand an order in. Its id a second time is answered with the first order's view, or is
+        refused; see `Capabilities.deduplicates`."""
 
-    def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
-        """Pay in (+) or take out (−) cash, once for each reference."""
+    def cancel(self, order_id: UUID, now: datetime) -> OrderView | None:
+        """Ask to end an order; as `order`. One that is over stays as it is."""
 
-    def settle_funding(self, after: datetime, until: datetime) -> Sequence[FundingPayment]:
-        """Charge the stamps in (after, until] once, and return their payments."""
+    def order(self, order_id: UUID, now: datetime) -> OrderView | None:
+        """An order as it is now, with its executions; None when the venue does not know it."""
+
+    def open_orders(self, now: datetime) -> Sequence[OrderView]:
+        """Every order of the account that is not over."""
+
+    def executions(
+        self, cursor: str | None, now: datetime
+    ) -> tuple[Sequence[Execution], str | None]:
+        """The account's fills after a cursor, each once, and the cursor after them; None: all."""
 
     def account(self, now: datetime) -> VenueAccount:
         """Cash, net quantities and unrealised profit at the marks of `now`."""
 
+    def income(
+        self, cursor: str | None, now: datetime
+    ) -> tuple[Sequence[FundingPayment], str | None]:
+        """Funding that was paid after a cursor, and the cursor after it."""
+
+    def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
+        """Pay in (+) or take out (−) cash, once for each reference."""
+
 
 class VenueBooks(Protocol):
-    """What a venue says of the platform's account, at one moment."""
+    """What a venue says of an account, at one moment."""
 
     @property
     def name(self) -> str: ...
@@ -127,8 +200,8 @@ class VenueBooks(Protocol):
     def account(self) -> VenueAccount:
         """Cash, net quantities and unrealised profit."""
 
-    def report(self, order_id: UUID) -> Report | None:
-        """What became of an order; None where the venue has not seen it."""
+    def fills(self, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Fill]]:
+        """What it has filled of these orders."""
 
     def moved(self, transfers: Sequence[UUID]) -> set[UUID]:
         """Those of the transfers that it is known to have carried out."""

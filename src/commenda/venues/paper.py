@@ -1,33 +1,50 @@
-"""The paper venue: real market data, an account of its own, no money.
+"""The paper venue: real market data, accounts of its own, no money.
 
-It fills market orders at the open of the bar that begins now and stop orders inside the bar that
-just closed, with slippage against the trader, up to a share of the bar's volume that is consumed
-once. It is a one-way venue: all orders of an instrument net into one position, whose cost is kept
-at average price. Its books live in the schema `paper` and share no code with the ledger.
+It knows bars and nothing inside them. A market order trades at the open of the bar that begins now;
+a stop or a limit rests, and is matched with every open and every closed bar since, whenever the
+venue is next asked for anything of its instrument. All take part in a share of a bar's volume that
+is consumed once. It is a one-way venue: all orders of an account and instrument net into one
+position, whose cost is kept at average price. Its books live in the schema `paper` and share no
+code with the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_UP, Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_UP, Decimal
+from typing import ClassVar
 from uuid import UUID
+
+from psycopg.rows import class_row
 
 from commenda.kit.db import Database, Tx
 from commenda.kit.ids import derive
 from commenda.kit.money import floor_to, plain, quantise, scale_of
-from commenda.market import CandleFeed, Instrument
+from commenda.market import Bar, CandleFeed, Instrument
 from commenda.venues.model import (
+    Capabilities,
+    Execution,
     Fill,
     FundingPayment,
-    Order,
     OrderKind,
+    OrderRequest,
     OrderStatus,
-    Report,
+    OrderView,
     Side,
     VenueAccount,
 )
+from commenda.venues.paper_accounts import book_trade, charge, move_wallet
+from commenda.venues.paper_orders import (
+    ORDER,
+    RESTING,
+    PaperOrder,
+    insert_fill,
+    insert_order,
+    store_orders,
+)
+from commenda.venues.rules import Trade, at_open, inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class PaperVenue:
-    """Implements `Venue` on a candle feed.
+    """Implements `Venue` on a candle feed; `name` is the account's.
 
     `slippage` is a fraction of the price against the trader; `participation` the largest share
     of a bar's volume that all orders together can take.
@@ -67,63 +84,112 @@ class PaperVenue:
     outages: tuple[Outage, ...] = ()
     name: str = "paper"
 
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset(OrderKind), expires=True, deduplicates=True, settles_in=timedelta(0)
+    )
+
     @classmethod
     def connect(cls, database: Database, feed: CandleFeed, name: str) -> PaperVenue:
         return cls(database, feed, name=name)
 
-    def place(self, order: Order, now: datetime) -> Report:
+    def submit(self, order: OrderRequest, now: datetime) -> OrderView:
         with self.database.transaction() as tx:
-            # One writer for each instrument, as in any matching engine; also what makes the
-            # second of two equal calls see the first.
-            tx.execute("SELECT pg_advisory_xact_lock(7, %s)", (order.instrument_id,))
-            known = _read_report(tx, order.id)
-            if known is not None:
-                return known
-            report = self._match(tx, order, now)
-            instrument = self.feed.instrument(order.instrument_id)
-            _write_report(tx, order, instrument, report, now, self._bar_ts(order, now))
-            return report
+            book = self._open_book(tx, order.instrument_id, order.id)
+            known = self._mine(book, order.id)
+            accepted = known or self._accept(order, now)
+            if known is None and accepted.status is OrderStatus.ACCEPTED:
+                book.append(accepted)
+            self._match(tx, book, now, new=accepted if known is None else None)
+            return self._view(tx, accepted)
 
-    def lookup(self, order_id: UUID) -> Report | None:
+    def cancel(self, order_id: UUID, now: datetime) -> OrderView | None:
         with self.database.transaction() as tx:
-            return _read_report(tx, order_id)
+            found = self._advanced(tx, order_id, now)
+            if found is not None and not found.status.is_terminal:
+                found.end(OrderStatus.CANCELLED, "cancelled")
+                store_orders(tx, [found])
+            return None if found is None else self._view(tx, found)
+
+    def order(self, order_id: UUID, now: datetime) -> OrderView | None:
+        with self.database.transaction() as tx:
+            found = self._advanced(tx, order_id, now)
+            return None if found is None else self._view(tx, found)
+
+    def open_orders(self, now: datetime) -> Sequence[OrderView]:
+        with self.database.transaction() as tx:
+            self._advance_all(tx, now)
+            with tx.cursor(row_factory=class_row(PaperOrder)) as cursor:
+                found = cursor.execute(
+                    ORDER + "WHERE account = %s AND " + RESTING + " ORDER BY number", (self.name,)
+                ).fetchall()
+            return [self._view(tx, one) for one in found]
+
+    def executions(
+        self, cursor: str | None, now: datetime
+    ) -> tuple[Sequence[Execution], str | None]:
+        with self.database.transaction() as tx:
+            self._advance_all(tx, now)
+        with self.database.transaction() as tx:
+            # Whoever is just matching has numbers that are not seen yet: wait for them.
+            tx.execute("SELECT pg_advisory_xact_lock(8, 0)")
+            rows = tx.execute(
+                "SELECT f.number, f.client_order_id, f.instrument_id, o.side, f.id, f.quantity,"
+                " f.price, f.fee FROM paper.fills f"
+                " JOIN paper.orders o USING (account, client_order_id)"
+                " WHERE f.account = %s AND f.number > %s ORDER BY f.number",
+                (self.name, int(cursor or 0)),
+            ).fetchall()
+        found = [
+            Execution(order, instrument, Side(side), Fill(*fill))
+            for _, order, instrument, side, *fill in rows
+        ]
+        return found, str(rows[-1][0]) if rows else cursor
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
         with self.database.transaction() as tx:
             new = tx.execute(
-                "INSERT INTO paper.transfers (reference, asset, amount, done_at)"
-                " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (reference, asset, amount, now),
+                "INSERT INTO paper.transfers (account, reference, asset, amount, done_at)"
+                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (self.name, reference, asset, amount, now),
             ).rowcount
             if new:
-                _move_wallet(tx, asset, amount)
+                move_wallet(tx, self.name, asset, amount)
 
-    def settle_funding(self, after: datetime, until: datetime) -> Sequence[FundingPayment]:
+    def income(
+        self, cursor: str | None, now: datetime
+    ) -> tuple[Sequence[FundingPayment], str | None]:
+        """Charges the stamps since the cursor, each once; without one those of the last bar."""
+        after = now - timedelta(seconds=self.feed.interval)
+        if cursor is not None:
+            after = datetime.fromisoformat(cursor)
         payments: list[FundingPayment] = []
         for instrument in self.feed.instruments:
             for funding in self.feed.funding_between(
-                instrument.id, int(after.timestamp()), int(until.timestamp())
+                instrument.id, int(after.timestamp()), int(now.timestamp())
             ):
-                stamp = datetime.fromtimestamp(funding.ts, until.tzinfo)
+                stamp = datetime.fromtimestamp(funding.ts, now.tzinfo)
                 with self.database.transaction() as tx:
-                    tx.execute("SELECT pg_advisory_xact_lock(7, %s)", (instrument.id,))
+                    self._match(tx, self._open_book(tx, instrument.id), stamp)
+                    mark = funding.mark
                     payments.append(
-                        _charge(
-                            tx,
-                            instrument,
-                            stamp,
-                            funding.rate,
-                            funding.mark.price,
-                            funding.mark.source,
+                        charge(
+                            tx, self.name, instrument, stamp, funding.rate, mark.price, mark.source
                         )
                     )
-        return payments
+        return payments, max(after, now).astimezone(UTC).isoformat()
 
     def account(self, now: datetime) -> VenueAccount:
         with self.database.transaction() as tx:
-            wallets = dict(tx.execute("SELECT asset, balance FROM paper.wallets").fetchall())
+            self._advance_all(tx, now)
+            wallets = dict(
+                tx.execute(
+                    "SELECT asset, balance FROM paper.wallets WHERE account = %s", (self.name,)
+                ).fetchall()
+            )
             rows = tx.execute(
-                "SELECT instrument_id, quantity, cost FROM paper.positions ORDER BY instrument_id"
+                "SELECT instrument_id, quantity, cost FROM paper.positions WHERE account = %s"
+                " ORDER BY instrument_id",
+                (self.name,),
             ).fetchall()
         stamp = int(now.timestamp())
         unrealised = {
@@ -134,47 +200,77 @@ class PaperVenue:
         }
         return VenueAccount(wallets, {row[0]: row[1] for row in rows}, unrealised)
 
-    def _bar_ts(self, order: Order, now: datetime) -> int:
-        """The bar whose liquidity an order takes: the one that opens now, or for a stop the one
-        that just closed."""
-        stamp = int(now.timestamp())
-        return stamp - self.feed.interval if order.kind is OrderKind.STOP else stamp
+    # --- the book of an instrument --------------------------------------------------------------
 
-    def _match(self, tx: Tx, order: Order, now: datetime) -> Report:
-        instrument = self.feed.instrument(order.instrument_id)
-        refusal = self._refusal(order, instrument, now)
-        if refusal is not None:
-            return Report(OrderStatus.REFUSED, (), refusal)
-        bar_ts = self._bar_ts(order, now)
-        bar = self.feed.bar(order.instrument_id, bar_ts)
-        if bar is None:
-            return Report(OrderStatus.REFUSED, (), "no market: no bar at this time")
-        price = _trade_price(order, bar.open, bar.high, bar.low)
-        if price is None:
-            return Report(OrderStatus.REFUSED, (), "stop not triggered")
+    def _open_book(
+        self, tx: Tx, instrument_id: int, order_id: UUID | None = None
+    ) -> list[PaperOrder]:
+        """All that rests of an instrument, of every account, and the order of that id.
+
+        One writer for each instrument, as in any matching engine; also what makes the second of
+        two equal calls see the first.
+        """
+        tx.execute(
+            "SELECT pg_advisory_xact_lock_shared(8, 0), pg_advisory_xact_lock(7, %s)",
+            (instrument_id,),
+        )
+        with tx.cursor(row_factory=class_row(PaperOrder)) as cursor:
+            return cursor.execute(
+                ORDER + "WHERE (instrument_id = %s AND " + RESTING + ")"
+                " OR (account = %s AND client_order_id = %s) ORDER BY number",
+                (instrument_id, self.name, order_id),
+            ).fetchall()
+
+    def _mine(self, book: Sequence[PaperOrder], order_id: UUID) -> PaperOrder | None:
+        mine = (one for one in book if (one.account, one.id) == (self.name, order_id))
+        return next(mine, None)
+
+    def _advanced(self, tx: Tx, order_id: UUID, now: datetime) -> PaperOrder | None:
         row = tx.execute(
-            "SELECT coalesce(sum(quantity), 0) FROM paper.fills"
-            " WHERE instrument_id = %s AND bar_ts = %s",
-            (order.instrument_id, bar_ts),
+            "SELECT instrument_id FROM paper.orders WHERE account = %s AND client_order_id = %s",
+            (self.name, order_id),
         ).fetchone()
-        assert row is not None
-        offered = floor_to(Decimal(str(bar.volume)) * self.participation, instrument.lot) - row[0]
-        quantity = min(order.quantity, max(offered, Decimal(0)))
-        if not quantity:
-            return Report(OrderStatus.REFUSED, (), "no liquidity left in this bar")
-        slipped = _slip(order.side, price, self.slippage, instrument.tick)
-        fee = quantise(
-            quantity * slipped * instrument.taker_fee, scale_of(instrument.quote), ROUND_UP
-        )
-        fill = Fill(str(derive("paper-fill", order.id, 1)), quantity, slipped, fee)
-        whole = quantity == order.quantity
-        return Report(
-            OrderStatus.FILLED if whole else OrderStatus.PARTIAL,
-            (fill,),
-            None if whole else "the bar's liquidity was used up",
-        )
+        if row is None:
+            return None
+        book = self._open_book(tx, row[0], order_id)
+        self._match(tx, book, now)
+        return self._mine(book, order_id)
 
-    def _refusal(self, order: Order, instrument: Instrument, now: datetime) -> str | None:
+    def _advance_all(self, tx: Tx, now: datetime) -> None:
+        for (instrument,) in tx.execute(
+            "SELECT DISTINCT instrument_id FROM paper.orders"  # noqa: S608 - constants
+            " WHERE " + RESTING + " ORDER BY 1"
+        ).fetchall():
+            self._match(tx, self._open_book(tx, instrument), now)
+
+    def _accept(self, order: OrderRequest, now: datetime) -> PaperOrder:
+        interval, stamp = self.feed.interval, int(now.timestamp())
+        since = stamp if order.active_from is None else int(order.active_from.timestamp())
+        # A bar that has begun is not known any more; a market order takes the present or nothing.
+        first = since if order.kind is OrderKind.MARKET else -(-since // interval) * interval
+        accepted = PaperOrder(
+            self.name,
+            order.id,
+            order.instrument_id,
+            order.side,
+            order.kind,
+            order.quantity,
+            order.limit_price,
+            order.trigger_price,
+            order.expires_at,
+            active_ts=first,
+            seen_ts=first - 1,
+            placed_at=now,
+        )
+        refusal = self._refusal(order, self.feed.instrument(order.instrument_id), now)
+        needs_bar = order.kind is OrderKind.MARKET or accepted.rests_since_before
+        if refusal is None and needs_bar and self.feed.bar(order.instrument_id, first) is None:
+            refusal = "no market: no bar at this time"
+        if refusal is not None:
+            accepted.end(OrderStatus.REFUSED, refusal)
+        return accepted
+
+    def _refusal(self, order: OrderRequest, instrument: Instrument, now: datetime) -> str | None:
         for outage in self.outages:
             if outage.covers(now, order.instrument_id):
                 return outage.reason
@@ -182,125 +278,123 @@ class PaperVenue:
             return f"below the minimum notional of {plain(instrument.minimum_notional)}"
         return None
 
+    def _match(
+        self, tx: Tx, book: Sequence[PaperOrder], now: datetime, new: PaperOrder | None = None
+    ) -> None:
+        """Move the orders of one instrument on to `now`, bar by bar, and store them."""
+        live = [one for one in book if not one.status.is_terminal]
+        if live:
+            instrument = self.feed.instrument(live[0].instrument_id)
+            offered: dict[int, Decimal] = {}
+            for at, bar, price_of in self._moments(live, instrument.id, now):
+                for order in live:
+                    if _takes_part(order, at, bar, self.feed.interval):
+                        trade = price_of(order, bar, self.slippage, instrument.tick)
+                        if trade is not None:
+                            self._trade(tx, order, instrument, bar, at, trade, offered)
+        stamp = int(now.timestamp())
+        for order in live:
+            order.seen_ts = max(order.seen_ts, stamp)
+            if order.status.is_terminal:
+                continue
+            if order.rests_since_before:
+                order.end(OrderStatus.EXPIRED, "stop not triggered")
+            elif order.expires_at is not None and order.expires_at <= now:
+                order.end(OrderStatus.EXPIRED, "its time was over")
+        if new is not None:
+            insert_order(tx, new)
+        store_orders(tx, [one for one in live if one is not new])
+        for order in live:
+            for fill, bar_ts, when in order.new:
+                insert_fill(tx, order, fill, bar_ts, max(when, order.placed_at))
+                quantity = order.side.sign * fill.quantity
+                book_trade(tx, order.account, instrument, quantity, fill.price, fill.fee)
 
-def _trade_price(order: Order, open_: float, high: float, low: float) -> Decimal | None:
-    """The price before slippage: the open, or for a stop its trigger unless the bar opened
-    beyond it; None when a stop's trigger did not trade."""
-    opened = Decimal(str(open_))
-    if order.trigger_price is None:
-        return opened
-    if order.side is Side.SELL:
-        touched = Decimal(str(low)) <= order.trigger_price
-        return min(opened, order.trigger_price) if touched else None
-    touched = Decimal(str(high)) >= order.trigger_price
-    return max(opened, order.trigger_price) if touched else None
+    def _moments(
+        self, live: Sequence[PaperOrder], instrument_id: int, now: datetime
+    ) -> Iterator[tuple[int, Bar, Callable[..., Trade | None]]]:
+        """(when, bar, how orders trade then): each bar's open and, once it closed, its inside."""
+        stamp, interval = int(now.timestamp()), self.feed.interval
+        first = min(order.seen_ts for order in live)
+        moments = []
+        for ts in self.feed.timestamps(first + 1 - interval, stamp + 1):
+            bar = self.feed.bar(instrument_id, ts)
+            if bar is not None:
+                moments.append((ts, 1, bar, at_open))
+                moments.append((ts + interval, 0, bar, inside))
+        for at, _, bar, price_of in sorted(moments, key=lambda one: one[:2]):
+            if at <= stamp:
+                yield at, bar, price_of
 
+    def _trade(
+        self,
+        tx: Tx,
+        order: PaperOrder,
+        instrument: Instrument,
+        bar: Bar,
+        at: int,
+        trade: Trade,
+        offered: dict[int, Decimal],
+    ) -> None:
+        """Fill what the bar still offers. What a taker at any price does not get, expires."""
+        if bar.ts not in offered:
+            offered[bar.ts] = self._offered(tx, instrument, bar)
+        rate = instrument.maker_fee if trade.maker else instrument.taker_fee
+        for quantity, price in self._parts(order, instrument, trade, offered[bar.ts]):
+            offered[bar.ts] -= quantity
+            order.filled += quantity
+            order.trades += 1
+            fee = quantise(quantity * price * rate, scale_of(instrument.quote), ROUND_UP)
+            fill = Fill(str(derive("paper-fill", order.id, order.trades)), quantity, price, fee)
+            order.new.append((fill, bar.ts, datetime.fromtimestamp(at, UTC)))
+        if order.filled == order.quantity:
+            order.end(OrderStatus.FILLED)
+        elif order.kind is not OrderKind.LIMIT:
+            order.end(
+                OrderStatus.EXPIRED,
+                "the bar's liquidity was used up"
+                if order.filled
+                else "no liquidity left in this bar",
+            )
+        elif order.filled:
+            order.status = OrderStatus.PARTLY_FILLED
 
-def _slip(side: Side, price: Decimal, slippage: Decimal, tick: Decimal) -> Decimal:
-    """The price moved against the trader and rounded to the worse tick."""
-    moved = price * (1 + side.sign * slippage)
-    rounding = ROUND_CEILING if side is Side.BUY else ROUND_FLOOR
-    return (moved / tick).to_integral_value(rounding=rounding) * tick
+    def _parts(
+        self, order: PaperOrder, instrument: Instrument, trade: Trade, offered: Decimal
+    ) -> Sequence[tuple[Decimal, Decimal]]:
+        """(quantity, price) of what an order gets at once."""
+        quantity = min(order.quantity - order.filled, max(offered, Decimal(0)))
+        return [(quantity, trade.price)] if quantity else []
 
+    def _offered(self, tx: Tx, instrument: Instrument, bar: Bar) -> Decimal:
+        row = tx.execute(
+            "SELECT coalesce(sum(quantity), 0) FROM paper.fills"
+            " WHERE instrument_id = %s AND bar_ts = %s",
+            (instrument.id, bar.ts),
+        ).fetchone()
+        assert row is not None
+        volume = Decimal(str(bar.volume)) * self.participation
+        return floor_to(volume, instrument.lot) - Decimal(row[0])
 
-def _read_report(tx: Tx, order_id: UUID) -> Report | None:
-    row = tx.execute(
-        "SELECT status, reason FROM paper.orders WHERE client_order_id = %s", (order_id,)
-    ).fetchone()
-    if row is None:
-        return None
-    fills = tx.execute(
-        "SELECT id, quantity, price, fee FROM paper.fills WHERE client_order_id = %s ORDER BY id",
-        (order_id,),
-    ).fetchall()
-    return Report(OrderStatus(row[0]), tuple(Fill(*fill) for fill in fills), row[1])
-
-
-def _write_report(
-    tx: Tx, order: Order, instrument: Instrument, report: Report, now: datetime, bar_ts: int
-) -> None:
-    tx.execute(
-        "INSERT INTO paper.orders"
-        " (client_order_id, instrument_id, side, quantity, status, reason, placed_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (
-            order.id,
-            order.instrument_id,
-            order.side,
-            order.quantity,
-            report.status,
-            report.reason,
-            now,
-        ),
-    )
-    for fill in report.fills:
-        tx.execute(
-            "INSERT INTO paper.fills (id, client_order_id, instrument_id, bar_ts,"
-            " quantity, price, fee, filled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                fill.id,
-                order.id,
-                order.instrument_id,
-                bar_ts,
-                fill.quantity,
-                fill.price,
-                fill.fee,
-                now,
-            ),
-        )
-        _book(tx, instrument, order.side.sign * fill.quantity, fill.price, fill.fee)
-
-
-def _book(tx: Tx, instrument: Instrument, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
-    """Net a trade into the position at average cost; what it realises goes to the wallet."""
-    row = tx.execute(
-        "SELECT quantity, cost FROM paper.positions WHERE instrument_id = %s", (instrument.id,)
-    ).fetchone()
-    held, cost = row if row else (Decimal(0), Decimal(0))
-    opposite = held * quantity < 0
-    closing = (
-        min(abs(held), abs(quantity)) * (1 if quantity > 0 else -1) if opposite else Decimal(0)
-    )
-    # Cost leaves in proportion and is rounded once; what is kept is the exact rest.
-    released = cost if closing == -held else quantise(cost * -closing / held, 8)
-    realised = -closing * price - released
-    cost += (quantity - closing) * price - released
-    tx.execute(
-        "INSERT INTO paper.positions (instrument_id, quantity, cost) VALUES (%s, %s, %s)"
-        " ON CONFLICT (instrument_id)"
-        " DO UPDATE SET quantity = excluded.quantity, cost = excluded.cost",
-        (instrument.id, held + quantity, cost),
-    )
-    _move_wallet(tx, instrument.quote, realised - fee)
-
-
-def _charge(
-    tx: Tx, instrument: Instrument, stamp: datetime, rate: Decimal, mark: Decimal, source: str
-) -> FundingPayment:
-    """Longs pay a positive rate. Charged once for each stamp."""
-    row = tx.execute(
-        "SELECT instrument_id, stamp, rate, mark, mark_source, quantity, amount"
-        " FROM paper.funding WHERE instrument_id = %s AND stamp = %s",
-        (instrument.id, stamp),
-    ).fetchone()
-    if row:
-        return FundingPayment(*row)
-    held = tx.execute(
-        "SELECT quantity FROM paper.positions WHERE instrument_id = %s", (instrument.id,)
-    ).fetchone()
-    quantity = held[0] if held else Decimal(0)
-    amount = quantise(-quantity * mark * rate, scale_of(instrument.quote), ROUND_FLOOR)
-    tx.execute(
-        "INSERT INTO paper.funding VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (instrument.id, stamp, rate, mark, source, quantity, amount),
-    )
-    _move_wallet(tx, instrument.quote, amount)
-    return FundingPayment(instrument.id, stamp, rate, mark, source, quantity, amount)
+    def _view(self, tx: Tx, order: PaperOrder) -> OrderView:
+        fills = [fill for fill, _, _ in order.new]
+        if len(fills) < order.trades:
+            rows = tx.execute(
+                "SELECT id, quantity, price, fee FROM paper.fills"
+                " WHERE account = %s AND client_order_id = %s ORDER BY number",
+                (order.account, order.id),
+            )
+            fills = [Fill(*row) for row in rows]
+        return OrderView(order.id, order.status, order.filled, tuple(fills), order.reason)
 
 
-def _move_wallet(tx: Tx, asset: str, amount: Decimal) -> None:
-    tx.execute(
-        "INSERT INTO paper.wallets (asset, balance) VALUES (%s, %s)"
-        " ON CONFLICT (asset) DO UPDATE SET balance = paper.wallets.balance + excluded.balance",
-        (asset, amount),
+def _takes_part(order: PaperOrder, at: int, bar: Bar, interval: int) -> bool:
+    if order.status.is_terminal or at <= order.seen_ts or bar.ts < order.active_ts:
+        return False
+    if order.rests_since_before and bar.ts + interval > int(order.placed_at.timestamp()):
+        return False
+    return (
+        order.expires_at is None
+        or at < order.expires_at.timestamp()
+        or (at == order.expires_at.timestamp() and at > bar.ts)
     )

@@ -13,18 +13,21 @@ from typing import LiteralString
 from uuid import UUID
 
 from commenda.kit.db import Tx
-from commenda.venues.model import Fill, OrderStatus, Report, VenueAccount
+from commenda.venues.model import Fill, VenueAccount
 
 # What a trade moves: cash by −q·p and the fee, whatever was realised and whatever is still open.
 _FLOWS: LiteralString = (
     "SELECT asset, sum(amount) FROM ("
-    " SELECT asset, amount FROM paper.transfers WHERE done_at <= %(moment)s"
+    " SELECT asset, amount FROM paper.transfers"
+    "  WHERE account = %(account)s AND done_at <= %(moment)s"
     " UNION ALL SELECT i.quote, f.amount FROM paper.funding f"
-    "  JOIN instruments i ON i.id = f.instrument_id WHERE f.stamp <= %(moment)s"
+    "  JOIN instruments i ON i.id = f.instrument_id"
+    "  WHERE f.account = %(account)s AND f.stamp <= %(moment)s"
     " UNION ALL SELECT i.quote, -f.fee"
     "   - CASE o.side WHEN 'buy' THEN 1 ELSE -1 END * f.quantity * f.price"
-    "  FROM paper.fills f JOIN paper.orders o USING (client_order_id)"
-    "  JOIN instruments i ON i.id = f.instrument_id WHERE f.filled_at <= %(moment)s"
+    "  FROM paper.fills f JOIN paper.orders o USING (account, client_order_id)"
+    "  JOIN instruments i ON i.id = f.instrument_id"
+    "  WHERE account = %(account)s AND f.filled_at <= %(moment)s"
     ") flows GROUP BY asset"
 )
 
@@ -48,10 +51,13 @@ class PaperBooks:
         if self.moment is not None:
             return self._then(self.moment)
         wallets: dict[str, Decimal] = dict(
-            self.tx.execute("SELECT asset, balance FROM paper.wallets").fetchall()
+            self.tx.execute(
+                "SELECT asset, balance FROM paper.wallets WHERE account = %s", (self.name,)
+            ).fetchall()
         )
         rows = self.tx.execute(
-            "SELECT instrument_id, quantity, cost FROM paper.positions"
+            "SELECT instrument_id, quantity, cost FROM paper.positions WHERE account = %s",
+            (self.name,),
         ).fetchall()
         return VenueAccount(
             wallets,
@@ -60,14 +66,16 @@ class PaperBooks:
         )
 
     def _then(self, moment: datetime) -> VenueAccount:
-        wallets: dict[str, Decimal] = dict(self.tx.execute(_FLOWS, {"moment": moment}).fetchall())
+        wallets: dict[str, Decimal] = dict(
+            self.tx.execute(_FLOWS, {"account": self.name, "moment": moment}).fetchall()
+        )
         quantities: dict[int, Decimal] = dict(
             self.tx.execute(
                 "SELECT f.instrument_id,"
                 " sum(CASE o.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END)"
-                " FROM paper.fills f JOIN paper.orders o USING (client_order_id)"
-                " WHERE f.filled_at <= %s GROUP BY 1",
-                (moment,),
+                " FROM paper.fills f JOIN paper.orders o USING (account, client_order_id)"
+                " WHERE account = %s AND f.filled_at <= %s GROUP BY 1",
+                (self.name, moment),
             ).fetchall()
         )
         values = {one: self._value(one, quantity) for one, quantity in quantities.items()}
@@ -77,27 +85,25 @@ class PaperBooks:
         """At the mark; nothing where there is none, which the quantities tell."""
         return quantity * self.marks.get(instrument, Decimal(0))
 
-    def report(self, order_id: UUID) -> Report | None:
-        """What became of an order by then; None where the venue had not seen it."""
-        row = self.tx.execute(
-            "SELECT status, reason FROM paper.orders WHERE client_order_id = %(order)s"
-            " AND (%(moment)s::timestamptz IS NULL OR placed_at <= %(moment)s)",
-            {"order": order_id, "moment": self.moment},
-        ).fetchone()
-        if row is None:
-            return None
-        fills = self.tx.execute(
-            "SELECT id, quantity, price, fee FROM paper.fills WHERE client_order_id = %s",
-            (order_id,),
-        ).fetchall()
-        return Report(OrderStatus(row[0]), tuple(Fill(*fill) for fill in fills), row[1])
+    def fills(self, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Fill]]:
+        """What it had filled of these orders by then."""
+        found: dict[UUID, list[Fill]] = {}
+        for order, *fill in self.tx.execute(
+            "SELECT client_order_id, id, quantity, price, fee FROM paper.fills"
+            " WHERE account = %(account)s AND client_order_id = ANY (%(orders)s)"
+            " AND (%(moment)s::timestamptz IS NULL OR filled_at <= %(moment)s) ORDER BY number",
+            {"account": self.name, "orders": list(order_ids), "moment": self.moment},
+        ):
+            found.setdefault(order, []).append(Fill(*fill))
+        return found
 
     def moved(self, transfers: Sequence[UUID]) -> set[UUID]:
         """Which of the transfers it had carried out."""
         rows = self.tx.execute(
-            "SELECT reference FROM paper.transfers WHERE reference = ANY (%(asked)s)"
+            "SELECT reference FROM paper.transfers"
+            " WHERE account = %(account)s AND reference = ANY (%(asked)s)"
             " AND (%(moment)s::timestamptz IS NULL OR done_at <= %(moment)s)",
-            {"asked": list(transfers), "moment": self.moment},
+            {"account": self.name, "asked": list(transfers), "moment": self.moment},
         )
         return {row[0] for row in rows}
 
@@ -107,9 +113,9 @@ class PaperBooks:
             self.tx.execute(
                 "SELECT i.quote, sum(f.amount) FROM paper.funding f"
                 " JOIN instruments i ON i.id = f.instrument_id"
-                " LEFT JOIN funding_payments p ON p.venue = %(venue)s"
+                " LEFT JOIN funding_payments p ON p.venue = f.account"
                 "  AND p.instrument_id = f.instrument_id AND p.stamp = f.stamp"
-                " WHERE f.amount <> 0"
+                " WHERE f.account = %(venue)s AND f.amount <> 0"
                 " AND (%(moment)s::timestamptz IS NULL OR f.stamp <= %(moment)s)"
                 " AND (p.stamp IS NULL OR EXISTS (SELECT FROM journals j"
                 "  WHERE j.kind = 'funding' AND j.posted_at > %(moment)s"
