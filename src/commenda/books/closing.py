@@ -1,16 +1,18 @@
 """Close a book: ask, really close what it holds, retry with a reason.
 
 Whoever wants a book closed asks for it (`request_closing`) and is answered at once; nobody trades
-then. `close_due` takes everything that is due, of all products, into one batch with one parent
-order for each instrument and side. What is flat afterwards is closed, and waits for its payout;
-the rest stays, with the venue's reason and a time for the next try. What stays too little for the
-venue is taken over by the platform's own book (`take_over`).
+then. `close_due` takes everything that is due, of all products, into a batch with one parent order
+for each venue, instrument and side: a limit near the mark, which is cancelled when its time is over
+and sent anew at the next mark; after three tries a market order. What is flat afterwards is closed,
+and waits for its payout; the rest stays, with the venue's reason and a time for the next try. What
+stays too little for the venue is taken over by the platform's own book (`take_over`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -20,7 +22,7 @@ from psycopg.rows import class_row
 from commenda.audit import record
 from commenda.books.dust import dust_beside, dust_of, take_over
 from commenda.books.model import Product, Trigger
-from commenda.books.rules import next_retry
+from commenda.books.rules import COLLAR, TRIES_BEFORE_MARKET, next_retry
 from commenda.execution import (
     Broker,
     execute_orders,
@@ -50,6 +52,7 @@ class Try:
     correlation_id: UUID
     kind: str
     attempt: int
+    begun_at: datetime
 
 
 def request_closing(
@@ -94,34 +97,45 @@ def close_due(
 ) -> int:
     """Try every closing that is due now; how many books were closed.
 
-    What a batch asks of the venue is stored first. A batch that was cut short is taken up by the
-    next call, whenever it comes. An order that fails raises its error once the others are done.
+    What a batch asks of the venues is stored first. A batch that was cut short, or whose orders
+    work at their venue, is taken up by the next call, whenever it comes. An order that fails raises
+    its error once the others are done.
     """
-    with database.transaction() as tx:
-        _begin_batch(tx, broker, author, busy)
-    with database.transaction() as tx:
-        batches = [(batch, orders_of(tx, "liquidation", batch)) for batch in _open_batches(tx)]
-    closed = 0
     errors: list[Exception] = []
-    for batch, orders in batches:
-        errors += execute_orders(database, broker, orders, author)
-        with database.transaction() as tx:
-            closed += _conclude(tx, broker, author, products, batch)
+    closed = _go_on(database, broker, author, products, errors)
+    with database.transaction() as tx:
+        begun = _begin_batches(tx, broker, author, busy)
+    if begun:
+        closed += _go_on(database, broker, author, products, errors)
     if errors:
         raise errors[0]
     return closed
 
 
-def _open_batches(tx: Tx) -> list[UUID]:
-    """Batches that have not concluded all their books, oldest first."""
-    rows = tx.execute(
-        "SELECT batch_id FROM closing_attempts WHERE outcome IS NULL"
-        " GROUP BY batch_id ORDER BY min(begun_at), batch_id"
-    ).fetchall()
-    return [row[0] for row in rows]
+def _go_on(
+    database: Database,
+    broker: Broker,
+    author: Author,
+    products: Products,
+    errors: list[Exception],
+) -> int:
+    """Take every open batch as far as it goes now, oldest first; how many books were closed."""
+    with database.transaction() as tx:
+        rows = tx.execute(
+            "SELECT batch_id FROM closing_attempts WHERE outcome IS NULL"
+            " GROUP BY batch_id ORDER BY min(begun_at), batch_id"
+        ).fetchall()
+        batches = [(batch, orders_of(tx, "liquidation", batch)) for (batch,) in rows]
+    closed = 0
+    for batch, orders in batches:
+        errors += execute_orders(database, broker, orders, author)
+        with database.transaction() as tx:
+            closed += _conclude(tx, broker, author, products, batch)
+    return closed
 
 
-def _begin_batch(tx: Tx, broker: Broker, author: Author, busy: Busy) -> None:
+def _begin_batches(tx: Tx, broker: Broker, author: Author, busy: Busy) -> bool:
+    """Store what the closings that are due ask of the venues; whether any is."""
     due = tx.execute(
         "SELECT id, scope_id, attempts FROM closings c"
         " WHERE closed_at IS NULL AND next_retry_at <= %s AND NOT EXISTS (SELECT"
@@ -133,19 +147,35 @@ def _begin_batch(tx: Tx, broker: Broker, author: Author, busy: Busy) -> None:
     # What a signal has planned for a book would be traded after the book is closed.
     waiting = in_flight(tx, scopes) | busy(tx, scopes)
     due = [one for one in due if one[1] not in waiting]
-    if not due:
-        return
-    batch = ids.derive("closing-batch", author.now.isoformat(), due[0][0], due[0][2])
-    tx.execute(
-        "INSERT INTO closing_attempts (batch_id, begun_at, closing_id, attempt)"
-        " SELECT %s, %s, * FROM unnest(%s::uuid[], %s::integer[])",
-        (batch, author.now, [one[0] for one in due], [one[2] for one in due]),
-    )
-    _intend(tx, broker, author, batch, [one[1] for one in due])
+    patient = [one for one in due if one[2] < TRIES_BEFORE_MARKET]
+    others = [one for one in due if one[2] >= TRIES_BEFORE_MARKET]
+    for part in (patient, others):
+        if not part:
+            continue
+        batch = ids.derive("closing-batch", author.now.isoformat(), part[0][0], part[0][2])
+        tx.execute(
+            "INSERT INTO closing_attempts (batch_id, begun_at, closing_id, attempt)"
+            " SELECT %s, %s, * FROM unnest(%s::uuid[], %s::integer[])",
+            (batch, author.now, [one[0] for one in part], [one[2] for one in part]),
+        )
+        least = min(one[2] for one in part)
+        _intend(tx, broker, author, batch, [one[1] for one in part], least)
+    return bool(due)
 
 
-def _intend(tx: Tx, broker: Broker, author: Author, batch: UUID, scope_ids: Sequence[UUID]) -> None:
-    """Store the parent orders that close all that these scopes hold."""
+def _intend(
+    tx: Tx,
+    broker: Broker,
+    author: Author,
+    batch: UUID,
+    scope_ids: Sequence[UUID],
+    attempt: int,
+) -> None:
+    """Store the parent orders that close all that these scopes hold.
+
+    A limit's time is over when a refused order would be tried again.
+    """
+    patient = attempt < TRIES_BEFORE_MARKET
     requests: dict[int, list[tuple[UUID, Decimal]]] = {}
     for _, leg, instrument, quantity in open_quantities(tx, scope_ids):
         requests.setdefault(instrument, []).append((leg, -quantity))
@@ -162,13 +192,16 @@ def _intend(tx: Tx, broker: Broker, author: Author, batch: UUID, scope_ids: Sequ
             requests=requests[instrument_id],
             reference_price=marks[instrument_id],
             now=author.now,
+            collar=COLLAR if patient else None,
+            expires_at=next_retry(attempt, author.now) if patient else None,
         )
 
 
 def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch: UUID) -> int:
     with tx.cursor(row_factory=class_row(Try)) as cursor:
         tries = cursor.execute(
-            "SELECT c.id AS closing_id, c.scope_id, c.subject, s.correlation_id, s.kind, a.attempt"
+            "SELECT c.id AS closing_id, c.scope_id, c.subject, s.correlation_id, s.kind, a.attempt,"
+            "  a.begun_at"
             " FROM closing_attempts a JOIN closings c ON c.id = a.closing_id"
             " JOIN scopes s ON s.id = c.scope_id"
             " WHERE a.batch_id = %s AND a.outcome IS NULL AND c.closed_at IS NULL"
@@ -207,7 +240,7 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
             [one.closing_id for one, _ in stuck],
             [one.attempt for one, _ in stuck],
             [reason for _, reason in stuck],
-            [next_retry(one.attempt, author.now) for one, _ in stuck],
+            [next_retry(one.attempt, one.begun_at) for one, _ in stuck],
         ),
     )
     tx.execute(

@@ -11,6 +11,10 @@ FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=15)
 TRIES_BEFORE_DUST = 3
 """Failures to close a position before what is too little for the venue is taken over."""
+TRIES_BEFORE_MARKET = 3
+"""Limit orders to close a position that fail before a market order is sent."""
+COLLAR = Decimal("0.01")
+"""How far from the mark a closing's limit order trades at most, as a fraction."""
 
 
 def is_dust(quantity: Decimal, mark: Decimal, minimum_notional: Decimal, attempt: int) -> bool:
