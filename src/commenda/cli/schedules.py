@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,7 +39,7 @@ TARGETS = (
     Column("target", "name"),
     Column("about"),
     Column("catch up", lambda one: ", ".join(one["catchUps"])),
-    Column("parameters", lambda one: one["parameters"] and json.dumps(one["parameters"])),
+    Column("parameters", lambda one: json.dumps(one["parameters"]) if one["parameters"] else ""),
 )
 RUNS = (
     Column("run", "id"),
@@ -106,7 +106,10 @@ def create(
     """Make a schedule of a job; it is first due at its rule's next moment."""
     status = Status.PAUSED if paused else Status.ACTIVE
     plan = Plan(name, rule, target, _object(parameter), singleton, catch_up, status, remark)
-    _change(data, as_json, lambda tx, author: operations.create_schedule(tx, author, plan))
+    with transaction(data) as tx:
+        author = _author(tx)
+        shown = _schedule(operations.create_schedule(tx, author, plan), author.now)
+    show_one(shown, as_json)
 
 
 @app.command()
@@ -134,8 +137,7 @@ def edit(
         "singleton": singleton,
         "remark": remark,
     }
-    changes = {key: value for key, value in given.items() if value is not None}
-    _edit(data, as_json, name, changes)
+    _edit(data, as_json, name, {key: new for key, new in given.items() if new is not None})
 
 
 @app.command()
@@ -184,19 +186,9 @@ def log(
 
 
 def _edit(data: Path | None, as_json: bool, name: str, changes: Mapping[str, Any]) -> None:
-    _change(
-        data,
-        as_json,
-        lambda tx, author: operations.edit_schedule(
-            tx, author, operations.schedule_named(tx, name).id, changes
-        ),
-    )
-
-
-def _change(data: Path | None, as_json: bool, act: Callable[[Tx, Author], Schedule]) -> None:
     with transaction(data) as tx:
-        author = _author(tx)
-        shown = _schedule(act(tx, author), author.now)
+        author, ident = _author(tx), operations.schedule_named(tx, name).id
+        shown = _schedule(operations.edit_schedule(tx, author, ident, changes), author.now)
     show_one(shown, as_json)
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -38,11 +38,7 @@ class Column(NamedTuple):
 
 
 def show(
-    rows: Iterable[Any],
-    columns: Sequence[Column],
-    as_json: bool = False,
-    *,
-    title: str = "",
+    rows: Iterable[Any], columns: Sequence[Column], as_json: bool = False, *, title: str = ""
 ) -> None:
     """Print rows (dataclasses, named tuples, mappings): a table, or a JSON list of their fields.
 
@@ -54,11 +50,9 @@ def show(
         return
     table = _table(columns, title)
     for row in rows:
-        line = isinstance(row, list)
-        cells = zip(columns, row if line else (one.of(row) for one in columns), strict=True)
-        table.add_row(
-            *(_text(cell, one.number) for one, cell in cells), style="bold" if line else ""
-        )
+        cells = row if isinstance(row, list) else [column.of(row) for column in columns]
+        line = [_text(cell, one.number) for one, cell in zip(columns, cells, strict=True)]
+        table.add_row(*line, style="bold" if cells is row else "")
     screen().print(table)
 
 
@@ -69,11 +63,9 @@ def show_one(fields: Mapping[str, object], as_json: bool) -> None:
         return
     table = Table(show_header=False, box=None)
     for name, value in json.loads(json_text(fields)).items():
-        lines = value if isinstance(value, list) else [value]
-        shown = (
-            one if isinstance(one, str) else json.dumps(one) for one in lines if one is not None
-        )
-        table.add_row(re.sub("(?=[A-Z])", " ", name).lower(), Text("\n".join(shown)))
+        lines = [one for one in (value if isinstance(value, list) else [value]) if one is not None]
+        shown = "\n".join(one if isinstance(one, str) else json.dumps(one) for one in lines)
+        table.add_row(re.sub("(?=[A-Z])", " ", name).lower(), Text(shown))
     screen().print(table)
 
 
@@ -108,9 +100,11 @@ def table_of(*columns: str, numbers: Sequence[str]) -> Table:
 
 
 def _table(columns: Sequence[Column], title: str = "") -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold", title_justify="left")
+    table.title = Text(title) if title else None
     for heading, _, number in columns:
-        table.add_column(heading, justify="right" if number else "left", no_wrap=number)
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(Text(heading), justify=justify, no_wrap=number, overflow="fold")
     return table
 
 
