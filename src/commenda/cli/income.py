@@ -13,12 +13,13 @@ from commenda.cli.options import (
     ACTOR,
     AsJson,
     Data,
+    Limit,
     fields_of,
     open_database,
     print_json,
     transaction,
 )
-from commenda.cli.tables import Column, progress, say, show
+from commenda.cli.tables import Column, numbers, progress, say, show, texts
 from commenda.identity import find_user, unknown_user
 from commenda.kit.clock import business_now
 from commenda.kit.money import amount as checked_amount
@@ -43,8 +44,7 @@ HOLDINGS = (
     Column("product", "product_name"),
     Column("earns from", lambda one: one.start_at.date()),
     Column("until", lambda one: one.end_at and one.end_at.date()),
-    Column("status"),
-    Column("id"),
+    *texts("status", "id"),
     Column("amount", lambda one: f"{plain(one.amount)} {one.asset}", number=True),
     Column("income", "total_income", number=True),
     Column("unpaid", "accrued_unpaid", number=True),
@@ -54,8 +54,7 @@ ACCRUALS = (
     Column("product", "product_name"),
     Column("begun", "begun_at"),
     Column("finished", lambda one: one.finished_at or "under way"),
-    Column("holdings", number=True),
-    Column("amount", number=True),
+    *numbers("holdings", "amount"),
 )
 
 
@@ -111,11 +110,7 @@ def estimate(
 
 
 @app.command()
-def accruals(
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
-    as_json: AsJson = False,
-    data: Data = None,
-) -> None:
+def accruals(limit: Limit = 50, as_json: AsJson = False, data: Data = None) -> None:
     """The accruals of products' days, newest first: how many holdings, how much, and when."""
     with transaction(data) as tx:
         found = income.accruals(tx, limit=limit)

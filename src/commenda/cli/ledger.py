@@ -19,6 +19,7 @@ from commenda.cli.options import (
     AsJson,
     AsOfMoment,
     Data,
+    Limit,
     Out,
     fields_of,
     json_text,
@@ -29,7 +30,7 @@ from commenda.cli.options import (
     print_json,
     transaction,
 )
-from commenda.cli.tables import Column, say, show, show_one
+from commenda.cli.tables import Column, numbers, say, show, show_one, texts
 from commenda.identity import find_user
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
@@ -39,17 +40,13 @@ from commenda.kit.money import plain, scale_of
 app = typer.Typer(help="Read the books.", no_args_is_help=True)
 
 By = Annotated[ledger.AsOf, typer.Option(help="By which of its two times a journal counts.")]
-Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 Whose = Annotated[str | None, typer.Option("--owner", help="A username, an id, or 'platform'.")]
 
 BALANCES = (
     Column("asset"),
     Column("kind", lambda line: f"{line.kind} (in transit)" if line.transit else line.kind),
     Column("owner", "owner_kind"),
-    Column("accounts", number=True),
-    Column("debit", number=True),
-    Column("credit", number=True),
-    Column("balance", number=True),
+    *numbers("accounts", "debit", "credit", "balance"),
 )
 SECTION = (
     Column("time", "created_at"),
@@ -59,8 +56,7 @@ SECTION = (
     Column("balance", "balance_after", number=True),
 )
 ACCOUNTS = (
-    Column("id"),
-    Column("kind"),
+    *texts("id", "kind"),
     Column("owner", lambda account: f"{account.owner_kind} {account.owner_id}"),
     Column("instrument", "symbol"),
     Column("balance", lambda account: f"{plain(account.balance)} {account.asset}", number=True),
@@ -78,9 +74,7 @@ ENTRIES = (
 JOURNALS = (
     Column("id"),
     Column("posted", "posted_at"),
-    Column("kind"),
-    Column("key"),
-    Column("actor"),
+    *texts("kind", "key", "actor"),
     Column("entries", "entry_count", number=True),
     Column("seal"),
 )

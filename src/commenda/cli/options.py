@@ -28,6 +28,7 @@ ACTOR = "cli"
 Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 AsOfMoment = Annotated[str | None, typer.Option("--as-of", help="ISO 8601; UTC if no zone.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 Out = Annotated[Path | None, typer.Option(help="A file; standard output by default.")]
 Html = Annotated[
     Path | None, typer.Option("--html", help="Write the report as an HTML page to this file.")

@@ -14,16 +14,13 @@ from commenda.cli.options import (
     print_json,
     transaction,
 )
-from commenda.cli.tables import Column, say, show
+from commenda.cli.tables import Column, numbers, say, show, texts
 from commenda.kit.money import plain
 from commenda.operations import reconcile_all
 
 LINES = (
-    Column("part"),
-    Column("subject"),
-    Column("venue", number=True),
-    Column("ledger", number=True),
-    Column("explained", number=True),
+    *texts("part", "subject"),
+    *numbers("venue", "ledger", "explained"),
     Column(
         "unexplained",
         lambda line: Text(plain(line.unexplained), "bold red" if line.unexplained else ""),

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from commenda import operations
 from commenda.cli.options import ACTOR, AsJson, Data, fields_of, print_json, transaction
-from commenda.cli.tables import Column, minute, say, show, show_one
+from commenda.cli.tables import Column, minute, say, show, show_one, texts
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
@@ -28,9 +28,7 @@ _MISSED = "Missed moments: a run for each of them in order, or one for all."
 _ALONE = "No run while another is asked for or under way."
 
 SCHEDULES = (
-    Column("name"),
-    Column("rule"),
-    Column("target"),
+    *texts("name", "rule", "target"),
     Column("next", lambda one: minute(one["nextAt"]) or "paused"),
     Column("last", lambda one: minute(one["lastAt"])),
     Column("failures", lambda one: Text(str(one["failures"] or ""), "red"), number=True),

@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from commenda.cli.tables import Column, say, show
+from commenda.cli.tables import Column, numbers, say, show
 
 Row = dict[str, Any]
 
@@ -57,7 +57,7 @@ CREATORS = (
 )
 RECONCILED = (
     Column("", "subject"),
-    *(Column(name, number=True) for name in ("venue", "ledger", "explained", "unexplained")),
+    *numbers("venue", "ledger", "explained", "unexplained"),
 )
 
 

@@ -23,7 +23,7 @@ from commenda.cli.options import (
     settings_of,
     transaction,
 )
-from commenda.cli.tables import Column, progress, say, show
+from commenda.cli.tables import Column, progress, say, show, texts
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError, unknown
 from commenda.market import parse_interval
@@ -55,11 +55,7 @@ Ident = Annotated[str, typer.Argument(metavar="ID", help="Or how it begins.")]
 STYLES = {"promote": "green", "doubtful": "yellow", "overfit": "red"}
 STUDIES = (
     Column("id", lambda one: one["id"][:8]),
-    Column("strategy"),
-    Column("data"),
-    Column("sampler"),
-    Column("state"),
-    Column("verdict"),
+    *texts("strategy", "data", "sampler", "state", "verdict"),
     Column("trials", lambda one: f"{one['ran']:,}/{one['trials']:,}", number=True),
     Column("best", lambda one: "" if one["value"] is None else f"{one['value']:.4g}", number=True),
 )

@@ -37,6 +37,16 @@ class Column(NamedTuple):
         return row[name] if isinstance(row, Mapping) else getattr(row, name)
 
 
+def texts(*headings: str) -> tuple[Column, ...]:
+    """Columns of text that their headings name."""
+    return tuple(Column(heading) for heading in headings)
+
+
+def numbers(*headings: str) -> tuple[Column, ...]:
+    """Columns of figures that their headings name."""
+    return tuple(Column(heading, number=True) for heading in headings)
+
+
 def show(
     rows: Iterable[Any], columns: Sequence[Column], as_json: bool = False, *, title: str = ""
 ) -> None:
@@ -95,8 +105,7 @@ def progress(of: str, *, stays: bool = False) -> Progress:
 
 def table_of(*columns: str, numbers: Sequence[str]) -> Table:
     """A table with columns of text, and then of numbers."""
-    text = [Column(heading) for heading in columns]
-    return _table([*text, *(Column(heading, number=True) for heading in numbers)])
+    return _table([*texts(*columns), *(Column(heading, number=True) for heading in numbers)])
 
 
 def _table(columns: Sequence[Column], title: str = "") -> Table:

@@ -11,7 +11,7 @@ import typer
 
 from commenda import identity
 from commenda.cli.options import ACTOR, AsJson, Data, fields_of, transaction
-from commenda.cli.tables import Column, show
+from commenda.cli.tables import Column, show, texts
 from commenda.identity import Role, User, UserStatus
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
@@ -24,9 +24,7 @@ FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
 USERS = (
-    Column("username"),
-    Column("role"),
-    Column("status"),
+    *texts("username", "role", "status"),
     Column("second factor", "secondFactor"),
     Column("since", "createdAt"),
 )
