@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from commenda.audit import Wanted, csv_header, csv_rows, export_events, ndjson
-from commenda.cli.options import Data, Out, open_database, output, period_of
+from commenda.cli.options import Data, Out, open_database, output, period_of, transaction
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import export_journals
@@ -67,7 +67,7 @@ def _lines(database: Database, wanted: Wanted) -> Iterator[str]:
 @app.command()
 def anchor(data: Data = None) -> None:
     """The ends of the chains, as JSON: keep it where this database's keepers cannot write."""
-    with open_database(data) as database, database.transaction() as tx:
+    with transaction(data) as tx:
         ends = ends_of(tx)
     if not any(ends.values()):
         raise CommendaError("nothing_sealed", "Nothing has been sealed yet")

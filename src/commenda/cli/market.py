@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, track
-from rich.table import Table
+from rich.progress import Progress
 
 from commenda import market
-from commenda.cli.options import AsJson, open_database, print_json
+from commenda.cli.options import AsJson, fields_of, transaction
+from commenda.cli.tables import Column, minute, progress, say, show
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
@@ -32,7 +31,23 @@ Append = Annotated[
 Result: TypeAlias = tuple[tuple[str, ...], market.Imported | CommendaError]
 """What was to be imported, by the names of its files, and what came of it."""
 
-Arguments = ParamSpec("Arguments")
+RESULTS = (
+    Column("source", lambda one: _short_name(one["files"])),
+    Column("result", "outcome"),
+    Column("rows", lambda one: _of_dataset(one, "rows"), number=True),
+    Column("from (UTC)", lambda one: minute(_of_dataset(one, "firstTs"))),
+    Column("to (UTC)", lambda one: minute(_of_dataset(one, "lastTs"))),
+    Column("findings", lambda one: _reason(one["error"]) if "error" in one else _kinds(one)),
+)
+DATASETS = (
+    Column("venue", lambda one: f"{one['venue']}{' (simulated)' if one['simulated'] else ''}"),
+    Column("symbol"),
+    Column("series", lambda one: _series_name(one["series"], one["intervalSeconds"])),
+    Column("rows", number=True),
+    Column("from (UTC)", lambda one: minute(one["firstTs"])),
+    Column("to (UTC)", lambda one: minute(one["lastTs"])),
+    Column("findings", number=True),
+)
 
 
 @app.command("import")
@@ -64,8 +79,8 @@ def import_files(
     known = market.load_catalogue(catalogue)
     labels = market.Labels(venue, symbol, interval)
     groups = market.group_files(files, labels)
-    steps = track(groups, "Importing", console=Console(stderr=True), disable=len(groups) < 2)
-    with Database.open(settings) as database:
+    with Database.open(settings) as database, progress("series", stays=True) as bar:
+        bar.disable = len(groups) < 2
 
         def store(group: tuple[Path, ...]) -> market.Imported:
             with database.transaction() as tx:
@@ -74,7 +89,10 @@ def import_files(
                     tx, settings.data, group, now, known, labels=labels, append=append
                 )
 
-        results = [(tuple(map(str, group)), _outcome(store, group)) for group in steps]
+        results = [
+            (tuple(map(str, group)), _outcome(store, group))
+            for group in bar.track(groups, description="Importing")
+        ]
     _report(results, as_json)
 
 
@@ -111,10 +129,10 @@ def fetch(
     settings = Settings.from_environment()
     connection = market.connect_exchange(exchange, now, url=url)
     results: list[Result] = []
-    with Database.open(settings) as database, Progress(console=Console(stderr=True)) as progress:
+    with Database.open(settings) as database, progress("days", stays=True) as bar:
 
         def fetch_and_store(symbol: str, one: market.Series) -> market.Imported:
-            on_page = _bar(progress, f"{symbol} {one}", span)
+            on_page = _moved(bar, f"{symbol} {one}", span)
             source = market.fetch_series(connection, symbol, one, seconds, span, on_page)
             described = market.instrument_at(connection, symbol)
             with database.transaction() as tx:
@@ -137,26 +155,21 @@ def fetch(
 @app.command("list")
 def list_datasets(as_json: AsJson = False) -> None:
     """List the imported series, their span and what was found wrong with them."""
-    with open_database() as database, database.transaction() as tx:
+    with transaction() as tx:
         datasets = market.datasets(tx)
         findings = market.count_findings(tx)
-    if as_json:
-        rows = [_dataset_json(dataset, findings.get(dataset.id, 0)) for dataset in datasets]
-        print_json(rows)
-    elif not datasets:
-        typer.echo("Nothing is imported yet: commenda market import FILE…")
+    if datasets or as_json:
+        show([_dataset(one, findings.get(one.id, 0)) for one in datasets], DATASETS, as_json)
     else:
-        Console().print(_datasets_table(datasets, findings))
+        say("Nothing is imported yet: commenda market import FILE…")
 
 
 def _outcome(
-    work: Callable[Arguments, market.Imported],
-    *arguments: Arguments.args,
-    **options: Arguments.kwargs,
+    work: Callable[..., market.Imported], *arguments: Any
 ) -> market.Imported | CommendaError:
     """What was imported, or why it was refused."""
     try:
-        return work(*arguments, **options)
+        return work(*arguments)
     except CommendaError as refusal:
         return refusal
 
@@ -166,13 +179,11 @@ def _report(results: list[Result], as_json: bool) -> None:
     refusals = [result for _, result in results if isinstance(result, CommendaError)]
     if refusals and len(results) == 1:
         raise refusals[0]
-    if as_json:
-        print_json([_result_json(*result) for result in results])
-    else:
-        Console().print(_results_table(results))
-        for names, result in results:
-            for note in () if isinstance(result, CommendaError) else result.notes:
-                Console().print(f"{_short_name(names)}: {note}", markup=False, highlight=False)
+    rows = [_result(*one) for one in results]
+    show(rows, RESULTS, as_json)
+    for row in () if as_json else rows:
+        for note in row.get("notes", ()):
+            say(f"{_short_name(row['files'])}: {note}")
     if refusals:
         raise CommendaError(
             "import_incomplete",
@@ -199,100 +210,50 @@ def _series_of(text: str) -> tuple[market.Series, ...]:
         ) from None
 
 
-def _bar(progress: Progress, label: str, span: market.Span) -> Callable[[datetime], None]:
-    """A progress bar over the span that a series is fetched for."""
-    task = progress.add_task(label, total=(span.until - span.since).total_seconds())
-
-    def moved(reached: datetime) -> None:
-        progress.update(task, completed=(reached - span.since).total_seconds())
-
-    return moved
+def _moved(bar: Progress, label: str, span: market.Span) -> Callable[[datetime], None]:
+    """A bar over the days that a series is fetched for, moved on by how far it is."""
+    day = timedelta(days=1)
+    task = bar.add_task(label, total=(span.until - span.since) / day)
+    return lambda reached: bar.update(task, completed=(reached - span.since) / day)
 
 
-def _short_name(names: tuple[str, ...]) -> str:
-    first, last = Path(names[0]).name, Path(names[-1]).name
-    return first if len(names) == 1 else f"{first} … {last} ({len(names)} files)"
-
-
-def _results_table(results: list[Result]) -> Table:
-    table = Table("Source", "Result", "Rows", "From (UTC)", "To (UTC)", "Findings")
-    table.columns[0].overflow = "fold"
-    table.columns[2].justify = "right"
-    for names, result in results:
-        name = escape(_short_name(names))
-        if isinstance(result, CommendaError):
-            reason = escape(f"[{result.code}] {result.message}")
-            table.add_row(name, "refused", "", "", "", reason)
-            continue
-        findings = _count_by_kind(result.findings)
-        table.add_row(name, str(result.outcome), *_span(result.dataset), findings)
-    return table
-
-
-def _datasets_table(datasets: list[market.Dataset], findings: dict[int, int]) -> Table:
-    table = Table("Venue", "Symbol", "Series", "Rows", "From (UTC)", "To (UTC)", "Findings")
-    for column in (3, 6):
-        table.columns[column].justify = "right"
-    for dataset in datasets:
-        table.add_row(
-            f"{dataset.venue} (simulated)" if dataset.simulated else dataset.venue,
-            dataset.symbol,
-            _series_name(dataset),
-            *_span(dataset),
-            str(findings.get(dataset.id, 0)),
-        )
-    return table
-
-
-def _span(dataset: market.Dataset) -> tuple[str, str, str]:
-    first, last = (f"{ts:%Y-%m-%d %H:%M}" for ts in (dataset.first_ts, dataset.last_ts))
-    return f"{dataset.rows:,}", first, last
-
-
-def _series_name(dataset: market.Dataset) -> str:
-    if not dataset.interval_seconds:
-        return str(dataset.series)
-    return f"{dataset.series} {market.interval_name(dataset.interval_seconds)}"
-
-
-def _count_by_kind(findings: tuple[market.Finding, ...]) -> str:
-    """Such as `2 gap, 1 zero_volume`; `none` without any."""
-    kinds = [finding.kind for finding in findings]
-    counts = (f"{kinds.count(kind)} {kind}" for kind in market.FindingKind if kind in kinds)
-    return ", ".join(counts) or "none"
-
-
-def _result_json(names: tuple[str, ...], result: market.Imported | CommendaError) -> dict[str, Any]:
+def _result(names: tuple[str, ...], result: market.Imported | CommendaError) -> dict[str, Any]:
     source = {"file": names[0], "files": names}
     if isinstance(result, CommendaError):
         error = {"code": result.code, "message": result.message, "mend": result.hint}
         return {**source, "outcome": "refused", "error": error}
-    findings = [
-        {"kind": finding.kind, "at": finding.at.isoformat(), "details": finding.details}
-        for finding in result.findings
-    ]
     return {
         **source,
         "outcome": result.outcome,
-        "dataset": _dataset_json(result.dataset, len(findings)),
-        "findings": findings,
+        "dataset": _dataset(result.dataset, len(result.findings)),
+        "findings": [fields_of(finding, "fatal") for finding in result.findings],
         "notes": result.notes,
     }
 
 
-def _dataset_json(dataset: market.Dataset, findings: int) -> dict[str, Any]:
-    return {
-        "id": dataset.id,
-        "venue": dataset.venue,
-        "symbol": dataset.symbol,
-        "series": dataset.series,
-        "intervalSeconds": dataset.interval_seconds,
-        "simulated": dataset.simulated,
-        "firstTs": dataset.first_ts.isoformat(),
-        "lastTs": dataset.last_ts.isoformat(),
-        "rows": dataset.rows,
-        "sha256": dataset.sha256,
-        "path": dataset.path,
-        "importedAt": dataset.imported_at.isoformat(),
-        "findings": findings,
-    }
+def _dataset(dataset: market.Dataset, findings: int) -> dict[str, Any]:
+    return fields_of(dataset, "instrument_id", findings=findings)
+
+
+def _of_dataset(result: dict[str, Any], name: str) -> Any:
+    return result.get("dataset", {}).get(name)
+
+
+def _short_name(names: Sequence[str]) -> str:
+    first, last = Path(names[0]).name, Path(names[-1]).name
+    return first if len(names) == 1 else f"{first} … {last} ({len(names)} files)"
+
+
+def _series_name(series: market.Series, seconds: int) -> str:
+    return f"{series} {market.interval_name(seconds)}" if seconds else str(series)
+
+
+def _reason(error: dict[str, str]) -> str:
+    return f"[{error['code']}] {error['message']}"
+
+
+def _kinds(result: dict[str, Any]) -> str:
+    """Such as `2 gap, 1 zero_volume`; `none` without any."""
+    counts = Counter(finding["kind"] for finding in result["findings"])
+    named = (f"{counts[kind]} {kind}" for kind in market.FindingKind if counts[kind])
+    return ", ".join(named) or "none"

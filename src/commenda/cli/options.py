@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
+from uuid import UUID
 
 import typer
 
 from commenda.kit.clock import require_period
-from commenda.kit.db import Database
+from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import plain
 from commenda.settings import Settings
+
+ACTOR = "cli"
+"""Who acts, in what is recorded of a command."""
 
 Data = Annotated[Path | None, typer.Option(help="The data directory; COMMENDA_DATA by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 AsOfMoment = Annotated[str | None, typer.Option("--as-of", help="ISO 8601; UTC if no zone.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 Out = Annotated[Path | None, typer.Option(help="A file; standard output by default.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Write the report as an HTML page to this file.")
+]
 
 
 def settings_of(data: Path | None) -> Settings:
@@ -32,6 +44,13 @@ def settings_of(data: Path | None) -> Settings:
 def open_database(data: Path | None = None) -> Database:
     """The database that the environment or `--data` names."""
     return Database.open(settings_of(data))
+
+
+@contextmanager
+def transaction(data: Path | None = None) -> Iterator[Tx]:
+    """A transaction on the database that the environment or `--data` names."""
+    with open_database(data) as database, database.transaction() as tx:
+        yield tx
 
 
 def moment_of(name: str, text: str | None) -> datetime | None:
@@ -63,8 +82,44 @@ def require_folder(file: Path | None, option: str = "--html") -> None:
 
 
 def print_json(value: object) -> None:
-    """Print what is JSON already: strings, numbers, lists and mappings."""
-    typer.echo(json.dumps(value))
+    """Print a value as JSON in one line; see `json_text`."""
+    typer.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """A record's fields in camelCase, decimals as strings, times in ISO 8601.
+
+    A mapping keeps its names: they were written for the reader, or stored as JSON.
+    """
+    return json.dumps(value, default=_encoded)
+
+
+def fields_of(record: Any, *without: str, **more: object) -> dict[str, object]:
+    """A record's fields in camelCase, but for some, and what is told beside them.
+
+    A mapping keeps its names.
+    """
+    if isinstance(record, Mapping):
+        return {**record, **more}
+    names = getattr(record, "_fields", None) or [one.name for one in fields(record)]
+    named = {name: getattr(record, name) for name in names if name not in without}
+    return {_camel(name): value for name, value in (named | more).items()}
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z0-9])", lambda letter: letter[1].upper(), name)
+
+
+def _encoded(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if is_dataclass(value):
+        return fields_of(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 @contextmanager

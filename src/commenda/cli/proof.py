@@ -9,11 +9,10 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from commenda.audit import Finding, anchor, check_chain, unsealed
-from commenda.cli.options import AsJson, Data, open_database, settings_of
+from commenda.cli.options import AsJson, Data, settings_of, transaction
+from commenda.cli.tables import say
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.keys import Keys
@@ -46,17 +45,15 @@ def verify(
         count = _tell_programs(findings) if as_json else _tell_people(findings)
         if not count and not as_json:
             sealed = _sealed(database) if chained else ""
-            told = f"verify: [green]clean[/] ({len(CHECKS)} rules{sealed})"
-            Console().print(told, highlight=False, soft_wrap=True)
+            say("verify: ", ("clean", "green"), f" ({len(CHECKS)} rules{sealed})")
     raise typer.Exit(1 if count else 0)
 
 
 def _tell_people(findings: Iterator[Finding]) -> int:
     """Print each finding as it is found; how many there are."""
-    console = Console()
     count = 0
     for finding in findings:
-        console.print(Text.assemble(("✗", "red"), f" {finding}"), soft_wrap=True)
+        say(("✗", "red"), f" {finding}")
         count += 1
     return count
 
@@ -106,7 +103,7 @@ def trace(
     data: Data = None,
 ) -> None:
     """Follow one subscription from its allocation to its last commission, as JSON."""
-    with open_database(data) as database, database.transaction() as tx:
+    with transaction(data) as tx:
         if subscription == "any":
             row = tx.execute(
                 "SELECT id FROM managed_subscriptions ORDER BY settled_at NULLS LAST, id LIMIT 1"

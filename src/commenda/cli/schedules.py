@@ -3,68 +3,59 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic.alias_generators import to_camel
-from rich.table import Table
 from rich.text import Text
 
-from commenda.cli.options import AsJson, Data, open_database, print_json
-from commenda.cli.tables import table_of, wide_console
+from commenda import operations
+from commenda.cli.options import ACTOR, AsJson, Data, fields_of, print_json, transaction
+from commenda.cli.tables import Column, minute, say, show, show_one, texts
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
-from commenda.operations import (
-    JOBS,
-    CatchUp,
-    Job,
-    Plan,
-    Run,
-    Schedule,
-    Status,
-    create_schedule,
-    delete_schedule,
-    edit_schedule,
-    list_runs,
-    list_schedules,
-    request_run,
-    schedule_named,
-    upcoming,
-)
+from commenda.operations import JOBS, CatchUp, Job, Plan, Run, Schedule, Status
 
 app = typer.Typer(help="What is done at which times, and how it went.", no_args_is_help=True)
 
-ACTOR, RULES = "cli", "operation/1"
+RULES = "operation/1"
 Name = Annotated[str, typer.Argument(help="The schedule's name or id.")]
 _MISSED = "Missed moments: a run for each of them in order, or one for all."
 _ALONE = "No run while another is asked for or under way."
+
+SCHEDULES = (
+    *texts("name", "rule", "target"),
+    Column("next", lambda one: minute(one["nextAt"]) or "paused"),
+    Column("last", lambda one: minute(one["lastAt"])),
+    Column("failures", lambda one: Text(str(one["failures"] or ""), "red"), number=True),
+)
+TARGETS = (
+    Column("target", "name"),
+    Column("about"),
+    Column("catch up", lambda one: ", ".join(one["catchUps"])),
+    Column("parameters", lambda one: json.dumps(one["parameters"]) if one["parameters"] else ""),
+)
+RUNS = (
+    Column("run", "id"),
+    Column("for (business time)", "scheduledFor"),
+    Column("status"),
+    Column("by", lambda one: one["requestedBy"] or "clock"),
+    Column("exception", "exceptionInfo"),
+    Column("attempts", number=True),
+    Column("seconds", lambda one: _seconds(one["startedAt"], one["finishedAt"]), number=True),
+)
 
 
 @app.command("list")
 def list_(as_json: AsJson = False, data: Data = None) -> None:
     """Every schedule: when it is next due, and whether its last run failed."""
-    with open_database(data) as database, database.transaction() as tx:
-        found, now = list_schedules(tx, 0, 10_000), business_now(tx)
-    if as_json:
-        print_json([_schedule(one, now) for one in found])
-        return
-    table = table_of("name", "rule", "target", "next", "last", numbers=("failures",))
-    for one in found:
-        table.add_row(
-            Text(one.name),
-            one.rule,
-            one.target,
-            _minute(one.next_at) if one.status is Status.ACTIVE else "paused",
-            _minute(one.last_at),
-            f"[red]{one.failures}[/]" if one.failures else "",
-        )
-    wide_console().print(table)
+    with transaction(data) as tx:
+        found, now = operations.list_schedules(tx, 0, 10_000), business_now(tx)
+    show([_schedule(one, now) for one in found], SCHEDULES, as_json)
 
 
 @app.command()
@@ -75,28 +66,22 @@ def targets(as_json: AsJson = False) -> None:
             "name": one.name,
             "about": one.about,
             "catchUp": one.catch_up,
-            "catchUps": list(one.catch_ups),
+            "catchUps": one.catch_ups,
             "rule": one.rule,
             "parameters": one.parameters.model_json_schema().get("properties", {}),
         }
         for one in JOBS
         if isinstance(one, Job)
     ]
-    if as_json:
-        print_json(rows)
-        return
-    table = table_of("target", "about", "catch up", "parameters", numbers=())
-    for row in rows:
-        told = json.dumps(row["parameters"]) if row["parameters"] else ""
-        table.add_row(row["name"], row["about"], ", ".join(row["catchUps"]), Text(told))
-    wide_console().print(table)
+    show(rows, TARGETS, as_json)
 
 
-@app.command()
-def show(name: Name, as_json: AsJson = False, data: Data = None) -> None:
+@app.command("show")
+def show_schedule(name: Name, as_json: AsJson = False, data: Data = None) -> None:
     """One schedule and its rule's next moments."""
-    with open_database(data) as database, database.transaction() as tx:
-        _print(schedule_named(tx, name), business_now(tx), as_json)
+    with transaction(data) as tx:
+        one, now = operations.schedule_named(tx, name), business_now(tx)
+    show_one(_schedule(one, now), as_json)
 
 
 @app.command()
@@ -118,9 +103,11 @@ def create(
 ) -> None:
     """Make a schedule of a job; it is first due at its rule's next moment."""
     status = Status.PAUSED if paused else Status.ACTIVE
-    told = _object(parameter)
-    plan = Plan(name, rule, target, told, singleton, catch_up, status, remark)
-    _change(data, as_json, lambda tx, author: create_schedule(tx, author, plan))
+    plan = Plan(name, rule, target, _object(parameter), singleton, catch_up, status, remark)
+    with transaction(data) as tx:
+        author = _author(tx)
+        shown = _schedule(operations.create_schedule(tx, author, plan), author.now)
+    show_one(shown, as_json)
 
 
 @app.command()
@@ -148,8 +135,7 @@ def edit(
         "singleton": singleton,
         "remark": remark,
     }
-    changes = {key: value for key, value in given.items() if value is not None}
-    _edit(data, as_json, name, changes)
+    _edit(data, as_json, name, {key: new for key, new in given.items() if new is not None})
 
 
 @app.command()
@@ -167,21 +153,21 @@ def resume(name: Name, as_json: AsJson = False, data: Data = None) -> None:
 @app.command()
 def delete(name: Name, data: Data = None) -> None:
     """Delete a schedule with its log; a built-in one can be paused only."""
-    with open_database(data) as database, database.transaction() as tx:
-        one = schedule_named(tx, name)
-        delete_schedule(tx, _author(tx), one.id)
-    typer.echo(f"deleted {one.name}")
+    with transaction(data) as tx:
+        one = operations.schedule_named(tx, name)
+        operations.delete_schedule(tx, _author(tx), one.id)
+    say(f"deleted {one.name}")
 
 
 @app.command()
 def run(name: Name, as_json: AsJson = False, data: Data = None) -> None:
     """Ask for a run now, paused or not; the leading worker takes it up, the log tells the end."""
-    with open_database(data) as database, database.transaction() as tx:
-        asked = request_run(tx, _author(tx), schedule_named(tx, name).id)
+    with transaction(data) as tx:
+        asked = operations.request_run(tx, _author(tx), operations.schedule_named(tx, name).id)
     if as_json:
         print_json(_run(asked))
     else:
-        typer.echo(f"run {asked.id} of {name} is requested; see `commenda schedule log`")
+        say(f"run {asked.id} of {name} is requested; see `commenda schedule log`")
 
 
 @app.command()
@@ -192,75 +178,30 @@ def log(
     data: Data = None,
 ) -> None:
     """A schedule's runs, the latest first."""
-    with open_database(data) as database, database.transaction() as tx:
-        found = list_runs(tx, schedule_named(tx, name).id, None, limit)
-    if as_json:
-        print_json([_run(one) for one in found])
-        return
-    table = table_of(
-        "run", "for (business time)", "status", "by", "exception", numbers=("attempts", "seconds")
-    )
-    for one in found:
-        took = one.finished_at - one.started_at if one.finished_at and one.started_at else None
-        table.add_row(
-            str(one.id),
-            f"{one.scheduled_for:%Y-%m-%d %H:%M:%S}",
-            one.status,
-            one.requested_by or "clock",
-            Text(one.exception_info or ""),
-            str(one.attempts),
-            "" if took is None else f"{took.total_seconds():.1f}",
-        )
-    wide_console().print(table)
+    with transaction(data) as tx:
+        found = operations.list_runs(tx, operations.schedule_named(tx, name).id, None, limit)
+    show(map(_run, found), RUNS, as_json)
 
 
 def _edit(data: Path | None, as_json: bool, name: str, changes: Mapping[str, Any]) -> None:
-    _change(
-        data,
-        as_json,
-        lambda tx, author: edit_schedule(tx, author, schedule_named(tx, name).id, changes),
-    )
-
-
-def _change(data: Path | None, as_json: bool, act: Callable[[Tx, Author], Schedule]) -> None:
-    with open_database(data) as database, database.transaction() as tx:
-        author = _author(tx)
-        _print(act(tx, author), author.now, as_json)
-
-
-def _print(one: Schedule, now: datetime, as_json: bool) -> None:
-    shown = _schedule(one, now)
-    if as_json:
-        print_json(shown)
-        return
-    table = Table(show_header=False, box=None)
-    for key, value in shown.items():
-        text = "\n".join(value) if isinstance(value, list) else value
-        table.add_row(key, Text(text if isinstance(text, str) else json.dumps(text)))
-    wide_console().print(table)
+    with transaction(data) as tx:
+        author, ident = _author(tx), operations.schedule_named(tx, name).id
+        shown = _schedule(operations.edit_schedule(tx, author, ident, changes), author.now)
+    show_one(shown, as_json)
 
 
 def _schedule(one: Schedule, now: datetime) -> dict[str, Any]:
     next_at = one.next_at if one.status is Status.ACTIVE else None
-    return _wire(asdict(one) | {"next_at": next_at, "upcoming": upcoming(one, now)})
+    return fields_of(one, next_at=next_at, upcoming=operations.upcoming(one, now))
 
 
 def _run(one: Run) -> dict[str, Any]:
-    row = asdict(one)
-    return _wire({"crontab_id": row.pop("schedule_id"), **row})
+    named = fields_of(one)
+    return {"crontabId": named.pop("scheduleId"), **named}
 
 
-def _wire(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with the names and forms of the HTTP API."""
-    return {to_camel(key): json.loads(json.dumps(row[key], default=_plain)) for key in row}
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _minute(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+def _seconds(begun: datetime | None, ended: datetime | None) -> str:
+    return f"{(ended - begun).total_seconds():.1f}" if begun and ended else ""
 
 
 def _object(text: str) -> dict[str, Any]:

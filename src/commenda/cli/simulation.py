@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from commenda.cli.options import require_folder
-from commenda.cli.simulation_report import show
+from commenda.cli.options import Html, require_folder
+from commenda.cli.simulation_report import show_report
+from commenda.cli.tables import progress
 from commenda.kit.errors import CommendaError
 from commenda.simulate import Scenario, load_scenario, simulate
 from commenda.simulate.html_report import render
@@ -24,9 +23,7 @@ def run(
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Write the report as JSON to this file.")
     ] = None,
-    html_out: Annotated[
-        Path | None, typer.Option("--html", help="Write the report as an HTML page to this file.")
-    ] = None,
+    html_out: Html = None,
     keep: Annotated[
         Path | None, typer.Option(help="Keep the database in this (new) directory.")
     ] = None,
@@ -49,7 +46,7 @@ def run(
         json_out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", "utf-8")
     if html_out is not None:
         html_out.write_text(render(result), "utf-8")
-    show(Console(), result)
+    show_report(result)
     sound = result["verify"]["clean"] and result["reconciliation"]["unexplained"] == "0"
     raise typer.Exit(0 if sound else 1)
 
@@ -74,17 +71,8 @@ def _directory(keep: Path | None, resume: Path | None) -> Path:
 
 
 def _replay(plan: Scenario, directory: Path) -> dict[str, Any]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("candles"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress("candles") as bar:
         task = bar.add_task(plan.title, total=None)
         return simulate(
-            plan,
-            directory,
-            lambda done, total: bar.update(task, completed=done, total=total),
+            plan, directory, lambda done, total: bar.update(task, completed=done, total=total)
         )

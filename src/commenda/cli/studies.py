@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from commenda import studies
 from commenda.cli.backtest_options import costs_of, params_of, require_rates
 from commenda.cli.options import (
+    ACTOR,
     AsJson,
+    Html,
     open_database,
     period_of,
     print_json,
     require_folder,
     settings_of,
+    transaction,
 )
-from commenda.cli.tables import table_of, wide_console
+from commenda.cli.tables import Column, progress, say, show, texts
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError, unknown
 from commenda.market import parse_interval
@@ -34,7 +33,6 @@ app = typer.Typer(
     help="Search a strategy's parameters, and judge what was found.", no_args_is_help=True
 )
 
-ACTOR = "cli"
 NONE = "none"
 
 Home = Annotated[
@@ -45,7 +43,6 @@ Home = Annotated[
         " COMMENDA_DATABASE_URL by default.",
     ),
 ]
-Html = Annotated[Path | None, typer.Option(help="Write the report as an HTML page to this file.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Workers that run configurations.")]
 On = Annotated[studies.Backend, typer.Option("--backend", help="Who the workers are.")]
 Address = Annotated[
@@ -54,6 +51,25 @@ Address = Annotated[
 Memory = Annotated[int, typer.Option(min=0, help="Bound of each process's data in MB; 0 for none.")]
 Nice = Annotated[int, typer.Option(min=0, max=19, help="How far behind other processes to stand.")]
 Ident = Annotated[str, typer.Argument(metavar="ID", help="Or how it begins.")]
+
+STYLES = {"promote": "green", "doubtful": "yellow", "overfit": "red"}
+STUDIES = (
+    Column("id", lambda one: one["id"][:8]),
+    *texts("strategy", "data", "sampler", "state", "verdict"),
+    Column("trials", lambda one: f"{one['ran']:,}/{one['trials']:,}", number=True),
+    Column("best", lambda one: "" if one["value"] is None else f"{one['value']:.4g}", number=True),
+)
+FINDINGS = (
+    Column("test", lambda one: one["test"].replace("_", " ")),
+    Column("finding", lambda one: Text(one["grade"], STYLES[one["grade"]])),
+    Column("says"),
+)
+FOLDS = (
+    Column("fold", lambda one: one[0]),
+    Column("chosen trial", lambda one: one[1]["number"], number=True),
+    Column("Sharpe learned", lambda one: f"{one[1]['fold']['train_sharpe']:.2f}", number=True),
+    Column("Sharpe tested", lambda one: f"{one[1]['fold']['test_sharpe']:.2f}", number=True),
+)
 
 
 @app.command("run")
@@ -185,33 +201,18 @@ def list_studies(
     database: Home = None,
 ) -> None:
     """List studies."""
-    with open_database(database) as opened, opened.transaction() as tx:
+    with transaction(database) as tx:
         found = [
             studies.summary(one, studies.count_trials(tx, one.id))
             for one in studies.studies_where(tx, limit=limit)
         ]
-    if as_json:
-        print_json(found)
-        return
-    table = table_of(
-        "id", "strategy", "data", "sampler", "state", "verdict", numbers=("trials", "best")
-    )
-    for one in found:
-        table.add_row(
-            one["id"][:8],
-            Text(one["strategy"]),
-            Text(one["data"]),
-            one["sampler"],
-            one["state"],
-            one["verdict"] or "",
-            f"{one['ran']:,}/{one['trials']:,}",
-            "" if one["value"] is None else f"{one['value']:.4g}",
-        )
-    wide_console().print(table)
+    show(found, STUDIES, as_json)
 
 
-@app.command()
-def show(ident: Ident, html: Html = None, as_json: AsJson = False, database: Home = None) -> None:
+@app.command("show")
+def show_study(
+    ident: Ident, html: Html = None, as_json: AsJson = False, database: Home = None
+) -> None:
     """Show a study: its verdict and the reasons, the best, and what it brought out of sample."""
     require_folder(html)
     with open_database(database) as opened:
@@ -236,14 +237,14 @@ def _carry_on(
     backend: studies.Backend,
     address: str | None,
 ) -> None:
-    error = Console(stderr=True)
-    error.print(f"study {study.id}", highlight=False)
-    with _bar(error) as progress, studies.workers(backend, jobs, address) as hands:
-        task = progress.add_task("trials", total=study.plan["trials"], best="")
+    typer.echo(f"study {study.id}", err=True)
+    bar = progress("{task.fields[best]}", stays=True)
+    with bar, studies.workers(backend, jobs, address) as hands:
+        task = bar.add_task("trials", total=study.plan["trials"], best="")
 
         def moved(seen: studies.Progress) -> None:
             best = "" if seen.best is None else f"best {seen.best:.4g}"
-            progress.update(task, completed=seen.ran, best=best)
+            bar.update(task, completed=seen.ran, best=best)
 
         studies.run(
             database,
@@ -254,19 +255,6 @@ def _carry_on(
             lambda: datetime.now(UTC),
             seen=moved,
         )
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield progress
 
 
 def _find(database: Database, ident: str) -> studies.Study:
@@ -297,41 +285,22 @@ def _show(database: Database, study_id: UUID, html: Path | None, as_json: bool) 
     if as_json:
         print_json({**shown, "result": study.result})
         return
-    console = wide_console()
-    console.print(
-        Text(
-            f"{shown['strategy']} {shown['version']} on {shown['data']}, {shown['bars']:,} bars:"
-            f" {shown['ran']:,} trials by {shown['sampler']}, {shown['refused']:,} refused;"
-            f" {shown['state']}{': ' + shown['reason'] if shown['reason'] else ''}"
-        )
+    reason = f": {shown['reason']}" if shown["reason"] else ""
+    say(
+        f"{shown['strategy']} {shown['version']} on {shown['data']}, {shown['bars']:,} bars:"
+        f" {shown['ran']:,} trials by {shown['sampler']}, {shown['refused']:,} refused;"
+        f" {shown['state']}{reason}"
     )
     if study.result is not None:
-        _show_result(console, study.result)
+        _show_result(study.result)
 
 
-_STYLES = {"promote": "green", "doubtful": "yellow", "overfit": "red"}
-
-
-def _show_result(console: Console, result: dict[str, Any]) -> None:
-    verdict = result["verdict"]
-    console.print(Text(f"verdict: {verdict}", style=f"bold {_STYLES[verdict]}"))
-    findings = table_of("test", "finding", "says", numbers=())
-    for one in result["findings"]:
-        findings.add_row(
-            one["test"].replace("_", " "),
-            Text(one["grade"], style=_STYLES[one["grade"]]),
-            one["says"],
-        )
-    console.print(findings)
-    best = result["best"]
+def _show_result(result: dict[str, Any]) -> None:
+    verdict, best = result["verdict"], result["best"]
+    say((f"verdict: {verdict}", f"bold {STYLES[verdict]}"))
+    show(result["findings"], FINDINGS)
     params = ", ".join(f"{name}={value:g}" for name, value in best["params"].items())
     values = ", ".join(f"{name} {value:.4g}" for name, value in best["values"].items())
-    console.print(Text(f"best: trial {best['number']} ({params}): {values}"))
-    if not result["walked"]:
-        return
-    table = table_of("fold", numbers=("chosen trial", "Sharpe learned", "Sharpe tested"))
-    for number, one in enumerate(result["walked"], 1):
-        fold = one["fold"]
-        learned, tested = fold["train_sharpe"], fold["test_sharpe"]
-        table.add_row(str(number), str(one["number"]), f"{learned:.2f}", f"{tested:.2f}")
-    console.print(table)
+    say(f"best: trial {best['number']} ({params}): {values}")
+    if result["walked"]:
+        show(enumerate(result["walked"], 1), FOLDS)

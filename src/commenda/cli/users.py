@@ -8,23 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from commenda.cli.options import AsJson, Data, open_database, print_json
-from commenda.identity import (
-    Role,
-    User,
-    UserStatus,
-    create_user,
-    drop_second_factor,
-    find_user,
-    prepare_password,
-    set_access,
-    set_password,
-    unknown_user,
-    users,
-)
+from commenda import identity
+from commenda.cli.options import ACTOR, AsJson, Data, fields_of, transaction
+from commenda.cli.tables import Column, show, texts
+from commenda.identity import Role, User, UserStatus
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
@@ -35,7 +23,11 @@ Name = Annotated[str, typer.Argument(help="The username.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
-ACTOR = "cli"
+USERS = (
+    *texts("username", "role", "status"),
+    Column("second factor", "secondFactor"),
+    Column("since", "createdAt"),
+)
 
 
 @app.command()
@@ -49,11 +41,11 @@ def create(
     data: Data = None,
 ) -> None:
     """Create a user who can sign in; with --role admin the first administrator."""
-    hashed = prepare_password(_password(password_stdin), name)
-    with open_database(data) as database, database.transaction() as tx:
+    hashed = identity.prepare_password(_password(password_stdin), name)
+    with transaction(data) as tx:
         if role is Role.ADMIN and not force:
             _require_no_admin(tx)
-        user = create_user(tx, name, hashed, role, business_now(tx), actor=ACTOR)
+        user = identity.create_user(tx, name, hashed, role, business_now(tx), actor=ACTOR)
     typer.echo(f"created {user.username} ({user.role})")
 
 
@@ -64,15 +56,9 @@ def list_(
     data: Data = None,
 ) -> None:
     """List users by name."""
-    with open_database(data) as database, database.transaction() as tx:
-        found = users(tx, role, "", 10_000)
-    if as_json:
-        print_json([_row(one) for one in found])
-        return
-    table = Table("username", "role", "status", "second factor", "since")
-    for one in found:
-        table.add_row(*(str(value) for value in _row(one).values()))
-    Console().print(table)
+    with transaction(data) as tx:
+        found = identity.users(tx, role, "", 10_000)
+    show([fields_of(one, "id") for one in found], USERS, as_json)
 
 
 @app.command()
@@ -90,25 +76,25 @@ def enable(name: Name, data: Data = None) -> None:
 @app.command()
 def reset(name: Name, password_stdin: FromStdin = False, data: Data = None) -> None:
     """Give a user who is locked out a new password; removes the second factor, ends sessions."""
-    hashed = prepare_password(_password(password_stdin), name)
+    hashed = identity.prepare_password(_password(password_stdin), name)
     now = datetime.now(UTC)
-    with open_database(data) as database, database.transaction() as tx:
+    with transaction(data) as tx:
         user = _known(tx, name)
-        set_password(tx, user, hashed, now, actor=ACTOR)
-        drop_second_factor(tx, user, now, actor=ACTOR)
+        identity.set_password(tx, user, hashed, now, actor=ACTOR)
+        identity.drop_second_factor(tx, user, now, actor=ACTOR)
     typer.echo(f"{user.username} signs in with the new password, without a second factor")
 
 
 def _set_status(name: str, status: UserStatus, data: Path | None) -> None:
-    with open_database(data) as database, database.transaction() as tx:
+    with transaction(data) as tx:
         user = _known(tx, name)
-        set_access(tx, user, user.role, status, datetime.now(UTC), actor=ACTOR)
+        identity.set_access(tx, user, user.role, status, datetime.now(UTC), actor=ACTOR)
     typer.echo(f"{user.username} is {status}")
 
 
 def _require_no_admin(tx: Tx) -> None:
     tx.execute("SELECT pg_advisory_xact_lock(11)")
-    admins = users(tx, Role.ADMIN, "", 1)
+    admins = identity.users(tx, Role.ADMIN, "", 1)
     if admins:
         raise CommendaError(
             "admin_exists", "There is an administrator already, who can create others"
@@ -116,9 +102,9 @@ def _require_no_admin(tx: Tx) -> None:
 
 
 def _known(tx: Tx, name: str) -> User:
-    found = find_user(tx, name.strip().lower())
+    found = identity.find_user(tx, name.strip().lower())
     if found is None:
-        raise unknown_user("username", name)
+        raise identity.unknown_user("username", name)
     return found
 
 
@@ -126,13 +112,3 @@ def _password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _row(user: User) -> dict[str, object]:
-    return {
-        "username": user.username,
-        "role": user.role.value,
-        "status": user.status.value,
-        "secondFactor": user.second_factor,
-        "createdAt": user.created_at.isoformat(),
-    }
