@@ -35,7 +35,7 @@ STEPS = {
     "plan": (copying_actions, "plan"),
     "intend": (copying_actions, "intend_parents"),
     "submit": (execution_actions, "submit"),
-    "record": (execution_actions, "record"),
+    "observe": (execution_actions, "observe"),
     "allocate": (execution_actions, "allocate_chunk"),
     "finish": (copying_actions, "finish"),
 }

@@ -80,7 +80,7 @@ from commenda.market import (
 from commenda.market.track import Track
 from commenda.operations import PRODUCTS, verify
 from commenda.referrals import refer
-from commenda.venues import OrderRequest, PaperOrder, PaperVenue
+from commenda.venues import DEFAULT_VENUE, OrderRequest, PaperOrder, PaperVenue, Venue
 from commenda.venues.rules import Trade
 
 D = Decimal
@@ -222,6 +222,10 @@ class World:
         )
         self.broker = Broker((self.venue,), self.feed, SECRET)
 
+    def trade_at(self, *others: Venue) -> None:
+        """Trade at other venues too."""
+        self.broker = Broker((self.venue, *others), self.feed, SECRET)
+
     # --- time and prices -----------------------------------------------------------------
 
     @property
@@ -241,7 +245,13 @@ class World:
 
     # --- people --------------------------------------------------------------------------
 
-    def creator(self, name: str, symbol: str = "AAAUSDT", capital: int | Decimal = 10_000) -> Flow:
+    def creator(
+        self,
+        name: str,
+        symbol: str = "AAAUSDT",
+        capital: int | Decimal = 10_000,
+        venue: str = DEFAULT_VENUE,
+    ) -> Flow:
         """A creator with a flow on one instrument and their own money in it; 0: no own book."""
         creator = ids.derive("test-creator", name)
         flow = Flow(
@@ -251,6 +261,7 @@ class World:
             "ema_trend",
             {},
             self.instruments[symbol].id,
+            venue=venue,
         )
         with self.database.transaction() as tx:
             register_users(tx, [(creator, f"creator-{name}")], "creator", self.now)
@@ -507,10 +518,13 @@ class World:
 
     def unexplained(self) -> dict[str, Decimal]:
         with self.database.transaction() as tx:
-            lines = reconcile(
-                tx, self.venue, self.feed.instruments, self.broker.marks(self.now), self.now
-            )
-        return {line.subject: line.unexplained for line in lines if line.unexplained}
+            marks = self.broker.marks(self.now)
+            return {
+                line.subject: line.unexplained
+                for venue in self.broker.venues
+                for line in reconcile(tx, venue, self.feed.instruments, marks, self.now)
+                if line.unexplained
+            }
 
     def assert_sound(self) -> None:
         """Every invariant holds, the venue agrees, and the ledger sums to exactly zero."""

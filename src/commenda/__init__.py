@@ -29,7 +29,7 @@ fee, hurdle, profit share by leg, the platform's cut, `referrals` out of that cu
 investor's wallet.
 
 `operations.verify` derives balances, positions, reservations, allocations and settlements again
-from the entries and the venue's fills, and finds nothing in a sound system. `trading.reconcile`
+from the entries and the venue's fills, and finds nothing in a sound system. `execution.reconcile`
 holds the ledger against the venue, whose books share no code with it.
 
 Below all of this, `kit` has the database, money, time, ids, errors and durable work; `audit`

@@ -274,6 +274,16 @@ TAMPERING = [
         " WHERE id = (SELECT order_id FROM fills LIMIT 1)",
     ),
     (
+        "fills belong to terminal orders and are shared out",
+        "UPDATE orders SET terminal_at = NULL WHERE id = (SELECT order_id FROM fills LIMIT 1)",
+    ),
+    (
+        "every fill of a venue belongs to an order that waited for it",
+        "INSERT INTO stray_fills SELECT o.venue, 'x' || fill_id, order_id, instrument_id, side,"
+        " f.quantity, price, fee, filled_at FROM fills f JOIN orders o ON o.id = f.order_id"
+        " LIMIT 1",
+    ),
+    (
         "no leg gets more than it asked for, nor the other side",
         f"UPDATE allocations SET requested = requested / 2 WHERE {SOME_ALLOCATION}",
     ),

@@ -171,7 +171,7 @@ def observe(
     order = queries.find_order(tx, order_id, lock=True)
     fills = () if view is None else view.fills
     known = {fill.id: fill.quantity for fill in _known_fills(tx, order)}
-    new = [fill for fill in fills if fill.id not in known]
+    new = list({fill.id: fill for fill in fills if fill.id not in known}.values())
     if order.status.is_terminal:
         for fill in new:
             _keep_stray(tx, order, fill, author.now)

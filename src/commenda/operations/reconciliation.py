@@ -44,7 +44,7 @@ from commenda.ledger import (
 )
 from commenda.market import instruments
 from commenda.operations.ticks import Operation, Parameters
-from commenda.venues import DEFAULT_VENUE, VENUES, VenueBooks
+from commenda.venues import DEFAULT_VENUE, VenueBooks, venue_row
 
 UNRECONCILED = "alert.unreconciled"
 
@@ -149,7 +149,7 @@ def _books_of(
     past: bool,
 ) -> VenueBooks | None:
     """A venue's own books on this snapshot or, where it has none here, what it answers now."""
-    row = next((one for one in VENUES if one.name == name.partition(":")[0]), None)
+    row = venue_row(name)
     if row is not None and row.books is not None:
         return row.books(tx, name, marks, at if past else None)
     connected = () if broker is None or past else broker.venues

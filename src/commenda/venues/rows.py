@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import unknown
+from commenda.kit.errors import not_found
 from commenda.market import CandleFeed
 from commenda.venues.model import Venue, VenueBooks
 from commenda.venues.paper import PaperVenue
@@ -31,22 +31,20 @@ DEFAULT_VENUE = VENUES[0].name
 """Where flows trade that name no other."""
 
 
-def venue_row(name: str) -> VenueRow:
-    """The row of an account's venue; code `unknown_venue`."""
-    for row in VENUES:
-        if row.name == name.partition(":")[0]:
-            return row
-    raise unknown(
-        "venue",
-        name,
-        "venue",
-        f"choose {', '.join(row.name for row in VENUES)}, or an account of it",
-    )
+def venue_row(name: str) -> VenueRow | None:
+    """The row of an account's venue; None where it has no longer one."""
+    return next((row for row in VENUES if row.name == name.partition(":")[0]), None)
 
 
 def connect(database: Database, feed: CandleFeed, names: Iterable[str] = ()) -> tuple[Venue, ...]:
     """Reach the default account and those of these names; code `unknown_venue`."""
-    return tuple(
-        venue_row(name).connect(database, feed, name)
-        for name in dict.fromkeys([DEFAULT_VENUE, *names])
-    )
+    return tuple(_connect(database, feed, one) for one in dict.fromkeys([DEFAULT_VENUE, *names]))
+
+
+def _connect(database: Database, feed: CandleFeed, name: str) -> Venue:
+    row = venue_row(name)
+    if row is None:
+        raise not_found("unknown_venue", "There is no such venue").at(
+            "venue", name, f"choose {', '.join(one.name for one in VENUES)}, or an account of it"
+        )
+    return row.connect(database, feed, name)

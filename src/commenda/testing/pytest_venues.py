@@ -1,0 +1,275 @@
+"""What a venue promises, as pytest's tests. Needs pytest.
+
+from commenda.testing.pytest_venues import VenueConformance
+
+class TestMine(VenueConformance):
+    @pytest.fixture
+    def market(self):
+        return MyMarket()
+
+`MyMarket` (see `VenueMarket`) hands out a fresh account and moves prices and time: at a venue's own
+test net, or in a simulation of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID, uuid4
+
+import pytest
+
+from commenda.market import Instrument
+from commenda.venues import (
+    Execution,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    OrderView,
+    Side,
+    Venue,
+)
+
+LOTS = 10
+PATIENCE = 20
+"""Moves of the market until a market order must be over."""
+
+
+class VenueMarket(Protocol):
+    """A fresh account at a venue, and its market in a test's hands."""
+
+    venue: Venue
+    instrument: Instrument
+    """What is traded; it has a minimum notional above a lot at `price`."""
+    now: datetime
+    price: Decimal
+    """What it trades at now."""
+
+    def move(self, price: Decimal, offered: Decimal | None = None) -> None:
+        """Let time pass and the market trade at a price, through all that was better on the way;
+        `offered` is all that the account's orders can get of it, everything without."""
+
+    def reconnect(self) -> Venue:
+        """Reach the same account as a process does that was just started."""
+
+
+class VenueConformance:
+    """Derive from it and say in a fixture `market` what is examined."""
+
+    @pytest.fixture
+    def market(self) -> VenueMarket:
+        """A fresh account and its market."""
+        raise NotImplementedError
+
+    def test_a_market_order_is_accepted_and_found_until_it_is_over(
+        self, market: VenueMarket
+    ) -> None:
+        """Nothing is asked of how soon; the view says what was filled, and shows it."""
+        asked = a_request(market)
+        assert market.venue.submit(asked, market.now).id == asked.id
+        over = settled(market, asked.id)
+        assert (over.status, over.filled) == (OrderStatus.FILLED, asked.quantity)
+        assert sum(fill.quantity for fill in over.fills) == asked.quantity
+        assert all(fill.price > 0 for fill in over.fills)
+        assert market.venue.order(asked.id, market.now) == over
+
+    def test_what_it_never_saw_it_does_not_know(self, market: VenueMarket) -> None:
+        assert market.venue.order(uuid4(), market.now) is None
+        assert market.venue.cancel(uuid4(), market.now) is None
+
+    def test_a_refusal_is_a_view_with_a_reason(self, market: VenueMarket) -> None:
+        lot = market.instrument.lot
+        assert lot * market.price < market.instrument.minimum_notional, "see VenueMarket"
+        view = market.venue.submit(a_request(market, quantity=lot), market.now)
+        assert (view.status, view.filled, tuple(view.fills)) == (OrderStatus.REFUSED, 0, ())
+        assert view.reason
+        assert fills(market) == []
+
+    def test_a_client_id_is_accepted_once(self, market: VenueMarket) -> None:
+        """The second is answered with the first, or refused: never filled again."""
+        asked = a_request(market)
+        market.venue.submit(asked, market.now)
+        over = settled(market, asked.id)
+        market.venue.submit(asked, market.now)
+        market.move(market.price)
+        assert market.venue.order(asked.id, market.now) == over
+        assert sum(one.fill.quantity for one in fills(market)) == asked.quantity
+
+    def test_a_limit_rests_and_is_filled_in_part_at_its_limit_or_better(
+        self, market: VenueMarket
+    ) -> None:
+        asked = a_limit(market)
+        assert market.venue.submit(asked, market.now).status is OrderStatus.ACCEPTED
+        assert [one.id for one in market.venue.open_orders(market.now)] == [asked.id]
+        market.move(market.price * Decimal("0.98"), asked.quantity * 4 / LOTS)
+        view = seen(market, asked.id)
+        assert (view.status, view.filled) == (OrderStatus.PARTLY_FILLED, asked.quantity * 4 / LOTS)
+        assert asked.limit_price is not None
+        assert all(fill.price <= asked.limit_price for fill in view.fills)
+        market.move(market.price)
+        assert seen(market, asked.id).status is OrderStatus.FILLED
+        assert market.venue.open_orders(market.now) == []
+
+    def test_what_is_cancelled_is_filled_no_more(self, market: VenueMarket) -> None:
+        part = a_limit(market)
+        market.venue.submit(part, market.now)
+        market.move(market.price * Decimal("0.98"), part.quantity / 2)
+        whole = a_limit(market)
+        market.venue.submit(whole, market.now)
+        for asked in (part, whole):
+            market.venue.cancel(asked.id, market.now)
+        ends = [settled(market, one.id) for one in (part, whole)]
+        market.move(market.price * Decimal("0.97"))
+        assert [one.status for one in ends] == [OrderStatus.CANCELLED] * 2
+        assert [one.filled for one in ends] == [part.quantity / 2, 0]
+        assert [seen(market, one.id).filled for one in (part, whole)] == [part.quantity / 2, 0]
+
+    def test_what_is_over_cannot_be_cancelled(self, market: VenueMarket) -> None:
+        asked = a_request(market)
+        market.venue.submit(asked, market.now)
+        over = settled(market, asked.id)
+        assert market.venue.cancel(asked.id, market.now) == over
+
+    def test_an_order_ends_at_its_time(self, market: VenueMarket) -> None:
+        if not market.venue.capabilities.expires:
+            pytest.skip("the platform cancels what has expired here")
+        asked = a_limit(market, expires_at=market.now + timedelta(seconds=1))
+        market.venue.submit(asked, market.now)
+        market.move(market.price)
+        assert settled(market, asked.id).status is OrderStatus.EXPIRED
+        market.move(market.price * Decimal("0.98"))
+        assert seen(market, asked.id).filled == 0
+
+    def test_a_stop_waits_for_its_trigger(self, market: VenueMarket) -> None:
+        if OrderKind.STOP not in market.venue.capabilities.kinds:
+            pytest.skip("there are no stops here")
+        trigger = market.instrument.to_tick(market.price * Decimal("0.95"))
+        asked = a_request(market, Side.SELL, OrderKind.STOP, trigger_price=trigger)
+        market.venue.submit(asked, market.now)
+        market.move(market.price)
+        assert not seen(market, asked.id).status.is_terminal
+        market.move(market.price * Decimal("0.9"))
+        assert settled(market, asked.id).status is OrderStatus.FILLED
+
+    def test_executions_are_all_there_and_none_comes_twice(self, market: VenueMarket) -> None:
+        """Read in one go, or as they come."""
+        read: list[Execution] = []
+        cursor = None
+        orders = []
+        for side in (Side.BUY, Side.SELL, Side.SELL):
+            asked = a_request(market, side)
+            orders.append(asked)
+            market.venue.submit(asked, market.now)
+            settled(market, asked.id)
+            new, cursor = market.venue.executions(cursor, market.now)
+            read += new
+        assert market.venue.executions(cursor, market.now) == ([], cursor)
+        assert read == fills(market)
+        assert len({one.fill.id for one in read}) == len(read)
+        for asked in orders:
+            theirs = [one for one in read if one.order_id == asked.id]
+            assert {(one.side, one.instrument_id) for one in theirs} == {
+                (asked.side, market.instrument.id)
+            }
+            assert [one.fill for one in theirs] == list(seen(market, asked.id).fills)
+
+    def test_the_account_is_what_was_traded_transferred_and_paid(self, market: VenueMarket) -> None:
+        """While it holds something the quantity; once it is flat again, the cash to the last
+        decimal. A transfer happens once for each reference."""
+        reference, asset = uuid4(), market.instrument.quote
+        for _ in range(2):
+            market.venue.transfer(reference, asset, Decimal(1_000), market.now)
+        income, cursor = market.venue.income(None, market.now)
+        paid = [one.amount for one in income]
+        quantity = a_request(market).quantity
+        for side in (Side.BUY, Side.SELL):
+            asked = a_request(market, side, quantity=quantity)
+            market.venue.submit(asked, market.now)
+            settled(market, asked.id)
+            net = sum(one.side.sign * one.fill.quantity for one in fills(market))
+            held = market.venue.account(market.now).quantities
+            assert held.get(market.instrument.id, Decimal(0)) == net
+            market.move(market.price * Decimal("1.01"))
+            income, cursor = market.venue.income(cursor, market.now)
+            paid += [one.amount for one in income]
+        account = market.venue.account(market.now)
+        equity = account.wallets[asset] + account.unrealised.get(market.instrument.id, Decimal(0))
+        traded = sum(
+            (
+                -one.side.sign * one.fill.quantity * one.fill.price - one.fill.fee
+                for one in fills(market)
+            ),
+            Decimal(0),
+        )
+        assert equity == 1_000 + traded + sum(paid, Decimal(0))
+        assert market.venue.income(cursor, market.now)[0] == []
+
+    def test_a_process_that_starts_again_finds_everything(self, market: VenueMarket) -> None:
+        resting, over = a_limit(market), a_request(market)
+        for asked in (resting, over):
+            market.venue.submit(asked, market.now)
+        before = settled(market, over.id)
+        first, cursor = market.venue.executions(None, market.now)
+        market.venue = market.reconnect()
+        assert market.venue.order(over.id, market.now) == before
+        assert [one.id for one in market.venue.open_orders(market.now)] == [resting.id]
+        market.move(market.price * Decimal("0.98"))
+        new, _ = market.venue.executions(cursor, market.now)
+        assert {one.order_id for one in new} == {resting.id}
+        assert [*first, *new] == fills(market)
+
+
+def a_request(
+    market: VenueMarket,
+    side: Side = Side.BUY,
+    kind: OrderKind = OrderKind.MARKET,
+    *,
+    quantity: Decimal | None = None,
+    limit_price: Decimal | None = None,
+    trigger_price: Decimal | None = None,
+    expires_at: datetime | None = None,
+) -> OrderRequest:
+    """A request of ten times the least that the venue takes, if nothing else is said."""
+    lot, least = market.instrument.lot, market.instrument.minimum_notional
+    lots = (2 * least / market.price / lot).to_integral_value() + 1
+    return OrderRequest(
+        uuid4(),
+        market.instrument.id,
+        side,
+        kind,
+        LOTS * lots * lot if quantity is None else quantity,
+        market.price,
+        limit_price,
+        trigger_price,
+        expires_at,
+    )
+
+
+def a_limit(market: VenueMarket, *, expires_at: datetime | None = None) -> OrderRequest:
+    """To buy one per cent below the market."""
+    limit = market.instrument.to_tick(market.price * Decimal("0.99"))
+    return a_request(market, kind=OrderKind.LIMIT, limit_price=limit, expires_at=expires_at)
+
+
+def seen(market: VenueMarket, order_id: UUID) -> OrderView:
+    view = market.venue.order(order_id, market.now)
+    assert view is not None, "an order that was accepted is known"
+    return view
+
+
+def settled(market: VenueMarket, order_id: UUID) -> OrderView:
+    """An order once it is over and all its fills are shown; the market stands still meanwhile."""
+    for _ in range(PATIENCE):
+        view = seen(market, order_id)
+        shown = sum((fill.quantity for fill in view.fills), Decimal(0))
+        if view.status.is_terminal and shown == view.filled:
+            return view
+        market.move(market.price)
+    raise AssertionError(f"order {order_id} is not over after {PATIENCE} moves of the market")
+
+
+def fills(market: VenueMarket) -> Sequence[Execution]:
+    """All executions of the account."""
+    return list(market.venue.executions(None, market.now)[0])
