@@ -7,15 +7,14 @@ accounts and are allocated once, when the parent is terminal, at one average pri
 """
 
 from commenda.execution.actions import (
-    allocate_chunk,
     execute_order,
     execute_orders,
     intend,
     observe,
     observe_executions,
-    shares_of,
     submit,
 )
+from commenda.execution.allocation import allocate_chunk, shares_of
 from commenda.execution.broker import Broker
 from commenda.execution.checks import CHECKS
 from commenda.execution.model import Order

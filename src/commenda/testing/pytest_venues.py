@@ -83,8 +83,9 @@ class VenueConformance:
         lot = market.instrument.lot
         assert lot * market.price < market.instrument.minimum_notional, "see VenueMarket"
         view = market.venue.submit(a_request(market, quantity=lot), market.now)
-        assert (view.status, view.filled, tuple(view.fills)) == (OrderStatus.REFUSED, 0, ())
+        assert view.status is OrderStatus.REFUSED
         assert view.reason
+        assert not view.filled
         assert fills(market) == []
 
     def test_a_client_id_is_accepted_once(self, market: VenueMarket) -> None:
