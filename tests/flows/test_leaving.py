@@ -126,9 +126,11 @@ def test_a_partly_filled_exit_sells_the_rest_at_the_next_try(db: Database) -> No
         world.leave(leg, owner)
     world.script.share_of = random_fills(lambda: 0.4, lambda: -3)
     assert world.close_copies() == 0
+    world.script.refusal = "maintenance"
+    assert world.advance().close_copies() == 0, "its time is over, and the next one is refused"
     left = [world.quantity(leg) for leg in legs]
     assert all(0 < one < 5 for one in left)
-    world.script.share_of = None
+    world.script.share_of = world.script.refusal = None
     assert world.advance().close_copies() == 3
     assert [world.quantity(leg) for leg in legs] == [0, 0, 0]
     world.assert_sound()
@@ -184,7 +186,6 @@ def test_a_batch_that_was_killed_is_taken_up_by_the_next_call(
             patch.setattr(f"commenda.books.closing.{step}", killed)
             with pytest.raises(KeyboardInterrupt):
                 world.close_copies()
-        world.advance()
     assert world.close_copies() == 1
     assert world.one("SELECT count(*) FROM orders WHERE cause = 'liquidation'") == 1
     world.assert_sound()

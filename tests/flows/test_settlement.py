@@ -154,16 +154,25 @@ def test_a_partial_liquidation_stays_liquidating_until_the_rest_is_sold(db: Data
     world.script.share_of = lambda order, _: [(D("0.001"), order.reference_price)]
     world.ask(subscription)
     assert world.liquidate() == 0
-    assert world.rows(
-        "SELECT s.status, c.reason FROM managed_subscriptions s JOIN closings c USING (id)"
-    ) == [("LIQUIDATING", "AAAUSDT: the bar's liquidity was used up")]
-    assert world.quantity(leg) == held - D("0.001")
+    assert world.status(subscription) == "LIQUIDATING"
+    assert world.rows("SELECT status, kind FROM orders WHERE cause = 'liquidation'") == [
+        ("partly_filled", "limit")
+    ]
+    assert world.quantity(leg) == held, "allocated once, when the parent is terminal"
     with pytest.raises(CommendaError, match="not_liquidated"):
         world.settle(subscription)
     assert world.findings() == []
     world.script.share_of = None
-    assert world.advance().liquidate() == 1
+    assert world.advance().liquidate() == 1, "cancelled when its time was over, and sent anew"
     assert world.quantity(leg) == 0
+    assert world.rows("SELECT outcome, reason FROM closing_attempts ORDER BY begun_at") == [
+        ("failed", "AAAUSDT: its time was over"),
+        ("closed", None),
+    ]
+    assert world.rows(
+        "SELECT o.quantity, f.quantity FROM orders o JOIN fills f ON f.order_id = o.id"
+        " WHERE cause = 'liquidation' ORDER BY o.number"
+    ) == [(held, D("0.001")), (held - D("0.001"), held - D("0.001"))]
     world.settle(subscription)
     world.move_cash()
     world.assert_sound()
@@ -181,7 +190,6 @@ def test_a_batch_that_the_venue_broke_off_is_taken_up_by_the_next_call(db: Datab
         world.liquidate()
     assert world.status(subscription) == "LIQUIDATING"
     world.script.share_of = None
-    world.advance()
     assert world.liquidate() == 1
     assert world.one("SELECT count(*) FROM orders WHERE cause = 'liquidation'") == 1
     assert world.one("SELECT count(*) FROM closing_attempts WHERE outcome IS NULL") == 0

@@ -1,7 +1,8 @@
--- An order that works has no place in what was before, nor has a book at another venue.
+-- An order that works has no place in what was before, nor has a book at another venue. One that is
+-- only sent has: the last version asks for what it intended before it sends.
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM orders WHERE status IN ('sent', 'unknown', 'accepted', 'partly_filled'))
+    IF EXISTS (SELECT FROM orders WHERE status IN ('accepted', 'partly_filled'))
         OR EXISTS (SELECT FROM legs WHERE venue <> 'paper') THEN
         RAISE EXCEPTION 'orders are at work, or books trade at several venues'
             USING HINT = 'wait until they are over';
@@ -42,6 +43,7 @@ ALTER TABLE orders
     DROP CONSTRAINT orders_status_check;
 UPDATE orders o SET status = CASE WHEN EXISTS (SELECT FROM fills f WHERE f.order_id = o.id)
     THEN 'partial' ELSE 'refused' END WHERE status IN ('cancelled', 'expired');
+UPDATE orders SET status = 'intended' WHERE status IN ('sent', 'unknown');
 UPDATE orders SET kind = 'market' WHERE kind = 'limit';
 UPDATE orders SET cause = 'liquidation' WHERE cause = 'withdrawal';
 ALTER TABLE orders

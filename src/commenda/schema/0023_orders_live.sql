@@ -17,6 +17,13 @@ ALTER TABLE orders
     ADD COLUMN sent_at      timestamptz,
     ADD COLUMN allocated_at timestamptz;  -- when the last leg got its part
 UPDATE orders SET status = 'expired' WHERE status = 'partial';
+-- Intended and not over: whether it was sent is not known, so it counts as sent, and is asked for.
+-- A stop had rested through the bar before.
+UPDATE orders o SET status = 'sent', sent_at = created_at,
+        active_from = CASE WHEN kind = 'stop' THEN created_at - make_interval(secs =>
+            (SELECT interval_seconds FROM market_bars b WHERE b.instrument_id = o.instrument_id
+                ORDER BY ts DESC LIMIT 1)) END
+    WHERE status = 'intended';
 UPDATE orders o SET sent_at = created_at, allocated_at = CASE WHEN NOT EXISTS
         (SELECT FROM allocations a WHERE a.order_id = o.id AND a.quantity IS NULL) THEN terminal_at END
     WHERE terminal_at IS NOT NULL;
