@@ -35,6 +35,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from psycopg_pool import PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
+from commenda.alerts import topic_of
 from commenda.identity import Permission, Principal
 from commenda.identity.access import Gate, require
 from commenda.kit.bus import Bus, encode
@@ -182,7 +183,8 @@ async def strategy(websocket: WebSocket, flow_id: str) -> None:
 @router.websocket("/ws/alerts")
 async def alerts(websocket: WebSocket) -> None:
     """Whatever somebody of the staff should look at."""
-    await _serve(websocket, Channel("alerts", Permission.OVERVIEW, latest_alerts))
+    staff = Permission.OVERVIEW
+    await _serve(websocket, Channel(topic_of(staff), staff, latest_alerts))
 
 
 # --- One socket ------------------------------------------------------------------------------

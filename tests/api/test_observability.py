@@ -468,20 +468,21 @@ def test_the_business_figures_are_the_databases(db: Database) -> None:
     waiting = world.publish(flow, "0.25")
     world.advance(2)
     figures = {figure.name: figure.values for figure in Figures(db, seconds=0).read()}
-    assert figures["commenda_database_up"] == {"": 1}
-    assert figures["commenda_subscriptions"]["ACTIVE"] == 1
-    assert figures["commenda_subscriptions"]["SETTLED"] == 0
-    assert figures["commenda_assets_under_management"] == {"USDT": 5_000}
+    assert figures["commenda_database_up"] == {(): 1}
+    assert figures["commenda_subscriptions"]["ACTIVE",] == 1
+    assert figures["commenda_subscriptions"]["SETTLED",] == 0
+    assert figures["commenda_assets_under_management"] == {("USDT",): 5_000}
     assert waiting
-    assert figures["commenda_oldest_signal_seconds"] == {"": 2 * 3600}
-    assert figures["commenda_audit_unsealed_events"][""] == world.one(
+    assert figures["commenda_oldest_signal_seconds"] == {(): 2 * 3600}
+    assert figures["commenda_audit_unsealed_events"][()] == world.one(
         "SELECT count(*) FROM audit_events"
     )
-    assert figures["commenda_ledger_unsealed_journals"][""] == world.one(
+    assert figures["commenda_ledger_unsealed_journals"][()] == world.one(
         "SELECT count(*) FROM journals"
     )
-    assert figures["commenda_workers"] == {"": 0}
-    assert figures["commenda_pool_connections"]["most"] == 24
+    assert figures["commenda_alerts_total"]["liquidation.failed", "warning"] == 0
+    assert figures["commenda_workers"] == {(): 0}
+    assert figures["commenda_pool_connections"]["most",] == 24
 
 
 def test_the_failure_rate_is_of_the_last_hour(db: Database) -> None:
@@ -494,15 +495,16 @@ def test_the_failure_rate_is_of_the_last_hour(db: Database) -> None:
     world.script.refusal = None
     world.signal(flow, "0.3")
     figures = {figure.name: figure.values for figure in Figures(db, seconds=0).read()}
-    by_status = dict(
-        world.rows(
+    by_status = {
+        (status,): number
+        for status, number in world.rows(
             "SELECT e.status, count(*)::float FROM signal_executions e"
             " JOIN trading_signals s ON s.id = e.signal_id WHERE s.sequence > 1 GROUP BY 1"
         )
-    )
+    }
     told = {k: n for k, n in figures["commenda_executions_last_hour"].items() if n}
-    assert told == by_status == {"failed": 1, "completed": 1}
-    assert figures["commenda_execution_failure_rate"] == {"": 0.5}
+    assert told == by_status == {("failed",): 1, ("completed",): 1}
+    assert figures["commenda_execution_failure_rate"] == {(): 0.5}
 
 
 def test_figures_are_read_once_in_five_seconds_however_many_scrape(db: Database) -> None:
@@ -511,7 +513,7 @@ def test_figures_are_read_once_in_five_seconds_however_many_scrape(db: Database)
 
     def unsealed() -> float:
         read = {figure.name: figure.values for figure in figures.read()}
-        return read["commenda_audit_unsealed_events"][""]
+        return read["commenda_audit_unsealed_events"][()]
 
     assert unsealed() == 0
     with db.transaction() as tx:

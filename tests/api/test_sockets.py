@@ -23,6 +23,7 @@ import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from commenda.alerts import raise_alerts
 from commenda.app import create_app
 from commenda.audit import Event, record
 from commenda.books import record_nav
@@ -446,12 +447,13 @@ def test_an_alert_is_told_with_its_event_and_once(world: World) -> None:
         assert hear(reader)["items"] == []
         for _ in range(2):
             with world.database.transaction() as tx:
-                record(tx, [event("alert.deviation"), event("settlement.done")])
+                raise_alerts(tx, [event("alert.unreconciled")])
+                record(tx, [event("settlement.done")])
         with world.database.transaction() as tx:
-            record(tx, [event("liquidation.failed")])
+            raise_alerts(tx, [event("liquidation.failed")])
         first, second = hear(reader), hear(reader)
         assert (first["data"]["kind"], second["data"]["kind"]) == (
-            "alert.deviation",
+            "alert.unreconciled",
             "liquidation.failed",
         )
         with server.connect("/ws/alerts", token(world.database, "auditor")) as late:

@@ -1,10 +1,9 @@
 """Who did what, when and with which result; and what must always hold.
 
 Events are append-only and carry the correlation id that runs from a subscription to its last
-commission. Risk and market raise their alerts here too, so that nothing below `operations` needs
-to know who is told. A sealer chains the events with keyed digests (`chain`), so that nobody who
-can write to the database rewrites the record unnoticed. A `Check` is one query that returns the
-rows that break a rule.
+commission. A sealer chains the events with keyed digests (`chain`), so that nobody who can write to
+the database rewrites the record unnoticed. A `Check` is one query that returns the rows that break
+a rule. Which events somebody should look at is said in `commenda.alerts`.
 """
 
 from commenda.audit.chain import (
@@ -19,12 +18,11 @@ from commenda.audit.chain import (
     unsealed,
 )
 from commenda.audit.checks import Check, Finding, run_checks
-from commenda.audit.events import ALERTS, Event, latest_alerts, record
+from commenda.audit.events import Event, record, record_new
 from commenda.audit.export import csv_header, csv_rows, ndjson
 from commenda.audit.queries import Logged, Wanted, export_events
 
 __all__ = [
-    "ALERTS",
     "EVENTS",
     "Anchor",
     "Chain",
@@ -40,9 +38,9 @@ __all__ = [
     "csv_header",
     "csv_rows",
     "export_events",
-    "latest_alerts",
     "ndjson",
     "record",
+    "record_new",
     "run_checks",
     "seal",
     "unsealed",

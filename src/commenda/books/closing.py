@@ -19,7 +19,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from commenda.audit import record
+from commenda.alerts import raise_alerts
+from commenda.audit import Event, record
 from commenda.books.dust import dust_beside, dust_of, take_over
 from commenda.books.model import Product, Trigger
 from commenda.books.rules import COLLAR, TRIES_BEFORE_MARKET, next_retry
@@ -249,22 +250,14 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
         " FROM closings c WHERE c.id = a.closing_id AND a.batch_id = %s AND c.id = ANY (%s)",
         (batch, [one.closing_id for one in tries]),
     )
-    outcomes: list[tuple[Try, str, str, str | None]] = [
-        (one, "liquidation.concluded", "LIQUIDATED", None) for one in flat
-    ]
-    outcomes += [(one, "liquidation.failed", "LIQUIDATING", reason) for one, reason in stuck]
-    record(
-        tx,
-        [
-            author.event(
-                kind,
-                one.subject,
-                one.correlation_id,
-                result,
-                {"attempt": one.attempt, "reason": reason},
-            )
-            for one, kind, result, reason in outcomes
-        ],
+
+    def event(one: Try, kind: str, result: str, reason: str | None) -> Event:
+        details = {"attempt": one.attempt, "reason": reason}
+        return author.event(kind, one.subject, one.correlation_id, result, details)
+
+    record(tx, [event(one, "liquidation.concluded", "LIQUIDATED", None) for one in flat])
+    raise_alerts(
+        tx, [event(one, "liquidation.failed", "LIQUIDATING", reason) for one, reason in stuck]
     )
     return len(flat)
 

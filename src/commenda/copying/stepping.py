@@ -21,7 +21,8 @@ from uuid import UUID
 
 import psycopg
 
-from commenda.audit import Event, record
+from commenda.alerts import raise_alerts
+from commenda.audit import Event
 from commenda.copying.actions import publish_signal
 from commenda.copying.jobs import enqueue_copy
 from commenda.copying.model import RULES, Flow
@@ -104,7 +105,7 @@ def _alert(
     tx: Tx, kind: str, subject: str, flow_id: UUID, result: str, at: datetime, said: dict[str, str]
 ) -> None:
     correlation = ids.derive("flow", flow_id)
-    record(tx, [Event(kind, subject, correlation, result, "copying", RULES, at, said)])
+    raise_alerts(tx, [Event(kind, subject, correlation, result, "copying", RULES, at, said)])
 
 
 def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Published) -> int:

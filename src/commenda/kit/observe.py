@@ -23,7 +23,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -94,8 +94,9 @@ class HttpFigures:
         known[1].observe(seconds)
 
 
-Figure = tuple[str, str, Mapping[str, float], str | None]
-"""(name, text, values by the label's value or one under '', label): a number that was read."""
+Labels = tuple[str, ...]
+Figure = tuple[str, str, Mapping[Labels, float], Labels]
+"""(name, text, numbers by their labels' values, labels): what was read. `_total` counts up."""
 
 
 class _Read(Collector):
@@ -103,10 +104,13 @@ class _Read(Collector):
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
-        for name, text, values, label in self._figures:
-            family = GaugeMetricFamily(name, text, labels=[label] if label else [])
+        for name, text, values, labels in self._figures:
+            counts = name.endswith("_total")
+            family = (CounterMetricFamily if counts else GaugeMetricFamily)(
+                name, text, labels=labels
+            )
             for value, number in values.items():
-                family.add_metric([value] if label else [], number)
+                family.add_metric(value, number)
             yield family
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commenda.audit import Event, record
+from commenda.alerts import raise_alerts
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.ledger import Author
@@ -10,33 +10,19 @@ from commenda.managed.lifecycle import Milestones, State, overdue
 
 
 def alert_overdue(tx: Tx, author: Author) -> int:
-    """Record an alert for every deadline that a subscription has missed since; how many are new."""
+    """Raise an alert for every deadline that a subscription has missed since; how many are new."""
     rows = tx.execute(
-        "SELECT s.id, s.status, s.matures_at, c.requested_at, c.closed_at, c.reason,"
-        "  ARRAY(SELECT e.kind FROM audit_events e"
-        "   WHERE e.subject = s.id::text AND e.kind LIKE 'alert.%%')"
+        "SELECT s.id, s.status, s.matures_at, c.requested_at, c.closed_at, c.reason"
         " FROM managed_subscriptions s LEFT JOIN closings c ON c.id = s.id"
         " WHERE s.status IN ('ACTIVE', 'MATURED', 'LIQUIDATING', 'LIQUIDATED')"
         "  AND s.matures_at <= %s",
         (author.now,),
     ).fetchall()
     events = []
-    for subscription, status, matures, requested, liquidated, reason, raised in rows:
+    for subscription, status, matures, requested, liquidated, reason in rows:
         milestones = Milestones(State(status), matures, requested, liquidated)
+        correlation = ids.derive("managed", subscription)
+        details = {"maturesAt": matures.isoformat(), "reason": reason}
         for code in overdue(milestones, author.now):
-            kind = f"alert.{code}"
-            if kind not in raised:
-                events.append(
-                    Event(
-                        kind,
-                        str(subscription),
-                        ids.derive("managed", subscription),
-                        status,
-                        author.actor,
-                        author.rule_version,
-                        author.now,
-                        {"maturesAt": matures.isoformat(), "reason": reason},
-                    )
-                )
-    record(tx, events)
-    return len(events)
+            events.append(author.event(f"alert.{code}", subscription, correlation, status, details))
+    return raise_alerts(tx, events)

@@ -2,7 +2,7 @@
 
     market:<symbol>     bars that closed
     strategy:<flow id>  signals of a flow, and the daily value of its creator's own book
-    alerts              what somebody should look at (told by `audit`, with the event)
+    alerts              what somebody should look at (told by `commenda.alerts`, as it is raised)
 
 The form is the same so that a reader can drop news that a snapshot already had.
 """
@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from commenda import audit
+from commenda import alerts
+from commenda.identity import Permission
 from commenda.kit import bus
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
@@ -82,7 +83,7 @@ def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
 
 def latest_alerts(tx: Tx) -> list[Message]:
     """The last alerts, oldest first."""
-    return audit.latest_alerts(tx, _ALERTS)[::-1]
+    return alerts.latest_alerts(tx, Permission.OVERVIEW, _ALERTS)[::-1]
 
 
 def bar_closed(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:

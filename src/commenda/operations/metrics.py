@@ -11,13 +11,13 @@ from typing import LiteralString, NamedTuple
 
 import psycopg
 
-from commenda import audit, ledger
+from commenda import alerts, audit, ledger
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
 from commenda.operations.health import probing, workers_seen
 
-Values = dict[str, float]
+Values = dict[tuple[str, ...], float]
 Read = Callable[[Tx, datetime], Values]
 """Reads a figure; the moment is the business's now."""
 
@@ -26,12 +26,12 @@ _MOST_FAILURES = 100
 
 
 class Figure(NamedTuple):
-    """A number as it was read; several by the label's value, a single one under ''."""
+    """A number as it was read; several by their labels' values, a single one under ()."""
 
     name: str
     text: str
     values: Values
-    label: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class _Reading:
     name: str
     text: str
     read: Read
-    label: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 class Figures:
@@ -81,11 +81,11 @@ def _read(database: Database) -> list[Figure]:
                         values = one.read(tx, now)
                 except psycopg.errors.QueryCanceled:
                     continue  # too much to count in time: the other figures are still told
-                figures.append(Figure(one.name, one.text, values, one.label))
+                figures.append(Figure(one.name, one.text, values, one.labels))
     except psycopg.Error:
         up = 0.0
     return [
-        Figure("commenda_database_up", "Whether the database answers (1) or not (0).", {"": up}),
+        Figure("commenda_database_up", "Whether the database answers (1) or not (0).", {(): up}),
         *figures,
     ]
 
@@ -97,16 +97,16 @@ def _pool(database: Database) -> list[Figure]:
             "commenda_pool_connections",
             "This process's connections to the database.",
             {
-                "open": stats.get("pool_size", 0),
-                "idle": stats.get("pool_available", 0),
-                "most": stats.get("pool_max", 0),
+                ("open",): stats.get("pool_size", 0),
+                ("idle",): stats.get("pool_available", 0),
+                ("most",): stats.get("pool_max", 0),
             },
-            "state",
+            ("state",),
         ),
         Figure(
             "commenda_pool_waiting",
             "Requests of this process that wait for a connection.",
-            {"": stats.get("requests_waiting", 0)},
+            {(): stats.get("requests_waiting", 0)},
         ),
     ]
 
@@ -118,8 +118,10 @@ def _counted(query: LiteralString, known: tuple[str, ...] = ()) -> Read:
     """Rows of (label, number), with 0 for what is `known` and absent."""
 
     def read(tx: Tx, now: datetime) -> Values:
-        found = {str(label): float(number) for label, number in tx.execute(query, {"now": now})}
-        return dict.fromkeys(known, 0.0) | found
+        values: Values = {(label,): 0.0 for label in known}
+        for label, number in tx.execute(query, {"now": now}):
+            values[str(label),] = float(number)
+        return values
 
     return read
 
@@ -129,7 +131,7 @@ def _single(query: LiteralString) -> Read:
 
     def read(tx: Tx, now: datetime) -> Values:
         row = tx.execute(query, {"now": now}).fetchone()
-        return {"": float(row[0]) if row and row[0] is not None else 0.0}
+        return {(): float(row[0]) if row and row[0] is not None else 0.0}
 
     return read
 
@@ -145,16 +147,16 @@ _executions = _counted(
 
 def _failure_rate(tx: Tx, now: datetime) -> Values:
     by_status = _executions(tx, now)
-    done = sum(by_status[status] for status in ("completed", "partial", "failed"))
-    return {"": by_status["failed"] / done if done else 0.0}
+    done = sum(by_status[status,] for status in ("completed", "partial", "failed"))
+    return {(): by_status["failed",] / done if done else 0.0}
 
 
 def _durable_work(tx: Tx, _now: datetime) -> Values:
     if tx.execute("SELECT to_regnamespace('dbos') IS NULL").fetchone() == (True,):
-        return {"pending": 0.0, "failed": 0.0}  # no worker has ever been here
+        return {("pending",): 0.0, ("failed",): 0.0}  # no worker has ever been here
     return {
-        "pending": float(outbox.pending(tx)),
-        "failed": float(len(outbox.failures(tx, _MOST_FAILURES))),
+        ("pending",): float(outbox.pending(tx)),
+        ("failed",): float(len(outbox.failures(tx, _MOST_FAILURES))),
     }
 
 
@@ -166,7 +168,7 @@ _READINGS = (
             "SELECT status, count(*) FROM managed_subscriptions GROUP BY status",
             tuple(State),
         ),
-        "status",
+        ("status",),
     ),
     _Reading(
         "commenda_assets_under_management",
@@ -176,7 +178,7 @@ _READINGS = (
             " JOIN legs AS l ON l.id = f.leg_id JOIN accounts AS a ON a.id = l.account_id"
             " WHERE f.status = 'active' AND NOT f.is_leader GROUP BY a.asset"
         ),
-        "asset",
+        ("asset",),
     ),
     _Reading(
         "commenda_approvals_open",
@@ -187,7 +189,7 @@ _READINGS = (
         "commenda_durable_work",
         f"Workflows that wait or run, and that failed (at most {_MOST_FAILURES} are counted).",
         _durable_work,
-        "state",
+        ("state",),
     ),
     _Reading(
         "commenda_oldest_signal_seconds",
@@ -201,7 +203,7 @@ _READINGS = (
         "commenda_executions_last_hour",
         "Executions of the signals of the last hour of business time, by status.",
         _executions,
-        "status",
+        ("status",),
     ),
     _Reading(
         "commenda_execution_failure_rate",
@@ -214,9 +216,18 @@ _READINGS = (
         _single("SELECT count(*) FROM schedules WHERE status = 'active' AND failures > 0"),
     ),
     _Reading(
+        "commenda_alerts_total",
+        "Alerts that were ever raised, by kind and severity.",
+        lambda tx, _now: {
+            (kind.name, kind.severity): float(number)
+            for kind, number in alerts.count_alerts(tx).items()
+        },
+        ("kind", "severity"),
+    ),
+    _Reading(
         "commenda_workers",
         "Workers that were seen within 15 seconds.",
-        lambda tx, _now: {"": float(workers_seen(tx))},
+        lambda tx, _now: {(): float(workers_seen(tx))},
     ),
     _Reading(
         "commenda_business_clock_lag_seconds",
@@ -229,11 +240,11 @@ _READINGS = (
     _Reading(
         "commenda_audit_unsealed_events",
         "Audit events that wait for their seal in the hash chain.",
-        lambda tx, _now: {"": float(audit.unsealed(tx))},
+        lambda tx, _now: {(): float(audit.unsealed(tx))},
     ),
     _Reading(
         "commenda_ledger_unsealed_journals",
         "Journals that wait for their seal in the hash chain.",
-        lambda tx, _now: {"": float(audit.unsealed(tx, ledger.JOURNALS))},
+        lambda tx, _now: {(): float(audit.unsealed(tx, ledger.JOURNALS))},
     ),
 )

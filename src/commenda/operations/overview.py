@@ -17,7 +17,8 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from commenda import audit
+from commenda.alerts import latest_alerts
+from commenda.identity import Permission
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
 
@@ -88,7 +89,7 @@ class Overview:
             "traces": _rows(tx, _TRACES, at),
             "retries": _rows(tx, _RETRIES, at),
             "signals": _rows(tx, _SIGNALS, at),
-            "alerts": audit.latest_alerts(tx, _LISTED),
+            "alerts": latest_alerts(tx, Permission.OVERVIEW, _LISTED),
             "workers": _rows(tx, _WORKERS),
             "feed": _one(tx, _FEED),
         }

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
+from commenda.alerts import Severity
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.web import GUARDED, Amount, Body
@@ -172,6 +173,7 @@ class LatestSignal(Body):
 class Alert(Body):
     type: str
     kind: str
+    severity: Severity
     subject: str
     correlation_id: UUID
     result: str

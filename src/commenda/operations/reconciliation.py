@@ -19,7 +19,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from commenda.audit import Event, record
+from commenda.alerts import raise_alerts
+from commenda.audit import Event
 from commenda.execution import (
     Broker,
     LiveBooks,
@@ -45,8 +46,6 @@ from commenda.ledger import (
 from commenda.market import instruments
 from commenda.operations.ticks import Operation, Parameters
 from commenda.venues import DEFAULT_VENUE, VenueBooks, venue_row
-
-UNRECONCILED = "alert.unreconciled"
 
 
 class Part(StrEnum):
@@ -297,12 +296,12 @@ def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
             [line.explained for line in found.lines],
         ),
     )
-    record(tx, [_alert(author, line) for line in found.unexplained])
+    raise_alerts(tx, [_alert(author, line) for line in found.unexplained])
 
 
 def _alert(author: Author, line: Line) -> Event:
     return Event(
-        UNRECONCILED,
+        "alert.unreconciled",
         f"{line.part}: {line.subject}",
         _correlation(author.now),
         f"{plain(line.unexplained)} unexplained",

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from commenda.audit import Event, record
+from commenda.alerts import raise_alerts
+from commenda.audit import Event
 from commenda.books import next_retry
 from commenda.kit import clock, ids
 from commenda.kit.db import Tx
@@ -25,8 +26,6 @@ from commenda.operations.cron import latest, next_after
 from commenda.operations.schedule_queries import RETURNING, Run, RunStatus, Schedule
 from commenda.operations.ticks import RULES, CatchUp, Job, Superseded
 
-QUIET = timedelta(hours=1)
-"""Business time between two alerts about one failing job."""
 KEPT_DAYS, KEPT_RUNS = 90, 100
 """How many business days of the log are kept, and how many runs of each schedule in any case."""
 _LONGEST_ERROR = 1000
@@ -243,22 +242,10 @@ def _following(one: Schedule, moment: datetime, at: datetime) -> datetime:
 
 
 def tell_failure(tx: Tx, name: str, at: datetime, error: str) -> None:
-    """Raise an alert about a job that failed, unless there was one within the hour."""
-    lately = tx.execute(
-        "SELECT 1 FROM audit_events WHERE subject = %s AND kind = 'alert.job_failed'"
-        " AND happened_at > %s LIMIT 1",
-        (name, at - QUIET),
-    ).fetchone()
-    if lately is None:
-        correlation, details = ids.derive("job", name), {"error": error}
-        record(
-            tx,
-            [
-                Event(
-                    "alert.job_failed", name, correlation, "failed", "operation", RULES, at, details
-                )
-            ],
-        )
+    """Raise an alert about a job that failed."""
+    correlation, details = ids.derive("job", name), {"error": error}
+    event = Event("alert.job_failed", name, correlation, "failed", "operation", RULES, at, details)
+    raise_alerts(tx, [event])
 
 
 def said(failure: Exception) -> str:

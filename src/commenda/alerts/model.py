@@ -1,0 +1,67 @@
+"""The kinds of alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from commenda.identity import Permission
+
+ONCE = timedelta(days=36_500)
+"""A century: the same alert is not raised twice."""
+
+
+class Severity(StrEnum):
+    WARNING = "warning"
+    """The platform tries again or goes on; look at it within the day."""
+    CRITICAL = "critical"
+    """Somebody's money waits or does not agree until a person acts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of alert."""
+
+    name: str
+    """Of the event in the audit trail, and the key of its text in each of the languages. A kind
+    that was released keeps its name, and a new one begins with `alert.`: the index that finds
+    alerts goes by that."""
+    severity: Severity
+    quiet: timedelta = timedelta(0)
+    """Business time in which another about the same subject is the same alert, raised once."""
+    told: Permission = Permission.OVERVIEW
+    """Whoever has this permission is told."""
+
+
+KINDS = (
+    # Each try of a liquidation that leaves something open; it is tried again by itself.
+    Kind("liquidation.failed", Severity.WARNING),
+    # A subscription that missed a deadline.
+    Kind("alert.matured_not_liquidating", Severity.CRITICAL, ONCE),
+    Kind("alert.liquidating_too_long", Severity.CRITICAL, ONCE),
+    Kind("alert.liquidated_not_settled", Severity.CRITICAL, ONCE),
+    Kind("alert.matured_not_settled", Severity.CRITICAL, ONCE),
+    Kind("alert.settled_not_shared", Severity.CRITICAL, ONCE),
+    Kind("alert.profit_share_failing", Severity.WARNING, ONCE),
+    # A flow whose strategy or publication fails, and a signal that no follower can take.
+    Kind("alert.flow_failed", Severity.CRITICAL),
+    Kind("alert.copy_failed", Severity.CRITICAL, ONCE),
+    # A step of the tick, or the job of a schedule.
+    Kind("alert.job_failed", Severity.WARNING, timedelta(hours=1)),
+    # A line of the reconciliation with something unexplained; one for each time it is held.
+    Kind("alert.unreconciled", Severity.CRITICAL),
+)
+
+
+def kind_named(name: str) -> Kind:
+    """The row of this name; KeyError where there is none, which is a mistake in the program."""
+    return _BY_NAME[name]
+
+
+def topic_of(told: Permission) -> str:
+    """The topic of live messages about alerts for whoever has this permission."""
+    return "alerts" if told is Permission.OVERVIEW else f"alerts:{told}"
+
+
+_BY_NAME = {kind.name: kind for kind in KINDS}
