@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commenda.alerts import raise_alerts
+from commenda.audit import Event
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.ledger import Author
@@ -18,11 +19,13 @@ def alert_overdue(tx: Tx, author: Author) -> int:
         "  AND s.matures_at <= %s",
         (author.now,),
     ).fetchall()
-    events = []
+    events: list[Event] = []
     for subscription, status, matures, requested, liquidated, reason in rows:
         milestones = Milestones(State(status), matures, requested, liquidated)
         correlation = ids.derive("managed", subscription)
         details = {"maturesAt": matures.isoformat(), "reason": reason}
-        for code in overdue(milestones, author.now):
-            events.append(author.event(f"alert.{code}", subscription, correlation, status, details))
+        events += (
+            author.event(f"alert.{code}", subscription, correlation, status, details)
+            for code in overdue(milestones, author.now)
+        )
     return raise_alerts(tx, events)

@@ -18,14 +18,15 @@ from commenda.operations.reconciliation import (
     reconcile_all,
     reconcile_books,
 )
-from commenda.operations.runs import forget_runs
-from commenda.operations.schedule_queries import Run, Schedule, Status, list_runs, list_schedules
+from commenda.operations.runs import Run, forget_runs, list_runs, request_run
 from commenda.operations.schedules import (
     Plan,
+    Schedule,
+    Status,
     create_schedule,
     delete_schedule,
     edit_schedule,
-    request_run,
+    list_schedules,
     schedule_by_id,
     schedule_named,
     upcoming,

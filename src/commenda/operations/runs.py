@@ -1,4 +1,4 @@
-"""Runs of schedules: begun, tried again, ended, forgotten. What the worker that leads calls.
+"""Runs of schedules: asked for, begun, tried again, ended, forgotten.
 
 A run by the clock stands for one moment of its schedule's rule. It is stored before its job is
 called, and its end is stored together with the schedule's next moment; so whatever a worker that
@@ -8,11 +8,13 @@ was killed leaves behind is done again, and what is done is not.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import LiteralString
+from enum import StrEnum
+from typing import Any, LiteralString
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -21,18 +23,51 @@ from commenda.audit import Event
 from commenda.books import next_retry
 from commenda.kit import clock, ids
 from commenda.kit.db import Tx
-from commenda.operations import schedule_queries as queries
+from commenda.kit.errors import conflict
+from commenda.ledger import Author
 from commenda.operations.cron import latest, next_after
-from commenda.operations.schedule_queries import RETURNING, Run, RunStatus, Schedule
+from commenda.operations.schedules import (
+    Schedule,
+    add_built_in,
+    find_schedule,
+    note_change,
+    schedule_by_id,
+    store_schedule,
+)
 from commenda.operations.ticks import RULES, CatchUp, Job, Superseded
 
 KEPT_DAYS, KEPT_RUNS = 90, 100
 """How many business days of the log are kept, and how many runs of each schedule in any case."""
 _LONGEST_ERROR = 1000
-_TAKE: LiteralString = (
-    "UPDATE schedule_runs SET status = 'running', attempts = 1, started_at = clock_timestamp()"
-    " WHERE id = %s AND status = 'requested'"
-)
+
+
+class RunStatus(StrEnum):
+    REQUESTED = "requested"
+    """By hand: it waits for the worker that leads."""
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """A run by hand of this singleton was asked for or under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The specification's CrontabLog: `scheduled_for` is business time, the others wall time."""
+
+    id: int
+    schedule_id: UUID
+    target: str
+    parameter: dict[str, Any]
+    scheduled_for: datetime
+    status: str
+    exception_info: str | None
+    requested_by: str | None
+    """None: by the clock."""
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +83,25 @@ class Turn:
     """What was due when it began; None where it was asked for by hand."""
 
 
+_COLUMNS = sql.SQL(", ").join(sql.Identifier("r", one.name) for one in fields(Run))
+
+
+def _runs(tx: Tx, query: LiteralString, values: dict[str, Any]) -> list[Run]:
+    """Runs that a query answers with: `{}` in it stands for their columns."""
+    with tx.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(sql.SQL(query).format(_COLUMNS), values).fetchall()
+
+
+def list_runs(tx: Tx, schedule_id: UUID, before: int | None, limit: int) -> list[Run]:
+    """A schedule's log, the latest run first, before an id: at most `limit`."""
+    return _runs(
+        tx,
+        "SELECT {} FROM schedule_runs AS r WHERE schedule_id = %(schedule)s"
+        " AND (%(before)s::bigint IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s",
+        {"schedule": schedule_id, "before": before, "limit": limit},
+    )
+
+
 def take_over(tx: Tx, jobs: Iterable[object]) -> None:
     """Put in order what another worker left behind, and see that each job's schedule is there.
 
@@ -59,39 +113,7 @@ def take_over(tx: Tx, jobs: Iterable[object]) -> None:
         " exception_info = 'cut short: the worker stopped, died or lost the database'"
         " WHERE status = 'running'"
     )
-    known = {
-        target for (target,) in tx.execute("SELECT target FROM schedules WHERE built_in").fetchall()
-    }
-    now = clock.business_now(tx)
-    for job in jobs:
-        if isinstance(job, Job) and job.rule is not None and job.name not in known:
-            _build_in(tx, job, job.rule, now)
-
-
-def _build_in(tx: Tx, job: Job, rule: str, now: datetime) -> None:
-    """Make a job's own schedule, due at once: for the last moment that its rule had."""
-    number = queries.next_number(tx)
-    tx.execute(
-        "INSERT INTO schedules (id, number, name, rule, target, parameter, singleton, catch_up,"
-        "  status, remark, built_in, created_at, next_at)"
-        " SELECT %(id)s, %(number)s,"
-        # An operator's own may have had the name before the job came.
-        "  CASE WHEN EXISTS (SELECT FROM schedules WHERE name = %(target)s)"
-        "   THEN %(target)s || ' (built in)' ELSE %(target)s END,"
-        "  %(rule)s, %(target)s, %(parameter)s, true, %(catch_up)s, 'active', %(about)s, true,"
-        "  %(now)s, %(next)s ON CONFLICT DO NOTHING",
-        {
-            "id": ids.derive("schedule", number),
-            "number": number,
-            "target": job.name,
-            "rule": rule,
-            "parameter": Jsonb(job.parameters().model_dump(mode="json", by_alias=True)),
-            "catch_up": job.catch_up,
-            "about": job.about,
-            "now": now,
-            "next": latest(rule, now),
-        },
-    )
+    add_built_in(tx, (job for job in jobs if isinstance(job, Job)), clock.business_now(tx))
 
 
 # --- By the clock ------------------------------------------------------------------------------
@@ -119,19 +141,20 @@ def begin_due(tx: Tx, schedule_id: UUID, at: datetime) -> Turn | None:
     """
     if tx.execute("SELECT 1 FROM open_tick WHERE at = %s", (at,)).fetchone() is None:
         raise Superseded
-    one = queries.find(tx, schedule_id, lock=True)
+    one = find_schedule(tx, schedule_id, lock=True)
     if one is None or not one.is_due(at):
         return None
     every = one.catch_up is CatchUp.EVERY
     moment = one.next_at if every else max(one.next_at, latest(one.rule, at))
-    if one.singleton and queries.open_run_of(tx, one.id, but_for=moment):
-        if not every:
-            _begin(tx, one, moment, RunStatus.SKIPPED)
-            _move_on(tx, one, moment, at)
-        return None
-    run = _begin(tx, one, moment, RunStatus.RUNNING)
-    if run is None:  # an edit made a moment due again that is done
-        _move_on(tx, one, moment, at)
+    if one.singleton and _open_run(tx, one.id, but_for=moment):
+        if every:
+            return None
+        _begin(tx, one, moment, RunStatus.SKIPPED)
+        run = None
+    else:
+        run = _begin(tx, one, moment, RunStatus.RUNNING)
+    if run is None:  # skipped, or an edit made a moment due again that is done
+        store_schedule(tx, replace(one, next_at=_following(one, moment, at), retry_at=None))
         return None
     return Turn(run, one.name, moment if every else at, one.next_at)
 
@@ -139,40 +162,72 @@ def begin_due(tx: Tx, schedule_id: UUID, at: datetime) -> Turn | None:
 def _begin(tx: Tx, one: Schedule, moment: datetime, status: RunStatus) -> Run | None:
     """Store a run, or another attempt at it; None where it has been done."""
     running = status is RunStatus.RUNNING
-    with tx.cursor(row_factory=class_row(Run)) as cursor:
-        return cursor.execute(
-            "INSERT INTO schedule_runs AS r (schedule_id, target, parameter, scheduled_for, status,"
-            "  exception_info, attempts, started_at, finished_at)"
-            " SELECT %(schedule)s, %(target)s, %(parameter)s, %(moment)s, %(status)s,"
-            "  CASE WHEN NOT %(running)s THEN 'another run was asked for or under way' END,"
-            "  %(running)s::integer, CASE WHEN %(running)s THEN clock_timestamp() END,"
-            "  CASE WHEN NOT %(running)s THEN clock_timestamp() END"
-            " ON CONFLICT (schedule_id, scheduled_for) WHERE requested_by IS NULL DO UPDATE"
-            " SET target = excluded.target, parameter = excluded.parameter,"
-            "  status = excluded.status, exception_info = excluded.exception_info,"
-            "  attempts = r.attempts + excluded.attempts, started_at = excluded.started_at,"
-            "  finished_at = excluded.finished_at"
-            " WHERE r.status NOT IN ('success', 'skipped')" + RETURNING,
-            {
-                "schedule": one.id,
-                "target": one.target,
-                "parameter": Jsonb(one.parameter),
-                "moment": moment,
-                "status": status,
-                "running": running,
-            },
-        ).fetchone()
-
-
-def _move_on(tx: Tx, one: Schedule, moment: datetime, at: datetime) -> None:
-    """Set the schedule's next moment past one that needs no run."""
-    tx.execute(
-        "UPDATE schedules SET next_at = %s, retry_at = NULL WHERE id = %s",
-        (_following(one, moment, at), one.id),
+    found = _runs(
+        tx,
+        "INSERT INTO schedule_runs AS r (schedule_id, target, parameter, scheduled_for, status,"
+        "  exception_info, attempts, started_at, finished_at)"
+        " SELECT %(schedule)s, %(target)s, %(parameter)s, %(moment)s, %(status)s,"
+        "  CASE WHEN NOT %(running)s THEN 'another run was asked for or under way' END,"
+        "  %(running)s::integer, CASE WHEN %(running)s THEN clock_timestamp() END,"
+        "  CASE WHEN NOT %(running)s THEN clock_timestamp() END"
+        " ON CONFLICT (schedule_id, scheduled_for) WHERE requested_by IS NULL DO UPDATE"
+        " SET target = excluded.target, parameter = excluded.parameter,"
+        "  status = excluded.status, exception_info = excluded.exception_info,"
+        "  attempts = r.attempts + excluded.attempts, started_at = excluded.started_at,"
+        "  finished_at = excluded.finished_at"
+        " WHERE r.status NOT IN ('success', 'skipped') RETURNING {}",
+        {
+            "schedule": one.id,
+            "target": one.target,
+            "parameter": Jsonb(one.parameter),
+            "moment": moment,
+            "status": status,
+            "running": running,
+        },
     )
+    return found[0] if found else None
+
+
+def _open_run(tx: Tx, schedule_id: UUID, but_for: datetime | None = None) -> bool:
+    """Whether a run is asked for or under way, other than the clock's for a moment."""
+    row = tx.execute(
+        "SELECT 1 FROM schedule_runs WHERE schedule_id = %(id)s"
+        " AND status IN ('requested', 'running')"
+        " AND NOT (requested_by IS NULL AND scheduled_for IS NOT DISTINCT FROM %(but)s) LIMIT 1",
+        {"id": schedule_id, "but": but_for},
+    ).fetchone()
+    return row is not None
 
 
 # --- By hand -----------------------------------------------------------------------------------
+
+
+def request_run(tx: Tx, author: Author, schedule_id: UUID) -> Run:
+    """Ask for a run beside the rule, which the leading worker takes up in a moment.
+
+    A paused schedule runs, too. Codes `unknown_schedule`, and `already_running` where one run of a
+    singleton is asked for or under way.
+    """
+    one = schedule_by_id(tx, schedule_id, lock=True)
+    if one.singleton and _open_run(tx, one.id):
+        raise conflict("already_running", "A run of this schedule is asked for or under way").at(
+            "id", one.id, "wait for it to end: its log says when"
+        )
+    (run,) = _runs(
+        tx,
+        "INSERT INTO schedule_runs AS r (schedule_id, target, parameter, scheduled_for, status,"
+        " requested_by) VALUES (%(id)s, %(target)s, %(parameter)s, %(now)s, 'requested', %(by)s)"
+        " RETURNING {}",
+        {
+            "id": one.id,
+            "target": one.target,
+            "parameter": Jsonb(one.parameter),
+            "now": author.now,
+            "by": author.actor,
+        },
+    )
+    note_change(tx, author, one, "schedule.run_requested", f"run {run.id}")
+    return run
 
 
 def begin_requested(tx: Tx) -> Turn | None:
@@ -180,15 +235,16 @@ def begin_requested(tx: Tx) -> Turn | None:
     asked = tx.execute(
         "SELECT id, schedule_id FROM schedule_runs WHERE status = 'requested' ORDER BY id LIMIT 1"
     ).fetchone()
-    one = None if asked is None else queries.find(tx, asked[1], lock=True)
+    one = None if asked is None else find_schedule(tx, asked[1], lock=True)
     if asked is None or one is None:
         return None
-    with tx.cursor(row_factory=class_row(Run)) as cursor:
-        run = cursor.execute(
-            _TAKE + RETURNING,
-            (asked[0],),
-        ).fetchone()
-    return None if run is None else Turn(run, one.name, clock.business_now(tx), None)
+    begun = _runs(
+        tx,
+        "UPDATE schedule_runs AS r SET status = 'running', attempts = 1,"
+        " started_at = clock_timestamp() WHERE id = %(id)s AND status = 'requested' RETURNING {}",
+        {"id": asked[0]},
+    )
+    return Turn(begun[0], one.name, clock.business_now(tx), None) if begun else None
 
 
 # --- The end -----------------------------------------------------------------------------------
@@ -204,7 +260,7 @@ def end_turn(tx: Tx, turn: Turn, at: datetime, error: str | None) -> bool:
     Whether another moment of the schedule is due by `at`.
     """
     run = turn.run
-    one = queries.find(tx, run.schedule_id, lock=True)
+    one = find_schedule(tx, run.schedule_id, lock=True)
     if one is None:
         return False
     noted = tx.execute(
@@ -220,20 +276,16 @@ def end_turn(tx: Tx, turn: Turn, at: datetime, error: str | None) -> bool:
         return False
     waits = error is not None and one.catch_up is CatchUp.EVERY
     moved = one.next_at != turn.next_at
-    next_at = one.next_at if waits or moved else _following(one, run.scheduled_for, at)
-    tx.execute(
-        "UPDATE schedules SET last_at = %(at)s, last_error = %(error)s,"
-        " failures = CASE WHEN %(error)s::text IS NULL THEN 0 ELSE failures + 1 END,"
-        " retry_at = %(retry)s, next_at = %(next)s WHERE id = %(id)s",
-        {
-            "at": at,
-            "error": error,
-            "retry": next_retry(one.failures, at) if waits else None,
-            "next": next_at,
-            "id": one.id,
-        },
+    after = replace(
+        one,
+        last_at=at,
+        last_error=error,
+        failures=0 if error is None else one.failures + 1,
+        retry_at=next_retry(one.failures, at) if waits else None,
+        next_at=one.next_at if waits or moved else _following(one, run.scheduled_for, at),
     )
-    return not waits and next_at <= at
+    store_schedule(tx, after)
+    return not waits and after.next_at <= at
 
 
 def _following(one: Schedule, moment: datetime, at: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""Schedules as their operators see them: made, edited, paused, run by hand, deleted.
+"""Schedules: made, edited, paused and deleted by their operators.
 
 A schedule is a row: a cron rule, the name of a job in the code, and what that job is told. The
 built-in ones come from the jobs themselves (`operations.jobs`); an operator may pause and re-time
@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
+from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 from pydantic.alias_generators import to_camel
 
 from commenda.audit import Event, record
@@ -26,21 +30,32 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.ledger import Author
-from commenda.operations import schedule_queries as queries
-from commenda.operations.cron import checked_rule, moments, next_after
+from commenda.operations.cron import checked_rule, latest, moments, next_after
 from commenda.operations.jobs import job_named
-from commenda.operations.schedule_queries import Run, Schedule, Status
 from commenda.operations.ticks import RULES, CatchUp, Job, printable
 
 UPCOMING = 5
 """How many of a rule's next moments are shown."""
 LONGEST_NAME, LONGEST_REMARK = 100, 500
-_NAME = re.compile(rf"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{LONGEST_NAME}}}")
-_REMARK = re.compile(rf"[^\x00\ud800-\udfff]{{0,{LONGEST_REMARK}}}")
+_TEXTS = {
+    "name": (
+        re.compile(rf"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{LONGEST_NAME}}}"),
+        f"1 to {LONGEST_NAME} characters, none of control",
+    ),
+    "remark": (
+        re.compile(rf"[^\x00\ud800-\udfff]{{0,{LONGEST_REMARK}}}"),
+        f"up to {LONGEST_REMARK} characters of text",
+    ),
+}
 _OF_BUILT_IN = frozenset({"rule", "status", "remark"})
 """What an operator may change of a built-in schedule."""
 _OF_JOB = frozenset({"target", "parameter", "catch_up"})
 _NOTED = ("name", "rule", "target", "parameter", "singleton", "catch_up", "status", "next_at")
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +72,102 @@ class Plan:
     remark: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule(Plan):
+    """The specification's Crontab: a row of `schedules`. Times are business times."""
+
+    id: UUID
+    number: int
+    type: str = "job"
+    catch_up: CatchUp
+    built_in: bool = False
+    version: int = 1
+    created_at: datetime
+    next_at: datetime
+    """The first moment of the rule that is not done."""
+    retry_at: datetime | None = None
+    last_at: datetime | None = None
+    last_error: str | None = None
+    failures: int = 0
+    """Of runs by the clock, in a row."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "catch_up", CatchUp(self.catch_up))
+        object.__setattr__(self, "status", Status(self.status))
+
+    def is_due(self, at: datetime) -> bool:
+        return (
+            self.status is Status.ACTIVE
+            and self.next_at <= at
+            and (self.retry_at is None or self.retry_at <= at)
+        )
+
+
+# --- Reading -----------------------------------------------------------------------------------
+
+_COLUMNS = [one.name for one in fields(Schedule)]
+_FIXED = frozenset({"id", "number", "type", "built_in", "created_at"})
+_SELECT = sql.SQL("SELECT {} FROM schedules {}")
+_LIST = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+
+
+def find_schedule(tx: Tx, schedule_id: UUID, *, lock: bool = False) -> Schedule | None:
+    """A schedule, if there is one. Whoever writes to it or begins a run of it locks it first."""
+    found = _read(tx, "WHERE id = %s FOR UPDATE" if lock else "WHERE id = %s", schedule_id)
+    return found[0] if found else None
+
+
+def schedule_by_id(tx: Tx, schedule_id: UUID, *, lock: bool = False) -> Schedule:
+    """A schedule; code `unknown_schedule`."""
+    found = find_schedule(tx, schedule_id, lock=lock)
+    if found is None:
+        raise unknown("schedule", schedule_id, "id")
+    return found
+
+
+def schedule_named(tx: Tx, name: str) -> Schedule:
+    """A schedule by its name or the text of its id; code `unknown_schedule`."""
+    where = "WHERE name = %s OR id::text = lower(%s) ORDER BY name <> %s LIMIT 1"
+    found = _read(tx, where, name, name, name)
+    if not found:
+        raise unknown("schedule", name, "name")
+    return found[0]
+
+
+def list_schedules(tx: Tx, after: int, limit: int) -> list[Schedule]:
+    """Schedules past a number, in the order in which they were made: at most `limit`."""
+    return _read(tx, "WHERE number > %s ORDER BY number LIMIT %s", after, limit)
+
+
+def upcoming(one: Schedule, now: datetime) -> list[datetime]:
+    """The next moments of a schedule's rule: from the first that is not done or, paused, from now.
+
+    What is past in it waits for a worker, or for a failed run to succeed.
+    """
+    if one.status is Status.PAUSED:
+        return list(islice(moments(one.rule, now), UPCOMING))
+    return [one.next_at, *islice(moments(one.rule, one.next_at), UPCOMING - 1)]
+
+
+def _read(tx: Tx, where: LiteralString, *values: object) -> list[Schedule]:
+    with tx.cursor(row_factory=class_row(Schedule)) as cursor:
+        return cursor.execute(_SELECT.format(_LIST, sql.SQL(where)), values).fetchall()
+
+
+# --- Changing ----------------------------------------------------------------------------------
+
+
 def create_schedule(tx: Tx, author: Author, plan: Plan) -> Schedule:
     """Make a schedule, first due at its rule's next moment.
 
     Codes: `bad_name`, `bad_remark`, `bad_cron_rule`, `bad_target`, `bad_parameter`, `bad_catch_up`,
     `schedule_name_taken`.
     """
-    number = queries.next_number(tx)
-    made = _checked(
-        Schedule(
-            id=ids.derive("schedule", number),
-            number=number,
-            **(asdict(plan) | {"catch_up": plan.catch_up or _target(plan.target).catch_up}),
-            type="job",
-            built_in=False,
-            version=1,
-            created_at=author.now,
-            next_at=next_after(plan.rule, author.now),
-            retry_at=None,
-            last_at=None,
-            last_error=None,
-            failures=0,
-        )
-    )
+    asked = asdict(plan) | {"catch_up": plan.catch_up or _target(plan.target).catch_up}
+    made = _checked(new_schedule(tx, author.now, next_after(plan.rule, author.now), **asked))
     with _unique_name(tx, made.name):
-        queries.insert(tx, made)
-    _note(tx, author, made, "schedule.created", made.status)
+        store_schedule(tx, made)
+    note_change(tx, author, made, "schedule.created", made.status)
     return made
 
 
@@ -121,15 +206,9 @@ def edit_schedule(
         after = replace(after, next_at=next_after(after.rule, author.now))
     after = replace(after, version=before.version + 1, retry_at=None)
     with _unique_name(tx, after.name):
-        queries.update(tx, after)
-    _note(
-        tx,
-        author,
-        after,
-        "schedule.edited",
-        f"version {after.version}",
-        before={name: getattr(before, name) for name in [*changed, "next_at"]},
-    )
+        store_schedule(tx, after)
+    was = {name: getattr(before, name) for name in [*changed, "next_at"]}
+    note_change(tx, author, after, "schedule.edited", f"version {after.version}", before=was)
     return after
 
 
@@ -138,53 +217,70 @@ def delete_schedule(tx: Tx, author: Author, schedule_id: UUID) -> None:
     one = schedule_by_id(tx, schedule_id, lock=True)
     if one.built_in:
         raise _built_in(one, "id", "pause it")
-    queries.delete(tx, one.id)
-    _note(tx, author, one, "schedule.deleted", "deleted")
+    tx.execute("DELETE FROM schedules WHERE id = %s", (one.id,))
+    note_change(tx, author, one, "schedule.deleted", "deleted")
 
 
-def request_run(tx: Tx, author: Author, schedule_id: UUID) -> Run:
-    """Ask for a run beside the rule, which the leading worker takes up in a moment.
-
-    A paused schedule runs, too. Codes `unknown_schedule`, and `already_running` where one run of a
-    singleton is asked for or under way.
-    """
-    one = schedule_by_id(tx, schedule_id, lock=True)
-    if one.singleton and queries.open_run_of(tx, one.id):
-        raise conflict("already_running", "A run of this schedule is asked for or under way").at(
-            "id", one.id, "wait for it to end: its log says when"
+def add_built_in(tx: Tx, jobs: Iterable[Job], now: datetime) -> None:
+    """Make each job's own schedule where it is missing, due at once: for its rule's last moment."""
+    there = tx.execute("SELECT name, CASE WHEN built_in THEN target END FROM schedules").fetchall()
+    names, targets = {name for name, _ in there}, {target for _, target in there}
+    for job in jobs:
+        if job.rule is None or job.name in targets:
+            continue
+        made = new_schedule(
+            tx,
+            now,
+            latest(job.rule, now),
+            # An operator's own may have had the name before the job came.
+            name=f"{job.name} (built in)" if job.name in names else job.name,
+            rule=job.rule,
+            target=job.name,
+            parameter=job.parameters().model_dump(mode="json", by_alias=True),
+            catch_up=job.catch_up,
+            remark=job.about,
+            built_in=True,
         )
-    run = queries.insert_request(tx, one, author)
-    _note(tx, author, one, "schedule.run_requested", f"run {run.id}")
-    return run
+        # Another worker that leads no more may have made it in this moment.
+        with suppress(psycopg.errors.UniqueViolation), tx.transaction():
+            store_schedule(tx, made)
 
 
-def schedule_by_id(tx: Tx, schedule_id: UUID, *, lock: bool = False) -> Schedule:
-    """A schedule; code `unknown_schedule`."""
-    found = queries.find(tx, schedule_id, lock=lock)
-    if found is None:
-        raise _unknown("id", str(schedule_id))
-    return found
+def new_schedule(tx: Tx, now: datetime, next_at: datetime, **said: Any) -> Schedule:
+    """A schedule that is not stored yet, with its number in the list and its id."""
+    row = tx.execute("SELECT nextval('schedules_number_seq')").fetchone()
+    assert row is not None
+    number: int = row[0]
+    made = ids.derive("schedule", number)
+    return Schedule(id=made, number=number, created_at=now, next_at=next_at, **said)
 
 
-def schedule_named(tx: Tx, name: str) -> Schedule:
-    """A schedule by its name or the text of its id; code `unknown_schedule`."""
-    found = queries.named(tx, name)
-    if found is None:
-        raise _unknown("name", name)
-    return found
+_STORE = sql.SQL("INSERT INTO schedules ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}").format(
+    _LIST,
+    sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
+    sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
+        for name in _COLUMNS
+        if name not in _FIXED
+    ),
+)
 
 
-def upcoming(one: Schedule, now: datetime) -> list[datetime]:
-    """The next moments of a schedule's rule: from the first that is not done or, paused, from now.
-
-    What is past in it waits for a worker, or for a failed run to succeed.
-    """
-    if one.status is Status.PAUSED:
-        return list(islice(moments(one.rule, now), UPCOMING))
-    return [one.next_at, *islice(moments(one.rule, one.next_at), UPCOMING - 1)]
+def store_schedule(tx: Tx, one: Schedule) -> None:
+    """Store a new schedule, or all that can change of one that the caller has locked."""
+    tx.execute(_STORE, asdict(one) | {"parameter": Jsonb(one.parameter)})
 
 
-# --- What is checked and noted -----------------------------------------------------------------
+def note_change(
+    tx: Tx, author: Author, one: Schedule, kind: str, result: str, **details: object
+) -> None:
+    """Record what somebody did with a schedule, and how it is now."""
+    shown = {key: getattr(one, key) for key in _NOTED} | details
+    plain = json.loads(json.dumps({to_camel(key): shown[key] for key in shown}, default=str))
+    record(tx, [Event(kind, str(one.id), one.id, result, author.actor, RULES, author.now, plain)])
+
+
+# --- Checks ------------------------------------------------------------------------------------
 
 
 def _checked(one: Schedule) -> Schedule:
@@ -201,16 +297,12 @@ def _checked(one: Schedule) -> Schedule:
 
 def _sound(one: Schedule) -> Schedule:
     """The schedule, but for what belongs to its job, as it is stored."""
-    _require_text("name", one.name, _NAME, f"1 to {LONGEST_NAME} characters, none of control")
-    _require_text("remark", one.remark, _REMARK, f"up to {LONGEST_REMARK} characters of text")
+    for name, (pattern, wanted) in _TEXTS.items():
+        if not pattern.fullmatch(getattr(one, name)):
+            raise CommendaError(f"bad_{name}", f"This is no {name} for a schedule").at(
+                name, printable(getattr(one, name)), f"give it {wanted}"
+            )
     return replace(one, rule=checked_rule(one.rule))
-
-
-def _require_text(name: str, text: str, pattern: re.Pattern[str], wanted: str) -> None:
-    if not pattern.fullmatch(text):
-        raise CommendaError(f"bad_{name}", f"This is no {name} for a schedule").at(
-            name, printable(text), f"give it {wanted}"
-        )
 
 
 def _target(name: str) -> Job:
@@ -237,13 +329,3 @@ def _built_in(one: Schedule, name: str, hint: str) -> CommendaError:
     return conflict("built_in_schedule", "This belongs to a built-in schedule").at(
         to_camel(name), one.name, hint
     )
-
-
-def _unknown(field: str, value: str) -> CommendaError:
-    return unknown("schedule", value, field)
-
-
-def _note(tx: Tx, author: Author, one: Schedule, kind: str, result: str, **details: object) -> None:
-    shown = {key: getattr(one, key) for key in _NOTED} | details
-    plain = json.loads(json.dumps({to_camel(key): shown[key] for key in shown}, default=str))
-    record(tx, [Event(kind, str(one.id), one.id, result, author.actor, RULES, author.now, plain)])

@@ -27,18 +27,19 @@ from commenda.kit.web import (
     wire,
 )
 from commenda.ledger import Author
-from commenda.operations import schedule_queries as queries
+from commenda.operations import runs, schedules
 from commenda.operations.cron import LONGEST
 from commenda.operations.jobs import JOBS
-from commenda.operations.schedule_queries import Run, RunStatus, Schedule, Status
+from commenda.operations.runs import Run, RunStatus, request_run
 from commenda.operations.schedules import (
     LONGEST_NAME,
     LONGEST_REMARK,
     Plan,
+    Schedule,
+    Status,
     create_schedule,
     delete_schedule,
     edit_schedule,
-    request_run,
     schedule_by_id,
     upcoming,
 )
@@ -218,7 +219,7 @@ def list_schedules(
     after = key_after(cursor, int) or 0
     with service.database.transaction() as tx:
         now = business_now(tx)
-        rows = queries.list_schedules(tx, after, limit + 1)
+        rows = schedules.list_schedules(tx, after, limit + 1)
     page = page_of(rows, limit, lambda one: one.number)
     return SchedulePage(
         items=[ScheduleView.of(one, now) for one in page.items], next_cursor=page.next_cursor
@@ -334,7 +335,7 @@ def list_runs(
     before = key_after(cursor, int)
     with service.database.transaction() as tx:
         schedule_by_id(tx, schedule_id)
-        rows = queries.list_runs(tx, schedule_id, before, limit + 1)
+        rows = runs.list_runs(tx, schedule_id, before, limit + 1)
     page = page_of(rows, limit, lambda run: run.id)
     return RunPage(items=[RunView.of(run) for run in page.items], next_cursor=page.next_cursor)
 
