@@ -232,7 +232,7 @@ async def healthz() -> Alive:
 )
 def readyz(request: Request, response: Response) -> ReadinessReport:
     """Whether the operation works: database, schema, workers, market feed."""
-    seen = request.app.state.health.readiness()
+    seen = request.app.state.health.read()
     response.status_code = 200 if seen.ready else 503
     response.headers["Cache-Control"] = "no-store"
     checks = {name: CheckResult(ok=one.ok, detail=one.detail) for name, one in seen.checks.items()}

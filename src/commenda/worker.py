@@ -50,8 +50,8 @@ IDLE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
-    """Housekeeping that goes by wall time: one batch every so many seconds, by who leads.
+class MaintenanceTask:
+    """Maintenance that goes by wall time: one batch every so many seconds, by who leads.
 
     For up to `patience` seconds a batch follows at once where `act` says that more is waiting.
     """
@@ -61,21 +61,21 @@ class Chore:
     patience: float = 0.0
 
 
-def _sealing(keys: Keys, chain: Chain) -> Chore:
+def _sealing(keys: Keys, chain: Chain) -> MaintenanceTask:
     """Seal what is new; half of its time and no more goes into catching up after a big batch."""
     key = keys.derive(chain.purpose)
-    return Chore(2.0, lambda tx: seal(tx, key, chain=chain).full, patience=1.0)
+    return MaintenanceTask(2.0, lambda tx: seal(tx, key, chain=chain).full, patience=1.0)
 
 
-def chores(keys: Keys) -> tuple[Chore, ...]:
+def maintenance_tasks(keys: Keys) -> tuple[MaintenanceTask, ...]:
     """What keeps the database tidy, and the audit trail and the ledger sealed."""
     return (
         *(_sealing(keys, chain) for chain in CHAINS),
-        Chore(60.0, lambda tx: outbox.forget(tx, timedelta(hours=1))),
-        Chore(600.0, lambda tx: forget_expired_sessions(tx, datetime.now(UTC))),
-        Chore(600.0, lambda tx: forget_old_failures(tx, datetime.now(UTC))),
-        Chore(600.0, forget_workers),
-        Chore(600.0, forget_runs),
+        MaintenanceTask(60.0, lambda tx: outbox.forget(tx, timedelta(hours=1))),
+        MaintenanceTask(600.0, lambda tx: forget_expired_sessions(tx, datetime.now(UTC))),
+        MaintenanceTask(600.0, lambda tx: forget_old_failures(tx, datetime.now(UTC))),
+        MaintenanceTask(600.0, forget_workers),
+        MaintenanceTask(600.0, forget_runs),
     )
 
 
@@ -147,13 +147,15 @@ def _work_beside_relay(
     )
     relay.start()
     try:
-        return work(operation, jobs, chores(keys))
+        return work(operation, jobs, maintenance_tasks(keys))
     finally:
         operation.stopping.set()
         relay.join(5)
 
 
-def work(operation: Operation, jobs: Sequence[Step | Job], housekeeping: Sequence[Chore]) -> bool:
+def work(
+    operation: Operation, jobs: Sequence[Step | Job], tasks: Sequence[MaintenanceTask]
+) -> bool:
     """Work until `stopping` is set; False when this process lost its place and must end.
 
     A database that goes away is waited for.
@@ -162,13 +164,13 @@ def work(operation: Operation, jobs: Sequence[Step | Job], housekeeping: Sequenc
     with start(database, broker) as running:
         step = timedelta(seconds=broker.feed.interval)
         clockwork = Clockwork(operation, jobs, step, running.slot.number)
-        due = dict.fromkeys(housekeeping, 0.0)
+        due = dict.fromkeys(tasks, 0.0)
         try:
             while not stopping.is_set() and not running.lost.is_set():
                 try:
-                    ticked = clockwork.beat()
+                    ticked = clockwork.poll()
                     if clockwork.leads:
-                        _keep_house(database, due)
+                        _maintain(database, due)
                 except (psycopg.OperationalError, PoolTimeout) as error:
                     _log.warning("the database cannot be reached: %s", error)
                     ticked = stopping.wait(0.5)
@@ -179,23 +181,23 @@ def work(operation: Operation, jobs: Sequence[Step | Job], housekeeping: Sequenc
         return not running.lost.is_set()
 
 
-def _keep_house(database: Database, due: dict[Chore, float]) -> None:
-    """Do the chores whose time has come. One that fails stops nothing else."""
+def _maintain(database: Database, due: dict[MaintenanceTask, float]) -> None:
+    """Do the maintenance tasks whose time has come. One that fails stops nothing else."""
     now = time.monotonic()
-    for chore, at in due.items():
+    for task, at in due.items():
         if now >= at:
-            due[chore] = now + chore.every
+            due[task] = now + task.every
             try:
-                _do(database, chore, time.monotonic() + chore.patience)
+                _do(database, task, time.monotonic() + task.patience)
             except psycopg.OperationalError:
                 raise
             except Exception:
-                _log.exception("a chore failed")
+                _log.exception("a maintenance task failed")
 
 
-def _do(database: Database, chore: Chore, until: float) -> None:
+def _do(database: Database, task: MaintenanceTask, until: float) -> None:
     while True:
         with database.transaction() as tx:
-            more = chore.act(tx)
+            more = task.act(tx)
         if not more or time.monotonic() >= until:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from commenda.income import Cadence, ProductKind, Terms, create_product
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.operations import Operation, Parameters
-from commenda.operations.jobs import expire_due_holds
+from commenda.operations.jobs import job_named
 from people import user_of
 from world import ASSET, D, World, in_threads
 
@@ -54,6 +54,12 @@ def available(client: TestClient, who: Headers) -> tuple[str, str]:
 @pytest.fixture
 def world(db: Database) -> World:
     return World(db)
+
+
+def expire(operation: Operation, at: datetime, told: Parameters) -> None:
+    job = job_named("holds")
+    assert job is not None
+    job.act(operation, at, told)
 
 
 def test_frozen_money_stays_in_the_wallet_and_is_not_available(
@@ -231,11 +237,11 @@ def test_a_hold_with_an_end_is_free_once_that_has_come(
         assert hold(client, risk, "ines", amount, expiresAt=until.isoformat()).status_code == 201
     assert hold(client, risk, "ines", "30").status_code == 201
     operation = Operation(world.database, world.broker)
-    expire_due_holds(operation, world.advance(2).now, Parameters())
+    expire(operation, world.advance(2).now, Parameters())
     assert available(client, ines) == ("40", "60")
-    expire_due_holds(operation, world.advance(1).now, Parameters())
+    expire(operation, world.advance(1).now, Parameters())
     assert available(client, ines) == ("70", "30"), "what has no end stays"
-    expire_due_holds(operation, world.now, Parameters())
+    expire(operation, world.now, Parameters())
     statuses = world.rows("SELECT status, resolved_by, resolved_at FROM holds ORDER BY id")
     assert statuses == [("expired", "operation", until)] * 2 + [("held", None, None)]
     world.assert_sound()
@@ -255,7 +261,7 @@ def test_every_due_hold_expires_however_many_there_are(world: World) -> None:
     )
     assert world.one("SELECT held FROM accounts WHERE held > 0") == 2500
     operation = Operation(world.database, world.broker)
-    expire_due_holds(operation, world.advance(1).now, Parameters())
+    expire(operation, world.advance(1).now, Parameters())
     assert world.one("SELECT sum(held) FROM accounts") == 0
     assert world.column("SELECT DISTINCT status FROM holds") == ["expired"]
     world.assert_sound()

@@ -619,9 +619,9 @@ def test_not_ready_without_a_database_and_no_word_of_where_it_is(db: Database) -
 def test_the_database_is_looked_at_once_a_second_however_many_ask(db: Database) -> None:
     now = 100.0
     health = Health(db, monotonic=lambda: now)
-    assert not health.readiness().ready
+    assert not health.read().ready
     meet(db)
     now += 0.9
-    assert not health.readiness().ready
+    assert not health.read().ready
     now += 0.2
-    assert health.readiness().ready
+    assert health.read().ready

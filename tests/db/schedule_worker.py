@@ -38,7 +38,7 @@ def main(lines: Path, kill_at: int) -> None:
             timedelta(minutes=15),
             os.getpid(),
         )
-        assert work.beat()
+        assert work.poll()
         work.close()
 
 

@@ -38,7 +38,7 @@ from commenda.ledger import (
     reverse,
 )
 from commenda.operations import CHAINS
-from commenda.worker import Chore, _do, chores
+from commenda.worker import MaintenanceTask, _do, maintenance_tasks
 from people import SETTINGS
 from world import ASSET, D, in_threads
 
@@ -476,25 +476,25 @@ def test_no_journal_of_concurrent_posters_is_lost_from_the_chain(db: Database) -
     assert (waiting(db), findings(db)) == (0, [])
 
 
-# --- the chore, and other eras ---------------------------------------------------------------
+# --- the maintenance task, and other eras ------------------------------------------------------
 
 
-def sealing_chores() -> Iterator[Chore]:
-    return (chore for chore in chores(Keys.of(SETTINGS)) if chore.patience)
+def sealing_tasks() -> Iterator[MaintenanceTask]:
+    return (task for task in maintenance_tasks(Keys.of(SETTINGS)) if task.patience)
 
 
-def test_the_workers_chores_seal_both_chains_under_their_own_keys(
+def test_the_workers_maintenance_tasks_seal_both_chains_under_their_own_keys(
     sealed: Database, verify: Callable[..., Result]
 ) -> None:
     deposit(sealed, 10)
-    for chore in sealing_chores():
-        _do(sealed, chore, until=0)
-    assert len(list(sealing_chores())) == len(CHAINS) == 2
+    for task in sealing_tasks():
+        _do(sealed, task, until=0)
+    assert len(list(sealing_tasks())) == len(CHAINS) == 2
     assert verify("verify", "--chain").exit_code == 0
     assert waiting(sealed) == 0
 
 
-def test_a_chore_goes_on_while_batches_are_full_and_for_no_longer_than_it_may(
+def test_a_maintenance_task_goes_on_while_batches_are_full_and_for_no_longer_than_it_may(
     db: Database,
 ) -> None:
     for number in range(1, 11):
@@ -506,9 +506,9 @@ def test_a_chore_goes_on_while_batches_are_full_and_for_no_longer_than_it_may(
         batches.append(done.rows)
         return done.full
 
-    _do(db, Chore(2.0, act, patience=1.0), until=0)
+    _do(db, MaintenanceTask(2.0, act, patience=1.0), until=0)
     assert batches == [2], "its time is over: one batch all the same"
-    _do(db, Chore(2.0, act, patience=1.0), until=float("inf"))
+    _do(db, MaintenanceTask(2.0, act, patience=1.0), until=float("inf"))
     assert batches == [2, 2, 2, 2, 2, 0]
 
 

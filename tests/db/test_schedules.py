@@ -137,7 +137,7 @@ class Office:
 
     def ticks(self, count: int) -> None:
         for _ in range(count):
-            assert self.work.beat()
+            assert self.work.poll()
 
     def took(self) -> list[str]:
         """What jobs have done since this was last asked; steps left out."""
@@ -253,7 +253,7 @@ def test_a_run_that_is_cut_short_is_tried_again_and_those_that_are_done_are_not(
 
     office.work.jobs = (Job("accrue", cut, "", None, CatchUp.EVERY),)
     with pytest.raises(psycopg.OperationalError):
-        office.work.beat()
+        office.work.poll()
     assert statuses(office.log(daily)) == ["success", "running"]
     office.ticks(1)
     assert ran == ["06", "07", "07", "08"]
@@ -330,10 +330,10 @@ def test_a_former_leader_cannot_note_the_end_of_a_run_that_another_repeats(offic
         assert office.work._session is not None
         office.work._session.close()
         office.meanwhile = lambda: None
-        assert second.beat()
+        assert second.poll()
 
     office.meanwhile = overtaken
-    assert not office.work.beat()
+    assert not office.work.poll()
     assert office.took() == ["05 01:00 accrue", "05 01:00 accrue"]
     (run,) = office.log(hourly)
     assert (run.status, run.attempts) == ("success", 2)
@@ -349,7 +349,7 @@ def test_a_worker_that_is_stopped_inside_a_run_leaves_it_to_the_next(office: Off
         raise Interrupted
 
     office.meanwhile = stop
-    assert not office.work.beat()
+    assert not office.work.poll()
     office.work.close()
     office.work = office.worker()
     office.ticks(1)
@@ -472,8 +472,8 @@ def test_a_run_by_hand_is_done_between_two_ticks_with_what_the_schedule_is_told(
     assert (asked.status, asked.requested_by) == ("requested", "operator:ada")
     with office.database.transaction() as tx:
         tx.execute("UPDATE business_clock SET mode = 'driven', pace = NULL")  # no tick is due
-    assert office.work.beat()
-    assert not office.work.beat()
+    assert office.work.poll()
+    assert not office.work.poll()
     assert office.took() == ["05 00:15 report weekly"]
     (run,) = office.log(weekly)
     assert (run.id, run.status, run.attempts) == (asked.id, "success", 1)
@@ -495,7 +495,7 @@ def test_a_run_by_hand_that_fails_is_logged_and_told(office: Office) -> None:
     one = office.schedule("accrue")
     office.ask(one)
     office.meanwhile = fail
-    office.work.beat()
+    office.work.poll()
     (run,) = office.log(one)
     assert (run.status, run.exception_info) == ("failed", "ValueError: no such thing")
     assert office.seen(one).failures == 0, "the clock's own is untouched"
@@ -510,7 +510,7 @@ def test_of_a_singleton_one_run_is_asked_for_at_a_time(office: Office) -> None:
     with pytest.raises(CommendaError) as refused:
         office.ask(one)
     assert refused.value.code == "already_running"
-    office.work.beat()
+    office.work.poll()
     office.ask(one)
     assert statuses(office.log(one)) == ["success", "requested"]
 
@@ -532,7 +532,7 @@ def test_runs_of_what_is_no_singleton_queue_up(office: Office) -> None:
     for _ in range(3):
         office.ask(one)
     for _ in range(3):
-        office.work.beat()
+        office.work.poll()
     assert statuses(office.log(one)) == ["success"] * 3
 
 
@@ -739,7 +739,7 @@ def test_a_job_brings_its_schedule_which_is_due_at_once(
     other = office.worker()
     office.work.close()
     other.jobs = office.work.jobs
-    assert other.beat()
+    assert other.poll()
     other.close()
     with office.database.transaction() as tx:
         assert len(list_schedules(tx, 0, 10)) == 1, "the next worker finds it"
@@ -825,7 +825,7 @@ def test_each_missed_day_of_income_may_have_its_own_run_although_books_were_clos
     with db.transaction() as tx:
         clock.set_pace(tx, MONDAY, Decimal(1440), quick_until=MONDAY + 365 * DAY)
     work = Clockwork(Operation(db, cast(Broker, None)), (shipped("accrual"),), STEP, 0)
-    assert work.beat()
+    assert work.poll()
     author = Author("operator:ada", "operation/1", MONDAY + STEP)
     with db.transaction() as tx:
         built_in = schedule_named(tx, "accrual")
@@ -835,7 +835,7 @@ def test_each_missed_day_of_income_may_have_its_own_run_although_books_were_clos
     with db.transaction() as tx:
         clock.advance(tx, MONDAY + 4 * DAY + HOUR)
         assert close_period(tx, replace(author, now=MONDAY + 4 * DAY), MONDAY + 3 * DAY)
-    assert work.beat()
+    assert work.poll()
     work.close()
     with db.transaction() as tx:
         log = list_runs(tx, daily.id, None, 10)

@@ -17,7 +17,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.operations import Clockwork, Interrupted, Job, Operation, Step, forget_workers
 from commenda.operations.ticks import Tick, begin_tick
-from commenda.worker import Chore, _keep_house
+from commenda.worker import MaintenanceTask, _maintain
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -60,7 +60,7 @@ def test_a_tick_does_its_steps_and_jobs_in_order_and_moves_the_clock(operation: 
         Step("last", noting(done, "last")),
     )
     for _ in range(5):
-        assert work.beat()
+        assert work.poll()
     work.close()
     assert done == [
         *("00:15 each", "00:15 hourly", "00:15 last"),
@@ -88,11 +88,11 @@ def test_a_tick_that_was_cut_short_goes_on_with_the_jobs_that_were_not_done(
     jobs = (Step("first", noting(done, "first")), Step("second", fail_once))
     cut = clockwork(operation, *jobs)
     with pytest.raises(psycopg.OperationalError):
-        cut.beat()
+        cut.poll()
     assert business_now(operation.database) == START
     cut.close()
     other = clockwork(operation, *jobs, number=1)
-    assert other.beat()
+    assert other.poll()
     other.close()
     assert done == ["00:15 first", "00:15 second"]
     assert business_now(operation.database) == START + STEP
@@ -108,7 +108,7 @@ def test_a_step_that_fails_is_told_once_an_hour_and_does_not_stop_the_others(
 
     work = clockwork(operation, Step("bad", fail), Step("good", noting(done, "good")))
     for _ in range(6):
-        work.beat()
+        work.poll()
     work.close()
     assert done == [f"{START + n * STEP:%H:%M} good" for n in range(1, 7)]
     with operation.database.transaction() as tx:
@@ -126,10 +126,10 @@ def test_a_job_that_is_interrupted_is_done_again_by_the_next_worker(operation: O
         raise Interrupted
 
     stopped = clockwork(operation, Step("waits", interrupted))
-    assert not stopped.beat()
+    assert not stopped.poll()
     stopped.close()
     next_one = clockwork(operation, Step("waits", noting(done, "waits")), number=1)
-    assert next_one.beat()
+    assert next_one.poll()
     next_one.close()
     assert done == ["00:15 waits"]
 
@@ -146,10 +146,10 @@ def test_work_in_batches_stops_between_two_of_them_and_goes_on_later(operation: 
         running.batches(batch)
 
     work = clockwork(operation, Step("long", long))
-    assert not work.beat()
+    assert not work.poll()
     assert left == [1, 0], "the batch that was begun is done"
     operation.stopping.clear()
-    assert work.beat()
+    assert work.poll()
     work.close()
     assert left == []
 
@@ -169,7 +169,7 @@ def test_a_worker_shows_a_sign_of_life_inside_long_work(operation: Operation) ->
         return 3 - len(ages)
 
     work = clockwork(operation, Step("long", long))
-    assert work.beat()
+    assert work.poll()
     work.close()
     assert len(ages) == 3
     assert max(ages[1:]) < 60
@@ -177,12 +177,12 @@ def test_a_worker_shows_a_sign_of_life_inside_long_work(operation: Operation) ->
 
 def test_one_worker_leads_and_another_takes_over_when_it_is_gone(operation: Operation) -> None:
     first, second = clockwork(operation), clockwork(operation, number=1)
-    assert first.beat()
-    assert not second.beat()
+    assert first.poll()
+    assert not second.poll()
     assert (first.leads, second.leads) == (True, False)
     assert first._session is not None
     first._session.close()  # as when its process dies
-    assert second.beat()
+    assert second.poll()
     assert second.leads
     second.close()
     assert business_now(operation.database) == START + 2 * STEP
@@ -201,21 +201,21 @@ def test_a_worker_that_lost_the_lead_inside_a_job_leaves_the_next_tick_alone(
         """The connection breaks; another worker ends this tick and is killed in the next one."""
         assert first._session is not None
         first._session.close()
-        assert second.beat()
+        assert second.poll()
         second.jobs = (Step("before", noting(done, "before")), Step("slow", cut))
         with pytest.raises(psycopg.OperationalError):
-            second.beat()
+            second.poll()
         second.close()
 
     first = clockwork(operation, Step("slow", overtaken), Step("after", noting(done, "late")))
     second = clockwork(operation, Step("slow", noting(done, "slow")), number=1)
-    assert not first.beat()
+    assert not first.poll()
     assert one(operation.database, "SELECT at FROM open_tick") == START + 2 * STEP
     assert one(operation.database, "SELECT jobs_done FROM open_tick") == ["before"]
     assert business_now(operation.database) == START + STEP
     assert done == ["00:15 slow", "00:30 before"]
     third = clockwork(operation, Step("slow", noting(done, "slow")), number=2)
-    assert third.beat()
+    assert third.poll()
     third.close()
     first.close()
     assert done[2:] == ["00:30 slow"]
@@ -230,9 +230,9 @@ def test_a_worker_that_lost_its_connection_does_no_further_job(operation: Operat
 
     work = clockwork(operation, Step("a", broken), Step("b", noting(done, "b")))
     with pytest.raises(psycopg.OperationalError):
-        work.beat()
+        work.poll()
     assert done == []
-    assert work.beat()
+    assert work.poll()
     work.close()
     assert done == ["00:15 b"]
 
@@ -257,7 +257,7 @@ def _begin(database: Database) -> Tick | None:
 
 def test_workers_of_days_ago_are_forgotten(operation: Operation) -> None:
     work = clockwork(operation)
-    work.beat()
+    work.poll()
     with operation.database.transaction() as tx:
         tx.execute(
             "INSERT INTO workers (id, started_at, seen_at)"
@@ -268,21 +268,23 @@ def test_workers_of_days_ago_are_forgotten(operation: Operation) -> None:
     work.close()
 
 
-def test_a_chore_that_fails_stops_nothing(db: Database) -> None:
+def test_a_maintenance_task_that_fails_stops_nothing(db: Database) -> None:
     done = []
 
     def fail(_tx: Tx) -> None:
         raise ValueError("no such thing")
 
-    due = dict.fromkeys((Chore(60, fail), Chore(60, lambda _tx: done.append("swept"))), 0.0)
+    due = dict.fromkeys(
+        (MaintenanceTask(60, fail), MaintenanceTask(60, lambda _tx: done.append("swept"))), 0.0
+    )
     for _ in range(2):
-        _keep_house(db, due)
+        _maintain(db, due)
     assert done == ["swept"]
 
 
 def test_a_worker_shows_a_sign_of_life_and_says_goodbye(operation: Operation) -> None:
     work = clockwork(operation)
-    work.beat()
+    work.poll()
     alive = (
         "SELECT count(*) FROM workers"
         " WHERE stopped_at IS NULL AND seen_at > now() - interval '5 seconds'"

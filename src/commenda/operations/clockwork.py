@@ -73,7 +73,7 @@ class Clockwork:
         self._seen = float("-inf")
         self._tick_at: datetime | None = None
 
-    def beat(self) -> bool:
+    def poll(self) -> bool:
         """Show a sign of life, and work if there is any here: a tick, or a run that is asked for.
 
         Whether a tick or a run was done.
@@ -92,7 +92,7 @@ class Clockwork:
             ticked = self._tick()
             return self._run_requested() or ticked
         except BaseException as cut:
-            self.leads = False  # the next beat puts in order what this one leaves behind
+            self.leads = False  # the next poll puts in order what this one leaves behind
             if isinstance(cut, Interrupted | Superseded):
                 return False
             raise
@@ -128,7 +128,7 @@ class Clockwork:
     def _notice(self) -> None:
         """Show a sign of life if it is time; where the session and its lock are gone, raise."""
         session = self._session
-        assert session is not None, "a beat connects first"
+        assert session is not None, "a poll connects first"
         if time.monotonic() - self._seen > HEARTBEAT:
             self._show_life(session)
         else:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Generic, TypeVar
 
 import psycopg
 from psycopg import conninfo
@@ -15,6 +16,8 @@ from psycopg import conninfo
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.migrate import migrations
+
+T = TypeVar("T")
 
 WORKER_SILENCE = 15
 """Seconds after which a worker that was not seen is taken for gone."""
@@ -43,27 +46,31 @@ class Readiness:
         return all(verdict.ok for verdict in self.checks.values())
 
 
-class Health:
-    """Looks at most once in `seconds`, however often it is asked: anybody may ask."""
+class Seldom(Generic[T]):
+    """What `look` sees, looked for at most once in `seconds` however many ask."""
 
     def __init__(
-        self,
-        database: Database,
-        seconds: float = 1.0,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, look: Callable[[], T], seconds: float, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._database = database
+        self._look = look
         self._seconds = seconds
         self._monotonic = monotonic
         self._looking = threading.Lock()
-        self._seen: tuple[float, Readiness] | None = None
+        self._seen: tuple[float, T] | None = None
 
-    def readiness(self) -> Readiness:
+    def read(self) -> T:
         with self._looking:
             now = self._monotonic()
             if self._seen is None or now - self._seen[0] >= self._seconds:
-                self._seen = (now, readiness(self._database))
+                self._seen = (now, self._look())
             return self._seen[1]
+
+
+class Health(Seldom[Readiness]):
+    """Whether the operation works, looked at once a second: anybody may ask."""
+
+    def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(lambda: readiness(database), 1.0, monotonic)
 
 
 @contextmanager

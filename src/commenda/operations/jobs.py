@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -34,7 +35,7 @@ from commenda.execution import observe_executions
 from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, outbox
 from commenda.kit.db import Tx
-from commenda.ledger import expire_holds
+from commenda.ledger import Author, expire_holds
 from commenda.managed import (
     MANAGED,
     activate_due,
@@ -48,7 +49,7 @@ from commenda.market import write_bars, write_marks
 from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
-from commenda.operations.ticks import Interrupted, Job, Operation, Parameters, Step
+from commenda.operations.ticks import Act, Interrupted, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
 
 PRODUCTS: Final = (MANAGED, copying.COPIES)
@@ -151,20 +152,6 @@ def carry_books(operation: Operation, now: datetime) -> None:
         carry_out_transfers(database, broker, author)
 
 
-def raise_overdue(operation: Operation, now: datetime, _: Parameters) -> None:
-    with operation.database.transaction() as tx:
-        alert_overdue(tx, operation.author(now))
-
-
-def expire_requests(operation: Operation, now: datetime, _: Parameters) -> None:
-    with operation.database.transaction() as tx:
-        expire_approvals(tx, now)
-
-
-def expire_due_holds(operation: Operation, now: datetime, _: Parameters) -> None:
-    operation.batches(lambda tx: expire_holds(tx, operation.author(now)))
-
-
 def value_books(operation: Operation, now: datetime, _: Parameters) -> None:
     """Write the NAV of every open book, once a day: Sharpe ratios and uptime count on that."""
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -176,20 +163,6 @@ def value_books(operation: Operation, now: datetime, _: Parameters) -> None:
             return
         record_nav(tx, now, operation.broker.marks(now))
         live.nav_recorded(tx, now)
-
-
-def measure_flows(operation: Operation, now: datetime, _: Parameters) -> None:
-    with operation.database.transaction() as tx:
-        copying.update_flow_stats(tx, now)
-
-
-def score(operation: Operation, now: datetime, _: Parameters) -> None:
-    with operation.database.transaction() as tx:
-        score_flows(tx, now)
-
-
-def release_referrals(operation: Operation, now: datetime, _: Parameters) -> None:
-    operation.batches(lambda tx: release_due(tx, operation.author(now)))
 
 
 def accrue_income(operation: Operation, now: datetime, _: Parameters) -> None:
@@ -248,6 +221,25 @@ def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
     return [one for one in signal_ids if not outbox.pending(tx, copying.workflow_of(one))]
 
 
+def _once(act: Callable[[Tx, Author], object]) -> Act:
+    """A job that is one transaction."""
+
+    def run(operation: Operation, now: datetime, _: Parameters) -> None:
+        with operation.database.transaction() as tx:
+            act(tx, operation.author(now))
+
+    return run
+
+
+def _in_batches(act: Callable[[Tx, Author], int]) -> Act:
+    """A job that is repeated, each time in a transaction of its own, until nothing is left."""
+
+    def run(operation: Operation, now: datetime, _: Parameters) -> None:
+        operation.batches(lambda tx: act(tx, operation.author(now)))
+
+    return run
+
+
 JOBS: tuple[Step | Job, ...] = (
     Step("market", publish_market),
     Step("strategies", step_strategies),
@@ -257,10 +249,10 @@ JOBS: tuple[Step | Job, ...] = (
     Job("exits", repeat_exits, "Ask again for exits that the venue refused.", "0 * * * *"),
     Step("books", carry_books),
     Step("targets", publish_targets),
-    Job("overdue", raise_overdue, "Raise alerts about what is overdue.", "0 * * * *"),
+    Job("overdue", _once(alert_overdue), "Raise alerts about what is overdue.", "0 * * * *"),
     Job(
         "approvals",
-        expire_requests,
+        _once(lambda tx, author: expire_approvals(tx, author.now)),
         "Let requests expire that nobody decided.",
         "0 * * * *",
         any_moment=True,
@@ -274,13 +266,29 @@ JOBS: tuple[Step | Job, ...] = (
         any_moment=True,
     ),
     Job("payout", pay_income, "Pay out income that was accrued.", "0 * * * *", parameters=Payout),
-    Job("holds", expire_due_holds, "Set expired holds free.", "*/5 * * * *", any_moment=True),
+    Job(
+        "holds",
+        _in_batches(expire_holds),
+        "Set expired holds free.",
+        "*/5 * * * *",
+        any_moment=True,
+    ),
     Job("nav", value_books, "Value every open book, once a day.", "0 0 * * *"),
-    Job("flows", measure_flows, "Measure how shared flows did.", "0 */4 * * *"),
-    Job("scores", score, "Score creators for the allocation.", "0 0 * * *"),
+    Job(
+        "flows",
+        _once(lambda tx, author: copying.update_flow_stats(tx, author.now)),
+        "Measure how shared flows did.",
+        "0 */4 * * *",
+    ),
+    Job(
+        "scores",
+        _once(lambda tx, author: score_flows(tx, author.now)),
+        "Score creators for the allocation.",
+        "0 0 * * *",
+    ),
     Job(
         "referrals",
-        release_referrals,
+        _in_batches(release_due),
         "Pay commissions whose hold is over.",
         "0 0 * * *",
         any_moment=True,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from commenda import alerts
@@ -25,6 +25,15 @@ from commenda.market import Bar
 Message = dict[str, Any]
 
 _BARS, _SIGNALS, _VALUES, _ALERTS = 100, 50, 30, 50
+_SIGNAL_ROWS: LiteralString = (
+    "SELECT s.id, s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price, s.created_at"
+    " FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id "
+)
+_VALUE_ROWS: LiteralString = (
+    "SELECT b.flow_id, n.at, n.capital, n.nav FROM flow_subscriptions b"
+    " JOIN legs l ON l.id = b.leg_id"
+    " JOIN nav_history n ON n.scope_id = l.scope_id AND n.leg_id = l.id WHERE b.is_leader "
+)
 
 
 def latest_bars(tx: Tx, symbol: str) -> list[Message]:
@@ -66,17 +75,11 @@ def require_listener(tx: Tx, flow_id: UUID, user_id: UUID | None) -> None:
 def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
     """The last signals of a flow and values of its creator's book."""
     signals = tx.execute(
-        "SELECT s.id, s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price,"
-        " s.created_at FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id"
-        " WHERE s.flow_id = %s ORDER BY s.sequence DESC LIMIT %s",
+        _SIGNAL_ROWS + "WHERE s.flow_id = %s ORDER BY s.sequence DESC LIMIT %s",
         (flow_id, _SIGNALS),
     ).fetchall()
     values = tx.execute(
-        "SELECT b.flow_id, n.at, n.capital, n.nav FROM flow_subscriptions b"
-        " JOIN legs l ON l.id = b.leg_id"
-        " JOIN nav_history n ON n.scope_id = l.scope_id AND n.leg_id = l.id"
-        " WHERE b.flow_id = %s AND b.is_leader ORDER BY n.at DESC LIMIT %s",
-        (flow_id, _VALUES),
+        _VALUE_ROWS + "AND b.flow_id = %s ORDER BY n.at DESC LIMIT %s", (flow_id, _VALUES)
     ).fetchall()
     return [_value(*row) for row in reversed(values)] + [_signal(*row) for row in reversed(signals)]
 
@@ -93,25 +96,14 @@ def bar_closed(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:
 
 def signal_published(tx: Tx, signal_id: UUID) -> None:
     """Tell who listens to a flow of its new signal."""
-    row = tx.execute(
-        "SELECT s.id, s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price,"
-        " s.created_at FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id"
-        " WHERE s.id = %s",
-        (signal_id,),
-    ).fetchone()
+    row = tx.execute(_SIGNAL_ROWS + "WHERE s.id = %s", (signal_id,)).fetchone()
     assert row is not None, "told of a signal that was just stored"
     bus.publish(tx, f"strategy:{row[1]}", _signal(*row))
 
 
 def nav_recorded(tx: Tx, at: datetime) -> None:
     """Tell who listens to a flow what its creator's own book is worth at the end of the day."""
-    for row in tx.execute(
-        "SELECT b.flow_id, n.at, n.capital, n.nav FROM flow_subscriptions b"
-        " JOIN legs l ON l.id = b.leg_id"
-        " JOIN nav_history n ON n.scope_id = l.scope_id AND n.leg_id = l.id AND n.at = %s"
-        " WHERE b.is_leader ORDER BY b.flow_id",
-        (at,),
-    ).fetchall():
+    for row in tx.execute(_VALUE_ROWS + "AND n.at = %s ORDER BY b.flow_id", (at,)).fetchall():
         bus.publish(tx, f"strategy:{row[0]}", _value(*row))
 
 

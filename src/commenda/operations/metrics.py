@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from commenda import alerts, audit, ledger
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
-from commenda.operations.health import probing, workers_seen
+from commenda.operations.health import Seldom, probing, workers_seen
 
 Values = dict[tuple[str, ...], float]
 Read = Callable[[Tx, datetime], Values]
@@ -44,7 +43,7 @@ class _Reading:
     labels: tuple[str, ...] = ()
 
 
-class Figures:
+class Figures(Seldom[list[Figure]]):
     """The numbers, read at most once in `seconds` however many scrape."""
 
     def __init__(
@@ -53,20 +52,12 @@ class Figures:
         seconds: float = 5.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(lambda: _read(database), seconds, monotonic)
         self._database = database
-        self._seconds = seconds
-        self._monotonic = monotonic
-        self._reading = threading.Lock()
-        self._known: tuple[float, list[Figure]] | None = None
 
     def read(self) -> list[Figure]:
         """The database's numbers and, always fresh, those of this process's pool."""
-        with self._reading:
-            now = self._monotonic()
-            if self._known is None or now - self._known[0] >= self._seconds:
-                self._known = (now, _read(self._database))
-            known = self._known[1]
-        return [*known, *_pool(self._database)]
+        return [*super().read(), *_pool(self._database)]
 
 
 def _read(database: Database) -> list[Figure]:

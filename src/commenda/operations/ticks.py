@@ -94,6 +94,10 @@ class Step:
     act: Callable[[Operation, datetime], None]
 
 
+Act = Callable[[Operation, datetime, Any], None]
+"""What a job does, for a moment and with its own parameters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a schedule may name as its target: a function of the code, nothing else.
@@ -103,7 +107,7 @@ class Job:
     """
 
     name: str
-    act: Callable[[Operation, datetime, Any], None]
+    act: Act
     about: str
     rule: str | None = None
     """Of the built-in schedule, which has the parameters' defaults; None for none."""
