@@ -8,15 +8,18 @@ was killed leaves behind is done again, and what is done is not.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, LiteralString
+from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+from pydantic import Field
 
 from commenda.alerts import raise_alerts
 from commenda.audit import Event
@@ -24,12 +27,13 @@ from commenda.books import next_retry
 from commenda.kit import clock, ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict
+from commenda.kit.wire import on_wire, one_of
 from commenda.ledger import Author
 from commenda.operations.cron import latest, next_after
 from commenda.operations.schedules import (
     Schedule,
-    add_built_in,
     find_schedule,
+    new_schedule,
     note_change,
     schedule_by_id,
     store_schedule,
@@ -51,22 +55,28 @@ class RunStatus(StrEnum):
     """A run by hand of this singleton was asked for or under way."""
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The specification's CrontabLog: `scheduled_for` is business time, the others wall time."""
+    """The specification's CrontabLog."""
 
     id: int
-    schedule_id: UUID
+    schedule_id: Annotated[UUID, Field(alias="crontabId")]
     target: str
     parameter: dict[str, Any]
-    scheduled_for: datetime
-    status: str
+    scheduled_for: Annotated[
+        datetime,
+        Field(
+            description="Business time: the moment of the rule that it stands for, or of the"
+            " request."
+        ),
+    ]
+    status: Annotated[str, one_of(RunStatus)]
     exception_info: str | None
-    requested_by: str | None
-    """None: by the clock."""
+    requested_by: Annotated[str | None, Field(description="None: by the clock.")]
     attempts: int
-    created_at: datetime
-    started_at: datetime | None
+    created_at: Annotated[datetime, Field(description="Wall time, as the two below.")]
+    started_at: Annotated[datetime | None, Field(description="The last attempt.")]
     finished_at: datetime | None
 
 
@@ -113,7 +123,32 @@ def take_over(tx: Tx, jobs: Iterable[object]) -> None:
         " exception_info = 'cut short: the worker stopped, died or lost the database'"
         " WHERE status = 'running'"
     )
-    add_built_in(tx, (job for job in jobs if isinstance(job, Job)), clock.business_now(tx))
+    _add_built_in(tx, (job for job in jobs if isinstance(job, Job)), clock.business_now(tx))
+
+
+def _add_built_in(tx: Tx, jobs: Iterable[Job], now: datetime) -> None:
+    """Make each job's own schedule where it is missing, due at once: for its rule's last moment."""
+    there = tx.execute("SELECT name, CASE WHEN built_in THEN target END FROM schedules").fetchall()
+    names, targets = {name for name, _ in there}, {target for _, target in there}
+    for job in jobs:
+        if job.rule is None or job.name in targets:
+            continue
+        made = new_schedule(
+            tx,
+            now,
+            latest(job.rule, now),
+            # An operator's own may have had the name before the job came.
+            name=f"{job.name} (built in)" if job.name in names else job.name,
+            rule=job.rule,
+            target=job.name,
+            parameter=job.parameters().model_dump(mode="json", by_alias=True),
+            catch_up=job.catch_up,
+            remark=job.about,
+            built_in=True,
+        )
+        # Another worker that leads no more may have made it in this moment.
+        with suppress(psycopg.errors.UniqueViolation), tx.transaction():
+            store_schedule(tx, made)
 
 
 # --- By the clock ------------------------------------------------------------------------------

@@ -10,27 +10,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from typing import Any, LiteralString
+from typing import Annotated, Any, Literal, LiteralString, Self
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+from pydantic import Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from commenda.audit import Event, record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
+from commenda.kit.wire import Internal, on_wire
 from commenda.ledger import Author
-from commenda.operations.cron import checked_rule, latest, moments, next_after
+from commenda.operations.cron import LONGEST as LONGEST_RULE
+from commenda.operations.cron import checked_rule, moments, next_after
 from commenda.operations.jobs import job_named
 from commenda.operations.ticks import RULES, CatchUp, Job, printable
 
@@ -58,38 +61,75 @@ class Status(StrEnum):
     PAUSED = "paused"
 
 
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+        examples=["weekly income"],
+    ),
+]
+Rule = Annotated[
+    str,
+    Field(
+        max_length=LONGEST_RULE,
+        description="Cron, UTC: minute hour day month weekday, or six fields with seconds first.",
+        examples=["30 */5 * * * *", "0 8 * * mon-fri"],
+    ),
+]
+Target = Annotated[
+    str, Field(max_length=100, description="One of the list of targets.", examples=["nav"])
+]
+Parameter = Annotated[
+    dict[str, JsonValue], Field(description="As the target's schema says.", examples=[{}])
+]
+Remark = Annotated[str, Field(max_length=LONGEST_REMARK, pattern=r"^[^\x00]*$")]
+
+
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of a new schedule; without `catch_up` that of its job."""
+    """A schedule to make."""
 
-    name: str
-    rule: str
-    target: str
-    parameter: Mapping[str, Any] = field(default_factory=dict)
-    singleton: bool = True
-    catch_up: CatchUp | None = None
+    name: Name
+    rule: Rule
+    target: Target
+    parameter: Parameter = field(default_factory=dict)
+    singleton: Annotated[
+        bool, Field(description="While a run is asked for or under way, no other is.")
+    ] = True
+    catch_up: Annotated[
+        CatchUp | None,
+        Field(
+            description="What becomes of missed moments: one run for each of them, in order, or one"
+            " for all; the target's own choice by default."
+        ),
+    ] = None
     status: Status = Status.ACTIVE
-    remark: str = ""
+    remark: Remark = ""
 
 
+@on_wire
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule(Plan):
     """The specification's Crontab: a row of `schedules`. Times are business times."""
 
     id: UUID
-    number: int
-    type: str = "job"
+    number: Internal[int]
+    type: Literal["job"] = "job"
     catch_up: CatchUp
     built_in: bool = False
     version: int = 1
     created_at: datetime
-    next_at: datetime
+    next_at: Internal[datetime]
     """The first moment of the rule that is not done."""
-    retry_at: datetime | None = None
-    last_at: datetime | None = None
+    retry_at: Annotated[
+        datetime | None, Field(description="When the run that failed is tried again.")
+    ] = None
+    last_at: Annotated[datetime | None, Field(description="When the clock last had it run.")] = None
     last_error: str | None = None
-    failures: int = 0
-    """Of runs by the clock, in a row."""
+    failures: Annotated[int, Field(description="Of runs by the clock, in a row.")] = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "catch_up", CatchUp(self.catch_up))
@@ -101,6 +141,26 @@ class Schedule(Plan):
             and self.next_at <= at
             and (self.retry_at is None or self.retry_at <= at)
         )
+
+
+@on_wire
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSchedule(Schedule):
+    """A schedule with what is to come."""
+
+    due_at: Annotated[
+        datetime | None,
+        Field(
+            alias="nextAt",
+            description="The first moment that is not done; past while it waits. None when paused.",
+        ),
+    ]
+    upcoming: Annotated[list[datetime], Field(description="The rule's next five moments.")]
+
+    @classmethod
+    def of(cls, one: Schedule, now: datetime) -> Self:
+        due_at = one.next_at if one.status is Status.ACTIVE else None
+        return cls(**asdict(one), due_at=due_at, upcoming=upcoming(one, now))
 
 
 # --- Reading -----------------------------------------------------------------------------------
@@ -219,31 +279,6 @@ def delete_schedule(tx: Tx, author: Author, schedule_id: UUID) -> None:
         raise _built_in(one, "id", "pause it")
     tx.execute("DELETE FROM schedules WHERE id = %s", (one.id,))
     note_change(tx, author, one, "schedule.deleted", "deleted")
-
-
-def add_built_in(tx: Tx, jobs: Iterable[Job], now: datetime) -> None:
-    """Make each job's own schedule where it is missing, due at once: for its rule's last moment."""
-    there = tx.execute("SELECT name, CASE WHEN built_in THEN target END FROM schedules").fetchall()
-    names, targets = {name for name, _ in there}, {target for _, target in there}
-    for job in jobs:
-        if job.rule is None or job.name in targets:
-            continue
-        made = new_schedule(
-            tx,
-            now,
-            latest(job.rule, now),
-            # An operator's own may have had the name before the job came.
-            name=f"{job.name} (built in)" if job.name in names else job.name,
-            rule=job.rule,
-            target=job.name,
-            parameter=job.parameters().model_dump(mode="json", by_alias=True),
-            catch_up=job.catch_up,
-            remark=job.about,
-            built_in=True,
-        )
-        # Another worker that leads no more may have made it in this moment.
-        with suppress(psycopg.errors.UniqueViolation), tx.transaction():
-            store_schedule(tx, made)
 
 
 def new_schedule(tx: Tx, now: datetime, next_at: datetime, **said: Any) -> Schedule:

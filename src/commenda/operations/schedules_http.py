@@ -2,95 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
-from pydantic import Field, JsonValue
+from fastapi import APIRouter, Response
+from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
-    Answer,
     Body,
     IdempotencyKey,
+    Page,
+    Paged,
     Served,
-    answer_once,
     problems,
-    wire,
+    write,
 )
 from commenda.ledger import Author
 from commenda.operations import runs, schedules
-from commenda.operations.cron import LONGEST
 from commenda.operations.jobs import JOBS
-from commenda.operations.runs import Run, RunStatus, request_run
+from commenda.operations.runs import Run, request_run
 from commenda.operations.schedules import (
-    LONGEST_NAME,
-    LONGEST_REMARK,
+    Name,
+    Parameter,
     Plan,
-    Schedule,
+    Remark,
+    Rule,
+    ShownSchedule,
     Status,
+    Target,
     create_schedule,
     delete_schedule,
     edit_schedule,
     schedule_by_id,
-    upcoming,
 )
 from commenda.operations.ticks import RULES, CatchUp, Job
 
 router = APIRouter(tags=["schedules"])
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
 Keeper = Annotated[Principal, may(Permission.SCHEDULES)]
-
-Name = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=LONGEST_NAME,
-        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
-        examples=["weekly income"],
-    ),
-]
-Rule = Annotated[
-    str,
-    Field(
-        max_length=LONGEST,
-        description="Cron, UTC: minute hour day month weekday, or six fields with seconds first.",
-        examples=["30 */5 * * * *", "0 8 * * mon-fri"],
-    ),
-]
-Target = Annotated[
-    str, Field(max_length=100, description="One of the list of targets.", examples=["nav"])
-]
-Parameter = Annotated[
-    dict[str, JsonValue], Field(description="As the target's schema says.", examples=[{}])
-]
-Remark = Annotated[str, Field(max_length=LONGEST_REMARK, pattern=r"^[^\x00]*$")]
-_SINGLETON = "While a run is asked for or under way, no other is."
-
-
-class NewSchedule(Body):
-    """A schedule to make."""
-
-    name: Name
-    rule: Rule
-    target: Target
-    parameter: Parameter = Field(default_factory=dict)
-    singleton: bool = Field(default=True, description=_SINGLETON)
-    catch_up: CatchUp | None = Field(
-        default=None,
-        description="What becomes of missed moments: one run for each of them, in order, or one"
-        " for all; the target's own choice by default.",
-    )
-    status: Status = Status.ACTIVE
-    remark: Remark = ""
 
 
 class ScheduleChange(Body):
@@ -107,73 +63,6 @@ class ScheduleChange(Body):
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
         default=None, description="Change it only if this is still its version; 409 otherwise."
     )
-
-
-class ScheduleView(Body):
-    """The specification's Crontab. Times are business times."""
-
-    id: UUID
-    name: str
-    type: Literal["job"]
-    rule: str
-    target: str
-    parameter: dict[str, Any]
-    singleton: bool
-    catch_up: CatchUp
-    status: Status
-    remark: str
-    built_in: bool
-    version: int
-    created_at: datetime
-    next_at: datetime | None = Field(
-        description="The first moment that is not done; past while it waits. None when paused."
-    )
-    upcoming: list[datetime] = Field(description="The rule's next five moments.")
-    retry_at: datetime | None = Field(description="When the run that failed is tried again.")
-    last_at: datetime | None = Field(description="When the clock last had it run.")
-    last_error: str | None
-    failures: int = Field(description="Of runs by the clock, in a row.")
-
-    @classmethod
-    def of(cls, one: Schedule, now: datetime) -> Self:
-        moments = upcoming(one, now)
-        known = {name: getattr(one, name) for name in cls.model_fields if name != "upcoming"}
-        next_at = one.next_at if one.status is Status.ACTIVE else None
-        return cls(**(known | {"next_at": next_at, "upcoming": moments}))
-
-
-class SchedulePage(Body):
-    items: list[ScheduleView]
-    next_cursor: str | None
-
-
-class RunView(Body):
-    """The specification's CrontabLog."""
-
-    id: int
-    crontab_id: UUID
-    target: str
-    parameter: dict[str, Any]
-    scheduled_for: datetime = Field(
-        description="Business time: the moment of the rule that it stands for, or of the request."
-    )
-    status: RunStatus
-    exception_info: str | None
-    requested_by: str | None = Field(description="None: by the clock.")
-    attempts: int
-    created_at: datetime = Field(description="Wall time, as the two below.")
-    started_at: datetime | None = Field(description="The last attempt.")
-    finished_at: datetime | None
-
-    @classmethod
-    def of(cls, run: Run) -> Self:
-        known = {name: getattr(run, name) for name in cls.model_fields if name != "crontab_id"}
-        return cls(crontab_id=run.schedule_id, **known)
-
-
-class RunPage(Body):
-    items: list[RunView]
-    next_cursor: str | None
 
 
 class TargetView(Body):
@@ -201,10 +90,6 @@ class TargetView(Body):
         )
 
 
-Cursor = Annotated[str | None, Query(max_length=200)]
-Limit = Annotated[int, Query(ge=1, le=200)]
-
-
 @router.get("/schedules/targets", operation_id="listScheduleTargets", responses=GUARDED)
 def list_targets(_who: Reader) -> list[TargetView]:
     """The jobs that a schedule may name, with what each may be told."""
@@ -212,55 +97,43 @@ def list_targets(_who: Reader) -> list[TargetView]:
 
 
 @router.get("/schedules", operation_id="listSchedules", responses=GUARDED)
-def list_schedules(
-    service: Served, _who: Reader, cursor: Cursor = None, limit: Limit = 50
-) -> SchedulePage:
+def list_schedules(service: Served, _who: Reader, asked: Paged) -> Page[ShownSchedule]:
     """Every schedule, in the order in which they were made."""
-    after = key_after(cursor, int) or 0
     with service.database.transaction() as tx:
         now = business_now(tx)
-        rows = schedules.list_schedules(tx, after, limit + 1)
-    page = page_of(rows, limit, lambda one: one.number)
-    return SchedulePage(
-        items=[ScheduleView.of(one, now) for one in page.items], next_cursor=page.next_cursor
-    )
+        rows = schedules.list_schedules(tx, asked.after(int) or 0, asked.rows)
+    return asked.page([ShownSchedule.of(one, now) for one in rows], lambda one: one.number)
 
 
 @router.post(
     "/schedules",
     operation_id="createSchedule",
     status_code=201,
-    response_model=ScheduleView,
+    response_model=ShownSchedule,
     responses=GUARDED | problems(409),
 )
-def post_schedule(
-    service: Served, who: Keeper, body: NewSchedule, key: IdempotencyKey = None
-) -> JSONResponse:
+def post_schedule(service: Served, who: Keeper, body: Plan, key: IdempotencyKey = None) -> Response:
     """Make a schedule of a job; it is first due at its rule's next moment."""
-    plan = Plan(**{name: getattr(body, name) for name in NewSchedule.model_fields})
-    return _once(
-        service,
-        who,
-        "schedules.create",
-        key,
-        body.model_dump(mode="json"),
-        lambda tx, author: _shown(create_schedule(tx, author, plan), author.now, 201),
-    )
+
+    def act(tx: Tx, now: datetime) -> ShownSchedule:
+        return ShownSchedule.of(create_schedule(tx, Author(who.actor, RULES, now), body), now)
+
+    return write(service, who, "schedules.create", key, asdict(body), act, status=201)
 
 
 @router.get(
     "/schedules/{schedule_id}", operation_id="getSchedule", responses=GUARDED | problems(404)
 )
-def get_schedule(service: Served, _who: Reader, schedule_id: UUID) -> ScheduleView:
+def get_schedule(service: Served, _who: Reader, schedule_id: UUID) -> ShownSchedule:
     """One schedule, when it is next due and how its last run went."""
     with service.database.transaction() as tx:
-        return ScheduleView.of(schedule_by_id(tx, schedule_id), business_now(tx))
+        return ShownSchedule.of(schedule_by_id(tx, schedule_id), business_now(tx))
 
 
 @router.patch(
     "/schedules/{schedule_id}",
     operation_id="editSchedule",
-    response_model=ScheduleView,
+    response_model=ShownSchedule,
     responses=GUARDED | problems(404, 409),
 )
 def patch_schedule(
@@ -269,20 +142,18 @@ def patch_schedule(
     schedule_id: UUID,
     body: ScheduleChange,
     key: IdempotencyKey = None,
-) -> JSONResponse:
+) -> Response:
     """Change a schedule, pause it (`status` paused) or resume it. A new rule counts from now on;
     what fell into a pause is not made up for."""
-    changes = {
-        name: value
-        for name in ScheduleChange.model_fields
-        if name != "version" and (value := getattr(body, name)) is not None
-    }
+    given = {name: value for name, value in dict(body).items() if value is not None}
+    version = given.pop("version", None)
 
-    def act(tx: Tx, author: Author) -> Answer:
-        return _shown(edit_schedule(tx, author, schedule_id, changes, body.version), author.now)
+    def act(tx: Tx, now: datetime) -> ShownSchedule:
+        author = Author(who.actor, RULES, now)
+        return ShownSchedule.of(edit_schedule(tx, author, schedule_id, given, version), now)
 
     request = {"id": str(schedule_id), **body.model_dump(mode="json")}
-    return _once(service, who, "schedules.edit", key, request, act)
+    return write(service, who, "schedules.edit", key, request, act)
 
 
 @router.delete(
@@ -301,22 +172,19 @@ def remove_schedule(service: Served, who: Keeper, schedule_id: UUID) -> None:
     "/schedules/{schedule_id}/run",
     operation_id="runSchedule",
     status_code=202,
-    response_model=RunView,
+    response_model=Run,
     responses=GUARDED | problems(404, 409),
 )
 def run_schedule(
     service: Served, who: Keeper, schedule_id: UUID, key: IdempotencyKey = None
-) -> JSONResponse:
+) -> Response:
     """Ask for a run now, paused or not. The leading worker takes it up between two ticks; the log
     says how it went."""
-    return _once(
-        service,
-        who,
-        "schedules.run",
-        key,
-        {"id": str(schedule_id)},
-        lambda tx, author: Answer(wire(RunView.of(request_run(tx, author, schedule_id))), 202),
-    )
+
+    def act(tx: Tx, now: datetime) -> Run:
+        return request_run(tx, Author(who.actor, RULES, now), schedule_id)
+
+    return write(service, who, "schedules.run", key, {"id": str(schedule_id)}, act, status=202)
 
 
 @router.get(
@@ -324,36 +192,9 @@ def run_schedule(
     operation_id="listScheduleRuns",
     responses=GUARDED | problems(404),
 )
-def list_runs(
-    service: Served,
-    _who: Reader,
-    schedule_id: UUID,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> RunPage:
+def list_runs(service: Served, _who: Reader, schedule_id: UUID, asked: Paged) -> Page[Run]:
     """A schedule's log, the latest run first."""
-    before = key_after(cursor, int)
     with service.database.transaction() as tx:
         schedule_by_id(tx, schedule_id)
-        rows = runs.list_runs(tx, schedule_id, before, limit + 1)
-    page = page_of(rows, limit, lambda run: run.id)
-    return RunPage(items=[RunView.of(run) for run in page.items], next_cursor=page.next_cursor)
-
-
-def _once(
-    service: Served,
-    who: Principal,
-    operation: str,
-    key: str | None,
-    request: dict[str, Any],
-    act: Callable[[Tx, Author], Answer],
-) -> JSONResponse:
-    with service.database.transaction() as tx:
-        author = Author(who.actor, RULES, business_now(tx))
-        return answer_once(
-            tx, operation, str(who.user_id), key, request, author.now, lambda: act(tx, author)
-        )
-
-
-def _shown(one: Schedule, now: datetime, status: int = 200) -> Answer:
-    return Answer(wire(ScheduleView.of(one, now)), status)
+        rows = runs.list_runs(tx, schedule_id, asked.after(int), asked.rows)
+    return asked.page(rows, lambda run: run.id)
