@@ -300,14 +300,11 @@ def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
 
 
 def _alert(author: Author, line: Line) -> Event:
-    return Event(
+    return author.event(
         "alert.unreconciled",
         f"{line.part}: {line.subject}",
         _correlation(author.now),
         f"{plain(line.unexplained)} unexplained",
-        author.actor,
-        author.rule_version,
-        author.now,
         {
             "part": line.part,
             "subject": line.subject,

@@ -26,7 +26,7 @@ from psycopg.types.json import Jsonb
 from pydantic import Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
@@ -35,7 +35,7 @@ from commenda.ledger import Author
 from commenda.operations.cron import LONGEST as LONGEST_RULE
 from commenda.operations.cron import checked_rule, moments, next_after
 from commenda.operations.jobs import job_named
-from commenda.operations.ticks import RULES, CatchUp, Job, printable
+from commenda.operations.ticks import CatchUp, Job, printable
 
 UPCOMING = 5
 """How many of a rule's next moments are shown."""
@@ -312,7 +312,7 @@ def note_change(
     """Record what somebody did with a schedule, and how it is now."""
     shown = {key: getattr(one, key) for key in _NOTED} | details
     plain = json.loads(json.dumps({to_camel(key): shown[key] for key in shown}, default=str))
-    record(tx, [Event(kind, str(one.id), one.id, result, author.actor, RULES, author.now, plain)])
+    record(tx, [author.event(kind, one.id, one.id, result, plain)])
 
 
 # --- Checks ------------------------------------------------------------------------------------
