@@ -85,7 +85,7 @@ def go_on(world: World, hour: int) -> None:
     clockwork = Clockwork(Operation(world.database, world.broker), JOBS, timedelta(hours=1), 0)
     try:
         while world.now < story.moment(hour):
-            assert clockwork.beat()
+            assert clockwork.poll()
             with world.database.transaction() as tx:
                 world.now = clock.business_now(tx)
     finally:
