@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field, computed_field
 
 from commenda.alerts import raise_alerts
 from commenda.audit import Event
@@ -34,6 +37,7 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
+from commenda.kit.wire import Amount, on_wire
 from commenda.ledger import (
     Author,
     TransitAccount,
@@ -56,31 +60,47 @@ class Part(StrEnum):
     HOLDS = "holds"
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One comparison; see above."""
+class Comparison:
+    """One comparison: unexplained = venue − ledger − explained."""
 
-    part: Part
-    subject: str
-    venue: Decimal
-    ledger: Decimal
-    explained: Decimal = Decimal(0)
+    part: Annotated[
+        Part,
+        Field(
+            description="What is compared: a venue's books; what is there at cost; all that is had"
+            " and owed; what only passes through; holds."
+        ),
+    ]
+    subject: Annotated[str, Field(examples=["paper USDT"])]
+    venue: Annotated[Amount, Field(description="The side that the ledger is held against.")]
+    ledger: Amount
+    explained: Annotated[Amount, Field(description="What is known to be on its way.")] = Decimal(0)
 
+    @computed_field(description="0 in a sound business.")  # type: ignore[prop-decorator]
     @property
-    def unexplained(self) -> Decimal:
+    def unexplained(self) -> Amount:
         return self.venue - self.ledger - self.explained
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What was compared at a moment, and in `left_out` what could not be, and why."""
+    """What was compared at a moment."""
 
     as_of: datetime
-    lines: Sequence[Line]
-    left_out: Sequence[str] = ()
+    lines: Sequence[Comparison]
+    left_out: Annotated[
+        Sequence[str], Field(description="What could not be compared, and why.")
+    ] = ()
+
+    @computed_field(description="Whether nothing is unexplained.")  # type: ignore[prop-decorator]
+    @property
+    def reconciled(self) -> bool:
+        return not self.unexplained
 
     @property
-    def unexplained(self) -> list[Line]:
+    def unexplained(self) -> list[Comparison]:
         return [line for line in self.lines if line.unexplained]
 
 
@@ -120,7 +140,7 @@ def _compared(tx: Tx, at: datetime, broker: Broker | None, *, past: bool) -> Rec
 
 def _venues(
     tx: Tx, at: datetime, broker: Broker | None, past: bool
-) -> tuple[list[Line], list[str]]:
+) -> tuple[list[Comparison], list[str]]:
     marks = marks_known(tx, at if past else None)
     if broker is not None and not past:
         marks |= broker.marks(at)
@@ -131,7 +151,7 @@ def _venues(
         seen = [one for one in instruments(tx) if one.id in marks]
         for one in compare(tx, books, seen, marks, at, past=past):
             subject = f"{books.name} {one.subject}"
-            lines.append(Line(Part.VENUE, subject, one.venue, one.ledger, one.explained))
+            lines.append(Comparison(Part.VENUE, subject, one.venue, one.ledger, one.explained))
     return lines, [
         f"venue {name}: it can be asked by its worker, and of now only"
         for name, books in asked.items()
@@ -160,7 +180,7 @@ def _venue_names(tx: Tx) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _books(tx: Tx, trial: Sequence[TrialLine], moment: datetime | None) -> list[Line]:
+def _books(tx: Tx, trial: Sequence[TrialLine], moment: datetime | None) -> list[Comparison]:
     """Cash at venues by the ledger, against cash and positions of the books at what they cost."""
     lines = []
     for asset in _assets(trial):
@@ -174,11 +194,11 @@ def _books(tx: Tx, trial: Sequence[TrialLine], moment: datetime | None) -> list[
             ),
             Decimal(0),
         )
-        lines.append(Line(Part.BOOKS, asset, there, theirs, -waiting))
+        lines.append(Comparison(Part.BOOKS, asset, there, theirs, -waiting))
     return lines
 
 
-def _liabilities(trial: Sequence[TrialLine]) -> list[Line]:
+def _liabilities(trial: Sequence[TrialLine]) -> list[Comparison]:
     """All that the platform has or has spent, against all that it owes. A kind of account that is
     neither is named."""
     lines = []
@@ -187,9 +207,9 @@ def _liabilities(trial: Sequence[TrialLine]) -> list[Line]:
         owed = [line.balance for line in of_asset if is_owed(line.kind) is True]
         owned = [line.balance for line in of_asset if is_owed(line.kind) is False]
         total = Decimal(0)
-        lines.append(Line(Part.LIABILITIES, asset, -sum(owned, total), sum(owed, total)))
+        lines.append(Comparison(Part.LIABILITIES, asset, -sum(owned, total), sum(owed, total)))
         lines += [
-            Line(Part.LIABILITIES, f"{asset} {kind}", total, _sum(trial, asset, (kind,)))
+            Comparison(Part.LIABILITIES, f"{asset} {kind}", total, _sum(trial, asset, (kind,)))
             for kind in sorted({line.kind for line in of_asset})
             if is_owed(kind) is None
         ]
@@ -206,7 +226,7 @@ _LABELS = {
 
 def _transit(
     tx: Tx, trial: Sequence[TrialLine], at: datetime, moment: datetime | None
-) -> list[Line]:
+) -> list[Comparison]:
     """Accounts that must come to rest at 0, one line for each kind that does and for each account
     that does not; `venue` is what is recorded and waits to be allocated."""
     restless = transit_accounts(tx, moment)
@@ -215,7 +235,9 @@ def _transit(
     for asset, kind in sorted({(line.asset, line.kind) for line in trial if line.transit}):
         of_kind = [one for one in restless if (one.asset, one.kind) == (asset, kind)]
         if not of_kind:
-            lines.append(Line(Part.TRANSIT, f"{_LABELS[kind]} {asset}", Decimal(0), Decimal(0)))
+            lines.append(
+                Comparison(Part.TRANSIT, f"{_LABELS[kind]} {asset}", Decimal(0), Decimal(0))
+            )
         for one in of_kind:
             expected = Decimal(0)
             if kind == "unallocated":
@@ -224,7 +246,7 @@ def _transit(
             if kind == "position":
                 same = (part for part in waiting if part.instrument_id == one.instrument_id)
                 expected = sum((part.notional for part in same), expected)
-            lines.append(Line(Part.TRANSIT, _named(one), expected, one.balance))
+            lines.append(Comparison(Part.TRANSIT, _named(one), expected, one.balance))
     return lines
 
 
@@ -234,7 +256,7 @@ def _named(account: TransitAccount) -> str:
     return f"{_LABELS[account.kind]} {of}{owner} (account {account.id})"
 
 
-def _holds(tx: Tx) -> list[Line]:
+def _holds(tx: Tx) -> list[Comparison]:
     rows = tx.execute(
         "SELECT asset, sum(open), sum(held) FROM ("
         " SELECT asset, 0 AS open, held FROM accounts WHERE held <> 0"
@@ -243,7 +265,7 @@ def _holds(tx: Tx) -> list[Line]:
         " UNION ALL SELECT DISTINCT asset, 0, 0 FROM accounts WHERE kind = 'wallet'"
         ") sides GROUP BY asset ORDER BY asset"
     ).fetchall()
-    return [Line(Part.HOLDS, asset, opened, held) for asset, opened, held in rows]
+    return [Comparison(Part.HOLDS, asset, opened, held) for asset, opened, held in rows]
 
 
 def _assets(trial: Iterable[TrialLine]) -> list[str]:
@@ -299,7 +321,7 @@ def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
     raise_alerts(tx, [_alert(author, line) for line in found.unexplained])
 
 
-def _alert(author: Author, line: Line) -> Event:
+def _alert(author: Author, line: Comparison) -> Event:
     return author.event(
         "alert.unreconciled",
         f"{line.part}: {line.subject}",
@@ -330,11 +352,11 @@ def kept(tx: Tx, before: datetime | None, limit: int) -> list[Reconciliation]:
         " ORDER BY as_of DESC LIMIT %(limit)s",
         {"before": before, "limit": limit},
     ).fetchall()
-    lines: dict[datetime, list[Line]] = {as_of: [] for as_of, _ in runs}
+    lines: dict[datetime, list[Comparison]] = {as_of: [] for as_of, _ in runs}
     for as_of, part, *line in tx.execute(
         "SELECT as_of, part, subject, venue, ledger, explained FROM reconciliation_lines"
         " WHERE as_of = ANY(%s) ORDER BY part, subject",
         (list(lines),),
     ):
-        lines[as_of].append(Line(Part(part), *line))
+        lines[as_of].append(Comparison(Part(part), *line))
     return [Reconciliation(as_of, lines[as_of], left_out) for as_of, left_out in runs]

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -225,8 +224,7 @@ def create_schedule(tx: Tx, author: Author, plan: Plan) -> Schedule:
     """
     asked = asdict(plan) | {"catch_up": plan.catch_up or _target(plan.target).catch_up}
     made = _checked(new_schedule(tx, author.now, next_after(plan.rule, author.now), **asked))
-    with _unique_name(tx, made.name):
-        store_schedule(tx, made)
+    _store_named(tx, made)
     note_change(tx, author, made, "schedule.created", made.status)
     return made
 
@@ -265,8 +263,7 @@ def edit_schedule(
     if after.rule != before.rule or (after.status, before.status) == (Status.ACTIVE, Status.PAUSED):
         after = replace(after, next_at=next_after(after.rule, author.now))
     after = replace(after, version=before.version + 1, retry_at=None)
-    with _unique_name(tx, after.name):
-        store_schedule(tx, after)
+    _store_named(tx, after)
     was = {name: getattr(before, name) for name in [*changed, "next_at"]}
     note_change(tx, author, after, "schedule.edited", f"version {after.version}", before=was)
     return after
@@ -349,14 +346,13 @@ def _target(name: str) -> Job:
     return job
 
 
-@contextmanager
-def _unique_name(tx: Tx, name: str) -> Iterator[None]:
+def _store_named(tx: Tx, one: Schedule) -> None:
     try:
         with tx.transaction():
-            yield
+            store_schedule(tx, one)
     except psycopg.errors.UniqueViolation:
         raise conflict("schedule_name_taken", "Another schedule has this name").at(
-            "name", name, "choose another"
+            "name", one.name, "choose another"
         ) from None
 
 

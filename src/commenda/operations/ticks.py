@@ -15,8 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from commenda.copying import Runners
 from commenda.execution import Broker
@@ -24,6 +23,7 @@ from commenda.kernel import Costs
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.wire import Body
 from commenda.ledger import Author
 
 RULES = "operation/1"
@@ -78,12 +78,8 @@ class CatchUp(StrEnum):
     """One run makes up for all of them."""
 
 
-class Parameters(BaseModel):
+class Parameters(Body):
     """What a schedule tells its job: nothing, unless a job's own model adds to it."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
 
 
 @dataclass(frozen=True, slots=True)
