@@ -8,7 +8,7 @@ from commenda.operations.approvals import (
 )
 from commenda.operations.chains import CHAINS, Ends, anchor_text, ends_of, read_anchors
 from commenda.operations.clockwork import Clockwork, forget_workers
-from commenda.operations.health import Health, readiness
+from commenda.operations.health import Health, Readiness, readiness
 from commenda.operations.jobs import JOBS, PRODUCTS
 from commenda.operations.metrics import Figures
 from commenda.operations.reconciliation import (
@@ -58,6 +58,7 @@ __all__ = [
     "Parameters",
     "Part",
     "Plan",
+    "Readiness",
     "Reconciliation",
     "Run",
     "Schedule",

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import psycopg
 from psycopg import conninfo
+from pydantic import Field, computed_field
 
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.migrate import migrations
+from commenda.kit.wire import on_wire
 
 T = TypeVar("T")
 
@@ -27,20 +29,23 @@ PATIENCE = 2
 """Seconds in which the database has to answer."""
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether one thing works, and what was seen of it."""
 
     ok: bool
-    detail: str
+    detail: Annotated[str, Field(examples=["1 seen within 15 s"])]
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Ready when everything works."""
+    """`ready` when each check is ok: database, schema, workers, feed."""
 
     checks: dict[str, Verdict]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def ready(self) -> bool:
         return all(verdict.ok for verdict in self.checks.values())
