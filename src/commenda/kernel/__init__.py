@@ -119,7 +119,7 @@ from commenda.kernel.l2_orders import (
     l2_unfilled,
 )
 from commenda.kernel.legs import Leg, LegResult, LegsResult, both_sides, run_legs
-from commenda.kernel.loop import Counts, Fill, FillKind, Result, run
+from commenda.kernel.loop import run
 from commenda.kernel.orders import (
     cancel,
     cancel_all,
@@ -134,6 +134,7 @@ from commenda.kernel.orders import (
     working,
 )
 from commenda.kernel.program import Program
+from commenda.kernel.results import Counts, Fill, FillKind, Result
 from commenda.kernel.stepper import Decision, Stepper
 from commenda.kernel.stops import Stops
 from commenda.kernel.sweep import SweepResult, sweep

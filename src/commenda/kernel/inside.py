@@ -15,7 +15,7 @@ from commenda.kernel import orders as table
 from commenda.kernel.account import equity_at
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inner, inner_inlined
-from commenda.kernel.dealing import liquidate, offer, stop_position, work_order
+from commenda.kernel.filling import liquidate, offer, stop_position, work_order
 from commenda.kernel.orders import slide
 
 NOTHING, THE_STOP, THE_LIQUIDATION = 0, -1, -2

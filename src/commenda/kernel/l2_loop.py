@@ -40,8 +40,8 @@ from commenda.kernel.l2_orders import (
     L2_HELD,
 )
 from commenda.kernel.l2_queue import (
-    DESK_TYPE,
     EVENT,
+    EXCHANGE_TYPE,
     NOW,
     OWN_AT,
     REPORT_COLUMNS,
@@ -148,32 +148,32 @@ def idle(state, book, position, params, orders):  # type: ignore[no-untyped-def]
 
 
 @inner
-def value(desk, trader, reports):  # type: ignore[no-untyped-def]
+def value(exchange, trader, reports):  # type: ignore[no-untyped-def]
     """Book what happened at the exchange, and return the account's worth at the mid there.
 
     Where a side of the book is missing the last known mid counts.
     """
-    while trader.clock[BOOKED] < desk.counters[REPORTS]:
+    while trader.clock[BOOKED] < exchange.counters[REPORTS]:
         book_fill(trader.account, reports, trader.clock[BOOKED])
         trader.clock[BOOKED] += 1
-    bid, ask = desk.marks[BEST + BID], desk.marks[BEST + ASK]
-    if bid >= 0 and ask < desk.levels.shape[1]:
-        trader.money[MARK] = desk.base + 0.5 * (bid + ask)
+    bid, ask = exchange.edges[BEST + BID], exchange.edges[BEST + ASK]
+    if bid >= 0 and ask < exchange.levels.shape[1]:
+        trader.money[MARK] = exchange.base + 0.5 * (bid + ask)
     held = trader.account[HELD]
     worth = trader.money[UNIT] * held * trader.money[MARK] if held != 0 else 0.0
     return cash_of(trader.account, trader.money) + worth
 
 
 @inner
-def take_step(step, desk, trader, events, samples, requests, reports):  # type: ignore[no-untyped-def]
+def take_step(step, exchange, trader, events, samples, requests, reports):  # type: ignore[no-untyped-def]
     """One step of the strategy, at its own time."""
     clock, latency, position = trader.clock, trader.latency, trader.position
     now = clock[NEXT_STEP]
-    see(trader, events, desk.base, now - latency[FEED])
-    show(trader, desk.base)
-    learn(trader, reports, desk.counters[REPORTS], now - latency[RESPONSE])
+    see(trader, events, exchange.base, now - latency[FEED])
+    show(trader, exchange.base)
+    learn(trader, reports, exchange.counters[REPORTS], now - latency[RESPONSE])
     samples.ts[clock[STEPS]] = now
-    samples.equity[clock[STEPS]] = value(desk, trader, reports)
+    samples.equity[clock[STEPS]] = value(exchange, trader, reports)
     samples.held[clock[STEPS]] = trader.account[HELD]
     position[L2_CLOCK] = now - events.ts[0]
     position[L2_HELD] = trader.known[HELD]
@@ -191,7 +191,7 @@ def take_step(step, desk, trader, events, samples, requests, reports):  # type: 
 
 
 @inner
-def catch_up(step, desk, trader, events, samples, requests, reports, until):  # type: ignore[no-untyped-def]
+def catch_up(step, exchange, trader, events, samples, requests, reports, until):  # type: ignore[no-untyped-def]
     """Arrivals and steps before `until`; return both logs and when the next one is due."""
     clock = trader.clock
     while True:
@@ -199,31 +199,36 @@ def catch_up(step, desk, trader, events, samples, requests, reports, until):  # 
         due = min(arrival, clock[NEXT_STEP])
         if due >= until:
             return requests, reports, due
-        desk.counters[NOW] = due
+        exchange.counters[NOW] = due
         if arrival > clock[NEXT_STEP]:
-            requests = take_step(step, desk, trader, events, samples, requests, reports)
+            requests = take_step(step, exchange, trader, events, samples, requests, reports)
             continue
         i = clock[ARRIVED]
         row, serial, lots = requests[i, ASK_ROW], requests[i, ASK_SERIAL], requests[i, ASK_LOTS]
         if lots == CANCEL:
-            reports = withdraw(desk, reports, row, serial)
+            reports = withdraw(exchange, reports, row, serial)
         else:
             price, flags = requests[i, ASK_PRICE], requests[i, ASK_FLAGS]
-            reports = arrive(desk, reports, row, serial, lots, price, flags)
+            reports = arrive(exchange, reports, row, serial, lots, price, flags)
         clock[ARRIVED] = i + 1
 
 
 @inlined
-def stands_at(desk, side, at):  # type: ignore[no-untyped-def]
+def stands_at(exchange, side, at):  # type: ignore[no-untyped-def]
     """Whether an own order rests at that level."""
-    for k in range(desk.counters[RESTING_BIDS + side]):
-        if desk.own[desk.queue[side, k], OWN_AT] == at:
+    for k in range(exchange.counters[RESTING_BIDS + side]):
+        if exchange.own[exchange.queue[side, k], OWN_AT] == at:
             return True
     return False
 
 
-def _replay(step, desk, trader, events, samples):  # type: ignore[no-untyped-def]
-    levels, marks, counters, base = desk.levels, desk.marks, desk.counters, desk.base
+def _replay(step, exchange, trader, events, samples):  # type: ignore[no-untyped-def]
+    levels, edges, counters, base = (
+        exchange.levels,
+        exchange.edges,
+        exchange.counters,
+        exchange.base,
+    )
     kinds, prices, quantities, closes = events.kind, events.price, events.lots, events.closes
     requests = np.empty((64, ASK_COLUMNS), np.int64)
     reports = np.empty((64, REPORT_COLUMNS), np.int64)
@@ -233,41 +238,41 @@ def _replay(step, desk, trader, events, samples):  # type: ignore[no-untyped-def
         if due < events.ts[i]:
             counters[EVENT] = i - 1
             requests, reports, due = catch_up(
-                step, desk, trader, events, samples, requests, reports, events.ts[i]
+                step, exchange, trader, events, samples, requests, reports, events.ts[i]
             )
         kind, at, lots = kinds[i], prices[i] - base, quantities[i]
         resting = counters[RESTING_BIDS] + counters[RESTING_ASKS] > 0
         if kind <= ASK:
-            if resting and stands_at(desk, kind, at):
-                requeue(desk, kind, at, lots)
-            set_level(levels, marks, kind, at, lots)
+            if resting and stands_at(exchange, kind, at):
+                requeue(exchange, kind, at, lots)
+            set_level(levels, edges, kind, at, lots)
         elif kind == CLEAR:
-            clear(levels, marks)
+            clear(levels, edges)
             emptied = True
         else:
             side = ASK if kind == BOUGHT else BID
             if resting:
                 counters[NOW], counters[EVENT] = events.ts[i], i
-                reports = meet_trade(desk, reports, kind, at, lots)
-            trade_away(levels, marks, side, at, lots)
+                reports = meet_trade(exchange, reports, kind, at, lots)
+            trade_away(levels, edges, side, at, lots)
         if resting and closes[i]:
             counters[NOW], counters[EVENT] = events.ts[i], i
             if emptied:
-                requeue_all(desk)
+                requeue_all(exchange)
             for side in (BID, ASK):
-                if book_reaches(desk, side):
-                    reports = meet_book(desk, reports, side)
+                if book_reaches(exchange, side):
+                    reports = meet_book(exchange, reports, side)
         if closes[i]:
             emptied = False
     counters[EVENT] = kinds.size - 1
     requests, reports, due = catch_up(
-        step, desk, trader, events, samples, requests, reports, events.ts[-1] + 1
+        step, exchange, trader, events, samples, requests, reports, events.ts[-1] + 1
     )
-    return reports, value(desk, trader, reports)
+    return reports, value(exchange, trader, reports)
 
 
 @cache
 def compiled_replay() -> Any:
     """The loop, compiled once for every step: see `loop.py`."""
-    given = (L2_STEP_FUNCTION, DESK_TYPE, TRADER_TYPE, COLUMNS_TYPE, SAMPLES_TYPE)
+    given = (L2_STEP_FUNCTION, EXCHANGE_TYPE, TRADER_TYPE, COLUMNS_TYPE, SAMPLES_TYPE)
     return compiled_for(tuple_of(INTEGER_TABLE, FLOAT)(*given))(_replay)

@@ -106,7 +106,7 @@ class Trader(NamedTuple):
     book: Any
     position: Any
     levels: Any
-    marks: Any
+    edges: Any
     known: Any
     account: Any
     clock: Any
@@ -127,7 +127,7 @@ def new_trader(
     """A strategy that has seen nothing; `arrays` are its clock, latency and money."""
     book = np.zeros(LADDER + LADDER_COLUMNS * depth)
     book[L2_LAST] = np.nan
-    levels, marks = new_book(span)
+    levels, edges = new_book(span)
     return Trader(
         state=np.zeros(state_size),
         params=params,
@@ -135,7 +135,7 @@ def new_trader(
         book=book,
         position=np.zeros(L2_POSITION_SIZE),
         levels=levels,
-        marks=marks,
+        edges=edges,
         known=np.zeros(ACCOUNT_SIZE, np.int64),
         account=np.zeros(ACCOUNT_SIZE, np.int64),
         **arrays,
@@ -171,7 +171,7 @@ def see(trader, events, base, until):  # type: ignore[no-untyped-def]
     while i < events.ts.size and events.ts[i] <= until:
         kind = events.kind[i]
         if kind <= ASK or kind == CLEAR:
-            apply_shown(trader.levels, trader.marks, base, kind, events.price[i], events.lots[i])
+            apply_shown(trader.levels, trader.edges, base, kind, events.price[i], events.lots[i])
         else:
             trader.book[L2_LAST] = events.price[i]
             trader.book[L2_BOUGHT if kind == BOUGHT else L2_SOLD] += events.lots[i]
@@ -183,12 +183,12 @@ def see(trader, events, base, until):  # type: ignore[no-untyped-def]
 def show(trader, base):  # type: ignore[no-untyped-def]
     """Write the best levels of the strategy's copy to its `book` array."""
     for side in (BID, ASK):
-        at = trader.marks[BEST + side]
+        at = trader.edges[BEST + side]
         for column in range(LADDER + 2 * side, trader.book.size, LADDER_COLUMNS):
-            if is_level(trader.marks, side, at):
+            if is_level(trader.edges, side, at):
                 trader.book[column] = base + at
                 trader.book[column + 1] = trader.levels[side, at, SHOWN]
-                at = next_level(trader.levels, trader.marks, side, at)
+                at = next_level(trader.levels, trader.edges, side, at)
             else:
                 trader.book[column] = np.nan
                 trader.book[column + 1] = 0.0

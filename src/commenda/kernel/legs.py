@@ -25,7 +25,16 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel.account import charge_funding, equity_at, mark_close
-from commenda.kernel.bars import CLOSE, OPEN, VOLUME, Array, Bars, Funding, Stamps
+from commenda.kernel.bars import (
+    CLOSE,
+    NO_FINER,
+    OPEN,
+    Array,
+    Bars,
+    Funding,
+    Stamps,
+    typical_interval,
+)
 from commenda.kernel.compiling import (
     CUBE,
     FLOATS,
@@ -41,23 +50,15 @@ from commenda.kernel.compiling import (
     inner,
     many_of,
 )
-from commenda.kernel.desk import Desk, open_desk
-from commenda.kernel.loop import (
-    Counts,
-    Fill,
-    as_counts,
-    as_fills,
-    most_fills_a_bar,
-    typical_interval,
-)
+from commenda.kernel.desk import Desk, most_fills_a_bar, open_desk
 from commenda.kernel.margin import maintenance
 from commenda.kernel.matching import fund_margin, send, work_close, work_prices
 from commenda.kernel.orders import ORDER_COLUMNS
 from commenda.kernel.program import Program
+from commenda.kernel.results import Counts, Fill, as_counts, as_fills
 from commenda.kernel.terms import Costs, Terms
 
 LONG, SHORT = 1, -1
-NO_FINER = np.zeros((0, VOLUME + 1))
 NEXT_SLICE, ROOM = range(2)
 ROOMS = (2, 8, 32, 128)
 """How many legs a compiled loop has room for: it is compiled once for each."""

@@ -35,7 +35,7 @@ from commenda.kernel import orders as table
 from commenda.kernel.account import adopt, equity_at, mark_close, wanted_units
 from commenda.kernel.bars import HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inlined, inner, inner_inlined
-from commenda.kernel.dealing import affordable, available, deal, in_lots, offer, work_order
+from commenda.kernel.filling import affordable, available, fill, in_lots, offer, work_order
 from commenda.kernel.guard import set_levels, watch_close
 from commenda.kernel.inside import reachable, work_inside
 from commenda.kernel.orders import slide
@@ -135,7 +135,7 @@ def approach_target(account, price, rules, tally, orders, fills, row):  # type: 
     if size == 0.0:
         return row
     change = math.copysign(size, change)
-    return deal(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+    return fill(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
 
 
 @inner

@@ -23,23 +23,19 @@ import numpy.typing as npt
 
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
-from commenda.kernel.bars import VOLUME, Array, Bars, Funding
+from commenda.kernel.bars import VOLUME, Array, Bars, Funding, typical_interval
 from commenda.kernel.compiling import compiled
-from commenda.kernel.desk import Desk, open_desk
+from commenda.kernel.desk import Desk, most_fills_a_bar, needs_desk, open_desk
 from commenda.kernel.loop import (
     NEXT_BAR,
     NEXT_ROW,
-    Counts,
-    as_counts,
     desk_loop,
     finer_rows,
-    most_fills_a_bar,
-    needs_desk,
     plain_loop,
     sampled_books,
-    typical_interval,
 )
 from commenda.kernel.program import Program
+from commenda.kernel.results import Counts, as_counts
 from commenda.kernel.terms import Costs, Terms
 
 BLOCK = 32_768
