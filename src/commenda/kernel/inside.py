@@ -95,7 +95,6 @@ def copy(source, destination):  # type: ignore[no-untyped-def]
 
 @inner
 def copy_rows(source, destination):  # type: ignore[no-untyped-def]
-    """Copy a table."""
     for row in range(source.shape[0]):
         for column in range(source.shape[1]):
             destination[row, column] = source[row, column]

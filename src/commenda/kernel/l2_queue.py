@@ -219,7 +219,7 @@ def share_ahead(front, back, model, exponent):  # type: ignore[no-untyped-def]
 
 @inner
 def requeue(exchange, side, at, lots):  # type: ignore[no-untyped-def]
-    """The level of own orders is about to be updated to `lots`."""
+    """Move own orders forward in their queue, before their level is set to `lots`."""
     shown, gone = exchange.levels[side, at, SHOWN], exchange.levels[side, at, GONE]
     left = max(0, shown - gone)
     cancelled = left - lots
@@ -367,7 +367,7 @@ def arrive(exchange, reports, row, serial, lots, price, flags):  # type: ignore[
 
 @inner
 def withdraw(exchange, reports, row, serial):  # type: ignore[no-untyped-def]
-    """A cancel reaches the exchange."""
+    """Cancel an order, or count the cancel as missed where the order is at its end."""
     if exchange.own[row, OWN_SERIAL] != serial or exchange.own[row, OWN_LEFT] == 0:
         exchange.counters[MISSED_CANCELS] += 1
         return reports

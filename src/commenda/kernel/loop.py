@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,7 +40,7 @@ from commenda.kernel.compiling import (
 from commenda.kernel.desk import Desk, most_fills_a_bar, needs_desk, open_desk
 from commenda.kernel.matching import fund_margin, send, work_bar
 from commenda.kernel.program import Program
-from commenda.kernel.results import Result, as_counts
+from commenda.kernel.results import Result, result_of
 from commenda.kernel.stepper import step_through
 from commenda.kernel.terms import Costs, Terms
 
@@ -73,48 +73,60 @@ def run(
         if finer is not None or samples is not None:
             raise ValueError(f"{program.identity}: a plain Python step runs without finer bars")
         return step_through(program, bars, cash, funding, costs, size, terms)
-    account = book.open_account(cash)
-    desk: Desk | None = None
-    inside = 0
-    inputs: tuple[Any, ...] = ()
-    if needs_desk(program, costs, terms) or finer is not None or samples is not None:
-        levels = samples.sizes.shape[2] if samples else 0
-        interval = typical_interval(bars)
-        desk = open_desk(
-            program, costs, terms, cash=cash, interval=interval, size=size, levels=levels
-        )
-        rows, table = finer_rows(bars, finer)
-        inside = int(np.diff(rows, axis=1).max(initial=0))
-        inputs = (desk.tally, desk.orders, *sampled_books(bars, samples), rows, table)
+    start = open_run(program, bars, cash, costs, size, terms, finer, samples)
     equity, targets = np.empty(len(bars)), np.empty(len(bars))
-    room = most_fills_a_bar(desk, inside)
-    fills = np.empty((4 * room + len(bars) // 16, book.FILL_COLUMNS))
-    cursor = np.array((0, 0, 0, room))
-    rules = program.rules(costs, size) if desk is None else desk.rules
-    loop = plain_loop() if desk is None else desk_loop(program.orders > 0)
-    state, stamps = program.new_state(), funding.bar_indexes(bars.ts)
-    bar = np.zeros(VOLUME + 1)
-    position = np.zeros(book.POSITION_SIZE if desk is None else at.DESK_POSITION_SIZE)
+    fills = np.empty((4 * start.room + len(bars) // 16, book.FILL_COLUMNS))
+    cursor = np.array((0, 0, 0, start.room))
     prices = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+    paid = (funding.bar_indexes(bars.ts), funding.rate, funding.mark)
     while True:
-        paid = (stamps, funding.rate, funding.mark)
         kept = (equity, targets, fills, cursor)
-        mine = (state, program.params, account, rules, bar, position)
-        loop(program.step, *mine, *prices, *paid, *inputs, *kept)
+        start.loop(program.step, *start.mine, *prices, *paid, *start.inputs, *kept)
         if cursor[NEXT_BAR] == len(bars):
             break
         # No room for the fills of another bar.
-        fills = np.concatenate((fills, np.empty((len(fills) + room, book.FILL_COLUMNS))))
-    return Result(
-        equity=equity,
-        targets=targets,
-        fill_table=fills[: cursor[NEXT_ROW]].copy(),
-        fees=float(account[book.FEES]),
-        slippage=float(account[book.SLIPPAGE]),
-        funding=float(account[book.FUNDING_PAID]),
-        account=account,
-        counts=as_counts(desk),
-    )
+        fills = np.concatenate((fills, np.empty((len(fills) + start.room, book.FILL_COLUMNS))))
+    table = fills[: cursor[NEXT_ROW]].copy()
+    return result_of(equity, targets, table, start.account, start.desk)
+
+
+class Start(NamedTuple):
+    """What a run begins with: its compiled loop, what only that loop changes, what it reads
+    besides at a desk, and how many fills one bar may need room for.
+    """
+
+    loop: Any
+    account: Array
+    desk: Desk | None
+    mine: tuple[Array, ...]
+    inputs: tuple[Any, ...]
+    room: int
+
+
+def open_run(
+    program: Program,
+    bars: Bars,
+    cash: float,
+    costs: Costs,
+    size: float | None,
+    terms: Terms,
+    finer: Bars | None = None,
+    samples: BookSamples | None = None,
+) -> Start:
+    """The start of a run over `bars`: plain where that will do, else at a desk."""
+    account, bar = book.open_account(cash), np.zeros(VOLUME + 1)
+    known = (program.new_state(), program.params, account)
+    if finer is None and samples is None and not needs_desk(program, costs, terms):
+        mine = (*known, program.rules(costs, size), bar, np.zeros(book.POSITION_SIZE))
+        return Start(plain_loop(), account, None, mine, (), book.MOST_FILLS_A_BAR)
+    levels, interval = samples.sizes.shape[2] if samples else 0, typical_interval(bars)
+    desk = open_desk(program, costs, terms, cash=cash, interval=interval, size=size, levels=levels)
+    rows, table = finer_rows(bars, finer)
+    inside = int(np.diff(rows, axis=1).max(initial=0))
+    inputs = (desk.tally, desk.orders, *sampled_books(bars, samples), rows, table)
+    mine = (*known, desk.rules, bar, np.zeros(at.DESK_POSITION_SIZE))
+    loop = desk_loop(program.orders > 0)
+    return Start(loop, account, desk, mine, inputs, most_fills_a_bar(desk, inside))
 
 
 def finer_rows(bars: Bars, finer: Bars | None) -> tuple[Stamps, Array]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel.bars import Array
 from commenda.kernel.desk import Desk
@@ -91,6 +92,15 @@ class Result:
     def fills(self) -> tuple[Fill, ...]:
         """The fills in order, made when first asked for: a search over parameters never asks."""
         return as_fills(self.fill_table)
+
+
+def result_of(
+    equity: Array, targets: Array, fill_table: Array, account: Array, desk: Desk | None
+) -> Result:
+    """The result of a run that ended with this account."""
+    fees, slippage, funding = account[[book.FEES, book.SLIPPAGE, book.FUNDING_PAID]].tolist()
+    counts = as_counts(desk)
+    return Result(equity, targets, fill_table, fees, slippage, funding, account, counts)
 
 
 def as_fills(table: Array) -> tuple[Fill, ...]:
