@@ -94,7 +94,7 @@ def still(count: int, price: float = 100.0) -> list[tuple[float, ...]]:
     return [(price, price, price, price)] * count
 
 
-def dealt(result: Result) -> list[tuple[int, float, float, FillKind]]:
+def fills_of(result: Result) -> list[tuple[int, float, float, FillKind]]:
     return [(f.bar, f.quantity, pytest.approx(f.price, rel=1e-12), f.kind) for f in result.fills]
 
 

@@ -16,9 +16,20 @@ from typer.testing import CliRunner
 
 from commenda.app import create_app
 from commenda.cli import app as commands
+from commenda.kernel import L2Rules
 from commenda.kit.db import Database
 from commenda.market import import_file
-from commenda.strategies import backtests_http
+from commenda.strategies import (
+    DepthPlan,
+    LegPlan,
+    LegsPlan,
+    backtests_http,
+    catalogue,
+    find_depth_strategy,
+    keep,
+    read_bars,
+    read_book,
+)
 from people import SETTINGS, SignIn
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -202,3 +213,30 @@ def test_two_to_eight_different_runs_are_compared(client: TestClient, sign_in: S
     for ids in (one, f"{one},{one}", f"{one},{'-' * 36}"):
         answer = client.get(f"{URL}/compare", headers=who, params={"ids": ids})
         assert (answer.status_code, answer.json()["code"]) == (422, "bad_ids"), ids
+
+
+def test_runs_of_several_legs_and_of_an_order_book_are_read_like_any_other(
+    client: TestClient, sign_in: SignIn, db: Database, market_data: Path
+) -> None:
+    maker = Path(__file__).parents[2] / "docs" / "examples" / "market_maker.py"
+    frames = market_data / "binance_usdm_BTCUSDT_20240808_raw_120s.jsonl.gz"
+    hours = [read_bars(market_data / f"binance_usdm_{n}USDT_1h.parquet") for n in ("BTC", "ETH")]
+    legs = tuple(LegPlan({}, bars, None, share=0.5) for bars in hours)
+    rules = L2Rules(interval=1_000_000_000)
+    plans = (
+        LegsPlan(catalogue()["sma_cross"], legs),
+        DepthPlan(find_depth_strategy(str(maker)), {}, read_book(frames, None), rules),
+    )
+    who, answers = sign_in("auditor"), []
+    for plan in plans:
+        with db.transaction() as tx:
+            ident, _ = keep(tx, plan, plan.run(), actor="cli", now=NOW, seconds=0.1)
+        seen = client.get(f"{URL}/{ident}", headers=who)
+        assert seen.status_code == 200, seen.text
+        curve = client.get(f"{URL}/{ident}/equity", headers=who).json()
+        final = seen.json()["metrics"]["finalEquity"]
+        assert curve["strategy"][-1] == pytest.approx(final, rel=1e-8)
+        answers.append(client.get(f"{URL}/{ident}/report", headers=who))
+    assert answers[0].status_code == 200
+    assert "BTCUSDT + ETHUSDT" in answers[0].text
+    assert (answers[1].status_code, answers[1].json()["code"]) == (422, "no_page")

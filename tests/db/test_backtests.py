@@ -17,6 +17,7 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.strategies import (
     Difference,
+    Files,
     Kept,
     Plan,
     catalogue,
@@ -74,7 +75,7 @@ def kept_of(db: Database, plan: Plan, *, actor: str = "cli", hours: int = 0) -> 
 
 def again(db: Database, kept: Kept, file: Path, **changes: object) -> list[Difference]:
     with db.transaction() as tx:
-        plan = repeat_plan(tx, file.parent, kept, SMA, file)
+        plan = repeat_plan(tx, file.parent, kept, Files([file]))
     plan = replace(plan, **changes)
     return differences(kept, plan, plan.run())
 
@@ -179,7 +180,7 @@ def test_files_that_were_used_have_to_be_named_where_nothing_was_imported(
     nameless = kept_of(db, plan_of(unnamed))
     for run, code in ((kept, "unknown_instrument"), (nameless, "data_needed")):
         with db.transaction() as tx, pytest.raises(CommendaError) as refused:
-            repeat_plan(tx, tmp_path, run, SMA)
+            repeat_plan(tx, tmp_path, run, Files())
         assert refused.value.code == code
 
 

@@ -30,8 +30,8 @@ from commenda.strategies import (
 )
 from commenda.strategies.benchmark import buy_and_hold
 from commenda.strategies.plan import costs_of, digest_of_inputs, plain, terms_of
-from commenda.strategies.report import classes, markers, months, units_held
-from commenda.strategies.runs import digest_of_equity, pack_fills, unpack_fills
+from commenda.strategies.readings import classes, markers, months, units_held
+from commenda.strategies.runs import digest_of_equity, fill_rows, pack_fills, unpack_fills
 from commenda.strategies.sampling import column_of, extremes
 from html_pages import Reader
 
@@ -302,7 +302,7 @@ def test_classes_hold_every_profit_once_and_never_straddle_zero(values: list[flo
 
 def test_markers_of_one_side_close_together_are_one_at_their_mean_price(data: BarData) -> None:
     run = plan_of(data).run()
-    found = markers(run)
+    found = markers(run.ts, run.fills)
     assert sum(one["fills"] for one in found) == len(run.fills)
     for side, sign in (("buy", 1), ("sell", -1)):
         units = sum(one["quantity"] for one in found if one["side"] == side)
@@ -342,7 +342,7 @@ def test_the_same_bars_out_of_another_file_are_the_same_run(
 
 def test_fills_are_packed_to_the_last_bit(data: BarData) -> None:
     run = plan_of(data).run()
-    again = unpack_fills(pack_fills(run.fills))
+    again = unpack_fills(pack_fills(fill_rows(run)))
     assert again == [fill._asdict() for fill in run.fills]
     assert unpack_fills(pack_fills(())) == []
 

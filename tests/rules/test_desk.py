@@ -37,7 +37,7 @@ from desk_programs import (
     MINUTE,
     WILD,
     candles,
-    dealt,
+    fills_of,
     orders,
     random_bars,
     restless,
@@ -51,14 +51,14 @@ from desk_programs import (
 def test_a_market_order_fills_at_the_next_open() -> None:
     bars = candles(*still(2), (103, 104, 102, 103))
     result = run(orders((0, 1, 2.0), (1, 1, -1.0)), bars, cash=1_000.0, costs=FREE)
-    assert dealt(result) == [(1, 2.0, 100.0, FillKind.MARKET), (2, -1.0, 103.0, FillKind.MARKET)]
+    assert fills_of(result) == [(1, 2.0, 100.0, FillKind.MARKET), (2, -1.0, 103.0, FillKind.MARKET)]
     assert result.equity[-1] == 1_000.0 + 2.0 * 3.0
 
 
 def test_a_limit_order_fills_when_the_price_goes_through_it_and_not_when_it_touches() -> None:
     touch = candles(*still(1), (100, 101, 99, 100), (100, 101, 98.9, 100))
     result = run(orders((0, 2, 1.0, 99.0)), touch, cash=1_000.0, costs=Costs(5.0, 50.0, 2.0))
-    assert dealt(result) == [(2, 1.0, 99.0, FillKind.LIMIT)]  # no slippage for a maker
+    assert fills_of(result) == [(2, 1.0, 99.0, FillKind.LIMIT)]  # no slippage for a maker
     assert result.fills[0].maker
     assert result.fills[0].fee == pytest.approx(99.0 * 2e-4)
 
@@ -66,7 +66,7 @@ def test_a_limit_order_fills_when_the_price_goes_through_it_and_not_when_it_touc
 def test_a_limit_order_that_arrives_beyond_the_market_takes_at_the_open_within_its_limit() -> None:
     bars = candles(*still(1), (98, 99, 97, 98))
     result = run(orders((0, 2, 1.0, 99.0)), bars, cash=1_000.0, costs=Costs(5.0, 50.0, 2.0))
-    assert dealt(result) == [(1, 1.0, 98.0 * 1.005, FillKind.LIMIT)]
+    assert fills_of(result) == [(1, 1.0, 98.0 * 1.005, FillKind.LIMIT)]
     assert not result.fills[0].maker
     dear = run(orders((0, 2, 1.0, 98.1)), bars, cash=1_000.0, costs=Costs(5.0, 50.0, 2.0))
     assert dear.fills[0].price == 98.1
@@ -75,22 +75,22 @@ def test_a_limit_order_that_arrives_beyond_the_market_takes_at_the_open_within_i
 def test_a_resting_limit_order_is_filled_at_its_own_price_though_the_market_gaps_over_it() -> None:
     bars = candles(*still(2), (95, 96, 94, 95))
     result = run(orders((0, 2, 1.0, 99.0)), bars, cash=1_000.0, costs=FREE)
-    assert dealt(result) == [(2, 1.0, 99.0, FillKind.LIMIT)]
+    assert fills_of(result) == [(2, 1.0, 99.0, FillKind.LIMIT)]
 
 
 def test_a_stop_order_fills_at_its_trigger_or_at_the_open_beyond_it() -> None:
     inside = candles(*still(1), (100, 103, 99, 102))
     result = run(orders((0, 3, 1.0, KEEP, 102.0)), inside, cash=1_000.0, costs=FREE)
-    assert dealt(result) == [(1, 1.0, 102.0, FillKind.STOP_ORDER)]
+    assert fills_of(result) == [(1, 1.0, 102.0, FillKind.STOP_ORDER)]
     gap = candles(*still(1), (104, 105, 103, 104))
     result = run(orders((0, 3, 1.0, KEEP, 102.0)), gap, cash=1_000.0, costs=FREE)
-    assert dealt(result) == [(1, 1.0, 104.0, FillKind.STOP_ORDER)]
+    assert fills_of(result) == [(1, 1.0, 104.0, FillKind.STOP_ORDER)]
 
 
 def test_a_stop_limit_order_rests_at_its_limit_once_triggered() -> None:
     bars = candles(*still(1), (100, 103, 99.5, 103), (103, 103, 100.5, 101))
     result = run(orders((0, 4, 1.0, 101.0, 102.0)), bars, cash=1_000.0, costs=FREE)
-    assert dealt(result) == [(2, 1.0, 101.0, FillKind.LIMIT)]
+    assert fills_of(result) == [(2, 1.0, 101.0, FillKind.LIMIT)]
 
 
 def test_a_trailing_order_follows_the_best_price_at_its_distance() -> None:
@@ -98,14 +98,14 @@ def test_a_trailing_order_follows_the_best_price_at_its_distance() -> None:
     program = orders((0, 1, 1.0), (0, 5, -1.0, KEEP, 5.0))
     result = run(program, bars, cash=1_000.0, costs=FREE)
     # Highest so far 108, so the stop is at 103, met on the way down to 102.
-    assert dealt(result)[1] == (3, -1.0, 103.0, FillKind.STOP_ORDER)
+    assert fills_of(result)[1] == (3, -1.0, 103.0, FillKind.STOP_ORDER)
 
 
 def test_a_bar_that_may_have_risen_before_it_fell_trails_the_poorer_way() -> None:
     bars = candles(*still(1), (100, 104, 100, 104), *still(1, 104.0))
     program = orders((0, 1, 1.0), (0, 5, -1.0, KEEP, 2.0))
     result = run(program, bars, cash=1_000.0, costs=FREE)
-    assert dealt(result)[1] == (1, -1.0, 102.0, FillKind.STOP_ORDER)
+    assert fills_of(result)[1] == (1, -1.0, 102.0, FillKind.STOP_ORDER)
     assert result.counts.ambiguous == 1
 
 
@@ -205,7 +205,7 @@ def test_a_stop_by_average_true_range_is_measured_from_the_entry_and_only_tighte
     )
     stops = Stops(atr=2.0, atr_length=2)
     result = run(targets(0, 0, 1.0, stops=stops), bars, cash=1_000.0, costs=FREE)
-    assert dealt(result) == [(3, 10.0, 100.0, FillKind.TARGET), (5, -10.0, 96.0, FillKind.STOP)]
+    assert fills_of(result) == [(3, 10.0, 100.0, FillKind.TARGET), (5, -10.0, 96.0, FillKind.STOP)]
 
 
 def test_a_stop_by_volatility_lies_so_many_deviations_of_a_bars_return_away() -> None:
@@ -216,7 +216,7 @@ def test_a_stop_by_volatility_lies_so_many_deviations_of_a_bars_return_away() ->
     stops = Stops(volatility=3.0, volatility_decay=0.5)
     result = run(targets(0, 0, 1.0, stops=stops), bars, cash=1_000.0, costs=FREE)
     entry = up[3]
-    assert dealt(result)[-1][2:] == (pytest.approx(entry * math.exp(-0.03)), FillKind.STOP)
+    assert fills_of(result)[-1][2:] == (pytest.approx(entry * math.exp(-0.03)), FillKind.STOP)
 
 
 def test_the_chandelier_hangs_from_the_highest_high() -> None:
@@ -225,7 +225,7 @@ def test_the_chandelier_hangs_from_the_highest_high() -> None:
     stops = Stops(chandelier=2.0, chandelier_length=3, atr_length=2)
     result = run(targets(0, 0, 1.0, stops=stops), bars, cash=1_000.0, costs=FREE)
     # True ranges of 2: highest high 106 - 2 · 2.
-    assert dealt(result)[-1] == (6, pytest.approx(-1_000 / 103), 102.0, FillKind.TRAILING)
+    assert fills_of(result)[-1] == (6, pytest.approx(-1_000 / 103), 102.0, FillKind.TRAILING)
 
 
 def test_the_parabolic_climbs_towards_the_extreme_and_faster_at_each_new_one() -> None:
@@ -241,7 +241,7 @@ def test_the_parabolic_climbs_towards_the_extreme_and_faster_at_each_new_one() -
     )
     # 99, then 99 + 0.2 · (104 - 99) = 100 capped by the last two lows (99), then 99 + 0.3 · 7.
     line = min(99 + 0.3 * 7, 100.5)
-    assert dealt(result)[-1] == (4, -10.0, pytest.approx(line), FillKind.TRAILING)
+    assert fills_of(result)[-1] == (4, -10.0, pytest.approx(line), FillKind.TRAILING)
 
 
 def test_a_position_is_closed_after_so_many_bars() -> None:
@@ -259,7 +259,7 @@ def test_the_tightest_of_the_stops_stands_and_the_wider_layer_at_one_price() -> 
         (Stops(curve_drawdown=0.08, account_loss=0.10), 92.0, FillKind.EQUITY_CURVE),
     ):
         result = run(targets(1.0, stops=stops), bars, cash=1_000.0, costs=FREE)
-        assert dealt(result)[-1] == (2, -10.0, pytest.approx(price), kind)
+        assert fills_of(result)[-1] == (2, -10.0, pytest.approx(price), kind)
 
 
 def test_after_a_stop_of_the_strategy_a_change_of_target_trades_again() -> None:
@@ -420,7 +420,7 @@ def test_a_long_is_liquidated_where_its_equity_is_down_to_the_maintenance_margin
     bars = candles(*still(2), (100, 100, 75, 76), *still(2, 76.0))
     terms = Terms(margin=Margin(10.0, tiers=(MaintenanceTier(0.0, 0.01),)))
     result = run(targets(5.0), bars, cash=1_000.0, costs=FREE, terms=terms)
-    assert dealt(result)[-1] == (2, -50.0, pytest.approx(4_000 / 49.5), FillKind.LIQUIDATION)
+    assert fills_of(result)[-1] == (2, -50.0, pytest.approx(4_000 / 49.5), FillKind.LIQUIDATION)
     assert result.equity[-1] == pytest.approx(1_000 - 50 * (100 - 4_000 / 49.5))
 
 
@@ -431,7 +431,7 @@ def test_a_short_is_liquidated_above_and_by_the_tier_its_notional_lies_in() -> N
     tiers = (MaintenanceTier(0.0, 0.01), MaintenanceTier(5_500.0, 0.02))
     terms = Terms(margin=Margin(10.0, tiers=tiers))
     result = run(targets(-5.0), bars, cash=1_000.0, costs=FREE, terms=terms)
-    assert dealt(result)[-1] == (2, 50.0, pytest.approx(6_055 / 51), FillKind.LIQUIDATION)
+    assert fills_of(result)[-1] == (2, 50.0, pytest.approx(6_055 / 51), FillKind.LIQUIDATION)
 
 
 def test_what_a_liquidation_leaves_below_zero_is_the_venues_loss() -> None:
@@ -447,7 +447,7 @@ def test_an_isolated_position_loses_no_more_than_was_set_aside_for_it() -> None:
     bars = candles(*still(2), (100, 100, 85, 86), *still(2, 86.0))
     margin = Margin(10.0, isolated=True, tiers=(MaintenanceTier(0.0, 0.01),))
     result = run(targets(1.0), bars, cash=1_000.0, costs=FREE, terms=Terms(margin=margin))
-    assert dealt(result)[-1] == (2, -10.0, pytest.approx(900 / 9.9), FillKind.LIQUIDATION)
+    assert fills_of(result)[-1] == (2, -10.0, pytest.approx(900 / 9.9), FillKind.LIQUIDATION)
     gap = candles(*still(2), (80, 80, 80, 80))
     result = run(targets(1.0), gap, cash=1_000.0, costs=FREE, terms=Terms(margin=margin))
     assert result.equity[-1] == pytest.approx(900.0)
@@ -461,14 +461,14 @@ def test_funding_comes_out_of_the_margin_of_an_isolated_position() -> None:
     margin = Margin(10.0, isolated=True, tiers=(MaintenanceTier(0.0, 0.01),))
     terms = Terms(margin=margin)
     result = run(targets(1.0), bars, cash=1_000.0, funding=funding, costs=FREE, terms=terms)
-    assert dealt(result)[-1] == (3, -10.0, pytest.approx(920 / 9.9), FillKind.LIQUIDATION)
+    assert fills_of(result)[-1] == (3, -10.0, pytest.approx(920 / 9.9), FillKind.LIQUIDATION)
 
 
 def test_a_stop_before_the_liquidation_price_saves_the_rest() -> None:
     bars = candles(*still(2), (100, 100, 75, 76), *still(1, 76.0))
     program = targets(5.0, stops=Stops(fraction=0.1))
     result = run(program, bars, cash=1_000.0, costs=FREE, terms=Terms(margin=Margin(10.0)))
-    assert dealt(result)[-1] == (2, -50.0, pytest.approx(90.0), FillKind.STOP)
+    assert fills_of(result)[-1] == (2, -50.0, pytest.approx(90.0), FillKind.STOP)
 
 
 def test_targets_and_orders_are_cut_down_to_the_leverage() -> None:

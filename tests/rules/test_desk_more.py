@@ -30,7 +30,7 @@ from desk_programs import (
     MINUTE,
     WILD,
     candles,
-    dealt,
+    fills_of,
     orders,
     random_bars,
     restless,
@@ -100,7 +100,7 @@ def test_a_trailing_order_follows_the_highs_of_bars_in_which_nothing_happens() -
     bars = candles(*still(1), (100, 104, 100, 101), (101, 101, 98, 98))
     program = orders((0, 1, 1.0), (0, 5, -1.0, KEEP, 5.0))
     result = run(program, bars, cash=1_000.0, costs=FREE)
-    assert dealt(result)[1:] == [(2, -1.0, 99.0, FillKind.STOP_ORDER)]
+    assert fills_of(result)[1:] == [(2, -1.0, 99.0, FillKind.STOP_ORDER)]
 
 
 def test_what_may_only_reduce_a_position_ends_when_that_is_reversed() -> None:

@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from commenda.kernel import Costs, Margin, Terms
 from commenda.kit.errors import CommendaError
 from commenda.market import parse_interval
-from commenda.strategies import BarData, FundingData, read_bars, read_funding
+from commenda.strategies import BarData, FundingData, LegPlan, read_bars, read_funding
 
 BASIS_POINTS = 10_000
+NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+T = TypeVar("T")
+
+
+def each(option: str, values: Sequence[T], count: int, *, shared: bool = True) -> list[T | None]:
+    """What is given for each of `count` instruments, in order: as many, none, or one for all where
+    that may be `shared`; code `wrong_count`.
+    """
+    if not values:
+        return [None] * count
+    if shared and len(values) == 1:
+        return [values[0]] * count
+    if len(values) != count:
+        raise CommendaError("wrong_count", f"{count} instruments are given by --data").at(
+            option,
+            ", ".join(map(str, values)),
+            f"give {option} once for each of them, in the same order"
+            + (", or once for all" if shared else ""),
+        )
+    return list(values)
 
 
 def data_of(
-    data: Path,
-    funding: Path | None,
-    marks: Path | None,
+    data: Sequence[Path],
+    funding: Sequence[Path],
+    marks: Sequence[Path],
     no_funding: bool,
     period: tuple[datetime | None, datetime | None],
     interval: str | None,
-) -> tuple[BarData, FundingData | None]:
-    """The bars, and the funding if it is charged; codes of `read_bars` and `read_funding`."""
+) -> list[tuple[BarData, FundingData | None]]:
+    """The bars of each file, and the funding if it is charged.
 
-    if funding is not None and no_funding:
+    Codes of `read_bars` and `read_funding`, `funding_or_none`, `marks_without_funding` and
+    `wrong_count`.
+    """
+    if funding and no_funding:
         raise CommendaError("funding_or_none", "Funding is either charged or not").at(
-            "--no-funding", funding, "leave out --no-funding or --funding"
+            "--no-funding", funding[0], "leave out --no-funding or --funding"
         )
-    require_rates(funding, marks)
+    require_rates(next(iter(funding), None), next(iter(marks), None))
     step = timedelta(seconds=parse_interval(interval)) if interval else None
-    source = read_bars(data, interval=step, since=period[0], until=period[1])
-    return source, None if funding is None else read_funding(source.bars, funding, marks)
+    rates = each("--funding", funding, len(data), shared=False)
+    prices = each("--marks", marks, len(data), shared=False)
+    found = []
+    for file, paid, priced in zip(data, rates, prices, strict=True):
+        source = read_bars(file, interval=step, since=period[0], until=period[1])
+        found.append((source, None if paid is None else read_funding(source.bars, paid, priced)))
+    return found
 
 
 def require_rates(funding: Path | None, marks: Path | None) -> None:
@@ -39,6 +70,16 @@ def require_rates(funding: Path | None, marks: Path | None) -> None:
         raise CommendaError(
             "marks_without_funding", "Mark prices price funding, and no rates are given"
         ).at("--marks", marks, "give --funding too, or leave out --marks")
+
+
+def duration_of(option: str, text: str) -> int:
+    """`250us`, `5ms` or `1s` in nanoseconds; code `bad_duration`."""
+    found = re.fullmatch(r"(\d+)(ns|us|ms|s)", text.strip())
+    if found is None:
+        raise CommendaError("bad_duration", "Not a span of time").at(
+            option, text, "give a whole number and its unit, such as 250us, 5ms or 1s"
+        )
+    return int(found[1]) * NANOSECONDS[found[2]]
 
 
 def params_of(text: str) -> dict[str, object]:
@@ -98,3 +139,52 @@ def finer_of(file: Path, source: BarData) -> BarData:
             "--finer", found.source.interval, f"give bars that divide {source.source.interval}"
         )
     return found
+
+
+def legs_of(
+    found: Sequence[tuple[BarData, FundingData | None]],
+    params: Sequence[Mapping[str, object] | None],
+    shares: Sequence[float | None],
+    sizes: Sequence[float | None],
+    lots: Sequence[float | None],
+    hedge: bool,
+) -> tuple[LegPlan, ...]:
+    """A leg for each instrument, or in hedge mode its long and its short one.
+
+    Where no share is given, each instrument has an equal one.
+    """
+    equal = 1.0 / len(found)
+    return tuple(
+        LegPlan(
+            given or {},
+            *paid_bars,
+            share=1.0 if size is not None else equal if share is None else share,
+            size=size,
+            lot=lot or 0.0,
+            side=side,
+        )
+        for paid_bars, given, share, size, lot in zip(
+            found, params, shares, sizes, lots, strict=True
+        )
+        for side in ((1, -1) if hedge else (0,))
+    )
+
+
+def refuse_of_one_account(
+    finer: Path | None, shares: Sequence[float], sizes: Sequence[float], several: bool
+) -> None:
+    """Options that do not go with several legs, or only with them; codes `finer_of_one`,
+    `share_of_one` and `share_or_size`.
+    """
+    if several and finer is not None:
+        raise CommendaError(
+            "finer_of_one", "Finer candles resolve the bars of one instrument in one-way mode"
+        ).at("--finer", finer, "leave out --finer, or run one instrument without --hedge")
+    if shares and not several:
+        raise CommendaError("share_of_one", "A single instrument has the whole account").at(
+            "--share", shares[0], "leave out --share, or give several instruments by --data"
+        )
+    if shares and sizes:
+        raise CommendaError(
+            "share_or_size", "A target means a share of the equity or a number of units"
+        ).at("--share", shares[0], "leave out --share or --size")

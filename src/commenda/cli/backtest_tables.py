@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,7 @@ from commenda.market import interval_name
 from commenda.strategies import Difference, Kept, Listed
 
 Row = dict[str, Any]
+HELD = "Buy & hold"
 FOR_CHARTS = ("series", "markers")
 """Parts of a report that only its page shows."""
 
@@ -37,24 +38,49 @@ def listed(one: Listed) -> Row:
 
 
 def show(console: Console, report: Row) -> None:
-    """The key figures of a run, each with its method."""
+    """The key figures of a run, each with its method; of several legs also what each came to."""
     inputs, metrics = report["inputs"], report["metrics"]
     source, strategy = inputs["data"], inputs["strategy"]
+    in_book = "depth" in inputs
     params = ", ".join(f"{name}={value:g}" for name, value in strategy["params"].items())
+    events, bars = source.get("events", 0), source.get("bars", 0)
+    size = f"{events:,} events" if in_book else f"{bars:,} bars of {_step(source)}"
     console.print(
         f"\n[bold]{strategy['name']} {strategy['version']}[/]  {params}\n"
-        f"{source['symbol'] or source['name']} · {source['bars']:,} bars of"
-        f" {interval_name(source['intervalSeconds'])} · {source['first'][:16]} to"
-        f" {source['last'][:16]} UTC · a backtest, nothing was traded",
+        f"{_named(source)} · {size} · {source['first'][:16]} to {source['last'][:16]} UTC"
+        " · a backtest, nothing was traded",
         highlight=False,
     )
-    for note in notes(metrics):
+    for note in () if in_book else notes(metrics):
         console.print(f"[yellow]{note}[/]", highlight=False)
     table = table_of("Figure", numbers=["Value"])
     table.add_column("Method")
-    for name, (value, method) in figures(report).items():
-        table.add_row(name, value(report), method)
+    for name, figure in (in_book_figures if in_book else figures)(report).items():
+        table.add_row(name, figure.of(report), figure.method)
     console.print(table)
+    if "legs" in report:
+        _show_legs(console, report["legs"])
+
+
+def _show_legs(console: Console, legs: Sequence[Row]) -> None:
+    money = ("Profit", "Fees", "Funding")
+    table = table_of("Leg", numbers=[*money, "Closed trades", "Win rate"])
+    for leg in legs:
+        table.add_row(
+            leg["name"],
+            *(_or_dash(_money, leg[name.lower()]) for name in money),
+            f"{leg['trades']:,}",
+            _or_dash(_percent, leg["winRate"]),
+        )
+    console.print(table)
+
+
+def _named(source: Row) -> str:
+    return str(source["symbol"] or source["name"])
+
+
+def _step(source: Row) -> str:
+    return interval_name(source["intervalSeconds"]) if "intervalSeconds" in source else "depth"
 
 
 def notes(metrics: Row) -> list[str]:
@@ -72,65 +98,87 @@ def notes(metrics: Row) -> list[str]:
     return found
 
 
-def figures(report: Row) -> dict[str, tuple[Callable[[Row], str], str]]:
-    """Name, how it is read from a report, and its method."""
-    metrics, source = report["metrics"], report["inputs"]["data"]
-    interval = interval_name(source["intervalSeconds"])
-    days = metrics["days"]
-    short = f", from {days:.0f} days" if days < 365 else ""
+class Figure(NamedTuple):
+    """One figure: where it stands in a report, how it is shown, and its method."""
+
+    part: str
+    key: str
+    shown: Callable[[Any], str]
+    method: str
+
+    def of(self, report: Row) -> str:
+        return _or_dash(self.shown, report[self.part][self.key])
+
+
+def figures(report: Row) -> dict[str, Figure]:
+    """The figures of a run over bars, by name."""
+    metrics = report["metrics"]
+    days, charged = metrics["days"], metrics["fundingCharged"]
+    cash = f"from {report['inputs']['cash']:,.2f}; an open position at the last close"
+    total = f"final / initial - 1, after all costs, over {days:.1f} days"
     yearly = "compounded, ACT/365" if days >= 365 else "none: under a year"
+    short = f", from {days:.0f} days" if days < 365 else ""
+    bars = f"{_step(report['inputs']['data'])} bar returns × √{metrics['barsPerYear'] or 0:,.0f}"
+    closed = "of closed trades, after fees and slippage, before funding"
+    paid = "paid; negative was received" if charged else "not charged"
+    held = "bought at the first open, one fee and slippage"
+    unclear = "whose inside order is unknown: the poorer way"
     return {
-        "Final equity": (
-            lambda r: f"{r['metrics']['finalEquity']:,.2f}",
-            f"from {report['inputs']['cash']:,.2f}; an open position at the last close",
+        "Final equity": Figure("metrics", "finalEquity", _money, cash),
+        "Total return": Figure("metrics", "totalReturn", _percent, total),
+        "Annual return": Figure("metrics", "annualReturn", _percent, yearly),
+        f"{HELD} {report['benchmark']['name']}": Figure("benchmark", "totalReturn", _percent, held),
+        "Greatest drawdown": Figure(
+            "metrics", "maxDrawdown", _fall, "of equity at closes from its peak so far"
         ),
-        "Total return": (
-            lambda r: _percent(r["metrics"]["totalReturn"]),
-            f"final / initial - 1, after all costs, over {days:.1f} days",
+        "Sharpe": Figure("metrics", "sharpe", _ratio, bars + short),
+        "Sortino": Figure("metrics", "sortino", _ratio, "the same over the downside deviation"),
+        "Closed trades": Figure("metrics", "trades", _count, f"and {metrics['openTrades']} open"),
+        "Win rate": Figure("metrics", "winRate", _percent, closed),
+        "Profit factor": Figure("metrics", "profitFactor", _ratio, "sum of gains / sum of losses"),
+        "Time in the market": Figure(
+            "metrics", "timeInMarket", _percent, "share of bars with a position"
         ),
-        "Annual return": (lambda r: _percent(r["metrics"]["annualReturn"]), yearly),
-        f"Buy & hold {report['benchmark']['name']}": (
-            lambda r: _percent(r["benchmark"]["totalReturn"]),
-            "bought at the first open, one fee and slippage",
+        "Before costs": Figure("costs", "gross", _money, "the result without what follows"),
+        "Fees": Figure("costs", "fees", _money, "paid to the venue"),
+        "Ambiguous bars": Figure("execution", "ambiguousBars", _count, unclear),
+        "Slippage": Figure("costs", "slippage", _money, "fills against reference prices"),
+        "Funding": Figure("costs", "funding", _money, paid),
+    }
+
+
+def in_book_figures(report: Row) -> dict[str, Figure]:
+    """The figures of a run in an order book, by name."""
+    rules, found, common = report["inputs"]["depth"], report["execution"], figures(report)
+    every = f"{rules['everyEvents']} events"
+    if rules["interval"]:
+        every = f"{rules['interval'] / 1e6:g} ms"
+    model = rules["queue"] + (f", n = {rules['exponent']:g}" if rules["queue"] == "power" else "")
+    ends = ("filled", "cancelled", "expired", "rejected", "open")
+    methods = {
+        "Final equity": f"from {report['inputs']['cash']:,.2f}; an open position at the last mid",
+        "Greatest drawdown": "of equity at steps, at the mid",
+        "Time in the market": "share of steps with a position",
+    }
+    names = ["Final equity", "Total return", "Greatest drawdown", "Closed trades", "Win rate"]
+    names += ["Time in the market", "Before costs", "Fees"]
+    shown = {
+        name: common[name]._replace(method=methods.get(name, common[name].method)) for name in names
+    }
+    return shown | {
+        "Steps": Figure("metrics", "steps", _count, f"one every {every}"),
+        "Orders": Figure(
+            "execution", "orders", _count, ", ".join(f"{end} {found[end]:,}" for end in ends)
         ),
-        "Greatest drawdown": (
-            lambda r: _percent(-r["metrics"]["maxDrawdown"]),
-            "of equity at closes from its peak so far",
+        "Maker fills": Figure(
+            "execution", "makerFills", _count, "resting orders, by trades and by the opposite side"
         ),
-        "Sharpe": (
-            lambda r: _ratio(r["metrics"]["sharpe"]),
-            f"{interval} bar returns × √{metrics['barsPerYear']:,.0f}{short}",
+        "Taker fills": Figure("execution", "takerFills", _count, "of what the book displayed"),
+        "Lots filled": Figure(
+            "execution", "taken", _count, f"of {found['offered']:,} offered at those moments"
         ),
-        "Sortino": (
-            lambda r: _ratio(r["metrics"]["sortino"]),
-            "the same over the downside deviation",
-        ),
-        "Closed trades": (
-            lambda r: f"{r['metrics']['trades']:,}",
-            f"and {metrics['openTrades']} open",
-        ),
-        "Win rate": (
-            lambda r: _percent(r["metrics"]["winRate"]),
-            "of closed trades, after fees and slippage, before funding",
-        ),
-        "Profit factor": (
-            lambda r: _ratio(r["metrics"]["profitFactor"]),
-            "sum of gains / sum of losses",
-        ),
-        "Time in the market": (
-            lambda r: _percent(r["metrics"]["timeInMarket"]),
-            "share of bars with a position",
-        ),
-        "Before costs": (lambda r: _money(r["costs"]["gross"]), "the result without what follows"),
-        "Fees": (lambda r: _money(r["costs"]["fees"]), "paid to the venue"),
-        "Ambiguous bars": (
-            lambda r: f"{r['execution']['ambiguousBars']:,}",
-            "whose inside order is unknown: the poorer way",
-        ),
-        "Slippage": (lambda r: _money(r["costs"]["slippage"]), "fills against reference prices"),
-        "Funding": (
-            lambda r: _money(r["costs"]["funding"]),
-            "paid; negative was received" if metrics["fundingCharged"] else "not charged",
+        "Divided by the queue model": Figure(
+            "execution", "ambiguous", _count, f"decreases of a queue, ahead or behind: {model}"
         ),
     }
 
@@ -145,7 +193,7 @@ def show_list(console: Console, runs: Sequence[Listed]) -> None:
         table.add_row(
             str(one.id)[:13],
             f"{one.inputs['strategy']['name']} {one.inputs['strategy']['version']}",
-            f"{source['symbol'] or source['name']} {interval_name(source['intervalSeconds'])}",
+            f"{_named(source)} {_step(source)}",
             f"{one.created_at:%Y-%m-%d %H:%M}",
             _percent(one.metrics["totalReturn"]),
             _percent(-one.metrics["maxDrawdown"]),
@@ -164,9 +212,9 @@ def show_comparison(console: Console, runs: Sequence[tuple[str, Row]]) -> None:
     table.add_row("Data", *(_data(one) for _, one in runs))
     table.add_row("From (UTC)", *(one["inputs"]["data"]["first"][:16] for _, one in runs))
     table.add_row("To (UTC)", *(one["inputs"]["data"]["last"][:16] for _, one in runs))
-    for name, (value, _) in figures(first).items():
-        label = "Buy & hold" if name.startswith("Buy & hold") else name
-        table.add_row(label, *(value(one) for _, one in runs))
+    for name, figure in figures(first).items():
+        label = HELD if name.startswith(HELD) else name
+        table.add_row(label, *(figure.of(one) for _, one in runs))
     console.print(table)
 
 
@@ -185,16 +233,28 @@ def show_differences(console: Console, kept: Kept, found: Sequence[Difference], 
 
 def _data(report: Row) -> str:
     source = report["inputs"]["data"]
-    return f"{source['symbol'] or source['name']} {interval_name(source['intervalSeconds'])}"
+    return f"{_named(source)} {_step(source)}"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value * 100:.2f}%"
+def _or_dash(shown: Callable[[Any], str], value: float | None) -> str:
+    return "-" if value is None else shown(value)
 
 
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _percent(value: float) -> str:
+    return f"{value * 100:.2f}%"
 
 
-def _money(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.2f}"
+def _fall(value: float) -> str:
+    return _percent(-value)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}"
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"

@@ -1,11 +1,10 @@
-"""`commenda backtest`: run a strategy over recorded candles; keep runs, compare and repeat them."""
+"""`commenda backtest`: run a strategy over recorded candles; keep runs, compare and repeat them.
+
+The command that replays an order book is in `backtest_depth.py`.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,62 +13,65 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from commenda.cli import backtest_tables as tables
-from commenda.cli.backtest_options import costs_of, data_of, finer_of, params_of, terms_of
-from commenda.cli.options import (
-    AsJson,
-    open_database,
-    period_of,
-    print_json,
-    require_folder,
-    settings_of,
+from commenda.cli.backtest_depth import depth
+from commenda.cli.backtest_keeping import Database, Html, Seed, Store, finish, reading
+from commenda.cli.backtest_options import (
+    costs_of,
+    data_of,
+    each,
+    finer_of,
+    legs_of,
+    params_of,
+    refuse_of_one_account,
+    terms_of,
 )
-from commenda.kit.db import Tx
+from commenda.cli.options import AsJson, period_of, print_json, require_folder, settings_of
 from commenda.kit.errors import CommendaError
 from commenda.strategies import (
-    Backtest,
+    Files,
+    LegsPlan,
     Plan,
     differences,
     find_run,
     find_strategy,
-    keep,
     kept_runs,
     name_of,
     render,
     render_comparison,
     repeat_plan,
-    report_of,
 )
 
-RUN = "run"
-ACTOR = "cli"
+RUN, DEPTH = "run", "depth"
 
 
 class RunByDefault(TyperGroup):
-    """`commenda backtest sma_cross …` is `commenda backtest run sma_cross …`."""
+    """`commenda backtest sma_cross …` is `commenda backtest run sma_cross …`; where --depth is
+    given it is `commenda backtest depth … …`.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args = [RUN, *args]
+            in_book = any(one.partition("=")[0] == "--depth" for one in args)
+            args = [DEPTH if in_book else RUN, *args]
         return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
     cls=RunByDefault,
     no_args_is_help=True,
-    help="Run a strategy over recorded candles: commenda backtest STRATEGY --data FILE. See also"
-    " commenda backtest run --help.",
+    help="Run a strategy over recorded candles: commenda backtest STRATEGY --data FILE; or in a"
+    " recorded order book: commenda backtest STRATEGY --depth FILE --trades FILE. See also"
+    " commenda backtest run --help and commenda backtest depth --help.",
 )
+app.command(DEPTH)(depth)
 
-Database = Annotated[
-    Path | None,
+DataFiles = Annotated[
+    list[Path],
     typer.Option(
-        "--database",
-        help="The data directory whose database keeps runs; COMMENDA_DATA or"
-        " COMMENDA_DATABASE_URL by default.",
+        "--data",
+        help="Parquet or CSV file of candles; once for each instrument of the account.",
     ),
 ]
-DataFile = Annotated[Path, typer.Option("--data", help="Parquet or CSV file of candles.")]
-Html = Annotated[Path | None, typer.Option(help="Write the report as an HTML page to this file.")]
 
 
 @app.command(RUN)
@@ -77,15 +79,16 @@ def run(
     strategy: Annotated[
         str, typer.Argument(help="A strategy of the catalogue, an installed one, or FILE.py:name.")
     ],
-    data: DataFile,
+    data: DataFiles,
     params: Annotated[
-        str, typer.Option(help="Such as fast=50,slow=200; the others have their defaults.")
-    ] = "",
+        list[str] | None,
+        typer.Option(help="Such as fast=50,slow=200; the others have their defaults."),
+    ] = None,
     funding: Annotated[
-        Path | None, typer.Option(help="File of funding rates; none is charged without one.")
+        list[Path] | None, typer.Option(help="File of funding rates; none is charged without one.")
     ] = None,
     marks: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(help="File of mark prices for the funding; else a bar's close, counted."),
     ] = None,
     no_funding: Annotated[
@@ -98,15 +101,23 @@ def run(
     interval: Annotated[
         str | None, typer.Option(help="Of the bars, as 5m, where the file's name does not say it.")
     ] = None,
+    hedge: Annotated[
+        bool, typer.Option("--hedge", help="Hedge mode: a long and a short position at once.")
+    ] = False,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(help="Of the equity, that a target of 1 means; equal shares by default."),
+    ] = None,
     size: Annotated[
-        float | None,
+        list[float] | None,
         typer.Option(help="Units that a target of 1 means; the whole equity by default."),
     ] = None,
     fee: Annotated[
         float, typer.Option(help="Taker's fee, as a fraction of the notional.")
     ] = 0.0005,
     maker: Annotated[
-        float | None, typer.Option(help="Maker's fee, negative for a rebate; the taker's if none.")
+        float | None,
+        typer.Option(help="Maker's fee, a rebate if negative; by default the taker's."),
     ] = None,
     slippage: Annotated[
         float, typer.Option(help="Against every taker's fill, as a fraction of its price.")
@@ -118,78 +129,64 @@ def run(
     ] = 0.0,
     participation: Annotated[
         float | None,
-        typer.Option(help="Most of a bar's volume that fills take; no cap if none."),
+        typer.Option(help="Most of a bar's volume that fills take; by default any."),
     ] = None,
-    lot: Annotated[float, typer.Option(help="Quantities are multiples of it; 0 for any.")] = 0.0,
+    lot: Annotated[
+        list[float] | None, typer.Option(help="Quantities are multiples of it; by default any.")
+    ] = None,
     leverage: Annotated[
         float | None,
-        typer.Option(help="Greatest leverage, liquidated at 0.5 % margin; none if none."),
+        typer.Option(help="Greatest leverage, liquidated at 0.5 % margin; by default no margin."),
     ] = None,
     finer: Annotated[
         Path | None,
         typer.Option(help="File of finer candles, for bars that do not tell what came first."),
     ] = None,
     cash: Annotated[float, typer.Option(help="To begin with, in quote currency.")] = 1_000_000.0,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=2**63 - 1, help="Kept with the inputs, for what a run draws."),
-    ] = None,
+    seed: Seed = None,
     html: Html = None,
     as_json: AsJson = False,
-    store: Annotated[
-        bool | None,
-        typer.Option(
-            "--store/--no-store",
-            help="Keep the run in the database. By default it is kept only if --database is given.",
-        ),
-    ] = None,
+    store: Store = None,
     database: Database = None,
 ) -> None:
-    """Run a strategy over a file of candles. No database is needed.
+    """Run a strategy over files of candles. No database is needed.
 
     Targets fill at the next bar's open. Funding that is charged must be complete over the run; a
     gap in the candles stays a gap and is counted. A file runs with all rights of this process.
+
+    Several files of candles are several instruments on one account: --params, --size, --lot and
+    --share are then given once for all or once for each, --funding and --marks once for each, in
+    the order of --data.
     """
-
     require_folder(html)
-    found = find_strategy(strategy)
-    given = params_of(params)
-    found.resolve(given)
-    source, paid = data_of(data, funding, marks, no_funding, period_of(begin, end), interval)
-    plan = Plan(
-        found,
-        given,
-        source,
-        paid,
-        costs=costs_of(fee, maker, slippage, spread, impact),
-        cash=cash,
-        size=size,
-        seed=seed,
-        terms=terms_of(participation, lot, leverage),
-        finer=None if finer is None else finer_of(finer, source),
-    )
-    begun = time.perf_counter()
-    result = plan.run()
-    seconds = time.perf_counter() - begun
-    shown = report_of(plan, result)
-    if html is not None:
-        html.write_text(render(shown), "utf-8")
-    kept = None
-    if store or (store is None and database is not None):
-        kept = _keep(plan, result, seconds, database)
-    if as_json:
-        print_json(tables.for_programs(shown) | {"id": kept, "seconds": seconds})
+    found, count = find_strategy(strategy), len(data)
+    several = hedge or count > 1
+    refuse_of_one_account(finer, share or (), size or (), several)
+    given = [params_of(one or "") for one in each("--params", params or (), count)]
+    for one in given:
+        found.resolve(one)
+    sizes, lots = each("--size", size or (), count), each("--lot", lot or (), count)
+    shares = each("--share", share or (), count)
+    costs = costs_of(fee, maker, slippage, spread, impact)
+    terms = [terms_of(participation, one or 0.0, leverage) for one in lots]
+    sources = data_of(data, funding or (), marks or (), no_funding, period_of(begin, end), interval)
+    plan: Plan | LegsPlan
+    if several:
+        legs = legs_of(sources, given, shares, sizes, lots, hedge)
+        plan = LegsPlan(found, legs, costs=costs, cash=cash, seed=seed, terms=terms[0])
     else:
-        tables.show(Console(), shown)
-        if kept is not None:
-            Console().print(f"kept as {kept}", highlight=False)
-
-
-def _keep(plan: Plan, result: Backtest, seconds: float, database: Path | None) -> str:
-
-    with open_database(database) as opened, opened.transaction() as tx:
-        ident, _ = keep(tx, plan, result, actor=ACTOR, now=datetime.now(UTC), seconds=seconds)
-    return str(ident)
+        plan = Plan(
+            found,
+            given[0],
+            *sources[0],
+            costs=costs,
+            cash=cash,
+            size=sizes[0],
+            seed=seed,
+            terms=terms[0],
+            finer=None if finer is None else finer_of(finer, sources[0][0]),
+        )
+    finish(plan, html=html, as_json=as_json, store=store, database=database)
 
 
 @app.command("list")
@@ -199,8 +196,7 @@ def list_runs(
     database: Database = None,
 ) -> None:
     """List the runs that were kept."""
-
-    with _reading(database) as tx:
+    with reading(database) as tx:
         found = kept_runs(tx, limit=limit).items
     if as_json:
         print_json([tables.listed(one) for one in found])
@@ -216,9 +212,8 @@ def show_run(
     database: Database = None,
 ) -> None:
     """Show a run that was kept."""
-
     require_folder(html)
-    with _reading(database) as tx:
+    with reading(database) as tx:
         kept = find_run(tx, ident)
     if html is not None:
         html.write_text(render(kept.report), "utf-8")
@@ -242,7 +237,7 @@ def compare(
         raise CommendaError("nothing_to_compare", "One run cannot be compared").at(
             "ID", idents[0], "name two kept runs or more; commenda backtest list names them"
         )
-    with _reading(database) as tx:
+    with reading(database) as tx:
         found = [find_run(tx, ident) for ident in idents]
     if html is not None:
         page = render_comparison([(name_of(one), one.report) for one in found])
@@ -257,11 +252,14 @@ def compare(
 def rerun(
     ident: Annotated[str, typer.Argument(metavar="ID", help="Or how it begins.")],
     data: Annotated[
-        Path | None, typer.Option(help="The candles; the import that was used by default.")
+        list[Path] | None,
+        typer.Option(help="The candles, in the order of the run; by default the imports."),
     ] = None,
-    funding: Annotated[Path | None, typer.Option(help="The funding rates, if charged.")] = None,
-    marks: Annotated[Path | None, typer.Option(help="The mark prices, if they were given.")] = None,
+    funding: Annotated[list[Path] | None, typer.Option(help="The rates, if charged.")] = None,
+    marks: Annotated[list[Path] | None, typer.Option(help="The marks, if given.")] = None,
     finer: Annotated[Path | None, typer.Option(help="The finer candles, if given.")] = None,
+    depth: Annotated[Path | None, typer.Option(help="The depth of a replay.")] = None,
+    trades: Annotated[Path | None, typer.Option(help="The trades of a replay.")] = None,
     strategy: Annotated[
         str | None, typer.Option(help="FILE.py:name, where the strategy is in a file.")
     ] = None,
@@ -272,34 +270,16 @@ def rerun(
 
     Exits with 1 where the result differs.
     """
-
-    with _reading(database) as tx:
+    candles = [depth] if depth else data or []
+    files = Files(candles, funding or (), marks or (), finer, trades)
+    with reading(database) as tx:
         kept = find_run(tx, ident)
-        found = find_strategy(strategy or kept.inputs["strategy"]["name"])
-        plan = repeat_plan(tx, _home(database), kept, found, data, funding, marks, finer)
+        plan = repeat_plan(tx, settings_of(database).data, kept, files, strategy)
     apart = differences(kept, plan, plan.run())
     same = not [one for one in apart if one.what not in ("engine hash", "code hash")]
     if as_json:
-        print_json(
-            {
-                "id": str(kept.id),
-                "identical": same,
-                "differences": [
-                    {"what": one.what, "kept": one.kept, "now": one.now} for one in apart
-                ],
-            }
-        )
+        told = [{"what": one.what, "kept": one.kept, "now": one.now} for one in apart]
+        print_json({"id": str(kept.id), "identical": same, "differences": told})
     else:
         tables.show_differences(Console(), kept, apart, same)
     raise typer.Exit(0 if same else 1)
-
-
-def _home(database: Path | None) -> Path:
-
-    return settings_of(database).data
-
-
-@contextmanager
-def _reading(database: Path | None) -> Iterator[Tx]:
-    with open_database(database) as opened, opened.transaction() as tx:
-        yield tx

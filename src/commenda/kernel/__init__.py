@@ -85,8 +85,10 @@ def name_numba_cache() -> Path:
 
 CACHE_DIR = name_numba_cache()
 
+from commenda.kernel.account import POSITION_ENTRY
 from commenda.kernel.bars import Array, Bars, BookSamples, Funding
-from commenda.kernel.compiling import L2_STEP_SIGNATURE, STEP_SIGNATURE, compiled, inlined, plain
+from commenda.kernel.compiling import compiled, inlined, plain
+from commenda.kernel.desk import POSITION_EQUITY, POSITION_QUANTITY, POSITION_SIDE
 from commenda.kernel.l2 import (
     FillSource,
     L2Counts,
@@ -97,7 +99,7 @@ from commenda.kernel.l2 import (
     QueueModel,
     run_l2,
 )
-from commenda.kernel.l2_book import BookSurvey, L2Events, L2Kind, book_samples, survey_book
+from commenda.kernel.l2_book import L2Events, L2Kind, book_samples, survey_book
 from commenda.kernel.l2_orders import (
     L2_BOUGHT,
     L2_CASH,
@@ -118,8 +120,8 @@ from commenda.kernel.l2_orders import (
     l2_price,
     l2_unfilled,
 )
-from commenda.kernel.legs import Leg, LegResult, LegsResult, both_sides, run_legs
-from commenda.kernel.loop import Counts, Fill, FillKind, Result, run
+from commenda.kernel.legs import MOST_LEGS, Leg, LegResult, LegsResult, both_sides, run_legs
+from commenda.kernel.loop import run
 from commenda.kernel.orders import (
     cancel,
     cancel_all,
@@ -134,12 +136,22 @@ from commenda.kernel.orders import (
     working,
 )
 from commenda.kernel.program import Program
+from commenda.kernel.results import Counts, Fill, FillKind, Result
 from commenda.kernel.stepper import Decision, Stepper
 from commenda.kernel.stops import Stops
 from commenda.kernel.sweep import SweepResult, sweep
-from commenda.kernel.terms import Costs, FeeTier, Latency, MaintenanceTier, Margin, Terms
+from commenda.kernel.terms import (
+    BASIS_POINT,
+    Costs,
+    FeeTier,
+    Latency,
+    MaintenanceTier,
+    Margin,
+    Terms,
+)
 
 __all__ = [
+    "BASIS_POINT",
     "CACHE_DIR",
     "L2_BOUGHT",
     "L2_CASH",
@@ -149,12 +161,14 @@ __all__ = [
     "L2_LAST",
     "L2_POST_ONLY",
     "L2_SOLD",
-    "L2_STEP_SIGNATURE",
-    "STEP_SIGNATURE",
+    "MOST_LEGS",
+    "POSITION_ENTRY",
+    "POSITION_EQUITY",
+    "POSITION_QUANTITY",
+    "POSITION_SIDE",
     "Array",
     "Bars",
     "BookSamples",
-    "BookSurvey",
     "Costs",
     "Counts",
     "Decision",

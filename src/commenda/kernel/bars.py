@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +15,8 @@ Stamps: TypeAlias = npt.NDArray[np.int64]
 SECOND = 1_000_000_000
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 """Order of the `bar` array that a step receives."""
+NO_FINER: Array = np.zeros((0, VOLUME + 1))
+"""The table of finer bars of a run that has none."""
 
 
 def to_nearest_second(stamps: Stamps) -> Stamps:
@@ -129,6 +132,13 @@ class BookSamples:
         refuse_first(np.asarray(~rise), self.ts, "sizes do not rise from level to level")
         sound = ((self.offsets >= 0.0) & (self.offsets < np.inf)).all(axis=(1, 2))
         refuse_first(np.asarray(~sound), self.ts, "an offset is negative or no number")
+
+
+def typical_interval(bars: Bars) -> timedelta:
+    """The shortest distance between two bars; a day where there is one bar."""
+    if len(bars) < 2:
+        return timedelta(days=1)
+    return timedelta(microseconds=int(np.diff(bars.ts).min()) // 1_000)
 
 
 def refuse_first(wrong: npt.NDArray[np.bool_], stamps: Stamps, why: str) -> None:

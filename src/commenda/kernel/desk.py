@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from commenda.kernel.account import PLAIN_RULES, POSITION_ENTRY, POSITION_SIZE
+from commenda.kernel.account import MOST_FILLS_A_BAR, PLAIN_RULES, POSITION_ENTRY, POSITION_SIZE
 from commenda.kernel.bars import Array
 from commenda.kernel.indicators import ATR_SIZE, EWMA_VOLATILITY_SIZE, donchian_size
 from commenda.kernel.orders import open_orders
@@ -198,3 +198,16 @@ def open_desk(
     told[:, POSITION_SIDE] = side
     whole = np.concatenate((rules, tiers.ravel(), fees.ravel()))
     return Desk(whole, tally, open_orders(program.orders))
+
+
+def needs_desk(program: Program, costs: Costs, terms: Terms) -> bool:
+    """Whether a run asks for more than the plain account of account.py."""
+    plain = program.stops.plain and costs.plain and terms.plain
+    return program.orders > 0 or not plain
+
+
+def most_fills_a_bar(desk: Desk | None, inside: int = 0) -> int:
+    """Room a bar's fills may need: target and stop, or each order twice, also in each of the at
+    most `inside` finer bars.
+    """
+    return MOST_FILLS_A_BAR if desk is None else 2 * (len(desk.orders) + 3) * (1 + inside)

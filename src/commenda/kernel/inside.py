@@ -15,7 +15,7 @@ from commenda.kernel import orders as table
 from commenda.kernel.account import equity_at
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inner, inner_inlined
-from commenda.kernel.dealing import liquidate, offer, stop_position, work_order
+from commenda.kernel.filling import liquidate, offer, stop_position, work_order
 from commenda.kernel.orders import slide
 
 NOTHING, THE_STOP, THE_LIQUIDATION = 0, -1, -2
@@ -95,7 +95,6 @@ def copy(source, destination):  # type: ignore[no-untyped-def]
 
 @inner
 def copy_rows(source, destination):  # type: ignore[no-untyped-def]
-    """Copy a table."""
     for row in range(source.shape[0]):
         for column in range(source.shape[1]):
             destination[row, column] = source[row, column]

@@ -24,7 +24,7 @@ from commenda.kernel import l2_queue as queue
 from commenda.kernel.bars import Array, Stamps
 from commenda.kernel.l2_book import BID, Integers, L2Events, new_book
 from commenda.kernel.l2_orders import REFUSED
-from commenda.kernel.l2_queue import new_desk
+from commenda.kernel.l2_queue import new_exchange
 from commenda.kernel.l2_trader import (
     CASH,
     HELD,
@@ -203,7 +203,7 @@ def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash:
     if not 0.0 < cash < np.inf:
         raise ValueError(f"cash = {cash!r} is not a positive amount")
     interval, every = (rules.interval, rules.every_events) if program else (0, 0)
-    desk = new_desk(
+    exchange = new_exchange(
         *new_book(events.span),
         rules.most_orders + 1,
         events.base,
@@ -227,8 +227,8 @@ def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash:
     samples = loop.new_samples(events, interval, every)
     step = program.step if program else loop.idle
     replay = loop.compiled_replay()
-    log, final_equity = replay(step, desk, trader, loop.columns_of(events), samples)
-    reports = log[: desk.counters[queue.REPORTS]]
+    log, final_equity = replay(step, exchange, trader, loop.columns_of(events), samples)
+    reports = log[: exchange.counters[queue.REPORTS]]
     steps, account = int(trader.clock[STEPS]), trader.account
     traded = rules.maker_bps * account[MAKER] + rules.taker_bps * account[TAKER]
     fees = float(money[UNIT] * BASIS_POINT * traded)
@@ -237,7 +237,7 @@ def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash:
         equity=samples.equity[:steps],
         held=samples.held[:steps],
         fills=_fills(reports, rules.most_orders + 1),
-        counts=_counts(reports, desk, trader),
+        counts=_counts(reports, exchange, trader),
         cash=cash - float(money[UNIT] * account[NOTIONAL]) - fees,
         quantity=float(account[HELD] * events.lot),
         fees=fees,
@@ -264,7 +264,7 @@ def _fills(reports: Integers, names: int) -> tuple[L2Fill, ...]:
     )
 
 
-def _counts(reports: Integers, desk: queue.Desk, trader: Trader) -> L2Counts:
+def _counts(reports: Integers, exchange: queue.Exchange, trader: Trader) -> L2Counts:
     kinds, lots = reports[:, queue.REPORT_KIND], reports[:, queue.REPORT_LOTS]
     by_kind = np.bincount(kinds, minlength=queue.REFUSAL + 1).tolist()
     filled = (kinds >= queue.BY_TRADE) & (kinds <= queue.BY_TAKING)
@@ -284,11 +284,11 @@ def _counts(reports: Integers, desk: queue.Desk, trader: Trader) -> L2Counts:
         cancelled=cancelled,
         expired=expired,
         open=placed - complete - rejected - cancelled - expired,
-        missed_cancels=int(desk.counters[queue.MISSED_CANCELS]),
-        self_crosses=int(desk.counters[queue.SELF_CROSSES]),
+        missed_cancels=int(exchange.counters[queue.MISSED_CANCELS]),
+        self_crosses=int(exchange.counters[queue.SELF_CROSSES]),
         maker_fills=by_kind[queue.BY_TRADE] + by_kind[queue.BY_BOOK],
         taker_fills=by_kind[queue.BY_TAKING],
         offered=int(reports[filled, queue.REPORT_OFFERED].sum()),
         taken=int(lots[filled].sum()),
-        ambiguous=int(desk.counters[queue.AMBIGUOUS]),
+        ambiguous=int(exchange.counters[queue.AMBIGUOUS]),
     )

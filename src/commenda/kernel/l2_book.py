@@ -38,7 +38,7 @@ class L2Kind(IntEnum):
 
 SHOWN, GONE = range(2)
 BEST, FARTHEST = 0, 2
-"""The `marks` of a book: best index of each side, and farthest ever used of each side."""
+"""The `edges` of a book: best index of each side, and farthest ever used of each side."""
 
 MOST_TICKS = 1 << 27
 
@@ -98,60 +98,60 @@ class L2Events:
 
 
 def new_book(span: int) -> tuple[npt.NDArray[np.int64], Integers]:
-    """An empty book: levels[side, index, SHOWN or GONE] and its marks."""
+    """An empty book: levels[side, index, SHOWN or GONE] and its edges."""
     return np.zeros((2, span, 2), np.int64), np.array([-1, span, span, -1], np.int64)
 
 
 @inlined
-def set_level(levels, marks, side, at, lots):  # type: ignore[no-untyped-def]
+def set_level(levels, edges, side, at, lots):  # type: ignore[no-untyped-def]
     """An update: the level's quantity is now `lots`, whatever was gone of it."""
     levels[side, at, SHOWN] = lots
     levels[side, at, GONE] = 0
     if side == BID:
         if lots > 0:
-            marks[BEST + BID] = max(marks[BEST + BID], at)
-            marks[FARTHEST + BID] = min(marks[FARTHEST + BID], at)
-        elif at == marks[BEST + BID]:
-            while at >= marks[FARTHEST + BID] and levels[BID, at, SHOWN] == 0:
+            edges[BEST + BID] = max(edges[BEST + BID], at)
+            edges[FARTHEST + BID] = min(edges[FARTHEST + BID], at)
+        elif at == edges[BEST + BID]:
+            while at >= edges[FARTHEST + BID] and levels[BID, at, SHOWN] == 0:
                 at -= 1
-            marks[BEST + BID] = at if at >= marks[FARTHEST + BID] else -1
+            edges[BEST + BID] = at if at >= edges[FARTHEST + BID] else -1
     elif lots > 0:
-        marks[BEST + ASK] = min(marks[BEST + ASK], at)
-        marks[FARTHEST + ASK] = max(marks[FARTHEST + ASK], at)
-    elif at == marks[BEST + ASK]:
-        while at <= marks[FARTHEST + ASK] and levels[ASK, at, SHOWN] == 0:
+        edges[BEST + ASK] = min(edges[BEST + ASK], at)
+        edges[FARTHEST + ASK] = max(edges[FARTHEST + ASK], at)
+    elif at == edges[BEST + ASK]:
+        while at <= edges[FARTHEST + ASK] and levels[ASK, at, SHOWN] == 0:
             at += 1
-        marks[BEST + ASK] = at if at <= marks[FARTHEST + ASK] else levels.shape[1]
+        edges[BEST + ASK] = at if at <= edges[FARTHEST + ASK] else levels.shape[1]
 
 
 @inlined
-def is_level(marks, side, at):  # type: ignore[no-untyped-def]
+def is_level(edges, side, at):  # type: ignore[no-untyped-def]
     """Whether an index from the best or from `next_level` is a level at all."""
-    return marks[FARTHEST + BID] <= at if side == BID else at <= marks[FARTHEST + ASK]
+    return edges[FARTHEST + BID] <= at if side == BID else at <= edges[FARTHEST + ASK]
 
 
 @inner
-def clear(levels, marks):  # type: ignore[no-untyped-def]
+def clear(levels, edges):  # type: ignore[no-untyped-def]
     """Empty both sides, as before a snapshot."""
     for side in (BID, ASK):
-        best, farthest = marks[BEST + side], marks[FARTHEST + side]
-        if is_level(marks, side, best):
+        best, farthest = edges[BEST + side], edges[FARTHEST + side]
+        if is_level(edges, side, best):
             for at in range(min(best, farthest), max(best, farthest) + 1):
                 levels[side, at, SHOWN] = 0
                 levels[side, at, GONE] = 0
     span = levels.shape[1]
-    marks[0], marks[1], marks[2], marks[3] = -1, span, span, -1
+    edges[0], edges[1], edges[2], edges[3] = -1, span, span, -1
 
 
 @inlined
-def trade_away(levels, marks, side, at, lots):  # type: ignore[no-untyped-def]
+def trade_away(levels, edges, side, at, lots):  # type: ignore[no-untyped-def]
     """A recorded trade took `lots` of the level at `at`, and proves better levels to be gone."""
     levels[side, at, GONE] += lots
     if side == BID:
-        for i in range(at + 1, marks[BEST + BID] + 1):
+        for i in range(at + 1, edges[BEST + BID] + 1):
             levels[BID, i, GONE] = levels[BID, i, SHOWN]
     else:
-        for i in range(marks[BEST + ASK], at):
+        for i in range(edges[BEST + ASK], at):
             levels[ASK, i, GONE] = levels[ASK, i, SHOWN]
 
 
@@ -164,26 +164,26 @@ def left_at(levels, side, at):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def next_level(levels, marks, side, at):  # type: ignore[no-untyped-def]
+def next_level(levels, edges, side, at):  # type: ignore[no-untyped-def]
     """The next shown level behind `at`; an index beyond the farthest if there is none."""
     if side == BID:
         at -= 1
-        while at >= marks[FARTHEST + BID] and levels[BID, at, SHOWN] == 0:
+        while at >= edges[FARTHEST + BID] and levels[BID, at, SHOWN] == 0:
             at -= 1
     else:
         at += 1
-        while at <= marks[FARTHEST + ASK] and levels[ASK, at, SHOWN] == 0:
+        while at <= edges[FARTHEST + ASK] and levels[ASK, at, SHOWN] == 0:
             at += 1
     return at
 
 
 @inlined
-def apply_shown(levels, marks, base, kind, price, lots):  # type: ignore[no-untyped-def]
+def apply_shown(levels, edges, base, kind, price, lots):  # type: ignore[no-untyped-def]
     """Apply one event to a book that nobody trades with; trades do not change what is shown."""
     if kind <= ASK:
-        set_level(levels, marks, kind, price - base, lots)
+        set_level(levels, edges, kind, price - base, lots)
     elif kind == CLEAR:
-        clear(levels, marks)
+        clear(levels, edges)
 
 
 class BookSurvey(NamedTuple):
@@ -206,12 +206,12 @@ def survey_book(events: L2Events) -> BookSurvey:
 
 
 @compiled
-def _survey(levels, marks, base, kinds, prices, lots, closes, counts):  # type: ignore[no-untyped-def]
+def _survey(levels, edges, base, kinds, prices, lots, closes, counts):  # type: ignore[no-untyped-def]
     for i in range(kinds.size):
-        apply_shown(levels, marks, base, kinds[i], prices[i], lots[i])
+        apply_shown(levels, edges, base, kinds[i], prices[i], lots[i])
         if not closes[i] or kinds[i] == SOLD or kinds[i] == BOUGHT:
             continue
-        bid, ask = marks[BEST + BID], marks[BEST + ASK]
+        bid, ask = edges[BEST + BID], edges[BEST + ASK]
         counts[0] += 1
         if bid < 0 or ask >= levels.shape[1]:
             counts[3] += 1
@@ -239,24 +239,24 @@ def book_samples(events: L2Events, every: int, levels: int) -> BookSamples:
 
 
 @compiled
-def _sample(levels, marks, base, ts, kinds, prices, lots, stamps, sizes, offsets):  # type: ignore[no-untyped-def]
+def _sample(levels, edges, base, ts, kinds, prices, lots, stamps, sizes, offsets):  # type: ignore[no-untyped-def]
     i = 0
     for row in range(stamps.size):
         while i < ts.size and ts[i] <= stamps[row]:
-            apply_shown(levels, marks, base, kinds[i], prices[i], lots[i])
+            apply_shown(levels, edges, base, kinds[i], prices[i], lots[i])
             i += 1
-        bid, ask = marks[BEST + BID], marks[BEST + ASK]
+        bid, ask = edges[BEST + BID], edges[BEST + ASK]
         if bid < 0 or ask >= levels.shape[1]:
             continue
         mid = base + 0.5 * (bid + ask)
         for side in (BID, ASK):
             sign, taker = (-1.0, 1) if side == BID else (1.0, 0)  # who buys takes the asks
-            at, size, beyond = marks[BEST + side], 0, 0.0
+            at, size, beyond = edges[BEST + side], 0, 0.0
             for k in range(sizes.shape[2]):
-                if not is_level(marks, side, at):
+                if not is_level(edges, side, at):
                     break
                 size += levels[side, at, SHOWN]
                 beyond += levels[side, at, SHOWN] * sign * (base + at - mid)
                 sizes[row, taker, k] = size
                 offsets[row, taker, k] = beyond / (size * mid)
-                at = next_level(levels, marks, side, at)
+                at = next_level(levels, edges, side, at)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from commenda.kernel import l2_queue as queue
+from commenda.kernel import l2_trader as who
 from commenda.kernel.compiling import (
     CODES,
     FLAGS,
@@ -34,67 +36,12 @@ from commenda.kernel.l2_book import (
     set_level,
     trade_away,
 )
-from commenda.kernel.l2_orders import (
-    L2_CASH,
-    L2_CLOCK,
-    L2_HELD,
-)
-from commenda.kernel.l2_queue import (
-    DESK_TYPE,
-    EVENT,
-    NOW,
-    OWN_AT,
-    REPORT_COLUMNS,
-    REPORTS,
-    RESTING_ASKS,
-    RESTING_BIDS,
-    arrive,
-    book_reaches,
-    meet_book,
-    meet_trade,
-    requeue,
-    requeue_all,
-    withdraw,
-)
-from commenda.kernel.l2_trader import (
-    ARRIVED,
-    ASK_COLUMNS,
-    ASK_FLAGS,
-    ASK_LOTS,
-    ASK_PRICE,
-    ASK_ROW,
-    ASK_SERIAL,
-    ASK_TIME,
-    ASKED,
-    BOOKED,
-    CANCEL,
-    CLOCK_SIZE,
-    EVERY,
-    FEED,
-    HELD,
-    INTERVAL,
-    MARK,
-    NEXT_STEP,
-    ORDER,
-    RESPONSE,
-    SEEN,
-    STEPS,
-    TRADER_TYPE,
-    UNIT,
-    book_fill,
-    cash_of,
-    learn,
-    see,
-    send,
-    show,
-)
+from commenda.kernel.l2_orders import L2_CASH, L2_CLOCK, L2_HELD
 
 NEVER = (1 << 63) - 1
 
 
 class Columns(NamedTuple):
-    """The events' columns."""
-
     ts: Any
     kind: Any
     price: Any
@@ -103,7 +50,7 @@ class Columns(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Taken at each step."""
+    """One value for each step, taken before it."""
 
     ts: Any
     equity: Any
@@ -115,7 +62,6 @@ SAMPLES_TYPE = record_of(Samples, INDEXES, FLOATS, INDEXES)
 
 
 def columns_of(events: L2Events) -> Columns:
-    """The columns that the loop reads."""
     return Columns(events.ts, events.kind, events.price, events.lots, events.closes)
 
 
@@ -123,13 +69,13 @@ def new_clock(events: L2Events, interval: int, every: int, feed: int) -> Integer
     """A clock whose first step is due one interval after the first event, or when the strategy
     sees the n-th; no step at all where both are 0.
     """
-    clock = np.zeros(CLOCK_SIZE, np.int64)
-    clock[INTERVAL], clock[EVERY] = interval, every
-    clock[NEXT_STEP] = NEVER
+    clock = np.zeros(who.CLOCK_SIZE, np.int64)
+    clock[who.INTERVAL], clock[who.EVERY] = interval, every
+    clock[who.NEXT_STEP] = NEVER
     if interval > 0:
-        clock[NEXT_STEP] = events.ts[0] + interval
+        clock[who.NEXT_STEP] = events.ts[0] + interval
     elif 0 < every <= len(events):
-        clock[NEXT_STEP] = events.ts[every - 1] + feed
+        clock[who.NEXT_STEP] = events.ts[every - 1] + feed
     return clock
 
 
@@ -148,126 +94,129 @@ def idle(state, book, position, params, orders):  # type: ignore[no-untyped-def]
 
 
 @inner
-def value(desk, trader, reports):  # type: ignore[no-untyped-def]
+def value(exchange, trader, reports):  # type: ignore[no-untyped-def]
     """Book what happened at the exchange, and return the account's worth at the mid there.
 
     Where a side of the book is missing the last known mid counts.
     """
-    while trader.clock[BOOKED] < desk.counters[REPORTS]:
-        book_fill(trader.account, reports, trader.clock[BOOKED])
-        trader.clock[BOOKED] += 1
-    bid, ask = desk.marks[BEST + BID], desk.marks[BEST + ASK]
-    if bid >= 0 and ask < desk.levels.shape[1]:
-        trader.money[MARK] = desk.base + 0.5 * (bid + ask)
-    held = trader.account[HELD]
-    worth = trader.money[UNIT] * held * trader.money[MARK] if held != 0 else 0.0
-    return cash_of(trader.account, trader.money) + worth
+    while trader.clock[who.BOOKED] < exchange.counters[queue.REPORTS]:
+        who.book_fill(trader.account, reports, trader.clock[who.BOOKED])
+        trader.clock[who.BOOKED] += 1
+    bid, ask = exchange.edges[BEST + BID], exchange.edges[BEST + ASK]
+    if bid >= 0 and ask < exchange.levels.shape[1]:
+        trader.money[who.MARK] = exchange.base + 0.5 * (bid + ask)
+    held = trader.account[who.HELD]
+    worth = trader.money[who.UNIT] * held * trader.money[who.MARK] if held != 0 else 0.0
+    return who.cash_of(trader.account, trader.money) + worth
 
 
 @inner
-def take_step(step, desk, trader, events, samples, requests, reports):  # type: ignore[no-untyped-def]
+def take_step(step, exchange, trader, events, samples, requests, reports):  # type: ignore[no-untyped-def]
     """One step of the strategy, at its own time."""
     clock, latency, position = trader.clock, trader.latency, trader.position
-    now = clock[NEXT_STEP]
-    see(trader, events, desk.base, now - latency[FEED])
-    show(trader, desk.base)
-    learn(trader, reports, desk.counters[REPORTS], now - latency[RESPONSE])
-    samples.ts[clock[STEPS]] = now
-    samples.equity[clock[STEPS]] = value(desk, trader, reports)
-    samples.held[clock[STEPS]] = trader.account[HELD]
+    now = clock[who.NEXT_STEP]
+    who.see(trader, events, exchange.base, now - latency[who.FEED])
+    who.show(trader, exchange.base)
+    who.learn(trader, reports, exchange.counters[queue.REPORTS], now - latency[who.RESPONSE])
+    samples.ts[clock[who.STEPS]] = now
+    samples.equity[clock[who.STEPS]] = value(exchange, trader, reports)
+    samples.held[clock[who.STEPS]] = trader.account[who.HELD]
     position[L2_CLOCK] = now - events.ts[0]
-    position[L2_HELD] = trader.known[HELD]
-    position[L2_CASH] = cash_of(trader.known, trader.money)
+    position[L2_HELD] = trader.known[who.HELD]
+    position[L2_CASH] = who.cash_of(trader.known, trader.money)
     step(trader.state, trader.book, position, trader.params, trader.orders)
-    clock[STEPS] += 1
-    if clock[INTERVAL] > 0:
-        clock[NEXT_STEP] = now + clock[INTERVAL]
+    clock[who.STEPS] += 1
+    if clock[who.INTERVAL] > 0:
+        clock[who.NEXT_STEP] = now + clock[who.INTERVAL]
     else:
         # Of events with one stamp the strategy sees all at once, and steps once.
-        nth = (clock[SEEN] // clock[EVERY] + 1) * clock[EVERY]
-        seen_at = events.ts[nth - 1] if nth <= events.ts.size else NEVER - latency[FEED]
-        clock[NEXT_STEP] = seen_at + latency[FEED]
-    return send(trader, requests, now + latency[ORDER])
+        nth = (clock[who.SEEN] // clock[who.EVERY] + 1) * clock[who.EVERY]
+        seen_at = events.ts[nth - 1] if nth <= events.ts.size else NEVER - latency[who.FEED]
+        clock[who.NEXT_STEP] = seen_at + latency[who.FEED]
+    return who.send(trader, requests, now + latency[who.ORDER])
 
 
 @inner
-def catch_up(step, desk, trader, events, samples, requests, reports, until):  # type: ignore[no-untyped-def]
+def catch_up(step, exchange, trader, events, samples, requests, reports, until):  # type: ignore[no-untyped-def]
     """Arrivals and steps before `until`; return both logs and when the next one is due."""
     clock = trader.clock
     while True:
-        arrival = requests[clock[ARRIVED], ASK_TIME] if clock[ARRIVED] < clock[ASKED] else NEVER
-        due = min(arrival, clock[NEXT_STEP])
+        coming = clock[who.ARRIVED] < clock[who.ASKED]
+        arrival = requests[clock[who.ARRIVED], who.ASK_TIME] if coming else NEVER
+        due = min(arrival, clock[who.NEXT_STEP])
         if due >= until:
             return requests, reports, due
-        desk.counters[NOW] = due
-        if arrival > clock[NEXT_STEP]:
-            requests = take_step(step, desk, trader, events, samples, requests, reports)
+        exchange.counters[queue.NOW] = due
+        if arrival > clock[who.NEXT_STEP]:
+            requests = take_step(step, exchange, trader, events, samples, requests, reports)
             continue
-        i = clock[ARRIVED]
-        row, serial, lots = requests[i, ASK_ROW], requests[i, ASK_SERIAL], requests[i, ASK_LOTS]
-        if lots == CANCEL:
-            reports = withdraw(desk, reports, row, serial)
+        i = clock[who.ARRIVED]
+        row, serial = requests[i, who.ASK_ROW], requests[i, who.ASK_SERIAL]
+        lots = requests[i, who.ASK_LOTS]
+        if lots == who.CANCEL:
+            reports = queue.withdraw(exchange, reports, row, serial)
         else:
-            price, flags = requests[i, ASK_PRICE], requests[i, ASK_FLAGS]
-            reports = arrive(desk, reports, row, serial, lots, price, flags)
-        clock[ARRIVED] = i + 1
+            price, flags = requests[i, who.ASK_PRICE], requests[i, who.ASK_FLAGS]
+            reports = queue.arrive(exchange, reports, row, serial, lots, price, flags)
+        clock[who.ARRIVED] = i + 1
 
 
 @inlined
-def stands_at(desk, side, at):  # type: ignore[no-untyped-def]
+def stands_at(exchange, side, at):  # type: ignore[no-untyped-def]
     """Whether an own order rests at that level."""
-    for k in range(desk.counters[RESTING_BIDS + side]):
-        if desk.own[desk.queue[side, k], OWN_AT] == at:
+    for k in range(exchange.counters[queue.RESTING_BIDS + side]):
+        if exchange.own[exchange.queue[side, k], queue.OWN_AT] == at:
             return True
     return False
 
 
-def _replay(step, desk, trader, events, samples):  # type: ignore[no-untyped-def]
-    levels, marks, counters, base = desk.levels, desk.marks, desk.counters, desk.base
+def _replay(step, exchange, trader, events, samples):  # type: ignore[no-untyped-def]
+    levels, edges = exchange.levels, exchange.edges
+    counters, base = exchange.counters, exchange.base
     kinds, prices, quantities, closes = events.kind, events.price, events.lots, events.closes
-    requests = np.empty((64, ASK_COLUMNS), np.int64)
-    reports = np.empty((64, REPORT_COLUMNS), np.int64)
-    due = trader.clock[NEXT_STEP]
+    requests = np.empty((64, who.ASK_COLUMNS), np.int64)
+    reports = np.empty((64, queue.REPORT_COLUMNS), np.int64)
+    due = trader.clock[who.NEXT_STEP]
     emptied = False
     for i in range(kinds.size):
         if due < events.ts[i]:
-            counters[EVENT] = i - 1
+            counters[queue.EVENT] = i - 1
             requests, reports, due = catch_up(
-                step, desk, trader, events, samples, requests, reports, events.ts[i]
+                step, exchange, trader, events, samples, requests, reports, events.ts[i]
             )
         kind, at, lots = kinds[i], prices[i] - base, quantities[i]
-        resting = counters[RESTING_BIDS] + counters[RESTING_ASKS] > 0
+        resting = counters[queue.RESTING_BIDS] + counters[queue.RESTING_ASKS] > 0
         if kind <= ASK:
-            if resting and stands_at(desk, kind, at):
-                requeue(desk, kind, at, lots)
-            set_level(levels, marks, kind, at, lots)
+            if resting and stands_at(exchange, kind, at):
+                queue.requeue(exchange, kind, at, lots)
+            set_level(levels, edges, kind, at, lots)
         elif kind == CLEAR:
-            clear(levels, marks)
+            clear(levels, edges)
             emptied = True
         else:
             side = ASK if kind == BOUGHT else BID
             if resting:
-                counters[NOW], counters[EVENT] = events.ts[i], i
-                reports = meet_trade(desk, reports, kind, at, lots)
-            trade_away(levels, marks, side, at, lots)
+                counters[queue.NOW], counters[queue.EVENT] = events.ts[i], i
+                reports = queue.meet_trade(exchange, reports, kind, at, lots)
+            trade_away(levels, edges, side, at, lots)
         if resting and closes[i]:
-            counters[NOW], counters[EVENT] = events.ts[i], i
+            counters[queue.NOW], counters[queue.EVENT] = events.ts[i], i
             if emptied:
-                requeue_all(desk)
+                queue.requeue_all(exchange)
             for side in (BID, ASK):
-                if book_reaches(desk, side):
-                    reports = meet_book(desk, reports, side)
+                if queue.book_reaches(exchange, side):
+                    reports = queue.meet_book(exchange, reports, side)
         if closes[i]:
             emptied = False
-    counters[EVENT] = kinds.size - 1
+    counters[queue.EVENT] = kinds.size - 1
     requests, reports, due = catch_up(
-        step, desk, trader, events, samples, requests, reports, events.ts[-1] + 1
+        step, exchange, trader, events, samples, requests, reports, events.ts[-1] + 1
     )
-    return reports, value(desk, trader, reports)
+    return reports, value(exchange, trader, reports)
 
 
 @cache
 def compiled_replay() -> Any:
     """The loop, compiled once for every step: see `loop.py`."""
-    given = (L2_STEP_FUNCTION, DESK_TYPE, TRADER_TYPE, COLUMNS_TYPE, SAMPLES_TYPE)
+    given = (L2_STEP_FUNCTION, queue.EXCHANGE_TYPE, who.TRADER_TYPE, COLUMNS_TYPE, SAMPLES_TYPE)
     return compiled_for(tuple_of(INTEGER_TABLE, FLOAT)(*given))(_replay)

@@ -92,7 +92,7 @@ NOTHING = np.int64(0)
 _WHOLE = 1e-9  # of a lot: float noise in a queue position must not eat a lot
 
 
-class Desk(NamedTuple):
+class Exchange(NamedTuple):
     """The exchange as own orders see it: its book, and the orders resting in it.
 
     `queue[side]` lists the rows of resting orders by price and then by arrival; `ahead` is what
@@ -100,7 +100,7 @@ class Desk(NamedTuple):
     """
 
     levels: Any
-    marks: Any
+    edges: Any
     own: Any
     ahead: Any
     queue: Any
@@ -110,8 +110,8 @@ class Desk(NamedTuple):
     exponent: float
 
 
-DESK_TYPE = record_of(
-    Desk,
+EXCHANGE_TYPE = record_of(
+    Exchange,
     INTEGER_CUBE,
     INDEXES,
     INTEGER_TABLE,
@@ -124,12 +124,14 @@ DESK_TYPE = record_of(
 )
 
 
-def new_desk(levels: Any, marks: Any, rows: int, base: int, model: int, exponent: float) -> Desk:
-    """A desk without orders; `rows` as many as the strategy's table has."""
+def new_exchange(
+    levels: Any, edges: Any, rows: int, base: int, model: int, exponent: float
+) -> Exchange:
+    """An exchange without orders; `rows` as many as the strategy's table has."""
     counters = np.zeros(COUNTERS, np.int64)
     counters[BEST_OWN_BID], counters[BEST_OWN_ASK] = NO_BID, NO_ASK
     own, queue = np.zeros((rows, OWN_COLUMNS), np.int64), np.zeros((2, rows), np.int64)
-    return Desk(levels, marks, own, np.zeros(rows), queue, counters, base, model, exponent)
+    return Exchange(levels, edges, own, np.zeros(rows), queue, counters, base, model, exponent)
 
 
 @inner
@@ -143,22 +145,22 @@ def grown(log):  # type: ignore[no-untyped-def]
 
 
 @inner
-def report(desk, reports, row, serial, kind, side, at, lots, level, offered):  # type: ignore[no-untyped-def]
+def report(exchange, reports, row, serial, kind, side, at, lots, level, offered):  # type: ignore[no-untyped-def]
     """Append to the log, and return it: it may have been made anew."""
-    count = desk.counters[REPORTS]
+    count = exchange.counters[REPORTS]
     if count == reports.shape[0]:
         reports = grown(reports)
-    reports[count, REPORT_TIME] = desk.counters[NOW]
-    reports[count, REPORT_EVENT] = desk.counters[EVENT]
+    reports[count, REPORT_TIME] = exchange.counters[NOW]
+    reports[count, REPORT_EVENT] = exchange.counters[EVENT]
     reports[count, REPORT_ROW] = row
     reports[count, REPORT_SERIAL] = serial
     reports[count, REPORT_KIND] = kind
     reports[count, REPORT_SIDE] = side
-    reports[count, REPORT_PRICE] = desk.base + at
+    reports[count, REPORT_PRICE] = exchange.base + at
     reports[count, REPORT_LOTS] = lots
-    reports[count, REPORT_LEVEL] = desk.base + level
+    reports[count, REPORT_LEVEL] = exchange.base + level
     reports[count, REPORT_OFFERED] = offered
-    desk.counters[REPORTS] = count + 1
+    exchange.counters[REPORTS] = count + 1
     return reports
 
 
@@ -169,35 +171,35 @@ def is_better(side, at, other):  # type: ignore[no-untyped-def]
 
 
 @inner
-def settle_queue(desk, side):  # type: ignore[no-untyped-def]
+def settle_queue(exchange, side):  # type: ignore[no-untyped-def]
     """Drop orders without a remainder, and note the best own price."""
     kept = 0
-    for k in range(desk.counters[RESTING_BIDS + side]):
-        row = desk.queue[side, k]
-        if desk.own[row, OWN_LEFT] > 0:
-            desk.queue[side, kept] = row
+    for k in range(exchange.counters[RESTING_BIDS + side]):
+        row = exchange.queue[side, k]
+        if exchange.own[row, OWN_LEFT] > 0:
+            exchange.queue[side, kept] = row
             kept += 1
-    desk.counters[RESTING_BIDS + side] = kept
+    exchange.counters[RESTING_BIDS + side] = kept
     nothing = NO_BID if side == BID else NO_ASK
-    best = desk.own[desk.queue[side, 0], OWN_AT] if kept > 0 else nothing
-    desk.counters[BEST_OWN_BID + side] = best
+    best = exchange.own[exchange.queue[side, 0], OWN_AT] if kept > 0 else nothing
+    exchange.counters[BEST_OWN_BID + side] = best
 
 
 @inner
-def rest(desk, row, serial, side, at, lots):  # type: ignore[no-untyped-def]
+def rest(exchange, row, serial, side, at, lots):  # type: ignore[no-untyped-def]
     """Put an order behind all that is left of its level, and behind own orders at its price."""
-    desk.own[row, OWN_SERIAL] = serial
-    desk.own[row, OWN_SIDE] = side
-    desk.own[row, OWN_AT] = at
-    desk.own[row, OWN_LEFT] = lots
-    desk.ahead[row] = left_at(desk.levels, side, at)
-    k = desk.counters[RESTING_BIDS + side]
-    while k > 0 and is_better(side, at, desk.own[desk.queue[side, k - 1], OWN_AT]):
-        desk.queue[side, k] = desk.queue[side, k - 1]
+    exchange.own[row, OWN_SERIAL] = serial
+    exchange.own[row, OWN_SIDE] = side
+    exchange.own[row, OWN_AT] = at
+    exchange.own[row, OWN_LEFT] = lots
+    exchange.ahead[row] = left_at(exchange.levels, side, at)
+    k = exchange.counters[RESTING_BIDS + side]
+    while k > 0 and is_better(side, at, exchange.own[exchange.queue[side, k - 1], OWN_AT]):
+        exchange.queue[side, k] = exchange.queue[side, k - 1]
         k -= 1
-    desk.queue[side, k] = row
-    desk.counters[RESTING_BIDS + side] += 1
-    desk.counters[BEST_OWN_BID + side] = desk.own[desk.queue[side, 0], OWN_AT]
+    exchange.queue[side, k] = row
+    exchange.counters[RESTING_BIDS + side] += 1
+    exchange.counters[BEST_OWN_BID + side] = exchange.own[exchange.queue[side, 0], OWN_AT]
 
 
 @inner
@@ -216,156 +218,164 @@ def share_ahead(front, back, model, exponent):  # type: ignore[no-untyped-def]
 
 
 @inner
-def requeue(desk, side, at, lots):  # type: ignore[no-untyped-def]
-    """The level of own orders is about to be updated to `lots`."""
-    shown, gone = desk.levels[side, at, SHOWN], desk.levels[side, at, GONE]
+def requeue(exchange, side, at, lots):  # type: ignore[no-untyped-def]
+    """Move own orders forward in their queue, before their level is set to `lots`."""
+    shown, gone = exchange.levels[side, at, SHOWN], exchange.levels[side, at, GONE]
     left = max(0, shown - gone)
     cancelled = left - lots
-    for k in range(desk.counters[RESTING_BIDS + side]):
-        row = desk.queue[side, k]
-        if desk.own[row, OWN_AT] == at:
-            front = desk.ahead[row]
+    for k in range(exchange.counters[RESTING_BIDS + side]):
+        row = exchange.queue[side, k]
+        if exchange.own[row, OWN_AT] == at:
+            front = exchange.ahead[row]
             back = max(0.0, left - front)
             if cancelled > 0:
                 if front > 0.0 and back > 0.0 and lots > 0:
-                    desk.counters[AMBIGUOUS] += 1
-                front -= cancelled * share_ahead(front, back, desk.model, desk.exponent)
-            desk.ahead[row] = max(0.0, min(front, float(lots)))
+                    exchange.counters[AMBIGUOUS] += 1
+                front -= cancelled * share_ahead(front, back, exchange.model, exchange.exponent)
+            exchange.ahead[row] = max(0.0, min(front, float(lots)))
 
 
 @inner
-def requeue_all(desk):  # type: ignore[no-untyped-def]
+def requeue_all(exchange):  # type: ignore[no-untyped-def]
     """After a snapshot: what is ahead is at most what is displayed."""
     for side in (BID, ASK):
-        for k in range(desk.counters[RESTING_BIDS + side]):
-            row = desk.queue[side, k]
-            shown = left_at(desk.levels, side, desk.own[row, OWN_AT])
-            desk.ahead[row] = min(desk.ahead[row], float(shown))
+        for k in range(exchange.counters[RESTING_BIDS + side]):
+            row = exchange.queue[side, k]
+            shown = left_at(exchange.levels, side, exchange.own[row, OWN_AT])
+            exchange.ahead[row] = min(exchange.ahead[row], float(shown))
 
 
 @inner
-def meet_trade(desk, reports, kind, at, lots):  # type: ignore[no-untyped-def]
+def meet_trade(exchange, reports, kind, at, lots):  # type: ignore[no-untyped-def]
     """Fill own orders that a recorded trade would have reached first."""
     side = ASK if kind == BOUGHT else BID
     left = float(lots)
     queued = 0.0  # lots of the level's queue that this trade has consumed so far
-    resting = desk.counters[RESTING_BIDS + side]
+    resting = exchange.counters[RESTING_BIDS + side]
     for k in range(resting):
-        row = desk.queue[side, k]
-        price = desk.own[row, OWN_AT]
+        row = exchange.queue[side, k]
+        price = exchange.own[row, OWN_AT]
         if is_better(side, at, price):
             break
         if price == at:
-            waits = min(left, max(0.0, desk.ahead[row] - queued))
+            waits = min(left, max(0.0, exchange.ahead[row] - queued))
             queued += waits
             left -= waits
         else:
-            desk.ahead[row] = 0.0
+            exchange.ahead[row] = 0.0
         offered = int(left + _WHOLE)
-        taken = min(offered, desk.own[row, OWN_LEFT])
+        taken = min(offered, exchange.own[row, OWN_LEFT])
         if taken > 0:
-            desk.own[row, OWN_LEFT] -= taken
+            exchange.own[row, OWN_LEFT] -= taken
             left -= taken
-            serial = desk.own[row, OWN_SERIAL]
-            reports = report(desk, reports, row, serial, BY_TRADE, side, price, taken, at, offered)
+            serial = exchange.own[row, OWN_SERIAL]
+            reports = report(
+                exchange, reports, row, serial, BY_TRADE, side, price, taken, at, offered
+            )
     for k in range(resting):
-        row = desk.queue[side, k]
-        if desk.own[row, OWN_AT] == at:
-            desk.ahead[row] = max(0.0, desk.ahead[row] - queued)
-    settle_queue(desk, side)
+        row = exchange.queue[side, k]
+        if exchange.own[row, OWN_AT] == at:
+            exchange.ahead[row] = max(0.0, exchange.ahead[row] - queued)
+    settle_queue(exchange, side)
     return reports
 
 
 @inner
-def meet_book(desk, reports, side):  # type: ignore[no-untyped-def]
+def meet_book(exchange, reports, side):  # type: ignore[no-untyped-def]
     """Fill own orders of `side` whose price the opposite side of the book has reached."""
     other = 1 - side
-    at = desk.marks[BEST + other]
-    for k in range(desk.counters[RESTING_BIDS + side]):
-        row = desk.queue[side, k]
-        price = desk.own[row, OWN_AT]
+    at = exchange.edges[BEST + other]
+    for k in range(exchange.counters[RESTING_BIDS + side]):
+        row = exchange.queue[side, k]
+        price = exchange.own[row, OWN_AT]
         while (
-            desk.own[row, OWN_LEFT] > 0
-            and is_level(desk.marks, other, at)
+            exchange.own[row, OWN_LEFT] > 0
+            and is_level(exchange.edges, other, at)
             and not is_better(side, at, price)
         ):
-            offered = left_at(desk.levels, other, at)
-            taken = min(offered, desk.own[row, OWN_LEFT])
+            offered = left_at(exchange.levels, other, at)
+            taken = min(offered, exchange.own[row, OWN_LEFT])
             if taken > 0:
-                desk.levels[other, at, GONE] += taken
-                desk.own[row, OWN_LEFT] -= taken
-                serial = desk.own[row, OWN_SERIAL]
+                exchange.levels[other, at, GONE] += taken
+                exchange.own[row, OWN_LEFT] -= taken
+                serial = exchange.own[row, OWN_SERIAL]
                 reports = report(
-                    desk, reports, row, serial, BY_BOOK, side, price, taken, at, offered
+                    exchange, reports, row, serial, BY_BOOK, side, price, taken, at, offered
                 )
             if taken == offered:
-                at = next_level(desk.levels, desk.marks, other, at)
-    settle_queue(desk, side)
+                at = next_level(exchange.levels, exchange.edges, other, at)
+    settle_queue(exchange, side)
     return reports
 
 
 @inlined
-def book_reaches(desk, side):  # type: ignore[no-untyped-def]
+def book_reaches(exchange, side):  # type: ignore[no-untyped-def]
     """Whether the opposite side is displayed at or through the best own price of `side`."""
     if side == BID:
-        return desk.marks[BEST + ASK] <= desk.counters[BEST_OWN_BID]
-    return desk.marks[BEST + BID] >= desk.counters[BEST_OWN_ASK]
+        return exchange.edges[BEST + ASK] <= exchange.counters[BEST_OWN_BID]
+    return exchange.edges[BEST + BID] >= exchange.counters[BEST_OWN_ASK]
 
 
 @inner
-def first_left(desk, side):  # type: ignore[no-untyped-def]
+def first_left(exchange, side):  # type: ignore[no-untyped-def]
     """Index of the best level of `side` that is not all gone; beyond the farthest if none."""
-    at = desk.marks[BEST + side]
-    while is_level(desk.marks, side, at) and left_at(desk.levels, side, at) == 0:
-        at = next_level(desk.levels, desk.marks, side, at)
+    at = exchange.edges[BEST + side]
+    while is_level(exchange.edges, side, at) and left_at(exchange.levels, side, at) == 0:
+        at = next_level(exchange.levels, exchange.edges, side, at)
     return at
 
 
 @inner
-def arrive(desk, reports, row, serial, lots, price, flags):  # type: ignore[no-untyped-def]
+def arrive(exchange, reports, row, serial, lots, price, flags):  # type: ignore[no-untyped-def]
     """An order reaches the exchange: it takes what it crosses, then rests or expires."""
     side = BID if lots > 0 else ASK
     other = 1 - side
     left = abs(lots)
     is_market = flags == MARKET
-    limit = price - desk.base
+    limit = price - exchange.base
     if is_market:
         limit = NO_ASK if side == BID else NO_BID
-    own = desk.counters[BEST_OWN_BID + other]  # beyond every limit but a market order's if none
+    own = exchange.counters[BEST_OWN_BID + other]  # beyond every limit but a market order's if none
     none = own == (NO_BID if other == BID else NO_ASK)
     meets_own = not none and not is_better(side, own, limit)
-    at = first_left(desk, other)
-    crosses = is_level(desk.marks, other, at) and not is_better(side, at, limit)
+    at = first_left(exchange, other)
+    crosses = is_level(exchange.edges, other, at) and not is_better(side, at, limit)
     named = 0 if is_market else limit  # a market order has no price to report
     if flags == L2_POST_ONLY and (crosses or meets_own):
-        return report(desk, reports, row, serial, REFUSAL, side, limit, left, limit, NOTHING)
-    reports = report(desk, reports, row, serial, ACCEPTED, side, named, left, named, NOTHING)
-    while left > 0 and is_level(desk.marks, other, at) and not is_better(side, at, limit):
+        return report(exchange, reports, row, serial, REFUSAL, side, limit, left, limit, NOTHING)
+    reports = report(exchange, reports, row, serial, ACCEPTED, side, named, left, named, NOTHING)
+    while left > 0 and is_level(exchange.edges, other, at) and not is_better(side, at, limit):
         if meets_own and not is_better(other, at, own):
             break
-        offered = left_at(desk.levels, other, at)
+        offered = left_at(exchange.levels, other, at)
         taken = min(offered, left)
         if taken > 0:
-            desk.levels[other, at, GONE] += taken
+            exchange.levels[other, at, GONE] += taken
             left -= taken
-            reports = report(desk, reports, row, serial, BY_TAKING, side, at, taken, at, offered)
-        at = next_level(desk.levels, desk.marks, other, at)
+            reports = report(
+                exchange, reports, row, serial, BY_TAKING, side, at, taken, at, offered
+            )
+        at = next_level(exchange.levels, exchange.edges, other, at)
     if left > 0 and meets_own:
-        desk.counters[SELF_CROSSES] += 1
+        exchange.counters[SELF_CROSSES] += 1
     if left > 0 and (is_market or meets_own or flags == L2_IOC):
-        return report(desk, reports, row, serial, LAPSED, side, named, left, named, NOTHING)
+        return report(exchange, reports, row, serial, LAPSED, side, named, left, named, NOTHING)
     if left > 0:
-        rest(desk, row, serial, side, limit, left)
+        rest(exchange, row, serial, side, limit, left)
     return reports
 
 
 @inner
-def withdraw(desk, reports, row, serial):  # type: ignore[no-untyped-def]
-    """A cancel reaches the exchange."""
-    if desk.own[row, OWN_SERIAL] != serial or desk.own[row, OWN_LEFT] == 0:
-        desk.counters[MISSED_CANCELS] += 1
+def withdraw(exchange, reports, row, serial):  # type: ignore[no-untyped-def]
+    """Cancel an order, or count the cancel as missed where the order is at its end."""
+    if exchange.own[row, OWN_SERIAL] != serial or exchange.own[row, OWN_LEFT] == 0:
+        exchange.counters[MISSED_CANCELS] += 1
         return reports
-    side, at, left = desk.own[row, OWN_SIDE], desk.own[row, OWN_AT], desk.own[row, OWN_LEFT]
-    desk.own[row, OWN_LEFT] = 0
-    settle_queue(desk, side)
-    return report(desk, reports, row, serial, ENDED, side, at, left, at, NOTHING)
+    side, at, left = (
+        exchange.own[row, OWN_SIDE],
+        exchange.own[row, OWN_AT],
+        exchange.own[row, OWN_LEFT],
+    )
+    exchange.own[row, OWN_LEFT] = 0
+    settle_queue(exchange, side)
+    return report(exchange, reports, row, serial, ENDED, side, at, left, at, NOTHING)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from commenda.kernel import l2_orders as table
+from commenda.kernel import l2_queue as queue
 from commenda.kernel.bars import Array
 from commenda.kernel.compiling import (
     FLOATS,
@@ -27,48 +29,6 @@ from commenda.kernel.l2_book import (
     is_level,
     new_book,
     next_level,
-)
-from commenda.kernel.l2_orders import (
-    ASKED_FOR,
-    CANCEL_ASKED,
-    CANCEL_SENT,
-    CANCELLED,
-    CANCELLING,
-    DRAFT,
-    EXPIRED,
-    FILLED,
-    FILLED_LOTS,
-    FIRST_DRAFT,
-    L2_BOUGHT,
-    L2_LAST,
-    L2_POSITION_SIZE,
-    L2_SOLD,
-    LADDER,
-    LADDER_COLUMNS,
-    LIVE,
-    LOTS,
-    NEXT_SERIAL,
-    ORDER_FLAGS,
-    PRICE,
-    REJECTED,
-    SENT,
-    SERIAL,
-    STATUS,
-    new_orders,
-)
-from commenda.kernel.l2_queue import (
-    ACCEPTED,
-    BY_TAKING,
-    BY_TRADE,
-    ENDED,
-    LAPSED,
-    REPORT_KIND,
-    REPORT_LOTS,
-    REPORT_PRICE,
-    REPORT_ROW,
-    REPORT_SIDE,
-    REPORT_TIME,
-    grown,
 )
 
 FEED, ORDER, RESPONSE = range(3)
@@ -106,7 +66,7 @@ class Trader(NamedTuple):
     book: Any
     position: Any
     levels: Any
-    marks: Any
+    edges: Any
     known: Any
     account: Any
     clock: Any
@@ -125,17 +85,17 @@ def new_trader(
     params: Array, state_size: int, most_orders: int, depth: int, span: int, **arrays: Any
 ) -> Trader:
     """A strategy that has seen nothing; `arrays` are its clock, latency and money."""
-    book = np.zeros(LADDER + LADDER_COLUMNS * depth)
-    book[L2_LAST] = np.nan
-    levels, marks = new_book(span)
+    book = np.zeros(table.LADDER + table.LADDER_COLUMNS * depth)
+    book[table.L2_LAST] = np.nan
+    levels, edges = new_book(span)
     return Trader(
         state=np.zeros(state_size),
         params=params,
-        orders=new_orders(most_orders),
+        orders=table.new_orders(most_orders),
         book=book,
-        position=np.zeros(L2_POSITION_SIZE),
+        position=np.zeros(table.L2_POSITION_SIZE),
         levels=levels,
-        marks=marks,
+        edges=edges,
         known=np.zeros(ACCOUNT_SIZE, np.int64),
         account=np.zeros(ACCOUNT_SIZE, np.int64),
         **arrays,
@@ -152,29 +112,29 @@ def cash_of(account, money):  # type: ignore[no-untyped-def]
 @inlined
 def book_fill(account, reports, row):  # type: ignore[no-untyped-def]
     """Book a report in an account, if it is a fill."""
-    kind = reports[row, REPORT_KIND]
-    if BY_TRADE <= kind <= BY_TAKING:
-        lots = reports[row, REPORT_LOTS]
-        worth = lots * reports[row, REPORT_PRICE]
-        sign = 1 if reports[row, REPORT_SIDE] == BID else -1
+    kind = reports[row, queue.REPORT_KIND]
+    if queue.BY_TRADE <= kind <= queue.BY_TAKING:
+        lots = reports[row, queue.REPORT_LOTS]
+        worth = lots * reports[row, queue.REPORT_PRICE]
+        sign = 1 if reports[row, queue.REPORT_SIDE] == BID else -1
         account[HELD] += sign * lots
         account[NOTIONAL] += sign * worth
-        account[TAKER if kind == BY_TAKING else MAKER] += worth
+        account[TAKER if kind == queue.BY_TAKING else MAKER] += worth
 
 
 @inner
 def see(trader, events, base, until):  # type: ignore[no-untyped-def]
     """Bring the strategy's copy of the book to what it can know: events up to `until`."""
     i = trader.clock[SEEN]
-    trader.book[L2_BOUGHT] = 0.0
-    trader.book[L2_SOLD] = 0.0
+    trader.book[table.L2_BOUGHT] = 0.0
+    trader.book[table.L2_SOLD] = 0.0
     while i < events.ts.size and events.ts[i] <= until:
         kind = events.kind[i]
         if kind <= ASK or kind == CLEAR:
-            apply_shown(trader.levels, trader.marks, base, kind, events.price[i], events.lots[i])
+            apply_shown(trader.levels, trader.edges, base, kind, events.price[i], events.lots[i])
         else:
-            trader.book[L2_LAST] = events.price[i]
-            trader.book[L2_BOUGHT if kind == BOUGHT else L2_SOLD] += events.lots[i]
+            trader.book[table.L2_LAST] = events.price[i]
+            trader.book[table.L2_BOUGHT if kind == BOUGHT else table.L2_SOLD] += events.lots[i]
         i += 1
     trader.clock[SEEN] = i
 
@@ -183,12 +143,12 @@ def see(trader, events, base, until):  # type: ignore[no-untyped-def]
 def show(trader, base):  # type: ignore[no-untyped-def]
     """Write the best levels of the strategy's copy to its `book` array."""
     for side in (BID, ASK):
-        at = trader.marks[BEST + side]
-        for column in range(LADDER + 2 * side, trader.book.size, LADDER_COLUMNS):
-            if is_level(trader.marks, side, at):
+        at = trader.edges[BEST + side]
+        for column in range(table.LADDER + 2 * side, trader.book.size, table.LADDER_COLUMNS):
+            if is_level(trader.edges, side, at):
                 trader.book[column] = base + at
                 trader.book[column + 1] = trader.levels[side, at, SHOWN]
-                at = next_level(trader.levels, trader.marks, side, at)
+                at = next_level(trader.levels, trader.edges, side, at)
             else:
                 trader.book[column] = np.nan
                 trader.book[column + 1] = 0.0
@@ -199,21 +159,21 @@ def learn(trader, reports, count, until):  # type: ignore[no-untyped-def]
     """Tell the strategy what the exchange said up to `until`."""
     orders = trader.orders
     i = trader.clock[TOLD]
-    while i < count and reports[i, REPORT_TIME] <= until:
-        row, kind = reports[i, REPORT_ROW], reports[i, REPORT_KIND]
+    while i < count and reports[i, queue.REPORT_TIME] <= until:
+        row, kind = reports[i, queue.REPORT_ROW], reports[i, queue.REPORT_KIND]
         book_fill(trader.known, reports, i)
-        if kind == ACCEPTED:
-            orders[row, STATUS] = LIVE
-        elif kind <= BY_TAKING:
-            orders[row, FILLED_LOTS] += reports[i, REPORT_LOTS]
-            if orders[row, FILLED_LOTS] == abs(orders[row, LOTS]):
-                orders[row, STATUS] = FILLED
-        elif kind == ENDED:
-            orders[row, STATUS] = CANCELLED
-        elif kind == LAPSED:
-            orders[row, STATUS] = EXPIRED
+        if kind == queue.ACCEPTED:
+            orders[row, table.STATUS] = table.LIVE
+        elif kind <= queue.BY_TAKING:
+            orders[row, table.FILLED_LOTS] += reports[i, queue.REPORT_LOTS]
+            if orders[row, table.FILLED_LOTS] == abs(orders[row, table.LOTS]):
+                orders[row, table.STATUS] = table.FILLED
+        elif kind == queue.ENDED:
+            orders[row, table.STATUS] = table.CANCELLED
+        elif kind == queue.LAPSED:
+            orders[row, table.STATUS] = table.EXPIRED
         else:
-            orders[row, STATUS] = REJECTED
+            orders[row, table.STATUS] = table.REJECTED
         i += 1
     trader.clock[TOLD] = i
 
@@ -223,13 +183,13 @@ def ask(trader, requests, row, lots, arrival):  # type: ignore[no-untyped-def]
     """Send one order or cancel; return the log of requests, which may have been made anew."""
     count = trader.clock[ASKED]
     if count == requests.shape[0]:
-        requests = grown(requests)
+        requests = queue.grown(requests)
     requests[count, ASK_TIME] = arrival
     requests[count, ASK_ROW] = row
     requests[count, ASK_LOTS] = lots
-    requests[count, ASK_SERIAL] = int(trader.orders[row, SERIAL])
-    requests[count, ASK_PRICE] = int(trader.orders[row, PRICE])
-    requests[count, ASK_FLAGS] = int(trader.orders[row, ORDER_FLAGS])
+    requests[count, ASK_SERIAL] = int(trader.orders[row, table.SERIAL])
+    requests[count, ASK_PRICE] = int(trader.orders[row, table.PRICE])
+    requests[count, ASK_FLAGS] = int(trader.orders[row, table.ORDER_FLAGS])
     trader.clock[ASKED] = count + 1
     if lots != CANCEL:
         trader.clock[PLACED] += 1
@@ -240,17 +200,17 @@ def ask(trader, requests, row, lots, arrival):  # type: ignore[no-untyped-def]
 def send(trader, requests, arrival):  # type: ignore[no-untyped-def]
     """Send what the step asked for: cancels first, then orders as they were placed."""
     orders = trader.orders
-    if orders[0, ASKED_FOR] == 0.0:
+    if orders[0, table.ASKED_FOR] == 0.0:
         return requests
-    orders[0, ASKED_FOR] = 0.0
+    orders[0, table.ASKED_FOR] = 0.0
     for row in range(1, orders.shape[0]):
-        if orders[row, CANCELLING] == CANCEL_ASKED:
-            orders[row, CANCELLING] = CANCEL_SENT
+        if orders[row, table.CANCELLING] == table.CANCEL_ASKED:
+            orders[row, table.CANCELLING] = table.CANCEL_SENT
             requests = ask(trader, requests, row, CANCEL, arrival)
-    for serial in range(int(orders[0, FIRST_DRAFT]), int(orders[0, NEXT_SERIAL])):
+    for serial in range(int(orders[0, table.FIRST_DRAFT]), int(orders[0, table.NEXT_SERIAL])):
         for row in range(1, orders.shape[0]):
-            if orders[row, STATUS] == DRAFT and orders[row, SERIAL] == serial:
-                orders[row, STATUS] = SENT
-                requests = ask(trader, requests, row, int(orders[row, LOTS]), arrival)
-    orders[0, FIRST_DRAFT] = orders[0, NEXT_SERIAL]
+            if orders[row, table.STATUS] == table.DRAFT and orders[row, table.SERIAL] == serial:
+                orders[row, table.STATUS] = table.SENT
+                requests = ask(trader, requests, row, int(orders[row, table.LOTS]), arrival)
+    orders[0, table.FIRST_DRAFT] = orders[0, table.NEXT_SERIAL]
     return requests

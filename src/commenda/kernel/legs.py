@@ -25,7 +25,16 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel.account import charge_funding, equity_at, mark_close
-from commenda.kernel.bars import CLOSE, OPEN, VOLUME, Array, Bars, Funding, Stamps
+from commenda.kernel.bars import (
+    CLOSE,
+    NO_FINER,
+    OPEN,
+    Array,
+    Bars,
+    Funding,
+    Stamps,
+    typical_interval,
+)
 from commenda.kernel.compiling import (
     CUBE,
     FLOATS,
@@ -41,33 +50,27 @@ from commenda.kernel.compiling import (
     inner,
     many_of,
 )
-from commenda.kernel.desk import Desk, open_desk
-from commenda.kernel.loop import (
-    Counts,
-    Fill,
-    as_counts,
-    as_fills,
-    most_fills_a_bar,
-    typical_interval,
-)
+from commenda.kernel.desk import Desk, most_fills_a_bar, open_desk
 from commenda.kernel.margin import maintenance
 from commenda.kernel.matching import fund_margin, send, work_close, work_prices
 from commenda.kernel.orders import ORDER_COLUMNS
 from commenda.kernel.program import Program
+from commenda.kernel.results import Counts, Fill, as_counts, as_fills
 from commenda.kernel.terms import Costs, Terms
 
 LONG, SHORT = 1, -1
-NO_FINER = np.zeros((0, VOLUME + 1))
 NEXT_SLICE, ROOM = range(2)
 ROOMS = (2, 8, 32, 128)
 """How many legs a compiled loop has room for: it is compiled once for each."""
+MOST_LEGS = ROOMS[-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leg:
     """One program on one instrument, with its own costs and terms.
 
-    `share` of the account's equity that a target of 1 means; `side` 1 or -1 in hedge mode.
+    A target of 1 means `share` of the account's equity, or of `size` units where that is given;
+    `side` is 1 or -1 in hedge mode.
     """
 
     program: Program
@@ -77,6 +80,7 @@ class Leg:
     terms: Terms = field(default_factory=Terms)
     share: float = 1.0
     side: int = 0
+    size: float | None = None
 
     def __post_init__(self) -> None:
         if self.side not in (LONG, 0, SHORT):
@@ -105,6 +109,7 @@ class LegResult:
 
     profit: Array
     fills: tuple[Fill, ...]
+    target_changes: int
     fees: float
     slippage: float
     funding: float
@@ -133,8 +138,8 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
     places_orders = {leg.program.orders > 0 for leg in legs}
     if len(places_orders) > 1:
         raise ValueError("legs: steps that place orders and steps that do not cannot share a run")
-    if len(legs) > ROOMS[-1]:
-        raise ValueError(f"legs: {len(legs)} are more than {ROOMS[-1]}")
+    if len(legs) > MOST_LEGS:
+        raise ValueError(f"legs: {len(legs)} are more than {MOST_LEGS}")
     desks = [
         open_desk(
             leg.program,
@@ -142,6 +147,7 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
             leg.terms,
             cash=cash,
             interval=typical_interval(leg.bars),
+            size=leg.size,
             side=leg.side,
         )
         for leg in legs
@@ -153,7 +159,7 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
     profits = np.zeros((len(legs), len(ts)))
     room = max(most_fills_a_bar(desk) for desk in desks)
     fills = np.empty((len(legs), 4 * room + len(ts) // 16, book.FILL_COLUMNS))
-    rows, due = np.zeros(len(legs), np.int64), np.zeros(len(legs), np.int64)
+    rows, due, changes = np.zeros((3, len(legs)), np.int64)
     cursor = np.array((0, room))
     rules = padded([desk.rules for desk in desks])
     tallies = padded([desk.tally for desk in desks])
@@ -174,29 +180,10 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
     places = np.column_stack((state_at, params_at, prices_at, paid_at, books_of(legs)))
     places = np.ascontiguousarray(places)
     loop = _compiled(spaces, places_orders.pop())
+    mine = (tuple(steps), states, params, accounts, rules, tallies, orders)
+    given = (prices, paid, charged, shares, places, grid, *scratch, NO_FINER, profits)
     while True:
-        loop(
-            tuple(steps),
-            states,
-            params,
-            accounts,
-            rules,
-            tallies,
-            orders,
-            prices,
-            paid,
-            charged,
-            shares,
-            places,
-            grid,
-            *scratch,
-            NO_FINER,
-            profits,
-            fills,
-            rows,
-            due,
-            cursor,
-        )
+        loop(*mine, *given, fills, rows, due, changes, cursor)
         if cursor[NEXT_SLICE] == len(ts):
             break
         fills = np.concatenate((fills, np.empty_like(fills)), axis=1)
@@ -209,6 +196,7 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
             LegResult(
                 profit=profits[k],
                 fills=as_fills(fills[k, : rows[k]]),
+                target_changes=int(changes[k]),
                 fees=float(accounts[k, book.FEES]),
                 slippage=float(accounts[k, book.SLIPPAGE]),
                 funding=float(accounts[k, book.FUNDING_PAID]),
@@ -288,6 +276,7 @@ def _over_legs(  # type: ignore[no-untyped-def]
     fills,
     rows,
     due,
+    changes,
     cursor,
 ):
     states, params, accounts = borrowed(states), borrowed(params), borrowed(accounts)
@@ -337,7 +326,7 @@ def _over_legs(  # type: ignore[no-untyped-def]
             state = states[places[k, STATE_FROM] : places[k, STATE_TO]]
             known = params[places[k, PARAMS_FROM] : places[k, PARAMS_TO]]
             target = ask(steps[k], state, bar, position, known, orders[k])
-            send(account, target * shares[k], rules[k], tallies[k], orders[k])
+            changes[k] += send(account, target * shares[k], rules[k], tallies[k], orders[k])
         for k in range(legs):
             profits[k, t] = equity_at(accounts[k], last[k])
     cursor[NEXT_SLICE] = grid.shape[0]
@@ -365,6 +354,6 @@ def _compiled(spaces: int, places_orders: bool) -> Any:
     step = ORDER_STEP_FUNCTION if places_orders else STEP_FUNCTION
     mine = (FLOATS, FLOATS, TABLE, TABLE, TABLE, CUBE)
     given = (TABLE, TABLE, INDEXES, FLOATS, INTEGER_TABLE, INTEGER_TABLE)
-    scratch, kept = (TABLE, FLOATS, FLOATS, TABLE), (TABLE, CUBE, INDEXES, INDEXES, INDEXES)
+    scratch, kept = (TABLE, FLOATS, FLOATS, TABLE), (TABLE, CUBE, *[INDEXES] * 4)
     signature = NOTHING(many_of(step, spaces), *mine, *given, *scratch, *kept)
     return compiled_for(signature)(_over_legs)

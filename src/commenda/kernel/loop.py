@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +15,7 @@ from commenda.kernel.bars import (
     CLOSE,
     HIGH,
     LOW,
+    NO_FINER,
     OPEN,
     VOLUME,
     Array,
@@ -24,6 +23,7 @@ from commenda.kernel.bars import (
     BookSamples,
     Funding,
     Stamps,
+    typical_interval,
 )
 from commenda.kernel.compiling import (
     FLOATS,
@@ -37,135 +37,16 @@ from commenda.kernel.compiling import (
     borrowed,
     compiled_for,
 )
-from commenda.kernel.desk import Desk, open_desk
+from commenda.kernel.desk import Desk, most_fills_a_bar, needs_desk, open_desk
 from commenda.kernel.matching import fund_margin, send, work_bar
-from commenda.kernel.orders import REFUSED
 from commenda.kernel.program import Program
+from commenda.kernel.results import Result, result_of
+from commenda.kernel.stepper import step_through
 from commenda.kernel.terms import Costs, Terms
 
 NEXT_BAR, NEXT_ROW, NEXT_STAMP, ROOM = range(4)
 SAME_PRICE = 1e-9
 """Prices that differ by a smaller part are the same."""
-
-
-class FillKind(StrEnum):
-    """Why a fill happened: a new target, one of the engine's stops, or an order of the strategy."""
-
-    TARGET = "target"
-    STOP = "stop"
-    TRAILING = "trailing"
-    EQUITY_CURVE = "equity_curve"
-    ACCOUNT = "account"
-    TIME = "time"
-    LIQUIDATION = "liquidation"
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP_ORDER = "stop_order"
-
-
-KINDS = tuple(FillKind)
-"""By the numbers KIND_ of account.py."""
-
-
-class Fill(NamedTuple):
-    """One fill in bar number `bar`: signed units and the units held after it, price with slippage,
-    fee in quote currency, why, and whether a resting order of ours was filled.
-    """
-
-    bar: int
-    quantity: float
-    held: float
-    price: float
-    fee: float
-    kind: FillKind
-    maker: bool
-
-
-class Counts(NamedTuple):
-    """What a run met with at its desk; all zero in a plain run.
-
-    `ambiguous` bars whose order of events is unknown and were taken the poorer way, `refined` bars
-    played on finer ones for that reason (those still unknown there count as ambiguous as well);
-    `short_filled` times that liquidity was short; `clamped` targets and orders cut down to the
-    leverage; `refused` orders; `shortfall` in quote currency beyond the collateral of liquidations;
-    `mean_share` and `greatest_share` of a bar's volume taken, over the bars with fills.
-    """
-
-    ambiguous: int = 0
-    refined: int = 0
-    short_filled: int = 0
-    clamped: int = 0
-    refused: int = 0
-    shortfall: float = 0.0
-    mean_share: float = 0.0
-    greatest_share: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a run left behind. Money is in quote currency.
-
-    `equity` is marked at each close; `targets` holds the standing target after each close (0 until
-    the first decision); `fill_table` has the fills in its rows, with the columns of `account.py`;
-    `funding` is what was paid, negative when received; `account` is the final account, laid out as
-    in `account.py`.
-    """
-
-    equity: Array
-    targets: Array
-    fill_table: Array
-    fees: float
-    slippage: float
-    funding: float
-    account: Array
-    counts: Counts
-
-    @cached_property
-    def fills(self) -> tuple[Fill, ...]:
-        """The fills in order, made when first asked for: a search over parameters never asks."""
-        return as_fills(self.fill_table)
-
-
-def as_fills(table: Array) -> tuple[Fill, ...]:
-    """Rows of a table of fills as named tuples."""
-    bar, *amounts, kind, maker = table.T
-    columns = (
-        bar.astype(np.int64).tolist(),
-        *(amount.tolist() for amount in amounts),
-        [KINDS[number] for number in kind.astype(np.int64).tolist()],
-        (maker == 1.0).tolist(),
-    )
-    return tuple(map(Fill._make, zip(*columns, strict=True)))
-
-
-def as_counts(desk: Desk | None) -> Counts:
-    """The desk's tallies of what happened."""
-    if desk is None:
-        return Counts()
-    tally = desk.tally.tolist()
-    return Counts(
-        ambiguous=int(tally[at.AMBIGUOUS]),
-        refined=int(tally[at.REFINED]),
-        short_filled=int(tally[at.SHORT_FILLED]),
-        clamped=int(tally[at.CLAMPED]),
-        refused=int(desk.orders[0, REFUSED]),
-        shortfall=tally[at.SHORTFALL],
-        mean_share=tally[at.SHARE_SUM] / max(tally[at.SHARE_BARS], 1.0),
-        greatest_share=tally[at.SHARE_MOST],
-    )
-
-
-def typical_interval(bars: Bars) -> timedelta:
-    """The shortest distance between two bars; a day where there is one bar."""
-    if len(bars) < 2:
-        return timedelta(days=1)
-    return timedelta(microseconds=int(np.diff(bars.ts).min()) // 1_000)
-
-
-def needs_desk(program: Program, costs: Costs, terms: Terms) -> bool:
-    """Whether a run asks for more than the plain account of account.py."""
-    plain = program.stops.plain and costs.plain and terms.plain
-    return program.orders > 0 or not plain
 
 
 def run(
@@ -189,60 +70,63 @@ def run(
     """
     funding, costs, terms = funding or Funding.none(), costs or Costs(), terms or Terms()
     if not program.compiled:
-        from commenda.kernel.stepper import step_through
-
         if finer is not None or samples is not None:
             raise ValueError(f"{program.identity}: a plain Python step runs without finer bars")
         return step_through(program, bars, cash, funding, costs, size, terms)
-    account = book.open_account(cash)
-    desk: Desk | None = None
-    inputs: tuple[Any, ...] = ()
-    if needs_desk(program, costs, terms) or finer is not None or samples is not None:
-        levels = samples.sizes.shape[2] if samples else 0
-        interval = typical_interval(bars)
-        desk = open_desk(
-            program, costs, terms, cash=cash, interval=interval, size=size, levels=levels
-        )
-        inputs = (desk.tally, desk.orders, *sampled_books(bars, samples), *finer_rows(bars, finer))
+    start = open_run(program, bars, cash, costs, size, terms, finer, samples)
     equity, targets = np.empty(len(bars)), np.empty(len(bars))
-    room = most_fills_a_bar(desk, bars, finer)
-    fills = np.empty((4 * room + len(bars) // 16, book.FILL_COLUMNS))
-    cursor = np.array((0, 0, 0, room))
-    rules = program.rules(costs, size) if desk is None else desk.rules
-    loop = plain_loop() if desk is None else desk_loop(program.orders > 0)
-    state, stamps = program.new_state(), funding.bar_indexes(bars.ts)
-    bar = np.zeros(VOLUME + 1)
-    position = np.zeros(book.POSITION_SIZE if desk is None else at.DESK_POSITION_SIZE)
+    fills = np.empty((4 * start.room + len(bars) // 16, book.FILL_COLUMNS))
+    cursor = np.array((0, 0, 0, start.room))
     prices = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+    paid = (funding.bar_indexes(bars.ts), funding.rate, funding.mark)
     while True:
-        paid = (stamps, funding.rate, funding.mark)
         kept = (equity, targets, fills, cursor)
-        mine = (state, program.params, account, rules, bar, position)
-        loop(program.step, *mine, *prices, *paid, *inputs, *kept)
+        start.loop(program.step, *start.mine, *prices, *paid, *start.inputs, *kept)
         if cursor[NEXT_BAR] == len(bars):
             break
         # No room for the fills of another bar.
-        fills = np.concatenate((fills, np.empty((len(fills) + room, book.FILL_COLUMNS))))
-    return Result(
-        equity=equity,
-        targets=targets,
-        fill_table=fills[: cursor[NEXT_ROW]].copy(),
-        fees=float(account[book.FEES]),
-        slippage=float(account[book.SLIPPAGE]),
-        funding=float(account[book.FUNDING_PAID]),
-        account=account,
-        counts=as_counts(desk),
-    )
+        fills = np.concatenate((fills, np.empty((len(fills) + start.room, book.FILL_COLUMNS))))
+    table = fills[: cursor[NEXT_ROW]].copy()
+    return result_of(equity, targets, table, start.account, start.desk)
 
 
-def most_fills_a_bar(desk: Desk | None, bars: Bars | None = None, finer: Bars | None = None) -> int:
-    """Room a bar's fills may need: target and stop, or each order twice in each finer bar."""
-    if desk is None:
-        return book.MOST_FILLS_A_BAR
-    inside = 0
-    if bars is not None and finer is not None:
-        inside = int(np.diff(finer_rows(bars, finer)[0], axis=1).max(initial=0))
-    return 2 * (len(desk.orders) + 3) * (1 + inside)
+class Start(NamedTuple):
+    """What a run begins with: its compiled loop, what only that loop changes, what it reads
+    besides at a desk, and how many fills one bar may need room for.
+    """
+
+    loop: Any
+    account: Array
+    desk: Desk | None
+    mine: tuple[Array, ...]
+    inputs: tuple[Any, ...]
+    room: int
+
+
+def open_run(
+    program: Program,
+    bars: Bars,
+    cash: float,
+    costs: Costs,
+    size: float | None,
+    terms: Terms,
+    finer: Bars | None = None,
+    samples: BookSamples | None = None,
+) -> Start:
+    """The start of a run over `bars`: plain where that will do, else at a desk."""
+    account, bar = book.open_account(cash), np.zeros(VOLUME + 1)
+    known = (program.new_state(), program.params, account)
+    if finer is None and samples is None and not needs_desk(program, costs, terms):
+        mine = (*known, program.rules(costs, size), bar, np.zeros(book.POSITION_SIZE))
+        return Start(plain_loop(), account, None, mine, (), book.MOST_FILLS_A_BAR)
+    levels, interval = samples.sizes.shape[2] if samples else 0, typical_interval(bars)
+    desk = open_desk(program, costs, terms, cash=cash, interval=interval, size=size, levels=levels)
+    rows, table = finer_rows(bars, finer)
+    inside = int(np.diff(rows, axis=1).max(initial=0))
+    inputs = (desk.tally, desk.orders, *sampled_books(bars, samples), rows, table)
+    mine = (*known, desk.rules, bar, np.zeros(at.DESK_POSITION_SIZE))
+    loop = desk_loop(program.orders > 0)
+    return Start(loop, account, desk, mine, inputs, most_fills_a_bar(desk, inside))
 
 
 def finer_rows(bars: Bars, finer: Bars | None) -> tuple[Stamps, Array]:
@@ -252,7 +136,7 @@ def finer_rows(bars: Bars, finer: Bars | None) -> tuple[Stamps, Array]:
     what the bar reached might never be met in them.
     """
     if finer is None:
-        return np.zeros((0, 2), np.int64), np.zeros((0, VOLUME + 1))
+        return np.zeros((0, 2), np.int64), NO_FINER
     length = typical_interval(bars) // timedelta(microseconds=1) * 1_000
     ends = np.minimum(np.append(bars.ts[1:], np.iinfo(np.int64).max), bars.ts + length)
     begins, ends = (np.searchsorted(finer.ts, stamps, side="left") for stamps in (bars.ts, ends))

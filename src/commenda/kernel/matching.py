@@ -35,7 +35,7 @@ from commenda.kernel import orders as table
 from commenda.kernel.account import adopt, equity_at, mark_close, wanted_units
 from commenda.kernel.bars import HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inlined, inner, inner_inlined
-from commenda.kernel.dealing import affordable, available, deal, in_lots, offer, work_order
+from commenda.kernel.filling import affordable, available, fill, in_lots, offer, work_order
 from commenda.kernel.guard import set_levels, watch_close
 from commenda.kernel.inside import reachable, work_inside
 from commenda.kernel.orders import slide
@@ -56,7 +56,7 @@ def work_bar(account, bar, position, rules, tally, orders, finer, fills, row):  
 
 @inlined
 def work_prices(account, bar, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
-    """What a bar's prices lead to, from its open to its close."""
+    """Take the target that has arrived, and trade the bar from its open to its close."""
     receive_target(account, rules, tally)
     account[book.STOP_FILL] = np.nan
     if rules[at.MOVES] == 1.0 and account[book.QUANTITY] != 0.0:
@@ -69,7 +69,7 @@ def work_prices(account, bar, rules, tally, orders, finer, fills, row):  # type:
 
 @inlined
 def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no-untyped-def]
-    """What a close leads to, once the account is marked at it."""
+    """Move stops and fee tiers on after a close, and tell the step its position."""
     if rules[at.WATCHES] == 1.0:
         watch_close(account, bar, rules, tally, orders)
     tell(account, position, rules, tally, orders)
@@ -77,7 +77,7 @@ def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no
 
 @inner
 def work_busy(account, bar, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
-    """A bar in which something may be traded: its open, then its inside."""
+    """Trade a bar's open, then its inside."""
     tally[at.BOUGHT] = tally[at.SOLD] = 0.0
     offer(bar[VOLUME], tally[at.OTHERS_TAKEN], rules, tally)
     if not math.isnan(account[book.PENDING]):
@@ -135,7 +135,7 @@ def approach_target(account, price, rules, tally, orders, fills, row):  # type: 
     if size == 0.0:
         return row
     change = math.copysign(size, change)
-    return deal(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+    return fill(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
 
 
 @inner
@@ -170,7 +170,7 @@ def count_liquidity(volume, tally):  # type: ignore[no-untyped-def]
 
 @inner_inlined
 def tell(account, position, rules, tally, orders):  # type: ignore[no-untyped-def]
-    """Write what the step may know: its position as of when it has heard of it."""
+    """Write the position that the step sees: late by the response latency."""
     worth = account[book.EQUITY]
     if tally[at.OTHERS] != 0.0:
         worth += tally[at.OTHERS]

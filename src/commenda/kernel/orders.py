@@ -54,7 +54,7 @@ def open_orders(slots: int) -> Array:
 
 @compiled
 def place(orders, kind, quantity, limit, trigger, trail):  # type: ignore[no-untyped-def]
-    """Send an order; return its id."""
+    """Send an order and return its id; ValueError where it is none, or the table is full."""
     if not (abs(quantity) > 0.0 and abs(quantity) < np.inf):
         raise ValueError("an order's quantity is zero or no number")
     for row in range(1, orders.shape[0]):
@@ -108,7 +108,7 @@ def trailing_order(orders, quantity, distance):  # type: ignore[no-untyped-def]
 
 @inlined
 def required(price):  # type: ignore[no-untyped-def]
-    """`price`, if it is one."""
+    """`price`; ValueError where it is no positive number."""
     if not (price > 0.0 and price < np.inf):
         raise ValueError("an order's price is no positive number")
     return price

@@ -13,26 +13,27 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel.account import charge_funding, decide, resting_stop, trade_bar
-from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Array, Bars, Funding
-from commenda.kernel.desk import open_desk
-from commenda.kernel.loop import (
-    Counts,
-    Fill,
-    Result,
-    as_counts,
-    as_fills,
-    most_fills_a_bar,
-    needs_desk,
+from commenda.kernel.bars import (
+    CLOSE,
+    HIGH,
+    LOW,
+    NO_FINER,
+    OPEN,
+    VOLUME,
+    Array,
+    Bars,
+    Funding,
     typical_interval,
 )
+from commenda.kernel.desk import most_fills_a_bar, needs_desk, open_desk
 from commenda.kernel.matching import fund_margin, send, work_bar
 from commenda.kernel.program import Program
+from commenda.kernel.results import Counts, Fill, Result, as_counts, as_fills, result_of
 from commenda.kernel.terms import DAY, Costs, Latency, Terms
 
 _HEADER = struct.Struct("<4s16sq")  # format, program's fingerprint, stamp of the last bar
 _FORMAT = b"CMS1"
 _BEFORE_TIME = -(2**63)
-NO_FINER = np.zeros((0, VOLUME + 1))
 
 
 class Decision(NamedTuple):
@@ -272,14 +273,4 @@ def step_through(
         targets[i] = stepper.on_bar(ts, opening, high, low, close, volume, paid).target
         equity[i] = stepper.equity
         fills.append(stepper._fills[: stepper._count].copy())
-    account = stepper.account
-    return Result(
-        equity=equity,
-        targets=targets,
-        fill_table=np.concatenate(fills),
-        fees=float(account[book.FEES]),
-        slippage=float(account[book.SLIPPAGE]),
-        funding=float(account[book.FUNDING_PAID]),
-        account=account,
-        counts=stepper.counts,
-    )
+    return result_of(equity, targets, np.concatenate(fills), stepper.account, stepper._desk)

@@ -22,24 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from commenda.kernel import account as book
-from commenda.kernel import desk as at
-from commenda.kernel.bars import VOLUME, Array, Bars, Funding
+from commenda.kernel.bars import Array, Bars, Funding
 from commenda.kernel.compiling import compiled
-from commenda.kernel.desk import Desk, open_desk
-from commenda.kernel.loop import (
-    NEXT_BAR,
-    NEXT_ROW,
-    Counts,
-    as_counts,
-    desk_loop,
-    finer_rows,
-    most_fills_a_bar,
-    needs_desk,
-    plain_loop,
-    sampled_books,
-    typical_interval,
-)
+from commenda.kernel.loop import NEXT_BAR, NEXT_ROW, open_run
 from commenda.kernel.program import Program
+from commenda.kernel.results import Counts, as_counts
 from commenda.kernel.terms import Costs, Terms
 
 BLOCK = 32_768
@@ -118,7 +105,7 @@ def sweep(
     funding, costs, terms = funding or Funding.none(), costs or Costs(), terms or Terms()
     blocks = _blocks(bars, funding)
     for program in programs:
-        _loop_for(program, costs, terms)  # compiled here, not in several threads at a time
+        open_run(program, bars, cash, costs, size, terms)  # compiles, so that no two threads do
 
     def follow(program: Program) -> tuple[Array, Array, Counts]:
         return _follow(program, bars, blocks, cash, costs, size, terms)
@@ -133,12 +120,6 @@ def sweep(
 def _cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _loop_for(program: Program, costs: Costs, terms: Terms) -> Any:
-    if needs_desk(program, costs, terms):
-        return desk_loop(program.orders > 0)
-    return plain_loop()
 
 
 def _blocks(bars: Bars, funding: Funding) -> tuple[_Block, ...]:
@@ -164,34 +145,24 @@ def _follow(
     terms: Terms,
 ) -> tuple[Array, Array, Counts]:
     """The final account, the measures with count and notional of the fills behind, the counts."""
-    account = book.open_account(cash)
-    desk: Desk | None = None
-    inputs: tuple[Any, ...] = ()
-    rules, position = program.rules(costs, size), np.zeros(book.POSITION_SIZE)
-    loop = _loop_for(program, costs, terms)
-    if needs_desk(program, costs, terms):
-        interval = typical_interval(bars)
-        desk = open_desk(program, costs, terms, cash=cash, interval=interval, size=size)
-        inputs = (desk.tally, desk.orders, *sampled_books(bars, None), *finer_rows(bars, None))
-        rules, position = desk.rules, np.zeros(at.DESK_POSITION_SIZE)
-    room = most_fills_a_bar(desk)
-    fills = np.empty((4 * room + BLOCK // 16, book.FILL_COLUMNS))
-    mine = (program.new_state(), program.params, account, rules, np.zeros(VOLUME + 1), position)
+    start = open_run(program, bars, cash, costs, size, terms)
+    fills = np.empty((4 * start.room + BLOCK // 16, book.FILL_COLUMNS))
     equity, targets, returns = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     measured = np.zeros(MEASURES)
     measured[[BEFORE, PEAK]] = cash
     filled, turnover = 0, 0.0
     for prices, paid in blocks:
         count = prices[0].size
-        cursor = np.array((0, 0, 0, room))
+        cursor = np.array((0, 0, 0, start.room))
         while cursor[NEXT_BAR] < count:
-            loop(program.step, *mine, *prices, *paid, *inputs, equity, targets, fills, cursor)
+            kept = (equity, targets, fills, cursor)
+            start.loop(program.step, *start.mine, *prices, *paid, *start.inputs, *kept)
             done = fills[: cursor[NEXT_ROW]]
             filled += len(done)
             turnover += float(np.abs(done[:, book.FILL_QUANTITY] * done[:, book.FILL_PRICE]).sum())
             cursor[NEXT_ROW] = 0
         measure(equity[:count], returns, measured)
-    return account, np.append(measured, (filled, turnover)), as_counts(desk)
+    return start.account, np.append(measured, (filled, turnover)), as_counts(start.desk)
 
 
 @compiled

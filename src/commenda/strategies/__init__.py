@@ -27,7 +27,10 @@ from commenda.strategies.data import (
     read_bars,
     read_funding,
 )
+from commenda.strategies.depth import DepthPlan, read_book
+from commenda.strategies.depth_sdk import DepthStrategy, depth_strategy
 from commenda.strategies.funding import funding_between, refuse_gaps
+from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.plan import Plan
 from commenda.strategies.plugins import Plugin
 from commenda.strategies.registry import (
@@ -38,6 +41,7 @@ from commenda.strategies.registry import (
     register,
     register_catalogue,
 )
+from commenda.strategies.repeat import Files, repeat_plan
 from commenda.strategies.report import report_of
 from commenda.strategies.report_page import render
 from commenda.strategies.runs import (
@@ -50,7 +54,7 @@ from commenda.strategies.runs import (
     kept_run,
     kept_runs,
     name_of,
-    repeat_plan,
+    shown_of,
 )
 from commenda.strategies.sandbox import Limits, SandboxedRun, run_sandboxed
 from commenda.strategies.sdk import (
@@ -65,6 +69,7 @@ from commenda.strategies.sdk import (
 from commenda.strategies.shipped import (
     CATALOGUE,
     catalogue,
+    find_depth_strategy,
     find_installed,
     find_strategy,
     installed_plugins,
@@ -78,9 +83,14 @@ __all__ = [
     "BarData",
     "Conflict",
     "DataSource",
+    "DepthPlan",
+    "DepthStrategy",
     "Difference",
+    "Files",
     "FundingData",
     "Kept",
+    "LegPlan",
+    "LegsPlan",
     "Limits",
     "Listed",
     "Metrics",
@@ -95,7 +105,9 @@ __all__ = [
     "as_bars",
     "backtest",
     "catalogue",
+    "depth_strategy",
     "differences",
+    "find_depth_strategy",
     "find_installed",
     "find_run",
     "find_strategy",
@@ -112,6 +124,7 @@ __all__ = [
     "name_of",
     "reached",
     "read_bars",
+    "read_book",
     "read_funding",
     "reference_to",
     "refuse_gaps",
@@ -123,6 +136,7 @@ __all__ = [
     "report_of",
     "round_trips",
     "run_sandboxed",
+    "shown_of",
     "source_hash",
     "strategy",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -124,9 +124,6 @@ def backtest(
         finer=finer,
     )
     trades = round_trips(result.fills)
-    curve = np.concatenate(([cash], result.equity))
-    bars_per_year = YEAR / interval
-    returns = period_returns(curve) if curve.min() > 0.0 else np.empty(0)
     return Backtest(
         strategy=strategy.name,
         version=strategy.version,
@@ -140,14 +137,10 @@ def backtest(
         targets=result.targets,
         fills=result.fills,
         trades=trades,
-        metrics=Metrics(
-            total_return=float(curve[-1] / cash - 1.0),
-            max_drawdown=max_drawdown(curve),
-            sharpe=sharpe(returns, periods_per_year=bars_per_year),
-            sortino=sortino(returns, periods_per_year=bars_per_year),
-            bars_per_year=bars_per_year,
-            trades=len(trades),
-            win_rate=win_rate([trade.profit for trade in trades]),
+        metrics=measured(
+            np.concatenate(([cash], result.equity)),
+            trades,
+            interval,
             target_changes=int(np.count_nonzero(np.diff(result.targets, prepend=0.0))),
             fees=result.fees,
             slippage=result.slippage,
@@ -159,6 +152,34 @@ def backtest(
         size=size,
         terms=terms,
         counts=result.counts,
+    )
+
+
+def measured(
+    curve: Array,
+    trades: Sequence[Trade],
+    interval: timedelta,
+    *,
+    target_changes: int,
+    fees: float,
+    slippage: float,
+    funding: float,
+) -> Metrics:
+    """What a run amounts to by its equity `curve`, the cash before the first bar included."""
+    bars_per_year = YEAR / interval
+    returns = period_returns(curve) if curve.min() > 0.0 else np.empty(0)
+    return Metrics(
+        total_return=float(curve[-1] / curve[0] - 1.0),
+        max_drawdown=max_drawdown(curve),
+        sharpe=sharpe(returns, periods_per_year=bars_per_year),
+        sortino=sortino(returns, periods_per_year=bars_per_year),
+        bars_per_year=bars_per_year,
+        trades=len(trades),
+        win_rate=win_rate([trade.profit for trade in trades]),
+        target_changes=target_changes,
+        fees=fees,
+        slippage=slippage,
+        funding=funding,
     )
 
 

@@ -22,12 +22,14 @@ from commenda.charts import (
 from commenda.kit.markup import Markup, tag
 from commenda.strategies import report_figures as figures
 from commenda.strategies.plan import Row
-from commenda.strategies.report_page import INPUTS
+from commenda.strategies.report_page import INPUTS, refuse_depth
 from commenda.strategies.report_texts import words_in
 
 
 def render_comparison(runs: Sequence[tuple[str, Row]]) -> str:
-    """The page of several runs, each with its name, in both languages."""
+    """The page of several runs over bars, each with its name, in both languages."""
+    for _, report in runs:
+        refuse_depth(report)
     pages = (_comparison(words_in(language), list(runs)) for language in LANGUAGES)
     return html_page("Backtests · Commenda", pages)
 

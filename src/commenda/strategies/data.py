@@ -61,7 +61,7 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BarData:
-    """Bars and what they are."""
+    """The bars of a run, and where they come from."""
 
     bars: Bars
     source: DataSource

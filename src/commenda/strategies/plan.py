@@ -16,16 +16,18 @@ from typing import Any
 from commenda.kernel import (
     Costs,
     FeeTier,
+    L2Rules,
     Latency,
     MaintenanceTier,
     Margin,
+    QueueModel,
     Terms,
     source_digest,
 )
 from commenda.kit.errors import CommendaError
 from commenda.strategies.backtest import Backtest, backtest
 from commenda.strategies.data import BarData, DataSource, FundingData
-from commenda.strategies.sdk import Strategy
+from commenda.strategies.sdk import Declared, Strategy
 
 Row = dict[str, Any]
 """Plain JSON data with names in camelCase."""
@@ -52,9 +54,9 @@ class Plan:
     finer: BarData | None = None
 
     def __post_init__(self) -> None:
-        _refuse("cash", self.cash)
+        refuse_amount("cash", self.cash)
         if self.size is not None:
-            _refuse("size", self.size)
+            refuse_amount("size", self.size)
 
     def run(self) -> Backtest:
         """The run; codes of `backtest`."""
@@ -75,12 +77,7 @@ class Plan:
     def inputs(self) -> Row:
         """Everything the result depends on, as plain JSON."""
         return {
-            "strategy": {
-                "name": self.strategy.name,
-                "version": self.strategy.version,
-                "codeHash": self.strategy.source_hash,
-                "params": self.strategy.resolve(self.params),
-            },
+            "strategy": plain_strategy(self.strategy, self.strategy.resolve(self.params)),
             "data": plain_source(self.data.source),
             "funding": None if self.funding is None else plain_funding(self.funding),
             "finer": None if self.finer is None else plain_source(self.finer.source),
@@ -99,9 +96,19 @@ def digest_of_inputs(inputs: Row) -> str:
     What a source is called does not count, for its values are hashed.
     """
     counted = json.loads(json.dumps(inputs))
-    for source in (counted["data"], counted["funding"] or {}, counted["finer"] or {}):
-        source.pop("name", None)
+    for part in (counted, *counted.get("legs", ())):
+        for source in ("data", "funding", "finer"):
+            (part.get(source) or {}).pop("name", None)
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+
+
+def plain_strategy(strategy: Declared, params: Mapping[str, float]) -> Row:
+    return {
+        "name": strategy.name,
+        "version": strategy.version,
+        "codeHash": strategy.source_hash,
+        "params": params,
+    }
 
 
 def plain_source(source: DataSource) -> Row:
@@ -127,8 +134,8 @@ def plain_funding(funding: FundingData) -> Row:
     }
 
 
-def plain(terms: Costs | Terms) -> Row:
-    """Costs or terms by field, in camelCase; a span of time in seconds."""
+def plain(terms: Costs | Terms | L2Rules) -> Row:
+    """Costs, terms or rules by field, in camelCase; a span of time in seconds."""
     row: Row = json.loads(json.dumps(asdict(terms), default=_seconds))
     return _in_camel_case(row)
 
@@ -150,8 +157,14 @@ def terms_of(row: Row) -> Terms:
     return Terms(latency=Latency(**spans), **known)
 
 
-def _known(kind: type[Costs | Terms | Margin], row: Row) -> Row:
-    names = {_camel(one.name): one.name for one in fields(kind)}
+def rules_of(row: Row) -> L2Rules:
+    """Rules of a replay out of `plain`; a field that was not known then has its default."""
+    known = _known(L2Rules, row)
+    return L2Rules(**known | {"queue": QueueModel(known["queue"])})
+
+
+def _known(kind: type[Costs | Terms | Margin | L2Rules], row: Row) -> Row:
+    names = {camel_case(one.name): one.name for one in fields(kind)}
     return {names[key]: value for key, value in row.items() if key in names}
 
 
@@ -163,17 +176,18 @@ def _seconds(value: object) -> float:
 
 def _in_camel_case(row: Row) -> Row:
     return {
-        _camel(name): _in_camel_case(value) if isinstance(value, dict) else value
+        camel_case(name): _in_camel_case(value) if isinstance(value, dict) else value
         for name, value in row.items()
     }
 
 
-def _camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """`fee_bps` as `feeBps`."""
     first, *rest = name.split("_")
     return first + "".join(part.title() for part in rest)
 
 
-def _refuse(name: str, value: float) -> None:
+def refuse_amount(name: str, value: float) -> None:
     if not 0.0 < value < float("inf"):
         raise CommendaError("bad_amount", f"{name} is not a positive amount").at(
             name, value, "give a positive number"

@@ -24,20 +24,27 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from numba import config
 
 from commenda.kernel import CACHE_DIR
 from commenda.kit.errors import CommendaError, conflict, not_found
-from commenda.strategies.sdk import Strategy, hash_of
+from commenda.strategies.depth_sdk import DepthStrategy
+from commenda.strategies.sdk import Declared, Strategy
 
 GROUP = "commenda.strategies"
+Kind = TypeVar("Kind", bound=Declared)
+_WORDS: Mapping[type[Declared], tuple[str, str, str]] = {
+    Strategy: ("strategy", "bars", "one of the order book runs by commenda backtest depth"),
+    DepthStrategy: ("depth_strategy", "the order book", "one of bars runs by commenda backtest"),
+}
+"""How each kind is declared, what it trades on, and where the other kind runs."""
 
 # Loading changes what all of the process shares: the import path, numba's cache directory.
 _loading = threading.RLock()
@@ -68,8 +75,8 @@ def absolute(named: str) -> str:
     return f"{path.resolve()}:{name}" if name else str(path.resolve())
 
 
-def load_file(named: str, shipped: Mapping[str, Strategy]) -> Strategy:
-    """The strategy of `path/to/file.py:name`, or the only one of `path/to/file.py`.
+def load_file(named: str, shipped: Mapping[str, Strategy], kind: type[Kind]) -> Kind:
+    """The strategy of `path/to/file.py:name`, or the only one of its kind of `path/to/file.py`.
 
     Codes `strategy_file_not_found`, `strategy_file_broken`, `no_strategy`, `several_strategies`,
     `unknown_strategy` and `strategy_name_taken`.
@@ -82,7 +89,9 @@ def load_file(named: str, shipped: Mapping[str, Strategy]) -> Strategy:
             "give the path of a Python file, and :name where it holds several strategies",
         )
     with _loading:
-        strategy = _chosen(named, path, name, _strategies_in(_module_of(path.resolve())))
+        strategy = _chosen(
+            named, path, name, _strategies_in(_module_of(path.resolve()), kind), kind
+        )
     if strategy.name in shipped:
         raise conflict(
             "strategy_name_taken", f"A strategy called {strategy.name} comes with Commenda"
@@ -123,20 +132,25 @@ def _parted(named: str) -> tuple[Path, str | None]:
     return (Path(f"{path}.py").expanduser(), name) if colon else (Path(named).expanduser(), None)
 
 
-def _strategies_in(module: ModuleType) -> dict[str, Strategy]:
-    """By variable, without those of other files that were imported to look at."""
+def _strategies_in(module: ModuleType, kind: type[Kind]) -> dict[str, Kind]:
+    """The strategies that a file declares itself, by variable; not those it imports."""
     return {
-        variable: replace(value, source_hash=hash_of(value))
+        variable: value.hashed()
         for variable, value in vars(module).items()
-        if isinstance(value, Strategy) and value.step.__module__ == module.__name__
+        if isinstance(value, kind) and value.step.__module__ == module.__name__
     }
 
 
-def _chosen(named: str, path: Path, name: str | None, found: dict[str, Strategy]) -> Strategy:
+def _chosen(
+    named: str, path: Path, name: str | None, found: dict[str, Kind], kind: type[Kind]
+) -> Kind:
     known = ", ".join(strategy.name for strategy in found.values())
     if not found:
-        raise CommendaError("no_strategy", f"{path.name} declares no strategy").at(
-            "strategy", named, "declare one: a function under @strategy(name=…, version=…, …)"
+        decorator, of_what, instead = _WORDS[kind]
+        raise CommendaError("no_strategy", f"{path.name} declares no strategy of {of_what}").at(
+            "strategy",
+            named,
+            f"declare one: a function under @{decorator}(name=…, version=…, …); {instead}",
         )
     if name is None and len(found) > 1:
         raise CommendaError("several_strategies", f"{path.name} declares {known}").at(

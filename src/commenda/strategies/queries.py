@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -64,7 +64,7 @@ VERSION = (
 
 
 def unknown_strategy(name: str) -> CommendaError:
-    """There is none of that name, or none to be seen by who asks."""
+    """The refusal of a strategy that is not there, or that the caller may not see."""
     return unknown("strategy", name, "strategy", "use one of the list of strategies")
 
 
@@ -79,7 +79,6 @@ def strategy_named(tx: Tx, name: str, *, lock: bool = False) -> Registered:
 
 
 def strategies(tx: Tx) -> list[Registered]:
-    """Every strategy, by name."""
     with tx.cursor(row_factory=class_row(Registered)) as cursor:
         return cursor.execute(f"{STRATEGY} ORDER BY name").fetchall()
 
@@ -129,22 +128,12 @@ def last_revision(tx: Tx, version: UUID, owner: UUID | None, name: str) -> int:
 
 
 def add_params(tx: Tx, version: UUID, kept: ParameterSet) -> None:
-    """Write a revision down."""
     tx.execute(
         "INSERT INTO strategy_params"
         " (id, version_id, owner_id, name, revision, params, note, created_by, created_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            kept.id,
-            version,
-            kept.owner_id,
-            kept.name,
-            kept.revision,
-            Jsonb(dict(kept.params)),
-            kept.note,
-            kept.created_by,
-            kept.created_at,
-        ),
+        " VALUES (%(id)s, %(of)s, %(owner_id)s, %(name)s, %(revision)s, %(params)s, %(note)s,"
+        " %(created_by)s, %(created_at)s)",
+        asdict(kept) | {"of": version, "params": Jsonb(dict(kept.params))},
     )
 
 

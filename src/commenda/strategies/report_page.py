@@ -21,6 +21,7 @@ from commenda.charts import (
     table,
     tone,
 )
+from commenda.kit.errors import CommendaError
 from commenda.kit.markup import Markup, tag
 from commenda.market import interval_name
 from commenda.strategies import report_figures as figures
@@ -29,11 +30,20 @@ from commenda.strategies.report_texts import words_in
 
 
 def render(report: Row) -> str:
-    """The page of one run, in both languages."""
+    """The page of one run over bars, in both languages; see `refuse_depth`."""
+    refuse_depth(report)
     title = (
         f"{report['inputs']['strategy']['name']} · {report['inputs']['data']['name']} · Commenda"
     )
     return html_page(title, (_main(words_in(language), report) for language in LANGUAGES))
+
+
+def refuse_depth(report: Row) -> None:
+    """Code `no_page` for a run in an order book: the pages are of bars."""
+    if "depth" in report["inputs"]:
+        raise CommendaError("no_page", "A run in an order book has no page").at(
+            "id", hint="read its figures, or choose a run over bars"
+        )
 
 
 def _main(words: Words, report: Row) -> Markup:
@@ -44,7 +54,7 @@ def _main(words: Words, report: Row) -> Markup:
         section(
             words,
             "growth",
-            figures.price_and_fills(words, report),
+            *([figures.price_and_fills(words, report)] if "price" in report["series"] else []),
             figures.equity(words, report),
             figures.drawdown(words, report),
             figures.exposure(words, report),
@@ -281,8 +291,10 @@ def _inputs(words: Words, report: Row) -> Markup:
 
 
 def _size(words: Words, inputs: Row) -> str:
-    size = inputs["size"]
-    return words.say("of_equity") if size is None else words.say("units", count=f"{size:g}")
+    sizes = dict.fromkeys(leg["size"] for leg in inputs.get("legs", [inputs]))
+    if None in sizes:
+        return words.say("of_equity")
+    return words.say("units", count=", ".join(f"{size:g}" for size in sizes))
 
 
 def _funding(words: Words, inputs: Row, key: str) -> Cell:

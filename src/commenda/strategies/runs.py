@@ -12,31 +12,27 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from commenda.kernel import Array, Fill
+from commenda.kernel import Array
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.pages import Page, key_after, page_of
 from commenda.strategies.backtest import Backtest
-from commenda.strategies.data import (
-    BarData,
-    FundingData,
-    imported_bars,
-    imported_funding,
-    read_bars,
-    read_funding,
-)
-from commenda.strategies.plan import Plan, Row, costs_of, digest_of_inputs, terms_of
+from commenda.strategies.depth import DepthPlan, DepthRun
+from commenda.strategies.depth_report import depth_report
+from commenda.strategies.legs import LegsBacktest, LegsPlan
+from commenda.strategies.plan import Plan, Row, digest_of_inputs
 from commenda.strategies.report import report_of
-from commenda.strategies.sdk import Strategy
+
+AnyPlan = Plan | LegsPlan | DepthPlan
+AnyRun = Backtest | LegsBacktest | DepthRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +70,20 @@ class Difference:
     now: Any
 
 
+def shown_of(plan: AnyPlan, run: AnyRun) -> Row:
+    """The report of a run over bars or in an order book."""
+    if isinstance(run, DepthRun):
+        assert isinstance(plan, DepthPlan)
+        return depth_report(plan, run)
+    assert not isinstance(plan, DepthPlan)
+    return report_of(plan, run)
+
+
 def keep(
-    tx: Tx, plan: Plan, run: Backtest, *, actor: str, now: datetime, seconds: float
+    tx: Tx, plan: AnyPlan, run: AnyRun, *, actor: str, now: datetime, seconds: float
 ) -> tuple[UUID, bool]:
     """Store a run; its id, and whether it is new: the same inputs were kept before otherwise."""
-    shown = report_of(plan, run)
+    shown = shown_of(plan, run)
     inputs = shown["inputs"]
     ident = ids.derive("backtest", digest_of_inputs(inputs), actor)
     funding = inputs["funding"]
@@ -99,7 +104,7 @@ def keep(
             Jsonb(inputs),
             Jsonb({key: part for key, part in shown.items() if key != "inputs"}),
             digest_of_equity(run.equity),
-            pack_fills(run.fills),
+            pack_fills(fill_rows(run)),
             actor,
             now,
             seconds,
@@ -173,74 +178,7 @@ def name_of(run: Kept) -> str:
     return f"{run.inputs['strategy']['name']} {str(run.id)[:8]}"
 
 
-def repeat_plan(
-    tx: Tx,
-    data_dir: Path,
-    kept: Kept,
-    strategy: Strategy,
-    data: Path | None = None,
-    rates: Path | None = None,
-    marks: Path | None = None,
-    finer: Path | None = None,
-) -> Plan:
-    """The plan of a kept run over files, or over the import of its instrument where none is given.
-
-    What is read need not be what it was: `differences` says so. Codes of `read_bars` and
-    `imported_bars`; `data_needed` and `funding_needed` where a file has to be named.
-    """
-    inputs = kept.inputs
-    bars = _bars_again(tx, data_dir, inputs["data"], data)
-    finer_bars = inputs["finer"] and _bars_again(tx, data_dir, inputs["finer"], finer)
-    return Plan(
-        strategy,
-        inputs["strategy"]["params"],
-        bars,
-        _funding_again(tx, data_dir, inputs, bars, data, rates, marks),
-        costs=costs_of(inputs["costs"]),
-        cash=inputs["cash"],
-        size=inputs["size"],
-        seed=inputs["seed"],
-        terms=terms_of(inputs["terms"]),
-        finer=finer_bars,
-    )
-
-
-def _bars_again(tx: Tx, data_dir: Path, source: Row, file: Path | None) -> BarData:
-    interval = timedelta(seconds=source["intervalSeconds"])
-    since = datetime.fromisoformat(source["first"])
-    until = datetime.fromisoformat(source["last"]) + interval
-    if file is not None:
-        return read_bars(file, interval=interval, since=since, until=until)
-    venue, symbol = source["venue"], source["symbol"]
-    if venue is None or symbol is None:
-        raise _needed("data_needed", "The file does not name its instrument", "--data", source)
-    return imported_bars(tx, data_dir, venue, symbol, interval, since=since, until=until)
-
-
-def _funding_again(
-    tx: Tx,
-    data_dir: Path,
-    inputs: Row,
-    bars: BarData,
-    data: Path | None,
-    rates: Path | None,
-    marks: Path | None,
-) -> FundingData | None:
-    if inputs["funding"] is None:
-        return None
-    if rates is not None:
-        return read_funding(bars.bars, rates, marks)
-    if data is not None:
-        raise _needed("funding_needed", "Funding was charged", "--funding", inputs["funding"])
-    source = inputs["data"]
-    return imported_funding(tx, data_dir, source["venue"], source["symbol"], bars.bars)
-
-
-def _needed(code: str, message: str, option: str, source: Row) -> CommendaError:
-    return CommendaError(code, message).at(option, source["name"], "give the files that were used")
-
-
-def differences(kept: Kept, plan: Plan, run: Backtest) -> list[Difference]:
+def differences(kept: Kept, plan: AnyPlan, run: AnyRun) -> list[Difference]:
     """Where a rerun differs from the run that was kept: its inputs first, then its result.
 
     Of the fills only the first that differs is named. Empty where both are the same to the last
@@ -259,7 +197,7 @@ def differences(kept: Kept, plan: Plan, run: Backtest) -> list[Difference]:
         )
         if pair[0] != pair[1]
     ]
-    found += _first_fill(unpack_fills(kept.fills), run.fills)
+    found += _first_fill(unpack_fills(kept.fills), fill_rows(run))
     digest = digest_of_equity(run.equity)
     if digest != kept.equity_sha256:
         found.append(Difference("equity", kept.equity_sha256, digest))
@@ -274,9 +212,9 @@ def _pair(kept: Row, now: Row, part: str, key: str) -> tuple[Any, Any]:
     return before, after
 
 
-def _first_fill(kept: Sequence[Row], now: Sequence[Fill]) -> list[Difference]:
+def _first_fill(kept: Sequence[Row], now: Sequence[Row]) -> list[Difference]:
     for number, (before, fill) in enumerate(zip(kept, now, strict=False), start=1):
-        after = {name: getattr(fill, name) for name in before}
+        after = {name: fill.get(name) for name in before}
         if before != after:
             return [Difference(f"fill {number}", before, after)]
     if len(kept) != len(now):
@@ -289,9 +227,17 @@ def digest_of_equity(equity: Array) -> str:
     return hashlib.sha256(equity.astype("<f8").tobytes()).hexdigest()
 
 
-def pack_fills(fills: Sequence[Fill]) -> bytes:
+def fill_rows(run: AnyRun) -> list[Row]:
+    """Every fill by its names; of several legs those of one after those of another."""
+    if isinstance(run, LegsBacktest):
+        legs = enumerate(run.legs)
+        return [{"leg": k, **fill._asdict()} for k, leg in legs for fill in leg.result.fills]
+    return [fill._asdict() for fill in run.fills]
+
+
+def pack_fills(rows: Sequence[Row]) -> bytes:
     """Fills as compressed JSON: a column for each of their names, numbers to the last bit."""
-    columns = {name: [getattr(fill, name) for fill in fills] for name in Fill._fields}
+    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
     return zlib.compress(json.dumps(columns).encode())
 
 

@@ -28,9 +28,9 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -74,13 +74,11 @@ class Conflict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Strategy:
-    """A published step. `warmup` and `state_size` depend on the parameters' values.
+class Declared:
+    """What every published step declares.
 
-    `stop` names the parameter that is the hard stop the engine enforces (a fraction of the entry
-    price, 0 for none), or `stops` makes all of the engine's stops of the parameters' values.
-    `check` refuses parameters that contradict one another. `orders` is how many orders of its own
-    the step may have at a time; with 0 it answers with targets only.
+    `state_size`, the size of its memory, depends on the parameters' values; `check` refuses
+    parameters that contradict one another.
     """
 
     name: str
@@ -88,18 +86,22 @@ class Strategy:
     doc: str
     params: tuple[Param, ...]
     step: Any
-    warmup: Callable[[Values], float]
     state_size: Callable[[Values], float]
-    stop: str | None
     check: Callable[[Values], Conflict | None] | None
     source_hash: str
-    stops: Callable[[Values], Stops] | None = None
-    orders: int = 0
 
     @property
     def compiled(self) -> bool:
         """Whether the step is compiled; a plain Python one is hundreds of times slower."""
         return hasattr(self.step, "py_func")
+
+    def code(self) -> tuple[Any, ...]:
+        """All that decides what the step does, for the hash of its source."""
+        return getattr(self.step, "py_func", self.step), self.state_size
+
+    def hashed(self) -> Self:
+        """The same with the hash of its source as it is now."""
+        return replace(self, source_hash=source_hash(*self.code()))
 
     def resolve(self, params: Mapping[str, object]) -> dict[str, float]:
         """Every parameter's value in declared order: those given, checked, and defaults."""
@@ -116,6 +118,28 @@ class Strategy:
                 conflict.field, values[conflict.field], conflict.hint
             )
         return values
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy(Declared):
+    """A published step that is called at the close of every bar. `warmup` depends on the
+    parameters' values.
+
+    `stop` names the parameter that is the hard stop the engine enforces (a fraction of the entry
+    price, 0 for none), or `stops` makes all of the engine's stops of the parameters' values.
+    `orders` is how many orders of its own the step may have at a time; with 0 it answers with
+    targets only.
+    """
+
+    warmup: Callable[[Values], float]
+    stop: str | None
+    stops: Callable[[Values], Stops] | None = None
+    orders: int = 0
+
+    def code(self) -> tuple[Any, ...]:
+        # Zero-argument super() does not find a class that was made anew for its slots.
+        step, state_size = Declared.code(self)
+        return step, state_size, self.warmup, self.stops, self.stop, self.orders
 
     def bind(self, **params: object) -> Program:
         """The program that the kernel runs: this step with these parameters, defaults elsewhere."""
@@ -151,11 +175,9 @@ def strategy(
     python: bool = False,
 ) -> Callable[[Callable[..., Any]], Strategy]:
     """Declare the function below as a strategy's step: see the top of this page."""
-    names = [param.name for param in params]
-    if len(set(names)) < len(names) or (stop is not None and stop not in names):
-        raise ValueError(
-            f"{name}: parameters repeat, or the stop {stop!r} is none of them: {names}"
-        )
+    refuse_repeated(name, params)
+    if stop is not None and stop not in [param.name for param in params]:
+        raise ValueError(f"{name}: the stop {stop!r} is none of its parameters")
     if stop is not None and stops is not None:
         raise ValueError(f"{name}: name one parameter as `stop`, or make `stops` of all, not both")
 
@@ -167,24 +189,23 @@ def strategy(
             doc=inspect.getdoc(plain) or "",
             params=tuple(params),
             step=step if python or plain is not step else compiled(step),
-            warmup=warmup,
             state_size=state_size,
-            stop=stop,
             check=check,
-            source_hash=source_hash(plain, state_size, warmup, stops, stop, orders),
+            source_hash="",
+            warmup=warmup,
+            stop=stop,
             stops=stops,
             orders=orders,
-        )
+        ).hashed()
 
     return declare
 
 
-def hash_of(strategy: Strategy) -> str:
-    """The hash of all that decides what the strategy does: its step, memory, warm-up and stops."""
-    step = getattr(strategy.step, "py_func", strategy.step)
-    return source_hash(
-        step, strategy.state_size, strategy.warmup, strategy.stops, strategy.stop, strategy.orders
-    )
+def refuse_repeated(name: str, params: Sequence[Param]) -> None:
+    """A parameter that is declared twice is the author's mistake: ValueError."""
+    names = [param.name for param in params]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{name}: parameters repeat: {names}")
 
 
 def source_hash(*parts: Any) -> str:

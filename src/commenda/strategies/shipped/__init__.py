@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from commenda.kit.errors import not_found
 from commenda.strategies import plugins
+from commenda.strategies.depth_sdk import DepthStrategy
 from commenda.strategies.sdk import Strategy
 from commenda.strategies.shipped.donchian_breakout import donchian_breakout
 from commenda.strategies.shipped.ema_trend import ema_trend
@@ -35,7 +36,7 @@ def find_strategy(named: str) -> Strategy:
     `plugins.load_file` and `plugins.load_installed`.
     """
     if plugins.is_file(named):
-        return plugins.load_file(named, _BY_NAME)
+        return plugins.load_file(named, _BY_NAME, Strategy)
     found = _BY_NAME.get(named) or plugins.load_installed(named, _BY_NAME)
     if found is None:
         raise not_found("unknown_strategy", f"There is no strategy {named}").at(
@@ -44,6 +45,15 @@ def find_strategy(named: str) -> Strategy:
             f"use one of {', '.join(_BY_NAME)}, an installed one, or path/to/file.py",
         )
     return found
+
+
+def find_depth_strategy(named: str) -> DepthStrategy:
+    """The strategy of the order book in `path/to/file.py[:name]`; codes of `find_strategy`."""
+    if plugins.is_file(named):
+        return plugins.load_file(named, _BY_NAME, DepthStrategy)
+    raise not_found("unknown_strategy", f"There is no strategy {named} of the order book").at(
+        "strategy", named, "name a file, path/to/file.py or path/to/file.py:name"
+    )
 
 
 def find_installed(named: str) -> Strategy:

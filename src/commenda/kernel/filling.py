@@ -57,7 +57,7 @@ def available(change, maker, rules, tally):  # type: ignore[no-untyped-def]
 
 
 @inner
-def deal(account, change, reference, maker, bound, kind, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def fill(account, change, reference, maker, bound, kind, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
     """Fill `change` units near `reference`, never beyond `bound` (NaN: any price)."""
     size, held = abs(change), account[book.QUANTITY]
     fees = int(rules[at.FEES_AT]) + 3 * int(tally[at.FEE_TIER])
@@ -169,7 +169,7 @@ def stop_position(account, price, rules, tally, orders, fills, row):  # type: ig
     if size == 0.0:
         return row
     change = math.copysign(size, -held)
-    return deal(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+    return fill(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
 
 
 @inner
@@ -183,7 +183,7 @@ def liquidate(account, price, rules, tally, orders, fills, row):  # type: ignore
     if orders[0, table.LIVE] > 0.0:
         table.close_all(orders)
     kind = book.KIND_LIQUIDATION
-    row = deal(account, -held, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+    row = fill(account, -held, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
     got = fills[row - 1, book.FILL_PRICE]
     left = account[book.CASH] + tally[at.OTHERS]
     if rules[at.ISOLATED] == 1.0:
@@ -230,7 +230,7 @@ def work_order(account, each, price, maker, rules, tally, orders, fills, row):  
             why = book.KIND_LIMIT
         bound = orders[each, table.ORDER_LIMIT]
         change = math.copysign(size, quantity)
-        row = deal(account, change, price, maker, bound, why, rules, tally, orders, fills, row)
+        row = fill(account, change, price, maker, bound, why, rules, tally, orders, fills, row)
     if orders[each, table.ORDER_KIND] == table.FREE:
         return row  # it ended with the position
     if whole:

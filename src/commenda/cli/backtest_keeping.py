@@ -1,0 +1,76 @@
+"""What every kind of backtest does once it is planned: run, report, and keep if asked to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from commenda.cli import backtest_tables as tables
+from commenda.cli.options import open_database, print_json
+from commenda.kit.db import Tx
+from commenda.strategies import DepthPlan, LegsPlan, Plan, keep, render, shown_of
+
+ACTOR = "cli"
+
+Database = Annotated[
+    Path | None,
+    typer.Option(
+        "--database",
+        help="The data directory whose database keeps runs; COMMENDA_DATA or"
+        " COMMENDA_DATABASE_URL by default.",
+    ),
+]
+Html = Annotated[Path | None, typer.Option(help="Write the report as an HTML page to this file.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**63 - 1, help="Kept with the inputs, for what a run draws."),
+]
+Store = Annotated[
+    bool | None,
+    typer.Option(
+        "--store/--no-store",
+        help="Keep the run in the database. By default it is kept only if --database is given.",
+    ),
+]
+
+
+def finish(
+    plan: Plan | LegsPlan | DepthPlan,
+    *,
+    html: Path | None = None,
+    as_json: bool,
+    store: bool | None,
+    database: Path | None,
+) -> None:
+    """Run a plan, write its report, and keep the run where that is asked for."""
+    begun = time.perf_counter()
+    result = plan.run()
+    seconds = time.perf_counter() - begun
+    shown = shown_of(plan, result)
+    if html is not None:
+        html.write_text(render(shown), "utf-8")
+    kept = None
+    if store or (store is None and database is not None):
+        now = datetime.now(UTC)
+        with reading(database) as tx:
+            kept = str(keep(tx, plan, result, actor=ACTOR, now=now, seconds=seconds)[0])
+    if as_json:
+        print_json(tables.for_programs(shown) | {"id": kept, "seconds": seconds})
+    else:
+        tables.show(Console(), shown)
+        if kept is not None:
+            Console().print(f"kept as {kept}", highlight=False)
+
+
+@contextmanager
+def reading(database: Path | None) -> Iterator[Tx]:
+    """A transaction on the database that keeps runs."""
+    with open_database(database) as opened, opened.transaction() as tx:
+        yield tx

@@ -1,0 +1,248 @@
+"""A strategy on one account over several instruments, or over both sides of one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from commenda.kernel import MOST_LEGS, Array, Costs, Leg, LegResult, Terms, run_legs, source_digest
+from commenda.kernel.bars import Stamps
+from commenda.kit.errors import CommendaError
+from commenda.strategies.backtest import Metrics, Trade, count_missing, measured, round_trips
+from commenda.strategies.data import BarData, FundingData
+from commenda.strategies.plan import (
+    Row,
+    plain,
+    plain_funding,
+    plain_source,
+    plain_strategy,
+    refuse_amount,
+)
+from commenda.strategies.sdk import Strategy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LegPlan:
+    """One instrument of a run, or one side of it: `side` is 1 or -1 in hedge mode, else 0.
+
+    A target of 1 means `share` of the account's equity, or `size` units where that is given.
+    Quantities are multiples of `lot`.
+    """
+
+    params: Mapping[str, object]
+    data: BarData
+    funding: FundingData | None
+    share: float = 1.0
+    size: float | None = None
+    lot: float = 0.0
+    side: int = 0
+
+    @property
+    def name(self) -> str:
+        """The instrument, and in hedge mode the side."""
+        source = self.data.source
+        return f"{source.symbol or source.name}{('', ' long', ' short')[self.side]}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LegsPlan:
+    """One run of several legs on one account. Costs and terms hold for all; money is in quote
+    currency.
+    """
+
+    strategy: Strategy
+    legs: tuple[LegPlan, ...]
+    costs: Costs = field(default_factory=Costs)
+    cash: float = 10_000.0
+    seed: int | None = None
+    terms: Terms = field(default_factory=Terms)
+
+    def __post_init__(self) -> None:
+        refuse_amount("cash", self.cash)
+        for leg in self.legs:
+            refuse_amount("share", leg.share)
+            if leg.size is not None:
+                refuse_amount("size", leg.size)
+        if not self.strategy.compiled:
+            raise CommendaError(
+                "step_not_compiled", "A plain Python step runs on one instrument at a time"
+            ).at(
+                "strategy",
+                self.strategy.name,
+                "leave out python=True, or run each instrument on an account of its own",
+            )
+        if len(self.legs) > MOST_LEGS:
+            raise CommendaError("too_many_legs", f"An account has {MOST_LEGS} legs at most").at(
+                "--data", len(self.legs), "run fewer instruments on one account"
+            )
+        steps = {leg.data.source.interval for leg in self.legs}
+        if len(steps) > 1:
+            raise CommendaError(
+                "intervals_differ", "Legs of one account trade bars of one interval"
+            ).at("--data", ", ".join(sorted(map(str, steps))), "give files of the same interval")
+        seen: dict[object, BarData] = {}
+        for leg in self.legs:
+            source = leg.data.source
+            instrument = (source.venue, source.symbol) if source.symbol else source.sha256
+            if seen.setdefault(instrument, leg.data) is not leg.data:
+                raise CommendaError(
+                    "instrument_twice",
+                    "An account holds one position of an instrument, or one of each side",
+                ).at(
+                    "--data",
+                    source.name,
+                    "give each instrument once, with --hedge for both of its sides",
+                )
+
+    @property
+    def sources(self) -> tuple[LegPlan, ...]:
+        """The first leg of each instrument."""
+        return tuple({id(leg.data): leg for leg in reversed(self.legs)}.values())[::-1]
+
+    @property
+    def interval(self) -> timedelta:
+        return self.legs[0].data.source.interval
+
+    def run(self) -> LegsBacktest:
+        """The run; codes of `backtest`."""
+        missing = sum(count_missing(leg.data.bars, self.interval) for leg in self.sources)
+        result = run_legs([self._leg(leg) for leg in self.legs], cash=self.cash)
+        trades = [round_trips(leg.fills) for leg in result.legs]
+        return LegsBacktest(
+            interval=self.interval,
+            cash=self.cash,
+            ts=result.ts,
+            equity=result.equity,
+            legs=tuple(map(LegRun, result.legs, trades)),
+            metrics=measured(
+                np.concatenate(([self.cash], result.equity)),
+                [trade for each in trades for trade in each],
+                self.interval,
+                target_changes=sum(leg.target_changes for leg in result.legs),
+                fees=sum(leg.fees for leg in result.legs),
+                slippage=sum(leg.slippage for leg in result.legs),
+                funding=sum(leg.funding for leg in result.legs),
+            ),
+            funding_charged=self.legs[0].funding is not None,
+            funding_estimated=sum(
+                leg.funding.funding.estimated for leg in self.sources if leg.funding
+            ),
+            missing_bars=missing,
+        )
+
+    def _leg(self, leg: LegPlan) -> Leg:
+        paid = {"funding": leg.funding.funding} if leg.funding else {}
+        return Leg(
+            self.strategy.bind(**leg.params),
+            leg.data.bars,
+            costs=self.costs,
+            terms=replace(self.terms, lot=leg.lot),
+            share=leg.share,
+            side=leg.side,
+            size=leg.size,
+            **paid,
+        )
+
+    def inputs(self) -> Row:
+        """Everything the result depends on, as plain JSON: the legs, and what they have in all."""
+        values = [self.strategy.resolve(leg.params) for leg in self.legs]
+        params = values[0]
+        if any(each != params for each in values):
+            params = {
+                f"{leg.name} {name}": value
+                for leg, each in zip(self.legs, values, strict=True)
+                for name, value in each.items()
+            }
+        sizes, lots = ({getattr(leg, name) for leg in self.legs} for name in ("size", "lot"))
+        terms = replace(self.terms, lot=lots.pop() if len(lots) == 1 else 0.0)
+        return {
+            "strategy": plain_strategy(self.strategy, params),
+            "data": _together([plain_source(leg.data.source) for leg in self.sources]),
+            "funding": _paid(self.sources),
+            "finer": None,
+            "costs": plain(self.costs),
+            "terms": plain(terms),
+            "cash": self.cash,
+            "size": sizes.pop() if len(sizes) == 1 else None,
+            "seed": self.seed,
+            "engineHash": source_digest(),
+            "legs": [
+                {
+                    "name": leg.name,
+                    "params": each,
+                    "data": plain_source(leg.data.source),
+                    "funding": None if leg.funding is None else plain_funding(leg.funding),
+                    "share": leg.share,
+                    "size": leg.size,
+                    "lot": leg.lot,
+                    "side": leg.side,
+                }
+                for leg, each in zip(self.legs, values, strict=True)
+            ],
+        }
+
+
+class LegRun(NamedTuple):
+    """What one leg came to."""
+
+    result: LegResult
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LegsBacktest:
+    """One run of several legs: as `Backtest`, with the fills and trades of each leg.
+
+    `equity` has one value for each moment of `ts`, at which a bar of any leg opens; fills and
+    trades count the leg's own bars.
+    """
+
+    interval: timedelta
+    cash: float
+    ts: Stamps
+    equity: Array
+    legs: tuple[LegRun, ...]
+    metrics: Metrics
+    funding_charged: bool
+    funding_estimated: int
+    missing_bars: int
+
+
+def _together(sources: Sequence[Row]) -> Row:
+    """Several sources in the form of one."""
+    if len(sources) == 1:
+        return sources[0]
+    symbols = [source["symbol"] for source in sources]
+    venues = {source["venue"] for source in sources}
+    return {
+        "name": ", ".join(source["name"] for source in sources),
+        "venue": venues.pop() if len(venues) == 1 else None,
+        "symbol": " + ".join(symbols) if all(symbols) else None,
+        "intervalSeconds": sources[0]["intervalSeconds"],
+        "first": min(source["first"] for source in sources),
+        "last": max(source["last"] for source in sources),
+        "bars": sum(source["bars"] for source in sources),
+        "missing": sum(source["missing"] for source in sources),
+        "sha256": _hash_of(sources),
+    }
+
+
+def _paid(legs: Sequence[LegPlan]) -> Row | None:
+    charged = [plain_funding(leg.funding) for leg in legs if leg.funding]
+    if len(charged) < 2:
+        return charged[0] if charged else None
+    return {
+        "name": ", ".join(one["name"] for one in charged),
+        "sha256": _hash_of(charged),
+        "stamps": sum(one["stamps"] for one in charged),
+        "estimated": sum(one["estimated"] for one in charged),
+    }
+
+
+def _hash_of(rows: Sequence[Row]) -> str:
+    return hashlib.sha256("".join(row["sha256"] for row in rows).encode()).hexdigest()
