@@ -138,7 +138,7 @@ class Exchange:
     deduplicates: bool = True
     fee: Decimal = FEE
     at_once: Decimal | None = None
-    """Market orders are filled at this price as they come in; else they wait for `trade`."""
+    """Orders are filled at this price as they come in; without one they wait for `trade`."""
     late: bool = False
     """Fills are shown later than they are counted."""
     garbled: bool = False
@@ -162,8 +162,10 @@ class Exchange:
         (instrument,) = (one for one in self.instruments if one.id == request.instrument_id)
         if request.quantity * request.reference_price < instrument.minimum_notional:
             held.status, held.reason = OrderStatus.REFUSED, "too small"
-        elif self.at_once is not None and request.kind is OrderKind.MARKET:
-            self.trade(request.id, request.quantity, self.at_once)
+        elif self.at_once is not None:
+            limit, side = request.limit_price, request.side.sign
+            if limit is None or side * (self.at_once - limit) <= 0:
+                self.trade(request.id, request.quantity, self.at_once)
         return held
 
     def deliver(self) -> None:

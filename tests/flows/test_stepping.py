@@ -163,7 +163,7 @@ def test_funding_that_failed_is_passed_on_at_the_next_tick(
         charge_funding(operation, world.now + HOUR)
         world.advance()
     with monkeypatch.context() as patch:
-        patch.setattr("commenda.operations.jobs.post_funding", fail_one)
+        patch.setattr("commenda.books.cash.post_funding", fail_one)
         with pytest.raises(ValueError, match="no such thing"):
             charge_funding(operation, world.now + HOUR)
     assert funded(world) == [world.instruments["BBBUSDT"].id]

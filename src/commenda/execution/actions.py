@@ -158,30 +158,23 @@ def observe(
     """
     order = queries.find_order(tx, order_id, lock=True)
     fills = () if view is None else view.fills
-    known = {fill.id: fill.quantity for fill in _known_fills(tx, order)}
+    # An order that is accepted and no more has none.
+    has_some = order.status.is_terminal or order.status is OrderStatus.PARTLY_FILLED
+    stored = queries.fills_of(tx, order.id) if has_some and view is not None else []
+    known = {fill.id for fill in stored}
     new = list({fill.id: fill for fill in fills if fill.id not in known}.values())
     if order.status.is_terminal:
         for fill in new:
-            _keep_stray(tx, order, fill, author.now)
+            one = Execution(order.id, order.instrument_id, order.side, fill)
+            queries.insert_stray(tx, order.venue, one, author.now)
         return order
     _post_fills(tx, broker, author, order, new)
-    recorded = sum((fill.quantity for fill in new), sum(known.values(), Decimal(0)))
+    recorded = sum((fill.quantity for fill in (*stored, *new)), Decimal(0))
     status = status_after(order.status, view, recorded)
     reason = view.reason if view is not None else order.reason
     if status is not order.status:
         queries.write_status(tx, order.id, status, reason, author.now)
     return replace(order, status=status, reason=reason)
-
-
-def _known_fills(tx: Tx, order: Order) -> list[Fill]:
-    """The fills that are stored; an order that is only accepted has none."""
-    has_some = order.status.is_terminal or order.status is OrderStatus.PARTLY_FILLED
-    return queries.fills_of(tx, order.id) if has_some else []
-
-
-def _keep_stray(tx: Tx, order: Order, fill: Fill, now: datetime) -> None:
-    one = Execution(order.id, order.instrument_id, order.side, fill)
-    queries.insert_stray(tx, order.venue, one, now)
 
 
 def observe_executions(database: Database, broker: Broker, author: Author) -> None:
@@ -196,9 +189,16 @@ def observe_executions(database: Database, broker: Broker, author: Author) -> No
             executions, after = venue.executions(cursor, author.now)
         except VenueUnavailable:
             continue
+        with database.transaction() as tx:
+            rows = tx.execute(
+                "SELECT fill_id FROM fills WHERE venue = %s AND fill_id = ANY (%s)",
+                (venue.name, [one.fill.id for one in executions]),
+            )
+            known = {row[0] for row in rows}
         for one in executions:
-            with database.transaction() as tx:
-                _take_execution(tx, broker, venue.name, author, one)
+            if one.fill.id not in known:
+                with database.transaction() as tx:
+                    _take_execution(tx, broker, venue.name, author, one)
         if after != cursor:
             with database.transaction() as tx:
                 queries.keep_cursor(tx, venue.name, "executions", after)

@@ -113,6 +113,9 @@ ALTER TABLE paper.fills
     ADD PRIMARY KEY (account, id),
     ADD CONSTRAINT fills_order_fkey FOREIGN KEY (account, client_order_id) REFERENCES paper.orders;
 CREATE INDEX paper_fills_by_number ON paper.fills (account, number);
+-- What has been filled so far is known by asking for its order.
+INSERT INTO venue_cursors
+    SELECT account, 'executions', max(number)::text FROM paper.fills GROUP BY account;
 ALTER TABLE paper.positions ADD COLUMN account text NOT NULL DEFAULT 'paper',
     DROP CONSTRAINT positions_pkey, ADD PRIMARY KEY (account, instrument_id);
 ALTER TABLE paper.positions ALTER COLUMN account DROP DEFAULT;

@@ -17,7 +17,8 @@ changed, and `precomputed(signals)` makes one out of a function that gives all t
 What never came through the bars (a file read on import, a clock) no such check can see; `sources`
 refuses the variables by which it would reach a step.
 
-`commenda.testing.pytest_strategies` has the same checks as pytest's tests.
+`commenda.testing.pytest_strategies` has the same checks as pytest's tests;
+`commenda.testing.pytest_venues` has those of what a venue promises.
 """
 
 from __future__ import annotations

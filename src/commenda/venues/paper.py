@@ -116,8 +116,8 @@ class PaperVenue:
             return None if found is None else self._view(tx, found)
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
+        self._advance_all(now)
         with self.database.transaction() as tx:
-            self._advance_all(tx, now)
             with tx.cursor(row_factory=class_row(PaperOrder)) as cursor:
                 found = cursor.execute(
                     ORDER + "WHERE account = %s AND " + RESTING + " ORDER BY number", (self.name,)
@@ -127,8 +127,7 @@ class PaperVenue:
     def executions(
         self, cursor: str | None, now: datetime
     ) -> tuple[Sequence[Execution], str | None]:
-        with self.database.transaction() as tx:
-            self._advance_all(tx, now)
+        self._advance_all(now)
         with self.database.transaction() as tx:
             # Whoever is just matching has numbers that are not seen yet: wait for them.
             tx.execute("SELECT pg_advisory_xact_lock(8, 0)")
@@ -179,8 +178,8 @@ class PaperVenue:
         return payments, max(after, now).astimezone(UTC).isoformat()
 
     def account(self, now: datetime) -> VenueAccount:
+        self._advance_all(now)
         with self.database.transaction() as tx:
-            self._advance_all(tx, now)
             wallets = dict(
                 tx.execute(
                     "SELECT asset, balance FROM paper.wallets WHERE account = %s", (self.name,)
@@ -236,12 +235,17 @@ class PaperVenue:
         self._match(tx, book, now)
         return self._mine(book, order_id)
 
-    def _advance_all(self, tx: Tx, now: datetime) -> None:
-        for (instrument,) in tx.execute(
-            "SELECT DISTINCT instrument_id FROM paper.orders"  # noqa: S608 - constants
-            " WHERE " + RESTING + " ORDER BY 1"
-        ).fetchall():
-            self._match(tx, self._open_book(tx, instrument), now)
+    def _advance_all(self, now: datetime) -> None:
+        """Each instrument on its own: its book and then the wallets are locked, never two books."""
+        with self.database.transaction() as tx:
+            resting = tx.execute(
+                "SELECT DISTINCT instrument_id FROM paper.orders"  # noqa: S608 - constants
+                " WHERE instrument_id = ANY (%s) AND " + RESTING,
+                ([one.id for one in self.feed.instruments],),
+            ).fetchall()
+        for (instrument,) in resting:
+            with self.database.transaction() as tx:
+                self._match(tx, self._open_book(tx, instrument), now)
 
     def _accept(self, order: OrderRequest, now: datetime) -> PaperOrder:
         interval, stamp = self.feed.interval, int(now.timestamp())
