@@ -20,8 +20,8 @@ import pytest
 from commenda.income import Product, accrual
 from commenda.kit.db import Database
 from commenda.settings import Settings
+from databases import empty
 from pool import RATE, D, Pool
-from world import empty
 
 SCRIPT = Path(__file__).with_name("income_worker.py")
 Start = Callable[[Pool, int], "subprocess.Popen[str]"]
