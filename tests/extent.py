@@ -17,6 +17,11 @@ long = pytest.mark.skipif(not ALL, reason="long: `make test-all` runs it")
 """Marks what only `make test-all` runs."""
 
 
+def up_to(few: int, every: int) -> int:
+    """How often something drawn is repeated: a few times, or as often as in a full trial."""
+    return every if ALL else few
+
+
 def sampled(points: Iterable[T], count: int, seed: int) -> list[T]:
     """All points in their order, or `count` of them: the first, the last and some between, drawn
     by the seed."""
