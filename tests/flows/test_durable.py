@@ -199,7 +199,7 @@ def test_a_step_that_loses_its_connection_is_retried(database: Database, worker:
 def test_a_server_that_is_down_is_worth_another_try() -> None:
     from dbos._utils import retriable_postgres_exception  # what DBOS asks before it retries
 
-    engine = durable._engine("postgresql+psycopg://someone@/any?host=/nowhere", 1, "test")
+    engine = durable.engine_of("postgresql+psycopg://someone@/any?host=/nowhere", 1, "test")
     with pytest.raises(OperationalError) as down:
         engine.connect()
     assert retriable_postgres_exception(down.value)
@@ -360,7 +360,7 @@ def test_a_worker_whose_slot_was_taken_meanwhile_knows_that_it_is_lost(
     with psycopg.connect(database.app_url, autocommit=True) as other:
         cut_slot(database)
         lock = "SELECT pg_try_advisory_lock(%s, 0)"
-        eventually(lambda: other.execute(lock, (slots._SLOTS,)).fetchone() == (True,))
+        eventually(lambda: other.execute(lock, (slots.SLOTS,)).fetchone() == (True,))
         assert worker.lost.wait(10)
 
 
@@ -369,7 +369,7 @@ def cut_slot(database: Database) -> None:
         database,
         "SELECT pg_terminate_backend(pid) FROM pg_locks"
         " WHERE locktype = 'advisory' AND classid = %s",
-        slots._SLOTS,
+        slots.SLOTS,
     )
 
 
@@ -377,7 +377,7 @@ def held_slots(database: Database) -> list[object]:
     return column(
         database,
         "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = %s",
-        slots._SLOTS,
+        slots.SLOTS,
     )
 
 
@@ -415,7 +415,7 @@ def test_going_back_to_an_older_release_takes_new_work(database: Database) -> No
         tx.execute(
             "INSERT INTO dbos.application_versions (version_id, version_name, version_timestamp)"
             " VALUES ('1', %s, 1), ('2', 'newer', 2)",
-            (durable._version(toy.WORKFLOWS),),
+            (durable.version_of(toy.WORKFLOWS),),
         )
     put(database, "toy.six_steps", "w", workflow_id="w")
     with launch(database):
