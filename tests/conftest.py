@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ os.environ.setdefault("COMMENDA_CACHE_DIR", str(REPOSITORY / ".cache"))
 sys.path.insert(0, str(Path(__file__).parent))  # tests share the modules beside this one
 
 from commenda.kit.db import Database  # noqa: E402
-from databases import empty, opened  # noqa: E402
+from databases import NAMED, WORKER, empty, opened  # noqa: E402
 
 SEED = "COMMENDA_TEST_SEED"
 
@@ -36,6 +36,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         terminal.write_line(f"{SEED}={os.environ[SEED]} repeats what is drawn")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Half a character, which tests log on purpose, cannot be sent from a worker."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="replace").decode()) for name, text in report.sections
+    ]
+    return report
+
+
 @pytest.fixture(scope="session")
 def seed() -> int:
     """What random tests draw from: COMMENDA_TEST_SEED, or any number; the first line names it."""
@@ -44,9 +54,7 @@ def seed() -> int:
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    folder = tmp_path_factory.getbasetemp()
-    with opened(worker, folder.parent if worker else folder) as database:
+    with opened(tmp_path_factory.mktemp("commenda")) as database:
         yield database
 
 
@@ -54,6 +62,13 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def db(database: Database) -> Database:
     empty(database)
     return database
+
+
+@pytest.fixture
+def alone() -> None:
+    """For tests of the chains: sealing waits for every older transaction of a server."""
+    if NAMED and WORKER:
+        pytest.skip("other workers' transactions hold up sealing: run it in one process")
 
 
 @pytest.fixture(scope="session")

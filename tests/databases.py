@@ -1,9 +1,10 @@
-"""The database of one test process: copied from a template, emptied where it was written to."""
+"""The database of one test process: where it lies, and how it is emptied between tests."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,42 +13,38 @@ import psycopg
 from psycopg import conninfo, sql
 
 from commenda.kit.db import Database
-from commenda.kit.embedded import OWNER_ROLE, EmbeddedServer
+from commenda.kit.embedded import EmbeddedServer
 from commenda.settings import Settings
 
 NAMED = os.environ.get("COMMENDA_TEST_DATABASE_URL")
 """The owner's URL of a database to use, on a server that is not started here."""
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+"""This process among several that share out the tests; None for one that runs them all."""
+
 
 @contextmanager
-def opened(worker: str | None, shared: Path) -> Iterator[Database]:
-    """The migrated database of this process, on a server embedded under `shared` or the named one.
+def opened(folder: Path) -> Iterator[Database]:
+    """The migrated database of this process: on a server of its own under `folder`, the named one,
+    or for one of several workers a copy beside the named one.
 
-    A process that runs alone has that database itself. One of several workers, who have the folder
-    `shared` in common, has a copy beside it: it is the template, and migrated once.
+    Embedded servers are not shared: sealing a chain waits for every older transaction of a server,
+    whatever its database.
     """
-    with (
-        _server(shared) as url,
-        _copied(url, worker, shared) as own,
-        Database.open(_settings(own, shared)) as database,
-    ):
+    with _named() if NAMED else _embedded(folder) as url, Database.open(_settings(url)) as database:
         yield database
 
 
-def _settings(url: str, data: Path) -> Settings:
-    return Settings(data=data, database_url=url, durable_commits=False, pool_size=24)
+def _settings(url: str) -> Settings:
+    return Settings(database_url=url, durable_commits=False, pool_size=24)
 
 
 @contextmanager
-def _server(shared: Path) -> Iterator[str]:
-    """The owner's URL of the named database, or of an embedded server's that stops with its last
-    process."""
-    if NAMED:
-        yield NAMED
-        return
-    server = EmbeddedServer.start(shared / "postgres")
+def _embedded(folder: Path) -> Iterator[str]:
+    server = EmbeddedServer.start(folder / "postgres")
     url = server.prepare()
-    with psycopg.connect(_as_superuser(url), autocommit=True) as connection:
+    superuser = conninfo.make_conninfo(url, user="postgres")
+    with psycopg.connect(superuser, autocommit=True) as connection:
         # Nothing here need outlive the machine, and every table that was emptied is a file to sync
         # (measured: 17 s at the end of 200 tests).
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -59,35 +56,25 @@ def _server(shared: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _copied(template: str, worker: str | None, shared: Path) -> Iterator[str]:
-    if worker is None:
-        yield template
+def _named() -> Iterator[str]:
+    assert NAMED
+    if WORKER is None:
+        yield NAMED
         return
-    named = str(conninfo.conninfo_to_dict(template)["dbname"])
-    copy = f"{named}_{worker}"
-    # The embedded owner may create no databases; a named one's owner must.
-    creator, owner = (template, None) if NAMED else (_as_superuser(template), OWNER_ROLE)
-    with (shared / "template.lock").open("w") as lock:
+    name = str(conninfo.conninfo_to_dict(NAMED)["dbname"])
+    copy = f"{name}_{WORKER}"
+    with (Path(tempfile.gettempdir()) / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a template is copied while nobody is connected to it
-        Database.open(_settings(template, shared)).close()
-        with psycopg.connect(creator, autocommit=True) as connection:
-            _drop(connection, copy)
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-                    sql.Identifier(copy),
-                    sql.Identifier(named),
-                    sql.Identifier(owner) if owner else sql.SQL("CURRENT_USER"),
-                )
-            )
+        Database.open(_settings(NAMED)).close()
+        with psycopg.connect(NAMED, autocommit=True) as owner:
+            _drop(owner, copy)
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            owner.execute(statement.format(sql.Identifier(copy), sql.Identifier(name)))
     try:
-        yield conninfo.make_conninfo(template, dbname=copy)
+        yield conninfo.make_conninfo(NAMED, dbname=copy)
     finally:
-        with psycopg.connect(creator, autocommit=True) as connection:
-            _drop(connection, copy)
-
-
-def _as_superuser(url: str) -> str:
-    return conninfo.make_conninfo(url, user="postgres")
+        with psycopg.connect(NAMED, autocommit=True) as owner:
+            _drop(owner, copy)
 
 
 def _drop(connection: psycopg.Connection, name: str) -> None:

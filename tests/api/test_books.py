@@ -280,6 +280,7 @@ def test_journals_are_found_by_what_they_are(
     assert get(client, "journals", auditor, until=START.isoformat())["items"] == []
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_journal_comes_with_its_entries_its_links_and_its_seal(
     client: TestClient, world: World, sign_in: SignIn
 ) -> None:

@@ -42,6 +42,7 @@ from commenda.worker import Chore, _do, chores
 from people import SETTINGS
 from world import ASSET, D, in_threads
 
+pytestmark = pytest.mark.usefixtures("alone")
 KEY = Keys.of(SETTINGS).derive("ledger-chain")
 NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 AUTHOR = Author("test", "test/1", NOW)

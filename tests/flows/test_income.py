@@ -120,7 +120,10 @@ def test_two_processes_accrue_one_day_in_turns(db: Database, start: Start) -> No
     with db.transaction() as tx:
         accrual.begin_day(tx, pool.author, product.id, pool.day(1))
         workers = [start(pool, 50) for _ in range(2)]
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         deadline = time.monotonic() + 30
         while pool.one(waiting) < 2:
             assert time.monotonic() < deadline, "they do not come"

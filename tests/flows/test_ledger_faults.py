@@ -27,7 +27,7 @@ from commenda.audit import run_checks
 from commenda.kit.db import Database
 from commenda.ledger import CHECKS, balances
 from commenda.settings import Settings
-from extent import sampled
+from extent import ALL, sampled
 from ledger_client import WALLETS, Client, Fault, expected
 
 KILLED = -9
@@ -164,12 +164,13 @@ def _statement_of_the_batch(database: Database) -> int:
 
 
 def test_a_server_whose_backend_is_killed_recovers_and_has_all_that_it_acknowledged(
-    tmp_path: Path,
+    tmp_path: Path, seed: int
 ) -> None:
     """kill -9 of one backend: PostgreSQL throws out everybody and replays its log."""
     with Database.open(Settings(data=tmp_path, pool_size=2)) as database:
         batch = _statement_of_the_batch(database)
-        for at, sent in ((batch, True), (batch + 1, True), (batch + 2, False)):
+        points = ((batch, True), (batch + 1, True), (batch + 2, False))
+        for at, sent in points if ALL else [points[seed % 3]]:
             client = Client(database.app_url, f"crash-{at}", Fault(at, sent, "server"))
             client.carry_out(MANY)
             assert client.repeated >= 1
