@@ -47,6 +47,7 @@ from commenda.studies import (
 )
 from commenda.studies.rules import sample_of
 from commenda.studies.running import alone
+from extent import long
 from processes import Process, until
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -151,7 +152,7 @@ def told(found: list[Trial]) -> list[tuple[Any, ...]]:
 # --- The demonstration -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=long)])
 def test_five_hundred_trials_on_noise_are_called_overfit(
     db: Database, tmp_path: Path, seed: int
 ) -> None:
@@ -169,7 +170,7 @@ def test_five_hundred_trials_on_noise_are_called_overfit(
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=long)])
 def test_five_hundred_trials_on_a_planted_edge_are_promoted(
     db: Database, tmp_path: Path, seed: int
 ) -> None:
