@@ -168,7 +168,7 @@ def work(operation: Operation, jobs: Sequence[Step | Job], housekeeping: Sequenc
                 try:
                     ticked = clockwork.beat()
                     if clockwork.leads:
-                        _keep_house(database, due)
+                        keep_house(database, due)
                 except (psycopg.OperationalError, PoolTimeout) as error:
                     _log.warning("the database cannot be reached: %s", error)
                     ticked = stopping.wait(0.5)
@@ -179,21 +179,21 @@ def work(operation: Operation, jobs: Sequence[Step | Job], housekeeping: Sequenc
         return not running.lost.is_set()
 
 
-def _keep_house(database: Database, due: dict[Chore, float]) -> None:
+def keep_house(database: Database, due: dict[Chore, float]) -> None:
     """Do the chores whose time has come. One that fails stops nothing else."""
     now = time.monotonic()
     for chore, at in due.items():
         if now >= at:
             due[chore] = now + chore.every
             try:
-                _do(database, chore, time.monotonic() + chore.patience)
+                do_chore(database, chore, time.monotonic() + chore.patience)
             except psycopg.OperationalError:
                 raise
             except Exception:
                 _log.exception("a chore failed")
 
 
-def _do(database: Database, chore: Chore, until: float) -> None:
+def do_chore(database: Database, chore: Chore, until: float) -> None:
     while True:
         with database.transaction() as tx:
             more = chore.act(tx)

@@ -38,7 +38,7 @@ from commenda.ledger import (
     reverse,
 )
 from commenda.operations import CHAINS
-from commenda.worker import Chore, _do, chores
+from commenda.worker import Chore, chores, do_chore
 from people import SETTINGS
 from world import ASSET, D, in_threads
 
@@ -489,7 +489,7 @@ def test_the_workers_chores_seal_both_chains_under_their_own_keys(
 ) -> None:
     deposit(sealed, 10)
     for chore in sealing_chores():
-        _do(sealed, chore, until=0)
+        do_chore(sealed, chore, until=0)
     assert len(list(sealing_chores())) == len(CHAINS) == 2
     assert verify("verify", "--chain").exit_code == 0
     assert waiting(sealed) == 0
@@ -507,9 +507,9 @@ def test_a_chore_goes_on_while_batches_are_full_and_for_no_longer_than_it_may(
         batches.append(done.rows)
         return done.full
 
-    _do(db, Chore(2.0, act, patience=1.0), until=0)
+    do_chore(db, Chore(2.0, act, patience=1.0), until=0)
     assert batches == [2], "its time is over: one batch all the same"
-    _do(db, Chore(2.0, act, patience=1.0), until=float("inf"))
+    do_chore(db, Chore(2.0, act, patience=1.0), until=float("inf"))
     assert batches == [2, 2, 2, 2, 2, 0]
 
 

@@ -18,7 +18,7 @@ from commenda.kit.errors import CommendaError
 from commenda.operations import Clockwork, Interrupted, Job, Operation, Step, forget_workers
 from commenda.operations import clockwork as clockwork_room
 from commenda.operations.ticks import Tick, begin_tick
-from commenda.worker import Chore, _keep_house
+from commenda.worker import Chore, keep_house
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -287,7 +287,7 @@ def test_a_chore_that_fails_stops_nothing(db: Database) -> None:
 
     due = dict.fromkeys((Chore(60, fail), Chore(60, lambda _tx: done.append("swept"))), 0.0)
     for _ in range(2):
-        _keep_house(db, due)
+        keep_house(db, due)
     assert done == ["swept"]
 
 
