@@ -1,4 +1,4 @@
-"""Closing periods and reversals over HTTP: two people, once, and what has other effects is refused."""
+"""Closing periods and reversals over HTTP: by two people, once, or refused with what to do instead."""
 
 from __future__ import annotations
 
