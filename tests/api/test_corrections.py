@@ -1,4 +1,4 @@
-"""Closing periods and reversals over HTTP: by two people, once, or refused with what to do instead."""
+"""Periods closed and journals reversed over HTTP: by two people, once, or refused with a hint."""
 
 from __future__ import annotations
 

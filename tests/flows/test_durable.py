@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
 import signal
@@ -17,6 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
+import durable_worker as toy
 from commenda.kit import durable, slots
 from commenda.kit.db import Database
 from commenda.kit.durable import Durable
@@ -25,14 +25,6 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.outbox import enqueue, failures, pending, wait
 from commenda.settings import Settings
 from extent import up_to
-
-SCRIPT = Path(__file__).with_name("durable_worker.py")
-spec = importlib.util.spec_from_file_location("durable_worker", SCRIPT)
-assert spec
-assert spec.loader
-toy = importlib.util.module_from_spec(spec)
-sys.modules["durable_worker"] = toy
-spec.loader.exec_module(toy)
 
 DBOS_TABLES = (
     "workflow_status",
@@ -90,7 +82,7 @@ def start(data: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[str], int]
 
     def start() -> tuple[subprocess.Popen[str], int]:
         process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(data)], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(toy.__file__), str(data)], stdout=subprocess.PIPE, text=True
         )
         processes.append(process)
         assert process.stdout
