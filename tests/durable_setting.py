@@ -1,4 +1,4 @@
-"""What the tests of durable share."""
+"""A server of toy workflows, and its workers, for the tests of durable work."""
 
 from __future__ import annotations
 

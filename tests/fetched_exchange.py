@@ -1,4 +1,4 @@
-"""What the tests of market fetch share."""
+"""An exchange that answers as it is told."""
 
 from __future__ import annotations
 

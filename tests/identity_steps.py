@@ -1,4 +1,4 @@
-"""What the tests of identity share."""
+"""What is asked of the routes of identity, and how its answers are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of l2 share."""
+"""Scenes of a recorded book, and programs that trade in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of ledger share."""
+"""What is read of a journal."""
 
 from __future__ import annotations
 

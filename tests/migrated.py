@@ -1,4 +1,4 @@
-"""What the tests of migrations share."""
+"""A database without a schema, and all that a schema consists of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of reconcile share."""
+"""A business and the reconciliations of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of simulate share."""
+"""A small scenario, and what a run of it comes to."""
 
 from __future__ import annotations
 

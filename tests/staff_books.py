@@ -1,4 +1,4 @@
-"""What the tests of books share."""
+"""Books with a past, and how the staff reads them over HTTP."""
 
 from __future__ import annotations
 

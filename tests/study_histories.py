@@ -1,4 +1,4 @@
-"""What the tests of studies share."""
+"""Histories with nothing to be found in them, and with something planted; studies over them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of studies share."""
+"""A space, a random walk and what a course over it comes to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of wallet share."""
+"""Wallets with a past, and how they are read over HTTP."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_every_step_happens_exactly_once_however_often_the_worker_is_killed(
         process.wait()
         print(f"kill {kill}: the first step was done {resumed:.2f} s after the start")
     start()
-    wait(database, timeout=30)
+    wait(database, timeout=90)
 
     done = effects(database)
     assert sorted(done) == sorted(f"{w}: step {n}" for w in workflows for n in range(6))
