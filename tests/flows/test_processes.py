@@ -63,7 +63,7 @@ def test_a_demo_is_started_used_over_http_stopped_and_goes_on(tmp_path: Path) ->
     arguments = ("up", "--demo", "--port", str(port), "--data", str(data), "--pace", PACE)
     demo = Process(tmp_path / "first.log", *arguments)
     try:
-        until("the demo is ready", lambda: "ready" in demo.written(), 60, demo)
+        until("the demo is ready", lambda: "ready" in demo.written(), 120, demo)
         assert (answer(f"{address}/readyz") or {}).get("ready") is True
         walk = subprocess.run(
             [sys.executable, REPOSITORY / "docs/examples/walk_the_loop.py", address],
