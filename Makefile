@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test lint fmt bench lock clean
+.PHONY: help install demo test test-all lint fmt bench lock clean
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST)
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Commenda needs Python 3.11 or newer: make PYTHON=python3.12 …")'
@@ -21,8 +21,14 @@ install: $(VENV)/.ready  ## create .venv with the locked dependencies
 demo: install    ## start a living operation on a simulated market, in the browser
 	$(BIN)/commenda up --demo $(if $(PORT),--port $(PORT))
 
-test: install    ## run every test
-	$(BIN)/python -m pytest
+WORKERS ?= 2
+PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+test: install    ## run the tests; of what is long, a sample
+	$(PYTEST)
+
+test-all: install  ## run every kill point and every long trial, too
+	COMMENDA_TEST_ALL=1 $(PYTEST)
 
 lint: install    ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """A real, clean, migrated PostgreSQL for every test that asks for `db`.
 
 The server is the embedded one, or any other named by COMMENDA_TEST_DATABASE_URL (its database is
-used for nothing else). Tables are emptied between tests; the schema is built once.
+used for nothing else). `databases.py` says how each worker of several gets one of its own.
 """
 
 from __future__ import annotations
@@ -9,28 +9,53 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from commenda.kit.db import Database
-from commenda.settings import Settings
+REPOSITORY = Path(__file__).parents[1]
+# What is compiled is kept between runs, by the digest of its sources: see commenda/kernel.
+os.environ.setdefault("COMMENDA_CACHE_DIR", str(REPOSITORY / ".cache"))
+sys.path.insert(0, str(Path(__file__).parent))  # tests share the modules beside this one
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests share `world`
-from world import empty
+from commenda.kit.db import Database  # noqa: E402
+from databases import NAMED, WORKER, empty, opened  # noqa: E402
+
+SEED = "COMMENDA_TEST_SEED"
+
+
+def pytest_configure() -> None:
+    """Draw the seed once: workers are started from here and inherit it."""
+    os.environ.setdefault(SEED, str(random.SystemRandom().randrange(1, 10**6)))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        terminal.write_line(f"{SEED}={os.environ[SEED]} repeats what is drawn")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Half a character, which tests log on purpose, cannot be sent from a worker."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="replace").decode()) for name, text in report.sections
+    ]
+    return report
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """What random tests draw from: COMMENDA_TEST_SEED, or any number; the first line names it."""
+    return int(os.environ[SEED])
 
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    settings = Settings(
-        data=tmp_path_factory.mktemp("commenda"),
-        database_url=os.environ.get("COMMENDA_TEST_DATABASE_URL"),
-        durable_commits=False,
-        pool_size=24,
-    )
-    with Database.open(settings) as opened:
-        yield opened
+    with opened(tmp_path_factory.mktemp("commenda")) as database:
+        yield database
 
 
 @pytest.fixture
@@ -40,21 +65,10 @@ def db(database: Database) -> Database:
 
 
 @pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    """What a random test draws from: COMMENDA_TEST_SEED, or any number; the summary names it."""
-    drawn = int(os.environ.get("COMMENDA_TEST_SEED", 0)) or random.SystemRandom().randrange(10**6)
-    request.config.stash.setdefault(SEEDS, []).append(f"{request.node.nodeid}: {drawn}")
-    return drawn
-
-
-SEEDS = pytest.StashKey[list[str]]()
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    for line in config.stash.get(SEEDS, []):
-        terminalreporter.write_line(f"COMMENDA_TEST_SEED of {line}")
+def alone() -> None:
+    """For tests of the chains: sealing waits for every older transaction of a server."""
+    if NAMED and WORKER:
+        pytest.skip("other workers' transactions hold up sealing: run it in one process")
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +84,7 @@ def reference() -> Path:
 
 
 def shared_folder(name: str, what: str) -> Path:
-    root = os.environ.get("COMMENDA_TEST_DATA") or Path(__file__).parents[2] / "shared"
+    root = os.environ.get("COMMENDA_TEST_DATA") or REPOSITORY.parent / "shared"
     folder = Path(root) / name
     if not folder.is_dir():
         pytest.skip(f"no {what} at {folder}: set COMMENDA_TEST_DATA to a folder that has {name}/")

@@ -149,7 +149,7 @@ class Client:
     def carry_out(self, rows: int, *, recorded: bool = False) -> list[Any]:
         """What came of each operation. With `recorded`, each has a key under which its outcome
         is kept; without, the journals' and the holds' own keys must do."""
-        accounts = self._repeat(self._open)
+        accounts = self._repeat(self.open)
         results = []
         for number, (name, what) in enumerate(script(rows)):
 
@@ -166,7 +166,7 @@ class Client:
     def carry_on(self, rows: int, chunk: int) -> None:
         """Pay 1 for each row, in a batch that several carry on. The journals' keys are this
         process's own: a row that is done twice is paid twice."""
-        accounts = self._repeat(self._open)
+        accounts = self._repeat(self.open)
 
         def one_chunk(tx: Tx) -> bool:
             batch = take_up_batch(tx, self.prefix, "test", NOW)
@@ -230,7 +230,7 @@ class Client:
 
     # --- What it does ------------------------------------------------------------------------
 
-    def _open(self, tx: Tx) -> list[int]:
+    def open(self, tx: Tx) -> list[int]:
         outside = Owner(OwnerKind.PLATFORM, ids.derive("outside", self.prefix))
         people = [
             Owner(OwnerKind.INVESTOR, ids.derive("person", self.prefix, n)) for n in range(WALLETS)

@@ -31,7 +31,11 @@ class Process:
     def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
         self.arguments = arguments
         self.log = log
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("COMMENDA_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("COMMENDA_") or name == "COMMENDA_CACHE_DIR"
+        }
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "commenda", *arguments],

@@ -17,7 +17,6 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import psycopg
 
 from commenda.books import Product as BookProduct
 from commenda.books import Trigger, carry_out_transfers, close_due, pay_out_due, record_nav
@@ -146,17 +145,6 @@ class ScriptedVenue(PaperVenue):
         if self.script.share_of is None:
             return PaperVenue._parts(self, order, instrument, trade, offered)
         return list(self.script.share_of(self.script.requests[order.id], instrument))
-
-
-def empty(database: Database) -> None:
-    """Empty every table, as the owner; the schema stays."""
-    with psycopg.connect(database.owner_url, autocommit=True) as owner:
-        tables = owner.execute(
-            "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables"
-            " WHERE schemaname IN ('public', 'paper') AND tablename <> 'schema_migrations'"
-        ).fetchone()
-        assert tables is not None
-        owner.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")
 
 
 class World:

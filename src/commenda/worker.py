@@ -170,7 +170,7 @@ def work(
                 try:
                     ticked = clockwork.poll()
                     if clockwork.leads:
-                        _maintain(database, due)
+                        maintain(database, due)
                 except (psycopg.OperationalError, PoolTimeout) as error:
                     _log.warning("the database cannot be reached: %s", error)
                     ticked = stopping.wait(0.5)
@@ -181,21 +181,21 @@ def work(
         return not running.lost.is_set()
 
 
-def _maintain(database: Database, due: dict[MaintenanceTask, float]) -> None:
+def maintain(database: Database, due: dict[MaintenanceTask, float]) -> None:
     """Do the maintenance tasks whose time has come. One that fails stops nothing else."""
     now = time.monotonic()
     for task, at in due.items():
         if now >= at:
             due[task] = now + task.every
             try:
-                _do(database, task, time.monotonic() + task.patience)
+                do_task(database, task, time.monotonic() + task.patience)
             except psycopg.OperationalError:
                 raise
             except Exception:
                 _log.exception("a maintenance task failed")
 
 
-def _do(database: Database, task: MaintenanceTask, until: float) -> None:
+def do_task(database: Database, task: MaintenanceTask, until: float) -> None:
     while True:
         with database.transaction() as tx:
             more = task.act(tx)

@@ -190,6 +190,7 @@ def test_an_export_of_nothing_is_empty(client: TestClient, auditor: dict[str, st
     assert (answer.status_code, answer.text) == (200, "")
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_chain_says_its_end_and_what_waits(
     client: TestClient, db: Database, auditor: dict[str, str]
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_table_has_every_event_and_no_formula(db: Database) -> None:
 # --- The command line ------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_command_line_exports_anchors_and_finds_tampering(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,19 +20,22 @@ from commenda.ledger import (
     Journal,
     Line,
     Owner,
-    OwnerKind,
-    note_balances,
     open_accounts,
     place_holds,
     post,
     void_holds,
 )
 from commenda.operations import Operation, reconcile_books
-from people import user_of
-from world import ASSET, START, D, World, steps
+from staff_books import (
+    SignIn,
+    code,
+    get,
+    ines,
+    pages,
+    world,  # noqa: F401 - fixtures
+)
+from world import ASSET, START, D, World
 
-SignIn = Callable[..., dict[str, str]]
-RISING = {"AAAUSDT": steps((0, 100.0), (30, 120.0)), "BBBUSDT": steps((0, 50.0))}
 STAFF = ("operator", "risk", "auditor", "admin")
 READING = (
     "trial-balance",
@@ -47,50 +49,6 @@ READING = (
     "reconciliation",
     "reconciliations",
 )
-
-
-def ines() -> Owner:
-    return Owner(OwnerKind.INVESTOR, user_of("investor", "ines"))
-
-
-def get(client: TestClient, path: str, who: dict[str, str], **params: Any) -> Any:
-    answer = client.get(f"/api/v1/ledger/{path}", params=params, headers=who)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def pages(client: TestClient, path: str, who: dict[str, str], **params: Any) -> list[Any]:
-    """Every item of a list, page by page."""
-    items = []
-    while True:
-        page = get(client, path, who, **params)
-        assert len(page["items"]) <= params["limit"]
-        items += page["items"]
-        if page["nextCursor"] is None:
-            return items
-        params["cursor"] = page["nextCursor"]
-
-
-def code(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
-
-
-@pytest.fixture
-def world(db: Database, sign_in: SignIn) -> World:
-    """Ines has a running subscription, and an hour has passed since."""
-    sign_in("investor", "ines")
-    world = World(db, RISING)
-    flow = world.creator("anna")
-    world.pay_in(ines(), D(20_000), "first")
-    world.authorise(ines())
-    world.subscribe(ines(), world.product(), 10_000)
-    world.activate()
-    world.signal(flow, "0.5")
-    world.advance()
-    return world
-
-
-# --- Who -------------------------------------------------------------------------------------
 
 
 def test_the_staff_reads_the_books_and_nobody_else(
@@ -123,9 +81,6 @@ def test_only_operators_with_a_second_factor_ask_for_corrections(
         assert client.post(path, json=body, headers=sign_in("operator")).status_code == 202
 
 
-# --- Statements ------------------------------------------------------------------------------
-
-
 def test_the_staff_reads_anybodys_statement(
     client: TestClient, world: World, sign_in: SignIn
 ) -> None:
@@ -150,9 +105,6 @@ def test_the_staff_reads_anybodys_statement(
             f"/api/v1/ledger/statements/{uuid4()}", params={"format": form}, headers=auditor
         )
         assert code(nobody) == (404, "unknown_owner")
-
-
-# --- Trial balance ---------------------------------------------------------------------------
 
 
 def test_the_trial_balance_sums_to_zero_and_names_what_must_come_to_rest(
@@ -201,9 +153,6 @@ def test_the_trial_balance_of_a_moment_is_the_one_of_then(
 
     assert insured(effective) == insured(before) + 3, "it was dated back to then"
     assert insured(get(client, "trial-balance", auditor)) == insured(before) + 3
-
-
-# --- Accounts and journals -------------------------------------------------------------------
 
 
 def test_accounts_are_found_by_owner_and_kind_page_by_page(
@@ -280,6 +229,7 @@ def test_journals_are_found_by_what_they_are(
     assert get(client, "journals", auditor, until=START.isoformat())["items"] == []
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_journal_comes_with_its_entries_its_links_and_its_seal(
     client: TestClient, world: World, sign_in: SignIn
 ) -> None:
@@ -328,142 +278,6 @@ def test_holds_are_found_by_account_owner_and_status(
     held = get(client, "holds", auditor, status="held")["items"]
     (account,) = get(client, "accounts", auditor, ownerId=str(ines().id), kind="wallet")["items"]
     assert D(account["held"]) == sum(D(one["amount"]) for one in held) == 12
-
-
-# --- Corrections -----------------------------------------------------------------------------
-
-
-def approve(client: TestClient, asked: Any, who: dict[str, str]) -> Any:
-    return client.post(f"/api/v1/approvals/{asked['approvalId']}/approve", headers=who)
-
-
-def test_two_people_close_a_period_and_it_takes_no_more_entries(
-    client: TestClient, world: World, sign_in: SignIn
-) -> None:
-    operator, auditor = sign_in("operator"), sign_in("auditor")
-    until = world.now.isoformat().replace("+00:00", "Z")
-    asked = client.post("/api/v1/ledger/periods", json={"until": until}, headers=operator)
-    assert asked.status_code == 202
-    assert get(client, "periods", auditor)["items"] == [], "one person closes nothing"
-    assert code(approve(client, asked.json(), operator)) == (409, "same_person")
-    done = approve(client, asked.json(), sign_in("risk"))
-    assert done.status_code == 200
-    assert done.json()["outcome"]["closed"] is True
-    (period,) = get(client, "periods", auditor)["items"]
-    assert (period["until"], period["notedAt"]) == (until, None)
-    assert period["closedBy"].startswith("risk:")
-    with world.database.transaction() as tx:
-        while note_balances(tx):
-            pass
-    (period,) = get(client, "periods", auditor)["items"]
-    assert period["notedAt"] is not None
-    again = client.post("/api/v1/ledger/periods", json={"until": until}, headers=operator)
-    assert code(again) == (409, "period_closed")
-    future = (world.now + timedelta(seconds=1)).isoformat()
-    early = client.post("/api/v1/ledger/periods", json={"until": future}, headers=operator)
-    assert code(early) == (422, "bad_period")
-    assert world.column("SELECT kind FROM audit_events WHERE kind LIKE 'ledger.%%'") == [
-        "ledger.period_closed"
-    ]
-
-
-def test_a_period_that_was_asked_for_twice_is_closed_once(
-    client: TestClient, world: World, sign_in: SignIn
-) -> None:
-    operator = sign_in("operator")
-    body = {"until": world.now.isoformat()}
-    asked = [
-        client.post("/api/v1/ledger/periods", json=body, headers=operator).json() for _ in range(2)
-    ]
-    outcomes = [approve(client, one, sign_in("risk")).json()["outcome"] for one in asked]
-    assert [one["closed"] for one in outcomes] == [True, False]
-
-
-def test_periods_are_listed_the_latest_first_page_by_page(
-    client: TestClient, world: World, sign_in: SignIn
-) -> None:
-    for n in range(5):
-        until = (START - timedelta(days=9 - n)).isoformat()
-        asked = client.post(
-            "/api/v1/ledger/periods", json={"until": until}, headers=sign_in("operator")
-        )
-        approve(client, asked.json(), sign_in("risk"))
-    listed = pages(client, "periods", sign_in("auditor"), limit=2)
-    assert [one["until"][:10] for one in listed] == [
-        (START - timedelta(days=days)).date().isoformat() for days in range(5, 10)
-    ]
-
-
-def test_two_people_undo_a_deposit(client: TestClient, world: World, sign_in: SignIn) -> None:
-    operator, auditor = sign_in("operator"), sign_in("auditor")
-    world.pay_in(ines(), D(250), "by mistake")
-    (wrong, *_) = get(client, "journals", auditor, kind="deposit")["items"]
-    path = f"/api/v1/ledger/journals/{wrong['id']}/reversal"
-    key = operator | {"Idempotency-Key": "undo-1"}
-    asked = client.post(path, json={"reason": "another's money"}, headers=key)
-    again = client.post(path, json={"reason": "another's money"}, headers=key)
-    assert (asked.status_code, again.json()) == (202, asked.json())
-    other = client.post(path, json={"reason": "changed"}, headers=key)
-    assert code(other) == (409, "idempotency_conflict")
-    assert world.wallet(ines()) == 10_250
-    request = client.get(f"/api/v1/approvals/{asked.json()['approvalId']}", headers=auditor).json()
-    assert request["kind"] == "ledger.reversal"
-    assert request["payload"]["reason"] == "another's money"
-    done = approve(client, asked.json(), sign_in("risk")).json()
-    assert done["outcome"]["outcome"] == "posted"
-    assert world.wallet(ines()) == 10_000
-    undone = get(client, f"journals/{wrong['id']}", auditor)
-    reversal = get(client, f"journals/{undone['reversedBy']}", auditor)
-    assert (reversal["reverses"], reversal["kind"]) == (wrong["id"], "reversal")
-    assert reversal["id"] == done["outcome"]["journalId"]
-    twice = client.post(path, json={"reason": "once more"}, headers=operator)
-    assert code(twice) == (409, "already_reversed")
-    world.assert_sound()
-
-
-def test_what_has_other_effects_is_not_undone_and_says_what_to_do_instead(
-    client: TestClient, world: World, sign_in: SignIn
-) -> None:
-    operator, auditor = sign_in("operator"), sign_in("auditor")
-    for kind in ("transfer", "reserve", "activate", "allocation"):
-        (found, *_) = get(client, "journals", auditor, kind=kind)["items"]
-        answer = client.post(
-            f"/api/v1/ledger/journals/{found['id']}/reversal",
-            json={"reason": "no"},
-            headers=operator,
-        )
-        assert code(answer) == (422, "not_reversible")
-        assert answer.json()["mend"]
-    for number in ("x", 10**9):
-        answer = client.post(
-            f"/api/v1/ledger/journals/{number}/reversal", json={"reason": "no"}, headers=operator
-        )
-        assert code(answer) == (404, "unknown_journal")
-
-
-def test_a_reversal_of_spent_money_is_a_recorded_refusal(
-    client: TestClient, world: World, sign_in: SignIn
-) -> None:
-    (deposit, *_) = [
-        one
-        for one in get(client, "journals", sign_in("auditor"), kind="deposit")["items"]
-        if str(ines().id) in one["key"]
-    ]
-    asked = client.post(
-        f"/api/v1/ledger/journals/{deposit['id']}/reversal",
-        json={"reason": "never arrived"},
-        headers=sign_in("operator"),
-    ).json()
-    before = world.one("SELECT count(*) FROM entries")
-    decided = approve(client, asked, sign_in("risk")).json()
-    assert decided["status"] == "approved"
-    assert decided["outcome"]["outcome"] == "refused"
-    assert decided["outcome"]["reason"] == "below_floor"
-    assert world.one("SELECT count(*) FROM entries") == before
-    assert world.wallet(ines()) == 10_000
-
-
-# --- Reconciliation --------------------------------------------------------------------------
 
 
 def test_the_reconciliation_of_now_and_of_then_leaves_nothing_unexplained(

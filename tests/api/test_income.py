@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from commenda.income import Cadence, ProductKind, Terms, accrue_due, create_product, distribute_due
 from commenda.kit.db import Database
 from commenda.ledger import Owner, OwnerKind
+from commenda.operations.overview import Overview
 from people import user_of
 from world import ASSET, D, World, in_threads
 
@@ -755,8 +756,10 @@ def test_the_days_that_were_accrued_are_listed_to_the_staff(
 def test_the_overview_shows_what_is_sold_and_what_yesterday_earned(
     client: TestClient, world: World, sign_in: SignIn
 ) -> None:
+    always_anew = Overview(world.database, fresh=0, share=0)
+    client.app.state.overview = always_anew  # type: ignore[attr-defined]
+
     def overview() -> Any:
-        client.app.state.overview._fresh_until = 0.0  # type: ignore[attr-defined]
         answer = client.get("/api/v1/operations/overview", headers=sign_in("auditor"))
         assert answer.status_code == 200, answer.text
         return answer.json()["income"]

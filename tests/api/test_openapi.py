@@ -24,9 +24,9 @@ from schemathesis.specs.openapi.checks import (
 from commenda.app import create_app
 from commenda.identity import Role
 from commenda.kit.db import Database
+from databases import empty
 from people import SETTINGS, signed_in
 from routes import api_routes, roles_for
-from world import empty
 
 APP = create_app(SETTINGS)
 DOCUMENT = schemathesis.openapi.from_dict(APP.openapi())

@@ -19,8 +19,8 @@ from commenda.strategies import (
     register,
     register_catalogue,
 )
+from databases import empty
 from people import SETTINGS, SignIn, signed_in, user_of
-from world import empty
 
 STRATEGIES = "/api/v1/strategies"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -31,6 +31,7 @@ from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from world import in_threads
 
+pytestmark = pytest.mark.usefixtures("alone")
 KEY = b"the tests' own chain key, 32 byt"
 AT = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 

@@ -76,7 +76,7 @@ def test_two_processes_that_create_the_role_at_once_both_go_on(
 
     def second() -> None:
         try:
-            db._ensure_app_role(database.owner_url, None)
+            db.ensure_app_role(database.owner_url, None)
         except BaseException as error:  # a thread's own would be lost
             failed.append(error)
 

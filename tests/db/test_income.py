@@ -896,7 +896,10 @@ def test_a_product_that_cannot_be_paid_out_keeps_no_other_from_it(
 
 def overlapping(pool: Pool, first: Callable[[Tx], Any], second: Callable[[], Any]) -> Any:
     """Begin `second` while `first` is done and not committed; it waits, and this answers it."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     with ThreadPoolExecutor(1) as executor:
         with pool.database.transaction() as tx:
             first(tx)

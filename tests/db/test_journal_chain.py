@@ -38,10 +38,11 @@ from commenda.ledger import (
     reverse,
 )
 from commenda.operations import CHAINS
-from commenda.worker import MaintenanceTask, _do, maintenance_tasks
+from commenda.worker import MaintenanceTask, do_task, maintenance_tasks
 from people import SETTINGS
 from world import ASSET, D, in_threads
 
+pytestmark = pytest.mark.usefixtures("alone")
 KEY = Keys.of(SETTINGS).derive("ledger-chain")
 NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 AUTHOR = Author("test", "test/1", NOW)
@@ -488,7 +489,7 @@ def test_the_workers_maintenance_tasks_seal_both_chains_under_their_own_keys(
 ) -> None:
     deposit(sealed, 10)
     for task in sealing_tasks():
-        _do(sealed, task, until=0)
+        do_task(sealed, task, until=0)
     assert len(list(sealing_tasks())) == len(CHAINS) == 2
     assert verify("verify", "--chain").exit_code == 0
     assert waiting(sealed) == 0
@@ -506,9 +507,9 @@ def test_a_maintenance_task_goes_on_while_batches_are_full_and_for_no_longer_tha
         batches.append(done.rows)
         return done.full
 
-    _do(db, MaintenanceTask(2.0, act, patience=1.0), until=0)
+    do_task(db, MaintenanceTask(2.0, act, patience=1.0), until=0)
     assert batches == [2], "its time is over: one batch all the same"
-    _do(db, MaintenanceTask(2.0, act, patience=1.0), until=float("inf"))
+    do_task(db, MaintenanceTask(2.0, act, patience=1.0), until=float("inf"))
     assert batches == [2, 2, 2, 2, 2, 0]
 
 

@@ -31,9 +31,10 @@ from commenda.ledger import (
     reverse,
     void_holds,
 )
+from extent import up_to
 from world import in_threads
 
-SECONDS = 60.0
+SECONDS = up_to(12, 60)
 """For how long everybody is at it."""
 
 THREADS = 7

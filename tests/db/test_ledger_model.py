@@ -50,8 +50,9 @@ from commenda.ledger import (
     totals_by_asset,
     void_holds,
 )
+from extent import up_to
 
-STEPS = 10_000
+STEPS = up_to(2_500, 10_000)
 START = datetime(2026, 1, 5, tzinfo=UTC)
 LARGEST = Decimal(10) ** 20
 STRIPES = 3
@@ -532,7 +533,7 @@ def _forget_everything(database: Database) -> None:
         )
 
 
-def test_ten_thousand_steps_agree_with_the_auditor(db: Database, seed: int) -> None:
+def test_thousands_of_steps_agree_with_the_auditor(db: Database, seed: int) -> None:
     counts = Counter[str]()
     LedgerMachine.database, LedgerMachine.counts = db, counts
     began = time.monotonic()
@@ -554,7 +555,8 @@ def test_ten_thousand_steps_agree_with_the_auditor(db: Database, seed: int) -> N
     print(f"{counts['steps'] / (time.monotonic() - began):.0f} steps a second")
     print("\n".join(f"{n:6} {what}" for what, n in sorted(counts.items())))
     assert counts["steps"] >= STEPS
-    assert [one for one in EACH_HAPPENS if not counts[one]] == []
+    missing = [one for one in EACH_HAPPENS if not counts[one]]
+    assert len(missing) <= up_to(3, 0), missing  # the rarest come once in 800 steps
 
 
 EACH_HAPPENS = (
@@ -586,4 +588,4 @@ EACH_HAPPENS = (
     "group expired",
     "group held",
 )
-"""What a run must have come across to have tried anything."""
+"""What a full run must have come across to have tried anything."""

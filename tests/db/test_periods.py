@@ -217,11 +217,13 @@ def test_wherever_a_trial_balance_begins_it_comes_to_the_same(
     chosen = set()
     for moment in books.moments():
         with books.database.transaction() as tx:
-            chosen.add(trial_room._anchor(tx, moment))
+            chosen.add(trial_room.nearest_anchor(tx, moment))
         for by in AsOf:
             results = []
             for anchor in ("-infinity", "infinity", *ends):
-                monkeypatch.setattr(trial_room, "_anchor", lambda _tx, _moment, at=anchor: at)
+                monkeypatch.setattr(
+                    trial_room, "nearest_anchor", lambda _tx, _moment, at=anchor: at
+                )
                 with books.database.transaction() as tx:
                     results.append(trial_balance(tx, moment, by))
             monkeypatch.undo()

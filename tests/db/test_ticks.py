@@ -16,8 +16,9 @@ from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.operations import Clockwork, Interrupted, Job, Operation, Step, forget_workers
+from commenda.operations import clockwork as clockwork_room
 from commenda.operations.ticks import Tick, begin_tick
-from commenda.worker import MaintenanceTask, _maintain
+from commenda.worker import MaintenanceTask, maintain
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -154,7 +155,10 @@ def test_work_in_batches_stops_between_two_of_them_and_goes_on_later(operation: 
     assert left == []
 
 
-def test_a_worker_shows_a_sign_of_life_inside_long_work(operation: Operation) -> None:
+def test_a_worker_shows_a_sign_of_life_inside_long_work(
+    operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork_room, "HEARTBEAT", -1.0)  # as when every batch takes long
     ages: list[float] = []
 
     def long(running: Operation, _now: datetime) -> None:
@@ -165,7 +169,6 @@ def test_a_worker_shows_a_sign_of_life_inside_long_work(operation: Operation) ->
         assert row is not None
         ages.append(float(row[0]))
         tx.execute("UPDATE workers SET seen_at = seen_at - interval '1 hour'")
-        work._seen = float("-inf")  # as when this batch had taken long
         return 3 - len(ages)
 
     work = clockwork(operation, Step("long", long))
@@ -180,12 +183,22 @@ def test_one_worker_leads_and_another_takes_over_when_it_is_gone(operation: Oper
     assert first.poll()
     assert not second.poll()
     assert (first.leads, second.leads) == (True, False)
-    assert first._session is not None
-    first._session.close()  # as when its process dies
+    cut_leader(operation.database)
     assert second.poll()
     assert second.leads
     second.close()
     assert business_now(operation.database) == START + 2 * STEP
+
+
+def cut_leader(database: Database) -> None:
+    """End the session of the leading worker, as when its process dies."""
+    with database.transaction() as tx:
+        ended = tx.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE locktype = 'advisory' AND datname = current_database()"
+            "  AND application_name = 'commenda clockwork'"
+        ).fetchall()
+    assert ended == [(True,)]
 
 
 def cut(_operation: Operation, _now: datetime) -> None:
@@ -199,8 +212,7 @@ def test_a_worker_that_lost_the_lead_inside_a_job_leaves_the_next_tick_alone(
 
     def overtaken(_operation: Operation, _now: datetime) -> None:
         """The connection breaks; another worker ends this tick and is killed in the next one."""
-        assert first._session is not None
-        first._session.close()
+        cut_leader(operation.database)
         assert second.poll()
         second.jobs = (Step("before", noting(done, "before")), Step("slow", cut))
         with pytest.raises(psycopg.OperationalError):
@@ -225,8 +237,7 @@ def test_a_worker_that_lost_its_connection_does_no_further_job(operation: Operat
     done: list[str] = []
 
     def broken(_operation: Operation, _now: datetime) -> None:
-        assert work._session is not None
-        work._session.close()
+        cut_leader(operation.database)
 
     work = clockwork(operation, Step("a", broken), Step("b", noting(done, "b")))
     with pytest.raises(psycopg.OperationalError):
@@ -278,7 +289,7 @@ def test_a_maintenance_task_that_fails_stops_nothing(db: Database) -> None:
         (MaintenanceTask(60, fail), MaintenanceTask(60, lambda _tx: done.append("swept"))), 0.0
     )
     for _ in range(2):
-        _maintain(db, due)
+        maintain(db, due)
     assert done == ["swept"]
 
 

@@ -43,8 +43,9 @@ from commenda.managed import cancel
 from commenda.operations import CHECKS
 from commenda.operations.checks import NAMED, UNNAMED
 from commenda.strategies import Registrar, keep_params, register_catalogue
+from databases import empty
 from pool import Pool
-from world import ASSET, D, World, empty, in_threads, steps
+from world import ASSET, D, World, in_threads, steps
 
 FIRST_ENTRY = "(account_id, version) = (SELECT min(account_id), 1 FROM entries)"
 SOME_POSITION = "(SELECT account_id FROM positions WHERE quantity <> 0 ORDER BY 1 LIMIT 1)"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from commenda.kit.embedded import EmbeddedServer
+from databases import never_sync
 
 
 @pytest.fixture
@@ -39,6 +40,8 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
         running.revive()
 
     try:
-        yield running.prepare(), restart
+        url = running.prepare()
+        never_sync(url)
+        yield url, restart
     finally:
         running.release()

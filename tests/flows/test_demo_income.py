@@ -12,7 +12,8 @@ from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.ledger import Author
 from commenda.operations import Operation, verify
-from world import D, empty
+from databases import empty
+from world import D
 
 STEP = timedelta(hours=12)
 DAYS = 12

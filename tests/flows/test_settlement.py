@@ -17,7 +17,8 @@ from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner
 from commenda.managed import FeeTerms, cancel, sweep_matured
 from commenda.referrals import HOLD, release_due
-from world import ASSET, FREE, TERMS, D, World, empty, in_threads, steps
+from databases import empty
+from world import ASSET, FREE, TERMS, D, World, in_threads, steps
 
 UNIT = D("0.00000001")
 

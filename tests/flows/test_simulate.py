@@ -21,86 +21,12 @@ import pytest
 
 from commenda.kit.errors import CommendaError
 from commenda.simulate import load_scenario, simulate
+from extent import up_to
+from scenario_runs import DAYS, SCENARIO
 
 D = Decimal
 COMMENDA = Path(sys.executable).with_name("commenda")
-DAYS = 6
 TICKS = DAYS * 24
-
-FLOWS = [
-    ("ema_trend", "BTCUSDT", "fast = 6, slow = 24, band = 0.0005, exposure = 0.8, stop = 0.02"),
-    ("ema_trend", "ETHUSDT", "fast = 4, slow = 16, band = 0.0005, exposure = 1.2, stop = 0.02"),
-    ("ema_trend", "SOLUSDT", "fast = 8, slow = 32, band = 0.001, exposure = 0.8, stop = 0.03"),
-    ("zscore_reversion", "BTCUSDT", "window = 24, entry = 1.5, exit = 0.0, exposure = 0.8"),
-    ("zscore_reversion", "ETHUSDT", "window = 36, entry = 2.0, exit = 0.5, exposure = 1.0"),
-    ("zscore_reversion", "SOLUSDT", "window = 20, entry = 2.0, exit = 0.0, stop = 0.02"),
-    ("donchian_breakout", "BTCUSDT", "enter = 24, leave = 12, exposure = 0.8, stop = 0.02"),
-    ("donchian_breakout", "ETHUSDT", "enter = 16, leave = 8, exposure = 0.8, stop = 0.02"),
-    ("donchian_breakout", "SOLUSDT", "enter = 32, leave = 12, exposure = 0.8, stop = 0.02"),
-]
-
-SCENARIO = f"""
-title = "A small business"
-seed = 41
-start = 2026-01-05T00:00:00Z
-days = {DAYS}
-interval = "1h"
-
-[market]
-source = "simulated"
-symbols = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
-
-[venue]
-slippage = "0.0002"
-participation = "0.2"
-
-[[venue.outages]]
-day = "2.5"
-hours = "20"
-symbol = "ETHUSDT"
-reason = "maintenance"
-
-[products]
-terms = [1, 2, 3]
-
-[[products.tiers]]
-name = "silver"
-minimum = "1000"
-maximum = "20000"
-
-[products.fees]
-management_fee = "0.01"
-hurdle = "0.02"
-profit_share = "0.20"
-platform_cut = "0.30"
-referral_rates = ["0.20", "0.10"]
-
-[products.expected]
-conservative = "0.06"
-balanced = "0.12"
-aggressive = "0.25"
-warning_percent = "2"
-alert_percent = "5"
-
-[investors]
-count = 14
-least = "2000"
-most = "20000"
-arrival_days = 2
-second = "0.3"
-referred = "0.6"
-referral_depth = 3
-again = "0.6"
-by_investor = "0.3"
-by_operator = "0.2"
-
-[creators]
-capital = "20000"
-""" + "".join(
-    f'\n[[creators.flows]]\ncreator = "c{n}"\nprofile = "balanced"\nstrategy = "{strategy}"\n'
-    f'symbol = "{symbol}"\nparams = {{ {params} }}\n'
-    for n, (strategy, symbol, params) in enumerate(FLOWS)
-)
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +48,6 @@ def replayed(scenario: Path, data: Path, seed: int | None = None) -> dict[str, A
 
 def timeless(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if key != "timings"}
-
-
-# --- what a run comes to ---------------------------------------------------------------------
 
 
 def test_everything_ends_settled_and_proved(result: dict[str, Any]) -> None:
@@ -184,9 +107,6 @@ def test_another_seed_draws_other_creators(
     assert other["ledger"]["digest"] != result["ledger"]["digest"]
     assert other["verify"]["clean"]
     assert other["reconciliation"]["unexplained"] == "0"
-
-
-# --- kill and resume -------------------------------------------------------------------------
 
 
 @dataclass
@@ -273,12 +193,13 @@ def stopping(run: Run) -> Iterator[None]:
         run.kill_server()
 
 
-def test_a_run_killed_ten_times_ends_the_same(run: Run, result: dict[str, Any]) -> None:
-    """kill -9 at ten random moments, of the replay alone and now and then of its database too."""
-    seed = int(os.environ.get("COMMENDA_TEST_SEED", 0)) or random.randrange(10**6)
-    print(f"seed {seed} (COMMENDA_TEST_SEED)")
+def test_a_run_killed_again_and_again_ends_the_same(
+    run: Run, result: dict[str, Any], seed: int
+) -> None:
+    """kill -9 at random moments, of the replay alone and now and then of its database too."""
     rng = random.Random(seed)
-    moments = [rng.uniform(0, 1.5), *sorted(rng.randrange(TICKS - 6) for _ in range(9))]
+    later = sorted(rng.randrange(TICKS - 6) for _ in range(up_to(3, 9)))
+    moments = [rng.uniform(0, 1.5), *later]
     kills = []
     for place, moment in enumerate(moments):
         run.start()
@@ -337,89 +258,3 @@ def test_a_new_run_needs_a_new_directory_and_a_resumed_one_an_old(
         )
         assert done.returncode != 0
         assert code in done.stdout + done.stderr
-
-
-# --- scenarios that are not sound ------------------------------------------------------------
-
-BAD = [
-    ('participation = "0.2"', 'participation = "2"', "venue.participation", "2"),
-    ('participation = "0.2"', 'participation = "NaN"', "venue.participation", "NaN"),
-    ('participation = "0.2"', 'participation = "a lot"', "venue.participation", "a lot"),
-    ('slippage = "0.0002"\n', "", "venue.slippage", None),
-    ('slippage = "0.0002"', "slippage = 0.0002", "venue.slippage", 0.0002),
-    (f"days = {DAYS}", 'days = "six"', "days", "six"),
-    (f"days = {DAYS}", "days = -1", "days", -1),
-    ("seed = 41", "seed = true", "seed", True),
-    ("terms = [1, 2, 3]", "terms = []", "products.terms", []),
-    ("terms = [1, 2, 3]", "terms = [0]", "products.terms", [0]),
-    ('least = "2000"', 'least = "0"', "investors.least", "0"),
-    ('least = "2000"', 'least = "30000"', "investors.least", "30000"),
-    ('by_investor = "0.3"', 'by_investor = "0.9"', "investors.by_investor", "0.9"),
-    ("start = 2026-01-05T00:00:00Z", "start = 2026-01-05T00:00:00", "start", None),
-    ("start = 2026-01-05T00:00:00Z", "start = 2026-01-05T00:10:00Z", "start", None),
-    ('source = "simulated"', 'source = "guessed"', "market.source", "guessed"),
-    ('profile = "balanced"', 'profile = "bold"', "creators.flows[0].profile", "bold"),
-    ('creator = "c1"', 'creator = "c0"', "creators.flows.creator", None),
-    ('symbol = "ETHUSDT"\nparams', 'symbol = "DOGEUSDT"\nparams', "creators.flows.symbol", None),
-    ("[creators]", "[people]", "people", None),
-    ("[investors]", "[[investors]]", "investors", None),
-    ('["0.20", "0.10"]', '["0.20", "much"]', "products.fees.referral_rates", "much"),
-    ("terms = [1, 2, 3]", "terms = [1, true]", "products.terms", [1, True]),
-    (
-        "params = { window = 24, entry = 1.5, exit = 0.0, exposure = 0.8 }",
-        "params = 3",
-        "creators.flows[3].params",
-        3,
-    ),
-    ('minimum = "1000"', 'minimum = "0"', "products.tiers.minimum", "0"),
-    ('maximum = "20000"', 'maximum = "10"', "products.tiers.minimum", "1000"),
-    (f"days = {DAYS}", "days = 0", "days", 0),
-    ('symbol = "ETHUSDT"\nreason', 'symbol = "DOGE"\nreason', "venue.outages.symbol", "DOGE"),
-    ("[products.fees]", "[products.prices]", "products.prices", None),
-    ('management_fee = "0.01"\n', "", "products.fees.management_fee", None),
-    ('capital = "20000"\n', "", "creators.capital", None),
-    ('hurdle = "0.02"', 'hurdel = "0.02"', "products.fees.hurdel", None),
-    ("title =", "title ==", "scenario", None),
-]
-
-
-@pytest.mark.parametrize(("old", "new", "field", "value"), BAD, ids=[f"{b[2]}-{b[1]}" for b in BAD])
-def test_a_bad_scenario_names_field_value_and_mend(
-    tmp_path: Path, old: str, new: str, field: str, value: object
-) -> None:
-    assert old in SCENARIO
-    path = tmp_path / "bad.toml"
-    path.write_text(SCENARIO.replace(old, new))
-    with pytest.raises(CommendaError) as caught:
-        load_scenario(path)
-    assert caught.value.code == "bad_scenario"
-    assert caught.value.field == field
-    if value is not None:
-        assert caught.value.value == value
-    assert caught.value.hint
-
-
-def test_a_scenario_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CommendaError, match="cannot be read") as caught:
-        load_scenario(tmp_path / "missing.toml")
-    assert caught.value.code == "bad_scenario"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "code"),
-    [
-        ('interval = "1h"', 'interval = "half an hour"', "bad_interval"),
-        ('strategy = "ema_trend"', 'strategy = "crystal_ball"', "unknown_strategy"),
-        ("fast = 6,", "fast = -6,", "bad_parameter"),
-        ('["0.20", "0.10"]', '["0.40", "0.20"]', "referral_above_cap"),
-    ],
-)
-def test_other_faults_of_a_scenario_are_refused_with_a_code(
-    tmp_path: Path, old: str, new: str, code: str
-) -> None:
-    assert old in SCENARIO
-    path = tmp_path / "bad.toml"
-    path.write_text(SCENARIO.replace(old, new))
-    with pytest.raises(CommendaError) as caught:
-        simulate(load_scenario(path), tmp_path / "data")
-    assert caught.value.code == code

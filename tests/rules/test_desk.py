@@ -409,7 +409,7 @@ def test_a_step_learns_of_its_fills_when_the_response_is_back() -> None:
         stepper = Stepper(program, cash=1_000.0, terms=terms, interval=timedelta(minutes=5))
         for row in zip(bars.ts.tolist(), *([100.0] * 9 for _ in range(4)), [1.0] * 9, strict=True):
             stepper.on_bar(*row)
-        assert stepper._state[1] == unknown
+        assert stepper.state[1] == unknown
 
 
 # Margin.

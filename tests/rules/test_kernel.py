@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commenda import kernel
 from commenda.kernel import (
     Bars,
     Costs,
@@ -154,9 +149,6 @@ def only_stop(result: Result) -> tuple[int, float]:
     return fill.bar, fill.price
 
 
-# Worked by hand
-
-
 def test_a_target_fills_at_the_next_open_with_slippage_and_fee() -> None:
     bars = candles((90, 95, 85, 92), (100, 112, 99, 110), (108, 109, 107, 108))
     costs = Costs(fee_bps=10.0, slippage_bps=100.0)
@@ -202,9 +194,6 @@ def test_a_ruined_account_only_closes() -> None:
     result = run(script(3.0, KEEP, 1.0), bars, cash=1_000.0, costs=FREE)
     assert [fill.held for fill in result.fills] == [30.0, 0.0]
     assert result.equity[-1] == -500.0
-
-
-# The hard stop
 
 
 def test_a_stop_inside_the_bar_fills_at_the_stop_price() -> None:
@@ -273,9 +262,6 @@ def test_the_stepper_tells_of_the_stop_and_where_it_rests() -> None:
     assert stepper.fills == ()
 
 
-# Funding
-
-
 def test_funding_is_charged_by_its_rounded_stamp_before_the_open_is_traded() -> None:
     bars = flat_candles(100.0, 100.0, 100.0, 100.0)
     late = Funding(bars.ts[[2]] + 7_000_000, np.array([0.01]), np.array([110.0]))
@@ -302,9 +288,6 @@ def test_a_short_receives_positive_funding() -> None:
     funding = Funding(bars.ts[[2]], np.array([0.01]), np.array([100.0]))
     result = run(script(-1.0), bars, cash=1_000.0, funding=funding, costs=FREE)
     assert (result.funding, result.equity[-1]) == (-10.0, 1010.0)
-
-
-# Properties
 
 
 @settings(max_examples=40, deadline=None)
@@ -342,9 +325,6 @@ def test_loop_and_stepper_agree_to_the_bit_also_across_a_restart(
     assert stepper.account.tobytes() == whole.account.tobytes()
 
 
-# What is refused
-
-
 def test_saved_state_of_another_program_is_refused() -> None:
     saved = Stepper(script(1.0), cash=1.0).save()
     with pytest.raises(ValueError, match="another program"):
@@ -375,45 +355,3 @@ def test_bars_and_funding_that_are_unsound_are_refused_by_stamp() -> None:
         Funding(np.array([START]), np.array([math.nan]), np.array([1.0]))
     with pytest.raises(ValueError, match="fee_bps"):
         Costs(fee_bps=-1.0)
-
-
-# The compiler's cache
-
-
-def test_an_edit_in_the_kernel_or_the_strategies_opens_a_new_cache(tmp_path: Path) -> None:
-    rooms = ("kernel", "strategies/shipped", "trading")
-    for room in rooms:
-        (tmp_path / room).mkdir(parents=True)
-        (tmp_path / room / "page.py").write_text("x = 1\n")
-    digests = [kernel.source_digest(tmp_path)]
-    for room in rooms:
-        (tmp_path / room / "page.py").write_text("x = 2\n")
-        digests.append(kernel.source_digest(tmp_path))
-    assert len(set(digests[:3])) == 3
-    assert digests[3] == digests[2]
-
-
-def test_numba_is_pointed_at_the_cache_of_these_sources(tmp_path: Path) -> None:
-    show = "import os, commenda.kernel, numba; print(os.environ['NUMBA_CACHE_DIR'])"
-    for order in (show, f"import numba; {show}; assert numba.config.CACHE_DIR"):
-        shown = subprocess.run(
-            [sys.executable, "-c", order],
-            env={**os.environ, "COMMENDA_CACHE_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert shown.stdout.strip() == str(tmp_path / f"numba-{kernel.source_digest()}")
-
-
-def test_a_cache_that_cannot_be_written_falls_back_to_a_private_directory(tmp_path: Path) -> None:
-    obstacle = tmp_path / "file"
-    obstacle.write_text("not a directory")
-    private = kernel.writable(obstacle / "cache")
-    assert private.is_dir()
-    assert private.stat().st_mode & 0o077 == 0
-
-
-def test_the_cache_directory_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("COMMENDA_CACHE_DIR", str(tmp_path))
-    assert kernel.user_cache() == tmp_path

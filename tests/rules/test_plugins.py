@@ -132,7 +132,7 @@ def test_what_a_file_compiles_lies_in_a_cache_of_its_own_sources(tmp_path: Path)
     assert plugins.sources_of(mine) == (tmp_path / "helper.py", mine)
     target_of(str(mine))
     # By the hash: the cache outlives this run, and other folders' runs lie in it under this name.
-    own = plugins._digest(tmp_path, plugins.sources_of(mine))
+    own = plugins.digest_of(tmp_path, plugins.sources_of(mine))
     assert list(CACHE_DIR.glob(f"plugin-{own}/*/mine.*.nbi"))
     assert not list(CACHE_DIR.glob("*/mine.*.nbi"))
 

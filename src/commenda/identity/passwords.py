@@ -39,7 +39,8 @@ _AT_ONCE = BoundedSemaphore(4)
 
 
 @cache
-def _hasher() -> Argon2Hasher:
+def hasher() -> Argon2Hasher:
+    """Argon2 at the cost that new hashes are made with."""
     from pwdlib.hashers.argon2 import Argon2Hasher  # the command line starts without it
 
     return Argon2Hasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -47,7 +48,7 @@ def _hasher() -> Argon2Hasher:
 
 @cache
 def _nobodys() -> str:
-    return _hasher().hash(secrets.token_bytes(32))
+    return hasher().hash(secrets.token_bytes(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,17 @@ def _weak(message: str) -> CommendaError:
 def hash_of(password: str) -> str:
     """What is stored of a password."""
     with _AT_ONCE:
-        return _hasher().hash(_bytes(password))
+        return hasher().hash(_bytes(password))
 
 
 def verify(password: str, stored: str | None) -> Verdict:
     """Hold a password against what is stored; None costs the same and is never right."""
     nobodys = _nobodys()
     with _AT_ONCE:
-        matches = _hasher().verify(_bytes(password), stored or nobodys)
+        matches = hasher().verify(_bytes(password), stored or nobodys)
     if not matches or stored is None:
         return Verdict(False)
-    outdated = _hasher().check_needs_rehash(stored)
+    outdated = hasher().check_needs_rehash(stored)
     return Verdict(True, hash_of(password) if outdated else None)
 
 

@@ -205,6 +205,11 @@ class Stepper:
         """A copy of the account, laid out as in `account.py`."""
         return self._account.copy()
 
+    @property
+    def state(self) -> Array:
+        """A copy of the step's own state."""
+        return self._state.copy()
+
     def save(self) -> bytes:
         """Everything needed to continue after the last bar, to the same bit."""
         header = _HEADER.pack(_FORMAT, self._program.fingerprint(), self._ts)

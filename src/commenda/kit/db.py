@@ -104,7 +104,7 @@ class Database:
             owner_url = server.prepare()
         else:
             owner_url = settings.database_url
-        _ensure_app_role(owner_url, settings.app_password)
+        ensure_app_role(owner_url, settings.app_password)
         migrate(owner_url)
         app_url = _as_app(owner_url, settings)
         pool: ConnectionPool[_Connection] = ConnectionPool(
@@ -172,7 +172,7 @@ def _as_app(owner_url: str, settings: Settings) -> str:
     )
 
 
-def _ensure_app_role(owner_url: str, password: str | None) -> None:
+def ensure_app_role(owner_url: str, password: str | None) -> None:
     """Create the application's role if it is missing: it may log in and nothing else yet."""
     with psycopg.connect(owner_url, autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (APP_ROLE,)).fetchone():

@@ -20,7 +20,7 @@ Measured, and what this page does about it (docs/decisions/0003-durable-work.md 
   `tx.transaction()` therefore committed at the end of that block, apart from the record of its
   step. So a step opens the transaction before it calls the action.
 - DBOS tells a lost server by the words "connection failed". psycopg 3.3 says "connection is bad"
-  of a server that is down, and a restart failed or stranded workflows. So `_engine` says both.
+  of a server that is down, and a restart failed or stranded workflows. So `engine_of` says both.
 - Two live workers with one executor id run steps twice (of two transactions one is refused, but a
   `call` happens twice), and a dead worker's workflows wait for its id to return: `kit/slots.py`.
 - A workflow's version is a hash of the modules that hold workflows. A workflow continued by other
@@ -175,12 +175,12 @@ def launch(
 
     at_once = sum(queue.concurrency for queue in queues)
     url = _url(database.app_url).render_as_string(hide_password=False)
-    version = _version(workflows)
+    version = version_of(workflows)
     slot = Slot(database.app_url, version)
     _running = worker = Durable(
         slot=slot,
-        system_engine=_engine(url, system_connections, "commenda durable"),
-        step_engine=_engine(url, at_once, "commenda steps"),
+        system_engine=engine_of(url, system_connections, "commenda durable"),
+        step_engine=engine_of(url, at_once, "commenda steps"),
         sweep_seconds=sweep_seconds,
     )
     try:
@@ -293,14 +293,14 @@ class Durable:
             self.lost.set()
 
 
-def _version(workflows: Sequence[Workflow]) -> str:
+def version_of(workflows: Sequence[Workflow]) -> str:
     """A hash of the modules that hold the workflows, and so of the order of their steps."""
     modules = {inspect.getmodule(workflow.run) for workflow in workflows}
     sources = sorted(inspect.getsource(module) for module in modules if module)
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
 
 
-def _engine(url: str, connections: int, application_name: str) -> Engine:
+def engine_of(url: str, connections: int, application_name: str) -> Engine:
     """A pool whose failure to connect DBOS recognises as one, and tries again."""
     engine = create_engine(
         url,

@@ -19,7 +19,7 @@ from typing import LiteralString
 import psycopg
 from psycopg.rows import TupleRow
 
-_SLOTS = 0x636F6D77  # "comw": the worker in slot n holds the advisory lock (_SLOTS, n)
+SLOTS = 0x636F6D77  # "comw": the worker in slot n holds the advisory lock (SLOTS, n)
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Slot:
         """
         if not self._keep():
             return 0
-        values = {"own": self.executor_id, "version": self._version, "slots": _SLOTS}
+        values = {"own": self.executor_id, "version": self._version, "slots": SLOTS}
         self._session.execute(_BECOME_NEWEST, values)
         suspects = {
             (workflow_id, claim)
@@ -83,7 +83,7 @@ class Slot:
 
     def _take(self, number: int) -> bool:
         lock = "SELECT pg_try_advisory_lock(%s, %s)"
-        return self._session.execute(lock, (_SLOTS, number)).fetchone() == (True,)
+        return self._session.execute(lock, (SLOTS, number)).fetchone() == (True,)
 
     def _connect(self) -> psycopg.Connection[TupleRow]:
         """A session named by its version; when this machine is gone the server knows in 20 s."""

@@ -128,11 +128,11 @@ def trial_balance(
     with tx.cursor(row_factory=class_row(TrialLine)) as cursor:
         if moment is None:
             return cursor.execute(_NOW).fetchall()
-        values = {"moment": moment, "anchor": _anchor(tx, moment)}
+        values = {"moment": moment, "anchor": nearest_anchor(tx, moment)}
         return cursor.execute(_as_of(by), values).fetchall()
 
 
-def _anchor(tx: Tx, moment: datetime) -> str:
+def nearest_anchor(tx: Tx, moment: datetime) -> str:
     """The end of the last period before the moment whose balances are noted, or infinity for now:
     whichever is nearer. Where nothing is noted yet, the books begin at 0 with the first journal.
     """

@@ -24,8 +24,6 @@ from commenda.kit.db import Database, Tx
 
 Row = dict[str, Any]
 
-FRESH = 1.0
-_SHARE = 10
 MOST_DAYS = 400
 BASE = Decimal(100)
 """Where the NAV index begins, on the day before its first return."""
@@ -38,6 +36,10 @@ class Overview:
     """What one API process has read of the operation."""
 
     database: Database
+    fresh: float = 1.0
+    """Seconds for which a reading is kept, at least."""
+    share: float = 10.0
+    """It is kept this many times as long as it took."""
     _reading: threading.Lock = field(default_factory=threading.Lock)
     _answer: Row | None = None
     _fresh_until: float = 0.0
@@ -53,7 +55,7 @@ class Overview:
                     tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                     self._answer = self._read(tx)
                 ended = time.monotonic()
-                self._fresh_until = ended + max(FRESH, _SHARE * (ended - began))
+                self._fresh_until = ended + max(self.fresh, self.share * (ended - began))
             return self._answer
 
     def _read(self, tx: Tx) -> Row:

@@ -167,7 +167,7 @@ def _chosen(
 def _module_of(path: Path) -> ModuleType:
     """The module of a file as it and the modules beside it are now."""
     sources = sources_of(path)
-    digest = _digest(path.parent, sources)
+    digest = digest_of(path.parent, sources)
     name = f"commenda_plugin_{path.stem}_{digest}"
     loaded = sys.modules.get(name)
     if loaded is not None:
@@ -216,7 +216,8 @@ def _imports_of(source: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def _digest(root: Path, sources: Iterable[Path]) -> str:
+def digest_of(root: Path, sources: Iterable[Path]) -> str:
+    """What a file's module and its compiled cache are named by: place and text of its sources."""
     digest = hashlib.sha256(str(root).encode())
     for source in sources:
         digest.update(source.relative_to(root).as_posix().encode() + b"\0")

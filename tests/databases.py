@@ -1,0 +1,119 @@
+"""The database of one test process: where it lies, and how it is emptied between tests."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import conninfo, sql
+
+from commenda.kit.db import Database
+from commenda.kit.embedded import EmbeddedServer
+from commenda.settings import Settings
+
+NAMED = os.environ.get("COMMENDA_TEST_DATABASE_URL")
+"""The owner's URL of a database to use, on a server that is not started here."""
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+"""This process among several that share out the tests; None for one that runs them all."""
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Database]:
+    """The migrated database of this process: on a server of its own under `folder`, the named one,
+    or for one of several workers a copy beside the named one.
+
+    Embedded servers are not shared: sealing a chain waits for every older transaction of a server,
+    whatever its database.
+    """
+    with _named() if NAMED else _embedded(folder) as url, Database.open(_settings(url)) as database:
+        yield database
+
+
+def never_sync(url: str) -> None:
+    """Let an embedded server leave its files to the system: they need not outlive the machine.
+
+    Every table that was emptied is a file to sync (measured: 17 s at the end of 200 tests).
+    """
+    superuser = conninfo.make_conninfo(url, user="postgres")
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def _settings(url: str) -> Settings:
+    return Settings(database_url=url, durable_commits=False, pool_size=24)
+
+
+@contextmanager
+def _embedded(folder: Path) -> Iterator[str]:
+    server = EmbeddedServer.start(folder / "postgres")
+    url = server.prepare()
+    never_sync(url)
+    try:
+        yield url
+    finally:
+        server.release()
+
+
+@contextmanager
+def _named() -> Iterator[str]:
+    assert NAMED
+    if WORKER is None:
+        yield NAMED
+        return
+    name = str(conninfo.conninfo_to_dict(NAMED)["dbname"])
+    copy = f"{name}_{WORKER}"
+    with (Path(tempfile.gettempdir()) / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a template is copied while nobody is connected to it
+        Database.open(_settings(NAMED)).close()
+        with psycopg.connect(NAMED, autocommit=True) as owner:
+            _drop(owner, copy)
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            owner.execute(statement.format(sql.Identifier(copy), sql.Identifier(name)))
+    try:
+        yield conninfo.make_conninfo(NAMED, dbname=copy)
+    finally:
+        with psycopg.connect(NAMED, autocommit=True) as owner:
+            _drop(owner, copy)
+
+
+def _drop(connection: psycopg.Connection, name: str) -> None:
+    connection.execute(
+        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    )
+
+
+_WRITTEN = """
+SELECT string_agg(DISTINCT format('%I.%I', n.nspname, top.relname), ', ')
+FROM pg_class c
+JOIN pg_class top ON top.oid = coalesce(pg_partition_root(c.oid), c.oid)
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('public', 'paper') AND c.relkind = 'r' AND c.relname <> 'schema_migrations'
+  AND pg_relation_size(c.oid) > 0
+"""
+
+_RESTART = """
+SELECT setval(s.seqrelid, s.seqstart, false)
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+WHERE c.relnamespace IN ('public'::regnamespace, 'paper'::regnamespace)
+  AND pg_sequence_last_value(s.seqrelid) IS NOT NULL
+"""
+
+
+def empty(database: Database) -> None:
+    """Empty every table and begin every sequence anew, as the owner; the schema stays.
+
+    A table that nobody wrote to since it was emptied takes no space and is left alone: to truncate
+    all of them costs 75 ms a test, to ask 2.
+    """
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        row = owner.execute(_WRITTEN).fetchone()
+        if row and row[0]:
+            owner.execute(f"TRUNCATE {row[0]} CASCADE")
+        owner.execute(_RESTART)

@@ -1,0 +1,51 @@
+"""Where compiled code is kept: in a cache that belongs to exactly its sources."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commenda import kernel
+
+
+def test_an_edit_in_the_kernel_or_the_strategies_opens_a_new_cache(tmp_path: Path) -> None:
+    rooms = ("kernel", "strategies/shipped", "trading")
+    for room in rooms:
+        (tmp_path / room).mkdir(parents=True)
+        (tmp_path / room / "page.py").write_text("x = 1\n")
+    digests = [kernel.source_digest(tmp_path)]
+    for room in rooms:
+        (tmp_path / room / "page.py").write_text("x = 2\n")
+        digests.append(kernel.source_digest(tmp_path))
+    assert len(set(digests[:3])) == 3
+    assert digests[3] == digests[2]
+
+
+def test_numba_is_pointed_at_the_cache_of_these_sources(tmp_path: Path) -> None:
+    show = "import os, commenda.kernel, numba; print(os.environ['NUMBA_CACHE_DIR'])"
+    for order in (show, f"import numba; {show}; assert numba.config.CACHE_DIR"):
+        shown = subprocess.run(
+            [sys.executable, "-c", order],
+            env={**os.environ, "COMMENDA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shown.stdout.strip() == str(tmp_path / f"numba-{kernel.source_digest()}")
+
+
+def test_a_cache_that_cannot_be_written_falls_back_to_a_private_directory(tmp_path: Path) -> None:
+    obstacle = tmp_path / "file"
+    obstacle.write_text("not a directory")
+    private = kernel.writable(obstacle / "cache")
+    assert private.is_dir()
+    assert private.stat().st_mode & 0o077 == 0
+
+
+def test_the_cache_directory_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COMMENDA_CACHE_DIR", str(tmp_path))
+    assert kernel.user_cache() == tmp_path
