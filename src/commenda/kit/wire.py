@@ -44,7 +44,10 @@ T = TypeVar("T")
 def on_wire(record: type[T]) -> type[T]:
     """Mark a dataclass that is answered as it is: its names are camelCase on the wire."""
     record.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]
-        alias_generator=to_camel, populate_by_name=True, extra="forbid"
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        json_schema_serialization_defaults_required=True,  # an answer has all of its fields
     )
     return record
 

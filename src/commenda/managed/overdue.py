@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.ledger import Author
@@ -27,14 +27,11 @@ def alert_overdue(tx: Tx, author: Author) -> int:
             kind = f"alert.{code}"
             if kind not in raised:
                 events.append(
-                    Event(
+                    author.event(
                         kind,
-                        str(subscription),
+                        subscription,
                         ids.derive("managed", subscription),
                         status,
-                        author.actor,
-                        author.rule_version,
-                        author.now,
                         {"maturesAt": matures.isoformat(), "reason": reason},
                     )
                 )
