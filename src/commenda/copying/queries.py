@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -58,7 +57,7 @@ def find_flow(tx: Tx, flow_id: UUID) -> Flow:
         ).fetchone()
     if flow is None:
         raise unknown_flow(flow_id)
-    return replace(flow, tags=tuple(flow.tags))
+    return flow
 
 
 def asset_of(tx: Tx, instrument_id: int) -> str:

@@ -20,6 +20,7 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.wire import on_wire
 
 T = TypeVar("T")
+R = TypeVar("R")
 Key = str | int | datetime | UUID
 A = TypeVar("A", bound=Key)
 B = TypeVar("B", bound=Key)
@@ -43,6 +44,10 @@ class Sheet(Generic[T]):
     total: Annotated[int, Field(ge=0, examples=[12])]
     page: int
     limit: int
+
+    def each(self, make: Callable[[T], R]) -> Sheet[R]:
+        """The page of what is made of each row."""
+        return Sheet([make(one) for one in self.items], self.total, self.page, self.limit)
 
 
 class Numbered(NamedTuple):

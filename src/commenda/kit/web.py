@@ -66,6 +66,7 @@ __all__ = [
     "respond",
     "sent",
     "wire",
+    "wire_text",
     "write",
 ]
 
@@ -177,6 +178,8 @@ def write(
     request: object,
     act: Callable[[Tx, datetime], object],
     status: int = 200,
+    *,
+    principal: str | None = None,
 ) -> Response:
     """Run `act` in one transaction, once for (operation, user, key), and answer what it returns.
 
@@ -184,7 +187,7 @@ def write(
     that and its status, where that is not always `status`. A refusal that `act` raises undoes what
     `act` did, is kept under the key and answered again, as any outcome is; without a key `act` just
     runs. `request` is what must be equal for a replay: another under the same key is refused with
-    code `idempotency_conflict`.
+    code `idempotency_conflict`. `principal` is whose the key is, where that is not the user's id.
     """
 
     with service.database.transaction() as tx:
@@ -193,11 +196,10 @@ def write(
             recorded, replayed = answered(act(tx, now), status), False
         else:
             asked = request.model_dump(mode="json") if isinstance(request, BaseModel) else request
-            principal = str(who.user_id)
             recorded, replayed = once(
                 tx,
                 operation,
-                principal,
+                principal or str(who.user_id),
                 key,
                 asked,
                 now,

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.strategies import queries
 from commenda.strategies.plugins import source_file
-from commenda.strategies.queries import ParameterSet, Registered, Version
+from commenda.strategies.queries import ParameterSet, Registered, Status, Version
 from commenda.strategies.sdk import Param, Strategy
 from commenda.strategies.shipped import CATALOGUE, catalogue, reference_to
 
@@ -31,14 +30,6 @@ RULES = "strategies-1"
 PLATFORM = "platform"
 
 _log = logging.getLogger(__name__)
-
-
-class Status(StrEnum):
-    """Drafts are their owner's; published ones are offered; retired ones are only history."""
-
-    DRAFT = "draft"
-    PUBLISHED = "published"
-    RETIRED = "retired"
 
 
 ONWARD: Mapping[Status, frozenset[Status]] = {
