@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from commenda.audit import Event, record
 from commenda.execution import (
@@ -33,6 +36,7 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
+from commenda.kit.wire import Amount, derived, on_wire
 from commenda.ledger import (
     Author,
     TransitAccount,
@@ -57,28 +61,42 @@ class Part(StrEnum):
     HOLDS = "holds"
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One comparison; see above."""
+    """One comparison: unexplained = venue − ledger − explained."""
 
-    part: Part
-    subject: str
-    venue: Decimal
-    ledger: Decimal
-    explained: Decimal = Decimal(0)
+    part: Annotated[
+        Part,
+        Field(
+            description="What is compared: a venue's books; what is there at cost; all that is had"
+            " and owed; what only passes through; holds."
+        ),
+    ]
+    subject: Annotated[str, Field(examples=["paper USDT"])]
+    venue: Annotated[Amount, Field(description="The side that the ledger is held against.")]
+    ledger: Amount
+    explained: Annotated[Amount, Field(description="What is known to be on its way.")] = Decimal(0)
 
-    @property
-    def unexplained(self) -> Decimal:
+    @derived
+    def unexplained(self) -> Annotated[Amount, Field(description="0 in a sound business.")]:
         return self.venue - self.ledger - self.explained
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What was compared at a moment, and in `left_out` what could not be, and why."""
+    """What was compared at a moment."""
 
     as_of: datetime
     lines: Sequence[Line]
-    left_out: Sequence[str] = ()
+    left_out: Annotated[
+        Sequence[str], Field(description="What could not be compared, and why.")
+    ] = ()
+
+    @derived
+    def reconciled(self) -> Annotated[bool, Field(description="Whether nothing is unexplained.")]:
+        return not self.unexplained
 
     @property
     def unexplained(self) -> list[Line]:
@@ -301,14 +319,11 @@ def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
 
 
 def _alert(author: Author, line: Line) -> Event:
-    return Event(
+    return author.event(
         UNRECONCILED,
         f"{line.part}: {line.subject}",
         _correlation(author.now),
         f"{plain(line.unexplained)} unexplained",
-        author.actor,
-        author.rule_version,
-        author.now,
         {
             "part": line.part,
             "subject": line.subject,

@@ -30,9 +30,9 @@ from commenda.strategies.data import (
 from commenda.strategies.funding import funding_between, refuse_gaps
 from commenda.strategies.plan import Plan
 from commenda.strategies.plugins import Plugin
+from commenda.strategies.queries import Status
 from commenda.strategies.registry import (
     Registrar,
-    Status,
     keep_params,
     move,
     register,
