@@ -15,8 +15,8 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.kit.pages import Numbered, Sheet
-from commenda.kit.rows import extended, records, sheet
-from commenda.kit.wire import Amount, on_wire
+from commenda.kit.rows import records, sheet
+from commenda.kit.wire import Amount, derived, on_wire
 
 Count = Annotated[int, Field(ge=0, examples=[12])]
 
@@ -69,7 +69,7 @@ class TradingSignal:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Execution:
+class SignalExecution:
     """What a signal did in one book. Amounts are in the instrument's base; a sale is negative."""
 
     signal_id: UUID
@@ -92,11 +92,9 @@ class Execution:
     executed_at: datetime | None
     completed_at: datetime | None
 
-
-@on_wire
-@dataclass(frozen=True, slots=True)
-class SignalExecution(Execution):
-    execution_id: UUID
+    @derived
+    def execution_id(self) -> UUID:
+        return ids.derive("execution", self.signal_id, self.subscription_id)
 
 
 # A creator sees all; a follower what was published until they left.
@@ -173,9 +171,4 @@ def executions_of(
         " e.order_id::text AS tx_hash, NULL::integer AS block_number, e.error,"
         " e.created_at, e.executed_at, e.completed_at" + source + " ORDER BY e.subscription_id"
     )
-    return sheet(tx, Execution, query, "SELECT count(*)" + source, values, asked).each(_named)
-
-
-def _named(one: Execution) -> SignalExecution:
-    execution_id = ids.derive("execution", one.signal_id, one.subscription_id)
-    return extended(one, SignalExecution, execution_id=execution_id)
+    return sheet(tx, SignalExecution, query, "SELECT count(*)" + source, values, asked)
