@@ -10,7 +10,7 @@ from rich.table import Table
 
 from commenda.cli.tables import table_of
 from commenda.market import interval_name
-from commenda.strategies import Difference, Kept, Listed
+from commenda.strategies import BacktestSummary, Difference, Kept
 
 Row = dict[str, Any]
 FOR_CHARTS = ("series", "markers")
@@ -22,7 +22,7 @@ def for_programs(report: Row) -> Row:
     return {key: part for key, part in report.items() if key not in FOR_CHARTS}
 
 
-def of_keeping(kept: Kept | Listed) -> Row:
+def of_keeping(kept: Kept | BacktestSummary) -> Row:
     """What is known of a kept run beside its report."""
     return {
         "id": str(kept.id),
@@ -32,7 +32,7 @@ def of_keeping(kept: Kept | Listed) -> Row:
     }
 
 
-def listed(one: Listed) -> Row:
+def listed(one: BacktestSummary) -> Row:
     return of_keeping(one) | {"inputs": one.inputs, "metrics": one.metrics}
 
 
@@ -135,7 +135,7 @@ def figures(report: Row) -> dict[str, tuple[Callable[[Row], str], str]]:
     }
 
 
-def show_list(console: Console, runs: Sequence[Listed]) -> None:
+def show_list(console: Console, runs: Sequence[BacktestSummary]) -> None:
     if not runs:
         console.print("No backtest was kept yet: commenda backtest STRATEGY --data FILE --store")
         return

@@ -41,9 +41,9 @@ from commenda.strategies.registry import (
 from commenda.strategies.report import report_of
 from commenda.strategies.report_page import render
 from commenda.strategies.runs import (
+    BacktestSummary,
     Difference,
     Kept,
-    Listed,
     differences,
     find_run,
     keep,
@@ -75,6 +75,7 @@ __all__ = [
     "CATALOGUE",
     "CHECKS",
     "Backtest",
+    "BacktestSummary",
     "BarData",
     "Conflict",
     "DataSource",
@@ -82,7 +83,6 @@ __all__ = [
     "FundingData",
     "Kept",
     "Limits",
-    "Listed",
     "Metrics",
     "Param",
     "Plan",

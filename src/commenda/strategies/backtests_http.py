@@ -42,9 +42,9 @@ from commenda.strategies.data import imported_bars, imported_funding
 from commenda.strategies.plan import Plan
 from commenda.strategies.report_page import render
 from commenda.strategies.runs import (
+    BacktestSummary,
+    BacktestView,
     Kept,
-    Listed,
-    Shown,
     keep,
     kept_run,
     kept_runs,
@@ -120,14 +120,14 @@ class EquityCurve:
 @on_wire
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    items: list[Shown]
+    items: list[BacktestView]
 
 
 @router.post(
     "",
     operation_id="runBacktest",
     status_code=201,
-    response_model=Shown,
+    response_model=BacktestView,
     responses=GUARDED | problems(404, 409),
 )
 def run_backtest(
@@ -138,7 +138,7 @@ def run_backtest(
     The same inputs give the same run, and its id.
     """
 
-    def act(tx: Tx, now: datetime) -> Shown:
+    def act(tx: Tx, now: datetime) -> BacktestView:
         plan = _plan(tx, service, body)
         begun = time.perf_counter()
         run = plan.run()
@@ -174,7 +174,7 @@ def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
 
 
 @router.get("", operation_id="listBacktests", responses=GUARDED)
-def list_backtests(service: Served, who: Quant, asked: Paged) -> Page[Listed]:
+def list_backtests(service: Served, who: Quant, asked: Paged) -> Page[BacktestSummary]:
     """Kept runs, the latest first: one's own, or everybody's for the staff."""
     with service.database.transaction() as tx:
         return kept_runs(tx, actor=_seen_by(who), limit=asked.limit, cursor=asked.cursor)
@@ -199,7 +199,7 @@ def comparison_report(service: Served, who: Quant, ids: Ids) -> HTMLResponse:
 
 
 @router.get("/{backtest_id}", operation_id="getBacktest", responses=GUARDED | problems(404))
-def get_backtest(service: Served, who: Quant, backtest_id: UUID) -> Shown:
+def get_backtest(service: Served, who: Quant, backtest_id: UUID) -> BacktestView:
     """One kept run: inputs, figures, costs, months."""
     with service.database.transaction() as tx:
         return shown_run(tx, backtest_id, actor=_seen_by(who))

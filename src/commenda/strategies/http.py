@@ -23,7 +23,7 @@ from commenda.kit.web import (
     write,
 )
 from commenda.strategies import queries
-from commenda.strategies.queries import ParameterSet, Registered, Version
+from commenda.strategies.queries import ParameterSet, StrategySummary, Version
 from commenda.strategies.registry import Registrar, keep_params, readable
 from commenda.strategies.shipped import catalogue
 
@@ -69,7 +69,7 @@ class StrategyVersion(Version):
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class StrategyDetail(Registered):
+class StrategyDetail(StrategySummary):
     """A strategy with its latest version."""
 
     latest: StrategyVersion | None
@@ -87,7 +87,7 @@ class ParameterSetRequest(Body):
 
 
 @router.get("", operation_id="listStrategies", responses=GUARDED)
-def list_strategies(service: Served, who: Reader) -> list[Registered]:
+def list_strategies(service: Served, who: Reader) -> list[StrategySummary]:
     """The strategies that you may use, by name."""
     with service.database.transaction() as tx:
         return [one for one in queries.strategies(tx) if _seen(one, who)]
@@ -164,11 +164,11 @@ def keep(
     )
 
 
-def _seen(strategy: Registered, who: Principal) -> bool:
+def _seen(strategy: StrategySummary, who: Principal) -> bool:
     return who.may(Permission.OVERVIEW) or readable(strategy, who.user_id)
 
 
-def _found(tx: Tx, who: Principal, name: str) -> Registered:
+def _found(tx: Tx, who: Principal, name: str) -> StrategySummary:
     """The strategy, if who asks may see it: another's is as unknown as none."""
     if "\0" in name:
         raise queries.unknown_strategy(name)
@@ -178,7 +178,7 @@ def _found(tx: Tx, who: Principal, name: str) -> Registered:
     return found
 
 
-def _version(strategy: Registered, one: Version) -> StrategyVersion:
+def _version(strategy: StrategySummary, one: Version) -> StrategyVersion:
     installed = catalogue().get(strategy.name)
     shipped = installed is not None and installed.source_hash == one.source_hash
     params = [DeclaredParameter(**each) for each in one.declaration["params"]]

@@ -28,7 +28,7 @@ class Status(StrEnum):
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Registered:
+class StrategySummary:
     """A strategy that is known by name. `owner_id` None is the platform."""
 
     id: Internal[UUID]
@@ -89,18 +89,18 @@ def unknown_strategy(name: str) -> CommendaError:
     return unknown("strategy", name, "strategy", "use one of the list of strategies")
 
 
-def strategy_named(tx: Tx, name: str, *, lock: bool = False) -> Registered:
+def strategy_named(tx: Tx, name: str, *, lock: bool = False) -> StrategySummary:
     """The strategy of that name; code `unknown_strategy`."""
     query = STRATEGY + " WHERE name = %s" + (" FOR NO KEY UPDATE" if lock else "")
-    found = first(tx, Registered, query, (name,))
+    found = first(tx, StrategySummary, query, (name,))
     if found is None:
         raise unknown_strategy(name)
     return found
 
 
-def strategies(tx: Tx) -> list[Registered]:
+def strategies(tx: Tx) -> list[StrategySummary]:
     """Every strategy, by name."""
-    return records(tx, Registered, STRATEGY + " ORDER BY name")
+    return records(tx, StrategySummary, STRATEGY + " ORDER BY name")
 
 
 def versions(tx: Tx, strategy: UUID) -> list[Version]:
@@ -110,7 +110,7 @@ def versions(tx: Tx, strategy: UUID) -> list[Version]:
     )
 
 
-def version_of(tx: Tx, strategy: Registered, version: str | None = None) -> Version:
+def version_of(tx: Tx, strategy: StrategySummary, version: str | None = None) -> Version:
     """A version, or the latest; code `unknown_version`."""
     found = first(
         tx,

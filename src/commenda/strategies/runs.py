@@ -44,7 +44,7 @@ R = TypeVar("R")
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Listed:
+class BacktestSummary:
     """A kept run: what it was run from and what it came to. Ratios are fractions."""
 
     id: UUID
@@ -57,7 +57,7 @@ class Listed:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Shown(Listed):
+class BacktestView(BacktestSummary):
     """A kept run with its costs, months, trades and how its fills came about."""
 
     costs: Row
@@ -143,13 +143,13 @@ _KEPT: LiteralString = (
 
 def kept_runs(
     tx: Tx, *, actor: str | None = None, limit: int = 50, cursor: str | None = None
-) -> Page[Listed]:
+) -> Page[BacktestSummary]:
     """Kept runs, the latest first; those of one person where an `actor` is named."""
     after = key_after(cursor, datetime, UUID)
     at, last = after or (None, None)
     found = records(
         tx,
-        Listed,
+        BacktestSummary,
         _LISTED + " WHERE (%(actor)s::text IS NULL OR created_by = %(actor)s)"
         " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))"
         " ORDER BY created_at DESC, id DESC LIMIT %(rows)s",
@@ -163,9 +163,9 @@ def kept_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> Kept:
     return _one(tx, Kept, _KEPT, ident, actor)
 
 
-def shown_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> Shown:
+def shown_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> BacktestView:
     """A kept run as it is answered; the code of `kept_run`."""
-    return _one(tx, Shown, _SHOWN, ident, actor)
+    return _one(tx, BacktestView, _SHOWN, ident, actor)
 
 
 def _one(tx: Tx, kind: type[R], query: LiteralString, ident: UUID, actor: str | None) -> R:
