@@ -41,9 +41,8 @@ from commenda.managed import (
     ExpectedReturn,
     FeeTerms,
     Offer,
-    Product,
     Profile,
-    Request,
+    SubscriptionOrder,
     activate_due,
     authorise_custody,
     list_flow,
@@ -298,9 +297,9 @@ def _build(database: Database) -> list[UUID]:
     subscriptions = []
     with database.transaction() as tx:
         for number in range(20):
-            request = Request(READER, PRODUCT, Decimal(2_000), f"reader-{number}")
-            answer = subscribe(tx, author(), request, b"bench")
-            subscriptions.append(UUID(answer["subscriptionId"]))
+            order = SubscriptionOrder(product_id=PRODUCT, amount=Decimal(2_000))
+            made = subscribe(tx, author(), READER, order, f"reader-{number}", b"bench")
+            subscriptions.append(made.subscription_id)
     with database.transaction() as tx:
         activate_due(tx, author(now))
     carry_out_transfers(database, broker, author(now))
@@ -328,9 +327,16 @@ def _lead(tx: Tx, flow: Flow) -> None:
 
 
 def _offer() -> Offer:
-    product = Product(
-        PRODUCT, Profile.BALANCED, 7, "silver", ASSET, Decimal(2_000), Decimal(10_000)
-    )
     return Offer(
-        product, FeeTerms(), ExpectedReturn(Decimal("0.12"), Decimal(2), Decimal(5)), START
+        PRODUCT,
+        Profile.BALANCED,
+        7,
+        "silver",
+        ASSET,
+        Decimal(2_000),
+        Decimal(10_000),
+        False,
+        FeeTerms(),
+        ExpectedReturn(Decimal("0.12"), Decimal(2), Decimal(5)),
+        START,
     )

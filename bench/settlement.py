@@ -30,9 +30,8 @@ from commenda.managed import (
     ExpectedReturn,
     FeeTerms,
     Offer,
-    Product,
     Profile,
-    Request,
+    SubscriptionOrder,
     activate_due,
     authorise_custody,
     list_flow,
@@ -155,9 +154,6 @@ def _timed(parts: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _offer() -> Offer:
-    product = Product(
-        PRODUCT, Profile.BALANCED, TERM_DAYS, "silver", ASSET, Decimal(2_000), Decimal(10_000)
-    )
     terms = FeeTerms(
         management_fee=Decimal("0.01"),
         hurdle=Decimal("0.02"),
@@ -165,7 +161,19 @@ def _offer() -> Offer:
         platform_cut=Decimal("0.30"),
         referral_rates=(Decimal("0.20"), Decimal("0.10")),
     )
-    return Offer(product, terms, ExpectedReturn(Decimal("0.12"), Decimal(2), Decimal(5)), START)
+    return Offer(
+        PRODUCT,
+        Profile.BALANCED,
+        TERM_DAYS,
+        "silver",
+        ASSET,
+        Decimal(2_000),
+        Decimal(10_000),
+        False,
+        terms,
+        ExpectedReturn(Decimal("0.12"), Decimal(2), Decimal(5)),
+        START,
+    )
 
 
 def _subscribe_all(database: Database) -> None:
@@ -180,10 +188,9 @@ def _subscribe_all(database: Database) -> None:
                 if number % 2:
                     refer(tx, investor, investors[number // 2], START)
                 authorise_custody(tx, author(), investor, ASSET, amount)
-                outcome = subscribe(
-                    tx, author(), Request(investor, PRODUCT, amount, "bench"), SECRET
-                )
-                assert outcome.get("status") == "RESERVED", outcome
+                order = SubscriptionOrder(product_id=PRODUCT, amount=amount)
+                made = subscribe(tx, author(), investor, order, "bench", SECRET)
+                assert made.status == "RESERVED", made
 
 
 def _activate(database: Database, broker: Broker, now: datetime) -> int:

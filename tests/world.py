@@ -53,10 +53,9 @@ from commenda.managed import (
     ExpectedReturn,
     FeeTerms,
     Offer,
-    Product,
     Profile,
-    Request,
     State,
+    SubscriptionOrder,
     activate_due,
     authorise_custody,
     deposit,
@@ -371,16 +370,14 @@ class World:
             publish_offer(
                 tx,
                 Offer(
-                    Product(
-                        product,
-                        PROFILE,
-                        days,
-                        f"tier-{early_exit}",
-                        ASSET,
-                        D(minimum),
-                        D(1_000_000),
-                        early_exit,
-                    ),
+                    product,
+                    PROFILE,
+                    days,
+                    f"tier-{early_exit}",
+                    ASSET,
+                    D(minimum),
+                    D(1_000_000),
+                    early_exit,
                     terms,
                     EXPECTED,
                     self.now,
@@ -392,10 +389,8 @@ class World:
         self, investor: Owner, product: UUID, amount: int | Decimal = 10_000, key: str = "one"
     ) -> UUID:
         with self.database.transaction() as tx:
-            outcome = subscribe(
-                tx, self.author, Request(investor.id, product, D(amount), key), SECRET
-            )
-        return UUID(outcome["subscriptionId"])
+            order = SubscriptionOrder(product_id=product, amount=D(amount))
+            return subscribe(tx, self.author, investor.id, order, key, SECRET).subscription_id
 
     def activate(self) -> int:
         """Reservations become books an hour later; their cash goes to the venue."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
 from commenda.kit.migrate import migrate, migrations
+from commenda.kit.money import plain
 from last_version import story
 from last_version.today import (
     DUMP,
@@ -26,6 +28,9 @@ from world import World
 D = Decimal
 EXPECTED: dict[str, Any] = json.loads(DUMP.with_name("expected.json").read_text())
 """What the last version paid when it went on itself."""
+ANSWERS = (
+    "SELECT principal || ' ' || client_key, outcome FROM idempotency WHERE operation = 'subscribe'"
+)
 LEAVING = {"fausto", "lena", "livia", "luca", "ludo"}
 LIQUIDATING = {"stuck", "silent", "lost", "dust to be"}
 
@@ -118,6 +123,45 @@ def test_it_is_taken_over_and_goes_on_to_the_same_payments(url: str) -> None:
         )
         assert sorted(closed) == sorted(LEAVING)
         assert world.column("SELECT title FROM shared_flows WHERE status = 'closed'") == ["fausto"]
+
+
+def test_what_a_subscription_was_answered_is_answered_as_by_any_other_write(url: str) -> None:
+    with psycopg.connect(url) as owner:
+        old = dict(owner.execute(ANSWERS).fetchall())
+        owner.execute(
+            "INSERT INTO idempotency VALUES"
+            " ('subscribe', 'nobody', 'poor', '', '{\"refused\": \"insufficient_custody\"}', now())"
+        )
+    assert old
+    migrate(url)
+    with psycopg.connect(url) as owner:
+        new = dict(owner.execute(ANSWERS).fetchall())
+        refused = new.pop("nobody poor")
+        assert (refused["status"], refused["body"]["code"], refused["body"]["field"]) == (
+            409,
+            "insufficient_custody",
+            "amount",
+        )
+        asked = owner.execute(
+            "SELECT id::text, product_id::text, amount FROM managed_subscriptions"
+        )
+        of = {name: (product, amount) for name, product, amount in asked}
+    assert new.keys() == old.keys()
+    for key, answer in new.items():
+        name, body = old[key]["subscriptionId"], answer["body"]
+        product, amount = of[name]
+        assert (answer["status"], body["subscriptionId"], body["executionScopeId"]) == (
+            201,
+            name,
+            name,
+        )
+        assert (body["status"], body["productId"]) == ("RESERVED", product)
+        assert body["amount"] == plain(amount)
+    names = [one.name.split("_", 1)[1] for one in migrations()]
+    migrate(url, to=names.index("subscription_answers"))
+    with psycopg.connect(url) as owner:
+        back = dict(owner.execute(ANSWERS).fetchall())
+    assert back == {**old, "nobody poor": {"refused": "insufficient_custody"}}
 
 
 def the_venue_and_a_pencil_agree_on_fausto(world: World) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from commenda.cli.tables import table_of
 from commenda.market import interval_name
-from commenda.strategies import Difference, Kept, Listed
+from commenda.strategies import BacktestSummary, Difference, Kept
 
 Row = dict[str, Any]
 HELD = "Buy & hold"
@@ -23,7 +23,7 @@ def for_programs(report: Row) -> Row:
     return {key: part for key, part in report.items() if key not in FOR_CHARTS}
 
 
-def of_keeping(kept: Kept | Listed) -> Row:
+def of_keeping(kept: Kept | BacktestSummary) -> Row:
     """What is known of a kept run beside its report."""
     return {
         "id": str(kept.id),
@@ -33,7 +33,7 @@ def of_keeping(kept: Kept | Listed) -> Row:
     }
 
 
-def listed(one: Listed) -> Row:
+def listed(one: BacktestSummary) -> Row:
     return of_keeping(one) | {"inputs": one.inputs, "metrics": one.metrics}
 
 
@@ -183,7 +183,7 @@ def in_book_figures(report: Row) -> dict[str, Figure]:
     }
 
 
-def show_list(console: Console, runs: Sequence[Listed]) -> None:
+def show_list(console: Console, runs: Sequence[BacktestSummary]) -> None:
     if not runs:
         console.print("No backtest was kept yet: commenda backtest STRATEGY --data FILE --store")
         return

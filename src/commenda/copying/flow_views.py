@@ -3,24 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Annotated, Any, Literal, LiteralString
 from uuid import UUID
 
-from commenda.copying import bodies
+from pydantic import Field
+
+from commenda.copying.performance import METHOD
 from commenda.copying.queries import unknown_flow
-from commenda.copying.sheets import Sheet, count_of, rows_of
 from commenda.kit.db import Tx
 from commenda.kit.money import quantise, scale_of
+from commenda.kit.pages import Numbered, Sheet
+from commenda.kit.rows import first, sheet
+from commenda.kit.wire import Amount, on_wire
 
 NAV_POINTS = 3660
 """Ten years of days in one answer."""
 
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class FlowPerformance:
+    """Fractions: 0.12 is 12 %. Null while there is no record."""
+
+    total_return: Amount | None
+    win_rate: Amount | None
+    sharpe_ratio: Amount | None
+    max_drawdown: Amount | None
+    as_of: Annotated[datetime | None, Field(description="Of the last daily NAV in it.")]
+    method: Annotated[str, Field(examples=[METHOD])] = METHOD
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class FlowStats:
+    followers: Annotated[int, Field(ge=0, examples=[12], description="Those who paused included.")]
+    total_aum: Annotated[
+        Amount,
+        Field(serialization_alias="totalAUM", description="The followers' equity, in `currency`."),
+    ]
+    currency: Annotated[str, Field(examples=["USDT"])]
+    as_of: Annotated[
+        datetime, Field(description="When followers and equity were last counted as a whole.")
+    ]
+    performance: FlowPerformance
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class FlowTerms:
+    is_active: bool
+    max_followers: int | None
+    min_investment: Amount
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SharedFlow:
+    """A creator's shared strategy: one instrument, led by a book of the creator's own."""
+
+    flow_id: UUID
+    user_id: UUID
+    title: str
+    description: str
+    tags: list[str]
+    strategy: str
+    symbol: str
+    stats: FlowStats
+    settings: FlowTerms
+    status: Literal["active", "paused", "closed"]
+    created_at: datetime
+    updated_at: datetime
+    last_signal_at: datetime | None
+
+
 _FLOW: LiteralString = (
-    "SELECT f.id, f.creator_id, f.title, f.description, f.tags, f.status, f.is_active,"
-    " f.max_followers, f.min_investment, f.strategy, f.created_at, f.updated_at, f.last_signal_at,"
-    " i.symbol, i.quote, t.followers, t.total_aum, t.total_return, t.win_rate, t.sharpe_ratio,"
-    " t.max_drawdown, t.nav_as_of, t.updated_at AS counted_at"
+    "SELECT f.id AS flow_id, f.creator_id AS user_id, f.title, f.description, f.tags, f.strategy,"
+    ' i.symbol, t.followers AS "stats.followers", t.total_aum AS "stats.total_aum",'
+    ' i.quote AS "stats.currency", t.updated_at AS "stats.as_of",'
+    ' t.total_return AS "stats.performance.total_return",'
+    ' t.win_rate AS "stats.performance.win_rate",'
+    ' t.sharpe_ratio AS "stats.performance.sharpe_ratio",'
+    ' t.max_drawdown AS "stats.performance.max_drawdown",'
+    ' t.nav_as_of AS "stats.performance.as_of", f.is_active AS "settings.is_active",'
+    ' f.max_followers AS "settings.max_followers", f.min_investment AS "settings.min_investment",'
+    " f.status, f.created_at, f.updated_at, f.last_signal_at"
     " FROM flow_stats t JOIN shared_flows f ON f.id = t.flow_id"
     " JOIN instruments i ON i.id = f.instrument_id "
 )
@@ -33,77 +102,61 @@ _ORDERS: Mapping[str, LiteralString] = {
 }
 
 
-def list_flows(tx: Tx, tags: Sequence[str], sort_by: str, sheet: Sheet) -> bodies.FlowPage:
+def list_flows(tx: Tx, tags: Sequence[str], sort_by: str, asked: Numbered) -> Sheet[SharedFlow]:
     """Flows that take followers, with any of the tags."""
     where: LiteralString = "WHERE f.status = 'active'"
     if tags:
         where += " AND f.tags && %(tags)s::text[]"
-    return _flow_page(tx, where, _ORDERS[sort_by], {"tags": list(tags)}, sheet)
+    return _flows(tx, where, _ORDERS[sort_by], {"tags": list(tags)}, asked)
 
 
-def flows_of(tx: Tx, creator_id: UUID, sheet: Sheet) -> bodies.FlowPage:
+def flows_of(tx: Tx, creator_id: UUID, asked: Numbered) -> Sheet[SharedFlow]:
     """A creator's own flows, newest first, whatever their status."""
     where: LiteralString = "WHERE f.creator_id = %(creator)s"
-    return _flow_page(tx, where, _ORDERS["newest"], {"creator": creator_id}, sheet)
+    return _flows(tx, where, _ORDERS["newest"], {"creator": creator_id}, asked)
 
 
-def _flow_page(
-    tx: Tx, where: LiteralString, order: LiteralString, values: dict[str, Any], sheet: Sheet
-) -> bodies.FlowPage:
-    rows = rows_of(
-        tx,
-        _FLOW + where + " ORDER BY " + order + " LIMIT %(limit)s OFFSET %(offset)s",
-        {**values, "limit": sheet.limit, "offset": sheet.offset},
-    )
-    total = count_of(tx, _COUNT + where, values)
-    return bodies.FlowPage(
-        items=[_flow(row) for row in rows], total=total, page=sheet.page, limit=sheet.limit
-    )
+def _flows(
+    tx: Tx, where: LiteralString, order: LiteralString, values: dict[str, Any], asked: Numbered
+) -> Sheet[SharedFlow]:
+    query = _FLOW + where + " ORDER BY " + order
+    return sheet(tx, SharedFlow, query, _COUNT + where, values, asked).each(_in_whole_units)
 
 
-def flow_view(tx: Tx, flow_id: UUID) -> bodies.SharedFlow:
+def flow_view(tx: Tx, flow_id: UUID) -> SharedFlow:
     """One flow; code `unknown_flow`."""
-    rows = rows_of(tx, _FLOW + "WHERE f.id = %(id)s", {"id": flow_id})
-    if not rows:
+    flow = first(tx, SharedFlow, _FLOW + "WHERE f.id = %(id)s", {"id": flow_id})
+    if flow is None:
         raise unknown_flow(flow_id)
-    return _flow(rows[0])
+    return _in_whole_units(flow)
 
 
-def _flow(row: Mapping[str, Any]) -> bodies.SharedFlow:
-    return bodies.SharedFlow(
-        flow_id=row["id"],
-        user_id=row["creator_id"],
-        title=row["title"],
-        description=row["description"],
-        tags=row["tags"],
-        strategy=row["strategy"],
-        symbol=row["symbol"],
-        stats=bodies.FlowStats(
-            followers=row["followers"],
-            total_aum=quantise(row["total_aum"], scale_of(row["quote"])),
-            currency=row["quote"],
-            as_of=row["counted_at"],
-            performance=bodies.FlowPerformance(
-                total_return=row["total_return"],
-                win_rate=row["win_rate"],
-                sharpe_ratio=row["sharpe_ratio"],
-                max_drawdown=row["max_drawdown"],
-                as_of=row["nav_as_of"],
-            ),
-        ),
-        settings=bodies.FlowTerms(
-            is_active=row["is_active"],
-            max_followers=row["max_followers"],
-            min_investment=row["min_investment"],
-        ),
-        status=row["status"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        last_signal_at=row["last_signal_at"],
-    )
+def _in_whole_units(flow: SharedFlow) -> SharedFlow:
+    """Positions at marks have more decimals than their currency."""
+    total = quantise(flow.stats.total_aum, scale_of(flow.stats.currency))
+    return replace(flow, stats=replace(flow.stats, total_aum=total))
 
 
-def flow_nav(tx: Tx, flow_id: UUID) -> bodies.FlowNav:
+@on_wire
+@dataclass(frozen=True, slots=True)
+class NavPoint:
+    at: datetime
+    nav: Annotated[Amount, Field(description="1 at the opening of the book.")]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class FlowNav:
+    """A flow's record: the daily NAV of its creator's own book, as an index."""
+
+    flow_id: UUID
+    currency: str
+    as_of: datetime | None
+    points: list[NavPoint]
+    method: str = "TWR of the creator's own book, index 1 at its opening, daily"
+
+
+def flow_nav(tx: Tx, flow_id: UUID) -> FlowNav:
     """The record of a flow's own book; code `unknown_flow`. A flow without one has no points."""
     row = tx.execute(
         "SELECT i.quote, s.leg_id, l.scope_id, c.opened_at FROM shared_flows f"
@@ -122,12 +175,7 @@ def flow_nav(tx: Tx, flow_id: UUID) -> bodies.FlowNav:
         " ORDER BY at DESC LIMIT %s",
         (scope_id, leg_id, opened_at, NAV_POINTS),
     ).fetchall()
-    points = [bodies.NavPoint(at=at, nav=quantise(nav, 10)) for at, nav in reversed(days)]
+    points = [NavPoint(at, quantise(nav, 10)) for at, nav in reversed(days)]
     if points and len(points) < NAV_POINTS:
-        points.insert(0, bodies.NavPoint(at=opened_at, nav=Decimal(1)))
-    return bodies.FlowNav(
-        flow_id=flow_id,
-        currency=currency,
-        as_of=points[-1].at if points else None,
-        points=points,
-    )
+        points.insert(0, NavPoint(opened_at, Decimal(1)))
+    return FlowNav(flow_id, currency, points[-1].at if points else None, points)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.copying.following import follow
-from commenda.copying.model import CopyMode, Flow
-from commenda.copying.queries import find_flow, unknown_flow
+from commenda.copying.model import CopyMode, CopyOrder, Flow, FlowDraft
+from commenda.copying.queries import asset_of, find_flow, unknown_flow
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found, unknown
@@ -69,44 +67,28 @@ def _strategy(name: str) -> Strategy:
     return strategy
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What a creator says of a flow. The lower half is given once, when the flow is new."""
-
-    id: UUID
-    title: str
-    description: str = ""
-    tags: tuple[str, ...] = ()
-    max_followers: int | None = None
-    min_investment: Decimal = Decimal(0)
-    strategy: str | None = None
-    symbol: str | None = None
-    params: Mapping[str, float] | None = None
-    stake: Decimal | None = None
-
-
-def save_flow(tx: Tx, author: Author, creator: Owner, draft: Draft) -> bool:
+def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDraft) -> bool:
     """Share a new flow with the creator's stake in it, or change how one's own presents itself.
 
     Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
     `ambiguous_symbol`, those of `follow` for the stake; of a flow that exists `unknown_flow`
     where it is another's, `flow_closed`, `flow_terms_fixed`.
     """
-    known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (draft.id,)).fetchone()
-    if known is None and _create(tx, author, creator, draft):
+    known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (flow_id,)).fetchone()
+    if known is None and _create(tx, author, creator, flow_id, draft):
         return True
-    _change(tx, author, creator, draft)
+    _change(tx, author, creator, flow_id, draft)
     return False
 
 
-def _create(tx: Tx, author: Author, creator: Owner, draft: Draft) -> bool:
+def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDraft) -> bool:
     """False where another request was first."""
     strategy = _needed(draft.strategy, "strategy")
     symbol = _needed(draft.symbol, "symbol")
-    stake = _needed(draft.stake, "investmentAmount")
+    stake = _needed(draft.investment_amount, "investmentAmount")
     instrument_id, asset = _instrument(tx, symbol)
     flow = Flow(
-        id=draft.id,
+        id=flow_id,
         creator_id=creator.id,
         title=draft.title,
         strategy=strategy,
@@ -115,7 +97,7 @@ def _create(tx: Tx, author: Author, creator: Owner, draft: Draft) -> bool:
         max_followers=draft.max_followers,
         min_investment=draft.min_investment,
         description=draft.description,
-        tags=draft.tags,
+        tags=draft.unique_tags,
     )
     if not share_flow(tx, flow, author.now):
         return False
@@ -132,6 +114,33 @@ def _create(tx: Tx, author: Author, creator: Owner, draft: Draft) -> bool:
         is_leader=True,
     )
     return True
+
+
+def follow_by_order(tx: Tx, author: Author, follower: Owner, order: CopyOrder, key: str) -> UUID:
+    """Follow a flow in the platform's custody; the subscription.
+
+    Codes `own_vault_not_served`, `unknown_flow`, those of `follow`.
+    """
+    if order.vault_address is not None or order.chain_type is not None:
+        raise CommendaError(
+            "own_vault_not_served",
+            "Copies trade in the platform's custody; own vaults are not served yet",
+        ).at(
+            "chainType" if order.vault_address is None else "vaultAddress",
+            hint="leave out vaultAddress and chainType",
+        )
+    flow = find_flow(tx, order.flow_id)
+    return follow(
+        tx,
+        author,
+        flow=flow,
+        follower=follower,
+        amount=order.investment_amount,
+        asset=asset_of(tx, flow.instrument_id),
+        key=key,
+        mode=CopyMode(order.copy_mode),
+        settings=order.settings,
+    )
 
 
 def _needed(value: T | None, field: str) -> T:
@@ -161,9 +170,9 @@ def _instrument(tx: Tx, symbol: str) -> tuple[int, str]:
     return rows[0][0], rows[0][1]
 
 
-def _change(tx: Tx, author: Author, creator: Owner, draft: Draft) -> None:
-    tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (draft.id,))
-    flow = _own_flow(tx, creator.id, draft.id)
+def _change(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDraft) -> None:
+    tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (flow_id,))
+    flow = _own_flow(tx, creator.id, flow_id)
     _require_same_terms(tx, flow, draft)
     tx.execute(
         "UPDATE shared_flows SET title = %s, description = %s, tags = %s, max_followers = %s,"
@@ -171,23 +180,23 @@ def _change(tx: Tx, author: Author, creator: Owner, draft: Draft) -> None:
         (
             draft.title,
             draft.description,
-            list(draft.tags),
+            draft.unique_tags,
             draft.max_followers,
             draft.min_investment,
             author.now,
-            draft.id,
+            flow_id,
         ),
     )
     said = {
         "title": draft.title,
         "description": draft.description,
-        "tags": list(draft.tags),
+        "tags": draft.unique_tags,
         "maxFollowers": draft.max_followers,
         "minInvestment": f"{draft.min_investment:f}",
     }
     # Named by what was said: two changes at one moment are two events.
     result = f"changed {ids.derive('flow-change', *said.values()).hex[:12]}"
-    _note(tx, author, "flow.changed", draft.id, result, said)
+    _note(tx, author, "flow.changed", flow_id, result, said)
 
 
 def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
@@ -201,7 +210,7 @@ def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
     return flow
 
 
-def _require_same_terms(tx: Tx, flow: Flow, draft: Draft) -> None:
+def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
     row = tx.execute(
         "SELECT i.symbol, s.investment_amount FROM instruments i"
         " LEFT JOIN flow_subscriptions s ON s.flow_id = %s AND s.is_leader WHERE i.id = %s",
@@ -216,7 +225,7 @@ def _require_same_terms(tx: Tx, flow: Flow, draft: Draft) -> None:
             draft.params and _strategy(flow.strategy).resolve(dict(draft.params)),
             draft.params and dict(flow.params),
         ),
-        "investmentAmount": (draft.stake, stake),
+        "investmentAmount": (draft.investment_amount, stake),
     }
     for field, (said, stands) in given.items():
         if said is not None and said != stands:
@@ -254,18 +263,4 @@ def close_flow(tx: Tx, author: Author, flow_id: UUID) -> None:
 def _note(
     tx: Tx, author: Author, kind: str, flow_id: UUID, result: str, details: Mapping[str, object]
 ) -> None:
-    record(
-        tx,
-        [
-            Event(
-                kind,
-                str(flow_id),
-                ids.derive("flow", flow_id),
-                result,
-                author.actor,
-                author.rule_version,
-                author.now,
-                details,
-            )
-        ],
-    )
+    record(tx, [author.event(kind, flow_id, ids.derive("flow", flow_id), result, details)])

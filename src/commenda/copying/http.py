@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse
 
-from commenda.copying import bodies, flow_views, signal_views, subscription_views
+from commenda.copying import flow_views, signal_views, subscription_views
 from commenda.copying.flow_lists import FlowLists
-from commenda.copying.flows import Draft, save_flow, toggle_flow
-from commenda.copying.following import change_settings, follow
+from commenda.copying.flow_views import FlowNav, SharedFlow
+from commenda.copying.flows import follow_by_order, save_flow, toggle_flow
+from commenda.copying.following import change_settings
 from commenda.copying.leaving import request_leave
-from commenda.copying.model import RULES, FollowSettings
-from commenda.copying.queries import asset_of, find_flow
-from commenda.copying.sheets import Sheet
+from commenda.copying.model import (
+    RULES,
+    CopyOrder,
+    CopySettingsChange,
+    FlowDraft,
+    FlowToggle,
+    Status,
+)
+from commenda.copying.signal_views import SignalExecution, TradingSignal
+from commenda.copying.subscription_views import FlowSubscription
 from commenda.identity import Permission, Principal, Role
 from commenda.identity.access import may
 from commenda.kit import ids
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError
 from commenda.kit.web import (
     GUARDED,
-    Answer,
     IdempotencyKey,
+    Numbered,
     Served,
-    answer_once,
+    Sheet,
+    key_or_new,
+    numbered,
+    on_wire,
     problems,
-    refused,
-    wire,
+    wire_text,
+    write,
 )
 from commenda.ledger import Author, Owner, OwnerKind
 
@@ -43,8 +52,8 @@ Reader = Annotated[Principal, may(Permission.FLOWS)]
 Creator = Annotated[Principal, may(Permission.SHARE)]
 Follower = Annotated[Principal, may(Permission.COPY)]
 
-Page = Annotated[int, Query(ge=1, le=10_000)]
-Limit = Annotated[int, Query(ge=1, le=100)]
+Twenty = Annotated[Numbered, numbered(20)]
+Fifty = Annotated[Numbered, numbered(50)]
 SortBy = Literal["performance", "followers", "aum", "newest"]
 
 
@@ -72,17 +81,6 @@ def _owner(who: Principal) -> Owner:
     return Owner(kind, who.user_id)
 
 
-def _answered(tx: Tx, act: Callable[[], Answer]) -> Answer:
-    """What `act` answers; its refusal as a value that is recorded, with nothing of it done."""
-    try:
-        with tx.transaction():
-            return act()
-    except CommendaError as error:
-        return refused(
-            error.code, error.message, field=error.field, hint=error.hint, status=error.status
-        )
-
-
 # --- Flows -----------------------------------------------------------------------------------
 
 
@@ -90,91 +88,68 @@ def _answered(tx: Tx, act: Callable[[], Answer]) -> Answer:
     "/flows",
     operation_id="createOrUpdateSharedFlow",
     status_code=201,
-    response_model=bodies.SharedFlow,
+    response_model=SharedFlow,
     responses=GUARDED
     | problems(404, 409)
-    | {200: {"model": bodies.SharedFlow, "description": "One's own flow was changed."}},
+    | {200: {"model": SharedFlow, "description": "One's own flow was changed."}},
 )
 def create_or_update_flow(
     service: Served,
     who: Creator,
     lists: Lists,
-    body: bodies.FlowDraft,
+    body: FlowDraft,
     key: IdempotencyKey = None,
-) -> JSONResponse:
+) -> Response:
     """Share a strategy as a flow with your own stake in it, or present a flow of yours anew."""
-    named = key if key is not None else secrets.token_hex(16)
-    draft = Draft(
-        id=body.flow_id or ids.derive("flow", who.user_id, named),
-        title=body.title,
-        description=body.description,
-        tags=tuple(dict.fromkeys(body.tags)),
-        max_followers=body.max_followers,
-        min_investment=body.min_investment,
-        strategy=body.strategy,
-        symbol=body.symbol,
-        params=body.params,
-        stake=body.investment_amount,
-    )
-    with service.database.transaction() as tx:
-        author = _author(tx, who)
+    flow_id = body.flow_id or ids.derive("flow", who.user_id, key_or_new(key))
 
-        def act() -> Answer:
-            new = save_flow(tx, author, _owner(who), draft)
-            return Answer(wire(flow_views.flow_view(tx, draft.id)), 201 if new else 200)
+    def act(tx: Tx, now: datetime) -> tuple[SharedFlow, int]:
+        new = save_flow(tx, Author(who.actor, RULES, now), _owner(who), flow_id, body)
+        return flow_views.flow_view(tx, flow_id), 201 if new else 200
 
-        response = answer_once(
-            tx,
-            "co-trading.flow",
-            str(who.user_id),
-            key,
-            body,
-            author.now,
-            lambda: _answered(tx, act),
-        )
+    response = write(service, who, "co-trading.flow", key, body, act)
     lists.forget()
     return response
 
 
 @router.get("/flows/my", operation_id="getMySharedFlows", responses=GUARDED)
-def my_flows(service: Served, who: Creator, page: Page = 1, limit: Limit = 20) -> bodies.FlowPage:
+def my_flows(service: Served, who: Creator, asked: Twenty) -> Sheet[SharedFlow]:
     """Your own flows, newest first, paused and closed ones too."""
     with service.database.transaction() as tx:
-        return flow_views.flows_of(tx, who.user_id, Sheet(page, limit))
+        return flow_views.flows_of(tx, who.user_id, asked)
 
 
 @router.get(
     "/flows",
     operation_id="getSharedFlows",
-    response_model=bodies.FlowPage,
+    response_model=Sheet[SharedFlow],
     responses=GUARDED,
 )
 def shared_flows(
     service: Served,
     who: Reader,
     lists: Lists,
+    asked: Twenty,
     tags: Annotated[
         list[Annotated[str, Query(pattern=r"^[^\x00-\x1f]{1,200}$")]],
         Query(max_length=10, description="Any of these; repeated, or with commas between."),
     ] = [],  # noqa: B006 - FastAPI copies a default
     sort_by: Annotated[SortBy, Query(alias="sortBy")] = "performance",
-    page: Page = 1,
-    limit: Limit = 20,
 ) -> Response:
     """Flows that take followers, the best (or most followed, largest, newest) first."""
     wanted = sorted({tag.strip() for each in tags for tag in each.split(",") if tag.strip()})
 
     def read() -> bytes:
         with service.database.transaction() as tx:
-            listed = flow_views.list_flows(tx, wanted, sort_by, Sheet(page, limit))
-        return listed.model_dump_json(by_alias=True).encode()
+            listed = flow_views.list_flows(tx, wanted, sort_by, asked)
+        return wire_text(listed, Sheet[SharedFlow])
 
-    content = lists.page((tuple(wanted), sort_by, page, limit), read)
+    content = lists.page((tuple(wanted), sort_by, asked), read)
     return Response(content, media_type="application/json")
 
 
 @router.get("/flows/{flow_id}", operation_id="getSharedFlow", responses=GUARDED | problems(404))
-def shared_flow(service: Served, who: Reader, flow_id: UUID) -> bodies.SharedFlow:
+def shared_flow(service: Served, who: Reader, flow_id: UUID) -> SharedFlow:
     """One flow."""
     with service.database.transaction() as tx:
         return flow_views.flow_view(tx, flow_id)
@@ -183,7 +158,7 @@ def shared_flow(service: Served, who: Reader, flow_id: UUID) -> bodies.SharedFlo
 @router.get(
     "/flows/{flow_id}/nav", operation_id="getSharedFlowNav", responses=GUARDED | problems(404)
 )
-def shared_flow_nav(service: Served, who: Reader, flow_id: UUID) -> bodies.FlowNav:
+def shared_flow_nav(service: Served, who: Reader, flow_id: UUID) -> FlowNav:
     """A flow's record: the daily NAV of its creator's own book as an index."""
     with service.database.transaction() as tx:
         return flow_views.flow_nav(tx, flow_id)
@@ -199,8 +174,8 @@ def toggle(
     who: Creator,
     lists: Lists,
     flow_id: UUID,
-    body: bodies.FlowToggle,
-) -> bodies.SharedFlow:
+    body: FlowToggle,
+) -> SharedFlow:
     """Pause or resume a flow of yours. Paused, it takes no followers and publishes nothing; what
     followers hold stays until it is resumed or they leave."""
     with service.database.transaction() as tx:
@@ -217,73 +192,39 @@ def toggle(
     "/subscribe",
     operation_id="subscribeToFlow",
     status_code=201,
-    response_model=bodies.FlowSubscription,
+    response_model=FlowSubscription,
     responses=GUARDED | problems(404, 409),
 )
 def subscribe(
     service: Served,
     who: Follower,
     lists: Lists,
-    body: bodies.CopyOrder,
+    body: CopyOrder,
     key: IdempotencyKey = None,
-) -> JSONResponse:
+) -> Response:
     """Follow a flow: the amount goes from your wallet into an isolated book that copies it."""
-    named = key if key is not None else secrets.token_hex(16)
-    with service.database.transaction() as tx:
-        author = _author(tx, who)
+    named = key_or_new(key)
 
-        def act() -> Answer:
-            _require_house_custody(body)
-            flow = find_flow(tx, body.flow_id)
-            subscription = follow(
-                tx,
-                author,
-                flow=flow,
-                follower=_owner(who),
-                amount=body.investment_amount,
-                asset=asset_of(tx, flow.instrument_id),
-                key=named,
-                mode=body.mode,
-                settings=FollowSettings(**body.settings.model_dump()),
-            )
-            view = subscription_views.subscription_view(tx, subscription, who.user_id, author.now)
-            return Answer(wire(view), 201)
+    def act(tx: Tx, now: datetime) -> FlowSubscription:
+        author = Author(who.actor, RULES, now)
+        subscription = follow_by_order(tx, author, _owner(who), body, named)
+        return subscription_views.subscription_view(tx, subscription, who.user_id)
 
-        response = answer_once(
-            tx,
-            "co-trading.subscribe",
-            str(who.user_id),
-            key,
-            body,
-            author.now,
-            lambda: _answered(tx, act),
-        )
+    response = write(service, who, "co-trading.subscribe", key, body, act, status=201)
     lists.forget()
     return response
-
-
-def _require_house_custody(body: bodies.CopyOrder) -> None:
-    field = "vaultAddress" if body.vault_address is not None else "chainType"
-    if body.vault_address is not None or body.chain_type is not None:
-        raise CommendaError(
-            "own_vault_not_served",
-            "Copies trade in the platform's custody; own vaults are not served yet",
-        ).at(field, hint="leave out vaultAddress and chainType")
 
 
 @router.get("/subscriptions", operation_id="getUserSubscriptions", responses=GUARDED)
 def subscriptions(
     service: Served,
     who: Follower,
-    status: Literal["active", "paused", "cancelled"] | None = None,
-    page: Page = 1,
-    limit: Limit = 50,
-) -> bodies.SubscriptionPage:
+    asked: Fifty,
+    status: Status | None = None,
+) -> Sheet[FlowSubscription]:
     """Your copies and what they are worth, newest first; as a creator, your own books too."""
     with service.database.transaction() as tx:
-        return subscription_views.subscriptions_of(
-            tx, who.user_id, status, Sheet(page, limit), business_now(tx)
-        )
+        return subscription_views.subscriptions_of(tx, who.user_id, status, asked)
 
 
 @router.get(
@@ -295,12 +236,10 @@ def subscription(
     service: Served,
     who: Follower,
     subscription_id: UUID,
-) -> bodies.FlowSubscription:
+) -> FlowSubscription:
     """One of your copies."""
     with service.database.transaction() as tx:
-        return subscription_views.subscription_view(
-            tx, subscription_id, who.user_id, business_now(tx)
-        )
+        return subscription_views.subscription_view(tx, subscription_id, who.user_id)
 
 
 @router.delete(
@@ -314,13 +253,12 @@ def unsubscribe(
     who: Follower,
     lists: Lists,
     subscription_id: UUID,
-) -> bodies.FlowSubscription:
+) -> FlowSubscription:
     """Leave a copy: it follows no more; its positions are closed at the venue, then its cash is
     paid to your wallet. Asking again changes nothing; `exit` says how far it has come."""
     with service.database.transaction() as tx:
-        author = _author(tx, who)
-        request_leave(tx, author, subscription_id, who.user_id)
-        view = subscription_views.subscription_view(tx, subscription_id, who.user_id, author.now)
+        request_leave(tx, _author(tx, who), subscription_id, who.user_id)
+        view = subscription_views.subscription_view(tx, subscription_id, who.user_id)
     lists.forget()
     return view
 
@@ -334,17 +272,22 @@ def update_settings(
     service: Served,
     who: Follower,
     subscription_id: UUID,
-    body: bodies.CopySettingsChange,
-) -> bodies.FlowSubscription:
+    body: CopySettingsChange,
+) -> FlowSubscription:
     """Change a copy's settings. Without `autoFollow` it is paused, and holds what it holds."""
     changes = body.model_dump(exclude_none=True)
     with service.database.transaction() as tx:
-        author = _author(tx, who)
-        change_settings(tx, author, subscription_id, who.user_id, changes)
-        return subscription_views.subscription_view(tx, subscription_id, who.user_id, author.now)
+        change_settings(tx, _author(tx, who), subscription_id, who.user_id, changes)
+        return subscription_views.subscription_view(tx, subscription_id, who.user_id)
 
 
 # --- Signals and executions ------------------------------------------------------------------
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SignalList:
+    items: list[TradingSignal]
 
 
 @router.get("/signals/{flow_id}", operation_id="getFlowSignals", responses=GUARDED | problems(404))
@@ -353,10 +296,10 @@ def flow_signals(
     who: Reader,
     flow_id: UUID,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> bodies.SignalList:
+) -> SignalList:
     """A flow's signals, newest first: for its creator, and for followers until they left."""
     with service.database.transaction() as tx:
-        return signal_views.signals_of(tx, flow_id, who.user_id, limit)
+        return SignalList(signal_views.signals_of(tx, flow_id, who.user_id, limit))
 
 
 @router.get(
@@ -368,9 +311,8 @@ def signal_executions(
     service: Served,
     who: Reader,
     signal_id: UUID,
-    page: Page = 1,
-    limit: Limit = 50,
-) -> bodies.ExecutionPage:
+    asked: Fifty,
+) -> Sheet[SignalExecution]:
     """What a signal did: in your own books, or in all of them where the flow is yours."""
     with service.database.transaction() as tx:
-        return signal_views.executions_of(tx, signal_id, who.user_id, Sheet(page, limit))
+        return signal_views.executions_of(tx, signal_id, who.user_id, asked)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated, Literal
 from uuid import UUID
 
+from pydantic import Field
+
+from commenda.kit.wire import Amount, Body, on_wire, wire
 from commenda.venues import DEFAULT_VENUE
 
 RULES = "copying/1"
@@ -36,19 +40,31 @@ class Flow:
     max_followers: int | None = None
     min_investment: Decimal = Decimal(0)
     description: str = ""
-    tags: tuple[str, ...] = ()
+    tags: Sequence[str] = ()
     venue: str = DEFAULT_VENUE
     """Where its followers' books trade."""
 
 
+Slippage = Annotated[
+    Amount,
+    Field(
+        ge=0,
+        le=1,
+        description="A fraction. It takes effect where the creator trades elsewhere; here creator"
+        " and followers trade together, at one price for all.",
+        json_schema_extra={"type": "string", "examples": ["0.01"]},
+    ),
+]
+
+
+@on_wire
 @dataclass(frozen=True, slots=True)
 class FollowSettings:
-    """What a follower decides about a copy. `auto_follow` off pauses it: what it holds stays."""
+    """What a follower decides. Without `autoFollow` a copy is paused: what it holds stays."""
 
     auto_follow: bool = True
     notify_on_signal: bool = True
-    max_slippage: Decimal = Decimal("0.01")
-    """Kept for flows whose creators trade elsewhere; *together* there is one price for all."""
+    max_slippage: Slippage = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +85,83 @@ class Signal:
     trigger_price: Decimal | None
     status: str
     created_at: datetime
+
+
+# --- Requests. Field names are the specification's (001-01 to 001-04) ------------------------
+
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
+"""Text without line breaks; PostgreSQL keeps no NUL either."""
+Title = Annotated[Line, Field(max_length=120, examples=["Bitcoin trend, 5 minutes"])]
+Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$", examples=["Trades seldom."])]
+Tag = Annotated[str, Field(pattern=r"^[^\x00-\x1f,]{1,32}$", examples=["trend"])]
+Symbol = Annotated[str, Field(pattern="^[A-Z0-9]{1,30}$", examples=["BTCUSDT"])]
+StrategyName = Annotated[str, Field(pattern="^[a-z0-9_]{1,60}$", examples=["ema_trend"])]
+ParameterName = Annotated[str, Field(pattern="^[a-z0-9_]{1,60}$")]
+Chain = Literal["aptos", "flow_evm", "bsc"]
+Status = Literal["active", "paused", "cancelled"]
+
+
+class FlowDraft(Body):
+    """A flow to share, or one's own to present anew: whole, what is left out is reset."""
+
+    flow_id: UUID | None = Field(
+        default=None, description="Of the flow to change; a new one may be given its id."
+    )
+    title: Title
+    description: Text = ""
+    tags: list[Tag] = Field(default_factory=list, max_length=10)
+    max_followers: Annotated[
+        int | None, Field(ge=1, le=1_000_000, description="Null: unlimited.")
+    ] = None
+    min_investment: Annotated[Amount, Field(ge=0, lt=10**20)] = Decimal(0)
+    strategy: StrategyName | None = Field(
+        default=None, description="Of a new flow: what trades. It stands for the flow's life."
+    )
+    symbol: Symbol | None = Field(default=None, description="Of a new flow: on which instrument.")
+    params: (
+        Annotated[
+            dict[ParameterName, Annotated[float, Field(allow_inf_nan=False)]],
+            Field(max_length=40, examples=[{"fast": 48, "slow": 192}]),
+        ]
+        | None
+    ) = Field(default=None, description="Of a new flow: the strategy's, with its defaults.")
+    investment_amount: Amount | None = Field(
+        default=None,
+        description="Of a new flow: the creator's own stake, from the wallet into the book that"
+        " leads the flow. Its record is the flow's performance.",
+    )
+
+    @property
+    def unique_tags(self) -> list[str]:
+        return list(dict.fromkeys(self.tags))
+
+
+class FlowToggle(Body):
+    action: Literal["pause", "resume"]
+
+
+class CopySettingsChange(Body):
+    """The settings to change; the others stay."""
+
+    auto_follow: bool | None = None
+    notify_on_signal: bool | None = None
+    max_slippage: Slippage | None = None
+
+
+class CopyOrder(Body):
+    """A flow to follow with money of one's own wallet, in a book of its own."""
+
+    flow_id: UUID
+    investment_amount: Amount
+    copy_mode: Literal["target", "percentage"] = Field(
+        default="target",
+        description="target: the creator's exposure, so that a missed signal heals at the next."
+        " percentage: the same part in, the same part out.",
+    )
+    settings: FollowSettings = Field(
+        default_factory=FollowSettings, json_schema_extra={"default": wire(FollowSettings())}
+    )
+    vault_address: Annotated[Line, Field(max_length=100)] | None = Field(
+        default=None, description="Own vaults are not served yet: leave it out."
+    )
+    chain_type: Chain | None = None

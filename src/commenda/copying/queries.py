@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
-
-from psycopg.rows import class_row
 
 from commenda.copying.model import Flow, Signal
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
+from commenda.kit.rows import first
 
 
 class Follower(NamedTuple):
@@ -34,31 +32,31 @@ class Execution(NamedTuple):
     reason: str | None
 
 
-_SIGNAL = (
+_SIGNAL: LiteralString = (
     "SELECT id, flow_id, sequence, instrument_id, previous_target, target, reference_price,"
     " trigger_price, status, created_at FROM trading_signals "
 )
 
 
 def find_signal(tx: Tx, signal_id: UUID) -> Signal:
-    with tx.cursor(row_factory=class_row(Signal)) as cursor:
-        signal = cursor.execute(_SIGNAL + "WHERE id = %s", (signal_id,)).fetchone()
+    signal = first(tx, Signal, _SIGNAL + "WHERE id = %s", (signal_id,))
     assert signal is not None, f"signal {signal_id} was published before it is copied"
     return signal
 
 
 def find_flow(tx: Tx, flow_id: UUID) -> Flow:
     """A shared flow; code `unknown_flow`."""
-    with tx.cursor(row_factory=class_row(Flow)) as cursor:
-        flow = cursor.execute(
-            "SELECT id, creator_id, title, strategy, params, instrument_id, status,"
-            " max_followers, min_investment, description, tags, venue"
-            " FROM shared_flows WHERE id = %s",
-            (flow_id,),
-        ).fetchone()
+    flow = first(
+        tx,
+        Flow,
+        "SELECT id, creator_id, title, strategy, params, instrument_id, status,"
+        " max_followers, min_investment, description, tags, venue"
+        " FROM shared_flows WHERE id = %s",
+        (flow_id,),
+    )
     if flow is None:
         raise unknown_flow(flow_id)
-    return replace(flow, tags=tuple(flow.tags))
+    return flow
 
 
 def asset_of(tx: Tx, instrument_id: int) -> str:

@@ -2,17 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, LiteralString
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, LiteralString
 from uuid import UUID
 
-from commenda.copying import bodies
+from pydantic import Field
+
+from commenda.copying.model import Chain
 from commenda.copying.queries import unknown_flow
-from commenda.copying.sheets import Sheet, count_of, rows_of
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
-from commenda.kit.money import plain
+from commenda.kit.pages import Numbered, Sheet
+from commenda.kit.rows import records, sheet
+from commenda.kit.wire import Amount, derived, on_wire
+
+Count = Annotated[int, Field(ge=0, examples=[12])]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SignalData:
+    from_token: str
+    to_token: str
+    amount_in_percentage: Annotated[Amount, Field(description="Of the creator's equity.")]
+    amount_in_human_readable: Annotated[
+        str | None,
+        Field(
+            description="What the creator's own book traded, once it has.", examples=["0.25 BTC"]
+        ),
+    ]
+    slippage_tolerance: Amount
+    chain_type: Chain | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class ExecutionStatus:
+    """How many executions a signal has, and what became of them."""
+
+    total: Count
+    executed: Annotated[Count, Field(description="Whole or in part.")]
+    failed: Count
+    pending: Count
+    skipped: Annotated[
+        Count, Field(description="Nothing to trade: below one lot, or there already.")
+    ]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class TradingSignal:
+    signal_id: UUID
+    flow_id: UUID
+    creator_id: UUID
+    creator_vault_address: str | None
+    signal_type: Literal["swap", "buy", "sell", "deposit", "withdraw"]
+    signal_data: SignalData
+    execution_status: ExecutionStatus
+    node_id: str | None
+    node_type: str | None
+    created_at: datetime
+    processed_at: datetime | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SignalExecution:
+    """What a signal did in one book. Amounts are in the instrument's base; a sale is negative."""
+
+    signal_id: UUID
+    subscription_id: UUID
+    follower_id: UUID
+    follower_vault_address: str | None
+    status: Literal["pending", "executing", "completed", "partial", "failed", "skipped"]
+    executed_amount: Amount | None
+    executed_price: Amount | None
+    gas_cost: Annotated[
+        Amount | None, Field(description="The venue's fee, where there is no chain.")
+    ]
+    slippage: Amount | None
+    tx_hash: Annotated[
+        str | None, Field(description="The order at the venue, where there is no chain.")
+    ]
+    block_number: int | None
+    error: str | None
+    created_at: datetime
+    executed_at: datetime | None
+    completed_at: datetime | None
+
+    @derived
+    def execution_id(self) -> UUID:
+        return ids.derive("execution", self.signal_id, self.subscription_id)
+
 
 # A creator sees all; a follower what was published until they left.
 _SEEN: LiteralString = (
@@ -21,23 +104,28 @@ _SEEN: LiteralString = (
     "   AND (mine.status <> 'cancelled' OR mine.updated_at >= t.created_at)))"
 )
 _SIGNALS: LiteralString = (
-    "SELECT t.id, t.flow_id, t.creator_id, t.creator_vault_address, t.signal_type,"
-    " t.from_token, t.to_token, t.amount_in_percentage, t.slippage_tolerance, t.chain_type,"
-    " t.node_id, t.node_type, t.created_at, t.processed_at, i.base, e.executed_amount,"
-    " coalesce(t.executions_total, n.total) AS total,"
-    " coalesce(t.executions_executed, n.executed) AS executed,"
-    " coalesce(t.executions_failed, n.failed) AS failed,"
-    " coalesce(t.executions_skipped, n.skipped) AS skipped"
+    "SELECT t.id AS signal_id, t.flow_id, t.creator_id, t.creator_vault_address, t.signal_type,"
+    ' t.from_token AS "signal_data.from_token", t.to_token AS "signal_data.to_token",'
+    ' t.amount_in_percentage AS "signal_data.amount_in_percentage",'
+    " CASE WHEN e.executed_amount <> 0 THEN trim_scale(abs(e.executed_amount)) || ' ' || i.base"
+    '  END AS "signal_data.amount_in_human_readable",'
+    ' t.slippage_tolerance AS "signal_data.slippage_tolerance",'
+    ' t.chain_type AS "signal_data.chain_type", n.total AS "execution_status.total",'
+    ' n.executed AS "execution_status.executed", n.failed AS "execution_status.failed",'
+    ' n.total - n.executed - n.failed - n.skipped AS "execution_status.pending",'
+    ' n.skipped AS "execution_status.skipped",'
+    " t.node_id, t.node_type, t.created_at, t.processed_at"
     " FROM trading_signals t JOIN shared_flows f ON f.id = t.flow_id"
     " JOIN instruments i ON i.id = t.instrument_id"
     " LEFT JOIN flow_subscriptions own ON own.flow_id = f.id AND own.is_leader"
     " LEFT JOIN signal_executions e ON e.signal_id = t.id AND e.subscription_id = own.id"
     # Counted here only while the signal is being copied.
-    " LEFT JOIN LATERAL (SELECT count(*) AS total,"
-    "   count(*) FILTER (WHERE status IN ('completed', 'partial')) AS executed,"
-    "   count(*) FILTER (WHERE status = 'failed') AS failed,"
-    "   count(*) FILTER (WHERE status = 'skipped') AS skipped"
-    "  FROM signal_executions WHERE signal_id = t.id AND t.executions_total IS NULL) n ON true"
+    " CROSS JOIN LATERAL (SELECT coalesce(t.executions_total, count(*)) AS total,"
+    "   coalesce(t.executions_executed,"
+    "    count(*) FILTER (WHERE status IN ('completed', 'partial'))) AS executed,"
+    "   coalesce(t.executions_failed, count(*) FILTER (WHERE status = 'failed')) AS failed,"
+    "   coalesce(t.executions_skipped, count(*) FILTER (WHERE status = 'skipped')) AS skipped"
+    "  FROM signal_executions WHERE signal_id = t.id AND t.executions_total IS NULL) n"
     " WHERE t.flow_id = %(flow)s"
 )
 _SIGNAL_OF_MINE: LiteralString = (
@@ -46,7 +134,7 @@ _SIGNAL_OF_MINE: LiteralString = (
 )
 
 
-def signals_of(tx: Tx, flow_id: UUID, user_id: UUID, limit: int) -> bodies.SignalList:
+def signals_of(tx: Tx, flow_id: UUID, user_id: UUID, limit: int) -> list[TradingSignal]:
     """A flow's signals, newest first, for its creator and those who follow it; for others, and
     for nobody's flow, code `unknown_flow`."""
     values = {"flow": flow_id, "user": user_id, "limit": limit}
@@ -58,42 +146,13 @@ def signals_of(tx: Tx, flow_id: UUID, user_id: UUID, limit: int) -> bodies.Signa
     ).fetchone()
     if related is None:
         raise unknown_flow(flow_id)
-    rows = rows_of(tx, _SIGNALS + _SEEN + " ORDER BY t.sequence DESC LIMIT %(limit)s", values)
-    return bodies.SignalList(items=[_signal(row) for row in rows])
+    query = _SIGNALS + _SEEN + " ORDER BY t.sequence DESC LIMIT %(limit)s"
+    return records(tx, TradingSignal, query, values)
 
 
-def _signal(row: Mapping[str, Any]) -> bodies.TradingSignal:
-    done = row["executed"] + row["failed"] + row["skipped"]
-    traded = row["executed_amount"]
-    return bodies.TradingSignal(
-        signal_id=row["id"],
-        flow_id=row["flow_id"],
-        creator_id=row["creator_id"],
-        creator_vault_address=row["creator_vault_address"],
-        signal_type=row["signal_type"],
-        signal_data=bodies.SignalData(
-            from_token=row["from_token"],
-            to_token=row["to_token"],
-            amount_in_percentage=row["amount_in_percentage"],
-            amount_in_human_readable=f"{plain(abs(traded))} {row['base']}" if traded else None,
-            slippage_tolerance=row["slippage_tolerance"],
-            chain_type=row["chain_type"],
-        ),
-        execution_status=bodies.ExecutionStatus(
-            total=row["total"],
-            executed=row["executed"],
-            failed=row["failed"],
-            pending=row["total"] - done,
-            skipped=row["skipped"],
-        ),
-        node_id=row["node_id"],
-        node_type=row["node_type"],
-        created_at=row["created_at"],
-        processed_at=row["processed_at"],
-    )
-
-
-def executions_of(tx: Tx, signal_id: UUID, user_id: UUID, sheet: Sheet) -> bodies.ExecutionPage:
+def executions_of(
+    tx: Tx, signal_id: UUID, user_id: UUID, asked: Numbered
+) -> Sheet[SignalExecution]:
     """What a signal did: all books for its creator, their own for a follower; for others, and for
     no signal, code `unknown_signal`."""
     values = {"signal": signal_id, "user": user_id}
@@ -106,38 +165,10 @@ def executions_of(tx: Tx, signal_id: UUID, user_id: UUID, sheet: Sheet) -> bodie
     )
     if not related[0]:
         source += " AND s.follower_id = %(user)s"
-    rows = rows_of(
-        tx,
+    query: LiteralString = (
         "SELECT e.signal_id, e.subscription_id, s.follower_id, s.follower_vault_address, e.status,"
-        " e.executed_amount, e.executed_price, e.gas_cost, e.slippage, e.order_id, e.error,"
-        " e.created_at, e.executed_at, e.completed_at"
-        + source
-        + " ORDER BY e.subscription_id LIMIT %(limit)s OFFSET %(offset)s",
-        {**values, "limit": sheet.limit, "offset": sheet.offset},
+        " e.executed_amount, e.executed_price, e.gas_cost, e.slippage,"
+        " e.order_id::text AS tx_hash, NULL::integer AS block_number, e.error,"
+        " e.created_at, e.executed_at, e.completed_at" + source + " ORDER BY e.subscription_id"
     )
-    return bodies.ExecutionPage(
-        items=[_execution(row) for row in rows],
-        total=count_of(tx, "SELECT count(*)" + source, values),
-        page=sheet.page,
-        limit=sheet.limit,
-    )
-
-
-def _execution(row: Mapping[str, Any]) -> bodies.SignalExecution:
-    return bodies.SignalExecution(
-        execution_id=ids.derive("execution", row["signal_id"], row["subscription_id"]),
-        signal_id=row["signal_id"],
-        subscription_id=row["subscription_id"],
-        follower_id=row["follower_id"],
-        follower_vault_address=row["follower_vault_address"],
-        status=row["status"],
-        executed_amount=row["executed_amount"],
-        executed_price=row["executed_price"],
-        gas_cost=row["gas_cost"],
-        slippage=row["slippage"],
-        tx_hash=None if row["order_id"] is None else str(row["order_id"]),
-        error=row["error"],
-        created_at=row["created_at"],
-        executed_at=row["executed_at"],
-        completed_at=row["completed_at"],
-    )
+    return sheet(tx, SignalExecution, query, "SELECT count(*)" + source, values, asked)

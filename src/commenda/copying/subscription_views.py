@@ -2,27 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Annotated, Literal, LiteralString
 from uuid import UUID
 
-from commenda.copying import bodies
+from pydantic import Field
+
 from commenda.copying.following import unknown_subscription
-from commenda.copying.sheets import Sheet, count_of, rows_of
+from commenda.copying.model import Chain, CopyMode, FollowSettings, Status
 from commenda.kit.db import Tx
 from commenda.kit.money import quantise, scale_of
+from commenda.kit.pages import Numbered, Sheet
+from commenda.kit.rows import extended, first, sheet
+from commenda.kit.wire import Amount, Internal, on_wire, one_of
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class CopyExit:
+    """How far the leaving of a copy has come."""
+
+    requested_at: datetime
+    attempts: Annotated[
+        int,
+        Field(ge=0, examples=[12], description="Tries that the venue refused or filled in part."),
+    ]
+    next_retry_at: datetime | None
+    reason: str | None
+    closed_at: datetime | None
+    paid: Annotated[Amount | None, Field(description="What went back to the wallet.")]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy before it is valued."""
+
+    subscription_id: UUID
+    flow_id: UUID
+    flow_title: str
+    creator_id: UUID
+    follower_id: UUID
+    follower_vault_address: str | None
+    chain_type: Chain | None
+    investment_amount: Amount
+    currency: str
+    copy_mode: Annotated[str, one_of(CopyMode)]
+    is_leader: Annotated[bool, Field(description="The creator's own book, which leads the flow.")]
+    settings: FollowSettings
+    status: Status
+    subscribed_at: datetime
+    last_executed_at: datetime | None
+    updated_at: datetime
+    exit: CopyExit | None
+    balance: Internal[Decimal]
+    positions: Internal[Decimal | None]
+    marked_at: Internal[datetime | None]
+    at_cost: Internal[bool | None]
+    now: Internal[datetime]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class FlowSubscription(Copy):
+    """A copy: one flow, one book, valued at `asOf`."""
+
+    current_value: Amount
+    profit_loss: Amount
+    profit_loss_percentage: Annotated[Amount, Field(description="Of the investment, in percent.")]
+    valuation: Annotated[
+        Literal["mark", "cost", "cash", "paid"],
+        Field(
+            description="mark: at the latest marks. cost: some position has no mark yet. cash: it"
+            " holds no position. paid: it was left; the value is what was paid back."
+        ),
+    ]
+    as_of: Annotated[datetime, Field(description="Of the oldest mark in the value.")]
+
 
 _SUBSCRIPTION: LiteralString = (
-    "SELECT s.id, s.flow_id, f.title, s.creator_id, s.follower_id, s.follower_vault_address,"
-    " s.chain_type, s.investment_amount, s.copy_mode, s.is_leader, s.auto_follow,"
-    " s.notify_on_signal, s.max_slippage, s.status, s.subscribed_at, s.updated_at, c.asset,"
-    " a.balance, held.value, held.marked_at, held.at_cost,"
+    "SELECT s.id AS subscription_id, s.flow_id, f.title AS flow_title, s.creator_id,"
+    " s.follower_id, s.follower_vault_address, s.chain_type, s.investment_amount,"
+    ' c.asset AS currency, s.copy_mode, s.is_leader, s.auto_follow AS "settings.auto_follow",'
+    ' s.notify_on_signal AS "settings.notify_on_signal",'
+    ' s.max_slippage AS "settings.max_slippage", s.status, s.subscribed_at, s.updated_at,'
     " (SELECT max(e.executed_at) FROM signal_executions e WHERE e.subscription_id = s.id)"
     "   AS last_executed_at,"
-    " x.requested_at, x.attempts, x.next_retry_at, x.reason, x.paid_at AS closed_at,"
-    " greatest(x.equity, 0) AS paid"
+    ' x.requested_at AS "exit.requested_at", x.attempts AS "exit.attempts",'
+    ' x.next_retry_at AS "exit.next_retry_at", x.reason AS "exit.reason",'
+    ' x.paid_at AS "exit.closed_at", greatest(x.equity, 0) AS "exit.paid",'
+    " a.balance, held.value AS positions, held.marked_at, held.at_cost, business_now() AS now"
     " FROM flow_subscriptions s JOIN shared_flows f ON f.id = s.flow_id"
     " JOIN legs l ON l.id = s.leg_id"
     " JOIN scopes c ON c.id = l.scope_id AND c.kind IN ('copy', 'vault')"
@@ -43,96 +114,44 @@ _COUNT: LiteralString = (
 
 
 def subscriptions_of(
-    tx: Tx, follower_id: UUID, status: str | None, sheet: Sheet, now: datetime
-) -> bodies.SubscriptionPage:
+    tx: Tx, follower_id: UUID, status: str | None, asked: Numbered
+) -> Sheet[FlowSubscription]:
     """A user's copies and own books, newest first; managed subscriptions have their own list."""
     values = {"follower": follower_id, "status": status}
     where: LiteralString = "" if status is None else "AND s.status = %(status)s "
-    rows = rows_of(
-        tx,
-        _SUBSCRIPTION + where + "ORDER BY s.subscribed_at DESC, s.id"
-        " LIMIT %(limit)s OFFSET %(offset)s",
-        {**values, "limit": sheet.limit, "offset": sheet.offset},
-    )
-    total = count_of(
-        tx,
-        _COUNT + where,
-        values,
-    )
-    return bodies.SubscriptionPage(
-        items=[_subscription(row, now) for row in rows],
-        total=total,
-        page=sheet.page,
-        limit=sheet.limit,
-    )
+    query = _SUBSCRIPTION + where + "ORDER BY s.subscribed_at DESC, s.id"
+    return sheet(tx, Copy, query, _COUNT + where, values, asked).each(_valued)
 
 
-def subscription_view(
-    tx: Tx, subscription_id: UUID, follower_id: UUID, now: datetime
-) -> bodies.FlowSubscription:
+def subscription_view(tx: Tx, subscription_id: UUID, follower_id: UUID) -> FlowSubscription:
     """One copy of one's own; code `unknown_subscription`."""
-    rows = rows_of(
-        tx, _SUBSCRIPTION + "AND s.id = %(id)s", {"follower": follower_id, "id": subscription_id}
-    )
-    if not rows:
+    values = {"follower": follower_id, "id": subscription_id}
+    found = first(tx, Copy, _SUBSCRIPTION + "AND s.id = %(id)s", values)
+    if found is None:
         raise unknown_subscription(subscription_id)
-    return _subscription(rows[0], now)
+    return _valued(found)
 
 
-def _subscription(row: Mapping[str, Any], now: datetime) -> bodies.FlowSubscription:
-    value, valuation, as_of = _value(row, now)
-    invested = row["investment_amount"]
-    gain = value - invested
-    return bodies.FlowSubscription(
-        subscription_id=row["id"],
-        flow_id=row["flow_id"],
-        flow_title=row["title"],
-        creator_id=row["creator_id"],
-        follower_id=row["follower_id"],
-        follower_vault_address=row["follower_vault_address"],
-        chain_type=row["chain_type"],
-        investment_amount=invested,
+def _valued(one: Copy) -> FlowSubscription:
+    value, valuation, as_of = _value(one)
+    gain, invested = value - one.investment_amount, one.investment_amount
+    return extended(
+        one,
+        FlowSubscription,
         current_value=value,
         profit_loss=gain,
         profit_loss_percentage=quantise(gain / invested * 100, 4) if invested else Decimal(0),
-        currency=row["asset"],
         valuation=valuation,
         as_of=as_of,
-        copy_mode=row["copy_mode"],
-        is_leader=row["is_leader"],
-        settings=bodies.CopySettings(
-            auto_follow=row["auto_follow"],
-            notify_on_signal=row["notify_on_signal"],
-            max_slippage=row["max_slippage"],
-        ),
-        status=row["status"],
-        subscribed_at=row["subscribed_at"],
-        last_executed_at=row["last_executed_at"],
-        updated_at=row["updated_at"],
-        exit=_exit(row),
     )
 
 
-def _value(row: Mapping[str, Any], now: datetime) -> tuple[Decimal, Any, datetime]:
+def _value(one: Copy) -> tuple[Decimal, str, datetime]:
     """(equity, how it was valued, as of when)."""
-    if row["closed_at"] is not None:
-        return row["paid"], "paid", row["closed_at"]
-    if row["value"] is None:
-        return row["balance"], "cash", now
-    value = quantise(row["balance"] + row["value"], scale_of(row["asset"]))
-    if row["at_cost"]:
-        return value, "cost", row["marked_at"] or now
-    return value, "mark", row["marked_at"]
-
-
-def _exit(row: Mapping[str, Any]) -> bodies.CopyExit | None:
-    if row["requested_at"] is None:
-        return None
-    return bodies.CopyExit(
-        requested_at=row["requested_at"],
-        attempts=row["attempts"],
-        next_retry_at=row["next_retry_at"],
-        reason=row["reason"],
-        closed_at=row["closed_at"],
-        paid=row["paid"],
-    )
+    if one.exit is not None and one.exit.closed_at is not None:
+        assert one.exit.paid is not None
+        return one.exit.paid, "paid", one.exit.closed_at
+    if one.positions is None:
+        return one.balance, "cash", one.now
+    value = quantise(one.balance + one.positions, scale_of(one.currency))
+    return value, "cost" if one.at_cost else "mark", one.marked_at or one.now

@@ -20,7 +20,7 @@ from commenda.identity import (
 )
 from commenda.kit.db import Tx
 from commenda.ledger import Author, Owner, OwnerKind
-from commenda.managed import Request, authorise_custody, deposit, subscribe
+from commenda.managed import SubscriptionOrder, authorise_custody, deposit, subscribe
 from commenda.simulate import ASSET, Scenario, product_id
 
 PASSWORD = "commenda-demo"
@@ -67,6 +67,7 @@ def _invest(tx: Tx, investor: UUID, pools: Sequence[UUID], now: datetime, secret
     authorise_custody(tx, author, investor, ASSET, _MONEY)
     for place, (profile, term) in enumerate([("balanced", 3), ("aggressive", 1)]):
         wanted = product_id(profile, term, "silver")
-        subscribe(tx, author, Request(investor, wanted, Decimal(8000), f"demo-{place}"), secret)
+        order = SubscriptionOrder(product_id=wanted, amount=Decimal(8000))
+        subscribe(tx, author, investor, order, f"demo-{place}", secret)
     for pool in pools[::2]:
         put_in(tx, author, investor, pool, Decimal(5000))

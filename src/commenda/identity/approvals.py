@@ -11,17 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, LiteralString
+from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+from pydantic import Field
 
 from commenda.identity.model import Principal
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
+from commenda.kit.wire import Internal, on_wire
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +39,14 @@ class ApprovalStatus(StrEnum):
     EXPIRED = "expired"
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A request for something that needs two people."""
+    """A request for something that needs two people, and what became of it."""
 
     id: UUID
-    sequence: int
-    kind: str
+    sequence: Internal[int]
+    kind: Annotated[str, Field(examples=["managed.settle_batch"])]
     subject: str
     payload: Mapping[str, Any]
     correlation_id: UUID

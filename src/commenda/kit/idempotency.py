@@ -14,9 +14,37 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import conflict
+from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.wire import wire
 
 Outcome = dict[str, Any]
+
+PASSING = frozenset({401, 403, 429, 503})
+"""Refusals of who asks and when, not of what is asked: not kept, the same key may try again."""
+
+
+def answered(answer: object, status: int) -> Outcome:
+    """A body or a record, or a pair of that and its status, as what is recorded of it."""
+    body, known = answer if type(answer) is tuple else (answer, status)
+    return {"status": known, "body": wire(body)}
+
+
+def attempt(tx: Tx, act: Callable[[], object], status: int = 200) -> Outcome:
+    """What `act` answers, or refuses with: what it did is undone then. For `once` to record."""
+    try:
+        with tx.transaction():
+            return answered(act(), status)
+    except CommendaError as error:
+        if error.status in PASSING:
+            raise
+        refusal = {
+            "code": error.code,
+            "detail": error.message,
+            "field": error.field,
+            "value": None if error.value is None else str(error.value),
+            "mend": error.hint,
+        }
+        return {"status": error.status, "body": refusal}
 
 
 def once(

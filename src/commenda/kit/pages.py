@@ -1,4 +1,7 @@
-"""Pages of long lists: an opaque cursor says after which row the next page begins."""
+"""Pages of long lists: an opaque cursor says after which row the next page begins.
+
+Where the specification counts its pages, a list is a `Sheet`: a page by number, with the total.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, overload
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
 from uuid import UUID
+
+from pydantic import Field
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.wire import on_wire
 
 T = TypeVar("T")
+R = TypeVar("R")
 Key = str | int | datetime | UUID
 A = TypeVar("A", bound=Key)
 B = TypeVar("B", bound=Key)
@@ -27,6 +33,32 @@ class Page(Generic[T]):
 
     items: list[T]
     next_cursor: str | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[T]):
+    """Some rows by page number, and how many there are in all."""
+
+    items: list[T]
+    total: Annotated[int, Field(ge=0, examples=[12])]
+    page: int
+    limit: int
+
+    def each(self, make: Callable[[T], R]) -> Sheet[R]:
+        """The page of what is made of each row."""
+        return Sheet([make(one) for one in self.items], self.total, self.page, self.limit)
+
+
+class Numbered(NamedTuple):
+    """Which page by number is asked for."""
+
+    page: int
+    limit: int
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
 
 
 def page_of(rows: Sequence[T], limit: int, key: Callable[[T], Key | Sequence[Key]]) -> Page[T]:

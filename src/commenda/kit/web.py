@@ -16,13 +16,12 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from commenda.kit.answers import Answer, answer_once, kept, or_refused, refused, respond
+from commenda.kit.answers import Answer, answer_once, or_refused, refused, respond
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import CommendaError
-from commenda.kit.idempotency import once
+from commenda.kit.idempotency import answered, attempt, once
 from commenda.kit.keys import Keys
-from commenda.kit.pages import Key, Page, key_after, page_of
+from commenda.kit.pages import Key, Numbered, Page, Sheet, key_after, page_of
 from commenda.kit.problems import GUARDED, Problem, problems
 from commenda.kit.wire import (
     Amount,
@@ -47,15 +46,18 @@ __all__ = [
     "IdempotencyKey",
     "Internal",
     "Moment",
+    "Numbered",
     "Page",
     "Paged",
     "Paging",
     "Problem",
     "Served",
     "Service",
+    "Sheet",
     "answer_once",
     "as_json",
     "key_or_new",
+    "numbered",
     "on_wire",
     "one_of",
     "or_refused",
@@ -64,6 +66,7 @@ __all__ = [
     "respond",
     "sent",
     "wire",
+    "wire_text",
     "write",
 ]
 
@@ -128,6 +131,19 @@ async def _paging(
 Paged = Annotated[Paging, Depends(_paging)]
 """The page that a request asks for: `cursor` and `limit`."""
 
+
+def numbered(limit: int) -> Any:
+    """The page by number that a request asks for: `page` and `limit`, by default this many."""
+
+    async def asked(
+        page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+        limit: Annotated[int, Query(ge=1, le=100)] = limit,
+    ) -> Numbered:
+        return Numbered(page, limit)
+
+    return Depends(asked)
+
+
 # --- One effect for each key -----------------------------------------------------------------
 
 IdempotencyKey = Annotated[
@@ -140,9 +156,6 @@ IdempotencyKey = Annotated[
         examples=["6f1c0e52-deposit-1"],
     ),
 ]
-
-PASSING = frozenset({401, 403, 429, 503})
-"""Refusals of who asks and when, not of what is asked: not kept, the same key may try again."""
 
 
 class Someone(Protocol):
@@ -165,6 +178,8 @@ def write(
     request: object,
     act: Callable[[Tx, datetime], object],
     status: int = 200,
+    *,
+    principal: str | None = None,
 ) -> Response:
     """Run `act` in one transaction, once for (operation, user, key), and answer what it returns.
 
@@ -172,33 +187,23 @@ def write(
     that and its status, where that is not always `status`. A refusal that `act` raises undoes what
     `act` did, is kept under the key and answered again, as any outcome is; without a key `act` just
     runs. `request` is what must be equal for a replay: another under the same key is refused with
-    code `idempotency_conflict`.
+    code `idempotency_conflict`. `principal` is whose the key is, where that is not the user's id.
     """
-
-    def done(tx: Tx, now: datetime) -> dict[str, Any]:
-        answer = act(tx, now)
-        body, known = answer if type(answer) is tuple else (answer, status)
-        return {"status": known, "body": wire(body)}
-
-    def outcome(tx: Tx, now: datetime) -> dict[str, Any]:
-        try:
-            with tx.transaction():
-                return done(tx, now)
-        except CommendaError as error:
-            if error.status in PASSING:
-                raise
-            refusal = kept(error)
-            return {"status": refusal.status, "body": refusal.body}
 
     with service.database.transaction() as tx:
         now = business_now(tx)
         if key is None:
-            recorded, replayed = done(tx, now), False
+            recorded, replayed = answered(act(tx, now), status), False
         else:
             asked = request.model_dump(mode="json") if isinstance(request, BaseModel) else request
-            principal = str(who.user_id)
             recorded, replayed = once(
-                tx, operation, principal, key, asked, now, lambda: outcome(tx, now)
+                tx,
+                operation,
+                principal or str(who.user_id),
+                key,
+                asked,
+                now,
+                lambda: attempt(tx, lambda: act(tx, now), status),
             )
     return respond(Answer(recorded["body"], recorded["status"]), replayed=replayed)
 

@@ -16,11 +16,11 @@ A `Body` is for requests, and for answers that differ from what the domain speak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -32,6 +32,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     TypeAdapter,
+    computed_field,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
@@ -47,9 +48,18 @@ def on_wire(record: type[T]) -> type[T]:
         alias_generator=to_camel,
         populate_by_name=True,
         extra="forbid",
-        json_schema_serialization_defaults_required=True,  # what is answered has all its parts
+        json_schema_serialization_defaults_required=True,  # an answer has all of its fields
     )
     return record
+
+
+if TYPE_CHECKING:
+    derived = property
+else:
+
+    def derived(get: Callable[[Any], Any]) -> Any:
+        """A property of a record that goes out with it."""
+        return computed_field(property(get), json_schema_extra=lambda one: one.pop("readOnly"))
 
 
 Internal = Annotated[T, Field(exclude=True)]

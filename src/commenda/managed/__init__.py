@@ -14,18 +14,11 @@ from commenda.managed.decisions import RETURN_MATRIX, SETTLE_BATCH, change_matri
 from commenda.managed.leaderboard import list_flow, score_flows
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation, sweep_matured
-from commenda.managed.model import RULES, ExpectedReturn, Offer, Product, Profile
+from commenda.managed.model import RULES, ExpectedReturn, Offer, Profile, SubscriptionOrder
 from commenda.managed.overdue import alert_overdue
 from commenda.managed.products import offer_of, publish_offer
 from commenda.managed.settlement import MANAGED, settle
-from commenda.managed.subscriptions import (
-    Request,
-    activate_due,
-    cancel,
-    mature_due,
-    subscribe,
-    subscribe_once,
-)
+from commenda.managed.subscriptions import activate_due, cancel, mature_due, subscribe
 from commenda.managed.trace import trace
 from commenda.managed.waterfall import FeeTerms
 
@@ -38,10 +31,9 @@ __all__ = [
     "ExpectedReturn",
     "FeeTerms",
     "Offer",
-    "Product",
     "Profile",
-    "Request",
     "State",
+    "SubscriptionOrder",
     "activate_due",
     "alert_overdue",
     "anything_due",
@@ -59,7 +51,6 @@ __all__ = [
     "settle",
     "settle_batch",
     "subscribe",
-    "subscribe_once",
     "sweep_matured",
     "trace",
 ]

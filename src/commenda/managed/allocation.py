@@ -203,7 +203,7 @@ def water_fill(
     """
     if sum(caps) < WHOLE:
         raise conflict(
-            "allocation_capacity", "The creators' limits hold only a part of this subscription"
+            "allocation_capacity", "The creators' limits hold only a part of this amount"
         ).at(
             "caps",
             from_units(sum(caps), WEIGHT_SCALE),
@@ -248,7 +248,7 @@ def allocate(
     if not eligible:
         raise conflict(
             "no_eligible_creator", "No creator passes this product's profile and risk thresholds"
-        ).at("candidates", len(pool), "widen the product's thresholds, or wait for creators")
+        ).at("candidates", len(pool), "choose another product, or wait for creators")
     weights = {c.flow_id: draw_weight(c, policy) for c in eligible}
     keys = {c.flow_id: draw_key(seed, c, weights[c.flow_id]) for c in eligible}
     order = sorted(eligible, key=lambda c: (-keys[c.flow_id], c.creator_id))

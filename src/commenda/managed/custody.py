@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
-from commenda.audit import Event, record
+from pydantic import Field
+
+from commenda.audit import record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, scale_of
+from commenda.kit.wire import Amount, Asset, on_wire
 from commenda.ledger import AccountKey, Author, Owner, OwnerKind, available_in
 
 
@@ -27,27 +31,29 @@ def authorise_custody(tx: Tx, author: Author, user: UUID, asset: str, limit: Dec
     record(
         tx,
         [
-            Event(
+            author.event(
                 "custody.authorised",
                 f"{user}:{asset}",
                 ids.derive("custody", user, asset),
                 plain(limit),
-                author.actor,
-                author.rule_version,
-                author.now,
             )
         ],
     )
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Custody:
-    """What a user lets the platform manage, and what of it is in use."""
+    """An authorisation, what of it is in use, and what can be subscribed now."""
 
-    asset: str
-    limit: Decimal
-    in_use: Decimal
-    available: Decimal
+    asset: Asset
+    limit: Amount
+    in_use: Annotated[
+        Amount, Field(description="Principal of subscriptions that are not yet settled.")
+    ]
+    available: Annotated[
+        Amount, Field(description="The wallet or what is left of the limit, if less.")
+    ]
     authorised_at: datetime | None
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.books import Trigger
 from commenda.identity import Approval, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
+from commenda.kit.errors import unknown
+from commenda.kit.wire import as_json
 from commenda.ledger import Author
 from commenda.managed import queries
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation
-from commenda.managed.model import RULES, ExpectedReturn
+from commenda.managed.model import RULES, Asked, MatrixChange
 from commenda.managed.products import change_expected, require_change
 from commenda.managed.settlement import settle
 
@@ -30,43 +32,30 @@ LARGEST_BATCH = 2000
 # --- Asking ----------------------------------------------------------------------------------
 
 
-def ask_for_matrix(
-    tx: Tx,
-    principal: Principal,
-    product_id: UUID,
-    expected: ExpectedReturn,
-    valid_from: datetime,
-    now: datetime,
-) -> Approval:
-    """Ask a second person for a change of the return matrix."""
-    require_change(tx, product_id, expected, valid_from, now)
-    payload = {
-        "productId": str(product_id),
-        "annualReturn": f"{expected.annual_return:f}",
-        "warningPercent": f"{expected.warning_percent:f}",
-        "alertPercent": f"{expected.alert_percent:f}",
-        "validFrom": valid_from.isoformat(),
-    }
-    correlation = ids.derive("return-matrix", product_id)
-    return request_approval(
-        tx, principal, RETURN_MATRIX, str(product_id), payload, correlation, now
+def ask_for_matrix(tx: Tx, principal: Principal, change: MatrixChange, now: datetime) -> Asked:
+    """Ask a second person for a change of the return matrix. Codes of `require_change`."""
+    require_change(tx, change, now)
+    subject, correlation = str(change.product_id), ids.derive("return-matrix", change.product_id)
+    payload = as_json(change.model_dump())
+    return Asked(
+        request_approval(tx, principal, RETURN_MATRIX, subject, payload, correlation, now).id
     )
 
 
 def ask_for_batch(
     tx: Tx, principal: Principal, subscription_ids: list[UUID] | None, key: str, now: datetime
-) -> Approval:
-    """Ask a second person for an operator's settlement batch."""
-    listed = None if subscription_ids is None else sorted({str(one) for one in subscription_ids})
+) -> Asked:
+    """Ask a second person for an operator's settlement batch; code `unknown_subscription`."""
+    wanted = set(subscription_ids or ())
+    missing = wanted - queries.states_of(tx, list(wanted)).keys()
+    if missing:
+        raise unknown("subscription", min(missing), "id")
+    listed = None if subscription_ids is None else sorted(map(str, wanted))
+    subject = "all matured" if listed is None else f"{len(listed)} subscriptions"
     correlation = ids.derive("settle-batch", principal.user_id, key)
-    return request_approval(
-        tx,
-        principal,
-        SETTLE_BATCH,
-        "all matured" if listed is None else f"{len(listed)} subscriptions",
-        {"subscriptionIds": listed},
-        correlation,
-        now,
+    payload = {"subscriptionIds": listed}
+    return Asked(
+        request_approval(tx, principal, SETTLE_BATCH, subject, payload, correlation, now).id
     )
 
 
@@ -75,21 +64,9 @@ def ask_for_batch(
 
 def change_matrix(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     """Date the new cell, from its date on or from now if that has passed."""
-    payload = approval.payload
-    expected = ExpectedReturn(
-        Decimal(payload["annualReturn"]),
-        Decimal(payload["warningPercent"]),
-        Decimal(payload["alertPercent"]),
-    )
-    since = change_expected(
-        tx,
-        author,
-        UUID(payload["productId"]),
-        expected,
-        datetime.fromisoformat(payload["validFrom"]),
-    )
-    outcome = {"productId": payload["productId"], "validFrom": since.isoformat()}
-    _record(tx, author, approval, "matrix.changed", {**payload, **outcome})
+    since = change_expected(tx, author, MatrixChange.model_validate(approval.payload))
+    outcome = {"productId": approval.payload["productId"], "validFrom": since.isoformat()}
+    _record(tx, author, approval, "matrix.changed", {**approval.payload, **outcome})
     return outcome
 
 
@@ -115,18 +92,9 @@ def settle_batch(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
 
 def _under_rules(author: Author) -> Author:
     """Whoever decided, under the rules by which it is carried out."""
-    return Author(author.actor, RULES, author.now)
+    return replace(author, rule_version=RULES)
 
 
 def _record(tx: Tx, author: Author, approval: Approval, kind: str, details: dict[str, Any]) -> None:
-    event = Event(
-        kind,
-        str(approval.id),
-        approval.correlation_id,
-        "done",
-        author.actor,
-        RULES,
-        author.now,
-        details,
-    )
+    event = _under_rules(author).event(kind, approval.id, approval.correlation_id, "done", details)
     record(tx, [event])

@@ -14,7 +14,9 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.ledger import Author
 from commenda.managed.lifecycle import State, require_transition
+from commenda.managed.model import SubscriptionState
 from commenda.managed.settlement import MANAGED
+from commenda.managed.subscriptions import cancel
 
 
 def request_liquidation(
@@ -48,6 +50,16 @@ def request_liquidation(
             states[subscription] = State.LIQUIDATING
     request_closing(tx, author, MANAGED, asked, trigger)
     return states
+
+
+def withdraw(tx: Tx, author: Author, subscription_id: UUID) -> SubscriptionState:
+    """End a subscription at its investor's wish: one that still waits is cancelled, of any other
+    the liquidation is asked for. Codes of `request_liquidation`."""
+    state = cancel(tx, author, subscription_id)
+    if state is not State.CANCELLED:
+        asked = request_liquidation(tx, author, [subscription_id], Trigger.INVESTOR)
+        state = asked[subscription_id]
+    return SubscriptionState(subscription_id, state)
 
 
 def sweep_matured(tx: Tx, author: Author, limit: int = 1000) -> int:

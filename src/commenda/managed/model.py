@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated, Literal
 from uuid import UUID
 
+from pydantic import Field
+
+from commenda.kit.wire import Amount, Asset, Body, Moment, on_wire, one_of
+from commenda.managed.lifecycle import State
 from commenda.managed.waterfall import FeeTerms
 
 RULES = "managed/1"
@@ -20,34 +24,114 @@ class Profile(StrEnum):
     AGGRESSIVE = "aggressive"
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
-    """Profile × term × tier: what an investor subscribes to with one click."""
-
-    id: UUID
-    profile: Profile
-    term_days: int
-    tier: str
-    asset: str
-    minimum: Decimal
-    maximum: Decimal
-    early_exit: bool = False
+# --- Products and the return matrix ----------------------------------------------------------
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class ExpectedReturn:
-    """One dated cell of the return matrix. Percent thresholds grade the deviation from it."""
+    """What is expected of a product in a year, and how far off, in percent, is a warning or an
+    alert."""
 
-    annual_return: Decimal
-    warning_percent: Decimal
-    alert_percent: Decimal
+    annual_return: Annotated[Amount, Field(examples=["0.12"])]
+    warning_percent: Annotated[Amount, Field(examples=["2"])]
+    alert_percent: Annotated[Amount, Field(examples=["5"])]
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A product with the terms and the expectation it has from a date on."""
+    """A product, profile × term × tier, with the terms and the expectation it has from a date on.
 
-    product: Product
-    terms: FeeTerms
-    expected: ExpectedReturn
+    An investor subscribes to it with one click. Nothing of it is a promise.
+    """
+
+    product_id: UUID
+    profile: Annotated[str, one_of(Profile)]
+    term_days: Annotated[int, Field(examples=[30])]
+    tier: Annotated[str, Field(examples=["silver"])]
+    asset: Asset
+    minimum: Amount
+    maximum: Amount
+    early_exit: bool
+    fees: FeeTerms
+    expected_return: ExpectedReturn
+    terms_valid_from: datetime
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class MatrixCell(ExpectedReturn):
+    """The cell of one profile, term and tier of the return matrix, and since when it holds."""
+
+    product_id: UUID
+    profile: Annotated[str, one_of(Profile)]
+    term_days: int
+    tier: str
     valid_from: datetime
+
+
+Percent = Annotated[Amount, Field(ge=0, le=1000)]
+
+
+class MatrixChange(Body):
+    """A new cell for a product, from a date on that has not passed."""
+
+    product_id: UUID
+    annual_return: Annotated[Amount, Field(ge=-1, le=100)]
+    warning_percent: Percent
+    alert_percent: Percent
+    valid_from: Moment
+
+
+# --- Requests and what is made of them -------------------------------------------------------
+
+
+class CustodyLimit(Body):
+    """Up to how much of an asset the platform may manage."""
+
+    asset: Asset = "USDT"
+    limit: Annotated[Amount, Field(ge=0)]
+
+
+class SubscriptionOrder(Body):
+    """One click: a product and an amount."""
+
+    product_id: UUID
+    amount: Annotated[Amount, Field(gt=0)]
+
+
+class BatchOrder(Body):
+    """Which subscriptions to settle; without a list all that have matured when it is approved."""
+
+    subscription_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=500)
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that waits for a second person."""
+
+    approval_id: UUID
+    status: Literal["requested"] = "requested"
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SubscriptionState:
+    """A subscription and its state now."""
+
+    subscription_id: UUID
+    status: State
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SubscriptionMade:
+    """A subscription whose principal is reserved and whose creators are drawn."""
+
+    subscription_id: UUID
+    execution_scope_id: UUID
+    status: State
+    product_id: UUID
+    amount: Amount

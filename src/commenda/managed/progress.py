@@ -3,65 +3,136 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
 
 from commenda.kit.money import quantise, scale_of
+from commenda.kit.rows import extended
+from commenda.kit.wire import Amount, on_wire, one_of
 from commenda.managed.lifecycle import State
-from commenda.managed.queries import Held, Trader
+from commenda.managed.queries import (
+    AllocatedTrader,
+    AllocationPart,
+    Held,
+    LiquidationPart,
+    ReservationPart,
+    SettlementPart,
+)
 from commenda.managed.settlement import LEAST_DAYS_GRADED
-from commenda.returns import Deviation, expected_gain, grade_deviation
+from commenda.returns import Advice, Level, expected_gain, grade_deviation
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Value and profit as of a time, and their grade against the return matrix.
+class Performance:
+    """Value and profit as of a time, against what the matrix in force at subscription expected.
 
-    While it runs the value is before fees, and the gain is graded pro rata of the days held so
-    far; once settled both are what the investor got.
+    While it runs: before fees, pro rata of the days held. Once settled: what came to the wallet.
     """
 
-    value: Decimal
-    profit: Decimal
+    current_value: Amount
+    profit: Amount
     as_of: datetime
-    days: int
-    deviation: Deviation
+    days_held: int
+    annual_return: Amount
+    expected_gain: Amount
+    deviation: Amount
+    deviation_rate: Annotated[Amount | None, Field(description="Percent of the expected gain.")]
+    deviation_level: Annotated[str, one_of(Level)]
+    advice: Annotated[str, one_of(Advice)]
 
 
-def progress(held: Held, traders: Sequence[Trader], now: datetime) -> Progress:
-    """How a subscription does, from its row and its creators' legs."""
-    value, as_of = _worth(held, traders, now)
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SubscriptionSummary(Held):
+    """A subscription in a list."""
+
+    performance: Performance
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SubscriptionDetail(SubscriptionSummary):
+    """Everything of a subscription but its executions, NAV and trace, which have their own paths.
+
+    `executionScopeId` is its isolated book.
+    """
+
+    matured_at: datetime | None
+    allocation: AllocationPart
+    reservation: ReservationPart
+    liquidation: LiquidationPart | None
+    settlement: SettlementPart | None
+    execution_scope_id: UUID
+
+
+def summary(held: Held, traders: Sequence[AllocatedTrader]) -> SubscriptionSummary:
+    """A subscription in a list, with the traders' legs valued."""
+    return extended(held, SubscriptionSummary, performance=progress(held, traders))
+
+
+def detail(held: Held, traders: list[AllocatedTrader]) -> SubscriptionDetail:
+    """One subscription with everything that is read at once."""
+    return extended(
+        held,
+        SubscriptionDetail,
+        allocation=replace(held.allocation, traders=traders),
+        execution_scope_id=held.subscription_id,
+        performance=progress(held, traders),
+    )
+
+
+def progress(held: Held, traders: Sequence[AllocatedTrader]) -> Performance:
+    """How a subscription does, from its row and its creators' legs.
+
+    While it runs the gain is graded pro rata of the days held so far.
+    """
+    value, as_of = _worth(held, traders)
     profit = Decimal(0) if held.status == State.CANCELLED else value - held.amount
-    days = _days(held, now)
-    expected = quantise(expected_gain(held.amount, held.annual_return, days), scale_of(held.asset))
+    days, wanted = _days(held), held.expected
+    expected = expected_gain(held.amount, wanted.annual_return, days)
     deviation = grade_deviation(
-        expected,
+        quantise(expected, scale_of(held.asset)),
         profit,
         days,
-        warning=held.warning_percent,
-        alert=held.alert_percent,
+        warning=wanted.warning_percent,
+        alert=wanted.alert_percent,
         least_days=LEAST_DAYS_GRADED,
     )
-    return Progress(value, profit, as_of, days, deviation)
+    return Performance(
+        value,
+        profit,
+        as_of,
+        days,
+        wanted.annual_return,
+        deviation.expected,
+        deviation.difference,
+        None if deviation.rate is None else round(deviation.rate, 4),
+        deviation.level,
+        deviation.advice,
+    )
 
 
-def _worth(held: Held, traders: Sequence[Trader], now: datetime) -> tuple[Decimal, datetime]:
-    if held.status == State.SETTLED:
-        assert held.to_wallet is not None
-        assert held.settled_at is not None
-        return held.to_wallet, held.settled_at
+def _worth(held: Held, traders: Sequence[AllocatedTrader]) -> tuple[Decimal, datetime]:
+    if held.settlement is not None:
+        return held.settlement.to_wallet, held.settlement.settled_at
     if held.status == State.CANCELLED:
-        return Decimal(0), now
+        return Decimal(0), held.now
     if held.status == State.RESERVED:
-        return held.amount, now
-    value = sum((one.value for one in traders if one.value is not None), Decimal(0))
-    oldest = min((one.as_of for one in traders if one.as_of is not None), default=now)
-    return quantise(value, scale_of(held.asset)), oldest
+        return held.amount, held.now
+    values = [one.current_value for one in traders if one.current_value is not None]
+    oldest = min((one.as_of for one in traders if one.as_of is not None), default=held.now)
+    return quantise(sum(values, Decimal(0)), scale_of(held.asset)), oldest
 
 
-def _days(held: Held, now: datetime) -> int:
+def _days(held: Held) -> int:
     """Whole days from activation until now, or to the end of the liquidation."""
     if held.activated_at is None:
         return 0
-    return max(0, ((held.liquidated_at or now) - held.activated_at).days)
+    end = held.liquidation.liquidated_at if held.liquidation is not None else None
+    return max(0, ((end or held.now) - held.activated_at).days)

@@ -3,81 +3,148 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row, dict_row
+from pydantic import Field
 
+from commenda.books import Trigger
 from commenda.kit.db import Tx
+from commenda.kit.errors import unknown
+from commenda.kit.rows import first, records
+from commenda.kit.wire import Amount, Asset, Internal, on_wire, one_of
+from commenda.managed.lifecycle import State
+from commenda.managed.model import ExpectedReturn, Profile
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A subscription with its product, its reservation, the expectation it was made under and,
-    once settled, its settlement."""
-
-    id: UUID
-    investor_id: UUID
+class SubscribedProduct:
     product_id: UUID
-    profile: str
+    profile: Annotated[str, one_of(Profile)]
     term_days: int
     tier: str
     early_exit: bool
-    amount: Decimal
-    asset: str
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class AllocatedTrader:
+    """A creator who is copied, with what part of the principal, and what the leg is worth at marks.
+
+    A position without a mark counts at its cost. `as_of` is the oldest mark that was used;
+    `current_value` is None before activation.
+    """
+
+    subscription_id: Internal[UUID]
+    flow_id: UUID
+    title: str
+    creator_id: UUID
+    creator: str
+    weight: Amount
+    amount: Amount
+    current_value: Amount | None
     status: str
+    as_of: Internal[datetime | None]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class AllocationPart:
+    """Whom the draw chose; `seed` and `version` reproduce it from the stored snapshot."""
+
+    version: Annotated[str, Field(examples=["allocation-1"])]
+    seed: str
+    last_rebalance_at: datetime
+    traders: list[AllocatedTrader] = field(default_factory=list)
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class ReservationPart:
+    status: Annotated[str, one_of(("reserved", "deployed", "released"))]
+    reserved_amount: Amount
+    released_amount: Amount
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class LiquidationPart:
+    """How far the real closing of every position is; why it failed and when it is tried again."""
+
+    requested_at: datetime
+    door: Annotated[str, one_of(Trigger)]
+    attempts: int
+    reason: str | None
+    next_retry_at: datetime | None
+    liquidated_at: datetime | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SettlementPart:
+    """Where every unit of the equity went."""
+
+    settled_at: datetime
+    equity: Amount
+    management_fee: Amount
+    hurdle: Amount
+    profit_share: Amount
+    to_creators: Amount
+    to_platform: Amount
+    to_referrers: Amount
+    to_wallet: Amount
+    shortfall: Amount
+    days: int
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A subscription with its parts, and the expectation it was made under."""
+
+    subscription_id: UUID
+    investor_id: UUID
+    status: Annotated[str, one_of(State)]
+    amount: Amount
+    asset: Asset
+    product: SubscribedProduct
     subscribed_at: datetime
     activated_at: datetime | None
     matures_at: datetime | None
-    matured_at: datetime | None
-    liquidation_requested_at: datetime | None
-    liquidation_door: str | None
-    liquidation_attempts: int | None
-    next_retry_at: datetime | None
-    failure_reason: str | None
-    liquidated_at: datetime | None
     settled_at: datetime | None
-    reservation_status: str
-    reserved_amount: Decimal
-    released_amount: Decimal
-    allocation_version: str
-    seed: str
-    allocated_at: datetime
-    annual_return: Decimal
-    warning_percent: Decimal
-    alert_percent: Decimal
-    expected_from: datetime
-    equity: Decimal | None
-    management_fee: Decimal | None
-    hurdle: Decimal | None
-    profit_share: Decimal | None
-    to_creators: Decimal | None
-    to_platform: Decimal | None
-    to_referrers: Decimal | None
-    to_wallet: Decimal | None
-    shortfall: Decimal | None
-    days: int | None
-    expected_gain: Decimal | None
-    deviation_rate: Decimal | None
-    deviation_level: str | None
-    now: datetime
+    matured_at: Internal[datetime | None]
+    allocation: Internal[AllocationPart]
+    reservation: Internal[ReservationPart]
+    liquidation: Internal[LiquidationPart | None]
+    settlement: Internal[SettlementPart | None]
+    expected: Internal[ExpectedReturn]
+    now: Internal[datetime]
     """The business time at which it was read."""
 
 
 _HELD: LiteralString = (
-    "SELECT s.id, s.investor_id, s.product_id, p.profile, p.term_days, p.tier, p.early_exit,"
-    " s.amount, s.asset, s.status, s.subscribed_at, s.activated_at, s.matures_at, s.matured_at,"
-    " c.requested_at AS liquidation_requested_at, c.trigger AS liquidation_door,"
-    " c.attempts AS liquidation_attempts, c.next_retry_at, c.reason AS failure_reason,"
-    " c.closed_at AS liquidated_at, s.settled_at, r.status AS reservation_status,"
-    " r.reserved_amount, r.released_amount, a.version AS allocation_version, a.seed,"
-    " a.created_at AS allocated_at, e.annual_return, e.warning_percent, e.alert_percent,"
-    " e.valid_from AS expected_from, t.equity, t.management_fee, t.hurdle, t.profit_share,"
-    " t.to_creators, t.to_platform, t.to_referrers, t.to_wallet, t.shortfall, t.days,"
-    " t.expected_gain, t.deviation_rate, t.deviation_level,"
+    "SELECT s.id AS subscription_id, s.investor_id, s.status, s.amount, s.asset,"
+    ' s.product_id AS "product.product_id", p.profile AS "product.profile",'
+    ' p.term_days AS "product.term_days", p.tier AS "product.tier",'
+    ' p.early_exit AS "product.early_exit",'
+    " s.subscribed_at, s.activated_at, s.matures_at, s.settled_at, s.matured_at,"
+    ' a.version AS "allocation.version", a.seed AS "allocation.seed",'
+    ' a.created_at AS "allocation.last_rebalance_at", r.status AS "reservation.status",'
+    ' r.reserved_amount AS "reservation.reserved_amount",'
+    ' r.released_amount AS "reservation.released_amount",'
+    ' c.requested_at AS "liquidation.requested_at", c.trigger AS "liquidation.door",'
+    ' c.attempts AS "liquidation.attempts", c.reason AS "liquidation.reason",'
+    ' c.next_retry_at AS "liquidation.next_retry_at", c.closed_at AS "liquidation.liquidated_at",'
+    ' t.settled_at AS "settlement.settled_at", t.equity AS "settlement.equity",'
+    ' t.management_fee AS "settlement.management_fee", t.hurdle AS "settlement.hurdle",'
+    ' t.profit_share AS "settlement.profit_share", t.to_creators AS "settlement.to_creators",'
+    ' t.to_platform AS "settlement.to_platform", t.to_referrers AS "settlement.to_referrers",'
+    ' t.to_wallet AS "settlement.to_wallet", t.shortfall AS "settlement.shortfall",'
+    ' t.days AS "settlement.days", e.annual_return AS "expected.annual_return",'
+    ' e.warning_percent AS "expected.warning_percent", e.alert_percent AS "expected.alert_percent",'
     " business_now() AS now"
     " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
     " JOIN principal_reservations r ON r.subscription_id = s.id"
@@ -89,13 +156,17 @@ _HELD: LiteralString = (
 )
 
 
-def subscription_of(tx: Tx, subscription_id: UUID, owner: UUID | None) -> Held | None:
-    """One subscription, of this owner unless that is None."""
-    with tx.cursor(row_factory=class_row(Held)) as cursor:
-        return cursor.execute(
-            _HELD + " WHERE s.id = %s AND s.investor_id = coalesce(%s, s.investor_id)",
-            (subscription_id, owner),
-        ).fetchone()
+def subscription_of(tx: Tx, subscription_id: UUID, owner: UUID | None) -> Held:
+    """One subscription, of this owner unless that is None; code `unknown_subscription`."""
+    held = first(
+        tx,
+        Held,
+        _HELD + " WHERE s.id = %s AND s.investor_id = coalesce(%s, s.investor_id)",
+        (subscription_id, owner),
+    )
+    if held is None:
+        raise unknown("subscription", subscription_id, "id")
+    return held
 
 
 def subscriptions_of(
@@ -115,48 +186,27 @@ def subscriptions_of(
         query += " AND (s.subscribed_at, s.id) < (%(at)s, %(last)s)"
     at, last = after or (None, None)
     values = {"owner": owner, "status": status, "at": at, "last": last, "limit": limit}
-    with tx.cursor(row_factory=class_row(Held)) as cursor:
-        return cursor.execute(
-            query + " ORDER BY s.subscribed_at DESC, s.id DESC LIMIT %(limit)s", values
-        ).fetchall()
+    query += " ORDER BY s.subscribed_at DESC, s.id DESC LIMIT %(limit)s"
+    return records(tx, Held, query, values)
 
 
-def exists_for(tx: Tx, subscription_id: UUID, owner: UUID | None) -> bool:
-    """Whether there is such a subscription, of this owner unless that is None."""
-    return bool(
-        tx.execute(
-            "SELECT 1 FROM managed_subscriptions"
-            " WHERE id = %s AND investor_id = coalesce(%s, investor_id)",
-            (subscription_id, owner),
-        ).fetchone()
-    )
+def require_for(tx: Tx, subscription_id: UUID, owner: UUID | None) -> None:
+    """Refuse a subscription that is not there, or not of this owner unless that is None.
 
-
-@dataclass(frozen=True, slots=True)
-class Trader:
-    """One creator's part of a subscription: its weight, and what its leg is worth at marks.
-
-    A position without a mark counts at its cost. `as_of` is the oldest mark that was used;
-    `value` is None before activation.
+    Code `unknown_subscription`.
     """
-
-    subscription_id: UUID
-    flow_id: UUID
-    title: str
-    creator_id: UUID
-    creator: str
-    leg_id: UUID
-    weight: Decimal
-    amount: Decimal
-    status: str
-    value: Decimal | None
-    as_of: datetime | None
+    if not tx.execute(
+        "SELECT 1 FROM managed_subscriptions"
+        " WHERE id = %s AND investor_id = coalesce(%s, investor_id)",
+        (subscription_id, owner),
+    ).fetchone():
+        raise unknown("subscription", subscription_id, "id")
 
 
 _TRADERS: LiteralString = (
     "SELECT a.subscription_id, a.flow_id, f.title, a.creator_id, u.username AS creator,"
-    " a.leg_id, a.weight, a.amount, a.status,"
-    " cash.balance + coalesce(held.value, 0) AS value, held.as_of"
+    " a.weight, a.amount, a.status,"
+    " cash.balance + coalesce(held.value, 0) AS current_value, held.as_of"
     " FROM managed_allocations a JOIN shared_flows f ON f.id = a.flow_id"
     " JOIN users u ON u.id = a.creator_id"
     " LEFT JOIN legs l ON l.id = a.leg_id LEFT JOIN accounts cash ON cash.id = l.account_id"
@@ -169,43 +219,53 @@ _TRADERS: LiteralString = (
 _BY_WEIGHT: LiteralString = " ORDER BY a.subscription_id, a.weight DESC, a.flow_id"
 
 
-def traders_of(tx: Tx, subscription_id: UUID) -> list[Trader]:
+def traders_of(tx: Tx, subscription_id: UUID) -> list[AllocatedTrader]:
     """Whom a subscription copies, greatest weight first."""
-    with tx.cursor(row_factory=class_row(Trader)) as cursor:
-        return cursor.execute(_TRADERS + "= %s" + _BY_WEIGHT, (subscription_id,)).fetchall()
+    return records(tx, AllocatedTrader, _TRADERS + "= %s" + _BY_WEIGHT, (subscription_id,))
 
 
-def traders_by_subscription(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, list[Trader]]:
+def traders_by_subscription(
+    tx: Tx, subscription_ids: Sequence[UUID]
+) -> dict[UUID, list[AllocatedTrader]]:
     """Whom each of several subscriptions copies.
 
     A question of its own: asked with a list, PostgreSQL plans it anew each time, which takes
     longer than the answer for one.
     """
-    found: dict[UUID, list[Trader]] = {one: [] for one in subscription_ids}
-    with tx.cursor(row_factory=class_row(Trader)) as cursor:
-        for trader in cursor.execute(
-            _TRADERS + "= ANY (%s)" + _BY_WEIGHT, (list(subscription_ids),)
-        ):
-            found[trader.subscription_id].append(trader)
+    found: dict[UUID, list[AllocatedTrader]] = {one: [] for one in subscription_ids}
+    query = _TRADERS + "= ANY (%s)" + _BY_WEIGHT
+    for trader in records(tx, AllocatedTrader, query, (list(subscription_ids),)):
+        found[trader.subscription_id].append(trader)
     return found
 
 
-def snapshot_of(tx: Tx, subscription_id: UUID) -> dict[str, Any] | None:
+def snapshot_of(tx: Tx, subscription_id: UUID) -> dict[str, Any]:
     """The whole allocation snapshot as it was stored."""
     row = tx.execute(
         "SELECT snapshot FROM allocation_snapshots WHERE subscription_id = %s", (subscription_id,)
     ).fetchone()
-    return row[0] if row else None
+    return row[0] if row else {}
 
 
-def nav_of(tx: Tx, subscription_id: UUID) -> list[dict[str, Any]]:
+@on_wire
+@dataclass(frozen=True, slots=True)
+class NavPoint:
+    """The book at the end of a business day; the return is since the beginning, as a fraction."""
+
+    at: datetime
+    capital: Amount
+    nav: Amount
+    return_: Annotated[Amount, Field(alias="return")]
+
+
+def nav_of(tx: Tx, subscription_id: UUID) -> list[NavPoint]:
     """The daily NAV of a subscription's book, oldest first."""
-    with tx.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(
-            "SELECT at, capital, nav FROM nav_history WHERE scope_id = %s AND leg_id IS NULL"
-            " ORDER BY at",
-            (subscription_id,),
-        ).fetchall()
+    rows = tx.execute(
+        "SELECT at, capital, nav FROM nav_history WHERE scope_id = %s AND leg_id IS NULL"
+        " ORDER BY at",
+        (subscription_id,),
+    )
+    return [NavPoint(at, capital, nav, round(nav / capital - 1, 8)) for at, capital, nav in rows]
 
 
 def matured(tx: Tx, limit: int) -> list[UUID]:

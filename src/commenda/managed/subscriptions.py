@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -16,8 +14,7 @@ from commenda.books import NewLeg, Scope, open_scopes, request_transfers
 from commenda.copying import NewFollower, attach_legs, detach_legs
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, unknown
-from commenda.kit.idempotency import once
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, scale_of, split_amount
 from commenda.ledger import (
@@ -35,76 +32,43 @@ from commenda.managed.allocation import Allocation, Policy, allocate
 from commenda.managed.custody import available_to_subscribe
 from commenda.managed.leaderboard import candidates
 from commenda.managed.lifecycle import State
-from commenda.managed.model import Offer
+from commenda.managed.model import Offer, SubscriptionMade, SubscriptionOrder
 from commenda.managed.products import offer_of
 from commenda.managed.profit_share import Carry, add_carry, resubscribe
 
 ACTIVATION_BATCH = 250
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One click: an investor, a product, an amount. `key` makes it once."""
+def subscribe(
+    tx: Tx, author: Author, investor_id: UUID, order: SubscriptionOrder, key: str, secret: bytes
+) -> SubscriptionMade:
+    """Reserve the principal and draw the creators. `key` names the subscription for good.
 
-    investor_id: UUID
-    product_id: UUID
-    amount: Decimal
-    key: str
-
-
-def subscribe(tx: Tx, author: Author, request: Request, secret: bytes) -> dict[str, Any]:
-    """Reserve the principal and draw the creators, in one transaction and once for each key.
-
-    Returns `{"subscriptionId", "status": "RESERVED"}`, or a recorded refusal `{"refused": code}`:
-    `insufficient_custody` when the wallet or the authorisation does not cover the amount,
-    `no_eligible_creator`, `allocation_capacity`. Raises `unknown_product`, and
-    `amount_outside_tier` for an amount that the product does not take.
+    Codes `unknown_product`, `amount_outside_tier` for an amount that the product does not take and
+    those of `amount`, `insufficient_custody` when the wallet or the authorisation does not cover
+    it, `no_eligible_creator`, `allocation_capacity`.
     """
-    return subscribe_once(tx, author, request, secret)[0]
-
-
-def subscribe_once(
-    tx: Tx, author: Author, request: Request, secret: bytes
-) -> tuple[dict[str, Any], bool]:
-    """`subscribe`, and whether this was the answer of an earlier call with the same key."""
-    offer = offer_of(tx, request.product_id, author.now)
-    _require_within_tier(offer, request.amount)
-    return once(
-        tx,
-        "subscribe",
-        str(request.investor_id),
-        request.key,
-        {"productId": request.product_id, "amount": str(request.amount)},
-        author.now,
-        lambda: _subscribe(tx, author, request, offer, secret),
-    )
-
-
-def _subscribe(
-    tx: Tx, author: Author, request: Request, offer: Offer, secret: bytes
-) -> dict[str, Any]:
-    asset = offer.product.asset
-    if request.amount > available_to_subscribe(tx, request.investor_id, asset):
-        return {"refused": "insufficient_custody"}
-    subscription_id = ids.derive("managed-subscription", request.investor_id, request.key)
+    amount = Decimal(plain(order.amount))
+    offer = offer_of(tx, order.product_id, author.now)
+    _require_within_tier(offer, amount)
+    if amount > available_to_subscribe(tx, investor_id, offer.asset):
+        raise _not_covered()
+    subscription_id = ids.derive("managed-subscription", investor_id, key)
     seed = ids.tie_break(secret, "allocation", subscription_id)
     try:
-        policy = Policy(profiles=(offer.product.profile,))
-        drawn = allocate(seed, request.amount, candidates(tx), policy)
-    except CommendaError as error:
-        if error.code not in ("no_eligible_creator", "allocation_capacity"):
-            raise
-        return {"refused": error.code}
+        drawn = allocate(seed, amount, candidates(tx), Policy(profiles=(offer.profile,)))
+    except CommendaError as refusal:
+        raise refusal.at("amount") from None  # what was asked for, not what the draw found
     correlation = ids.derive("managed", subscription_id)
-    investor = Owner(OwnerKind.INVESTOR, request.investor_id)
+    investor, asset = Owner(OwnerKind.INVESTOR, investor_id), offer.asset
     wallet, reserved = open_accounts(
         tx, [AccountKey("wallet", investor, asset), AccountKey("reserved", investor, asset)]
     )
-    lines = [Line(wallet, -request.amount), Line(reserved, request.amount)]
+    lines = [Line(wallet, -amount), Line(reserved, amount)]
     posted = post(tx, author, Journal(f"reserve:{subscription_id}", "reserve", correlation, lines))
     if posted.refused_account is not None:
-        return {"refused": "insufficient_custody"}
-    _insert(tx, author.now, subscription_id, request, offer, drawn)
+        raise _not_covered()
+    _insert(tx, author.now, subscription_id, investor_id, amount, key, offer, drawn)
     record(
         tx,
         [
@@ -113,37 +77,48 @@ def _subscribe(
                 subscription_id,
                 correlation,
                 State.RESERVED,
-                {"amount": str(request.amount), "alerts": list(drawn.alerts)},
+                {"amount": str(amount), "alerts": list(drawn.alerts)},
             )
         ],
     )
-    return {"subscriptionId": str(subscription_id), "status": State.RESERVED}
+    return SubscriptionMade(
+        subscription_id, subscription_id, State.RESERVED, order.product_id, amount
+    )
+
+
+def _not_covered() -> CommendaError:
+    return conflict(
+        "insufficient_custody",
+        "What is available in the wallet (money on hold is not), or the authorisation, does not"
+        " cover this amount",
+    ).at("amount", hint="bring money in, or authorise a higher limit")
 
 
 def _require_within_tier(offer: Offer, amount: Decimal) -> None:
-    product = offer.product
-    checked_amount(amount, product.asset)
-    if not product.minimum <= amount <= product.maximum:
+    checked_amount(amount, offer.asset)
+    if not offer.minimum <= amount <= offer.maximum:
         raise CommendaError(
-            "amount_outside_tier", f"The tier {product.tier} does not take this amount"
-        ).at("amount", amount, f"subscribe {plain(product.minimum)} to {plain(product.maximum)}")
+            "amount_outside_tier", f"The tier {offer.tier} does not take this amount"
+        ).at("amount", amount, f"subscribe {plain(offer.minimum)} to {plain(offer.maximum)}")
 
 
 def _insert(
     tx: Tx,
     now: datetime,
     subscription_id: UUID,
-    request: Request,
+    investor_id: UUID,
+    amount: Decimal,
+    key: str,
     offer: Offer,
     drawn: Allocation,
 ) -> None:
-    asset, chosen = offer.product.asset, drawn.chosen
-    carried = _take_carry(tx, request.investor_id, request.product_id)
-    mark, left = resubscribe(request.amount, carried, scale_of(asset))
+    asset, chosen = offer.asset, drawn.chosen
+    carried = _take_carry(tx, investor_id, offer.product_id)
+    mark, left = resubscribe(amount, carried, scale_of(asset))
     if left != carried:
-        _keep_carry(tx, request.investor_id, request.product_id, left)
+        _keep_carry(tx, investor_id, offer.product_id, left)
     amounts = split_amount(
-        request.amount,
+        amount,
         [one.weight for one in chosen],
         [one.flow_id for one in chosen],
         scale_of(asset),
@@ -172,12 +147,12 @@ def _insert(
         "   AS n (flow, creator, leg, weight, amount)",
         {
             "id": subscription_id,
-            "investor": request.investor_id,
-            "product": request.product_id,
-            "key": request.key,
-            "amount": request.amount,
+            "investor": investor_id,
+            "product": offer.product_id,
+            "key": key,
+            "amount": amount,
             "asset": asset,
-            "terms": offer.valid_from,
+            "terms": offer.terms_valid_from,
             "net": mark.net_deposits,
             "profit": mark.greatest_profit,
             "now": now,

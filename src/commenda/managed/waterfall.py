@@ -17,6 +17,7 @@ from uuid import UUID
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise
+from commenda.kit.wire import Amount, on_wire
 from commenda.managed.profit_share import (
     ZERO,
     Carry,
@@ -33,6 +34,7 @@ YEAR_DAYS = 365
 """ACT/365F: every year has 365 days."""
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class FeeTerms:
     """What one subscription has agreed to pay, as fractions.
@@ -44,11 +46,11 @@ class FeeTerms:
     cut together (`referral_above_cap`).
     """
 
-    management_fee: Decimal = ZERO
-    hurdle: Decimal = ZERO
-    profit_share: Decimal = ZERO
-    platform_cut: Decimal = ZERO
-    referral_rates: tuple[Decimal, ...] = ()
+    management_fee: Amount = ZERO
+    hurdle: Amount = ZERO
+    profit_share: Amount = ZERO
+    platform_cut: Amount = ZERO
+    referral_rates: Sequence[Amount] = ()
 
     def __post_init__(self) -> None:
         require_rate(self.management_fee, "management_fee")

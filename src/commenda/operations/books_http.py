@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.pages import key_after, page_of
-from commenda.kit.web import GUARDED, Moment, Page, Served
+from commenda.kit.web import GUARDED, Moment, Page, Paging, Served
 from commenda.operations.reconciliation import Reconciliation, kept, reconcile_all
 
 router = APIRouter(tags=["ledger"])
@@ -36,8 +35,7 @@ def reconciliations(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Page[Reconciliation]:
     """The reconciliations that were made on schedule, the latest first."""
-    begun = key_after(cursor, datetime, str)
-    before = None if begun is None else begun[0]
+    asked = Paging(cursor, limit)
+    before = asked.after(datetime)
     with service.database.read() as tx:
-        rows = kept(tx, before, limit + 1)
-    return page_of(rows, limit, lambda one: (one.as_of, ""))
+        return asked.page(kept(tx, before, asked.rows), lambda one: one.as_of)

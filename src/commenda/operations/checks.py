@@ -12,7 +12,7 @@ from commenda.audit import Check
 NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("funding", "{body,id}", "funding_requests", "id", "t.user_id"),
     ("custody-auth", "{body,asset}", "custody_authorisations", "asset", "t.user_id"),
-    ("subscribe", "{subscriptionId}", "managed_subscriptions", "id", "t.investor_id"),
+    ("subscribe", "{body,subscriptionId}", "managed_subscriptions", "id", "t.investor_id"),
     ("withdraw", "{body,subscriptionId}", "managed_subscriptions", "id", "t.investor_id"),
     ("pool-subscribe", "{body,id}", "pool_holdings", "id", "t.user_id"),
     ("pool-redeem", "{body,holding,id}", "pool_holdings", "id", "t.user_id"),
@@ -48,7 +48,7 @@ def _recorded(operation: str, place: str, table: str, column: str, owner: str) -
         f" FROM idempotency i LEFT JOIN {table} t"
         f"  ON t.{column}::text = i.outcome #>> '{place}' AND {owner}::text = i.principal"
         f" WHERE i.operation = '{operation}' AND t.{column} IS NULL"
-        "  AND i.outcome #> '{body,code}' IS NULL AND NOT i.outcome ? 'refused'"
+        "  AND i.outcome #> '{body,code}' IS NULL"
     )
 
 

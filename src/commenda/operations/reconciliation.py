@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, computed_field
+from pydantic import Field
 
 from commenda.alerts import raise_alerts
 from commenda.audit import Event
@@ -37,7 +37,7 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
-from commenda.kit.wire import Amount, on_wire
+from commenda.kit.wire import Amount, derived, on_wire
 from commenda.ledger import (
     Author,
     TransitAccount,
@@ -77,9 +77,8 @@ class Comparison:
     ledger: Amount
     explained: Annotated[Amount, Field(description="What is known to be on its way.")] = Decimal(0)
 
-    @computed_field(description="0 in a sound business.")  # type: ignore[prop-decorator]
-    @property
-    def unexplained(self) -> Amount:
+    @derived
+    def unexplained(self) -> Annotated[Amount, Field(description="0 in a sound business.")]:
         return self.venue - self.ledger - self.explained
 
 
@@ -94,9 +93,8 @@ class Reconciliation:
         Sequence[str], Field(description="What could not be compared, and why.")
     ] = ()
 
-    @computed_field(description="Whether nothing is unexplained.")  # type: ignore[prop-decorator]
-    @property
-    def reconciled(self) -> bool:
+    @derived
+    def reconciled(self) -> Annotated[bool, Field(description="Whether nothing is unexplained.")]:
         return not self.unexplained
 
     @property

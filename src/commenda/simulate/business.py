@@ -14,7 +14,7 @@ from commenda.kernel import Costs
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.ledger import AccountKey, Author, Journal, Line, Owner, OwnerKind, open_accounts, post
-from commenda.managed import Offer, Product, Profile, deposit, list_flow, publish_offer
+from commenda.managed import Offer, Profile, deposit, list_flow, publish_offer
 from commenda.market import (
     CandleFeed,
     Instrument,
@@ -170,15 +170,14 @@ def _offers(scenario: Scenario) -> list[Offer]:
     products = scenario.products
     return [
         Offer(
-            Product(
-                product_id(profile, term, tier.name),
-                profile,
-                term,
-                tier.name,
-                ASSET,
-                tier.minimum,
-                tier.maximum,
-            ),
+            product_id(profile, term, tier.name),
+            profile,
+            term,
+            tier.name,
+            ASSET,
+            tier.minimum,
+            tier.maximum,
+            False,  # held to maturity
             products.fees,
             products.expected[profile],
             scenario.start,

@@ -14,9 +14,11 @@ from commenda.books import Trigger
 from commenda.identity import register_users
 from commenda.kit import ids
 from commenda.kit.db import Tx
+from commenda.kit.idempotency import attempt, once
+from commenda.kit.money import plain
 from commenda.ledger import Author, Owner, OwnerKind
 from commenda.managed import (
-    Request,
+    SubscriptionOrder,
     authorise_custody,
     deposit,
     request_liquidation,
@@ -48,8 +50,7 @@ def arrive(
         authorise_custody(tx, author, one.id, ASSET, one.deposit * 2)
         for place, wish in enumerate(one.wishes):
             product = product_id(wish.profile, wish.term_days, wish.tier)
-            request = Request(one.id, product, wish.amount, f"arrival-{place}")
-            subscribe(tx, author, request, secret)
+            _subscribe(tx, author, one.id, product, wish.amount, f"arrival-{place}", secret)
 
 
 def knock(tx: Tx, author: Author, scenario: Scenario, triggers: Sequence[Trigger]) -> None:
@@ -93,6 +94,28 @@ def renew(
         amount = min(Decimal(int(back)), maximum)
         wants = ids.uniform(scenario.secret, "again", subscription) < scenario.investors.again
         if wants and amount >= minimum:
-            subscribe(
-                tx, author, Request(investor, product, amount, f"again-{subscription}"), secret
-            )
+            _subscribe(tx, author, investor, product, amount, f"again-{subscription}", secret)
+
+
+def _subscribe(
+    tx: Tx,
+    author: Author,
+    investor: UUID,
+    product: UUID,
+    amount: Decimal,
+    key: str,
+    secret: bytes,
+) -> None:
+    """Once for each key. A refusal is kept as over HTTP: who was refused did not subscribe."""
+    order = SubscriptionOrder(product_id=product, amount=amount)
+    once(
+        tx,
+        "subscribe",
+        str(investor),
+        key,
+        {"productId": product, "amount": plain(amount)},
+        author.now,
+        lambda: attempt(
+            tx, lambda: subscribe(tx, author, investor, order, key, secret), status=201
+        ),
+    )

@@ -73,8 +73,8 @@ _INVESTORS: LiteralString = (
     "    AND a.owner_kind = 'investor') AS deposited,"
     " (SELECT count(*) FROM managed_subscriptions) AS subscriptions,"
     " (SELECT coalesce(sum(amount), 0) FROM managed_subscriptions) AS subscribed,"
-    " (SELECT count(*) FROM idempotency WHERE operation = 'subscribe' AND outcome ? 'refused')"
-    "   AS refused"
+    " (SELECT count(*) FROM idempotency WHERE operation = 'subscribe'"
+    "   AND outcome #> '{body,code}' IS NOT NULL) AS refused"
 )
 _STATES: LiteralString = (
     "SELECT status, count(*) AS subscriptions, sum(amount) AS principal"

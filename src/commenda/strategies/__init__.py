@@ -33,9 +33,9 @@ from commenda.strategies.funding import funding_between, refuse_gaps
 from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.plan import Plan
 from commenda.strategies.plugins import Plugin
+from commenda.strategies.queries import Status
 from commenda.strategies.registry import (
     Registrar,
-    Status,
     keep_params,
     move,
     register,
@@ -45,9 +45,9 @@ from commenda.strategies.repeat import Files, repeat_plan
 from commenda.strategies.report import report_of
 from commenda.strategies.report_page import render
 from commenda.strategies.runs import (
+    BacktestSummary,
     Difference,
     Kept,
-    Listed,
     differences,
     find_run,
     keep,
@@ -80,6 +80,7 @@ __all__ = [
     "CATALOGUE",
     "CHECKS",
     "Backtest",
+    "BacktestSummary",
     "BarData",
     "Conflict",
     "DataSource",
@@ -92,7 +93,6 @@ __all__ = [
     "LegPlan",
     "LegsPlan",
     "Limits",
-    "Listed",
     "Metrics",
     "Param",
     "Plan",

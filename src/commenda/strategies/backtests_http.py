@@ -7,40 +7,53 @@ runs a backtest sees it, and so does the staff.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
 from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kernel import Costs
-from commenda.kit.clock import business_now, require_period
+from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.web import (
     GUARDED,
-    Answer,
     Body,
     IdempotencyKey,
     Moment,
+    Page,
+    Paged,
     Served,
     Service,
-    answer_once,
-    or_refused,
+    on_wire,
     problems,
-    wire,
+    write,
 )
 from commenda.market import parse_interval
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import imported_bars, imported_funding
 from commenda.strategies.plan import Plan
 from commenda.strategies.report_page import render
-from commenda.strategies.runs import Kept, Listed, keep, kept_run, kept_runs, name_of
+from commenda.strategies.runs import (
+    BacktestSummary,
+    BacktestView,
+    Kept,
+    keep,
+    kept_run,
+    kept_runs,
+    name_of,
+    shown_run,
+)
 from commenda.strategies.shipped import find_installed
+
+R = TypeVar("R")
 
 MOST_BARS = 600_000
 """Of one run in a request: a year of minutes."""
@@ -93,34 +106,9 @@ class BacktestRequest(Body):
     seed: int | None = Field(default=None, ge=0, lt=2**63)
 
 
-class BacktestSummary(Body):
-    """A kept run: what it was run from and what it came to. Ratios are fractions."""
-
-    id: UUID
-    inputs: dict[str, Any]
-    metrics: dict[str, Any]
-    created_by: str
-    created_at: datetime
-    seconds: float
-
-
-class BacktestPage(Body):
-    items: list[BacktestSummary]
-    next_cursor: str | None
-
-
-class BacktestView(BacktestSummary):
-    """A kept run with its costs, months, trades and how its fills came about."""
-
-    costs: dict[str, Any]
-    benchmark: dict[str, Any]
-    execution: dict[str, Any]
-    months: list[dict[str, Any]]
-    trade_profits: list[dict[str, Any]]
-    equity_sha256: str
-
-
-class EquityCurve(Body):
+@on_wire
+@dataclass(frozen=True, slots=True)
+class EquityCurve:
     """Equity of the strategy and of holding, at the moments at which either is the least or the
     greatest of one of a thousand columns of time. `ts` in epoch seconds."""
 
@@ -129,7 +117,9 @@ class EquityCurve(Body):
     benchmark: list[float]
 
 
-class Comparison(Body):
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Comparison:
     items: list[BacktestView]
 
 
@@ -142,32 +132,21 @@ class Comparison(Body):
 )
 def run_backtest(
     service: Served, who: Runner, body: BacktestRequest, key: IdempotencyKey = None
-) -> JSONResponse:
+) -> Response:
     """Run a strategy of the catalogue over imported candles, and keep the run.
 
     The same inputs give the same run, and its id.
     """
-    with service.database.transaction() as tx:
-        now = business_now(tx)
-        return answer_once(
-            tx,
-            "backtest",
-            who.actor,
-            key,
-            body,
-            now,
-            lambda: or_refused(tx, lambda: _answer(tx, service, who, body, now)),
-        )
 
+    def act(tx: Tx, now: datetime) -> BacktestView:
+        plan = _plan(tx, service, body)
+        begun = time.perf_counter()
+        run = plan.run()
+        seconds = time.perf_counter() - begun
+        ident, _ = keep(tx, plan, run, actor=who.actor, now=now, seconds=seconds)
+        return shown_run(tx, ident)
 
-def _answer(
-    tx: Tx, service: Service, who: Principal, body: BacktestRequest, now: datetime
-) -> Answer:
-    plan = _plan(tx, service, body)
-    begun = time.perf_counter()
-    run = plan.run()
-    ident, _ = keep(tx, plan, run, actor=who.actor, now=now, seconds=time.perf_counter() - begun)
-    return Answer(wire(_view(kept_run(tx, ident))), 201)
+    return write(service, who, "backtest", key, body, act, status=201, principal=who.actor)
 
 
 def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
@@ -195,22 +174,16 @@ def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
 
 
 @router.get("", operation_id="listBacktests", responses=GUARDED)
-def list_backtests(
-    service: Served,
-    who: Quant,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> BacktestPage:
+def list_backtests(service: Served, who: Quant, asked: Paged) -> Page[BacktestSummary]:
     """Kept runs, the latest first: one's own, or everybody's for the staff."""
     with service.database.transaction() as tx:
-        page = kept_runs(tx, actor=_seen_by(who), limit=limit, cursor=cursor)
-    return BacktestPage(items=[_summary(one) for one in page.items], next_cursor=page.next_cursor)
+        return kept_runs(tx, actor=_seen_by(who), limit=asked.limit, cursor=asked.cursor)
 
 
 @router.get("/compare", operation_id="compareBacktests", responses=GUARDED | problems(404))
 def compare_backtests(service: Served, who: Quant, ids: Ids) -> Comparison:
     """Several kept runs side by side."""
-    return Comparison(items=[_view(one) for one in _several(service, who, ids)])
+    return Comparison(_several(service, who, ids, shown_run))
 
 
 @router.get(
@@ -221,14 +194,15 @@ def compare_backtests(service: Served, who: Quant, ids: Ids) -> Comparison:
 )
 def comparison_report(service: Served, who: Quant, ids: Ids) -> HTMLResponse:
     """Several kept runs as one HTML page, their curves over each other."""
-    runs = _several(service, who, ids)
+    runs = _several(service, who, ids, kept_run)
     return HTMLResponse(render_comparison([(name_of(one), one.report) for one in runs]))
 
 
 @router.get("/{backtest_id}", operation_id="getBacktest", responses=GUARDED | problems(404))
 def get_backtest(service: Served, who: Quant, backtest_id: UUID) -> BacktestView:
     """One kept run: inputs, figures, costs, months."""
-    return _view(_one(service, who, backtest_id))
+    with service.database.transaction() as tx:
+        return shown_run(tx, backtest_id, actor=_seen_by(who))
 
 
 @router.get(
@@ -262,7 +236,7 @@ def _one(service: Service, who: Principal, ident: UUID) -> Kept:
         return kept_run(tx, ident, actor=_seen_by(who))
 
 
-def _several(service: Service, who: Principal, text: str) -> list[Kept]:
+def _several(service: Service, who: Principal, text: str, read: Callable[..., R]) -> list[R]:
     names = dict.fromkeys(text.split(","))
     if not 2 <= len(names) <= 8:
         raise _bad_ids(text)
@@ -271,39 +245,10 @@ def _several(service: Service, who: Principal, text: str) -> list[Kept]:
     except ValueError:
         raise _bad_ids(text) from None
     with service.database.transaction() as tx:
-        return [kept_run(tx, ident, actor=_seen_by(who)) for ident in wanted]
+        return [read(tx, ident, actor=_seen_by(who)) for ident in wanted]
 
 
 def _bad_ids(text: str) -> CommendaError:
     return CommendaError("bad_ids", "Two to eight different backtests are compared").at(
         "ids", text, "separate their ids by commas"
-    )
-
-
-def _summary(run: Listed) -> BacktestSummary:
-    return BacktestSummary(
-        id=run.id,
-        inputs=run.inputs,
-        metrics=run.metrics,
-        created_by=run.created_by,
-        created_at=run.created_at,
-        seconds=run.seconds,
-    )
-
-
-def _view(run: Kept) -> BacktestView:
-    shown = run.report
-    return BacktestView(
-        id=run.id,
-        inputs=run.inputs,
-        metrics=shown["metrics"],
-        created_by=run.created_by,
-        created_at=run.created_at,
-        seconds=run.seconds,
-        costs=shown["costs"],
-        benchmark=shown["benchmark"],
-        execution=shown["execution"],
-        months=shown["months"],
-        trade_profits=shown["tradeProfits"],
-        equity_sha256=run.equity_sha256,
     )

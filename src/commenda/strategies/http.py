@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
+from commenda.kit.rows import extended
 from commenda.kit.web import (
     GUARDED,
-    Answer,
     Body,
     IdempotencyKey,
     Served,
-    answer_once,
-    or_refused,
+    on_wire,
     problems,
     wire,
+    write,
 )
 from commenda.strategies import queries
-from commenda.strategies.queries import ParameterSet, Registered, Version
-from commenda.strategies.registry import Registrar, Status, keep_params, readable
+from commenda.strategies.queries import ParameterSet, StrategySummary, Version
+from commenda.strategies.registry import Registrar, keep_params, readable
 from commenda.strategies.shipped import catalogue
 
 router = APIRouter(prefix="/strategies", tags=["strategies"])
@@ -39,60 +36,43 @@ Name = Annotated[str, Path(min_length=1, max_length=80, examples=["ema_trend"])]
 Text = Annotated[str, Query(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
 
 
-class StrategySummary(Body):
-    """A strategy that is known by name. `owner` is null for the platform's."""
-
-    name: str = Field(examples=["ema_trend"])
-    owner_id: UUID | None
-    status: Status
-    latest_version: str | None = Field(examples=["1.0.0"])
-    created_by: str
-    created_at: datetime
-
-
-class DeclaredParameter(Body):
+@on_wire
+@dataclass(frozen=True, slots=True)
+class DeclaredParameter:
     """A parameter with its range; `kind` int takes whole numbers only."""
 
     name: str
     default: float
     low: float
     high: float
-    kind: str = Field(examples=["int"])
+    kind: Annotated[str, Field(examples=["int"])]
 
 
-class StrategyVersion(Body):
+@on_wire
+@dataclass(frozen=True, slots=True)
+class StrategyVersion(Version):
     """One version: it never changes."""
 
-    version: str = Field(examples=["1.0.0"])
-    source_hash: str = Field(description="SHA-256 of the step, its stops and all they call.")
     doc: str
     params: list[DeclaredParameter]
-    stop: str | None = Field(description="The parameter that is its hard stop.")
-    orders: int = Field(description="Orders of its own at a time; 0 answers with targets only.")
-    compiled: bool = Field(description="A plain Python step runs hundreds of times slower.")
-    shipped: bool = Field(description="Whether this installation's own code is this version.")
-    created_by: str
-    created_at: datetime
+    stop: Annotated[str | None, Field(description="The parameter that is its hard stop.")]
+    orders: Annotated[
+        int, Field(description="Orders of its own at a time; 0 answers with targets only.")
+    ]
+    compiled: Annotated[
+        bool, Field(description="A plain Python step runs hundreds of times slower.")
+    ]
+    shipped: Annotated[
+        bool, Field(description="Whether this installation's own code is this version.")
+    ]
 
 
+@on_wire
+@dataclass(frozen=True, slots=True)
 class StrategyDetail(StrategySummary):
     """A strategy with its latest version."""
 
     latest: StrategyVersion | None
-
-
-class ParameterSetView(Body):
-    """A revision of a named set of parameters; every parameter is in it, defaults included."""
-
-    id: UUID
-    version: str
-    owner_id: UUID | None
-    name: str
-    revision: int
-    params: dict[str, float]
-    note: str
-    created_by: str
-    created_at: datetime
 
 
 class ParameterSetRequest(Body):
@@ -110,9 +90,7 @@ class ParameterSetRequest(Body):
 def list_strategies(service: Served, who: Reader) -> list[StrategySummary]:
     """The strategies that you may use, by name."""
     with service.database.transaction() as tx:
-        latest = queries.latest_versions(tx)
-        found = [one for one in queries.strategies(tx) if _seen(one, who)]
-    return [_summary(one, latest.get(one.id)) for one in found]
+        return [one for one in queries.strategies(tx) if _seen(one, who)]
 
 
 @router.get("/{name}", operation_id="getStrategy", responses=GUARDED | problems(404))
@@ -121,9 +99,7 @@ def get_strategy(service: Served, who: Reader, name: Name) -> StrategyDetail:
     with service.database.transaction() as tx:
         found = _found(tx, who, name)
         known = queries.versions(tx, found.id)
-    latest = _version(found, known[0]) if known else None
-    summary = _summary(found, latest.version if latest else None)
-    return StrategyDetail(**summary.model_dump(), latest=latest)
+    return extended(found, StrategyDetail, latest=_version(found, known[0]) if known else None)
 
 
 @router.get(
@@ -144,22 +120,21 @@ def list_params(
     version: Text | None = None,
     named: Annotated[Text | None, Query(alias="set", description="Only of that set.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> list[ParameterSetView]:
+) -> list[ParameterSet]:
     """Revisions of parameter sets, the newest first: your own and the platform's."""
     reader = None if who.may(Permission.OVERVIEW) else who.user_id
     with service.database.transaction() as tx:
         found = _found(tx, who, name)
-        kept = queries.parameter_sets(
+        return queries.parameter_sets(
             tx, found.id, reader=reader, version=version, name=named, limit=limit
         )
-    return [_set(one) for one in kept]
 
 
 @router.post(
     "/{name}/params",
     operation_id="keepStrategyParams",
     status_code=201,
-    response_model=ParameterSetView,
+    response_model=ParameterSet,
     responses=GUARDED | problems(404, 409),
 )
 def keep(
@@ -168,29 +143,32 @@ def keep(
     name: Name,
     body: ParameterSetRequest,
     key: IdempotencyKey = None,
-) -> JSONResponse:
+) -> Response:
     """Keep parameters under a name, as your set's next revision; they are checked first."""
-    with service.database.transaction() as tx:
-        now = business_now(tx)
+    return write(
+        service,
+        who,
+        "strategy-params",
+        key,
+        [name, wire(body)],
+        lambda tx, now: keep_params(
+            tx,
+            Registrar(who.actor, now, who.user_id),
+            name,
+            body.name,
+            body.params,
+            version=body.version,
+            note=body.note,
+        ),
+        status=201,
+    )
 
-        def act() -> Answer:
-            by = Registrar(who.actor, now, who.user_id)
-            kept = keep_params(
-                tx, by, name, body.name, body.params, version=body.version, note=body.note
-            )
-            return Answer(wire(_set(kept)), 201)
 
-        request = [name, wire(body)]
-        return answer_once(
-            tx, "strategy-params", str(who.user_id), key, request, now, lambda: or_refused(tx, act)
-        )
-
-
-def _seen(strategy: Registered, who: Principal) -> bool:
+def _seen(strategy: StrategySummary, who: Principal) -> bool:
     return who.may(Permission.OVERVIEW) or readable(strategy, who.user_id)
 
 
-def _found(tx: Tx, who: Principal, name: str) -> Registered:
+def _found(tx: Tx, who: Principal, name: str) -> StrategySummary:
     """The strategy, if who asks may see it: another's is as unknown as none."""
     if "\0" in name:
         raise queries.unknown_strategy(name)
@@ -200,32 +178,9 @@ def _found(tx: Tx, who: Principal, name: str) -> Registered:
     return found
 
 
-def _summary(one: Registered, latest: str | None) -> StrategySummary:
-    return StrategySummary(
-        name=one.name,
-        owner_id=one.owner_id,
-        status=Status(one.status),
-        latest_version=latest,
-        created_by=one.created_by,
-        created_at=one.created_at,
-    )
-
-
-def _version(strategy: Registered, one: Version) -> StrategyVersion:
-    shipped = catalogue().get(strategy.name)
-    return StrategyVersion(
-        version=one.version,
-        source_hash=one.source_hash,
-        doc=one.declaration["doc"],
-        params=[DeclaredParameter(**each) for each in one.declaration["params"]],
-        stop=one.declaration["stop"],
-        orders=one.declaration["orders"],
-        compiled=one.declaration["compiled"],
-        shipped=shipped is not None and shipped.source_hash == one.source_hash,
-        created_by=one.created_by,
-        created_at=one.created_at,
-    )
-
-
-def _set(one: ParameterSet) -> ParameterSetView:
-    return ParameterSetView.model_validate(one, from_attributes=True)
+def _version(strategy: StrategySummary, one: Version) -> StrategyVersion:
+    installed = catalogue().get(strategy.name)
+    shipped = installed is not None and installed.source_hash == one.source_hash
+    params = [DeclaredParameter(**each) for each in one.declaration["params"]]
+    declared = {**one.declaration, "params": params}
+    return extended(one, StrategyVersion, **declared, shipped=shipped)

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.strategies import queries
 from commenda.strategies.plugins import source_file
-from commenda.strategies.queries import ParameterSet, Registered, Version
+from commenda.strategies.queries import ParameterSet, Status, StrategySummary, Version
 from commenda.strategies.sdk import Param, Strategy
 from commenda.strategies.shipped import CATALOGUE, catalogue, reference_to
 
@@ -31,14 +30,6 @@ RULES = "strategies-1"
 PLATFORM = "platform"
 
 _log = logging.getLogger(__name__)
-
-
-class Status(StrEnum):
-    """Drafts are their owner's; published ones are offered; retired ones are only history."""
-
-    DRAFT = "draft"
-    PUBLISHED = "published"
-    RETIRED = "retired"
 
 
 ONWARD: Mapping[Status, frozenset[Status]] = {
@@ -129,7 +120,7 @@ def register_catalogue(tx: Tx, now: datetime) -> tuple[CommendaError, ...]:
     return tuple(refused)
 
 
-def move(tx: Tx, by: Registrar, name: str, to: Status) -> Registered:
+def move(tx: Tx, by: Registrar, name: str, to: Status) -> StrategySummary:
     """Publish or retire a strategy of the registrar's owner.
 
     Codes `unknown_strategy` and `strategy_is_final`: a published one is only ever retired, and a
@@ -189,14 +180,16 @@ def keep_params(
     return found
 
 
-def readable(strategy: Registered, owner_id: UUID | None) -> bool:
+def readable(strategy: StrategySummary, owner_id: UUID | None) -> bool:
     """Whether somebody may see it: theirs, or the platform's once it is no draft."""
     if strategy.owner_id is not None:
         return strategy.owner_id == owner_id
     return owner_id is None or strategy.status != Status.DRAFT
 
 
-def resolved(known: Registered, version: Version, params: Mapping[str, object]) -> dict[str, float]:
+def resolved(
+    known: StrategySummary, version: Version, params: Mapping[str, object]
+) -> dict[str, float]:
     """Every parameter of a version: those given, checked, and defaults.
 
     By the shipped code where that is this version, else by the ranges it declared.

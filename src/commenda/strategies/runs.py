@@ -13,10 +13,9 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from commenda.kernel import Array
@@ -24,6 +23,8 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.pages import Page, key_after, page_of
+from commenda.kit.rows import first, records
+from commenda.kit.wire import on_wire
 from commenda.strategies.backtest import Backtest
 from commenda.strategies.depth import DepthPlan, DepthRun
 from commenda.strategies.depth_report import depth_report
@@ -34,10 +35,13 @@ from commenda.strategies.report import report_of
 AnyPlan = Plan | LegsPlan | DepthPlan
 AnyRun = Backtest | LegsBacktest | DepthRun
 
+R = TypeVar("R")
 
+
+@on_wire
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A kept run as a list shows it."""
+class BacktestSummary:
+    """A kept run: what it was run from and what it came to. Ratios are fractions."""
 
     id: UUID
     inputs: Row
@@ -45,6 +49,19 @@ class Listed:
     created_by: str
     created_at: datetime
     seconds: float
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class BacktestView(BacktestSummary):
+    """A kept run with its costs, months, trades and how its fills came about."""
+
+    costs: Row
+    benchmark: Row
+    execution: Row
+    months: list[Row]
+    trade_profits: list[Row]
+    equity_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,12 @@ _LISTED: LiteralString = (
     "SELECT id, inputs, report->'metrics' AS metrics, created_by, created_at, seconds"
     " FROM backtests"
 )
+_SHOWN: LiteralString = (
+    "SELECT id, inputs, report->'metrics' AS metrics, created_by, created_at, seconds,"
+    " report->'costs' AS costs, report->'benchmark' AS benchmark,"
+    " report->'execution' AS execution, report->'months' AS months,"
+    " report->'tradeProfits' AS trade_profits, equity_sha256 FROM backtests"
+)
 _KEPT: LiteralString = (
     "SELECT id, inputs, report || jsonb_build_object('inputs', inputs) AS report, equity_sha256,"
     " fills, created_by, created_at, seconds FROM backtests"
@@ -125,31 +148,38 @@ _KEPT: LiteralString = (
 
 def kept_runs(
     tx: Tx, *, actor: str | None = None, limit: int = 50, cursor: str | None = None
-) -> Page[Listed]:
+) -> Page[BacktestSummary]:
     """Kept runs, the latest first; those of one person where an `actor` is named."""
     after = key_after(cursor, datetime, UUID)
-    with tx.cursor(row_factory=class_row(Listed)) as rows:
-        found = rows.execute(
-            _LISTED + " WHERE (%(actor)s::text IS NULL OR created_by = %(actor)s)"
-            " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))"
-            " ORDER BY created_at DESC, id DESC LIMIT %(rows)s",
-            {
-                "actor": actor,
-                "at": after[0] if after else None,
-                "id": after[1] if after else None,
-                "rows": limit + 1,
-            },
-        ).fetchall()
+    at, last = after or (None, None)
+    found = records(
+        tx,
+        BacktestSummary,
+        _LISTED + " WHERE (%(actor)s::text IS NULL OR created_by = %(actor)s)"
+        " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))"
+        " ORDER BY created_at DESC, id DESC LIMIT %(rows)s",
+        {"actor": actor, "at": at, "id": last, "rows": limit + 1},
+    )
     return page_of(found, limit, lambda one: (one.created_at, one.id))
 
 
 def kept_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> Kept:
     """One kept run; code `unknown_backtest`, also for another's where an `actor` is named."""
-    with tx.cursor(row_factory=class_row(Kept)) as rows:
-        found = rows.execute(
-            _KEPT + " WHERE id = %s AND (%s::text IS NULL OR created_by = %s)",
-            (ident, actor, actor),
-        ).fetchone()
+    return _one(tx, Kept, _KEPT, ident, actor)
+
+
+def shown_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> BacktestView:
+    """A kept run as it is answered; the code of `kept_run`."""
+    return _one(tx, BacktestView, _SHOWN, ident, actor)
+
+
+def _one(tx: Tx, kind: type[R], query: LiteralString, ident: UUID, actor: str | None) -> R:
+    found = first(
+        tx,
+        kind,
+        query + " WHERE id = %s AND (%s::text IS NULL OR created_by = %s)",
+        (ident, actor, actor),
+    )
     if found is None:
         raise unknown_backtest(ident)
     return found

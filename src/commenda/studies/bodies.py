@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
-from commenda.kit.web import Body, Moment
+from commenda.kit.wire import Body, Moment, on_wire
 from commenda.studies.model import Sampler, StudyState, TrialState
+from commenda.studies.space import Params
 from commenda.studies.splits import Walk
 from commenda.studies.verdict import Grade
 
@@ -79,12 +82,9 @@ class StudyView(Body):
     finished_at: datetime | None
 
 
-class StudyPage(Body):
-    items: list[StudyView]
-    next_cursor: str | None
-
-
-class FoldView(Body):
+@on_wire
+@dataclass(frozen=True, slots=True)
+class FoldView:
     """The first objective and the annual Sharpe ratio where a fold learned and was tested."""
 
     train: float
@@ -93,24 +93,21 @@ class FoldView(Body):
     test_sharpe: float
 
 
-class TrialView(Body):
+@on_wire
+@dataclass(frozen=True, slots=True)
+class TrialView:
     """One configuration: what it came to, or why it did not. `sharpe` is of one bar."""
 
     number: int
-    params: dict[str, float]
+    params: Params
     state: TrialState
-    values: list[float]
+    values: Sequence[float]
     folds: list[FoldView]
     sharpe: float | None
     bars: int
     trades: int
     reason: str | None
     seconds: float
-
-
-class TrialPage(Body):
-    items: list[TrialView]
-    next_cursor: str | None
 
 
 class FindingView(Body):

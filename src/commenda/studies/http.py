@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
@@ -18,33 +18,23 @@ from commenda.kernel import Costs
 from commenda.kit.clock import business_now, require_period
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
-from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import (
     GUARDED,
-    Answer,
     IdempotencyKey,
+    Page,
+    Paged,
     Served,
     Service,
-    answer_once,
-    or_refused,
     problems,
-    wire,
+    write,
 )
 from commenda.market import parse_interval
 from commenda.strategies import find_installed
 from commenda.studies import queries
-from commenda.studies.bodies import (
-    FoldView,
-    ResultView,
-    StudyPage,
-    StudyRequest,
-    StudyView,
-    TrialPage,
-    TrialView,
-)
+from commenda.studies.bodies import FoldView, ResultView, StudyRequest, StudyView, TrialView
 from commenda.studies.jobs import enqueue_study
 from commenda.studies.material import material_of_import
-from commenda.studies.model import Plan, Study, Trial, TrialState
+from commenda.studies.model import Outcome, Plan, Study, Trial, TrialState
 from commenda.studies.page import render
 from commenda.studies.running import begin, cancel, summary
 from commenda.studies.space import space_of
@@ -59,9 +49,6 @@ Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
 Runner = Annotated[Principal, may(Permission.SHARE, Permission.SCHEDULES)]
 """Creators study, and cancel their own; operators may cancel any; who only watches does neither."""
 
-Cursor = Annotated[str | None, Query(max_length=200)]
-Limit = Annotated[int, Query(ge=1, le=200)]
-
 
 @router.post(
     "/run",
@@ -72,22 +59,23 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 )
 def run_study(
     service: Served, who: Runner, body: StudyRequest, key: IdempotencyKey = None
-) -> JSONResponse:
+) -> Response:
     """Have a worker search a strategy's parameters over imported candles, and judge the best."""
-    with service.database.transaction() as tx:
-        now = business_now(tx)
-        return answer_once(
-            tx,
-            "study",
-            who.actor,
-            key,
-            body,
-            now,
-            lambda: or_refused(tx, lambda: _begun(tx, service, who, body, now)),
-        )
+    return write(
+        service,
+        who,
+        "study",
+        key,
+        body,
+        lambda tx, now: _begun(tx, service, who, body, now),
+        status=202,
+        principal=who.actor,
+    )
 
 
-def _begun(tx: Tx, service: Service, who: Principal, body: StudyRequest, now: datetime) -> Answer:
+def _begun(
+    tx: Tx, service: Service, who: Principal, body: StudyRequest, now: datetime
+) -> StudyView:
     require_period("start", body.start, body.end)
     strategy = find_installed(body.strategy)
     space = space_of(strategy, body.space, body.params)
@@ -123,21 +111,17 @@ def _begun(tx: Tx, service: Service, who: Principal, body: StudyRequest, now: da
         )
     study = begin(tx, strategy, material, space, plan, now, asked_by=who.actor)
     enqueue_study(tx, study.id, str(home))
-    return Answer(wire(_view(tx, study)), 202)
+    return _view(tx, study)
 
 
 @router.get("/studies", operation_id="listStudies", responses=GUARDED)
-def list_studies(
-    service: Served, who: Quant, cursor: Cursor = None, limit: Limit = 50
-) -> StudyPage:
+def list_studies(service: Served, who: Quant, asked: Paged) -> Page[StudyView]:
     """Studies, the latest first: one's own, or everybody's for the staff."""
+    before = asked.after(datetime, UUID)
     with service.database.transaction() as tx:
-        rows = queries.studies_where(
-            tx, asked_by=_seen_by(who), before=key_after(cursor, datetime, UUID), limit=limit + 1
-        )
-        page = page_of(rows, limit, lambda one: (one.created_at, one.id))
-        items = [_view(tx, one) for one in page.items]
-    return StudyPage(items=items, next_cursor=page.next_cursor)
+        rows = queries.studies_where(tx, asked_by=_seen_by(who), before=before, limit=asked.rows)
+        views = [_view(tx, one) for one in rows]
+    return asked.page(views, lambda one: (one.created_at, one.id))
 
 
 @router.get("/studies/{study_id}", operation_id="getStudy", responses=GUARDED | problems(404))
@@ -152,11 +136,9 @@ def get_study(service: Served, who: Quant, study_id: UUID) -> StudyView:
     operation_id="listTrials",
     responses=GUARDED | problems(404),
 )
-def list_trials(
-    service: Served, who: Quant, study_id: UUID, cursor: Cursor = None, limit: Limit = 50
-) -> TrialPage:
+def list_trials(service: Served, who: Quant, study_id: UUID, asked: Paged) -> Page[TrialView]:
     """A study's trials by number, those that run among them."""
-    after = key_after(cursor, int)
+    after = asked.after(int)
     with service.database.transaction() as tx:
         study = _one(tx, who, study_id)
         rows = queries.trials_of(
@@ -164,11 +146,10 @@ def list_trials(
             study.id,
             tuple(study.space),
             after=-1 if after is None else after,
-            limit=limit + 1,
+            limit=asked.rows,
             periods=False,
         )
-    page = page_of(rows, limit, lambda one: one.number)
-    return TrialPage(items=list(map(_trial, page.items)), next_cursor=page.next_cursor)
+    return asked.page(list(map(_trial, rows)), lambda one: one.number)
 
 
 @router.get(
@@ -238,16 +219,16 @@ def _view(tx: Tx, study: Study) -> StudyView:
 
 
 def _trial(trial: Trial) -> TrialView:
-    outcome = trial.outcome
+    outcome = trial.outcome or Outcome(TrialState.RUNNING)
     return TrialView(
-        number=trial.number,
-        params=trial.params,
-        state=outcome.state if outcome else TrialState.RUNNING,
-        values=list(outcome.values) if outcome else [],
-        folds=[FoldView(**fold._asdict()) for fold in outcome.folds] if outcome else [],
-        sharpe=outcome.sharpe if outcome else None,
-        bars=outcome.bars if outcome else 0,
-        trades=outcome.trades if outcome else 0,
-        reason=outcome.reason if outcome else None,
-        seconds=outcome.seconds if outcome else 0.0,
+        trial.number,
+        trial.params,
+        outcome.state,
+        outcome.values,
+        [FoldView(*fold) for fold in outcome.folds],
+        outcome.sharpe,
+        outcome.bars,
+        outcome.trades,
+        outcome.reason,
+        outcome.seconds,
     )

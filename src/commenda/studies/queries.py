@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import numpy as np
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from commenda.kit.db import Tx
+from commenda.kit.rows import first, records
 from commenda.studies.model import Fold, Outcome, Study, StudyState, Trial, TrialState
 from commenda.studies.rules import Ledger
 
-_STUDY = (
+_STUDY: LiteralString = (
     "SELECT id, strategy, version, reference, source_hash, data_name, data_hash, funding_hash,"
     " data, interval_seconds, bars, purge, space, fixed, plan, state, reason, asked_by,"
     " created_at, finished_at, result FROM studies"
@@ -56,8 +56,7 @@ def insert_study(tx: Tx, study: Study) -> bool:
 
 def find_study(tx: Tx, study_id: UUID) -> Study | None:
     """One study, or None."""
-    with tx.cursor(row_factory=class_row(Study)) as cursor:
-        return cursor.execute(f"{_STUDY} WHERE id = %s", (study_id,)).fetchone()
+    return first(tx, Study, _STUDY + " WHERE id = %s", (study_id,))
 
 
 def studies_where(
@@ -69,20 +68,16 @@ def studies_where(
     limit: int,
 ) -> list[Study]:
     """Studies, newest first; `before` is where the page before ended."""
-    with tx.cursor(row_factory=class_row(Study)) as cursor:
-        return cursor.execute(
-            f"{_STUDY} WHERE (%(asked_by)s::text IS NULL OR asked_by = %(asked_by)s)"
-            " AND (%(strategy)s::text IS NULL OR strategy = %(strategy)s)"
-            " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))"
-            " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
-            {
-                "asked_by": asked_by,
-                "strategy": strategy,
-                "at": before[0] if before else None,
-                "id": before[1] if before else None,
-                "limit": limit,
-            },
-        ).fetchall()
+    at, last = before or (None, None)
+    return records(
+        tx,
+        Study,
+        _STUDY + " WHERE (%(asked_by)s::text IS NULL OR asked_by = %(asked_by)s)"
+        " AND (%(strategy)s::text IS NULL OR strategy = %(strategy)s)"
+        " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))"
+        " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
+        {"asked_by": asked_by, "strategy": strategy, "at": at, "id": last, "limit": limit},
+    )
 
 
 def state_of(tx: Tx, study_id: UUID) -> StudyState:

@@ -1,0 +1,115 @@
+"""Rows of the database as records, with the parts that their columns name.
+
+A column `"product.term_days"` is the field `term_days` of the record's part `product`:
+
+    SELECT s.id, p.term_days AS "product.term_days", p.tier AS "product.tier" FROM ...
+
+A part that may be missing (`exit: Exit | None`) is None where its first column is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    LiteralString,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from psycopg.rows import BaseRowFactory
+
+from commenda.kit.db import Tx
+from commenda.kit.pages import Numbered, Sheet
+
+T = TypeVar("T")
+Values = Mapping[str, Any] | Sequence[Any]
+
+
+def record_row(kind: type[T]) -> BaseRowFactory[T]:
+    """A row factory for a dataclass, as psycopg's `class_row`, with its parts."""
+    known: Any = kind
+
+    def factory(cursor: Any) -> Callable[[Sequence[Any]], T]:
+        columns = cursor.description or ()
+        return _maker(known, tuple(column.name for column in columns))
+
+    return factory
+
+
+def records(tx: Tx, kind: type[T], query: LiteralString, values: Values = ()) -> list[T]:
+    """What a question finds."""
+    with tx.cursor(row_factory=record_row(kind)) as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+def first(tx: Tx, kind: type[T], query: LiteralString, values: Values = ()) -> T | None:
+    """The first that a question finds."""
+    with tx.cursor(row_factory=record_row(kind)) as cursor:
+        return cursor.execute(query, values).fetchone()
+
+
+def sheet(
+    tx: Tx,
+    kind: type[T],
+    query: LiteralString,
+    count: LiteralString,
+    values: Mapping[str, Any],
+    asked: Numbered,
+) -> Sheet[T]:
+    """A page by number of what `query` finds in its order, with the total that `count` says."""
+    page = {**values, "limit": asked.limit, "offset": asked.offset}
+    items = records(tx, kind, query + " LIMIT %(limit)s OFFSET %(offset)s", page)
+    total = tx.execute(count, values).fetchone()
+    assert total is not None
+    return Sheet(items, total[0], asked.page, asked.limit)
+
+
+def extended(record: Any, kind: type[T], **more: Any) -> T:
+    """A record as one of a kind that has more fields, with those, or others in place of its own."""
+    known = {field.name: getattr(record, field.name) for field in fields(record)}
+    return kind(**{**known, **more})
+
+
+@cache
+def _maker(kind: Any, names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+    own: list[tuple[str, int]] = []
+    grouped: dict[str, list[tuple[str, int]]] = {}
+    for place, name in enumerate(names):
+        part, dot, rest = name.partition(".")
+        if dot:
+            grouped.setdefault(part, []).append((rest, place))
+        else:
+            own.append((name, place))
+    hints = get_type_hints(kind, include_extras=True) if grouped else {}
+    parts = []
+    for part, columns in grouped.items():
+        part_kind, optional = _record_kind(hints[part])
+        make_part = _maker(part_kind, tuple(name for name, _ in columns))
+        parts.append((part, make_part, [place for _, place in columns], optional))
+
+    def make(row: Sequence[Any]) -> Any:
+        known = {name: row[place] for name, place in own}
+        for part, make_part, places, optional in parts:
+            missing = optional and row[places[0]] is None
+            known[part] = None if missing else make_part([row[place] for place in places])
+        return kind(**known)
+
+    return make
+
+
+def _record_kind(hint: Any) -> tuple[Any, bool]:
+    """The class of a part and whether it may be missing."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) not in (Union, UnionType):
+        return hint, False
+    (kind,) = [one for one in get_args(hint) if one is not NoneType]
+    return _record_kind(kind)[0], True
