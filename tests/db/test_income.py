@@ -287,7 +287,7 @@ def test_one_key_is_one_holding(pool: Pool) -> None:
         (queries, "sell"),
         (holdings, "open_accounts"),
         (holdings, "post"),
-        (queries, "insert_holding"),
+        (holdings, "plain"),  # the holding is stored
         (holdings, "record"),
     ],
 )

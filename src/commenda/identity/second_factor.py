@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from commenda.identity.model import User
 from commenda.identity.sessions import Client, Opened, end_session, end_sessions, open_session
@@ -16,18 +19,22 @@ from commenda.identity.trail import note
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.keys import Keys
+from commenda.kit.wire import on_wire
 
 STEP_SECONDS = 30
 WINDOW = 1
 _PURPOSE = "totp"
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class SetUp:
     """A new secret, shown once, to be typed or scanned into an authenticator."""
 
-    secret: str = field(repr=False)
-    uri: str = field(repr=False)
+    secret: Annotated[str, Field(description="Shown once; to be typed into an authenticator.")] = (
+        field(repr=False)
+    )
+    otpauth_uri: Annotated[str, Field(description="The same, to be scanned.")] = field(repr=False)
 
 
 def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> SetUp:
