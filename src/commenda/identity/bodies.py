@@ -47,10 +47,7 @@ class TotpCode(Body):
 
 class NewKey(Body):
     name: str = Field(
-        min_length=1,
-        max_length=64,
-        pattern="^[A-Za-z0-9 ._-]+$",
-        examples=["nightly-report"],
+        min_length=1, max_length=64, pattern="^[A-Za-z0-9 ._-]+$", examples=["nightly-report"]
     )
     scopes: list[Permission] = Field(min_length=1, max_length=len(Permission))
     expires_at: Moment | None = None

@@ -96,8 +96,7 @@ class Me(Profile):
 
     session_id: UUID | None
     session_second_factor: Annotated[
-        bool,
-        Field(description="Whether the present session was opened with a second factor."),
+        bool, Field(description="Whether the present session was opened with a second factor.")
     ]
 
 
@@ -199,8 +198,7 @@ async def change_password(
     """Change one's own password; all other sessions end."""
     current, new = body.current.get_secret_value(), body.new.get_secret_value()
     await _apart(
-        request,
-        lambda: sign_in.change_password(service.database, who, current, new, wall_now()),
+        request, lambda: sign_in.change_password(service.database, who, current, new, wall_now())
     )
 
 

@@ -43,8 +43,7 @@ def sign_in(
             throttle.clear(tx, tried)
             if verdict.new_hash is not None:
                 tx.execute(
-                    "UPDATE users SET password_hash = %s WHERE id = %s",
-                    (verdict.new_hash, user.id),
+                    "UPDATE users SET password_hash = %s WHERE id = %s", (verdict.new_hash, user.id)
                 )
             return open_session(tx, user, client, now, second_factor=user.second_factor)
         if refusal == "code missing":

@@ -62,9 +62,7 @@ def list_products(
 
 
 @router.get(
-    "/pools/products/{product_id}",
-    operation_id="getPoolProduct",
-    responses=GUARDED | problems(404),
+    "/pools/products/{product_id}", operation_id="getPoolProduct", responses=GUARDED | problems(404)
 )
 def product(service: Served, _who: Reader, product_id: UUID) -> model.Offer:
     """One pool product, with the rate in force today and the next one if it is dated."""
@@ -237,9 +235,7 @@ def list_holdings(
 
 
 @router.get(
-    "/pools/holdings/{holding_id}",
-    operation_id="getPoolHolding",
-    responses=GUARDED | problems(404),
+    "/pools/holdings/{holding_id}", operation_id="getPoolHolding", responses=GUARDED | problems(404)
 )
 def holding(service: Served, who: Holder, holding_id: UUID, asked: Paged) -> model.HoldingDetail:
     """One holding and every entry that moved it, newest first; the cursor is of its entries."""

@@ -41,8 +41,7 @@ class HoldingStatus(StrEnum):
 
 
 DailyRate = Annotated[
-    Amount,
-    Field(ge=0, le=0.1, decimal_places=10, json_schema_extra={"examples": ["0.0002"]}),
+    Amount, Field(ge=0, le=0.1, decimal_places=10, json_schema_extra={"examples": ["0.0002"]})
 ]
 """A fraction of the amount for each day: 0.0002 is 0.02 %."""
 

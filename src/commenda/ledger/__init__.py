@@ -69,12 +69,7 @@ from commenda.ledger.browse import (
     journals_where,
 )
 from commenda.ledger.checks import CHECKS
-from commenda.ledger.decisions import (
-    CLOSE_PERIOD,
-    REVERSAL,
-    carry_out_close,
-    carry_out_reversal,
-)
+from commenda.ledger.decisions import CLOSE_PERIOD, REVERSAL, carry_out_close, carry_out_reversal
 from commenda.ledger.export import export_journals
 from commenda.ledger.holds import expire_holds, place_holds, void_holds
 from commenda.ledger.model import (
@@ -92,13 +87,7 @@ from commenda.ledger.model import (
     Posted,
     Refusal,
 )
-from commenda.ledger.periods import (
-    AsOf,
-    balances_as_of,
-    close_period,
-    closed_until,
-    note_balances,
-)
+from commenda.ledger.periods import AsOf, balances_as_of, close_period, closed_until, note_balances
 from commenda.ledger.queries import (
     available_in,
     balance_of,

@@ -118,11 +118,7 @@ def accounts(
     "/ledger/accounts/{account_id}", operation_id="getAccount", responses=GUARDED | problems(404)
 )
 def account(
-    service: Served,
-    _who: Reader,
-    account_id: str,
-    as_of: AsOfMoment = None,
-    by: By = AsOf.POSTED,
+    service: Served, _who: Reader, account_id: str, as_of: AsOfMoment = None, by: By = AsOf.POSTED
 ) -> browse.Account:
     """One account as it is and, with `asOf`, what it held at a moment."""
     with service.database.transaction() as tx:

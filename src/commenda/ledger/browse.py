@@ -107,8 +107,7 @@ class HoldRow:
 
     id: int
     group_key: Annotated[
-        str,
-        Field(alias="group", examples=["withdrawal:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"]),
+        str, Field(alias="group", examples=["withdrawal:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"])
     ]
     account_id: int
     owner_id: UUID

@@ -55,14 +55,7 @@ def asset_log(
     before = key_after(cursor, int)
     with service.database.read() as tx:
         rows = queries.asset_log(
-            tx,
-            who.user_id,
-            asset,
-            limit + 1,
-            before=before,
-            kind=type_,
-            since=from_,
-            until=to,
+            tx, who.user_id, asset, limit + 1, before=before, kind=type_, since=from_, until=to
         )
     page = page_of(rows, limit, lambda row: row.version)
     items = ",".join(row.json for row in page.items)

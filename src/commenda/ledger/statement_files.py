@@ -17,13 +17,7 @@ from itertools import groupby, islice
 from commenda.kit.db import Database, Tx
 from commenda.kit.markup import Markup, join, tag
 from commenda.kit.money import plain, scale_of
-from commenda.ledger.statement_texts import (
-    Language,
-    account_name,
-    account_order,
-    event_name,
-    say,
-)
+from commenda.ledger.statement_texts import Language, account_name, account_order, event_name, say
 from commenda.ledger.statements import (
     Section,
     StatementEntry,

@@ -27,15 +27,7 @@ OWED = frozenset(
 """Kinds of accounts that say what the platform owes, together with all fees (`fee:…`)."""
 
 OWNED = frozenset(
-    {
-        "external",
-        "venue",
-        "position",
-        "unallocated",
-        "income_expense",
-        "receivable",
-        "rounding",
-    }
+    {"external", "venue", "position", "unallocated", "income_expense", "receivable", "rounding"}
 )
 """Kinds of accounts that say what it has, what it has spent, and what is on its way."""
 
