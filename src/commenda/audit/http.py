@@ -15,7 +15,7 @@ from pydantic import Field
 
 from commenda.audit.chain import Chain, anchor, unsealed
 from commenda.audit.export import ndjson
-from commenda.audit.queries import Logged, Wanted, export_events, latest_events
+from commenda.audit.queries import LogEntry, Wanted, export_events, latest_events
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import require_period
@@ -62,7 +62,7 @@ def logs(
     actor: Annotated[str | None, _Text] = None,
     begin: From = None,
     end: To = None,
-) -> Page[Logged]:
+) -> Page[LogEntry]:
     """Recorded events, newest first."""
     require_period("from", begin, end)
     wanted = Wanted(kind, subject, correlation_id, actor, begin, end)
@@ -105,6 +105,6 @@ def _end(tx: Tx, chain: Chain) -> ChainEnd:
     return ChainEnd(end.sequence, end.digest, end.sealed_at, waiting)
 
 
-def _lines(batches: Iterator[list[Logged]]) -> Iterator[str]:
+def _lines(batches: Iterator[list[LogEntry]]) -> Iterator[str]:
     for batch in batches:
         yield ndjson(batch)

@@ -32,7 +32,7 @@ class Wanted:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LogEntry:
     """Who did what, when, by which rules, with which result; and its seal where it has one."""
 
     id: int
@@ -69,7 +69,7 @@ Place = tuple[datetime, int]
 """Where an event stands in time: (at, id)."""
 
 
-def latest_events(tx: Tx, wanted: Wanted, before: Place | None, limit: int) -> list[Logged]:
+def latest_events(tx: Tx, wanted: Wanted, before: Place | None, limit: int) -> list[LogEntry]:
     """Events newest first, from the one that comes `before` on."""
     conditions, values = _agreeing(wanted)
     if before is not None:
@@ -79,7 +79,7 @@ def latest_events(tx: Tx, wanted: Wanted, before: Place | None, limit: int) -> l
     return _read(tx, query, values | {"limit": limit})
 
 
-def export_events(database: Database, wanted: Wanted) -> Iterator[list[Logged]]:
+def export_events(database: Database, wanted: Wanted) -> Iterator[list[LogEntry]]:
     """Batches of events, oldest first, up to what is recorded now.
 
     Each batch has a transaction of its own: a slow reader keeps no connection and no snapshot.
@@ -113,6 +113,6 @@ def _where(conditions: list[sql.SQL]) -> sql.Composed:
     return _SELECT.format(sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"))
 
 
-def _read(tx: Tx, query: sql.Composed, values: dict[str, Any]) -> list[Logged]:
-    with tx.cursor(row_factory=class_row(Logged)) as cursor:
+def _read(tx: Tx, query: sql.Composed, values: dict[str, Any]) -> list[LogEntry]:
+    with tx.cursor(row_factory=class_row(LogEntry)) as cursor:
         return cursor.execute(query, values).fetchall()

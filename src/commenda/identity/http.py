@@ -20,7 +20,7 @@ from commenda.identity import bodies, second_factor, sign_in
 from commenda.identity.access import may
 from commenda.identity.actions import CUSTOMERS, change_user, create_user, prepare_password
 from commenda.identity.api_keys import ApiKey, MadeKey, create_key, keys_of, revoke_key
-from commenda.identity.model import Permission, Principal, Profile, Role, User, UserStatus
+from commenda.identity.model import Permission, Principal, Role, User, UserProfile, UserStatus
 from commenda.identity.queries import find_user, locked_user, user_by_id, users
 from commenda.identity.sessions import Client, Opened, Session, end_session, refresh, sessions_of
 from commenda.identity.tokens import ACCESS_LIFETIME, Tokens, wall_now
@@ -78,7 +78,7 @@ class SignedIn:
     expires_in: Annotated[
         int, Field(description="Seconds that the access token lives.", examples=[900])
     ]
-    user: Profile
+    user: UserProfile
     token_type: Literal["Bearer"] = "Bearer"
 
     @classmethod
@@ -86,12 +86,12 @@ class SignedIn:
         user, session = opened.user, opened.session_id
         access = tokens.issue(user.id, user.role, session, opened.second_factor, now)
         lives = int(ACCESS_LIFETIME.total_seconds())
-        return cls(access, opened.refresh_token, lives, Profile.of(user))
+        return cls(access, opened.refresh_token, lives, UserProfile.of(user))
 
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Me(Profile):
+class Me(UserProfile):
     """Who is asking, and in which session."""
 
     session_id: UUID | None
@@ -111,17 +111,17 @@ class Me(Profile):
 )
 async def register(
     request: Request, service: Served, introduce: Introducer, body: bodies.Registration
-) -> Profile:
+) -> UserProfile:
     """Register as an investor or a creator; a referrer is recorded with it."""
 
-    def act() -> Profile:
+    def act() -> UserProfile:
         hashed = prepare_password(body.password.get_secret_value(), body.username)
         with service.database.transaction() as tx:
             now = business_now(tx)
             user = create_user(tx, body.username, hashed, Role(body.role), now)
             if body.referrer is not None:
                 introduce(tx, user.id, _referrer(tx, body.referrer).id, now)
-            return Profile.of(user)
+            return UserProfile.of(user)
 
     return await _apart(request, act)
 
@@ -203,7 +203,7 @@ async def change_password(
 
 
 @router.post("/auth/totp", operation_id="setUpTotp", responses=GUARDED | problems(404, 409))
-def set_up_totp(service: Served, who: Own) -> second_factor.SetUp:
+def set_up_totp(service: Served, who: Own) -> second_factor.TotpSetUp:
     """Begin to set up a second factor; it counts once it is confirmed by a code."""
     with service.database.transaction() as tx:
         return second_factor.begin(tx, service.keys, locked_user(tx, who.user_id), wall_now())
@@ -305,28 +305,28 @@ def list_users(
     role: Role | None = None,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page[Profile]:
+) -> Page[UserProfile]:
     """Users by name, of one role if given."""
     after = key_after(cursor, str) or ""
     with service.database.transaction() as tx:
-        rows = [Profile.of(one) for one in users(tx, role, after, limit + 1)]
+        rows = [UserProfile.of(one) for one in users(tx, role, after, limit + 1)]
     return page_of(rows, limit, lambda one: one.username)
 
 
 @router.post(
     "/users", operation_id="createUser", status_code=201, responses=GUARDED | problems(409)
 )
-def add_user(service: Served, who: Admin, body: bodies.NewUser) -> Profile:
+def add_user(service: Served, who: Admin, body: bodies.NewUser) -> UserProfile:
     """Create a user of any role, who signs in with this password and should change it."""
     hashed = prepare_password(body.password.get_secret_value(), body.username)
     with service.database.transaction() as tx:
-        return Profile.of(
+        return UserProfile.of(
             create_user(tx, body.username, hashed, body.role, business_now(tx), actor=who.actor)
         )
 
 
 @router.patch("/users/{user_id}", operation_id="changeUser", responses=GUARDED | problems(404, 409))
-def patch_user(service: Served, who: Admin, user_id: UUID, body: bodies.UserChange) -> Profile:
+def patch_user(service: Served, who: Admin, user_id: UUID, body: bodies.UserChange) -> UserProfile:
     """Change another user's role, or disable or enable them; their sessions end."""
     with service.database.transaction() as tx:
-        return Profile.of(change_user(tx, who, user_id, body.role, body.status, wall_now()))
+        return UserProfile.of(change_user(tx, who, user_id, body.role, body.status, wall_now()))

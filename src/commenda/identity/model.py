@@ -146,13 +146,13 @@ class User:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Profile(User):
+class UserProfile(User):
     """A user, with what their role (or, for the one who asks, their token or key) may do."""
 
     permissions: list[Permission]
 
     @classmethod
-    def of(cls, user: User) -> Profile:
+    def of(cls, user: User) -> UserProfile:
         return cls(**asdict(user), permissions=sorted(PERMISSIONS[user.role]))
 
 

@@ -28,7 +28,7 @@ _PURPOSE = "totp"
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class SetUp:
+class TotpSetUp:
     """A new secret, shown once, to be typed or scanned into an authenticator."""
 
     secret: Annotated[str, Field(description="Shown once; to be typed into an authenticator.")] = (
@@ -37,7 +37,7 @@ class SetUp:
     otpauth_uri: Annotated[str, Field(description="The same, to be scanned.")] = field(repr=False)
 
 
-def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> SetUp:
+def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> TotpSetUp:
     """Make a secret that counts once a code confirms it; code `second_factor_exists`."""
     import pyotp
 
@@ -54,7 +54,7 @@ def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> SetUp:
         (keys.seal(_PURPOSE, secret.encode()), user.id),
     )
     _note(tx, user, "begun", now)
-    return SetUp(
+    return TotpSetUp(
         secret, pyotp.TOTP(secret).provisioning_uri(name=user.username, issuer_name="Commenda")
     )
 

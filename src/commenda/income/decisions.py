@@ -74,7 +74,7 @@ def _ask(
 
 
 def offer_product(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
-    """Offer the product, at its rate from the day of the approval on."""
+    """PoolProduct the product, at its rate from the day of the approval on."""
     terms = Terms.model_validate(approval.payload)
     product = create_product(tx, replace(author, rule_version=RULES), terms)
     return {"productId": str(product.id), "status": product.status}

@@ -50,7 +50,7 @@ def list_products(
     asked: Paged,
     amount: Annotated[model.Capital | None, Query()] = None,
     only_open: Annotated[bool, Query(alias="onlyOpen")] = False,
-) -> Page[model.Offer]:
+) -> Page[model.PoolProduct]:
     """Pool products, newest first: rate, APR, APY and quota; with `amount` what it would earn."""
     before = asked.after(datetime, UUID)
     with service.database.transaction() as tx:
@@ -64,7 +64,7 @@ def list_products(
 @router.get(
     "/pools/products/{product_id}", operation_id="getPoolProduct", responses=GUARDED | problems(404)
 )
-def product(service: Served, _who: Reader, product_id: UUID) -> model.Offer:
+def product(service: Served, _who: Reader, product_id: UUID) -> model.PoolProduct:
     """One pool product, with the rate in force today and the next one if it is dated."""
     with service.database.transaction() as tx:
         return offer(queries.product_by_id(tx, product_id, business_now(tx)))

@@ -141,7 +141,7 @@ Apy = Annotated[
 
 @on_wire
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer(Product):
+class PoolProduct(Product):
     """A product as it is offered: what it yields, and what an amount that was asked for earns."""
 
     apr: Apr

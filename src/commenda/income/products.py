@@ -19,7 +19,7 @@ from commenda.ledger import Author
 
 
 def create_product(tx: Tx, author: Author, terms: Terms) -> Product:
-    """Offer a product from now on, at its rate from today on.
+    """PoolProduct a product from now on, at its rate from today on.
 
     Codes of `rules.require_terms`, and `product_name_taken`.
     """

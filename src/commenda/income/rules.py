@@ -12,7 +12,7 @@ from commenda.income.model import (
     Estimate,
     Income,
     Maturity,
-    Offer,
+    PoolProduct,
     Product,
     ProductEstimate,
     ProductKind,
@@ -66,10 +66,10 @@ def estimate(amount: Decimal, daily_rate: Decimal) -> Estimate:
     )
 
 
-def offer(product: Product, amount: Decimal | None = None) -> Offer:
+def offer(product: Product, amount: Decimal | None = None) -> PoolProduct:
     """A product as it is offered, with what an amount would earn in it."""
     would = estimate(product.minimum if amount is None else amount, product.daily_rate)
-    return Offer(
+    return PoolProduct(
         **asdict(product),
         apr=would.apr,
         apy=would.apy,

@@ -138,7 +138,7 @@ def account(
 )
 def account_entries(
     service: Served, _who: Reader, account_id: str, asked: Paged
-) -> Page[browse.EntryRow]:
+) -> Page[browse.EntryView]:
     """An account's entries, newest first."""
     number, before = _id(account_id, "account"), asked.after(int)
     with service.database.transaction() as tx:
@@ -161,7 +161,7 @@ def journals(
     correlation_id: Annotated[UUID | None, Query(alias="correlationId")] = None,
     since: Annotated[Moment | None, Query()] = None,
     until: Annotated[Moment | None, Query(description="Exclusive.")] = None,
-) -> Page[browse.JournalRow]:
+) -> Page[browse.JournalView]:
     """Journals newest first, by the time of posting."""
     require_period("since", since, until)
     wanted = browse.JournalsWanted(kind, actor, correlation_id, since, until)
@@ -224,7 +224,7 @@ def holds(
     account_id: Annotated[int | None, Query(alias="accountId", ge=1, le=_GREATEST)] = None,
     owner_id: Annotated[UUID | None, Query(alias="ownerId")] = None,
     status: HoldStatus | None = None,
-) -> Page[browse.HoldRow]:
+) -> Page[browse.HoldView]:
     """Money that is or was set aside, newest first."""
     before = asked.after(int)
     with service.database.read() as tx:
@@ -243,7 +243,7 @@ def holds(
 
 
 @router.get("/ledger/periods", operation_id="listPeriods", responses=GUARDED)
-def list_periods(service: Served, _who: Reader, asked: Paged) -> Page[browse.PeriodRow]:
+def list_periods(service: Served, _who: Reader, asked: Paged) -> Page[browse.Period]:
     """Closed periods, the latest first."""
     with service.database.read() as tx:
         rows = browse.closed_periods(tx, asked.after(datetime), asked.rows)

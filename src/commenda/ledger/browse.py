@@ -54,7 +54,7 @@ class Account:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class JournalRow:
+class JournalView:
     """One business event: what it undoes or is undone by, and its place in the chain."""
 
     id: int
@@ -73,7 +73,7 @@ class JournalRow:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class EntryRow:
+class EntryView:
     """One signed amount on one account, with what its journal and its account are."""
 
     journal_id: int
@@ -93,16 +93,16 @@ class EntryRow:
 
 @on_wire
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JournalWithEntries(JournalRow):
+class JournalWithEntries(JournalView):
     """A journal and a page of its entries, which sum to zero for each asset."""
 
-    entries: list[EntryRow]
+    entries: list[EntryView]
     next_cursor: str | None
 
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class HoldRow:
+class HoldView:
     """Money that is or was set aside on an account. What one group holds is resolved together."""
 
     id: int
@@ -127,7 +127,7 @@ class HoldRow:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class PeriodRow:
+class Period:
     """A closed period: what is effective before `until` is final."""
 
     until: datetime
@@ -207,20 +207,20 @@ _AGREES: Final[Mapping[str, LiteralString]] = {
 }
 
 
-def journal_by_id(tx: Tx, journal_id: int) -> JournalRow | None:
+def journal_by_id(tx: Tx, journal_id: int) -> JournalView | None:
     """One journal."""
-    with tx.cursor(row_factory=class_row(JournalRow)) as cursor:
+    with tx.cursor(row_factory=class_row(JournalView)) as cursor:
         return cursor.execute(_JOURNAL + "j.id = %s", (journal_id,)).fetchone()
 
 
 def journals_where(
     tx: Tx, wanted: JournalsWanted, *, before: int | None, limit: int
-) -> list[JournalRow]:
+) -> list[JournalView]:
     """Journals newest first, before an id."""
     asked = asdict(wanted) | {"before": before}
     given = {name: value for name, value in asked.items() if value is not None}
     where: LiteralString = " AND ".join(["true", *(_AGREES[name] for name in given)])
-    with tx.cursor(row_factory=class_row(JournalRow)) as cursor:
+    with tx.cursor(row_factory=class_row(JournalView)) as cursor:
         return cursor.execute(
             _JOURNAL + where + " ORDER BY j.id DESC LIMIT %(limit)s", given | {"limit": limit}
         ).fetchall()
@@ -228,9 +228,9 @@ def journals_where(
 
 def entries_of_journal(
     tx: Tx, journal_id: int, *, after: tuple[int, int], limit: int
-) -> list[EntryRow]:
+) -> list[EntryView]:
     """A journal's entries by (account, version), past one of them."""
-    with tx.cursor(row_factory=class_row(EntryRow)) as cursor:
+    with tx.cursor(row_factory=class_row(EntryView)) as cursor:
         return cursor.execute(
             _ENTRY + "e.journal_id = %s AND (e.account_id, e.version) > (%s, %s)"
             " ORDER BY e.account_id, e.version LIMIT %s",
@@ -240,9 +240,9 @@ def entries_of_journal(
 
 def entries_of_account(
     tx: Tx, account_id: int, *, before: int | None, limit: int
-) -> list[EntryRow]:
+) -> list[EntryView]:
     """An account's entries newest first, before a version. Versions have no gaps."""
-    with tx.cursor(row_factory=class_row(EntryRow)) as cursor:
+    with tx.cursor(row_factory=class_row(EntryView)) as cursor:
         return cursor.execute(
             _ENTRY + "e.account_id = %(account)s AND e.version < %(before)s"
             " ORDER BY e.version DESC LIMIT %(limit)s",
@@ -274,7 +274,7 @@ def holds_where(
     before: int | None = None,
     limit: int,
     names: bool = True,
-) -> list[HoldRow]:
+) -> list[HoldView]:
     """Holds newest first, before an id; with the `names` of who placed and resolved them or not."""
     query = _HOLD
     if account_id is not None:
@@ -285,7 +285,7 @@ def holds_where(
         query += " AND h.status = %(status)s"
     if before is not None:
         query += " AND h.id < %(before)s"
-    with tx.cursor(row_factory=class_row(HoldRow)) as cursor:
+    with tx.cursor(row_factory=class_row(HoldView)) as cursor:
         return cursor.execute(
             query + " ORDER BY h.id DESC LIMIT %(limit)s",
             {
@@ -302,9 +302,9 @@ def holds_where(
 # --- Periods ---------------------------------------------------------------------------------
 
 
-def closed_periods(tx: Tx, before: datetime | None, limit: int) -> list[PeriodRow]:
+def closed_periods(tx: Tx, before: datetime | None, limit: int) -> list[Period]:
     """Closed periods, the latest first, before one's end."""
-    with tx.cursor(row_factory=class_row(PeriodRow)) as cursor:
+    with tx.cursor(row_factory=class_row(Period)) as cursor:
         return cursor.execute(
             "SELECT until, closed_by, closed_at, noted_at FROM ledger_periods"
             " WHERE %(before)s::timestamptz IS NULL OR until < %(before)s"

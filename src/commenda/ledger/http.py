@@ -15,11 +15,11 @@ from commenda.kit.money import scale_of
 from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import GUARDED, Asset, Moment, Page, Paged, Served, problems
 from commenda.ledger import queries
-from commenda.ledger.browse import HoldRow, holds_where
+from commenda.ledger.browse import HoldView, holds_where
 from commenda.ledger.model import HoldStatus
 from commenda.ledger.queries import WalletBalance
 from commenda.ledger.statement_http import STATEMENT_FILES, StatementAsked, statement_answer
-from commenda.ledger.statements import LogEntry, LogType, StatementPage
+from commenda.ledger.statements import AssetLogEntry, LogType, StatementPage
 
 router = APIRouter(tags=["wallet"])
 Owner = Annotated[Principal, may(Permission.WALLET)]
@@ -36,7 +36,7 @@ def balances(service: Served, who: Owner) -> list[WalletBalance]:
 @router.get(
     "/wallet/asset-log",
     operation_id="getAssetLog",
-    response_model=Page[LogEntry],
+    response_model=Page[AssetLogEntry],
     responses=GUARDED | problems(404),
 )
 def asset_log(
@@ -81,7 +81,7 @@ def statement(service: Served, who: Owner, asked: StatementAsked) -> Response:
 @router.get("/wallet/holds", operation_id="getWalletHolds", responses=GUARDED)
 def holds(
     service: Served, who: Owner, asked: Paged, status: HoldStatus | None = None
-) -> Page[HoldRow]:
+) -> Page[HoldView]:
     """What is or was set aside of your money, and for what, newest first."""
     before = asked.after(int)
     with service.database.read() as tx:

@@ -42,7 +42,7 @@ class StatementWanted:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Section:
+class StatementAccount:
     """An account of a statement: its entries are the versions past `after`, up to `through`.
 
     `opening` and the amounts of these entries add up to `closing`.
@@ -81,7 +81,7 @@ class Movement:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class LogEntry(Movement):
+class AssetLogEntry(Movement):
     """One change of a wallet (ASSET_LOG)."""
 
     type: LogType
@@ -131,7 +131,7 @@ class StatementPage:
     since: Annotated[datetime, Field(alias="from")]
     until: Annotated[datetime, Field(alias="to")]
     opening: Amount
-    accounts: list[Section]
+    accounts: list[StatementAccount]
     entries: list[StatementEntry]
     closing: Amount
     next_cursor: str | None
@@ -153,9 +153,9 @@ _SECTIONS: LiteralString = (
 
 def sections(
     tx: Tx, wanted: StatementWanted, first_account: int = 0, limit: int | None = None
-) -> list[Section]:
+) -> list[StatementAccount]:
     """The accounts of a statement in the order of their ids, from an id on."""
-    with tx.cursor(row_factory=class_row(Section)) as cursor:
+    with tx.cursor(row_factory=class_row(StatementAccount)) as cursor:
         return cursor.execute(
             "SELECT a.id AS account_id, a.kind, a.asset, a.scope_id, a.leg_id, i.symbol,"
             "  cut.after, cut.through, coalesce(o.balance_after, 0) AS opening,"
@@ -213,7 +213,7 @@ def entries(tx: Tx, ranges: Sequence[Range]) -> list[StatementEntry]:
         ).fetchall()
 
 
-def read_entries(database: Database, of: Sequence[Section]) -> Iterator[StatementEntry]:
+def read_entries(database: Database, of: Sequence[StatementAccount]) -> Iterator[StatementEntry]:
     """Every entry of the sections, in their order.
 
     Each batch has a transaction of its own: a slow reader keeps no connection and no snapshot.
@@ -259,12 +259,12 @@ def statement_period(
 
 
 def cut(
-    read: Sequence[Section], start: Place, limit: int
-) -> tuple[list[Section], list[Range], Place | None]:
+    read: Sequence[StatementAccount], start: Place, limit: int
+) -> tuple[list[StatementAccount], list[Range], Place | None]:
     """What a page lists of the sections that were `read` from its start on: at most `limit`
     accounts and entries, and where the next page begins. One section more is read than listed.
     """
-    listed: list[Section] = []
+    listed: list[StatementAccount] = []
     ranges: list[Range] = []
     room = limit
     for section in read[:limit]:

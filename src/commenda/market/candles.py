@@ -51,19 +51,21 @@ class CandleSeries:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Quoted(Instrument):
+class InstrumentView(Instrument):
     """An instrument with its latest mark of the live market."""
 
     mark: Annotated[Amount | None, Field(description="Latest mark of the live market.")]
     mark_as_of: datetime | None
 
 
-def quoted(tx: Tx) -> list[Quoted]:
+def quoted(tx: Tx) -> list[InstrumentView]:
     """Every stored instrument, by id, with its latest mark."""
     rows = tx.execute("SELECT instrument_id, price, as_of FROM market_marks").fetchall()
     marks = {row[0]: {"mark": row[1], "mark_as_of": row[2]} for row in rows}
     unknown_mark = {"mark": None, "mark_as_of": None}
-    return [Quoted(**asdict(one), **marks.get(one.id, unknown_mark)) for one in instruments(tx)]
+    return [
+        InstrumentView(**asdict(one), **marks.get(one.id, unknown_mark)) for one in instruments(tx)
+    ]
 
 
 def traded_as(tx: Tx, symbol: str) -> Instrument:

@@ -31,7 +31,7 @@ Venue = Annotated[
 
 
 @router.get("/instruments", operation_id="listInstruments", responses=GUARDED)
-def list_instruments(service: Served, _who: Reader) -> list[candles.Quoted]:
+def list_instruments(service: Served, _who: Reader) -> list[candles.InstrumentView]:
     """Every instrument the installation knows, with its latest mark."""
     with service.database.transaction() as tx:
         return candles.quoted(tx)
