@@ -90,7 +90,7 @@ class Pool:
     def product(self, name: str = "flexible", **changes: Any) -> Product:
         fields: dict[str, Any] = {
             "asset": ASSET,
-            "kind": ProductKind.FIXED if changes.get("term_days") else ProductKind.FLEXIBLE,
+            "type": ProductKind.FIXED if changes.get("term_days") else ProductKind.FLEXIBLE,
             "cadence": Cadence.DAILY,
             "total_quota": D(1_000_000),
             "minimum": D(1),
@@ -105,18 +105,11 @@ class Pool:
 
     # --- what happens --------------------------------------------------------------------
 
-    def try_subscribe(
-        self, user: UUID, product: Product, amount: Decimal | int | str, key: str = "one"
-    ) -> Holding | None:
-        with self.database.transaction() as tx:
-            return subscribe(tx, self.author, user, product.id, D(amount), key)
-
     def subscribe(
         self, user: UUID, product: Product, amount: Decimal | int | str, key: str = "one"
     ) -> Holding:
-        holding = self.try_subscribe(user, product, amount, key)
-        assert holding is not None
-        return holding
+        with self.database.transaction() as tx:
+            return subscribe(tx, self.author, user, product.id, D(amount), key)
 
     def redeem(self, holding: Holding) -> Redemption:
         with self.database.transaction() as tx:

@@ -106,7 +106,7 @@ def pool_product(world: World) -> UUID:
     terms = Terms(
         name="Savings",
         asset=ASSET,
-        kind=ProductKind.FLEXIBLE,
+        type=ProductKind.FLEXIBLE,
         cadence=Cadence.DAILY,
         total_quota=D(1000),
         minimum=D(10),

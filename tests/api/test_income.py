@@ -46,7 +46,7 @@ def product(world: World, name: str = "Savings", **changes: Any) -> UUID:
     terms = {
         "name": name,
         "asset": ASSET,
-        "kind": ProductKind.FLEXIBLE,
+        "type": ProductKind.FLEXIBLE,
         "cadence": Cadence.DAILY,
         "total_quota": D(100_000),
         "minimum": D(10),
@@ -57,7 +57,7 @@ def product(world: World, name: str = "Savings", **changes: Any) -> UUID:
 
 
 def fixed(world: World, days: int = 7, **changes: Any) -> UUID:
-    return product(world, f"Fixed {days}", kind=ProductKind.FIXED, term_days=days, **changes)
+    return product(world, f"Fixed {days}", type=ProductKind.FIXED, term_days=days, **changes)
 
 
 def days_pass(world: World, days: int) -> None:

@@ -210,10 +210,11 @@ def test_subscribing_moves_money_from_the_wallet_into_a_holding(pool: Pool) -> N
 
 
 def test_a_wallet_that_lacks_the_money_changes_nothing(pool: Pool) -> None:
-    """004-05: None, as a value that a caller can record, and every resource is released."""
+    """004-05: a refusal that a caller can record, and every resource is released."""
     product, ann = pool.product(), pool.investor("ann", 100)
     before = everything(pool)
-    assert pool.try_subscribe(ann, product, "100.00000001") is None
+    error = refused(lambda: pool.subscribe(ann, product, "100.00000001"))
+    assert (error.code, error.status) == ("insufficient_balance", 409)
     assert everything(pool) == before
     assert pool.subscribe(ann, product, 100).amount == 100
 
@@ -224,7 +225,7 @@ def test_what_is_held_on_a_wallet_cannot_be_subscribed(pool: Pool) -> None:
     with pool.database.transaction() as tx:
         (wallet,) = open_accounts(tx, [AccountKey("wallet", Owner(OwnerKind.INVESTOR, ann), ASSET)])
         place_holds(tx, pool.author, [Hold("h", wallet, D(40), "test", ids.derive("h"))])
-    assert pool.try_subscribe(ann, product, 61) is None
+    assert refused(lambda: pool.subscribe(ann, product, 61)).code == "insufficient_balance"
     assert pool.subscribe(ann, product, 60, "less").amount == 60
     pool.assert_sound()
 
@@ -286,7 +287,7 @@ def test_one_key_is_one_holding(pool: Pool) -> None:
         (queries, "sell"),
         (holdings, "open_accounts"),
         (holdings, "post"),
-        (queries, "insert_holding"),
+        (holdings, "plain"),  # the holding is stored
         (holdings, "record"),
     ],
 )

@@ -42,8 +42,15 @@ def told(*arguments: str) -> Any:
 
 
 def offer(world: World, name: str, cadence: Cadence = Cadence.DAILY) -> UUID:
-    kind = ProductKind.FLEXIBLE
-    terms = Terms(name, ASSET, kind, cadence, D(100_000), D(10), D("0.0002"))
+    terms = Terms(
+        name=name,
+        asset=ASSET,
+        type=ProductKind.FLEXIBLE,
+        cadence=cadence,
+        total_quota=D(100_000),
+        minimum=D(10),
+        daily_rate=D("0.0002"),
+    )
     with world.database.transaction() as tx:
         return create_product(tx, world.author, terms).id
 
@@ -51,7 +58,7 @@ def offer(world: World, name: str, cadence: Cadence = Cadence.DAILY) -> UUID:
 def hold(world: World, name: str, product: UUID, amount: int) -> None:
     with world.database.transaction() as tx:
         owner = world.investor(f"{name}-{amount}", amount).id
-        assert subscribe(tx, world.author, owner, product, D(amount), "one") is not None
+        subscribe(tx, world.author, owner, product, D(amount), "one")
 
 
 def test_missed_days_are_accrued_and_then_paid_out(world: World) -> None:

@@ -208,16 +208,16 @@ def terms(**changes: object) -> Terms:
     fields: dict[str, object] = {
         "name": "Flexible",
         "asset": "USDT",
-        "kind": ProductKind.FLEXIBLE,
+        "type": ProductKind.FLEXIBLE,
         "cadence": Cadence.DAILY,
         "total_quota": D(1000),
         "minimum": D(10),
         "daily_rate": D("0.0002"),
     }
-    return Terms(**{**fields, **changes})  # type: ignore[arg-type]
+    return Terms.model_construct(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-FIXED = {"kind": ProductKind.FIXED, "term_days": 30}
+FIXED = {"type": ProductKind.FIXED, "term_days": 30}
 
 
 @pytest.mark.parametrize(
@@ -296,6 +296,8 @@ def product(**changes: object) -> Product:
         "status": "open",
         "created_at": NOW,
         "daily_rate": D("0.0002"),
+        "next_rate": None,
+        "next_rate_from": None,
     }
     return Product(**{**fields, **changes})  # type: ignore[arg-type]
 

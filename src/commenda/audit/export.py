@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from commenda.audit.queries import Logged
+from commenda.audit.queries import LogEntry
 
 _COLUMNS = (
     "id",
@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 
-def ndjson(events: Iterable[Logged]) -> str:
+def ndjson(events: Iterable[LogEntry]) -> str:
     """One JSON object for each event and line."""
     return "".join(
         json.dumps(_named(event), ensure_ascii=False, separators=(",", ":")) + "\n"
@@ -39,7 +39,7 @@ def csv_header() -> str:
     return _lines([_COLUMNS])
 
 
-def csv_rows(events: Iterable[Logged]) -> str:
+def csv_rows(events: Iterable[LogEntry]) -> str:
     """Rows of a table; `details` is JSON."""
     return _lines(
         [
@@ -54,7 +54,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _named(event: Logged) -> dict[str, Any]:
+def _named(event: LogEntry) -> dict[str, Any]:
     values = (
         event.id,
         stamp(event.at),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.kit.db import Database, Tx
+from commenda.kit.wire import Internal, on_wire
 
 EXPORT_BATCH = 1000
 
@@ -28,27 +30,30 @@ class Wanted:
     end: datetime | None = None
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class Logged:
-    """An event as it was recorded, and its seal where it has one."""
+class LogEntry:
+    """Who did what, when, by which rules, with which result; and its seal where it has one."""
 
     id: int
     at: datetime
-    kind: str
-    actor: str
+    kind: Annotated[str, Field(examples=["subscription settled"])]
+    actor: Annotated[str, Field(examples=["operator:0b2f6a2c-2f5d-8b52-8d0e-0d1f6c1f1a11"])]
     subject: str
     correlation_id: UUID
     result: str
-    rule_version: str
+    rule_version: Annotated[str, Field(examples=["settlement/1"])]
     request_id: str
     details: dict[str, Any]
-    sequence: int | None
-    digest: str | None
+    sequence: Internal[int | None]
+    digest: Internal[str | None]
+    sealed: Annotated[bool, Field(description="Whether the hash chain vouches for it already.")]
 
 
 _SELECT = sql.SQL(
     "SELECT e.id, e.happened_at AS at, e.kind, e.actor, e.subject, e.correlation_id, e.result,"
-    " e.rule_version, e.request_id, e.details, s.sequence, encode(s.digest, 'hex') AS digest"
+    " e.rule_version, e.request_id, e.details, s.sequence, encode(s.digest, 'hex') AS digest,"
+    " s.sequence IS NOT NULL AS sealed"
     " FROM audit_events AS e LEFT JOIN audit_seals AS s ON s.row_id = e.id WHERE {}"
 )
 _CONDITIONS = {
@@ -64,7 +69,7 @@ Place = tuple[datetime, int]
 """Where an event stands in time: (at, id)."""
 
 
-def latest_events(tx: Tx, wanted: Wanted, before: Place | None, limit: int) -> list[Logged]:
+def latest_events(tx: Tx, wanted: Wanted, before: Place | None, limit: int) -> list[LogEntry]:
     """Events newest first, from the one that comes `before` on."""
     conditions, values = _agreeing(wanted)
     if before is not None:
@@ -74,7 +79,7 @@ def latest_events(tx: Tx, wanted: Wanted, before: Place | None, limit: int) -> l
     return _read(tx, query, values | {"limit": limit})
 
 
-def export_events(database: Database, wanted: Wanted) -> Iterator[list[Logged]]:
+def export_events(database: Database, wanted: Wanted) -> Iterator[list[LogEntry]]:
     """Batches of events, oldest first, up to what is recorded now.
 
     Each batch has a transaction of its own: a slow reader keeps no connection and no snapshot.
@@ -108,6 +113,6 @@ def _where(conditions: list[sql.SQL]) -> sql.Composed:
     return _SELECT.format(sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"))
 
 
-def _read(tx: Tx, query: sql.Composed, values: dict[str, Any]) -> list[Logged]:
-    with tx.cursor(row_factory=class_row(Logged)) as cursor:
+def _read(tx: Tx, query: sql.Composed, values: dict[str, Any]) -> list[LogEntry]:
+    with tx.cursor(row_factory=class_row(LogEntry)) as cursor:
         return cursor.execute(query, values).fetchall()

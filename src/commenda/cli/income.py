@@ -96,7 +96,7 @@ def estimate(
     income.require_positive(given, found.asset)
     would = income.estimate(given, found.daily_rate)
     if as_json:
-        print_json({"amount": given, "dailyRate": found.daily_rate, **fields_of(would)})
+        print_json(fields_of(would))
         return
     say(f"{plain(given)} {found.asset} in {found.name}")
     rows = (

@@ -196,8 +196,8 @@ def _statement_json(drawn: ledger.Statement) -> Iterator[str]:
     head = {"owner": drawn.owner, "from": drawn.wanted.since, "to": drawn.wanted.until}
     yield json_text(head)[:-1] + ', "accounts": ['
     for place, (section, entries) in enumerate(drawn.by_section()):
-        account = fields_of(section, entries=list(map(fields_of, entries)))
-        yield (", " if place else "") + json_text(account)
+        told = [fields_of(one, "user_id", "coin") for one in entries]
+        yield (", " if place else "") + json_text(fields_of(section, entries=told))
     yield "]}\n"
 
 

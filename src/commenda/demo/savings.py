@@ -32,6 +32,8 @@ LONGEST_STAY = 20
 """Days within which whoever holds a flexible product takes it back."""
 IMPATIENT = 0.25
 """The part that leaves a fixed product halfway, where it may."""
+EXPECTED = {"product_closed", "quota_exceeded", "below_minimum", "insufficient_balance"}
+"""Refusals of a subscription: the product takes no more, or the money went elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def _offered(
     return Terms(
         name=name,
         asset=ASSET,
-        kind=ProductKind.FLEXIBLE if days is None else ProductKind.FIXED,
+        type=ProductKind.FLEXIBLE if days is None else ProductKind.FIXED,
         cadence=cadence,
         total_quota=Decimal(quota),
         minimum=Decimal(100),
@@ -110,7 +112,7 @@ def put_in(tx: Tx, author: Author, investor: UUID, product: UUID, amount: Decima
         with tx.transaction():
             subscribe(tx, author, investor, product, amount, f"savings:{product}")
     except CommendaError as error:
-        if error.code not in ("product_closed", "quota_exceeded", "below_minimum"):
+        if error.code not in EXPECTED:
             raise
 
 

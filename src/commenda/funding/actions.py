@@ -6,16 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.funding import queries
-from commenda.funding.model import (
-    RULES,
-    Direction,
-    Funding,
-    FundingOrder,
-    FundingStatus,
-    Purpose,
-)
+from commenda.funding.model import RULES, Direction, Funding, FundingOrder, FundingStatus, Purpose
 from commenda.identity import Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -54,8 +47,7 @@ def deposit(
     """
     amount = _positive(amount, asset)
     external, wallet = open_accounts(
-        tx,
-        [_outside(asset, reference), AccountKey("wallet", owner, asset)],
+        tx, [_outside(asset, reference), AccountKey("wallet", owner, asset)]
     )
     key = f"deposit:{reference}"
     lines = [Line(external, -amount), Line(wallet, amount)]
@@ -183,8 +175,7 @@ def _withdraw(
 ) -> bool:
     """Let money go, from what was `held` for it; False where the wallet lacks it."""
     wallet, external = open_accounts(
-        tx,
-        [AccountKey("wallet", owner, asset), _outside(asset, str(request_id))],
+        tx, [AccountKey("wallet", owner, asset), _outside(asset, str(request_id))]
     )
     key = f"withdrawal:{request_id}"
     journal = Journal(
@@ -233,22 +224,11 @@ def _ask(
 
 
 def _record(tx: Tx, author: Author, funding: Funding) -> None:
-    record(
-        tx,
-        [
-            Event(
-                f"funding.{funding.direction}",
-                str(funding.id),
-                ids.derive(funding.direction, funding.id),
-                funding.status,
-                author.actor,
-                author.rule_version,
-                author.now,
-                {
-                    "userId": str(funding.user_id),
-                    "amount": plain(funding.amount),
-                    "asset": funding.asset,
-                },
-            )
-        ],
-    )
+    about = {
+        "userId": str(funding.user_id),
+        "amount": plain(funding.amount),
+        "asset": funding.asset,
+    }
+    correlation = ids.derive(funding.direction, funding.id)
+    kind = f"funding.{funding.direction}"
+    record(tx, [author.event(kind, funding.id, correlation, funding.status, about)])

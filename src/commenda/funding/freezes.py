@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from pydantic import Field
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.funding.model import Purpose
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -65,8 +65,7 @@ class HoldOrder(Body):
         ),
     ]
     expires_at: Annotated[
-        Moment | None,
-        Field(description="Free again from then on; without it, until it is voided."),
+        Moment | None, Field(description="Free again from then on; without it, until it is voided.")
     ] = None
 
 
@@ -135,23 +134,11 @@ def _find(tx: Tx, group: str) -> Freeze | None:
 
 
 def _record(tx: Tx, author: Author, kind: str, frozen: Freeze, **details: str) -> None:
-    record(
-        tx,
-        [
-            Event(
-                kind,
-                frozen.group,
-                frozen.correlation_id,
-                frozen.status,
-                author.actor,
-                author.rule_version,
-                author.now,
-                {
-                    "userId": str(frozen.user_id),
-                    "amount": plain(frozen.amount),
-                    "asset": frozen.asset,
-                    **details,
-                },
-            )
-        ],
-    )
+    about = {
+        "userId": str(frozen.user_id),
+        "amount": plain(frozen.amount),
+        "asset": frozen.asset,
+        **details,
+    }
+    event = author.event(kind, frozen.group, frozen.correlation_id, frozen.status, about)
+    record(tx, [event])

@@ -127,23 +127,11 @@ def set_access(
 
 
 def set_password(
-    tx: Tx,
-    user: User,
-    password_hash: str,
-    now: datetime,
-    *,
-    actor: str,
-    but: UUID | None = None,
+    tx: Tx, user: User, password_hash: str, now: datetime, *, actor: str, but: UUID | None = None
 ) -> None:
     """Store a new password; every session but perhaps the present one ends."""
     tx.execute("UPDATE users SET password_hash = %s WHERE id = %s", (password_hash, user.id))
     end_sessions(tx, user.id, "password changed", now, but=but)
     note(
-        tx,
-        "user.password_changed",
-        user.id,
-        "changed",
-        actor=actor,
-        correlation_id=user.id,
-        at=now,
+        tx, "user.password_changed", user.id, "changed", actor=actor, correlation_id=user.id, at=now
     )

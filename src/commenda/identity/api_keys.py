@@ -9,29 +9,49 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
+from psycopg.rows import class_row
+from pydantic import Field
+
+from commenda.identity.bodies import NewKey
 from commenda.identity.model import PERMISSIONS, Permission, Principal, Role, User
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
+from commenda.kit.wire import on_wire, one_of
 
 PREFIX = "ck_"
 MOST_KEYS = 50
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """What is known of a key: everything but the key."""
 
     id: UUID
     name: str
-    scopes: tuple[Permission, ...]
+    scopes: list[Annotated[str, one_of(Permission)]]
     created_at: datetime
     expires_at: datetime | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class MadeKey(ApiKey):
+    """A key and its secret, which nobody sees again."""
+
+    secret: Annotated[
+        str,
+        Field(
+            description="Shown once; sent as X-API-Key, or as a bearer token.", examples=["ck_…"]
+        ),
+    ] = field(repr=False)
 
 
 def principal_of_key(tx: Tx, secret: str) -> Principal | None:
@@ -60,19 +80,12 @@ def grantable(permissions: Collection[Permission]) -> frozenset[Permission]:
     return frozenset(permissions) - {Permission.ACCOUNT}
 
 
-def create_key(
-    tx: Tx,
-    owner: User,
-    maker: Principal,
-    name: str,
-    scopes: Collection[Permission],
-    expires_at: datetime | None,
-    now: datetime,
-) -> tuple[ApiKey, str]:
-    """A new key and its secret, which nobody sees again.
+def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datetime) -> MadeKey:
+    """Make a key with some of its maker's permissions.
 
     Codes: `scope_not_held`, `bad_expiry`, `too_many_keys`, `key_name_taken`. The owner is locked.
     """
+    name, scopes, expires_at = wanted.name, sorted(set(wanted.scopes)), wanted.expires_at
     beyond = sorted(set(scopes) - grantable(maker.permissions))
     if beyond:
         raise CommendaError(
@@ -92,42 +105,24 @@ def create_key(
     if name in [one.name for one in held]:
         raise conflict("key_name_taken", "A key of this name stands already").at("name", name)
     secret = PREFIX + secrets.token_urlsafe(32)
-    key = ApiKey(
-        ids.derive("api-key", _digest(secret).hex()),
-        name,
-        tuple(sorted(set(scopes))),
-        now,
-        expires_at,
-    )
+    key_id = ids.derive("api-key", _digest(secret).hex())
     tx.execute(
         "INSERT INTO api_keys (id, user_id, name, secret_hash, scopes, second_factor, created_at,"
         "  expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            key.id,
-            owner.id,
-            name,
-            _digest(secret),
-            [scope.value for scope in key.scopes],
-            maker.second_factor,
-            now,
-            expires_at,
-        ),
+        (key_id, owner.id, name, _digest(secret), scopes, maker.second_factor, now, expires_at),
     )
-    _note(tx, owner, key.id, "created", now, name=name, scopes=list(key.scopes))
-    return key, secret
+    _note(tx, owner, key_id, "created", now, name=name, scopes=scopes)
+    return MadeKey(key_id, name, [*scopes], now, expires_at, secret)
 
 
 def keys_of(tx: Tx, user: UUID) -> list[ApiKey]:
     """A user's keys that were not revoked, by name."""
-    rows = tx.execute(
-        "SELECT id, name, scopes, created_at, expires_at FROM api_keys"
-        " WHERE user_id = %s AND revoked_at IS NULL ORDER BY name",
-        (user,),
-    ).fetchall()
-    return [
-        ApiKey(row[0], row[1], tuple(Permission(scope) for scope in row[2]), row[3], row[4])
-        for row in rows
-    ]
+    with tx.cursor(row_factory=class_row(ApiKey)) as cursor:
+        return cursor.execute(
+            "SELECT id, name, scopes, created_at, expires_at FROM api_keys"
+            " WHERE user_id = %s AND revoked_at IS NULL ORDER BY name",
+            (user,),
+        ).fetchall()
 
 
 def revoke_key(tx: Tx, owner: User, key: UUID, now: datetime) -> None:

@@ -128,10 +128,7 @@ def record_outcome(tx: Tx, approval: Approval, outcome: Mapping[str, Any]) -> Ap
 
 
 def expire_due(
-    tx: Tx,
-    now: datetime,
-    then: Callable[[Approval], None] = lambda _: None,
-    limit: int = 500,
+    tx: Tx, now: datetime, then: Callable[[Approval], None] = lambda _: None, limit: int = 500
 ) -> list[Approval]:
     """Let requests expire that nobody decided in time, each together with what `then` does for it.
 

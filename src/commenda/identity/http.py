@@ -7,45 +7,29 @@ the natural keys of users and API keys; refresh tokens and codes are used once b
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
 
-from commenda.identity import second_factor, sign_in
+from commenda.identity import bodies, second_factor, sign_in
 from commenda.identity.access import may
 from commenda.identity.actions import CUSTOMERS, change_user, create_user, prepare_password
-from commenda.identity.api_keys import create_key, keys_of, revoke_key
-from commenda.identity.bodies import (
-    Credentials,
-    KeyView,
-    MadeKey,
-    Me,
-    NewKey,
-    NewPassword,
-    NewUser,
-    Profile,
-    RefreshToken,
-    Registration,
-    SessionView,
-    SignedIn,
-    TotpCode,
-    TotpSetUp,
-    UserChange,
-    UserPage,
-)
-from commenda.identity.model import Permission, Principal, Role, User, UserStatus
+from commenda.identity.api_keys import ApiKey, MadeKey, create_key, keys_of, revoke_key
+from commenda.identity.model import Permission, Principal, Role, User, UserProfile, UserStatus
 from commenda.identity.queries import find_user, locked_user, user_by_id, users
-from commenda.identity.sessions import Client, end_session, refresh, sessions_of
-from commenda.identity.tokens import Tokens, wall_now
+from commenda.identity.sessions import Client, Opened, Session, end_session, refresh, sessions_of
+from commenda.identity.tokens import ACCESS_LIFETIME, Tokens, wall_now
 from commenda.identity.trail import note
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found, unknown
 from commenda.kit.pages import key_after, page_of
-from commenda.kit.web import GUARDED, Served, problems
+from commenda.kit.web import GUARDED, Page, Served, on_wire, problems
 
 router = APIRouter(tags=["identity"])
 Own = Annotated[Principal, may(Permission.ACCOUNT)]
@@ -83,6 +67,39 @@ From = Annotated[Client, Depends(_client)]
 Issuer = Annotated[Tokens, Depends(_tokens)]
 Introducer = Annotated[Introduce, Depends(_introduce)]
 
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Tokens of a session: the access token for requests, the refresh token for the next pair."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: Annotated[
+        int, Field(description="Seconds that the access token lives.", examples=[900])
+    ]
+    user: UserProfile
+    token_type: Literal["Bearer"] = "Bearer"
+
+    @classmethod
+    def of(cls, opened: Opened, tokens: Tokens, now: datetime) -> SignedIn:
+        user, session = opened.user, opened.session_id
+        access = tokens.issue(user.id, user.role, session, opened.second_factor, now)
+        lives = int(ACCESS_LIFETIME.total_seconds())
+        return cls(access, opened.refresh_token, lives, UserProfile.of(user))
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Me(UserProfile):
+    """Who is asking, and in which session."""
+
+    session_id: UUID | None
+    session_second_factor: Annotated[
+        bool, Field(description="Whether the present session was opened with a second factor.")
+    ]
+
+
 # --- Without a token -------------------------------------------------------------------------
 
 
@@ -93,18 +110,18 @@ Introducer = Annotated[Introduce, Depends(_introduce)]
     responses=problems(404, 409, 422, 429),
 )
 async def register(
-    request: Request, service: Served, introduce: Introducer, body: Registration
-) -> Profile:
+    request: Request, service: Served, introduce: Introducer, body: bodies.Registration
+) -> UserProfile:
     """Register as an investor or a creator; a referrer is recorded with it."""
 
-    def act() -> Profile:
+    def act() -> UserProfile:
         hashed = prepare_password(body.password.get_secret_value(), body.username)
         with service.database.transaction() as tx:
             now = business_now(tx)
             user = create_user(tx, body.username, hashed, Role(body.role), now)
             if body.referrer is not None:
                 introduce(tx, user.id, _referrer(tx, body.referrer).id, now)
-            return Profile.of(user)
+            return UserProfile.of(user)
 
     return await _apart(request, act)
 
@@ -121,21 +138,20 @@ def _referrer(tx: Tx, username: str) -> User:
 
 @router.post("/auth/login", operation_id="login", responses=problems(401, 422, 429))
 async def login(
-    request: Request, service: Served, tokens: Issuer, client: From, body: Credentials
+    request: Request, service: Served, tokens: Issuer, client: From, body: bodies.Credentials
 ) -> SignedIn:
     """Sign in. Where a second factor is set up, `totpCode` is needed beside the password."""
-    given = sign_in.Credentials(body.username, body.password.get_secret_value(), body.totp_code)
 
     def act() -> SignedIn:
         now = wall_now()
-        opened = sign_in.sign_in(service.database, service.keys, given, client, now)
+        opened = sign_in.sign_in(service.database, service.keys, body, client, now)
         return SignedIn.of(opened, tokens, now)
 
     return await _apart(request, act)
 
 
 @router.post("/auth/refresh", operation_id="refresh", responses=problems(401, 409, 422, 429))
-def refresh_tokens(service: Served, tokens: Issuer, body: RefreshToken) -> SignedIn:
+def refresh_tokens(service: Served, tokens: Issuer, body: bodies.RefreshToken) -> SignedIn:
     """Exchange a refresh token for a new pair. Used again, it ends its session."""
     now = wall_now()
     with service.database.transaction() as tx:
@@ -161,9 +177,9 @@ def logout(service: Served, who: Own) -> None:
 def me(service: Served, who: Own) -> Me:
     """Who is asking, what they may do and whether a second factor is set up."""
     with service.database.transaction() as tx:
-        profile = Profile.of(user_by_id(tx, who.user_id))
+        user = user_by_id(tx, who.user_id)
     return Me(
-        **profile.model_dump(exclude={"permissions"}),
+        **asdict(user),
         permissions=sorted(who.permissions),
         session_id=who.session_id,
         session_second_factor=who.second_factor,
@@ -176,28 +192,28 @@ def me(service: Served, who: Own) -> Me:
     status_code=204,
     responses=GUARDED | problems(404),
 )
-async def change_password(request: Request, service: Served, who: Own, body: NewPassword) -> None:
+async def change_password(
+    request: Request, service: Served, who: Own, body: bodies.NewPassword
+) -> None:
     """Change one's own password; all other sessions end."""
     current, new = body.current.get_secret_value(), body.new.get_secret_value()
     await _apart(
-        request,
-        lambda: sign_in.change_password(service.database, who, current, new, wall_now()),
+        request, lambda: sign_in.change_password(service.database, who, current, new, wall_now())
     )
 
 
 @router.post("/auth/totp", operation_id="setUpTotp", responses=GUARDED | problems(404, 409))
-def set_up_totp(service: Served, who: Own) -> TotpSetUp:
+def set_up_totp(service: Served, who: Own) -> second_factor.TotpSetUp:
     """Begin to set up a second factor; it counts once it is confirmed by a code."""
     with service.database.transaction() as tx:
-        made = second_factor.begin(tx, service.keys, locked_user(tx, who.user_id), wall_now())
-    return TotpSetUp(secret=made.secret, otpauth_uri=made.uri)
+        return second_factor.begin(tx, service.keys, locked_user(tx, who.user_id), wall_now())
 
 
 @router.post(
     "/auth/totp/confirm", operation_id="confirmTotp", responses=GUARDED | problems(404, 409)
 )
 def confirm_totp(
-    service: Served, who: Own, tokens: Issuer, client: From, body: TotpCode
+    service: Served, who: Own, tokens: Issuer, client: From, body: bodies.TotpCode
 ) -> SignedIn:
     """Confirm the second factor; the tokens are of a new session with it, the present one ends."""
     now = wall_now()
@@ -220,11 +236,10 @@ def remove_totp(
 
 
 @router.get("/auth/sessions", operation_id="listSessions", responses=GUARDED)
-def list_sessions(service: Served, who: Own) -> list[SessionView]:
+def list_sessions(service: Served, who: Own) -> list[Session]:
     """One's own sessions that have not ended, the latest first."""
     with service.database.transaction() as tx:
-        found = sessions_of(tx, who.user_id, wall_now())
-    return [SessionView.of(one, who.session_id) for one in found]
+        return sessions_of(tx, who.user_id, who.session_id, wall_now())
 
 
 @router.delete(
@@ -250,10 +265,10 @@ def _note_end(tx: Tx, who: Principal, session: UUID, why: str, now: datetime) ->
 
 
 @router.get("/auth/api-keys", operation_id="listApiKeys", responses=GUARDED)
-def list_keys(service: Served, who: Own) -> list[KeyView]:
+def list_keys(service: Served, who: Own) -> list[ApiKey]:
     """One's own API keys that were not revoked, by name; never their secrets."""
     with service.database.transaction() as tx:
-        return [KeyView.of(one) for one in keys_of(tx, who.user_id)]
+        return keys_of(tx, who.user_id)
 
 
 @router.post(
@@ -262,14 +277,10 @@ def list_keys(service: Served, who: Own) -> list[KeyView]:
     status_code=201,
     responses=GUARDED | problems(404, 409),
 )
-def make_key(service: Served, who: Own, body: NewKey) -> MadeKey:
+def make_key(service: Served, who: Own, body: bodies.NewKey) -> MadeKey:
     """Make an API key with some of one's own permissions; its secret is shown this once."""
     with service.database.transaction() as tx:
-        owner = locked_user(tx, who.user_id)
-        key, secret = create_key(
-            tx, owner, who, body.name, body.scopes, body.expires_at, wall_now()
-        )
-    return MadeKey.of(key, secret=secret)
+        return create_key(tx, locked_user(tx, who.user_id), who, body, wall_now())
 
 
 @router.delete(
@@ -294,29 +305,28 @@ def list_users(
     role: Role | None = None,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> UserPage:
+) -> Page[UserProfile]:
     """Users by name, of one role if given."""
     after = key_after(cursor, str) or ""
     with service.database.transaction() as tx:
-        rows = users(tx, role, after, limit + 1)
-    page = page_of(rows, limit, lambda one: one.username)
-    return UserPage(items=[Profile.of(one) for one in page.items], next_cursor=page.next_cursor)
+        rows = [UserProfile.of(one) for one in users(tx, role, after, limit + 1)]
+    return page_of(rows, limit, lambda one: one.username)
 
 
 @router.post(
     "/users", operation_id="createUser", status_code=201, responses=GUARDED | problems(409)
 )
-def add_user(service: Served, who: Admin, body: NewUser) -> Profile:
+def add_user(service: Served, who: Admin, body: bodies.NewUser) -> UserProfile:
     """Create a user of any role, who signs in with this password and should change it."""
     hashed = prepare_password(body.password.get_secret_value(), body.username)
     with service.database.transaction() as tx:
-        return Profile.of(
+        return UserProfile.of(
             create_user(tx, body.username, hashed, body.role, business_now(tx), actor=who.actor)
         )
 
 
 @router.patch("/users/{user_id}", operation_id="changeUser", responses=GUARDED | problems(404, 409))
-def patch_user(service: Served, who: Admin, user_id: UUID, body: UserChange) -> Profile:
+def patch_user(service: Served, who: Admin, user_id: UUID, body: bodies.UserChange) -> UserProfile:
     """Change another user's role, or disable or enable them; their sessions end."""
     with service.database.transaction() as tx:
-        return Profile.of(change_user(tx, who, user_id, body.role, body.status, wall_now()))
+        return UserProfile.of(change_user(tx, who, user_id, body.role, body.status, wall_now()))

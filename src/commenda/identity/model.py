@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
+
+from pydantic import Field
+
+from commenda.kit.wire import on_wire
 
 
 class Role(StrEnum):
@@ -120,22 +124,36 @@ class UserStatus(StrEnum):
     """Cannot sign in, and neither can their keys; what is theirs stays theirs."""
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class User:
     """A person on the platform."""
 
     id: UUID
-    username: str
+    username: Annotated[str, Field(examples=["ada.lovelace"])]
     role: Role
     status: UserStatus
     created_at: datetime
-    second_factor: bool
-    """Whether one is set up and confirmed."""
+    second_factor: Annotated[
+        bool, Field(description="Whether a second factor is set up and confirmed.")
+    ]
 
     @property
     def actor(self) -> str:
         """As named in journals and audit events."""
         return f"{self.role}:{self.id}"
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class UserProfile(User):
+    """A user, with what their role (or, for the one who asks, their token or key) may do."""
+
+    permissions: list[Permission]
+
+    @classmethod
+    def of(cls, user: User) -> UserProfile:
+        return cls(**asdict(user), permissions=sorted(PERMISSIONS[user.role]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from commenda.identity.model import User
 from commenda.identity.sessions import Client, Opened, end_session, end_sessions, open_session
@@ -16,21 +19,25 @@ from commenda.identity.trail import note
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.keys import Keys
+from commenda.kit.wire import on_wire
 
 STEP_SECONDS = 30
 WINDOW = 1
 _PURPOSE = "totp"
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class SetUp:
+class TotpSetUp:
     """A new secret, shown once, to be typed or scanned into an authenticator."""
 
-    secret: str = field(repr=False)
-    uri: str = field(repr=False)
+    secret: Annotated[str, Field(description="Shown once; to be typed into an authenticator.")] = (
+        field(repr=False)
+    )
+    otpauth_uri: Annotated[str, Field(description="The same, to be scanned.")] = field(repr=False)
 
 
-def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> SetUp:
+def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> TotpSetUp:
     """Make a secret that counts once a code confirms it; code `second_factor_exists`."""
     import pyotp
 
@@ -47,7 +54,7 @@ def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> SetUp:
         (keys.seal(_PURPOSE, secret.encode()), user.id),
     )
     _note(tx, user, "begun", now)
-    return SetUp(
+    return TotpSetUp(
         secret, pyotp.TOTP(secret).provisioning_uri(name=user.username, issuer_name="Commenda")
     )
 

@@ -13,9 +13,11 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.identity.model import User, UserStatus
 from commenda.identity.queries import user_by_id
@@ -23,6 +25,7 @@ from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.wire import on_wire
 
 LIFETIME = timedelta(days=30)
 LONGEST_LIFETIME = timedelta(days=90)
@@ -37,6 +40,7 @@ class Client:
     user_agent: str = ""
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Session:
     """A sign-in that has not ended."""
@@ -48,6 +52,7 @@ class Session:
     created_at: datetime
     refreshed_at: datetime
     expires_at: datetime
+    current: Annotated[bool, Field(description="Whether it is the one that asks.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +194,15 @@ def _end(tx: Tx, which: str, values: dict[str, object], reason: str, now: dateti
     return len(ended)
 
 
-def sessions_of(tx: Tx, user: UUID, now: datetime) -> list[Session]:
-    """A user's sessions that have not ended, the latest first."""
+def sessions_of(tx: Tx, user: UUID, present: UUID | None, now: datetime) -> list[Session]:
+    """A user's sessions that have not ended, the latest first; `present` is the one that asks."""
     with tx.cursor(row_factory=class_row(Session)) as cursor:
         return cursor.execute(
-            "SELECT id, second_factor, user_agent, address, created_at, refreshed_at, expires_at"
+            "SELECT id, second_factor, user_agent, address, created_at, refreshed_at, expires_at,"
+            " id IS NOT DISTINCT FROM %s AS current"
             " FROM sessions WHERE user_id = %s AND ended_at IS NULL AND expires_at > %s"
             " ORDER BY refreshed_at DESC, id LIMIT 200",
-            (user, now),
+            (present, user, now),
         ).fetchall()
 
 

@@ -6,12 +6,12 @@ Each of these is charged to the throttle in a transaction of its own, then looke
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from commenda.identity import passwords, second_factor, throttle
 from commenda.identity.actions import USERNAME, set_password
+from commenda.identity.bodies import Credentials
 from commenda.identity.model import Principal, User, UserStatus
 from commenda.identity.queries import find_user, locked_user, password_hash, user_by_id
 from commenda.identity.sessions import Client, Opened, open_session
@@ -20,15 +20,6 @@ from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What somebody says to be let in."""
-
-    username: str
-    password: str = field(repr=False)
-    code: str | None = field(default=None, repr=False)
 
 
 def sign_in(
@@ -42,18 +33,17 @@ def sign_in(
         throttle.charge(tx, charged, now)
         user = find_user(tx, name) if USERNAME.fullmatch(name) else None
         stored = password_hash(tx, user.id) if user else None
-    verdict = passwords.verify(given.password, stored)
+    verdict = passwords.verify(given.password.get_secret_value(), stored)
     with database.transaction() as tx:
         if user is not None:
             user = locked_user(tx, user.id)
-        refusal = _refusal(tx, keys, user, stored, verdict, given.code, now)
+        refusal = _refusal(tx, keys, user, stored, verdict, given.totp_code, now)
         if refusal is None and user is not None:
             throttle.take_back(tx, [one for one in charged if one != tried])
             throttle.clear(tx, tried)
             if verdict.new_hash is not None:
                 tx.execute(
-                    "UPDATE users SET password_hash = %s WHERE id = %s",
-                    (verdict.new_hash, user.id),
+                    "UPDATE users SET password_hash = %s WHERE id = %s", (verdict.new_hash, user.id)
                 )
             return open_session(tx, user, client, now, second_factor=user.second_factor)
         if refusal == "code missing":

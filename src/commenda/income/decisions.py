@@ -8,17 +8,18 @@ all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from commenda.identity import Approval, Principal, request_approval
-from commenda.income.model import RULES, Cadence, ProductKind, Terms
+from commenda.income.model import RULES, RateOrder, Requested, Terms
 from commenda.income.products import close_product, create_product, set_rate
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.money import plain
+from commenda.kit.wire import wire
 from commenda.ledger import Author
 
 NEW_PRODUCT = "income.product"
@@ -28,35 +29,24 @@ CLOSING = "income.close"
 # --- Asking ----------------------------------------------------------------------------------
 
 
-def ask_for_product(tx: Tx, principal: Principal, terms: Terms, now: datetime) -> Approval:
+def ask_for_product(tx: Tx, principal: Principal, terms: Terms, now: datetime) -> Requested:
     """Ask for a new product; the codes of `create_product`."""
     _try(tx, principal, now, lambda author: create_product(tx, author, terms))
-    payload = {
-        "name": terms.name,
-        "asset": terms.asset,
-        "type": terms.kind,
-        "termDays": terms.term_days,
-        "cadence": terms.cadence,
-        "dailyRate": plain(terms.daily_rate),
-        "totalQuota": plain(terms.total_quota),
-        "minimum": plain(terms.minimum),
-        "earlyExit": terms.early_exit,
-        "earlyExitPenalty": plain(terms.early_exit_penalty),
-    }
     correlation = ids.derive("pool-product", terms.name)
-    return request_approval(tx, principal, NEW_PRODUCT, terms.name, payload, correlation, now)
+    asked = request_approval(tx, principal, NEW_PRODUCT, terms.name, wire(terms), correlation, now)
+    return Requested(asked.id)
 
 
 def ask_for_rate(
-    tx: Tx, principal: Principal, product_id: UUID, from_day: date, rate: Decimal, now: datetime
-) -> Approval:
+    tx: Tx, principal: Principal, product_id: UUID, order: RateOrder, now: datetime
+) -> Requested:
     """Ask for another rate from a day on; the codes of `set_rate`."""
+    from_day, rate = order.from_day, order.daily_rate
     _try(tx, principal, now, lambda author: set_rate(tx, author, product_id, from_day, rate))
-    payload = {"fromDay": from_day.isoformat(), "dailyRate": plain(rate)}
-    return _ask(tx, principal, NEW_RATE, product_id, payload, now)
+    return _ask(tx, principal, NEW_RATE, product_id, wire(order), now)
 
 
-def ask_to_close(tx: Tx, principal: Principal, product_id: UUID, now: datetime) -> Approval:
+def ask_to_close(tx: Tx, principal: Principal, product_id: UUID, now: datetime) -> Requested:
     """Ask to take a product off the market; the codes of `close_product`."""
     _try(tx, principal, now, lambda author: close_product(tx, author, product_id))
     return _ask(tx, principal, CLOSING, product_id, {}, now)
@@ -74,30 +64,19 @@ def _ask(
     product_id: UUID,
     payload: dict[str, Any],
     now: datetime,
-) -> Approval:
+) -> Requested:
     payload = {"productId": str(product_id), **payload}
-    return request_approval(tx, principal, kind, str(product_id), payload, product_id, now)
+    asked = request_approval(tx, principal, kind, str(product_id), payload, product_id, now)
+    return Requested(asked.id)
 
 
 # --- Carrying out ----------------------------------------------------------------------------
 
 
 def offer_product(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
-    """Offer the product, at its rate from the day of the approval on."""
-    asked = approval.payload
-    terms = Terms(
-        name=asked["name"],
-        asset=asked["asset"],
-        kind=ProductKind(asked["type"]),
-        cadence=Cadence(asked["cadence"]),
-        total_quota=Decimal(asked["totalQuota"]),
-        minimum=Decimal(asked["minimum"]),
-        daily_rate=Decimal(asked["dailyRate"]),
-        term_days=asked["termDays"],
-        early_exit=asked["earlyExit"],
-        early_exit_penalty=Decimal(asked["earlyExitPenalty"]),
-    )
-    product = create_product(tx, _under_rules(author), terms)
+    """PoolProduct the product, at its rate from the day of the approval on."""
+    terms = Terms.model_validate(approval.payload)
+    product = create_product(tx, replace(author, rule_version=RULES), terms)
     return {"productId": str(product.id), "status": product.status}
 
 
@@ -106,17 +85,12 @@ def date_rate(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     product_id = UUID(approval.payload["productId"])
     from_day = date.fromisoformat(approval.payload["fromDay"])
     rate = Decimal(approval.payload["dailyRate"])
-    dated = set_rate(tx, _under_rules(author), product_id, from_day, rate)
+    dated = set_rate(tx, replace(author, rule_version=RULES), product_id, from_day, rate)
     return {"productId": str(product_id), "fromDay": dated.from_day.isoformat()}
 
 
 def take_off_market(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     """Close the product to new holdings."""
     product_id = UUID(approval.payload["productId"])
-    product = close_product(tx, _under_rules(author), product_id)
+    product = close_product(tx, replace(author, rule_version=RULES), product_id)
     return {"productId": str(product.id), "status": product.status}
-
-
-def _under_rules(author: Author) -> Author:
-    """Whoever decided, under the rules by which it is carried out."""
-    return Author(author.actor, RULES, author.now)

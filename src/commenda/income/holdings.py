@@ -4,15 +4,11 @@ accounts; where the accrual works at the same time, each day of a holding is pai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.income import queries
 from commenda.income.accrual import ACCRUAL, accrual_key, expense_of, open_from
 from commenda.income.model import Holding, HoldingStatus, Product, Redemption
@@ -51,12 +47,12 @@ from commenda.ledger import (
 
 def subscribe(
     tx: Tx, author: Author, user_id: UUID, product_id: UUID, amount: Decimal, request_key: str
-) -> Holding | None:
-    """Put money from a wallet into a product; None where the wallet lacks it, and nothing is done.
+) -> Holding:
+    """Put money from a wallet into a product.
 
     One request key of a user stands for one holding: again, it is answered with it. Codes
     `unknown_product`, `product_closed`, those of an amount, `below_minimum`, `quota_exceeded`,
-    `reference_conflict` where the key stands for another request.
+    `insufficient_balance`, `reference_conflict` where the key stands for another request.
     """
     # One request of a user at a time: of two with one key, the second finds the first.
     tx.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", (user_id,))
@@ -66,29 +62,21 @@ def subscribe(
         return _same(known, product_id, amount)
     product = queries.product_by_id(tx, product_id, author.now, lock=True)
     require_subscribable(product, amount)
-    with tx.transaction() as attempt:
-        if not queries.sell(tx, product_id, amount):
-            raise _quota_exceeded(product, amount)
-        account = _pay_in(tx, author, user_id, product, holding_id, amount)
-        if account is None:
-            raise psycopg.Rollback(attempt)
-        begins = first_day(day_of(author.now), open_from(tx, product))
-        ends = None if product.term_days is None else midnight(begins + product.term_days * DAY)
-        queries.insert_holding(
-            tx,
-            holding_id,
-            user_id,
-            product_id,
-            account,
-            amount,
-            begins - DAY,
-            midnight(begins),
-            ends,
-            author.now,
-        )
-        details = {"productId": str(product_id), "amount": plain(amount), "asset": product.asset}
-        _record(tx, author, "subscribed", holding_id, HoldingStatus.HELD, details)
-    return queries.find_holding(tx, holding_id, author.now)
+    if not queries.sell(tx, product_id, amount):
+        raise _quota_exceeded(product, amount)
+    account = _pay_in(tx, author, user_id, product, holding_id, amount)
+    begins = first_day(day_of(author.now), open_from(tx, product))
+    starts = midnight(begins)
+    ends = None if product.term_days is None else midnight(begins + product.term_days * DAY)
+    tx.execute(
+        "INSERT INTO pool_holdings (id, user_id, product_id, account_id, amount, accrued_through,"
+        " start_at, end_at, created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (holding_id, user_id, product_id, account, amount, begins - DAY, starts, ends, author.now),
+    )
+    details = {"productId": str(product_id), "amount": plain(amount), "asset": product.asset}
+    event = author.event("pool.subscribed", holding_id, holding_id, HoldingStatus.HELD, details)
+    record(tx, [event])
+    return queries.holding_by_id(tx, user_id, holding_id, author.now)
 
 
 def redeem(tx: Tx, author: Author, user_id: UUID, holding_id: UUID) -> Redemption:
@@ -111,7 +99,8 @@ def redeem(tx: Tx, author: Author, user_id: UUID, holding_id: UUID) -> Redemptio
         "income": plain(income),
         "penalty": plain(penalty),
     }
-    _record(tx, author, "redeemed", holding_id, HoldingStatus.REDEEMED, details)
+    event = author.event("pool.redeemed", holding_id, holding_id, HoldingStatus.REDEEMED, details)
+    record(tx, [event])
     redeemed = queries.holding_by_id(tx, user_id, holding_id, author.now)
     return Redemption(
         redeemed,
@@ -140,8 +129,8 @@ def _quota_exceeded(product: Product, amount: Decimal) -> CommendaError:
 
 def _pay_in(
     tx: Tx, author: Author, user_id: UUID, product: Product, holding_id: UUID, amount: Decimal
-) -> int | None:
-    """Move the principal from the wallet; the holding's account, or None: the money is lacking."""
+) -> int:
+    """Move the principal from the wallet into the holding's account, which is returned."""
     owner = Owner(OwnerKind.INVESTOR, user_id)
     wallet, account = open_accounts(
         tx,
@@ -152,7 +141,12 @@ def _pay_in(
     )
     lines = [Line(wallet, -amount), Line(account, amount)]
     posted = post(tx, author, Journal(f"pool-in:{holding_id}", "pool_in", holding_id, lines))
-    return None if posted.outcome is Outcome.REFUSED else account
+    if posted.outcome is Outcome.REFUSED:
+        raise conflict(
+            "insufficient_balance",
+            "Your wallet has less than this available: what is on hold is not",
+        ).at("amount", amount, "bring money in, or subscribe a smaller amount")
+    return account
 
 
 def _pay_out(
@@ -211,19 +205,3 @@ def _accruals(
             effective = effective_at(day, closed)
             journals.append(Journal(key, ACCRUAL, holding.id, lines, effective))
     return journals, carry
-
-
-def _record(
-    tx: Tx, author: Author, what: str, holding_id: UUID, result: str, details: Mapping[str, Any]
-) -> None:
-    event = Event(
-        f"pool.{what}",
-        str(holding_id),
-        holding_id,
-        result,
-        author.actor,
-        author.rule_version,
-        author.now,
-        details,
-    )
-    record(tx, [event])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.income import queries
 from commenda.income.accrual import open_from
 from commenda.income.model import Product, ProductStatus, Rate, Terms
@@ -21,7 +19,7 @@ from commenda.ledger import Author
 
 
 def create_product(tx: Tx, author: Author, terms: Terms) -> Product:
-    """Offer a product from now on, at its rate from today on.
+    """PoolProduct a product from now on, at its rate from today on.
 
     Codes of `rules.require_terms`, and `product_name_taken`.
     """
@@ -34,7 +32,10 @@ def create_product(tx: Tx, author: Author, terms: Terms) -> Product:
     rate = Rate(day_of(author.now), terms.daily_rate, author.actor, author.now)
     queries.insert_rate(tx, product_id, rate)
     details = {"name": terms.name, "dailyRate": plain(terms.daily_rate)}
-    _record(tx, author, "created", product_id, ProductStatus.OPEN, details)
+    event = author.event(
+        "pool_product.created", product_id, product_id, ProductStatus.OPEN, details
+    )
+    record(tx, [event])
     return queries.product_by_id(tx, product_id, author.now)
 
 
@@ -46,7 +47,8 @@ def close_product(tx: Tx, author: Author, product_id: UUID) -> Product:
         (product_id,),
     ).rowcount
     if closed:
-        _record(tx, author, "closed", product_id, ProductStatus.CLOSED, {})
+        event = author.event("pool_product.closed", product_id, product_id, ProductStatus.CLOSED)
+        record(tx, [event])
     return queries.product_by_id(tx, product_id, author.now)
 
 
@@ -72,21 +74,8 @@ def set_rate(tx: Tx, author: Author, product_id: UUID, from_day: date, daily_rat
             )
         return known
     details = {"fromDay": from_day.isoformat(), "dailyRate": plain(daily_rate)}
-    _record(tx, author, "rate_set", product_id, from_day.isoformat(), details)
-    return rate
-
-
-def _record(
-    tx: Tx, author: Author, what: str, product_id: UUID, result: str, details: Mapping[str, Any]
-) -> None:
-    event = Event(
-        f"pool_product.{what}",
-        str(product_id),
-        product_id,
-        result,
-        author.actor,
-        author.rule_version,
-        author.now,
-        details,
+    event = author.event(
+        "pool_product.rate_set", product_id, product_id, from_day.isoformat(), details
     )
     record(tx, [event])
+    return rate

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from uuid import UUID
+from datetime import datetime
 
 from psycopg.rows import class_row
 
 from commenda.income.accrual import ACCRUAL
+from commenda.income.model import Accrual
 from commenda.income.rules import day_of
 from commenda.kit.db import Tx
-
-
-@dataclass(frozen=True, slots=True)
-class Accrual:
-    """The accrual of one product's day; `holdings` is how many were paid anything."""
-
-    key: str
-    product_id: UUID
-    product_name: str
-    day: date
-    holdings: int
-    amount: Decimal
-    begun_at: datetime
-    finished_at: datetime | None
 
 
 def accruals(tx: Tx, before: tuple[datetime, str] | None = None, limit: int = 100) -> list[Accrual]:

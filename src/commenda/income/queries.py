@@ -88,22 +88,11 @@ def insert_product(tx: Tx, product_id: UUID, terms: Terms, scale: int, now: date
         tx.execute(
             "INSERT INTO pool_products (id, name, asset, scale, kind, term_days, cadence,"
             " total_quota, minimum, early_exit, early_exit_penalty, accrued_through, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (
-                product_id,
-                terms.name,
-                terms.asset,
-                scale,
-                terms.kind,
-                terms.term_days,
-                terms.cadence,
-                terms.total_quota,
-                terms.minimum,
-                terms.early_exit,
-                terms.early_exit_penalty,
-                day_of(now),
-                now,
-            ),
+            " VALUES (%(id)s, %(name)s, %(asset)s, %(scale)s, %(type)s, %(term_days)s, %(cadence)s,"
+            " %(total_quota)s, %(minimum)s, %(early_exit)s, %(early_exit_penalty)s, %(accrued)s,"
+            " %(now)s) ON CONFLICT DO NOTHING",
+            terms.model_dump()
+            | {"id": product_id, "scale": scale, "accrued": day_of(now), "now": now},
         ).rowcount
     )
 
@@ -167,7 +156,8 @@ _HOLDINGS: LiteralString = (
     "SELECT h.id, h.sequence, h.user_id, h.product_id, p.name AS product_name, p.asset,"
     " h.account_id, h.amount, h.total_income, h.carry,"
     " CASE WHEN h.status = 'held' THEN a.balance - h.amount ELSE 0 END AS accrued_unpaid,"
-    " r.daily_rate, h.accrued_through, h.start_at, h.end_at, h.status, h.created_at, h.redeemed_at"
+    " r.daily_rate, h.accrued_through, h.start_at, h.end_at,"
+    " coalesce(h.end_at, h.created_at) AS redeemable_at, h.status, h.created_at, h.redeemed_at"
     " FROM pool_holdings h JOIN pool_products p ON p.id = h.product_id"
     " JOIN accounts a ON a.id = h.account_id"
     " CROSS JOIN LATERAL (SELECT daily_rate FROM pool_rates WHERE product_id = p.id"
@@ -233,9 +223,9 @@ def entries_of(
 ) -> list[HoldingEntry]:
     """What moved a holding, the latest first, before a version: at most `limit`."""
     query: LiteralString = (
-        "SELECT e.version, j.kind AS type, e.amount, e.balance_after, j.key AS ref_no,"
-        " j.effective_at, j.posted_at FROM entries e JOIN journals j ON j.id = e.journal_id"
-        " WHERE e.account_id = %(account)s"
+        "SELECT e.version, j.kind AS type, e.amount, e.balance_before, e.balance_after,"
+        " j.key AS ref_no, j.effective_at, j.posted_at AS created_at"
+        " FROM entries e JOIN journals j ON j.id = e.journal_id WHERE e.account_id = %(account)s"
     )
     if before is not None:
         query += " AND e.version < %(before)s"
@@ -244,36 +234,6 @@ def entries_of(
             query + " ORDER BY e.version DESC LIMIT %(limit)s",
             {"account": holding.account_id, "before": before, "limit": limit},
         ).fetchall()
-
-
-def insert_holding(
-    tx: Tx,
-    holding_id: UUID,
-    user_id: UUID,
-    product_id: UUID,
-    account_id: int,
-    amount: Decimal,
-    accrued_through: date,
-    start_at: datetime,
-    end_at: datetime | None,
-    now: datetime,
-) -> None:
-    """Store a holding that begins to earn at `start_at`."""
-    tx.execute(
-        "INSERT INTO pool_holdings (id, user_id, product_id, account_id, amount, accrued_through,"
-        " start_at, end_at, created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            holding_id,
-            user_id,
-            product_id,
-            account_id,
-            amount,
-            accrued_through,
-            start_at,
-            end_at,
-            now,
-        ),
-    )
 
 
 def mark_redeemed(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_DOWN, Decimal
 
 from commenda.income.model import (
     Cadence,
     Estimate,
+    Income,
+    Maturity,
+    PoolProduct,
     Product,
+    ProductEstimate,
     ProductKind,
     ProductStatus,
     Rate,
@@ -52,11 +57,38 @@ def accrue(amount: Decimal, rate: Decimal, carry: Decimal, scale: int) -> tuple[
 def estimate(amount: Decimal, daily_rate: Decimal) -> Estimate:
     """What an amount would earn; the APY has as many decimals as a rate."""
     return Estimate(
+        amount=amount,
         daily=pool_income(amount, daily_rate, 1),
         yearly=pool_income(amount, daily_rate, YEAR),
+        daily_rate=daily_rate,
         apr=daily_rate * YEAR,
         apy=quantise((1 + daily_rate) ** YEAR - 1, RATE_SCALE),
     )
+
+
+def offer(product: Product, amount: Decimal | None = None) -> PoolProduct:
+    """A product as it is offered, with what an amount would earn in it."""
+    would = estimate(product.minimum if amount is None else amount, product.daily_rate)
+    return PoolProduct(
+        **asdict(product),
+        apr=would.apr,
+        apy=would.apy,
+        quota_left=product.total_quota - product.sold_amount,
+        estimate=None if amount is None else Income(amount, would.daily, would.yearly),
+    )
+
+
+def estimate_in(
+    product: Product, rates: Sequence[Rate], amount: Decimal, begins: date
+) -> ProductEstimate:
+    """What an amount would earn that is subscribed now, and earns from `begins` on."""
+    maturity = None
+    if product.term_days is not None:
+        ends = begins + product.term_days * DAY
+        income = income_of_term(amount, rates, begins, product.term_days, product.scale)
+        maturity = Maturity(midnight(begins), midnight(ends), income, amount + income)
+    would = estimate(amount, product.daily_rate)
+    return ProductEstimate(**asdict(would), product_id=product.id, maturity=maturity)
 
 
 def income_of_term(
@@ -140,7 +172,7 @@ def require_terms(terms: Terms) -> None:
             "minimum", terms.minimum
         )
     require_rate(terms.daily_rate)
-    fixed = terms.kind == ProductKind.FIXED
+    fixed = terms.type == ProductKind.FIXED
     days = terms.term_days
     if fixed != (days is not None) or not (days is None or 1 <= days <= LONGEST_TERM):
         raise CommendaError(

@@ -55,10 +55,10 @@ from commenda.ledger.actions import open_accounts, post, post_batch
 from commenda.ledger.batches import finish_batch, move_on_batch, take_up_batch
 from commenda.ledger.browse import (
     Account,
-    EntryRow,
-    HoldRow,
-    JournalRow,
+    EntryView,
+    HoldView,
     JournalsWanted,
+    JournalView,
     account_by_id,
     accounts_where,
     closed_periods,
@@ -69,12 +69,7 @@ from commenda.ledger.browse import (
     journals_where,
 )
 from commenda.ledger.checks import CHECKS
-from commenda.ledger.decisions import (
-    CLOSE_PERIOD,
-    REVERSAL,
-    carry_out_close,
-    carry_out_reversal,
-)
+from commenda.ledger.decisions import CLOSE_PERIOD, REVERSAL, carry_out_close, carry_out_reversal
 from commenda.ledger.export import export_journals
 from commenda.ledger.holds import expire_holds, place_holds, void_holds
 from commenda.ledger.model import (
@@ -92,13 +87,7 @@ from commenda.ledger.model import (
     Posted,
     Refusal,
 )
-from commenda.ledger.periods import (
-    AsOf,
-    balances_as_of,
-    close_period,
-    closed_until,
-    note_balances,
-)
+from commenda.ledger.periods import AsOf, balances_as_of, close_period, closed_until, note_balances
 from commenda.ledger.queries import (
     available_in,
     balance_of,
@@ -130,13 +119,13 @@ __all__ = [
     "AccountKey",
     "AsOf",
     "Author",
-    "EntryRow",
+    "EntryView",
     "Hold",
     "HoldOutcome",
-    "HoldRow",
     "HoldStatus",
+    "HoldView",
     "Journal",
-    "JournalRow",
+    "JournalView",
     "JournalsWanted",
     "Language",
     "Line",

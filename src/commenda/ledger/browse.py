@@ -2,58 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import LiteralString
+from typing import Annotated, Final, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.kit.db import Tx
-from commenda.ledger.model import HoldStatus
+from commenda.kit.wire import Amount, on_wire, one_of
+from commenda.ledger.model import HoldStatus, OwnerKind
+from commenda.ledger.periods import AsOf
+
+JournalKey = Annotated[str, Field(examples=["settle:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"])]
 
 
+@on_wire
+@dataclass(frozen=True, slots=True)
+class BalanceAt:
+    """What an account held at a moment."""
+
+    at: datetime
+    by: AsOf
+    balance: Amount
+
+
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as it is. What its owner can spend of it is `balance` − `held`."""
+    """An account; what its owner can spend of it is `balance` − `held`."""
 
     id: int
-    kind: str
-    owner_kind: str
+    kind: Annotated[str, Field(examples=["wallet"])]
+    owner_kind: Annotated[str, one_of(OwnerKind)]
     owner_id: UUID
     asset: str
     scope_id: UUID | None
     leg_id: UUID | None
     symbol: str | None
     stripe: int
-    balance: Decimal
-    held: Decimal
-    version: int
+    balance: Annotated[
+        Amount, Field(description="Positive: the platform owes it. Negative: it has it.")
+    ]
+    held: Amount
+    version: Annotated[int, Field(description="How many entries it has.")]
     last_posted_at: datetime | None
+    as_of: BalanceAt | None = None
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class JournalRow:
-    """A journal, what it undoes or is undone by, and its place in the chain once it is sealed."""
+class JournalView:
+    """One business event: what it undoes or is undone by, and its place in the chain."""
 
     id: int
-    key: str
-    kind: str
+    key: JournalKey
+    kind: Annotated[str, Field(examples=["settlement"])]
     actor: str
     rule_version: str
     correlation_id: UUID
     posted_at: datetime
     effective_at: datetime
     entry_count: int
-    reverses: int | None
-    reversed_by: int | None
-    seal: int | None
+    reverses: Annotated[int | None, Field(description="The journal that this one undoes.")]
+    reversed_by: Annotated[int | None, Field(description="The journal that undoes this one.")]
+    seal: Annotated[int | None, Field(description="Its place in the chain, once sealed.")]
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class EntryRow:
-    """One entry, with what its journal and its account are."""
+class EntryView:
+    """One signed amount on one account, with what its journal and its account are."""
 
     journal_id: int
     account_id: int
@@ -61,45 +82,60 @@ class EntryRow:
     account_kind: str
     owner_id: UUID
     asset: str
-    amount: Decimal
-    balance_before: Decimal
-    balance_after: Decimal
+    amount: Amount
+    balance_before: Amount
+    balance_after: Amount
     journal_key: str
     journal_kind: str
     posted_at: datetime
     effective_at: datetime
 
 
+@on_wire
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalWithEntries(JournalView):
+    """A journal and a page of its entries, which sum to zero for each asset."""
+
+    entries: list[EntryView]
+    next_cursor: str | None
+
+
+@on_wire
 @dataclass(frozen=True, slots=True)
-class HoldRow:
-    """Money that is or was set aside; see `commenda.ledger.holds`."""
+class HoldView:
+    """Money that is or was set aside on an account. What one group holds is resolved together."""
 
     id: int
-    group_key: str
+    group_key: Annotated[
+        str, Field(alias="group", examples=["withdrawal:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"])
+    ]
     account_id: int
     owner_id: UUID
     asset: str
-    amount: Decimal
-    purpose: str
-    status: str
-    captured: Decimal
-    journal_id: int | None
-    actor: str
+    amount: Amount
+    purpose: Annotated[str, Field(examples=["withdrawal"])]
+    status: Annotated[str, one_of(HoldStatus)]
+    captured: Annotated[Amount, Field(description="What of it was taken, when it was captured.")]
+    journal_id: Annotated[int | None, Field(description="What captured it.")]
+    actor: Annotated[str | None, Field(description="Who placed it; for the staff.")]
     correlation_id: UUID
     placed_at: datetime
     expires_at: datetime | None
     resolved_at: datetime | None
-    resolved_by: str | None
+    resolved_by: Annotated[str | None, Field(description="Who resolved it; for the staff.")]
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class PeriodRow:
+class Period:
     """A closed period: what is effective before `until` is final."""
 
     until: datetime
     closed_by: str
     closed_at: datetime
-    noted_at: datetime | None
+    noted_at: Annotated[
+        datetime | None, Field(description="Since when its balances are noted (wall time).")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,50 +197,40 @@ _ENTRY: LiteralString = (
 )
 
 
-def journal_by_id(tx: Tx, journal_id: int) -> JournalRow | None:
+_AGREES: Final[Mapping[str, LiteralString]] = {
+    "kind": "j.kind = %(kind)s",
+    "actor": "j.actor = %(actor)s",
+    "correlation_id": "j.correlation_id = %(correlation_id)s",
+    "since": "j.posted_at >= %(since)s",
+    "until": "j.posted_at < %(until)s",
+    "before": "j.id < %(before)s",
+}
+
+
+def journal_by_id(tx: Tx, journal_id: int) -> JournalView | None:
     """One journal."""
-    with tx.cursor(row_factory=class_row(JournalRow)) as cursor:
+    with tx.cursor(row_factory=class_row(JournalView)) as cursor:
         return cursor.execute(_JOURNAL + "j.id = %s", (journal_id,)).fetchone()
 
 
 def journals_where(
     tx: Tx, wanted: JournalsWanted, *, before: int | None, limit: int
-) -> list[JournalRow]:
+) -> list[JournalView]:
     """Journals newest first, before an id."""
-    conditions: list[LiteralString] = ["true"]
-    if before is not None:
-        conditions.append("j.id < %(before)s")
-    if wanted.kind is not None:
-        conditions.append("j.kind = %(kind)s")
-    if wanted.actor is not None:
-        conditions.append("j.actor = %(actor)s")
-    if wanted.correlation_id is not None:
-        conditions.append("j.correlation_id = %(correlation)s")
-    if wanted.since is not None:
-        conditions.append("j.posted_at >= %(since)s")
-    if wanted.until is not None:
-        conditions.append("j.posted_at < %(until)s")
-    where: LiteralString = " AND ".join(conditions)
-    with tx.cursor(row_factory=class_row(JournalRow)) as cursor:
+    asked = asdict(wanted) | {"before": before}
+    given = {name: value for name, value in asked.items() if value is not None}
+    where: LiteralString = " AND ".join(["true", *(_AGREES[name] for name in given)])
+    with tx.cursor(row_factory=class_row(JournalView)) as cursor:
         return cursor.execute(
-            _JOURNAL + where + " ORDER BY j.id DESC LIMIT %(limit)s",
-            {
-                "before": before,
-                "kind": wanted.kind,
-                "actor": wanted.actor,
-                "correlation": wanted.correlation_id,
-                "since": wanted.since,
-                "until": wanted.until,
-                "limit": limit,
-            },
+            _JOURNAL + where + " ORDER BY j.id DESC LIMIT %(limit)s", given | {"limit": limit}
         ).fetchall()
 
 
 def entries_of_journal(
     tx: Tx, journal_id: int, *, after: tuple[int, int], limit: int
-) -> list[EntryRow]:
+) -> list[EntryView]:
     """A journal's entries by (account, version), past one of them."""
-    with tx.cursor(row_factory=class_row(EntryRow)) as cursor:
+    with tx.cursor(row_factory=class_row(EntryView)) as cursor:
         return cursor.execute(
             _ENTRY + "e.journal_id = %s AND (e.account_id, e.version) > (%s, %s)"
             " ORDER BY e.account_id, e.version LIMIT %s",
@@ -214,9 +240,9 @@ def entries_of_journal(
 
 def entries_of_account(
     tx: Tx, account_id: int, *, before: int | None, limit: int
-) -> list[EntryRow]:
+) -> list[EntryView]:
     """An account's entries newest first, before a version. Versions have no gaps."""
-    with tx.cursor(row_factory=class_row(EntryRow)) as cursor:
+    with tx.cursor(row_factory=class_row(EntryView)) as cursor:
         return cursor.execute(
             _ENTRY + "e.account_id = %(account)s AND e.version < %(before)s"
             " ORDER BY e.version DESC LIMIT %(limit)s",
@@ -232,8 +258,10 @@ def entries_of_account(
 
 _HOLD: LiteralString = (
     "SELECT h.id, h.group_key, h.account_id, a.owner_id, a.asset, h.amount, h.purpose, h.status,"
-    " h.captured, h.journal_id, h.actor, h.correlation_id, h.placed_at, h.expires_at,"
-    " h.resolved_at, h.resolved_by FROM holds h JOIN accounts a ON a.id = h.account_id WHERE true"
+    " h.captured, h.journal_id, CASE WHEN %(names)s THEN h.actor END AS actor, h.correlation_id,"
+    " h.placed_at, h.expires_at, h.resolved_at,"
+    " CASE WHEN %(names)s THEN h.resolved_by END AS resolved_by"
+    " FROM holds h JOIN accounts a ON a.id = h.account_id WHERE true"
 )
 
 
@@ -245,8 +273,9 @@ def holds_where(
     status: HoldStatus | None = None,
     before: int | None = None,
     limit: int,
-) -> list[HoldRow]:
-    """Holds newest first, before an id."""
+    names: bool = True,
+) -> list[HoldView]:
+    """Holds newest first, before an id; with the `names` of who placed and resolved them or not."""
     query = _HOLD
     if account_id is not None:
         query += " AND h.account_id = %(account)s"
@@ -256,7 +285,7 @@ def holds_where(
         query += " AND h.status = %(status)s"
     if before is not None:
         query += " AND h.id < %(before)s"
-    with tx.cursor(row_factory=class_row(HoldRow)) as cursor:
+    with tx.cursor(row_factory=class_row(HoldView)) as cursor:
         return cursor.execute(
             query + " ORDER BY h.id DESC LIMIT %(limit)s",
             {
@@ -265,6 +294,7 @@ def holds_where(
                 "status": status,
                 "before": before,
                 "limit": limit,
+                "names": names,
             },
         ).fetchall()
 
@@ -272,9 +302,9 @@ def holds_where(
 # --- Periods ---------------------------------------------------------------------------------
 
 
-def closed_periods(tx: Tx, before: datetime | None, limit: int) -> list[PeriodRow]:
+def closed_periods(tx: Tx, before: datetime | None, limit: int) -> list[Period]:
     """Closed periods, the latest first, before one's end."""
-    with tx.cursor(row_factory=class_row(PeriodRow)) as cursor:
+    with tx.cursor(row_factory=class_row(Period)) as cursor:
         return cursor.execute(
             "SELECT until, closed_by, closed_at, noted_at FROM ledger_periods"
             " WHERE %(before)s::timestamptz IS NULL OR until < %(before)s"

@@ -4,11 +4,12 @@ by kind once a second person has decided.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from commenda.audit import Event, record
+from commenda.audit import record
 from commenda.identity import Approval, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -96,10 +97,14 @@ def ask_to_reverse(
 def carry_out_close(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     """Close the books; the outcome says whether they were open until then."""
     until = datetime.fromisoformat(approval.payload["until"])
-    closed = close_period(tx, _under_rules(author), until)
+    author = replace(author, rule_version=RULES)
+    closed = close_period(tx, author, until)
     outcome: dict[str, Any] = {"until": until.isoformat(), "closed": closed}
     result = "done" if closed else "closed already"
-    _record(tx, author, approval, "ledger.period_closed", result, outcome)
+    event = author.event(
+        "ledger.period_closed", approval.subject, approval.correlation_id, result, outcome
+    )
+    record(tx, [event])
     return outcome
 
 
@@ -107,7 +112,8 @@ def carry_out_reversal(tx: Tx, author: Author, approval: Approval) -> dict[str, 
     """Post the opposite of a journal. That the money is spent already is an outcome, too: it is
     kept with the request, and nothing is posted.
     """
-    posted = reverse(tx, _under_rules(author), int(approval.payload["journalId"]))
+    author = replace(author, rule_version=RULES)
+    posted = reverse(tx, author, int(approval.payload["journalId"]))
     outcome: dict[str, Any] = {"outcome": posted.outcome, "journalId": posted.journal_id}
     if posted.outcome is Outcome.REFUSED:
         outcome = {
@@ -116,26 +122,8 @@ def carry_out_reversal(tx: Tx, author: Author, approval: Approval) -> dict[str, 
             "accountId": posted.refused_account,
         }
     details = {**approval.payload, **outcome}
-    _record(tx, author, approval, "ledger.reversal", posted.outcome, details)
-    return outcome
-
-
-def _under_rules(author: Author) -> Author:
-    """Whoever decided, under the rules by which it is carried out."""
-    return Author(author.actor, RULES, author.now)
-
-
-def _record(
-    tx: Tx, author: Author, approval: Approval, kind: str, result: str, details: dict[str, Any]
-) -> None:
-    event = Event(
-        kind,
-        approval.subject,
-        approval.correlation_id,
-        result,
-        author.actor,
-        RULES,
-        author.now,
-        details,
+    event = author.event(
+        "ledger.reversal", approval.subject, approval.correlation_id, posted.outcome, details
     )
     record(tx, [event])
+    return outcome

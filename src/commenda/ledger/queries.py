@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import LiteralString, NamedTuple
+from typing import Annotated, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.kit.db import Tx
+from commenda.kit.wire import Amount, on_wire
 from commenda.ledger.model import AccountKey
 
 
@@ -107,24 +109,29 @@ def totals_by_asset(tx: Tx) -> dict[str, Decimal]:
 # --- What an owner reads of their money ------------------------------------------------------
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class WalletBalance:
-    """One asset of one owner, wherever it is; books are at the latest marks of `as_of`.
+    """Where an owner's money of one asset is."""
 
-    `in_books` is cash plus positions of their isolated books, a position without a mark at its
-    cost. `pending_referral` is commission in its hold. What is held on the wallet is not
-    `available`: `withdrawing` waits for a second person, `frozen` was held by an operator.
-    """
-
-    asset: str
-    available: Decimal
-    reserved: Decimal
-    in_books: Decimal
-    in_pools: Decimal
-    pending_referral: Decimal
-    withdrawing: Decimal
-    frozen: Decimal
-    as_of: datetime
+    asset: Annotated[str, Field(examples=["USDT"])]
+    available: Annotated[Amount, Field(description="In the wallet, free to subscribe or withdraw.")]
+    reserved: Annotated[
+        Amount, Field(description="Principal of subscriptions that wait to be activated.")
+    ]
+    in_books: Annotated[
+        Amount,
+        Field(description="In running subscriptions and copies, at marks; without one, at cost."),
+    ]
+    in_pools: Annotated[
+        Amount, Field(description="In pool products: principal and income not paid out.")
+    ]
+    pending_referral: Annotated[Amount, Field(description="Commission in its 30 days' hold.")]
+    withdrawing: Annotated[
+        Amount, Field(description="Held for withdrawals that wait for approval.")
+    ]
+    frozen: Annotated[Amount, Field(description="Held by an operator.")]
+    as_of: Annotated[datetime, Field(description="Time of the oldest mark that was used.")]
 
 
 def balances_of_owner(tx: Tx, owner: UUID, now: datetime) -> list[WalletBalance]:

@@ -17,15 +17,9 @@ from itertools import groupby, islice
 from commenda.kit.db import Database, Tx
 from commenda.kit.markup import Markup, join, tag
 from commenda.kit.money import plain, scale_of
-from commenda.ledger.statement_texts import (
-    Language,
-    account_name,
-    account_order,
-    event_name,
-    say,
-)
+from commenda.ledger.statement_texts import Language, account_name, account_order, event_name, say
 from commenda.ledger.statements import (
-    Section,
+    StatementAccount,
     StatementEntry,
     StatementWanted,
     read_entries,
@@ -44,10 +38,10 @@ class Statement:
     wanted: StatementWanted
     owner: str
     written_at: datetime
-    sections: Sequence[Section]
+    sections: Sequence[StatementAccount]
     entries: Iterable[StatementEntry]
 
-    def by_section(self) -> Iterator[tuple[Section, Iterator[StatementEntry]]]:
+    def by_section(self) -> Iterator[tuple[StatementAccount, Iterator[StatementEntry]]]:
         """Each section with its entries, which are read before the next section is."""
         left = iter(self.entries)
         for section in self.sections:
@@ -193,7 +187,7 @@ def _cover(statement: Statement, language: Language) -> Markup:
 
 
 def _summary_row(
-    name: str, sections: Sequence[Section], asset: str, class_: str | None = None
+    name: str, sections: Sequence[StatementAccount], asset: str, class_: str | None = None
 ) -> Markup:
     opening = sum((one.opening for one in sections), Decimal(0))
     closing = sum((one.closing for one in sections), Decimal(0))
@@ -209,7 +203,7 @@ def _summary_row(
     )
 
 
-def _heading(section: Section, language: Language) -> Markup:
+def _heading(section: StatementAccount, language: Language) -> Markup:
     parts = [f"#{section.account_id}"]
     parts += [section.symbol] if section.symbol else []
     parts += [str(section.scope_id)] if section.scope_id else []

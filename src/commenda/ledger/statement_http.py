@@ -13,16 +13,13 @@ from fastapi.responses import StreamingResponse
 
 from commenda.kit.clock import business_now
 from commenda.kit.money import scale_of
-from commenda.kit.pages import encode_cursor, key_after
 from commenda.kit.web import Asset, Moment, Service, sent
-from commenda.ledger import bodies
 from commenda.ledger.statement_files import csv_text, draw_up, html_policy, html_text
 from commenda.ledger.statement_texts import Language
 from commenda.ledger.statements import (
     START,
-    Place,
-    StatementPage,
     StatementWanted,
+    place_after,
     require_owner,
     statement_page,
     statement_period,
@@ -88,12 +85,11 @@ def statement_answer(service: Service, owner: UUID, asked: Asked) -> Response:
         require_owner(tx, owner)
         since, until = asked.since, asked.until
         if asked.form == "json" and asked.cursor is not None:
-            since, until, start = _place(asked.cursor)
+            since, until, start = place_after(asked.cursor)
         period = statement_period(since, until, now)
         wanted = StatementWanted(owner, asked.asset, *period, asked.whole)
         if asked.form == "json":
-            page = statement_page(tx, wanted, start, asked.limit)
-            return sent(_page_of(wanted, page))
+            return sent(statement_page(tx, wanted, start, asked.limit))
         statement = draw_up(service.database, tx, wanted, now)
     if asked.form == "csv":
         return _file(csv_text(statement), "text/csv", "attachment", "statement.csv")
@@ -113,42 +109,3 @@ def _file(text: Iterator[str], media_type: str, shown: str, name: str) -> Stream
             "X-Content-Type-Options": "nosniff",
         },
     )
-
-
-def _page_of(wanted: StatementWanted, page: StatementPage) -> bodies.Statement:
-    return bodies.Statement.model_validate(
-        {
-            "user_id": wanted.owner,
-            "coin": wanted.asset,
-            "from": wanted.since,
-            "to": wanted.until,
-            "opening": page.opening,
-            "accounts": [
-                bodies.StatementAccount(
-                    account_id=one.account_id,
-                    kind=one.kind,
-                    scope_id=one.scope_id,
-                    leg_id=one.leg_id,
-                    symbol=one.symbol,
-                    opening=one.opening,
-                    closing=one.closing,
-                )
-                for one in page.sections
-            ],
-            "entries": [
-                bodies.StatementEntry(user_id=wanted.owner, coin=wanted.asset, **one._asdict())
-                for one in page.entries
-            ],
-            "closing": page.closing,
-            "next_cursor": None if page.next is None else _cursor(wanted, page.next),
-        }
-    )
-
-
-def _cursor(wanted: StatementWanted, place: Place) -> str:
-    return encode_cursor((wanted.since, wanted.until, *place))
-
-
-def _place(cursor: str) -> tuple[datetime, datetime, Place]:
-    since, until, *place = key_after(cursor, datetime, datetime, int, int)
-    return since, until, Place(*place)

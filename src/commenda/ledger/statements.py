@@ -9,16 +9,18 @@ is fixed, however slowly and in however many transactions its entries follow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import LiteralString, NamedTuple
+from typing import Annotated, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError, unknown
+from commenda.kit.pages import encode_cursor, key_after
+from commenda.kit.wire import Amount, Internal, on_wire
 
 BATCH = 1000
 """Entries that are read and written at a time: memory does not grow with the statement."""
@@ -38,37 +40,63 @@ class StatementWanted:
     whole: bool = False
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
-class Section:
-    """One account over the period: its entries are the versions past `after`, up to `through`.
+class StatementAccount:
+    """An account of a statement: its entries are the versions past `after`, up to `through`.
 
     `opening` and the amounts of these entries add up to `closing`.
     """
 
     account_id: int
-    kind: str
-    asset: str
+    kind: Annotated[str, Field(examples=["wallet"])]
+    asset: Internal[str]
     scope_id: UUID | None
     leg_id: UUID | None
     symbol: str | None
-    after: int
-    through: int
-    opening: Decimal
-    closing: Decimal
+    after: Internal[int]
+    through: Internal[int]
+    opening: Amount
+    closing: Amount
 
 
-class StatementEntry(NamedTuple):
-    """One entry. `type` is that of the asset log, which speaks of wallets only."""
+LogType = Literal["recharge", "withdraw", "contract", "commission", "pool_in", "pool_out", "income"]
+"""The types of the asset log (specification 004-09, and `income`)."""
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One change of an account."""
+
+    user_id: UUID
+    coin: Annotated[str, Field(examples=["USDT"])]
+    amount: Annotated[Amount, Field(description="Signed: money in is positive.")]
+    balance_before: Amount
+    balance_after: Amount
+    ref_no: Annotated[str, Field(examples=["settle:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"])]
+    remark: Annotated[str, Field(examples=["settlement"])]
+    created_at: datetime
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class AssetLogEntry(Movement):
+    """One change of a wallet (ASSET_LOG)."""
+
+    type: LogType
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class StatementEntry(Movement):
+    """An entry of a statement. `type` is the asset log's, which speaks of wallets only."""
 
     account_id: int
-    version: int
-    type: str | None
-    amount: Decimal
-    balance_before: Decimal
-    balance_after: Decimal
-    ref_no: str
-    remark: str
-    created_at: datetime
+    version: Annotated[
+        int, Field(description="Its place among the account's entries, without a gap.")
+    ]
+    type: LogType | None
 
 
 class Range(NamedTuple):
@@ -89,18 +117,24 @@ class Place(NamedTuple):
 START = Place(0, -1)
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """Accounts that begin on this page, entries, and where the next page begins.
+    """What somebody has over [from, to), page by page.
 
-    `opening` and `closing` are of all accounts of the statement together.
+    `opening` and `closing` are of all accounts together and the same on every page: opening + the
+    amounts of all pages = closing. An account is listed on the page on which it begins.
     """
 
-    opening: Decimal
-    closing: Decimal
-    sections: list[Section]
+    user_id: UUID
+    coin: Annotated[str, Field(examples=["USDT"])]
+    since: Annotated[datetime, Field(alias="from")]
+    until: Annotated[datetime, Field(alias="to")]
+    opening: Amount
+    accounts: list[StatementAccount]
     entries: list[StatementEntry]
-    next: Place | None
+    closing: Amount
+    next_cursor: str | None
 
 
 # An account that was empty before the period and has not moved since tells nothing.
@@ -119,9 +153,9 @@ _SECTIONS: LiteralString = (
 
 def sections(
     tx: Tx, wanted: StatementWanted, first_account: int = 0, limit: int | None = None
-) -> list[Section]:
+) -> list[StatementAccount]:
     """The accounts of a statement in the order of their ids, from an id on."""
-    with tx.cursor(row_factory=class_row(Section)) as cursor:
+    with tx.cursor(row_factory=class_row(StatementAccount)) as cursor:
         return cursor.execute(
             "SELECT a.id AS account_id, a.kind, a.asset, a.scope_id, a.leg_id, i.symbol,"
             "  cut.after, cut.through, coalesce(o.balance_after, 0) AS opening,"
@@ -129,7 +163,7 @@ def sections(
             + _SECTIONS
             + " AND (cut.through > cut.after OR coalesce(c.balance_after, 0) <> 0)"
             " ORDER BY a.id LIMIT %(limit)s",
-            _values(wanted) | {"first": first_account, "limit": limit},
+            asdict(wanted) | {"first": first_account, "limit": limit},
         ).fetchall()
 
 
@@ -137,36 +171,49 @@ def statement_page(tx: Tx, wanted: StatementWanted, start: Place, limit: int) ->
     """The next accounts and entries of a statement: at most `limit` of each."""
     row = tx.execute(
         "SELECT coalesce(sum(o.balance_after), 0), coalesce(sum(c.balance_after), 0)" + _SECTIONS,
-        _values(wanted) | {"first": 0},
+        asdict(wanted) | {"first": 0},
     ).fetchone()
     assert row is not None
     read = sections(tx, wanted, start.account_id, limit + 1)
     listed, ranges, following = cut(read, start, limit)
-    return StatementPage(row[0], row[1], listed, entries(tx, ranges), following)
+    period = (wanted.since, wanted.until)
+    return StatementPage(
+        wanted.owner,
+        wanted.asset,
+        *period,
+        row[0],
+        listed,
+        entries(tx, ranges),
+        row[1],
+        None if following is None else encode_cursor((*period, *following)),
+    )
+
+
+def place_after(cursor: str) -> tuple[datetime, datetime, Place]:
+    """The period of a statement, and where its next page begins; code `bad_cursor`."""
+    since, until, *place = key_after(cursor, datetime, datetime, int, int)
+    return since, until, Place(*place)
 
 
 def entries(tx: Tx, ranges: Sequence[Range]) -> list[StatementEntry]:
     """The entries of these ranges, in their order."""
-    rows = tx.execute(
-        "SELECT e.account_id, e.version,"
-        " CASE WHEN a.kind = 'wallet' THEN asset_log_type(j.kind, j.key) END, e.amount,"
-        " e.balance_before, e.balance_after, j.key, j.kind, j.posted_at"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])"
-        "   WITH ORDINALITY AS r (account_id, after, through, place)"
-        " JOIN accounts a ON a.id = r.account_id"
-        " JOIN entries e ON e.account_id = r.account_id AND e.version > r.after"
-        "   AND e.version <= r.through"
-        " JOIN journals j ON j.id = e.journal_id ORDER BY r.place, e.version",
-        (
-            [one.account_id for one in ranges],
-            [one.after for one in ranges],
-            [one.through for one in ranges],
-        ),
-    )
-    return [StatementEntry._make(row) for row in rows]
+    with tx.cursor(row_factory=class_row(StatementEntry)) as cursor:
+        return cursor.execute(
+            "SELECT e.account_id, e.version, a.owner_id AS user_id, a.asset AS coin,"
+            " CASE WHEN a.kind = 'wallet' THEN asset_log_type(j.kind, j.key) END AS type,"
+            " e.amount, e.balance_before, e.balance_after, j.key AS ref_no, j.kind AS remark,"
+            " j.posted_at AS created_at"
+            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])"
+            "   WITH ORDINALITY AS r (account_id, after, through, place)"
+            " JOIN accounts a ON a.id = r.account_id"
+            " JOIN entries e ON e.account_id = r.account_id AND e.version > r.after"
+            "   AND e.version <= r.through"
+            " JOIN journals j ON j.id = e.journal_id ORDER BY r.place, e.version",
+            [list(column) for column in zip(*ranges, strict=True)] or [[], [], []],
+        ).fetchall()
 
 
-def read_entries(database: Database, of: Sequence[Section]) -> Iterator[StatementEntry]:
+def read_entries(database: Database, of: Sequence[StatementAccount]) -> Iterator[StatementEntry]:
     """Every entry of the sections, in their order.
 
     Each batch has a transaction of its own: a slow reader keeps no connection and no snapshot.
@@ -191,16 +238,6 @@ def require_owner(tx: Tx, owner: UUID) -> str:
     return str(row[0])
 
 
-def _values(wanted: StatementWanted) -> dict[str, object]:
-    return {
-        "owner": wanted.owner,
-        "asset": wanted.asset,
-        "since": wanted.since,
-        "until": wanted.until,
-        "whole": wanted.whole,
-    }
-
-
 # --- Pure ------------------------------------------------------------------------------------
 
 
@@ -222,12 +259,12 @@ def statement_period(
 
 
 def cut(
-    read: Sequence[Section], start: Place, limit: int
-) -> tuple[list[Section], list[Range], Place | None]:
+    read: Sequence[StatementAccount], start: Place, limit: int
+) -> tuple[list[StatementAccount], list[Range], Place | None]:
     """What a page lists of the sections that were `read` from its start on: at most `limit`
     accounts and entries, and where the next page begins. One section more is read than listed.
     """
-    listed: list[Section] = []
+    listed: list[StatementAccount] = []
     ranges: list[Range] = []
     room = limit
     for section in read[:limit]:

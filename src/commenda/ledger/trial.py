@@ -7,15 +7,18 @@ period or now, and adds or takes away what lies between, in one statement.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Annotated, Final, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.kit.db import Tx
+from commenda.kit.wire import Amount, on_wire, one_of
+from commenda.ledger.model import OwnerKind
 from commenda.ledger.periods import AsOf, balances_as_of
 
 OWED = frozenset(
@@ -24,36 +27,48 @@ OWED = frozenset(
 """Kinds of accounts that say what the platform owes, together with all fees (`fee:…`)."""
 
 OWNED = frozenset(
-    {
-        "external",
-        "venue",
-        "position",
-        "unallocated",
-        "income_expense",
-        "receivable",
-        "rounding",
-    }
+    {"external", "venue", "position", "unallocated", "income_expense", "receivable", "rounding"}
 )
 """Kinds of accounts that say what it has, what it has spent, and what is on its way."""
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class TrialLine:
-    """Accounts of one asset, kind and kind of owner.
-
-    `accounts` have a balance other than 0 (the stripes of one account count each); `credit` is the
-    sum of what is owed, `debit` of what is had; `balance` = `credit` − `debit`. `transit` marks
-    what must come to rest at 0.
-    """
+    """Accounts of one asset, kind and kind of owner; balance = credit − debit."""
 
     asset: str
     kind: str
-    owner_kind: str
-    transit: bool
-    accounts: int
-    debit: Decimal
-    credit: Decimal
-    balance: Decimal
+    owner_kind: Annotated[str, one_of(OwnerKind)]
+    transit: Annotated[bool, Field(description="Whether it must come to rest at 0.")]
+    accounts: Annotated[
+        int, Field(description="With a balance other than 0; stripes of one account count each.")
+    ]
+    debit: Annotated[Amount, Field(description="What the platform has.")]
+    credit: Annotated[Amount, Field(description="What it owes.")]
+    balance: Amount
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class TrialTotal:
+    """All accounts of one asset: debit = credit."""
+
+    asset: str
+    debit: Amount
+    credit: Amount
+    balance: Annotated[Amount, Field(description="0 in a sound ledger.")]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class TrialBalance:
+    """All accounts at a moment, by asset, kind and kind of owner."""
+
+    as_of: datetime
+    by: AsOf
+    lines: list[TrialLine]
+    totals: list[TrialTotal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +181,7 @@ def transit_accounts(tx: Tx, moment: datetime | None = None) -> list[TransitAcco
             query + " AND (a.balance <> 0 OR a.last_posted_at > %s) ORDER BY a.id", (moment,)
         ).fetchall()
     then = balances_as_of(tx, [one.id for one in found], moment)
-    return [
-        TransitAccount(
-            one.id,
-            one.kind,
-            one.owner_id,
-            one.asset,
-            one.instrument_id,
-            one.symbol,
-            then[one.id],
-        )
-        for one in found
-        if then[one.id]
-    ]
+    return [replace(one, balance=then[one.id]) for one in found if then[one.id]]
 
 
 def is_owed(kind: str) -> bool | None:

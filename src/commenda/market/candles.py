@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated
 
 import polars as pl
+from pydantic import Field
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
+from commenda.kit.wire import Amount, on_wire
 from commenda.market import queries
 from commenda.market.files import read_imported
-from commenda.market.instruments import find_instrument
+from commenda.market.instruments import find_instrument, instruments
 from commenda.market.model import Dataset, Instrument, Series, interval_name
 
 _COLUMNS = ("ts", "open", "high", "low", "close", "volume")
@@ -22,8 +24,10 @@ _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 COARSEST = 7 * 86400
 
 
-class Candle(NamedTuple):
-    """A closed bar; `ts` is when it opened."""
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One closed bar, named by the time it opened. Numbers are market data, not money."""
 
     ts: datetime
     open: float
@@ -33,15 +37,35 @@ class Candle(NamedTuple):
     volume: float
 
 
-class LatestMark(NamedTuple):
-    price: Decimal
-    as_of: datetime
+@on_wire
+@dataclass(frozen=True, slots=True)
+class CandleSeries:
+    """Candles of one instrument in order of time."""
+
+    venue: str
+    symbol: str
+    interval: Annotated[str, Field(examples=["1h"])]
+    simulated: bool
+    items: list[Candle]
 
 
-def latest_marks(tx: Tx) -> dict[int, LatestMark]:
-    """The live market's latest mark of each instrument, by its id."""
+@on_wire
+@dataclass(frozen=True, slots=True)
+class InstrumentView(Instrument):
+    """An instrument with its latest mark of the live market."""
+
+    mark: Annotated[Amount | None, Field(description="Latest mark of the live market.")]
+    mark_as_of: datetime | None
+
+
+def quoted(tx: Tx) -> list[InstrumentView]:
+    """Every stored instrument, by id, with its latest mark."""
     rows = tx.execute("SELECT instrument_id, price, as_of FROM market_marks").fetchall()
-    return {instrument: LatestMark(price, as_of) for instrument, price, as_of in rows}
+    marks = {row[0]: {"mark": row[1], "mark_as_of": row[2]} for row in rows}
+    unknown_mark = {"mark": None, "mark_as_of": None}
+    return [
+        InstrumentView(**asdict(one), **marks.get(one.id, unknown_mark)) for one in instruments(tx)
+    ]
 
 
 def traded_as(tx: Tx, symbol: str) -> Instrument:

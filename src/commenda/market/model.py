@@ -11,6 +11,7 @@ from typing import Literal
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import floor_to
+from commenda.kit.wire import Amount, Internal, on_wire
 
 
 class Kind(StrEnum):
@@ -39,6 +40,7 @@ class FindingKind(StrEnum):
     LATE_STAMP = "late_stamp"
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """What can be traded at a venue, and on which terms.
@@ -48,18 +50,18 @@ class Instrument:
     `id` is 0 until the instrument is stored.
     """
 
-    id: int
+    id: Internal[int]
     venue: str
     symbol: str
     kind: Kind
     base: str
     quote: str
-    tick: Decimal
-    lot: Decimal
-    minimum_notional: Decimal
-    maker_fee: Decimal
-    taker_fee: Decimal
-    maximum_leverage: int
+    tick: Amount
+    lot: Amount
+    minimum_notional: Amount
+    maker_fee: Amount
+    taker_fee: Amount
+    maximum_leverage: Internal[int]
     simulated: bool
 
     def to_tick(self, price: Decimal | float) -> Decimal:
