@@ -14,15 +14,16 @@ from typing import Annotated, Any, Protocol, TypeVar, overload
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from commenda.kit.answers import Answer, answer_once, or_refused, refused, respond
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
-from commenda.kit.idempotency import answered, attempt, once
+from commenda.kit.errors import CommendaError
+from commenda.kit.idempotency import Outcome, answered, attempt, once
 from commenda.kit.keys import Keys
 from commenda.kit.pages import Key, Numbered, Page, Sheet, key_after, page_of
-from commenda.kit.problems import GUARDED, Problem, problems
+from commenda.kit.problems import GUARDED, Problem, problem_of, problems
 from commenda.kit.wire import (
     Amount,
     Asset,
@@ -40,7 +41,6 @@ from commenda.settings import Settings
 __all__ = [
     "GUARDED",
     "Amount",
-    "Answer",
     "Asset",
     "Body",
     "IdempotencyKey",
@@ -54,16 +54,12 @@ __all__ = [
     "Served",
     "Service",
     "Sheet",
-    "answer_once",
     "as_json",
     "key_or_new",
     "numbered",
     "on_wire",
     "one_of",
-    "or_refused",
     "problems",
-    "refused",
-    "respond",
     "sent",
     "wire",
     "wire_text",
@@ -205,7 +201,20 @@ def write(
                 now,
                 lambda: attempt(tx, lambda: act(tx, now), status),
             )
-    return respond(Answer(recorded["body"], recorded["status"]), replayed=replayed)
+    return _response(recorded, replayed=replayed)
+
+
+def _response(recorded: Outcome, *, replayed: bool) -> Response:
+    """What was answered or refused with, as a response; a replayed one says so."""
+    status, body = recorded["status"], recorded["body"]
+    if status < 400:
+        response = JSONResponse(body, status)
+    else:
+        refusal = CommendaError(body["code"], body["detail"], status=status)
+        response = problem_of(refusal.at(body["field"], body.get("value"), body["mend"]))
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
 
 
 def sent(answer: object, kind: Any = None) -> Response:
