@@ -14,7 +14,7 @@ from commenda.execution.actions import (
     observe_executions,
     submit,
 )
-from commenda.execution.allocation import allocate_chunk, shares_of
+from commenda.execution.allocation import allocate_chunk
 from commenda.execution.broker import Broker
 from commenda.execution.checks import CHECKS
 from commenda.execution.model import Order
@@ -77,7 +77,6 @@ __all__ = [
     "quantities_of",
     "read_cursor",
     "reconcile",
-    "shares_of",
     "submit",
     "venues_in_use",
     "venues_of",

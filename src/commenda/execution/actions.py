@@ -258,7 +258,7 @@ def execute_order(database: Database, broker: Broker, order_id: UUID, author: Au
         order = observe(tx, broker, order_id, author, view)
         if not order.status.is_terminal or order.allocated_at is not None:
             return order.status.is_terminal
-        shares = shares_of(tx, broker, order_id)
+        shares = shares_of(tx, broker, order)
         more = allocate_chunk(tx, broker, order_id, author, 0, shares)
     chunk = 0
     while more:

@@ -39,19 +39,18 @@ def transit_accounts(tx: Tx, order: Order, asset: str) -> list[int]:
     )
 
 
-def shares_of(tx: Tx, broker: Broker, order_id: UUID) -> list[Share]:
+def shares_of(tx: Tx, broker: Broker, order: Order) -> list[Share]:
     """What each leg gets of a terminal order: facts, the same whenever they are computed."""
-    order = queries.find_order(tx, order_id)
     assert order.status.is_terminal, "fills are allocated once the parent is terminal"
     instrument = broker.instrument(order.instrument_id)
     return allocate(
         order.side,
-        queries.requests_of(tx, order_id),
-        queries.fills_of(tx, order_id),
+        queries.requests_of(tx, order.id),
+        queries.fills_of(tx, order.id),
         lot=instrument.lot,
         scale=scale_of(instrument.quote),
         secret=broker.secret,
-        order_id=order_id,
+        order_id=order.id,
     )
 
 
@@ -69,7 +68,7 @@ def allocate_chunk(
     """
     order = queries.find_order(tx, order_id, lock=True)
     if shares is None:
-        shares = shares_of(tx, broker, order_id)
+        shares = shares_of(tx, broker, order)
     begin, end = chunk * CHUNK, (chunk + 1) * CHUNK
     open_ = queries.unallocated(tx, order_id, [share.leg_id for share in shares[begin:end]])
     waiting = [share for share in shares[begin:end] if share.leg_id in open_]
