@@ -51,3 +51,8 @@ def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:
             [mark.source for _, mark in marks],
         ),
     )
+
+
+def latest_marks(tx: Tx) -> dict[int, Decimal]:
+    """The live market's latest mark of each instrument, by its id."""
+    return dict(tx.execute("SELECT instrument_id, price FROM market_marks").fetchall())
