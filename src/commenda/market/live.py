@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from commenda.kit.db import Tx
 from commenda.market.model import Instrument, Mark
