@@ -19,7 +19,14 @@ from uuid import UUID
 import numpy as np
 
 from commenda.books import Product as BookProduct
-from commenda.books import Trigger, carry_out_transfers, close_due, pay_out_due, record_nav
+from commenda.books import (
+    Trigger,
+    carry_out_transfers,
+    close_due,
+    pay_out_due,
+    pay_parts_due,
+    record_nav,
+)
 from commenda.copying import (
     COPIES,
     CopyMode,
@@ -50,6 +57,7 @@ from commenda.ledger import (
     totals_by_asset,
 )
 from commenda.managed import (
+    MANAGED,
     ExpectedReturn,
     FeeTerms,
     Offer,
@@ -58,11 +66,13 @@ from commenda.managed import (
     SubscriptionOrder,
     activate_due,
     authorise_custody,
+    crystallise_due,
     deposit,
     list_flow,
     mature_due,
     publish_offer,
     request_liquidation,
+    request_withdrawal,
     settle,
     subscribe,
 )
@@ -343,13 +353,9 @@ class World:
 
     def value_books(self) -> None:
         """Write NAVs, marks and the flows' figures at this moment."""
-        marks = [
-            (one, self.feed.mark_at(one.id, int(self.now.timestamp())))
-            for one in self.feed.instruments
-        ]
+        self.mark()
         with self.database.transaction() as tx:
             record_nav(tx, self.now, self.broker.marks(self.now))
-            write_marks(tx, marks)
             update_flow_stats(tx, self.now)
 
     def move_cash(self) -> None:
@@ -416,6 +422,40 @@ class World:
         """Pay out the closed books of a product; how many."""
         with self.database.transaction() as tx:
             return pay_out_due(tx, product, self.now)
+
+    def mark(self) -> None:
+        """Let the market's marks of this moment be known to whoever asks."""
+        marks = [
+            (one, self.feed.mark_at(one.id, int(self.now.timestamp())))
+            for one in self.feed.instruments
+        ]
+        with self.database.transaction() as tx:
+            write_marks(tx, marks)
+
+    def withdraw(self, subscription: UUID, amount: Decimal | int) -> UUID:
+        """Ask for a part of a subscription's money; the id of the withdrawal."""
+        self.mark()
+        with self.database.transaction() as tx:
+            return request_withdrawal(tx, self.author, subscription, D(amount)).withdrawal_id
+
+    def pay_parts(self) -> int:
+        """Pay out the withdrawals whose part is really closed; how many."""
+        with self.database.transaction() as tx:
+            return pay_parts_due(tx, MANAGED, self.now, self.broker.marks(self.now))
+
+    def take_out(self, subscription: UUID, amount: Decimal | int) -> UUID:
+        """A withdrawal from asking to the wallet."""
+        closing = self.withdraw(subscription, amount)
+        assert self.liquidate() == 1
+        assert self.pay_parts() == 1
+        self.move_cash()
+        return closing
+
+    def crystallise(self) -> int:
+        with self.database.transaction() as tx:
+            crystallised = crystallise_due(tx, self.author, self.broker.marks(self.now))
+        self.move_cash()
+        return crystallised
 
     def settle(self, *subscriptions: UUID) -> dict[UUID, State]:
         with self.database.transaction() as tx:

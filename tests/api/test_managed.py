@@ -163,6 +163,7 @@ def test_the_loop_from_a_deposit_to_the_trace(
         "executions",
         "nav",
         "liquidation",
+        "crystallisations",
         "settlement",
         "referral",
         "journals",
@@ -290,13 +291,72 @@ def test_a_product_that_is_held_to_maturity_cannot_be_left_early(
     assert (world.status(UUID(kept)), world.status(UUID(free))) == ("ACTIVE", "LIQUIDATING")
 
 
+def test_a_part_is_withdrawn_by_its_owner_and_the_rest_goes_on(
+    client: TestClient, db: Database, sign_in: SignIn
+) -> None:
+    world = market(db)
+    ines = rich(client, sign_in, "ines")
+    scope = order(client, ines, world.product(early_exit=True)).json()["subscriptionId"]
+    path = f"{SUBSCRIPTIONS}/{scope}/withdraw"
+    early = client.post(path, json={"amount": "100"}, headers=ines)
+    assert (early.status_code, early.json()["code"]) == (409, "not_active")
+    world.activate()
+    keyed = ines | {"Idempotency-Key": "part"}
+    asked = client.post(path, json={"amount": "2500.00"}, headers=keyed)
+    assert asked.status_code == 202
+    assert asked.json() == {
+        "subscriptionId": scope,
+        "status": "ACTIVE",
+        "withdrawalId": asked.json()["withdrawalId"],
+        "amount": "2500",
+    }
+    again = client.post(path, json={"amount": "2500"}, headers=keyed)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json() == asked.json()
+    for body in ({"amount": "2501"}, None):
+        other = client.post(path, json=body, headers=keyed)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    for amount, status, code in (
+        ("10", 409, "closing_open"),
+        ("10000", 422, "not_a_partial_withdrawal"),
+        ("0", 422, "invalid_request"),
+    ):
+        refused = client.post(path, json={"amount": amount}, headers=ines)
+        assert (refused.status_code, refused.json()["code"]) == (status, code)
+    (waiting,) = get(client, f"managed-subscriptions/{scope}/withdrawals", ines)
+    assert (waiting["id"], waiting["status"]) == (asked.json()["withdrawalId"], "closing")
+    assert world.liquidate() == 1
+    assert world.pay_parts() == 1
+    (paid,) = get(client, f"managed-subscriptions/{scope}/withdrawals", sign_in("operator"))
+    assert (paid["status"], paid["amount"], paid["profitShare"]) == ("paid", "2500", "0")
+    assert world.wallet(owner_of("ines")) == 12_500
+    detail = get(client, f"managed-subscriptions/{scope}", ines)
+    assert detail["performance"]["currentValue"] == "7500"
+    assert detail["performance"]["profit"] == "0"
+    assert detail["reservation"]["releasedAmount"] == "2500"
+    custody = get(client, "participation/custody-auth", ines)
+    assert (custody["inUse"], custody["available"]) == ("7500", "12500")
+    whole = client.post(path, headers=ines)
+    assert (whole.status_code, whole.json()) == (
+        202,
+        {"subscriptionId": scope, "status": "LIQUIDATING"},
+    )
+    world.liquidate()
+    world.settle(UUID(scope))
+    detail = get(client, f"managed-subscriptions/{scope}", ines)
+    assert detail["performance"]["profit"] == "0"
+    assert world.wallet(owner_of("ines")) == 20_000
+    world.move_cash()
+    world.assert_sound()
+
+
 def test_anothers_subscription_is_unknown(
     client: TestClient, db: Database, sign_in: SignIn
 ) -> None:
     world = market(db)
     scope = order(client, rich(client, sign_in, "ines"), world.product()).json()["subscriptionId"]
     jon = sign_in("investor", "jon")
-    for path in ("", "/nav", "/trace", "/allocation"):
+    for path in ("", "/nav", "/trace", "/allocation", "/withdrawals"):
         theirs = client.get(f"{SUBSCRIPTIONS}/{scope}{path}", headers=jon)
         nobodys = client.get(f"{SUBSCRIPTIONS}/{uuid4()}{path}", headers=jon)
         assert (theirs.status_code, theirs.json()["code"]) == (404, "unknown_subscription")
@@ -349,6 +409,7 @@ def test_products_say_what_they_ask_and_what_is_expected_of_them(
         "profitShare": "0.2",
         "platformCut": "0.3",
         "referralRates": ["0.2", "0.1"],
+        "crystalliseDays": None,
     }
     assert offer["expectedReturn"]["annualReturn"] == "0.12"
     assert (offer["minimum"], offer["maximum"], offer["earlyExit"]) == ("10", "1000000", False)

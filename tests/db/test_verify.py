@@ -6,6 +6,7 @@ import ast
 import json
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -45,7 +46,7 @@ from commenda.operations.checks import NAMED, UNNAMED
 from commenda.strategies import Registrar, keep_params, register_catalogue
 from databases import empty
 from pool import Pool
-from world import ASSET, D, World, in_threads, steps
+from world import ASSET, TERMS, D, World, in_threads, steps
 
 FIRST_ENTRY = "(account_id, version) = (SELECT min(account_id), 1 FROM entries)"
 SOME_POSITION = "(SELECT account_id FROM positions WHERE quantity <> 0 ORDER BY 1 LIMIT 1)"
@@ -452,6 +453,84 @@ TAMPERING = [
         "settlements are what their journals posted",
         f"UPDATE closings SET journal_id = 1 WHERE id = {SETTLED}",
     ),
+    # --- crystallisations
+    (
+        "no more of a book was closed than was asked for",
+        "UPDATE closing_lots SET quantity = quantity / 2",
+    ),
+    (
+        "no more of a book was closed than was asked for",
+        "DELETE FROM closing_lots",
+    ),
+    (
+        "crystallisations are what their journals posted",
+        "UPDATE crystallisations SET to_wallet = to_wallet + 0.00000001",
+    ),
+    (
+        "crystallisations are what their journals posted",
+        "UPDATE crystallisations SET collected = collected - 0.00000001",
+    ),
+    (
+        "crystallisations are what their journals posted",
+        "UPDATE crystallisations SET profit_share = profit_share + 0.00000001",
+    ),
+    (
+        "legs gave what their crystallisations say",
+        "UPDATE crystallisation_legs SET taken = taken + 0.00000001",
+    ),
+    (
+        "legs gave what their crystallisations say",
+        "DELETE FROM crystallisation_legs",
+    ),
+    (
+        "a subscription goes on with what its last crystallisation left",
+        "UPDATE managed_subscriptions SET hurdle_left = hurdle_left + 0.00000001",
+    ),
+    (
+        "a subscription goes on with what its last crystallisation left",
+        "UPDATE managed_subscriptions SET mark_greatest_profit = mark_greatest_profit + 1"
+        " WHERE crystallised_at IS NOT NULL",
+    ),
+    (
+        "a subscription goes on with what its last crystallisation left",
+        "UPDATE principal_reservations SET released_amount = released_amount + 0.00000001"
+        " WHERE status = 'deployed'",
+    ),
+    (
+        "a subscription goes on with what its last crystallisation left",
+        "UPDATE managed_subscriptions SET accrued_until = activated_at"
+        " WHERE crystallised_at IS NULL AND activated_at IS NOT NULL",
+    ),
+    (
+        "crystallisations of a subscription follow one another",
+        "UPDATE crystallisations SET number = 3 WHERE number = 2",
+    ),
+    (
+        "crystallisations of a subscription follow one another",
+        "UPDATE crystallisations SET days = days + 1",
+    ),
+    (
+        "crystallisations of a subscription follow one another",
+        "UPDATE crystallisations SET principal = principal + 0.00000001 WHERE number = 1",
+    ),
+    (
+        "what is owed of shares is what crystallisations left and nothing has collected",
+        "UPDATE crystallisations SET owed = owed + 0.00000001 WHERE number = 2",
+    ),
+    (
+        "what is owed of shares is what crystallisations left and nothing has collected",
+        "INSERT INTO accounts (kind, owner_kind, owner_id, asset, scope_id, balance)"
+        " SELECT 'receivable', owner_kind, owner_id, asset, gen_random_uuid(), -1 FROM accounts"
+        " WHERE kind = 'insurance'",
+    ),
+    (
+        "a part of a book that was paid out is a crystallisation",
+        "UPDATE closings SET amount = amount + 0.00000001 WHERE amount IS NOT NULL",
+    ),
+    (
+        "a part of a book that was paid out is a crystallisation",
+        "UPDATE crystallisations SET closing_id = NULL WHERE closing_id IS NOT NULL",
+    ),
     # --- funding
     (
         "what is held for withdrawals is what waits for a decision",
@@ -668,6 +747,9 @@ def business(database: Database) -> World:
     ines = world.investor("ines", 30_000, referrer)
     product, long_one = world.product(), world.product(days=30)
     first = world.subscribe(ines, product, 5_000, key="first")
+    terms = replace(TERMS, crystallise_days=1)
+    wilma = world.investor("wilma", 10_000)
+    open_one = world.subscribe(wilma, world.product(30, terms, early_exit=True), 6_000)
     world.activate()
     carl = world.investor("carl")
     copied = world.follow(carl, anna, D(1000))
@@ -695,6 +777,8 @@ def business(database: Database) -> World:
     with database.transaction() as tx:
         cancel(tx, world.author, cancelled)
     world.advance(72).mature()
+    assert world.crystallise() == 1
+    world.take_out(open_one, 500)
     with database.transaction() as tx:
         register_catalogue(tx, world.now)
         for fast in (24, 36):

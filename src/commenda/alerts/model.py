@@ -44,6 +44,9 @@ KINDS = (
     Kind("alert.matured_not_settled", Severity.CRITICAL, ONCE),
     Kind("alert.settled_not_shared", Severity.CRITICAL, ONCE),
     Kind("alert.profit_share_failing", Severity.WARNING, ONCE),
+    # A withdrawal of a part whose positions do not get closed, and one that came to nothing.
+    Kind("alert.withdrawing_too_long", Severity.CRITICAL, ONCE),
+    Kind("alert.withdrawal_refused", Severity.WARNING),
     # A flow whose strategy or publication fails, and a signal that no follower can take.
     Kind("alert.flow_failed", Severity.CRITICAL),
     Kind("alert.copy_failed", Severity.CRITICAL, ONCE),

@@ -20,38 +20,65 @@ from commenda.books.checks import CHECKS
 from commenda.books.closing import close_due, request_closing
 from commenda.books.dust import dust_leg
 from commenda.books.margin import guard_margins
-from commenda.books.model import ClosedBook, Leg, NewLeg, Paid, Payout, Product, Scope, Trigger
-from commenda.books.payout import pay_out, pay_out_due
-from commenda.books.queries import legs_of
-from commenda.books.rules import is_dust, next_retry
+from commenda.books.model import (
+    ClosedBook,
+    Leg,
+    NewLeg,
+    OpenBook,
+    Paid,
+    Part,
+    Payout,
+    Product,
+    Scope,
+    Taken,
+    Taking,
+    Trigger,
+)
+from commenda.books.parts import being_closed, request_part
+from commenda.books.payout import pay_out, pay_out_due, pay_parts_due
+from commenda.books.queries import legs_of, lock_closings
+from commenda.books.rules import INITIAL, free_cash, is_dust, next_retry
 from commenda.books.scopes import close_scopes, open_scopes, record_nav, scope_equity
+from commenda.books.takings import open_books, take_out
 
 __all__ = [
     "CHECKS",
+    "INITIAL",
     "ClosedBook",
     "Leg",
     "NewLeg",
+    "OpenBook",
     "Paid",
+    "Part",
     "Payout",
     "Product",
     "Scope",
+    "Taken",
+    "Taking",
     "Trigger",
+    "being_closed",
     "carry_out_transfers",
     "close_due",
     "close_scopes",
     "dust_leg",
+    "free_cash",
     "guard_margins",
     "is_dust",
     "legs_of",
+    "lock_closings",
     "next_retry",
+    "open_books",
     "open_scopes",
     "pass_on_income",
     "pay_out",
     "pay_out_due",
+    "pay_parts_due",
     "post_funding",
     "record_nav",
     "request_closing",
+    "request_part",
     "request_transfer",
     "request_transfers",
     "scope_equity",
+    "take_out",
 ]

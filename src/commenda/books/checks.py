@@ -82,10 +82,10 @@ CHECKS = (
         " UNION ALL SELECT 'scope ' || l.scope_id, '0', p.quantity::text"
         "  FROM closings c JOIN legs l ON l.scope_id = c.scope_id"
         "  JOIN positions p ON p.leg_id = l.id"
-        "  WHERE c.closed_at IS NOT NULL AND p.quantity <> 0"
+        "  WHERE c.id = c.scope_id AND c.closed_at IS NOT NULL AND p.quantity <> 0"
         " UNION ALL SELECT 'scope ' || c.scope_id, '0', a.kind || ' ' || a.balance"
         "  FROM closings c JOIN accounts a ON a.scope_id = c.scope_id"
-        "  WHERE c.paid_at IS NOT NULL AND a.balance <> 0",
+        "  WHERE c.id = c.scope_id AND c.paid_at IS NOT NULL AND a.balance <> 0",
     ),
     Check(
         "a book was paid out what it held",
@@ -95,5 +95,19 @@ CHECKS = (
         "   JOIN closings x ON x.journal_id = e.journal_id AND x.scope_id = a.scope_id"
         "   GROUP BY e.journal_id) p ON p.journal_id = c.journal_id"
         " WHERE c.equity <> coalesce(p.equity, 0)",
+    ),
+    Check(
+        "no more of a book was closed than was asked for",
+        "SELECT 'closing ' || c.id || ' leg ' || a.leg_id, coalesce(max(n.quantity), 0)::text,"
+        "  (-sum(a.quantity))::text"
+        " FROM closings c JOIN closing_attempts t ON t.closing_id = c.id"
+        " JOIN orders o ON o.cause = 'liquidation' AND o.cause_id = t.batch_id"
+        " JOIN allocations a ON a.order_id = o.id AND a.quantity <> 0"
+        " JOIN legs l ON l.id = a.leg_id AND l.scope_id = c.scope_id"
+        " LEFT JOIN closing_lots n ON n.closing_id = c.id AND n.leg_id = a.leg_id"
+        "  AND n.instrument_id = o.instrument_id"
+        " WHERE c.amount IS NOT NULL GROUP BY c.id, a.leg_id, o.instrument_id"
+        " HAVING -sum(a.quantity) NOT BETWEEN least(0, coalesce(max(n.quantity), 0))"
+        "   AND greatest(0, coalesce(max(n.quantity), 0))",
     ),
 )

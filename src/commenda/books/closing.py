@@ -5,7 +5,8 @@ then. `close_due` takes everything that is due, of all products, into a batch wi
 for each venue, instrument and side: a limit near the mark, which is cancelled when its time is over
 and sent anew at the next mark; after three tries a market order. What is flat afterwards is closed,
 and waits for its payout; the rest stays, with the venue's reason and a time for the next try. What
-stays too little for the venue is taken over by the platform's own book (`take_over`).
+stays too little for the venue is taken over by the platform's own book (`take_over`). A closing can
+be of a part of a book (`parts.py`): it lives the same life, and the book goes on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from commenda.alerts import raise_alerts
 from commenda.audit import Event, record
 from commenda.books.dust import dust_beside, dust_of, take_over
 from commenda.books.model import Product, Trigger
-from commenda.books.rules import COLLAR, TRIES_BEFORE_MARKET, next_retry
+from commenda.books.parts import give_up_parts, left_of_parts
+from commenda.books.rules import COLLAR, TRIES_BEFORE_MARKET, is_dust, next_retry
 from commenda.execution import (
     Broker,
     execute_orders,
@@ -54,6 +56,16 @@ class Try:
     kind: str
     attempt: int
     begun_at: datetime
+    given_up: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of a whole book, and not of a part."""
+        return self.closing_id == self.scope_id
+
+    @property
+    def topic(self) -> str:
+        return "liquidation" if self.whole else "withdrawal"
 
 
 def request_closing(
@@ -61,8 +73,10 @@ def request_closing(
 ) -> list[UUID]:
     """Ask for whole books to be closed, {scope: what its events are about}; those that are new.
 
-    One that was asked for before stays as it is.
+    One that was asked for before stays as it is. A part that was asked for and not paid out is
+    given up: what was sold for it is in the book, and is paid out with the rest.
     """
+    give_up_parts(tx, author, list(subjects), "the whole book is closed")
     rows = tx.execute(
         "WITH new AS (INSERT INTO closings (id, scope_id, subject, trigger, requested_at,"
         "   next_retry_at)"
@@ -160,7 +174,7 @@ def _begin_batches(tx: Tx, broker: Broker, author: Author, busy: Busy) -> bool:
             (batch, author.now, [one[0] for one in part], [one[2] for one in part]),
         )
         least = min(one[2] for one in part)
-        _intend(tx, broker, author, batch, [one[1] for one in part], least)
+        _intend(tx, broker, author, batch, part, least)
     return bool(due)
 
 
@@ -169,16 +183,18 @@ def _intend(
     broker: Broker,
     author: Author,
     batch: UUID,
-    scope_ids: Sequence[UUID],
+    due: Sequence[tuple[UUID, UUID, int]],
     attempt: int,
 ) -> None:
-    """Store the parent orders that close all that these scopes hold.
+    """Store the parent orders that close what these closings, (id, scope, failures), still hold.
 
     A limit's time is over when a refused order would be tried again.
     """
     patient = attempt < TRIES_BEFORE_MARKET
     requests: dict[int, list[tuple[UUID, Decimal]]] = {}
-    for _, leg, instrument, quantity in open_quantities(tx, scope_ids):
+    held = open_quantities(tx, [scope for closing, scope, _ in due if closing == scope])
+    held += left_of_parts(tx, [closing for closing, scope, _ in due if closing != scope])
+    for _, leg, instrument, quantity in sorted(held, key=lambda one: (one[2], one[1])):
         requests.setdefault(instrument, []).append((leg, -quantity))
     beside = dust_beside(tx, broker, requests)
     marks = broker.marks(author.now)
@@ -202,7 +218,7 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
     with tx.cursor(row_factory=class_row(Try)) as cursor:
         tries = cursor.execute(
             "SELECT c.id AS closing_id, c.scope_id, c.subject, s.correlation_id, s.kind, a.attempt,"
-            "  a.begun_at"
+            "  a.begun_at, c.given_up_at IS NOT NULL AS given_up"
             " FROM closing_attempts a JOIN closings c ON c.id = a.closing_id"
             " JOIN scopes s ON s.id = c.scope_id"
             " WHERE a.batch_id = %s AND a.outcome IS NULL AND c.closed_at IS NULL"
@@ -211,17 +227,18 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
         ).fetchall()
     # What another call of the same batch has asked for and not yet sold is that call's to conclude.
     waiting = in_flight(tx, [one.scope_id for one in tries])
-    tries = [one for one in tries if one.scope_id not in waiting]
-    scopes = [one.scope_id for one in tries]
-    attempts = [(one.scope_id, one.attempt) for one in tries]
+    over = [one.closing_id for one in tries if one.scope_id not in waiting]
+    tries = [one for one in tries if one.scope_id not in waiting and not one.given_up]
+    attempts = [(one.scope_id, one.attempt) for one in tries if one.whole]
     take_over(tx, broker, author, batch, dust_of(tx, broker, author.now, attempts))
-    holding = {scope for scope, *_ in open_quantities(tx, scopes)}
+    holding = {scope for scope, *_ in open_quantities(tx, [scope for scope, _ in attempts])}
+    holding |= _parts_left(tx, broker, author, {one.closing_id: one.attempt for one in tries})
     reasons = _refusals(tx, batch)
-    flat = [one for one in tries if one.scope_id not in holding]
+    flat = [one for one in tries if one.closing_id not in holding]
     stuck = [
         (one, reasons.get(one.scope_id, "partly filled"))
         for one in tries
-        if one.scope_id in holding
+        if one.closing_id in holding
     ]
     tx.execute(
         "UPDATE closings SET closed_at = %s, next_retry_at = NULL, reason = NULL"
@@ -229,7 +246,7 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
         (author.now, [one.closing_id for one in flat]),
     )
     for product in products:
-        theirs = [one.scope_id for one in flat if one.kind in product.kinds]
+        theirs = [one.scope_id for one in flat if one.whole and one.kind in product.kinds]
         if theirs:
             product.closed(tx, author, theirs)
     tx.execute(
@@ -245,21 +262,51 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
         ),
     )
     tx.execute(
-        "UPDATE closing_attempts a SET reason = c.reason,"
-        "  outcome = CASE WHEN c.closed_at IS NULL THEN 'failed' ELSE 'closed' END"
+        "UPDATE closing_attempts a SET reason = c.reason, outcome = CASE"
+        "   WHEN c.closed_at IS NULL OR c.given_up_at IS NOT NULL THEN 'failed' ELSE 'closed' END"
         " FROM closings c WHERE c.id = a.closing_id AND a.batch_id = %s AND c.id = ANY (%s)",
-        (batch, [one.closing_id for one in tries]),
+        (batch, over),
     )
 
     def event(one: Try, kind: str, result: str, reason: str | None) -> Event:
         details = {"attempt": one.attempt, "reason": reason}
         return author.event(kind, one.subject, one.correlation_id, result, details)
 
-    record(tx, [event(one, "liquidation.concluded", "LIQUIDATED", None) for one in flat])
+    closed = {True: "LIQUIDATED", False: "closed"}
+    concluded = [event(one, f"{one.topic}.concluded", closed[one.whole], None) for one in flat]
+    # A part waits without harm: it is told of when it takes too long.
+    concluded += [
+        event(one, "withdrawal.failed", "closing", reason) for one, reason in stuck if not one.whole
+    ]
+    record(tx, concluded)
     raise_alerts(
-        tx, [event(one, "liquidation.failed", "LIQUIDATING", reason) for one, reason in stuck]
+        tx,
+        [
+            event(one, "liquidation.failed", "LIQUIDATING", reason)
+            for one, reason in stuck
+            if one.whole
+        ],
     )
     return len(flat)
+
+
+def _parts_left(tx: Tx, broker: Broker, author: Author, attempts: Mapping[UUID, int]) -> set[UUID]:
+    """Those of the parts, {closing: failures before this try}, of which something can be closed.
+
+    What is dust is not taken over: the leg goes on, and its next signal sizes it.
+    """
+    left = left_of_parts(tx, list(attempts))
+    marks = broker.marks(author.now) if left else {}
+    return {
+        closing
+        for closing, _, instrument, quantity in left
+        if not is_dust(
+            quantity,
+            marks[instrument],
+            broker.instrument(instrument).minimum_notional,
+            attempts[closing],
+        )
+    }
 
 
 def _refusals(tx: Tx, batch: UUID) -> dict[UUID, str]:

@@ -7,11 +7,9 @@ from decimal import Decimal
 
 from commenda.books.closing import Products, request_closing
 from commenda.books.model import Trigger
+from commenda.books.rules import MAINTENANCE
 from commenda.kit.db import Tx
 from commenda.ledger import Author
-
-MAINTENANCE = Decimal("0.05")
-"""Least equity, as a fraction of the gross value of what a book holds."""
 
 
 def guard_margins(tx: Tx, author: Author, marks: Mapping[int, Decimal], products: Products) -> int:
@@ -36,7 +34,7 @@ def guard_margins(tx: Tx, author: Author, marks: Mapping[int, Decimal], products
         "   FROM legs l JOIN accounts a ON a.id = l.account_id GROUP BY l.scope_id) c"
         "  ON c.scope_id = s.id"
         " WHERE s.kind = ANY (%s) AND c.cash + h.net < %s * h.gross"
-        "  AND NOT EXISTS (SELECT FROM closings WHERE scope_id = s.id) ORDER BY s.id",
+        "  AND NOT EXISTS (SELECT FROM closings WHERE id = s.id) ORDER BY s.id",
         (list(marks), list(marks.values()), list(guarded), MAINTENANCE),
     ).fetchall()
     for product in set(guarded.values()):

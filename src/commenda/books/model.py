@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from commenda.kit.db import Tx
@@ -69,6 +69,31 @@ class ClosedBook:
         return sum(self.cash, Decimal(0))
 
 
+@dataclass(frozen=True, slots=True)
+class OpenBook:
+    """A book that goes on, and what its legs are worth at the marks of a moment.
+
+    `equities` are cash and positions, rounded down to the asset's scale; `gross` is the value of
+    the positions, whichever their side.
+    """
+
+    scope: Scope
+    legs: tuple[Leg, ...]
+    cash: tuple[Decimal, ...]
+    equities: tuple[Decimal, ...]
+    gross: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a book whose closing is done: `amount` is to be paid out of the book."""
+
+    id: UUID
+    subject: UUID
+    amount: Decimal
+    book: OpenBook
+
+
 Detail = TypeVar("Detail")
 
 
@@ -89,6 +114,29 @@ class Paid(Generic[Detail]):
     journal_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Taking(Generic[Detail]):
+    """What leaves a book that goes on: from each leg, and to whom; both add up to the same.
+
+    It becomes one journal under the natural key `key`.
+    """
+
+    key: str
+    journal: str
+    taken: Sequence[Decimal]
+    lines: Sequence[tuple[AccountKey, Decimal]]
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Generic[Detail]):
+    """What has left a book. `journal_id` is None where nothing was to be posted."""
+
+    book: OpenBook
+    taking: Taking[Detail]
+    journal_id: int | None
+
+
 def _not_told(tx: Tx, author: Author, told: Sequence[object]) -> None:
     """Most products do nothing more when a book of theirs moves on."""
 
@@ -100,7 +148,7 @@ class Product(Generic[Detail]):
     `payout` divides what closed books have left; its lines become one journal of the kind `journal`
     for each book, under the natural key `key:<scope>`, by `actor` and under `rules`. The last three
     are told, in the same transaction, of the scopes that are asked to close, of those that are
-    closed, and of what was paid out.
+    closed, and of what was paid out; `parted` of what was taken out of a book that goes on.
     """
 
     kinds: tuple[str, ...]
@@ -113,5 +161,8 @@ class Product(Generic[Detail]):
     asked: Callable[[Tx, Author, Sequence[UUID]], None] = _not_told
     closed: Callable[[Tx, Author, Sequence[UUID]], None] = _not_told
     paid: Callable[[Tx, Author, Sequence[Paid[Detail]]], None] = _not_told
+    part: Callable[[Tx, Author, Part], Taking[Any] | str] | None = None
+    """What leaves a book with a part of it, or why that cannot be; None: only whole books do."""
+    parted: Callable[[Tx, Author, Sequence[Taken[Any]]], None] = _not_told
     margined: bool = True
     """Whether a book is closed when its equity falls below maintenance."""

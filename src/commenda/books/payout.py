@@ -1,16 +1,22 @@
-"""Pay out closed books: one journal each, the cash back from the venue, the book shut."""
+"""Pay out closed books: one journal each, the cash back from the venue, the book shut.
+
+A part of a book whose closing is done is paid out too, and that book goes on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from commenda.books.cash import request_transfers
-from commenda.books.model import ClosedBook, Leg, Paid, Payout, Product, Scope
+from commenda.books.model import ClosedBook, Leg, Paid, Part, Payout, Product, Scope, Taking
+from commenda.books.parts import give_up_parts
 from commenda.books.queries import legs_of
 from commenda.books.scopes import close_scopes
+from commenda.books.takings import open_books, take_out
 from commenda.execution import open_quantities
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -32,8 +38,9 @@ PAYOUT_BATCH = 500
 def pay_out_due(tx: Tx, product: Product[Any], now: datetime, limit: int = PAYOUT_BATCH) -> int:
     """Pay out a batch of the product's books that are closed; how many there were."""
     rows = tx.execute(
-        "SELECT c.scope_id FROM closings c JOIN scopes s ON s.id = c.scope_id"
-        " WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL AND s.kind = ANY (%s)"
+        "SELECT c.id FROM closings c JOIN scopes s ON s.id = c.id"
+        " WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL AND c.given_up_at IS NULL"
+        "  AND s.kind = ANY (%s)"
         " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
         (list(product.kinds), limit),
     ).fetchall()
@@ -68,8 +75,8 @@ def pay_out(tx: Tx, product: Product[Any], now: datetime, scope_ids: Sequence[UU
     _return_cash(tx, product, books, now)
     tx.execute(
         "UPDATE closings c SET paid_at = %s, equity = n.equity, journal_id = n.journal"
-        " FROM unnest(%s::uuid[], %s::numeric[], %s::bigint[]) AS n (scope_id, equity, journal)"
-        " WHERE c.scope_id = n.scope_id",
+        " FROM unnest(%s::uuid[], %s::numeric[], %s::bigint[]) AS n (id, equity, journal)"
+        " WHERE c.id = n.id",
         (
             now,
             [one.book.scope.id for one in paid],
@@ -80,12 +87,62 @@ def pay_out(tx: Tx, product: Product[Any], now: datetime, scope_ids: Sequence[UU
     close_scopes(tx, [book.scope.id for book in books], now)
 
 
+def pay_parts_due(
+    tx: Tx,
+    product: Product[Any],
+    now: datetime,
+    marks: Mapping[int, Decimal],
+    limit: int = PAYOUT_BATCH,
+) -> int:
+    """Pay out a batch of parts of the product's books, at `marks`; how many there were.
+
+    What the product refuses is given up, with its reason: what was sold for it is the book's, and
+    its next signal sizes it.
+    """
+    assert product.part is not None, "only a product that has parts is asked for them"
+    rows = tx.execute(
+        "SELECT c.id, c.scope_id, c.subject, c.amount FROM closings c"
+        " JOIN scopes s ON s.id = c.scope_id WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL"
+        "  AND c.given_up_at IS NULL AND c.amount IS NOT NULL AND s.kind = ANY (%s)"
+        # What works at a venue for the book is valued once it is allocated.
+        "  AND NOT EXISTS (SELECT FROM orders o JOIN allocations a ON a.order_id = o.id"
+        "   JOIN legs l ON l.id = a.leg_id WHERE o.allocated_at IS NULL AND a.quantity IS NULL"
+        "   AND l.scope_id = c.scope_id)"
+        " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
+        (list(product.kinds), limit),
+    ).fetchall()
+    author = Author(product.actor, product.rules, now)
+    books = open_books(tx, [scope for _, scope, _, _ in rows], marks)
+    paid: list[tuple[Part, Taking[Any]]] = []
+    for closing, scope, subject, amount in rows:
+        part = Part(closing, subject, amount, books[scope])
+        taking = product.part(tx, author, part)
+        if isinstance(taking, str):
+            give_up_parts(tx, author, [scope], taking)
+        else:
+            paid.append((part, taking))
+    taken = take_out(tx, author, [(part.book, taking) for part, taking in paid])
+    tx.execute(
+        "UPDATE closings c SET paid_at = %s, equity = n.equity, journal_id = n.journal"
+        " FROM unnest(%s::uuid[], %s::numeric[], %s::bigint[]) AS n (id, equity, journal)"
+        " WHERE c.id = n.id",
+        (
+            now,
+            [part.id for part, _ in paid],
+            [sum(taking.taken, Decimal(0)) for _, taking in paid],
+            [one.journal_id for one in taken],
+        ),
+    )
+    product.parted(tx, author, taken)
+    return len(rows)
+
+
 def _closed_books(tx: Tx, scope_ids: Sequence[UUID]) -> list[ClosedBook]:
     """Those of the scopes that are to be paid out, locked, with what their legs have left."""
     rows = tx.execute(
         "SELECT s.id, s.kind, s.owner_kind, s.owner_id, s.asset, s.correlation_id,"
-        " c.subject, c.closed_at FROM closings c JOIN scopes s ON s.id = c.scope_id"
-        " WHERE c.scope_id = ANY (%s) AND c.closed_at IS NOT NULL AND c.paid_at IS NULL"
+        " c.subject, c.closed_at FROM closings c JOIN scopes s ON s.id = c.id"
+        " WHERE c.id = ANY (%s) AND c.closed_at IS NOT NULL AND c.paid_at IS NULL"
         " ORDER BY c.id FOR UPDATE OF c",
         (list(scope_ids),),
     ).fetchall()

@@ -11,6 +11,15 @@ from commenda.books.model import Leg
 from commenda.kit.db import Tx
 
 
+def lock_closings(tx: Tx, scope_ids: Sequence[UUID]) -> None:
+    """Lock what is asked for of books and not done: before their subscriptions, and accounts."""
+    tx.execute(
+        "SELECT FROM closings WHERE scope_id = ANY (%s) AND paid_at IS NULL"
+        "  AND given_up_at IS NULL ORDER BY id FOR UPDATE",
+        (list(scope_ids),),
+    )
+
+
 def legs_of(tx: Tx, scope_ids: Sequence[UUID]) -> list[Leg]:
     with tx.cursor(row_factory=class_row(Leg)) as cursor:
         return cursor.execute(

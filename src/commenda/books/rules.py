@@ -1,9 +1,9 @@
-"""When a book is asked to be closed again, and what is too little to be closed. Pure."""
+"""When a closing is tried again, what of a book is closed, what can be taken out of it. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from commenda.kit.errors import CommendaError
 
@@ -15,6 +15,10 @@ TRIES_BEFORE_MARKET = 3
 """Limit orders to close a position that fail before a market order is sent."""
 COLLAR = Decimal("0.01")
 """How far from the mark a closing's limit order trades at most, as a fraction."""
+MAINTENANCE = Decimal("0.05")
+"""Least equity, as a fraction of the gross value of what a book holds."""
+INITIAL = 2 * MAINTENANCE
+"""Least equity that is left when money is taken out, as a fraction of the same."""
 
 
 def is_dust(quantity: Decimal, mark: Decimal, minimum_notional: Decimal, attempt: int) -> bool:
@@ -36,3 +40,32 @@ def next_retry(attempt: int, now: datetime) -> datetime:
         )
     doublings = min(attempt, 16)  # far past the ceiling already, and no timedelta overflow
     return now + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
+
+
+def part_of(held: Decimal, amount: Decimal, equity: Decimal, lot: Decimal) -> Decimal:
+    """What of a position goes when `amount` of `equity` does: signed lots, rounded up.
+
+    Up, so that what is paid out was really sold; never more than is held.
+    """
+    lots = (abs(held) * amount / (equity * lot)).to_integral_value(rounding=ROUND_CEILING)
+    return min(lots * lot, abs(held)).copy_sign(held)
+
+
+def still_to_close(asked: Decimal, closed: Decimal, held: Decimal) -> Decimal:
+    """What is left of a part that was asked for, signed as the position: no more than is held.
+
+    Nothing where the position is gone or has turned since, by a signal: there is nothing of what
+    was asked for any more.
+    """
+    left = abs(asked) - abs(closed)
+    if left <= 0 or asked * held <= 0:
+        return Decimal(0)
+    return min(left, abs(held)).copy_sign(held)
+
+
+def free_cash(cash: Decimal, equity: Decimal, gross: Decimal) -> Decimal:
+    """What a leg can pay without an order: its cash, as far as the initial margin stays covered.
+
+    `gross` is the value of its positions, whichever their side.
+    """
+    return max(Decimal(0), min(cash, equity - INITIAL * gross))

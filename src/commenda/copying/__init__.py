@@ -12,7 +12,13 @@ flow shows of itself (`update_flow_stats`) is the record of its creator's own bo
 from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
 from commenda.copying.flows import share_flow
-from commenda.copying.following import NewFollower, attach_legs, detach_legs, follow
+from commenda.copying.following import (
+    NewFollower,
+    attach_legs,
+    detach_legs,
+    follow,
+    resize_legs,
+)
 from commenda.copying.jobs import (
     COPY_SIGNAL,
     SIGNALS,
@@ -60,6 +66,7 @@ __all__ = [
     "publish_targets",
     "repeat_exits",
     "request_leave",
+    "resize_legs",
     "save_runners",
     "share_flow",
     "signal_key",

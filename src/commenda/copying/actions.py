@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.books import being_closed
 from commenda.copying import queries
 from commenda.copying.model import RULES, CopyMode, Flow
 from commenda.copying.queries import Execution
@@ -115,6 +116,8 @@ def plan(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> bool:
     legs = [follower.leg_id for follower in followers]
     cash = lock_accounts(tx, [follower.account_id for follower in followers])
     held = quantities_of(tx, legs, signal.instrument_id)
+    # A leg that is just being closed in part: what is asked for already is not asked for again.
+    asked = being_closed(tx, legs, signal.instrument_id)
     elsewhere = other_value(tx, legs, signal.instrument_id, broker.marks(now))
     zero = Decimal(0)
     executions = []
@@ -128,7 +131,7 @@ def plan(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> bool:
         requested, reason = order_quantity(
             CopyMode(follower.copy_mode),
             equity=equity,
-            held=quantity,
+            held=quantity + asked.get(follower.leg_id, zero),
             price=signal.reference_price,
             previous_target=signal.previous_target,
             target=signal.target,

@@ -70,6 +70,16 @@ def detach_legs(tx: Tx, leg_ids: Sequence[UUID], now: datetime) -> None:
     )
 
 
+def resize_legs(tx: Tx, legs: Sequence[tuple[UUID, Decimal]], now: datetime) -> None:
+    """Let legs follow with a part, a fraction, of what they followed with."""
+    tx.execute(
+        "UPDATE flow_subscriptions s SET updated_at = %s,"
+        "  investment_amount = round(s.investment_amount * n.part, 8)"
+        " FROM unnest(%s::uuid[], %s::numeric[]) AS n (leg_id, part) WHERE s.leg_id = n.leg_id",
+        (now, [leg for leg, _ in legs], [part for _, part in legs]),
+    )
+
+
 def follow(
     tx: Tx,
     author: Author,

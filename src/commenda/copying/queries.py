@@ -106,7 +106,16 @@ def unfinished_exits(tx: Tx) -> list[UUID]:
 
 
 def planned(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the scopes that a signal has made a plan for and not traded yet."""
+    """Those of the scopes that a signal has made a plan for and not traded yet.
+
+    Plans that are just being made are waited for; later ones see what the caller asks for.
+    """
+    tx.execute(
+        "SELECT pg_advisory_xact_lock_shared(plan_lock(flow_id)) FROM (SELECT DISTINCT s.flow_id"
+        "  FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
+        "  WHERE l.scope_id = ANY (%s) AND s.status = 'active' ORDER BY s.flow_id) f",
+        (list(scope_ids),),
+    )
     rows = tx.execute(
         "SELECT DISTINCT l.scope_id FROM trading_signals s"
         " JOIN signal_executions e ON e.signal_id = s.id AND e.status = 'pending'"

@@ -10,8 +10,8 @@ Signs. What the platform owes is positive: `wallet`, `reserved`, `scope`, `holdi
 the wallet. What it has is negative: `external` (the bank or chain outside), `venue` (cash at a
 trading venue), and so is what it spent: `income_expense`. `position` holds what open positions
 cost; `unallocated` holds fills until they are allocated and is zero between signals. `receivable`
-(what is still owed to the platform) and `rounding` (what no division can give away) count on the
-side of what it has; nothing posts to them yet.
+(what is still owed to the platform) and `rounding` (what no division can give away; nothing posts
+to it yet) count on the side of what it has.
 
 Which event posts what (signed; linear in fills):
 
@@ -36,7 +36,12 @@ dust is taken over        below the venue's minimum, value v at the mark, cost c
 funding                   scope ∓ for each leg, venue ± the venue's own total
 settlement                scope − for each leg; fee:management, fee:profit_share for each leg's
                           creator, fee:platform, referral_pending for each level, wallet +;
-                          a shortfall comes out of insurance
+                          receivable + for what shares had left owed; a shortfall comes out of
+                          insurance
+partial withdrawal        as a settlement, scope − for each leg's part of what leaves only
+crystallisation           scope − for each leg's free cash; fee:management, fee:profit_share,
+                          fee:platform, referral_pending; receivable − for what is owed from now
+                          on, + for what is collected
 referral release          referral_pending −, wallet +
 a copy begins             wallet −, scope +           (a creator's own book, too)
 a copy is left            scope −, wallet +; a shortfall comes out of insurance

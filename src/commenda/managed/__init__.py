@@ -2,13 +2,15 @@
 
 The principal is reserved, creators are drawn reproducibly and their snapshot stored; then the
 subscription becomes an isolated book with a leg for each creator, which copies them until the
-term is over; it is really liquidated, and settled through one path. `lifecycle.py` has the
-states, `waterfall.py` and `profit_share.py` the money, `allocation.py` the draw.
+term is over; it is really liquidated, and settled through one path. A part of it can be withdrawn
+before, and shares can fall due by periods. `lifecycle.py` has the states, `waterfall.py`,
+`interim.py` and `profit_share.py` the money, `allocation.py` the draw.
 """
 
 from commenda.funding import deposit
 from commenda.managed.agenda import anything_due
 from commenda.managed.checks import CHECKS
+from commenda.managed.crystallisation import crystallise_due
 from commenda.managed.custody import authorise_custody, available_to_subscribe
 from commenda.managed.decisions import RETURN_MATRIX, SETTLE_BATCH, change_matrix, settle_batch
 from commenda.managed.leaderboard import list_flow, score_flows
@@ -21,6 +23,7 @@ from commenda.managed.settlement import MANAGED, settle
 from commenda.managed.subscriptions import activate_due, cancel, mature_due, subscribe
 from commenda.managed.trace import trace
 from commenda.managed.waterfall import FeeTerms
+from commenda.managed.withdrawals import Withdrawal, request_withdrawal, withdrawals_of
 
 __all__ = [
     "CHECKS",
@@ -34,6 +37,7 @@ __all__ = [
     "Profile",
     "State",
     "SubscriptionOrder",
+    "Withdrawal",
     "activate_due",
     "alert_overdue",
     "anything_due",
@@ -41,16 +45,19 @@ __all__ = [
     "available_to_subscribe",
     "cancel",
     "change_matrix",
+    "crystallise_due",
     "deposit",
     "list_flow",
     "mature_due",
     "offer_of",
     "publish_offer",
     "request_liquidation",
+    "request_withdrawal",
     "score_flows",
     "settle",
     "settle_batch",
     "subscribe",
     "sweep_matured",
     "trace",
+    "withdrawals_of",
 ]

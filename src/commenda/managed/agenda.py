@@ -15,7 +15,8 @@ def anything_due(tx: Tx, now: datetime) -> bool:
         "   OR (status = 'RESERVED' AND subscribed_at < %(now)s)"
         "   OR (status = 'ACTIVE' AND matures_at <= %(now)s)))"
         " OR EXISTS (SELECT FROM closings WHERE closed_at IS NULL AND next_retry_at <= %(now)s)"
-        " OR EXISTS (SELECT FROM closings WHERE closed_at IS NOT NULL AND paid_at IS NULL)"
+        " OR EXISTS (SELECT FROM closings WHERE closed_at IS NOT NULL AND paid_at IS NULL"
+        "  AND given_up_at IS NULL)"
         " OR EXISTS (SELECT FROM closing_attempts WHERE outcome IS NULL)"
         " OR EXISTS (SELECT FROM transfers WHERE done_at IS NULL)",
         {"now": now},

@@ -87,8 +87,10 @@ def available_to_subscribe(tx: Tx, user: UUID, asset: str) -> Decimal:
 
 def _open_principal(tx: Tx, user: UUID, asset: str) -> Decimal:
     row = tx.execute(
-        "SELECT coalesce(sum(amount), 0) FROM managed_subscriptions"
-        " WHERE investor_id = %s AND asset = %s AND status NOT IN ('SETTLED', 'CANCELLED')",
+        "SELECT coalesce(sum(r.reserved_amount - r.released_amount), 0)"
+        " FROM managed_subscriptions s JOIN principal_reservations r ON r.subscription_id = s.id"
+        " WHERE s.investor_id = %s AND s.asset = %s"
+        "  AND s.status NOT IN ('SETTLED', 'CANCELLED')",
         (user, asset),
     ).fetchone()
     assert row is not None

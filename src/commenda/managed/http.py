@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -45,9 +46,12 @@ from commenda.managed.model import (
     SubscriptionMade,
     SubscriptionOrder,
     SubscriptionState,
+    WithdrawalAsked,
+    WithdrawalOrder,
 )
 from commenda.managed.progress import SubscriptionDetail, SubscriptionSummary, detail, summary
 from commenda.managed.trace import trace
+from commenda.managed.withdrawals import Withdrawal, request_withdrawal, withdrawals_of
 
 router = APIRouter(tags=["managed"])
 
@@ -207,19 +211,43 @@ def subscription(service: Served, who: Holder, subscription_id: UUID) -> Respons
     "/managed-subscriptions/{subscription_id}/withdraw",
     operation_id="withdrawSubscription",
     status_code=202,
-    response_model=SubscriptionState,
+    response_model=SubscriptionState | WithdrawalAsked,
     responses=GUARDED | problems(404, 409),
 )
 def withdraw(
-    service: Served, who: Investor, subscription_id: UUID, key: IdempotencyKey = None
+    service: Served,
+    who: Investor,
+    subscription_id: UUID,
+    body: Annotated[WithdrawalOrder | None, Body()] = None,
+    key: IdempotencyKey = None,
 ) -> Response:
-    """End a subscription: one that still waits is cancelled, any other is really liquidated."""
+    """End a subscription: one that still waits is cancelled, any other is really liquidated.
+
+    With an amount only that is taken out, once its part of every position is really closed; the
+    subscription goes on.
+    """
 
     def act(tx: Tx, now: datetime) -> SubscriptionState:
+        author = Author(who.actor, RULES, now)
         queries.require_for(tx, subscription_id, who.user_id)
-        return liquidation.withdraw(tx, Author(who.actor, RULES, now), subscription_id)
+        if body is None:
+            return liquidation.withdraw(tx, author, subscription_id)
+        return request_withdrawal(tx, author, subscription_id, Decimal(plain(body.amount)))
 
-    return write(service, who, "withdraw", key, str(subscription_id), act, status=202)
+    asked = str(subscription_id) if body is None else [str(subscription_id), plain(body.amount)]
+    return write(service, who, "withdraw", key, asked, act, status=202)
+
+
+@router.get(
+    "/managed-subscriptions/{subscription_id}/withdrawals",
+    operation_id="listSubscriptionWithdrawals",
+    responses=GUARDED | problems(404),
+)
+def withdrawals(service: Served, who: Holder, subscription_id: UUID) -> list[Withdrawal]:
+    """What was taken out of a subscription, or asked for, in the order of asking."""
+    with service.database.transaction() as tx:
+        queries.require_for(tx, subscription_id, _owner(who))
+        return withdrawals_of(tx, subscription_id)
 
 
 @on_wire
@@ -230,7 +258,7 @@ class NavHistory:
     points: list[queries.NavPoint]
     method: Annotated[
         Literal["TWR"],
-        Field(description="Time-weighted; nothing is paid in or out during a term."),
+        Field(description="Time-weighted, before fees: what is paid out is no loss."),
     ] = "TWR"
 
 
@@ -280,6 +308,7 @@ class Trace:
     executions: list[dict[str, Any]]
     nav: list[dict[str, Any]]
     liquidation: list[dict[str, Any]]
+    crystallisations: list[dict[str, Any]]
     settlement: list[dict[str, Any]]
     referral: list[dict[str, Any]]
     journals: list[dict[str, Any]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from commenda.books import Trigger, request_closing
+from commenda.books import Trigger, lock_closings, request_closing
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.ledger import Author
@@ -31,6 +31,7 @@ def request_liquidation(
     active one is asked for only where its product allows an early exit. Codes `bad_transition`,
     `early_exit_not_allowed`, `unknown_subscription`.
     """
+    lock_closings(tx, subscription_ids)
     rows = tx.execute(
         "SELECT s.id, s.status, p.early_exit FROM managed_subscriptions s"
         " JOIN products p ON p.id = s.product_id WHERE s.id = ANY (%s)"

@@ -101,6 +101,12 @@ class SubscriptionOrder(Body):
     amount: Annotated[Amount, Field(gt=0)]
 
 
+class WithdrawalOrder(Body):
+    """How much is to be taken out of a subscription that goes on."""
+
+    amount: Annotated[Amount, Field(gt=0)]
+
+
 class BatchOrder(Body):
     """Which subscriptions to settle; without a list all that have matured when it is approved."""
 
@@ -123,6 +129,15 @@ class SubscriptionState:
 
     subscription_id: UUID
     status: State
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class WithdrawalAsked(SubscriptionState):
+    """A subscription that goes on, and the withdrawal that was asked for."""
+
+    withdrawal_id: UUID
+    amount: Amount
 
 
 @on_wire

@@ -7,7 +7,7 @@ from commenda.audit import Event
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.ledger import Author
-from commenda.managed.lifecycle import Milestones, State, overdue
+from commenda.managed.lifecycle import Deadlines, Milestones, State, overdue
 
 
 def alert_overdue(tx: Tx, author: Author) -> int:
@@ -28,4 +28,28 @@ def alert_overdue(tx: Tx, author: Author) -> int:
             author.event(f"alert.{code}", subscription, correlation, status, details)
             for code in overdue(milestones, author.now)
         )
-    return raise_alerts(tx, events)
+    return raise_alerts(tx, events + _withdrawals_overdue(tx, author))
+
+
+def _withdrawals_overdue(tx: Tx, author: Author) -> list[Event]:
+    """Withdrawals whose part of the book should have been closed by now."""
+    rows = tx.execute(
+        "SELECT c.id, c.subject, s.correlation_id, c.requested_at, c.reason FROM closings c"
+        " JOIN scopes s ON s.id = c.scope_id WHERE c.closed_at IS NULL AND c.given_up_at IS NULL"
+        "  AND c.amount IS NOT NULL AND c.requested_at < %s ORDER BY c.id",
+        (author.now - Deadlines().liquidate,),
+    ).fetchall()
+    return [
+        author.event(
+            "alert.withdrawing_too_long",
+            closing,
+            correlation,
+            "closing",
+            {
+                "subscription": str(subject),
+                "requestedAt": requested.isoformat(),
+                "reason": reason,
+            },
+        )
+        for closing, subject, correlation, requested, reason in rows
+    ]

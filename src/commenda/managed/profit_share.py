@@ -53,11 +53,15 @@ class HighWaterMark:
 
 @dataclass(frozen=True, slots=True)
 class Crystallisation:
-    """A share that has become due, and the mark and equity that it leaves behind."""
+    """A share that has become due, and the mark, equity and hurdle that it leaves behind.
+
+    `hurdle` is what of the hurdle was not earned yet: it stands on top of the mark the next time.
+    """
 
     share: Decimal
     mark: HighWaterMark
     equity: Decimal
+    hurdle: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +116,14 @@ def crystallise(
     """Make the share due and raise the mark: H = max(H, E − S), or max(H, E) on a gross basis.
 
     The rate is an argument, not part of the mark, so that editing a fee never resets the mark.
+    Equity between H and H + hurdle raises the mark and lowers what is left of the hurdle by the
+    same, so that where it is crystallised makes no difference to what is to be earned.
     """
     due = share(equity, mark, rate, scale, hurdle=hurdle)
     reached = equity if basis is Basis.GROSS else equity - due
     profit = max(mark.greatest_profit, reached - mark.net_deposits)
-    return Crystallisation(due, HighWaterMark(mark.net_deposits, profit), equity - due)
+    left = min(hurdle, max(ZERO, mark.high + hurdle - equity))
+    return Crystallisation(due, HighWaterMark(mark.net_deposits, profit), equity - due, left)
 
 
 def collect(due: Decimal, free_cash: Decimal) -> tuple[Decimal, Decimal]:
@@ -138,16 +145,17 @@ def withdraw(
     rate: Decimal,
     scale: int,
     *,
+    hurdle: Decimal = ZERO,
     basis: Basis = Basis.NET,
 ) -> Crystallisation:
     """Crystallise, then take W out of the equity E that is left: H := H · (1 − W/E), rounded up.
 
-    Part of a loss leaves with part of the money. The result's equity is after share and
-    withdrawal. W = E or more is refused with code `not_a_partial_withdrawal`: a full exit keeps
-    its loss through `carry_forward`, which scaling H to 0 would forget.
+    Part of a loss, and of a hurdle, leaves with part of the money. The result's equity is after
+    share and withdrawal. W = E or more is refused with code `not_a_partial_withdrawal`: a full exit
+    keeps its loss through `carry_forward`, which scaling H to 0 would forget.
     """
     require_positive(amount, "withdrawal")
-    settled = crystallise(equity, mark, rate, scale, basis=basis)
+    settled = crystallise(equity, mark, rate, scale, hurdle=hurdle, basis=basis)
     left = settled.equity - amount
     if left <= 0:
         raise CommendaError(
@@ -157,7 +165,8 @@ def withdraw(
         )
     high = _scaled_up(settled.mark.high, left, settled.equity, scale)
     deposits = mark.net_deposits - amount
-    return Crystallisation(settled.share, HighWaterMark(deposits, high - deposits), left)
+    hurdle = _scaled_up(settled.hurdle, left, settled.equity, scale)
+    return Crystallisation(settled.share, HighWaterMark(deposits, high - deposits), left, hurdle)
 
 
 def carry_forward(mark: HighWaterMark, equity: Decimal) -> Carry:

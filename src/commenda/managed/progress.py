@@ -93,11 +93,13 @@ def progress(held: Held, traders: Sequence[AllocatedTrader]) -> Performance:
     While it runs the gain is graded pro rata of the days held so far.
     """
     value, as_of = _worth(held, traders)
-    profit = Decimal(0) if held.status == State.CANCELLED else value - held.amount
-    days, wanted = _days(held), held.expected
-    expected = expected_gain(held.amount, wanted.annual_return, days)
+    paid = value + held.withdrawn
+    profit = Decimal(0) if held.status == State.CANCELLED else paid - held.amount
+    days, wanted = _days(held, held.activated_at), held.expected
+    open_days = _days(held, held.accrued_until)
+    expected = expected_gain(held.principal, wanted.annual_return, open_days)
     deviation = grade_deviation(
-        quantise(expected, scale_of(held.asset)),
+        held.expected_before + quantise(expected, scale_of(held.asset)),
         profit,
         days,
         warning=wanted.warning_percent,
@@ -130,9 +132,9 @@ def _worth(held: Held, traders: Sequence[AllocatedTrader]) -> tuple[Decimal, dat
     return quantise(sum(values, Decimal(0)), scale_of(held.asset)), oldest
 
 
-def _days(held: Held) -> int:
-    """Whole days from activation until now, or to the end of the liquidation."""
-    if held.activated_at is None:
+def _days(held: Held, since: datetime | None) -> int:
+    """Whole days until now, or to the end of the liquidation; 0 before activation."""
+    if since is None:
         return 0
     end = held.liquidation.liquidated_at if held.liquidation is not None else None
-    return max(0, ((end or held.now) - held.activated_at).days)
+    return max(0, ((end or held.now) - since).days)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
@@ -89,6 +90,7 @@ class SettlementPart:
 
     settled_at: datetime
     equity: Amount
+    collected: Annotated[Amount, Field(description="What earlier profit shares had left owed.")]
     management_fee: Amount
     hurdle: Amount
     profit_share: Amount
@@ -121,6 +123,12 @@ class Held:
     liquidation: Internal[LiquidationPart | None]
     settlement: Internal[SettlementPart | None]
     expected: Internal[ExpectedReturn]
+    principal: Internal[Decimal]
+    """What is open of the amount; once it is settled, what was open then."""
+    accrued_until: Internal[datetime | None]
+    withdrawn: Internal[Decimal]
+    expected_before: Internal[Decimal]
+    """The gain expected until then."""
     now: Internal[datetime]
     """The business time at which it was read."""
 
@@ -139,18 +147,24 @@ _HELD: LiteralString = (
     ' c.attempts AS "liquidation.attempts", c.reason AS "liquidation.reason",'
     ' c.next_retry_at AS "liquidation.next_retry_at", c.closed_at AS "liquidation.liquidated_at",'
     ' t.settled_at AS "settlement.settled_at", t.equity AS "settlement.equity",'
+    ' t.collected AS "settlement.collected",'
     ' t.management_fee AS "settlement.management_fee", t.hurdle AS "settlement.hurdle",'
     ' t.profit_share AS "settlement.profit_share", t.to_creators AS "settlement.to_creators",'
     ' t.to_platform AS "settlement.to_platform", t.to_referrers AS "settlement.to_referrers",'
     ' t.to_wallet AS "settlement.to_wallet", t.shortfall AS "settlement.shortfall",'
     ' t.days AS "settlement.days", e.annual_return AS "expected.annual_return",'
     ' e.warning_percent AS "expected.warning_percent", e.alert_percent AS "expected.alert_percent",'
-    " business_now() AS now"
+    " coalesce(t.principal, r.reserved_amount - r.released_amount) AS principal,"
+    " coalesce(s.accrued_until, s.activated_at) AS accrued_until, k.withdrawn,"
+    " k.expected AS expected_before, business_now() AS now"
     " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
     " JOIN principal_reservations r ON r.subscription_id = s.id"
     " JOIN allocation_snapshots a ON a.subscription_id = s.id"
     " CROSS JOIN LATERAL (SELECT * FROM expected_returns WHERE product_id = s.product_id"
     "   AND valid_from <= s.subscribed_at ORDER BY valid_from DESC LIMIT 1) e"
+    " CROSS JOIN LATERAL (SELECT coalesce(sum(to_wallet), 0) AS withdrawn,"
+    "   coalesce(sum(expected_gain), 0) AS expected FROM crystallisations"
+    "   WHERE subscription_id = s.id) k"
     " LEFT JOIN closings c ON c.id = s.id"
     " LEFT JOIN settlements t ON t.subscription_id = s.id"
 )
@@ -258,14 +272,19 @@ class NavPoint:
     return_: Annotated[Amount, Field(alias="return")]
 
 
+# The return is time-weighted: what left the book at a crystallisation ends a link of the chain.
+NAVS: LiteralString = (
+    "SELECT n.at, n.capital, n.nav, n.nav / n.capital"
+    "  * coalesce((SELECT exp(sum(ln(k.equity / k.capital))) FROM crystallisations k"
+    "   WHERE k.subscription_id = n.scope_id AND k.at <= n.at), 1) - 1 AS return"
+    " FROM nav_history n WHERE n.scope_id = %(id)s AND n.leg_id IS NULL ORDER BY n.at"
+)
+
+
 def nav_of(tx: Tx, subscription_id: UUID) -> list[NavPoint]:
     """The daily NAV of a subscription's book, oldest first."""
-    rows = tx.execute(
-        "SELECT at, capital, nav FROM nav_history WHERE scope_id = %s AND leg_id IS NULL"
-        " ORDER BY at",
-        (subscription_id,),
-    )
-    return [NavPoint(at, capital, nav, round(nav / capital - 1, 8)) for at, capital, nav in rows]
+    rows = tx.execute(NAVS, {"id": subscription_id})
+    return [NavPoint(at, capital, nav, round(gain, 8)) for at, capital, nav, gain in rows]
 
 
 def matured(tx: Tx, limit: int) -> list[UUID]:

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
+from commenda.managed.queries import NAVS
 
 _LINKS: tuple[tuple[str, LiteralString], ...] = (
     (
@@ -28,23 +29,26 @@ _LINKS: tuple[tuple[str, LiteralString], ...] = (
         " JOIN instruments i ON i.id = s.instrument_id LEFT JOIN orders o ON o.id = e.order_id"
         " WHERE a.subscription_id = %(id)s ORDER BY s.created_at, e.signal_id",
     ),
-    (
-        "nav",
-        "SELECT at, capital, nav, nav / capital - 1 AS return FROM nav_history"
-        " WHERE scope_id = %(id)s AND leg_id IS NULL ORDER BY at",
-    ),
+    ("nav", NAVS),
     (
         "liquidation",
-        "SELECT a.begun_at, a.attempt, CASE a.outcome WHEN 'closed' THEN 'LIQUIDATED'"
-        "  WHEN 'failed' THEN 'LIQUIDATING' END AS outcome,"
+        "SELECT a.begun_at, a.attempt, CASE WHEN c.amount IS NOT NULL THEN a.outcome"
+        "  WHEN a.outcome = 'closed' THEN 'LIQUIDATED'"
+        "  WHEN a.outcome = 'failed' THEN 'LIQUIDATING' END AS outcome, c.amount AS part_amount,"
         " a.reason, i.symbol, o.side, al.requested,"
         "  al.quantity, al.notional, al.fee, o.reference_price, o.id AS order_id"
-        " FROM closing_attempts a"
+        " FROM closings c JOIN closing_attempts a ON a.closing_id = c.id"
         " LEFT JOIN (orders o JOIN allocations al ON al.order_id = o.id"
         "   JOIN legs l ON l.id = al.leg_id AND l.scope_id = %(id)s"
         "   JOIN instruments i ON i.id = o.instrument_id)"
         "  ON o.cause = 'liquidation' AND o.cause_id = a.batch_id"
-        " WHERE a.closing_id = %(id)s ORDER BY a.begun_at, i.symbol, al.leg_id",
+        " WHERE c.scope_id = %(id)s ORDER BY a.begun_at, i.symbol, al.leg_id",
+    ),
+    (
+        "crystallisations",
+        "SELECT k.*, c.requested_at FROM crystallisations k"
+        " LEFT JOIN closings c ON c.id = k.closing_id"
+        " WHERE k.subscription_id = %(id)s ORDER BY k.number",
     ),
     (
         "settlement",
@@ -54,7 +58,7 @@ _LINKS: tuple[tuple[str, LiteralString], ...] = (
     (
         "referral",
         "SELECT level, payee_id, amount, release_at, released_at FROM referral_commissions"
-        " WHERE settlement_id = %(id)s ORDER BY level",
+        " WHERE subscription_id = %(id)s ORDER BY release_at, level",
     ),
     (
         "journals",
@@ -74,6 +78,8 @@ _LINKS: tuple[tuple[str, LiteralString], ...] = (
 
 def trace(tx: Tx, subscription_id: UUID) -> dict[str, Any]:
     """Subscription -> allocation -> executions -> NAV -> liquidation -> settlement -> referral.
+
+    Withdrawals and shares that fell due before the end are `crystallisations`.
 
     Each link is a list of rows, with the journals and events of the subscription's correlation id
     beside them. Code `unknown_subscription`.

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from commenda.kit.errors import CommendaError
@@ -37,13 +38,14 @@ YEAR_DAYS = 365
 @on_wire
 @dataclass(frozen=True, slots=True)
 class FeeTerms:
-    """What one subscription has agreed to pay, as fractions.
+    """What one subscription has agreed to pay, as fractions, and how often.
 
     `management_fee` and `hurdle` are annual rates on the principal, `profit_share` is a part of
     the profit, `platform_cut` a part of the profit share, `referral_rates` (nearest level first)
-    parts of the platform's cut. Refuses, when made, a rate outside [0, 1] (`rate_out_of_range`),
-    more than 3 levels (`too_many_referral_levels`), and levels that take more than half of the
-    cut together (`referral_above_cap`).
+    parts of the platform's cut. The share falls due at the end and, if `crystallise_days` says so,
+    each time so many days have passed. Refuses, when made, a rate outside [0, 1]
+    (`rate_out_of_range`), more than 3 levels (`too_many_referral_levels`), levels that take more
+    than half of the cut together (`referral_above_cap`), and a period of no day (`bad_period`).
     """
 
     management_fee: Amount = ZERO
@@ -51,6 +53,7 @@ class FeeTerms:
     profit_share: Amount = ZERO
     platform_cut: Amount = ZERO
     referral_rates: Sequence[Amount] = ()
+    crystallise_days: int | None = None
 
     def __post_init__(self) -> None:
         require_rate(self.management_fee, "management_fee")
@@ -58,15 +61,19 @@ class FeeTerms:
         require_rate(self.profit_share, "profit_share")
         require_rate(self.platform_cut, "platform_cut")
         require_rates(self.referral_rates)
+        if self.crystallise_days is not None and self.crystallise_days < 1:
+            raise CommendaError("bad_period", "A period has at least a day").at(
+                "crystallise_days", self.crystallise_days, "leave it out for a share at the end"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class LegProceeds:
-    """One leg after liquidation.
+    """One leg after liquidation, or at marks while it goes on.
 
     `capital` is what it was worth after the last crystallisation, plus money put in since and less
     money taken out; it is negative for a leg that was replaced after a gain. `cash` is what its
-    liquidation has left, after costs.
+    liquidation has left, after costs, or what it is worth.
     """
 
     leg_id: UUID
@@ -81,14 +88,17 @@ class LegProceeds:
 
 @dataclass(frozen=True, slots=True)
 class Proceeds:
-    """A liquidated subscription: its principal, days held since fees last accrued, its legs.
+    """A subscription to be divided: its principal, days since fees last accrued, its legs.
 
-    The scope is the sum of its legs, replaced ones included.
+    The scope is the sum of its legs, replaced ones included. `hurdle` is what earlier
+    crystallisations left of theirs, `owed` what they could not collect.
     """
 
     principal: Decimal
     days: int
     legs: tuple[LegProceeds, ...]
+    hurdle: Decimal = ZERO
+    owed: Decimal = ZERO
 
     def __post_init__(self) -> None:
         require_positive(self.principal, "principal")
@@ -135,12 +145,14 @@ class Settlement:
     to_wallet: Decimal
     shortfall: Decimal
     carry: Carry
+    collected: Decimal = ZERO
+    """What earlier crystallisations left owed: it comes before everything else."""
 
     def __post_init__(self) -> None:
         creators = sum((part.amount for part in self.creators), ZERO)
         referrals = sum((part.amount for part in self.referrals), ZERO)
         shared = creators + self.platform + referrals
-        paid = self.management_fee + shared + self.to_wallet - self.shortfall
+        paid = self.collected + self.management_fee + shared + self.to_wallet - self.shortfall
         if shared != self.profit_share or paid != self.equity:
             raise CommendaError(
                 "settlement_unbalanced", "The parts of a settlement must add up to its equity"
@@ -168,32 +180,57 @@ def waterfall(
 
     The hurdle stands on top of the mark: a carried loss is recovered and the hurdle earned before
     a share is due. `referrers` are the investor's, nearest first; a missing level's commission
-    stays with the platform. With equity of 0 or less nobody is paid, and insurance covers what is
-    missing. Code `share_without_profit` where the legs contradict the mark.
+    stays with the platform. What is still owed comes first. With nothing left after it nobody is
+    paid, and insurance covers what is missing. Code `share_without_profit` where the legs
+    contradict the mark.
     """
-    equity = proceeds.equity
-    if equity <= 0:
-        return _nothing_left(proceeds, mark, referrers, terms, scale)
-    fee = min(
-        equity, management_fee(proceeds.principal, terms.management_fee, proceeds.days, scale)
-    )
-    hurdle = hurdle_amount(proceeds.principal, terms.hurdle, proceeds.days, scale)
-    net = equity - fee
-    due = share(net, mark, terms.profit_share, scale, hurdle=hurdle)
-    cut = quantise(due * terms.platform_cut, scale, ROUND_DOWN)
-    referrals = split_referral(cut, terms.referral_rates, referrers, scale)
+    fee, hurdle, net = accrue(proceeds, terms, scale)
+    due = share(net, mark, terms.profit_share, scale, hurdle=hurdle) if net > 0 else ZERO
+    parts = divide(due, terms, proceeds.legs, referrers, scale)
     return Settlement(
-        equity=equity,
+        equity=proceeds.equity,
         management_fee=fee,
         hurdle=hurdle,
-        profit_share=due,
-        creators=_creators(due - cut, proceeds.legs, scale),
-        platform=cut - sum((part.amount for part in referrals), ZERO),
-        referrals=referrals,
-        to_wallet=net - due,
-        shortfall=ZERO,
-        carry=Carry(carry_forward(mark, net).loss, net - due),
+        profit_share=quantise(due, scale),
+        creators=parts.creators,
+        platform=parts.platform,
+        referrals=parts.referrals,
+        to_wallet=quantise(max(ZERO, net - due), scale),
+        shortfall=max(ZERO, -net),
+        carry=Carry(carry_forward(mark, net).loss, max(ZERO, net - due)),
+        collected=proceeds.owed,
     )
+
+
+def accrue(proceeds: Proceeds, terms: FeeTerms, scale: int) -> tuple[Decimal, Decimal, Decimal]:
+    """(management fee, hurdle, equity net of what is owed and of the fee), of the days accrued."""
+    free = proceeds.equity - proceeds.owed
+    fee = management_fee(proceeds.principal, terms.management_fee, proceeds.days, scale)
+    fee = quantise(max(ZERO, min(free, fee)), scale)
+    hurdle = hurdle_amount(proceeds.principal, terms.hurdle, proceeds.days, scale)
+    return fee, proceeds.hurdle + hurdle, free - fee
+
+
+class Parts(NamedTuple):
+    """A profit share by receiver: the creators' parts, the platform's and its referrers'."""
+
+    creators: tuple[LegShare, ...]
+    platform: Decimal
+    referrals: tuple[ReferralShare, ...]
+
+
+def divide(
+    due: Decimal,
+    terms: FeeTerms,
+    legs: tuple[LegProceeds, ...],
+    referrers: Sequence[UUID],
+    scale: int,
+) -> Parts:
+    """Divide a share: the platform's cut, referral out of that cut, the rest to the creators."""
+    cut = quantise(due * terms.platform_cut, scale, ROUND_DOWN)
+    referrals = split_referral(cut, terms.referral_rates, referrers, scale)
+    platform = cut - sum((part.amount for part in referrals), ZERO)
+    return Parts(_creators(due - cut, legs, scale), platform, referrals)
 
 
 def _creators(total: Decimal, legs: tuple[LegProceeds, ...], scale: int) -> tuple[LegShare, ...]:
@@ -201,27 +238,4 @@ def _creators(total: Decimal, legs: tuple[LegProceeds, ...], scale: int) -> tupl
     amounts = divide_share(total, [leg.profit for leg in legs], [leg.leg_id for leg in legs], scale)
     return tuple(
         LegShare(leg.leg_id, leg.profit, amount) for leg, amount in zip(legs, amounts, strict=True)
-    )
-
-
-def _nothing_left(
-    proceeds: Proceeds,
-    mark: HighWaterMark,
-    referrers: Sequence[UUID],
-    terms: FeeTerms,
-    scale: int,
-) -> Settlement:
-    """The settlement of equity at or below 0: insurance pays what is missing, nobody is paid."""
-    nothing = quantise(ZERO, scale)
-    return Settlement(
-        equity=proceeds.equity,
-        management_fee=nothing,
-        hurdle=hurdle_amount(proceeds.principal, terms.hurdle, proceeds.days, scale),
-        profit_share=nothing,
-        creators=_creators(nothing, proceeds.legs, scale),
-        platform=nothing,
-        referrals=split_referral(nothing, terms.referral_rates, referrers, scale),
-        to_wallet=nothing,
-        shortfall=-proceeds.equity,
-        carry=carry_forward(mark, proceeds.equity),
     )

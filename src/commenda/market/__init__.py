@@ -54,7 +54,7 @@ from commenda.market.instruments import (
     load_catalogue,
     simulated_twin,
 )
-from commenda.market.live import write_bars, write_marks
+from commenda.market.live import latest_marks, write_bars, write_marks
 from commenda.market.model import (
     Dataset,
     Finding,
@@ -129,6 +129,7 @@ __all__ = [
     "instrument_at",
     "instruments",
     "interval_name",
+    "latest_marks",
     "listed",
     "load_catalogue",
     "missing_funding_stamps",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from commenda.kit.db import Tx
 from commenda.market.model import Instrument, Mark
@@ -51,3 +52,8 @@ def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:
             [mark.source for _, mark in marks],
         ),
     )
+
+
+def latest_marks(tx: Tx) -> dict[int, Decimal]:
+    """The live market's latest mark of each instrument, by its id."""
+    return dict(tx.execute("SELECT instrument_id, price FROM market_marks").fetchall())

@@ -29,6 +29,7 @@ from commenda.books import (
     guard_margins,
     pass_on_income,
     pay_out_due,
+    pay_parts_due,
     record_nav,
 )
 from commenda.execution import observe_executions
@@ -41,6 +42,7 @@ from commenda.managed import (
     activate_due,
     alert_overdue,
     anything_due,
+    crystallise_due,
     mature_due,
     score_flows,
     sweep_matured,
@@ -149,7 +151,16 @@ def carry_books(operation: Operation, now: datetime) -> None:
     finally:  # who could be closed does not wait for who could not
         for product in PRODUCTS:
             operation.batches(partial(pay_out_due, product=product, now=now))
+            if product.part is not None:
+                marks = broker.marks(now)
+                operation.batches(partial(pay_parts_due, product=product, now=now, marks=marks))
         carry_out_transfers(database, broker, author)
+
+
+def crystallise(operation: Operation, now: datetime, _: Parameters) -> None:
+    """Let the shares fall due of subscriptions whose period is over."""
+    author, marks = operation.author(now), operation.broker.marks(now)
+    operation.batches(lambda tx: crystallise_due(tx, author, marks))
 
 
 def value_books(operation: Operation, now: datetime, _: Parameters) -> None:
@@ -272,6 +283,13 @@ JOBS: tuple[Step | Job, ...] = (
         "Set expired holds free.",
         "*/5 * * * *",
         any_moment=True,
+    ),
+    # Before the day's values, which then are what the book goes on with.
+    Job(
+        "profit-share",
+        crystallise,
+        "Let profit shares fall due whose period is over.",
+        "0 0 * * *",
     ),
     Job("nav", value_books, "Value every open book, once a day.", "0 0 * * *"),
     Job(

@@ -172,6 +172,14 @@ _READINGS = (
         ("asset",),
     ),
     _Reading(
+        "commenda_profit_share_owed",
+        "Profit shares that were credited and not collected from their books yet.",
+        _counted(
+            "SELECT asset, -sum(balance) FROM accounts WHERE kind = 'receivable' GROUP BY asset"
+        ),
+        ("asset",),
+    ),
+    _Reading(
         "commenda_approvals_open",
         "Requests that wait for a second person.",
         _single("SELECT count(*) FROM approvals WHERE status = 'requested'"),

@@ -213,10 +213,11 @@ _STATES: LiteralString = (
     " FROM managed_subscriptions s LEFT JOIN closings c ON c.id = s.id"
 )
 _SUBSCRIBED: LiteralString = (
-    "SELECT coalesce(sum(amount) FILTER (WHERE status = 'RESERVED'), 0) AS reserved,"
-    " coalesce(sum(amount) FILTER (WHERE status <> 'RESERVED'), 0) AS outstanding"
-    " FROM managed_subscriptions"
-    " WHERE status NOT IN ('SETTLED', 'CANCELLED') AND asset = %(asset)s"
+    "SELECT coalesce(sum(s.amount) FILTER (WHERE s.status = 'RESERVED'), 0) AS reserved,"
+    " coalesce(sum(r.reserved_amount - r.released_amount)"
+    "   FILTER (WHERE s.status <> 'RESERVED'), 0) AS outstanding"
+    " FROM managed_subscriptions s JOIN principal_reservations r ON r.subscription_id = s.id"
+    " WHERE s.status NOT IN ('SETTLED', 'CANCELLED') AND s.asset = %(asset)s"
 )
 _SETTLED: LiteralString = (
     "SELECT coalesce(sum(principal), 0) AS settled_principal,"
@@ -225,7 +226,7 @@ _SETTLED: LiteralString = (
     " coalesce(sum(to_creators), 0) AS to_creators,"
     " coalesce(sum(to_platform), 0) AS to_platform,"
     " coalesce(sum(to_referrers), 0) AS to_referrers"
-    " FROM settlements JOIN managed_subscriptions s ON s.id = subscription_id"
+    " FROM managed_payouts JOIN managed_subscriptions s ON s.id = subscription_id"
     " WHERE s.asset = %(asset)s"
 )
 _REFERRED: LiteralString = (
@@ -272,14 +273,21 @@ _OUTSIDE: LiteralString = (
     " WHERE a.kind = 'external' AND a.owner_kind = 'platform' AND a.asset = %(asset)s"
     " GROUP BY a.id"
 )
+# What left a book at a crystallisation is no loss of that day.
 _DAYS: LiteralString = (
-    "SELECT n.at, count(c.id) AS books, coalesce(sum(n.capital) FILTER (WHERE c.id IS NOT NULL), 0)"
-    "  AS capital, coalesce(sum(n.nav) FILTER (WHERE c.id IS NOT NULL), 0) AS nav,"
-    " sum(n.nav) FILTER (WHERE c.id IS NOT NULL AND n.before > 0)"
+    "WITH n AS (SELECT scope_id, at, capital, nav, lag(nav) OVER each AS before,"
+    "   lag(at) OVER each AS previous FROM nav_history"
+    "   WHERE leg_id IS NULL AND at >= %(since)s WINDOW each AS (PARTITION BY scope_id ORDER BY at)"
+    "  ), t AS (SELECT n.scope_id, n.at,"
+    "   sum(k.collected + k.management_fee + k.profit_share + k.to_wallet) AS taken"
+    "   FROM crystallisations k JOIN n ON n.scope_id = k.subscription_id"
+    "    AND k.at > n.previous AND k.at <= n.at GROUP BY n.scope_id, n.at)"
+    " SELECT n.at, count(c.id) AS books,"
+    " coalesce(sum(n.capital) FILTER (WHERE c.id IS NOT NULL), 0) AS capital,"
+    " coalesce(sum(n.nav) FILTER (WHERE c.id IS NOT NULL), 0) AS nav,"
+    " sum(n.nav + coalesce(t.taken, 0)) FILTER (WHERE c.id IS NOT NULL AND n.before > 0)"
     "  / sum(n.before) FILTER (WHERE c.id IS NOT NULL AND n.before > 0) AS growth"
-    " FROM (SELECT scope_id, at, capital, nav,"
-    "   lag(nav) OVER (PARTITION BY scope_id ORDER BY at) AS before"
-    "   FROM nav_history WHERE leg_id IS NULL AND at >= %(since)s) n"
+    " FROM n LEFT JOIN t ON t.scope_id = n.scope_id AND t.at = n.at"
     " LEFT JOIN scopes c ON c.id = n.scope_id AND c.kind = 'managed' AND c.asset = %(asset)s"
     " WHERE %(last)s::timestamptz IS NULL OR n.at > %(last)s GROUP BY n.at ORDER BY n.at"
 )

@@ -62,25 +62,29 @@ def chains(tx: Tx, users: Sequence[UUID]) -> dict[UUID, tuple[UUID, ...]]:
 
 def record_commissions(
     tx: Tx,
-    shares: Sequence[tuple[UUID, ReferralShare]],
+    shares: Sequence[tuple[UUID, UUID, ReferralShare]],
     asset: str,
     settled_at: datetime,
 ) -> None:
-    """Record what settlements (by subscription) owe to referrers; zero amounts are left out."""
-    rows = [(settlement, share) for settlement, share in shares if share.amount]
+    """Record what (settlement, subscription) owe to referrers; zero amounts are left out.
+
+    A share that is crystallised in the middle of a term is a settlement of its own here.
+    """
+    rows = [one for one in shares if one[2].amount]
     tx.execute(
         "INSERT INTO referral_commissions"
-        " (settlement_id, level, payee_id, asset, amount, release_at)"
-        " SELECT settlement, level, payee, %s, amount, %s"
-        " FROM unnest(%s::uuid[], %s::integer[], %s::uuid[], %s::numeric[])"
-        "   AS n (settlement, level, payee, amount) ON CONFLICT DO NOTHING",
+        " (settlement_id, subscription_id, level, payee_id, asset, amount, release_at)"
+        " SELECT settlement, subscription, level, payee, %s, amount, %s"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::integer[], %s::uuid[], %s::numeric[])"
+        "   AS n (settlement, subscription, level, payee, amount) ON CONFLICT DO NOTHING",
         (
             asset,
             release_at(settled_at),
-            [settlement for settlement, _ in rows],
-            [share.level for _, share in rows],
-            [share.payee for _, share in rows],
-            [share.amount for _, share in rows],
+            [settlement for settlement, _, _ in rows],
+            [subscription for _, subscription, _ in rows],
+            [share.level for _, _, share in rows],
+            [share.payee for _, _, share in rows],
+            [share.amount for _, _, share in rows],
         ),
     )
 
@@ -88,7 +92,8 @@ def record_commissions(
 def release_due(tx: Tx, author: Author, limit: int = 1000) -> int:
     """Move commissions whose hold is over from pending to the payees' wallets; how many."""
     rows = tx.execute(
-        "SELECT settlement_id, level, payee_id, asset, amount FROM referral_commissions"
+        "SELECT settlement_id, level, payee_id, asset, amount, subscription_id"
+        " FROM referral_commissions"
         " WHERE released_at IS NULL AND release_at <= %s"
         " ORDER BY settlement_id, level LIMIT %s FOR UPDATE SKIP LOCKED",
         (author.now, limit),
@@ -104,10 +109,10 @@ def release_due(tx: Tx, author: Author, limit: int = 1000) -> int:
         Journal(
             f"referral-release:{settlement}:{level}:{payee}",
             "referral_release",
-            ids.derive("managed", settlement),
+            ids.derive("managed", subscription),
             [Line(held, -amount), Line(wallet, amount)],
         )
-        for (settlement, level, payee, _, amount), held, wallet in zip(
+        for (settlement, level, payee, _, amount, subscription), held, wallet in zip(
             rows, pending, wallets, strict=True
         )
     ]

@@ -29,6 +29,7 @@ from commenda.books import (
     guard_margins,
     pass_on_income,
     pay_out_due,
+    pay_parts_due,
     record_nav,
 )
 from commenda.copying import (
@@ -51,6 +52,7 @@ from commenda.ledger import Author
 from commenda.managed import (
     activate_due,
     anything_due,
+    crystallise_due,
     mature_due,
     score_flows,
 )
@@ -281,6 +283,9 @@ class Replay:
         close_due(business.database, business.broker, author, PRODUCTS, planned)
         for product in PRODUCTS:
             self._batches(partial(pay_out_due, product=product, now=author.now))
+            if product.part is not None:
+                marks = business.broker.marks(author.now)
+                self._batches(partial(pay_parts_due, product=product, now=author.now, marks=marks))
         with business.database.transaction() as tx:
             renew(
                 tx,
@@ -300,6 +305,9 @@ class Replay:
                     return
 
     def _close_day(self, tx: Tx, author: Author) -> None:
-        record_nav(tx, author.now, self.business.broker.marks(author.now))
+        marks = self.business.broker.marks(author.now)
+        while crystallise_due(tx, author, marks):
+            pass
+        record_nav(tx, author.now, marks)
         score_flows(tx, author.now)
         release_due(tx, author)

@@ -118,9 +118,10 @@ _CREATORS: LiteralString = (
     " ORDER BY f.title"
 )
 # What followers earned net of trading costs, before fees, leg by leg: the cash each settled leg
-# ended with against what it began with.
+# ended with and gave before, against what it began with.
 _FOLLOWERS_PROFIT: LiteralString = (
-    "SELECT a.flow_id, sum(-e.amount - a.amount) AS profit, sum(a.amount) AS capital"
+    "SELECT a.flow_id, sum(coalesce((SELECT sum(taken) FROM crystallisation_legs"
+    "  WHERE leg_id = l.id), 0) - e.amount - a.amount) AS profit, sum(a.amount) AS capital"
     " FROM managed_allocations a JOIN legs l ON l.id = a.leg_id"
     " JOIN closings c ON c.id = a.subscription_id"
     " JOIN entries e ON e.journal_id = c.journal_id AND e.account_id = l.account_id"
@@ -132,7 +133,7 @@ _PLATFORM: LiteralString = (
     " coalesce(sum(to_creators), 0) AS paid_to_creators,"
     " coalesce(sum(to_platform), 0) AS kept_of_cut,"
     " coalesce(sum(to_referrers), 0) AS referral_cost,"
-    " coalesce(sum(shortfall), 0) AS insurance_paid FROM settlements"
+    " coalesce(sum(shortfall), 0) AS insurance_paid FROM managed_payouts"
 )
 _REFERRAL: LiteralString = (
     "SELECT (SELECT count(*) FROM referrals) AS referred_investors,"
@@ -156,7 +157,8 @@ _LIQUIDATION_FAILURES: LiteralString = (
     " WHERE outcome = 'failed' GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 12"
 )
 _DOORS: LiteralString = (
-    "SELECT trigger AS door, count(*) AS subscriptions FROM closings GROUP BY 1 ORDER BY 1"
+    "SELECT trigger AS door, count(*) AS subscriptions FROM closings"
+    " WHERE amount IS NULL GROUP BY 1 ORDER BY 1"
 )
 _DEVIATION: LiteralString = (
     "SELECT p.profile, p.term_days, t.deviation_level AS level, count(*) AS subscriptions,"

@@ -205,6 +205,9 @@ def _products(table: _Table) -> ProductsPart:
             profit_share=fees.rate("profit_share"),
             platform_cut=fees.rate("platform_cut"),
             referral_rates=tuple(fees.decimals("referral_rates")),
+            crystallise_days=fees.integer("crystallise_days")
+            if "crystallise_days" in fees.raw
+            else None,
         ),
         expected={
             profile: ExpectedReturn(expected.decimal(profile), warning, alert)
@@ -237,7 +240,8 @@ _KNOWN = {
     "creators.flows": "creator profile strategy symbol params",
     "products": "terms tiers fees expected",
     "products.tiers": "name minimum maximum",
-    "products.fees": "management_fee hurdle profit_share platform_cut referral_rates",
+    "products.fees": "management_fee hurdle profit_share platform_cut referral_rates"
+    " crystallise_days",
     "products.expected": "conservative balanced aggressive warning_percent alert_percent",
     "investors": "count least most arrival_days second referred referral_depth again"
     " by_investor by_operator",

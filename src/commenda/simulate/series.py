@@ -54,12 +54,17 @@ _DAYS: LiteralString = (
     " GROUP BY d.at ORDER BY d.at"
 )
 # The return from one day to the next of the books that were open at both, weighted by what they
-# were worth at the first: money that joins or leaves changes the weights and not the return.
+# were worth at the first: money that joins or leaves changes the weights and not the return, nor
+# does what a crystallisation took out.
 _GROWTH: LiteralString = (
-    "SELECT n.at, p.profile, sum(n.nav) / sum(n.before) AS growth"
-    " FROM (SELECT scope_id, at, nav,"
-    "   lag(nav) OVER (PARTITION BY scope_id ORDER BY at) AS before"
-    "   FROM nav_history WHERE leg_id IS NULL) n"
+    "WITH n AS (SELECT scope_id, at, nav, lag(nav) OVER each AS before, lag(at) OVER each AS last"
+    "   FROM nav_history WHERE leg_id IS NULL WINDOW each AS (PARTITION BY scope_id ORDER BY at)"
+    "  ), t AS (SELECT n.scope_id, n.at,"
+    "   sum(k.collected + k.management_fee + k.profit_share + k.to_wallet) AS taken"
+    "   FROM crystallisations k JOIN n ON n.scope_id = k.subscription_id"
+    "    AND k.at > n.last AND k.at <= n.at GROUP BY n.scope_id, n.at)"
+    " SELECT n.at, p.profile, sum(n.nav + coalesce(t.taken, 0)) / sum(n.before) AS growth"
+    " FROM n LEFT JOIN t ON t.scope_id = n.scope_id AND t.at = n.at"
     " JOIN managed_subscriptions s ON s.id = n.scope_id JOIN products p ON p.id = s.product_id"
     " WHERE n.before > 0 GROUP BY GROUPING SETS ((n.at, p.profile), (n.at)) ORDER BY n.at"
 )
@@ -96,7 +101,7 @@ _WAITS: LiteralString = (
     " percentile_disc(0.5) WITHIN GROUP (ORDER BY hours) AS median_hours,"
     " max(hours) AS longest_hours"
     " FROM (SELECT extract(epoch FROM closed_at - requested_at) / 3600 AS hours"
-    "   FROM closings WHERE closed_at IS NOT NULL) s"
+    "   FROM closings WHERE closed_at IS NOT NULL AND amount IS NULL) s"
 )
 
 
