@@ -13,45 +13,53 @@ cost; `unallocated` holds fills until they are allocated and is zero between sig
 (what is still owed to the platform) and `rounding` (what no division can give away; nothing posts
 to it yet) count on the side of what it has.
 
-Which event posts what (signed; linear in fills):
+Which event posts what, under which natural key (signed; linear in fills). This is the only table of
+it; a product's payout is a row here.
 
-========================  ======================================================================
-event                     entries
-========================  ======================================================================
-deposit                   external −, wallet +
-withdrawal                wallet −, external +
-large withdrawal          asked for: held on the wallet; approved: wallet −, external +, and the
-                          hold is captured; rejected or expired: the hold is voided
-insurance set aside       external −, insurance +
-transfer to a venue       external +, venue −        (back: external −, venue +)
-reserve                   wallet −, reserved +
-activate                  reserved −, scope + for each leg
-cancel                    reserved −, wallet +
-fill of a parent order    unallocated −(q·p+f), position(unallocated) +q·p, venue +f
-allocation of the fills   unallocated +, position(unallocated) −, and for each leg:
-                          scope −(q·p+f), position(leg) +q·p; when a leg's quantity returns to
-                          0 its position account is swept to the venue account
-dust is taken over        below the venue's minimum, value v at the mark, cost c: scope +v,
-                          position −c; the dust book's scope −v, position +v; venue c−v
-funding                   scope ∓ for each leg, venue ± the venue's own total
-settlement                scope − for each leg; fee:management, fee:profit_share for each leg's
-                          creator, fee:platform, referral_pending for each level, wallet +;
-                          receivable + for what shares had left owed; a shortfall comes out of
-                          insurance
-partial withdrawal        as a settlement, scope − for each leg's part of what leaves only
-crystallisation           scope − for each leg's free cash; fee:management, fee:profit_share,
-                          fee:platform, referral_pending; receivable − for what is owed from now
-                          on, + for what is collected
-referral release          referral_pending −, wallet +
-a copy begins             wallet −, scope +           (a creator's own book, too)
-a copy is left            scope −, wallet +; a shortfall comes out of insurance
-pool subscription         wallet −, holding +
-income of a day           income_expense − (of the product), holding + for each; effective when
-                          the day ends, or when it is posted where that period is closed
-income is paid out        holding −, wallet +
-pool redemption           holding −, wallet +; fee:early_exit + for an early exit
-reversal                  of a deposit or of insurance: the opposite of each of its entries
-========================  ======================================================================
+======================  =================  =========================================================
+event                   journal key        entries
+======================  =================  =========================================================
+deposit                 deposit:           external −, wallet +
+withdrawal              withdrawal:        wallet −, external +; a large one is asked for: held on
+                                           the wallet; approved: posted, and the hold captured;
+                                           rejected or expired: the hold voided
+insurance set aside     insurance:         external −, insurance +
+transfer to a venue     transfer:          external +, venue − (back: external −, venue +)
+a copy begins           follow:            wallet −, scope + (a creator's own book, too)
+a copy is left          leave:             scope −, wallet +; a shortfall comes out of insurance
+reserve                 reserve:           wallet −, reserved +
+activate                activate:          reserved −, scope + for each leg
+cancel                  cancel:            reserved −, wallet +
+fill of a parent order  fill:              unallocated −(q·p+f), position(unallocated) +q·p, venue
+                                           +f
+allocation of the fills  allocation:        unallocated +, position(unallocated) −, and for each
+                                           leg: scope −(q·p+f), position(leg) +q·p; when a leg's
+                                           quantity returns to 0 its position account is swept to
+                                           venue
+dust is taken over      dust:              below the venue's minimum, value v at the mark, cost c:
+                                           scope +v, position −c; the dust book's scope −v,
+                                           position +v; venue c−v
+funding                 funding:           scope ∓ for each leg, venue ± the venue's own total
+settlement              settle:            scope − for each leg; fee:management, fee:profit_share
+                                           for each leg's creator, fee:platform, referral_pending
+                                           for each level, wallet +; receivable + for what shares
+                                           had left owed; a shortfall comes out of insurance
+partial withdrawal      part:              as a settlement, scope − for each leg's part of what
+                                           leaves only
+crystallisation         crystallise:       scope − for each leg's free cash; fee:management,
+                                           fee:profit_share, fee:platform, referral_pending;
+                                           receivable − for what is owed from now on, + for what is
+                                           collected
+referral release        referral-release:  referral_pending −, wallet +
+pool subscription       pool-in:           wallet −, holding +
+income of a day         income:            income_expense − (of the product), holding + for each of
+                                           a chunk; effective when the day ends, or when it is
+                                           posted where that period is closed
+income is paid out      distribution:      holding −, wallet + (with a redemption `pool-income:`)
+pool redemption         pool-out:          holding −, wallet +; fee:early_exit + for an early exit
+reversal                reverse:           of a deposit or of insurance, and the key of what it
+                                           undoes: the opposite of each of its entries
+======================  =================  =========================================================
 
 The realised profit of a position is a reading, not an entry: cash plus quantity times mark.
 """
