@@ -88,16 +88,12 @@ def _refusal(
 
 def _note_failure(tx: Tx, user: User | None, why: str, client: Client, now: datetime) -> None:
     # The name of nobody is not recorded: it may be a password in the wrong field.
-    note(
-        tx,
-        "sign_in.refused",
-        user.id if user else "nobody",
-        why,
-        actor=user.actor if user else "nobody",
-        correlation_id=user.id if user else ids.derive("sign-in", client.address),
-        at=now,
-        address=client.address,
+    subject, actor, about = (
+        (user.id, user.actor, user.id)
+        if user
+        else ("nobody", "nobody", ids.derive("sign-in", client.address))
     )
+    note(tx, "sign_in.refused", subject, why, actor, about, now, address=client.address)
 
 
 def change_password(
