@@ -276,12 +276,8 @@ class _Found:
     of: str
 
     def _finding(self, row_id: int, number: int, expected: str, found: str) -> Finding:
-        return Finding(
-            f"a sealed {self.of} stays as it was",
-            f"{self.of} {row_id} (seal {number})",
-            expected,
-            found,
-        )
+        subject = f"{self.of} {row_id} (seal {number})"
+        return Finding(f"a sealed {self.of} stays as it was", subject, expected, found)
 
     def changed(self, number: int, at: Position, sealed: bytes, computed: bytes) -> Finding:
         return self._finding(

@@ -102,7 +102,15 @@ def request_funding(
             "Your wallet has less than this available: what is on hold is not",
         ).at("amount", order.amount, "take out what is available, or wait until the rest is free")
     approval_id = None if at_once else _ask(tx, principal, request_id, order, now)
-    queries.insert(tx, request_id, principal.user_id, order, approval_id, now)
+    status, done_at = (FundingStatus.DONE, now) if at_once else (FundingStatus.PENDING, None)
+    tx.execute(
+        "INSERT INTO funding_requests (id, user_id, asset, direction, amount, reference, status,"
+        " approval_id, created_at, done_at) VALUES (%(id)s, %(user)s, %(asset)s, %(direction)s,"
+        " %(amount)s, %(reference)s, %(status)s, %(approval)s, %(now)s, %(done_at)s)",
+        order.model_dump()
+        | {"id": request_id, "user": principal.user_id, "status": status, "approval": approval_id}
+        | {"now": now, "done_at": done_at},
+    )
     funding = queries.find(tx, request_id)
     assert funding is not None
     _record(tx, author, funding)
@@ -123,7 +131,10 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
     elif approved:
         deposit(tx, author, owner, funding.asset, funding.amount, str(request_id))
     status = FundingStatus.DONE if approved else FundingStatus.REJECTED
-    queries.close(tx, request_id, status, author.now)
+    tx.execute(
+        "UPDATE funding_requests SET status = %s, done_at = %s WHERE id = %s",
+        (status, author.now, request_id),
+    )
     concluded = queries.find(tx, request_id)
     assert concluded is not None
     _record(tx, author, concluded)
@@ -206,21 +217,15 @@ def _set_aside(
 def _ask(
     tx: Tx, principal: Principal, request_id: UUID, order: FundingOrder, now: datetime
 ) -> UUID:
-    approval = request_approval(
-        tx,
-        principal,
-        f"funding.{order.direction}",
-        str(request_id),
-        {
-            "userId": str(principal.user_id),
-            "amount": f"{order.amount:f}",
-            "asset": order.asset,
-            "reference": order.reference,
-        },
-        ids.derive(order.direction, request_id),
-        now,
-    )
-    return approval.id
+    payload = {
+        "userId": str(principal.user_id),
+        "amount": f"{order.amount:f}",
+        "asset": order.asset,
+        "reference": order.reference,
+    }
+    kind, correlation = f"funding.{order.direction}", ids.derive(order.direction, request_id)
+    asked = request_approval(tx, principal, kind, str(request_id), payload, correlation, now)
+    return asked.id
 
 
 def _record(tx: Tx, author: Author, funding: Funding) -> None:
