@@ -6,6 +6,7 @@ Each of these is charged to the throttle in a transaction of its own, then looke
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -130,9 +131,7 @@ def confirm_second_factor(
         if opened is None:
             raise _wrong_code()
         throttle.clear(tx, throttle.by_user(user.id))
-        return Opened(
-            user_by_id(tx, user.id), opened.session_id, opened.second_factor, opened.refresh_token
-        )
+        return replace(opened, user=user_by_id(tx, user.id))
 
 
 def remove_second_factor(
