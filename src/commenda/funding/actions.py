@@ -36,6 +36,8 @@ from commenda.ledger import (
 DAY = timedelta(hours=24)
 """Of business time: what a user took out within it counts towards a large withdrawal."""
 
+Money = Funding | FundingOrder
+
 
 def deposit(
     tx: Tx, author: Author, owner: Owner, asset: str, amount: Decimal, reference: str
@@ -124,7 +126,7 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
         raise conflict("already_decided", "This request is not pending").at("id", request_id)
     owner = Owner(OwnerKind.INVESTOR, funding.user_id)
     if funding.direction == Direction.WITHDRAWAL and approved:
-        paid = _withdraw(tx, author, owner, request_id, funding.asset, funding.amount, held=True)
+        paid = _withdraw(tx, author, owner, request_id, funding, held=True)
         assert paid, "what is held for a withdrawal is there until it is decided"
     elif funding.direction == Direction.WITHDRAWAL:
         void_holds(tx, author, [f"withdrawal:{request_id}"])
@@ -168,49 +170,30 @@ def _begin(
     owner = Owner(OwnerKind.INVESTOR, user)
     if order.direction is Direction.WITHDRAWAL:
         take = _withdraw if at_once else _set_aside
-        return take(tx, author, owner, request_id, order.asset, order.amount)
+        return take(tx, author, owner, request_id, order)
     if at_once:
         deposit(tx, author, owner, order.asset, order.amount, str(request_id))
     return True
 
 
 def _withdraw(
-    tx: Tx,
-    author: Author,
-    owner: Owner,
-    request_id: UUID,
-    asset: str,
-    amount: Decimal,
-    *,
-    held: bool = False,
+    tx: Tx, author: Author, owner: Owner, request_id: UUID, money: Money, *, held: bool = False
 ) -> bool:
     """Let money go, from what was `held` for it; False where the wallet lacks it."""
-    wallet, external = open_accounts(
-        tx, [AccountKey("wallet", owner, asset), _outside(asset, str(request_id))]
-    )
-    key = f"withdrawal:{request_id}"
-    journal = Journal(
-        key,
-        "withdrawal",
-        ids.derive(Direction.WITHDRAWAL, request_id),
-        [Line(wallet, -amount), Line(external, amount)],
-        captures=key if held else None,
-    )
+    key, correlation = f"withdrawal:{request_id}", ids.derive(Direction.WITHDRAWAL, request_id)
+    accounts = [AccountKey("wallet", owner, money.asset), _outside(money.asset, str(request_id))]
+    wallet, external = open_accounts(tx, accounts)
+    lines = [Line(wallet, -money.amount), Line(external, money.amount)]
+    captures = key if held else None
+    journal = Journal(key, "withdrawal", correlation, lines, captures=captures)
     return post(tx, author, journal).outcome is not Outcome.REFUSED
 
 
-def _set_aside(
-    tx: Tx, author: Author, owner: Owner, request_id: UUID, asset: str, amount: Decimal
-) -> bool:
+def _set_aside(tx: Tx, author: Author, owner: Owner, request_id: UUID, money: Money) -> bool:
     """Hold money on the wallet until somebody decides; False where the wallet lacks it."""
-    (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, asset)])
-    hold = Hold(
-        f"withdrawal:{request_id}",
-        wallet,
-        amount,
-        Purpose.WITHDRAWAL,
-        ids.derive(Direction.WITHDRAWAL, request_id),
-    )
+    key, correlation = f"withdrawal:{request_id}", ids.derive(Direction.WITHDRAWAL, request_id)
+    (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, money.asset)])
+    hold = Hold(key, wallet, money.amount, Purpose.WITHDRAWAL, correlation)
     return place_holds(tx, author, [hold])[0].outcome is not HoldOutcome.REFUSED
 
 
