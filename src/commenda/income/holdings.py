@@ -179,11 +179,7 @@ def _pay_out(
     posted = post_batch(tx, author, journals)
     assert all(one.outcome is Outcome.POSTED for one in posted), "a holding is redeemed once"
     through = days[-1] if days else holding.accrued_through
-    tx.execute(
-        "UPDATE pool_holdings SET status = 'redeemed', redeemed_at = %s,"
-        " total_income = total_income + %s, carry = %s, accrued_through = %s WHERE id = %s",
-        (author.now, accrued, carry, through, holding.id),
-    )
+    queries.mark_redeemed(tx, holding, accrued, carry, through, author.now)
     return income, penalty
 
 

@@ -206,6 +206,18 @@ def entries_of(
     return records(tx, HoldingEntry, query, values)
 
 
+def mark_redeemed(
+    tx: Tx, holding: Holding, income: Decimal, carry: Decimal, through: date, now: datetime
+) -> None:
+    """Close a holding with the income it was still due."""
+    tx.execute(
+        "UPDATE pool_holdings SET status = 'redeemed', redeemed_at = %s,"
+        " total_income = total_income + %s, carry = %s, accrued_through = %s"
+        " WHERE product_id = %s AND sequence = %s",
+        (now, income, carry, through, holding.product_id, holding.sequence),
+    )
+
+
 # --- Accrual and distribution ----------------------------------------------------------------
 
 
