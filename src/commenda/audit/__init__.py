@@ -20,7 +20,7 @@ from commenda.audit.chain import (
 from commenda.audit.checks import Check, Finding, run_checks
 from commenda.audit.events import Event, record, record_new
 from commenda.audit.export import csv_header, csv_rows, ndjson
-from commenda.audit.queries import LogEntry, Wanted, export_events
+from commenda.audit.queries import Wanted, export_events
 
 __all__ = [
     "EVENTS",
@@ -29,7 +29,6 @@ __all__ = [
     "Check",
     "Event",
     "Finding",
-    "LogEntry",
     "Sealed",
     "Wanted",
     "anchor",

@@ -276,20 +276,15 @@ class _Found:
     of: str
 
     def _finding(self, row_id: int, number: int, expected: str, found: str) -> Finding:
-        return Finding(
-            f"a sealed {self.of} stays as it was",
-            f"{self.of} {row_id} (seal {number})",
-            expected,
-            found,
-        )
+        subject = f"{self.of} {row_id} (seal {number})"
+        return Finding(f"a sealed {self.of} stays as it was", subject, expected, found)
 
     def changed(self, number: int, at: Position, sealed: bytes, computed: bytes) -> Finding:
-        return self._finding(
-            at[2],
-            number,
+        expected, found = (
             f"digest {sealed.hex()}",
             f"{computed.hex()}: it was changed, or what stood before it was",
         )
+        return self._finding(at[2], number, expected, found)
 
     def deleted(self, number: int, at: Position) -> Finding:
         return self._finding(at[2], number, "to be there", "deleted")
@@ -301,25 +296,16 @@ class _Found:
         return self._finding(at[2], number, f"to stand after {last}", f"{at}: reordered")
 
     def gap(self, expected: int, number: int) -> Finding:
-        return Finding(
-            f"seals of {self.of}s follow one another",
-            f"seal {expected}",
-            "to be there",
-            f"deleted; the next is {number}",
-        )
+        rule, found = f"seals of {self.of}s follow one another", f"deleted; the next is {number}"
+        return Finding(rule, f"seal {expected}", "to be there", found)
 
     def added(self, row_id: int) -> Finding:
-        return Finding(
+        rule, found = (
             f"no {self.of} is added among the sealed ones",
-            f"{self.of} {row_id}",
-            "a seal",
             "none, and later ones have theirs",
         )
+        return Finding(rule, f"{self.of} {row_id}", "a seal", found)
 
     def off_anchor(self, kept: Anchor, found: str) -> Finding:
-        return Finding(
-            "the chain passes through the anchor that was kept",
-            f"seal {kept.sequence}",
-            f"digest {kept.digest}",
-            found,
-        )
+        rule = "the chain passes through the anchor that was kept"
+        return Finding(rule, f"seal {kept.sequence}", f"digest {kept.digest}", found)

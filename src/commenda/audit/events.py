@@ -48,16 +48,12 @@ _APPEND: LiteralString = (
     "  %s::uuid[], %s::text[], %s::text[], %s::jsonb[]) AS n ON CONFLICT DO NOTHING"
 )
 
+_COLUMNS = ("at", "kind", "actor", "subject", "correlation_id", "result", "rule_version")
+
 
 def _columns(events: Sequence[Event]) -> tuple[Any, ...]:
     return (
         request_id.get(),
-        [event.at for event in events],
-        [event.kind for event in events],
-        [event.actor for event in events],
-        [event.subject for event in events],
-        [event.correlation_id for event in events],
-        [event.result for event in events],
-        [event.rule_version for event in events],
+        *([getattr(event, name) for event in events] for name in _COLUMNS),
         [Jsonb(dict(event.details)) for event in events],
     )

@@ -6,25 +6,16 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from commenda.audit.queries import LogEntry
 
-_COLUMNS = (
-    "id",
-    "at",
-    "kind",
-    "actor",
-    "subject",
-    "correlationId",
-    "result",
-    "ruleVersion",
-    "requestId",
-    "details",
-    "sequence",
-    "digest",
-)
+_FIELDS = [one.name for one in fields(LogEntry) if one.name != "sealed"]
+_COLUMNS = [to_camel(name) for name in _FIELDS]
 
 
 def ndjson(events: Iterable[LogEntry]) -> str:
@@ -55,21 +46,9 @@ def stamp(moment: datetime) -> str:
 
 
 def _named(event: LogEntry) -> dict[str, Any]:
-    values = (
-        event.id,
-        stamp(event.at),
-        event.kind,
-        event.actor,
-        event.subject,
-        str(event.correlation_id),
-        event.result,
-        event.rule_version,
-        event.request_id,
-        event.details,
-        event.sequence,
-        event.digest,
-    )
-    return dict(zip(_COLUMNS, values, strict=True))
+    values = {name: getattr(event, name) for name in _FIELDS}
+    values |= {"at": stamp(event.at), "correlation_id": str(event.correlation_id)}
+    return dict(zip(_COLUMNS, values.values(), strict=True))
 
 
 def _cell(value: object) -> object:

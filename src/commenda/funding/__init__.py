@@ -13,23 +13,16 @@ Operators hold money of a wallet, too: a freeze lasts until it is voided or its 
 from commenda.funding.actions import deposit, request_funding
 from commenda.funding.checks import CHECKS
 from commenda.funding.decisions import DEPOSIT, WITHDRAWAL, carry_out, turn_down
-from commenda.funding.freezes import Freeze, HoldOrder, freeze, unfreeze
-from commenda.funding.model import Direction, Funding, FundingOrder, FundingStatus
+from commenda.funding.model import Direction, FundingOrder
 
 __all__ = [
     "CHECKS",
     "DEPOSIT",
     "WITHDRAWAL",
     "Direction",
-    "Freeze",
-    "Funding",
     "FundingOrder",
-    "FundingStatus",
-    "HoldOrder",
     "carry_out",
     "deposit",
-    "freeze",
     "request_funding",
     "turn_down",
-    "unfreeze",
 ]

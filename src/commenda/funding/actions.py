@@ -36,6 +36,8 @@ from commenda.ledger import (
 DAY = timedelta(hours=24)
 """Of business time: what a user took out within it counts towards a large withdrawal."""
 
+Money = Funding | FundingOrder
+
 
 def deposit(
     tx: Tx, author: Author, owner: Owner, asset: str, amount: Decimal, reference: str
@@ -102,7 +104,15 @@ def request_funding(
             "Your wallet has less than this available: what is on hold is not",
         ).at("amount", order.amount, "take out what is available, or wait until the rest is free")
     approval_id = None if at_once else _ask(tx, principal, request_id, order, now)
-    queries.insert(tx, request_id, principal.user_id, order, approval_id, now)
+    status, done_at = (FundingStatus.DONE, now) if at_once else (FundingStatus.PENDING, None)
+    tx.execute(
+        "INSERT INTO funding_requests (id, user_id, asset, direction, amount, reference, status,"
+        " approval_id, created_at, done_at) VALUES (%(id)s, %(user)s, %(asset)s, %(direction)s,"
+        " %(amount)s, %(reference)s, %(status)s, %(approval)s, %(now)s, %(done_at)s)",
+        order.model_dump()
+        | {"id": request_id, "user": principal.user_id, "status": status, "approval": approval_id}
+        | {"now": now, "done_at": done_at},
+    )
     funding = queries.find(tx, request_id)
     assert funding is not None
     _record(tx, author, funding)
@@ -116,14 +126,17 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
         raise conflict("already_decided", "This request is not pending").at("id", request_id)
     owner = Owner(OwnerKind.INVESTOR, funding.user_id)
     if funding.direction == Direction.WITHDRAWAL and approved:
-        paid = _withdraw(tx, author, owner, request_id, funding.asset, funding.amount, held=True)
+        paid = _withdraw(tx, author, owner, request_id, funding, held=True)
         assert paid, "what is held for a withdrawal is there until it is decided"
     elif funding.direction == Direction.WITHDRAWAL:
         void_holds(tx, author, [f"withdrawal:{request_id}"])
     elif approved:
         deposit(tx, author, owner, funding.asset, funding.amount, str(request_id))
     status = FundingStatus.DONE if approved else FundingStatus.REJECTED
-    queries.close(tx, request_id, status, author.now)
+    tx.execute(
+        "UPDATE funding_requests SET status = %s, done_at = %s WHERE id = %s",
+        (status, author.now, request_id),
+    )
     concluded = queries.find(tx, request_id)
     assert concluded is not None
     _record(tx, author, concluded)
@@ -157,70 +170,45 @@ def _begin(
     owner = Owner(OwnerKind.INVESTOR, user)
     if order.direction is Direction.WITHDRAWAL:
         take = _withdraw if at_once else _set_aside
-        return take(tx, author, owner, request_id, order.asset, order.amount)
+        return take(tx, author, owner, request_id, order)
     if at_once:
         deposit(tx, author, owner, order.asset, order.amount, str(request_id))
     return True
 
 
 def _withdraw(
-    tx: Tx,
-    author: Author,
-    owner: Owner,
-    request_id: UUID,
-    asset: str,
-    amount: Decimal,
-    *,
-    held: bool = False,
+    tx: Tx, author: Author, owner: Owner, request_id: UUID, money: Money, *, held: bool = False
 ) -> bool:
     """Let money go, from what was `held` for it; False where the wallet lacks it."""
-    wallet, external = open_accounts(
-        tx, [AccountKey("wallet", owner, asset), _outside(asset, str(request_id))]
-    )
-    key = f"withdrawal:{request_id}"
-    journal = Journal(
-        key,
-        "withdrawal",
-        ids.derive(Direction.WITHDRAWAL, request_id),
-        [Line(wallet, -amount), Line(external, amount)],
-        captures=key if held else None,
-    )
+    key, correlation = f"withdrawal:{request_id}", ids.derive(Direction.WITHDRAWAL, request_id)
+    accounts = [AccountKey("wallet", owner, money.asset), _outside(money.asset, str(request_id))]
+    wallet, external = open_accounts(tx, accounts)
+    lines = [Line(wallet, -money.amount), Line(external, money.amount)]
+    captures = key if held else None
+    journal = Journal(key, "withdrawal", correlation, lines, captures=captures)
     return post(tx, author, journal).outcome is not Outcome.REFUSED
 
 
-def _set_aside(
-    tx: Tx, author: Author, owner: Owner, request_id: UUID, asset: str, amount: Decimal
-) -> bool:
+def _set_aside(tx: Tx, author: Author, owner: Owner, request_id: UUID, money: Money) -> bool:
     """Hold money on the wallet until somebody decides; False where the wallet lacks it."""
-    (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, asset)])
-    hold = Hold(
-        f"withdrawal:{request_id}",
-        wallet,
-        amount,
-        Purpose.WITHDRAWAL,
-        ids.derive(Direction.WITHDRAWAL, request_id),
-    )
+    key, correlation = f"withdrawal:{request_id}", ids.derive(Direction.WITHDRAWAL, request_id)
+    (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, money.asset)])
+    hold = Hold(key, wallet, money.amount, Purpose.WITHDRAWAL, correlation)
     return place_holds(tx, author, [hold])[0].outcome is not HoldOutcome.REFUSED
 
 
 def _ask(
     tx: Tx, principal: Principal, request_id: UUID, order: FundingOrder, now: datetime
 ) -> UUID:
-    approval = request_approval(
-        tx,
-        principal,
-        f"funding.{order.direction}",
-        str(request_id),
-        {
-            "userId": str(principal.user_id),
-            "amount": f"{order.amount:f}",
-            "asset": order.asset,
-            "reference": order.reference,
-        },
-        ids.derive(order.direction, request_id),
-        now,
-    )
-    return approval.id
+    payload = {
+        "userId": str(principal.user_id),
+        "amount": f"{order.amount:f}",
+        "asset": order.asset,
+        "reference": order.reference,
+    }
+    kind, correlation = f"funding.{order.direction}", ids.derive(order.direction, request_id)
+    asked = request_approval(tx, principal, kind, str(request_id), payload, correlation, now)
+    return asked.id
 
 
 def _record(tx: Tx, author: Author, funding: Funding) -> None:

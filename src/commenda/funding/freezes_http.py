@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -10,6 +11,7 @@ from commenda.funding.freezes import Freeze, HoldOrder, freeze, unfreeze
 from commenda.funding.model import RULES
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
+from commenda.kit.db import Tx
 from commenda.kit.web import GUARDED, IdempotencyKey, Served, key_or_new, problems, write
 from commenda.ledger import Author
 
@@ -29,15 +31,11 @@ def place_hold(
 ) -> Response:
     """Freeze money of a user's wallet: it stays theirs, and can be neither spent nor taken out."""
     named = key_or_new(key)
-    return write(
-        service,
-        who,
-        "hold",
-        key,
-        body,
-        lambda tx, now: freeze(tx, Author(who.actor, RULES, now), body, named),
-        status=201,
-    )
+
+    def act(tx: Tx, now: datetime) -> Freeze:
+        return freeze(tx, Author(who.actor, RULES, now), body, named)
+
+    return write(service, who, "hold", key, body, act, status=201)
 
 
 @router.post(
@@ -53,11 +51,8 @@ def void_hold(
     key: IdempotencyKey = None,
 ) -> Response:
     """Set frozen money free; what is held for a withdrawal is freed by deciding that."""
-    return write(
-        service,
-        who,
-        "void-hold",
-        key,
-        {"group": group},
-        lambda tx, now: unfreeze(tx, Author(who.actor, RULES, now), group),
-    )
+
+    def act(tx: Tx, now: datetime) -> Freeze:
+        return unfreeze(tx, Author(who.actor, RULES, now), group)
+
+    return write(service, who, "void-hold", key, {"group": group}, act)

@@ -7,10 +7,9 @@ from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
-
-from commenda.funding.model import Funding, FundingOrder, FundingStatus
+from commenda.funding.model import Funding
 from commenda.kit.db import Tx
+from commenda.kit.rows import first, records
 
 # A deposit that two people had reversed was done, and is no more.
 _SELECT: LiteralString = (
@@ -24,19 +23,17 @@ _SELECT: LiteralString = (
 def find(tx: Tx, request_id: UUID, *, lock: bool = False) -> Funding | None:
     """A request, if it was made."""
     end: LiteralString = " FOR UPDATE" if lock else ""
-    with tx.cursor(row_factory=class_row(Funding)) as cursor:
-        return cursor.execute(_SELECT + "WHERE id = %s" + end, (request_id,)).fetchone()
+    return first(tx, Funding, _SELECT + "WHERE id = %s" + end, (request_id,))
 
 
 def requests_of(tx: Tx, user: UUID, before: int | None, limit: int) -> list[Funding]:
     """A user's requests, the latest first, before a sequence number: at most `limit`."""
-    with tx.cursor(row_factory=class_row(Funding)) as cursor:
-        return cursor.execute(
-            _SELECT + "WHERE user_id = %(user)s"
-            " AND (%(before)s::numeric IS NULL OR sequence < %(before)s)"
-            " ORDER BY sequence DESC LIMIT %(limit)s",
-            {"user": user, "before": before, "limit": limit},
-        ).fetchall()
+    page: LiteralString = (
+        "WHERE user_id = %(user)s"
+        " AND (%(before)s::numeric IS NULL OR sequence < %(before)s)"
+        " ORDER BY sequence DESC LIMIT %(limit)s"
+    )
+    return records(tx, Funding, _SELECT + page, {"user": user, "before": before, "limit": limit})
 
 
 def paid_at_once(tx: Tx, user: UUID, asset: str, since: datetime) -> Decimal:
@@ -49,39 +46,3 @@ def paid_at_once(tx: Tx, user: UUID, asset: str, since: datetime) -> Decimal:
     assert row is not None
     paid: Decimal = row[0]
     return paid
-
-
-def insert(
-    tx: Tx,
-    request_id: UUID,
-    user: UUID,
-    order: FundingOrder,
-    approval_id: UUID | None,
-    now: datetime,
-) -> None:
-    """Store a request: pending where it waits for an approval, else done."""
-    done = approval_id is None
-    tx.execute(
-        "INSERT INTO funding_requests (id, user_id, asset, direction, amount, reference, status,"
-        " approval_id, created_at, done_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            request_id,
-            user,
-            order.asset,
-            order.direction,
-            order.amount,
-            order.reference,
-            FundingStatus.DONE if done else FundingStatus.PENDING,
-            approval_id,
-            now,
-            now if done else None,
-        ),
-    )
-
-
-def close(tx: Tx, request_id: UUID, status: FundingStatus, now: datetime) -> None:
-    """Write what was decided of a pending request."""
-    tx.execute(
-        "UPDATE funding_requests SET status = %s, done_at = %s WHERE id = %s",
-        (status, now, request_id),
-    )

@@ -9,7 +9,6 @@ another decides, go by the business clock.
 """
 
 from commenda.identity.actions import (
-    change_user,
     create_user,
     prepare_password,
     register_users,
@@ -47,7 +46,6 @@ __all__ = [
     "UserStatus",
     "approval_by_id",
     "approve",
-    "change_user",
     "create_user",
     "drop_second_factor",
     "expire_due",

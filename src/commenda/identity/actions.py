@@ -68,16 +68,7 @@ def create_user(
         raise conflict("username_taken", "This username is taken").at(
             "username", name, "choose another one"
         )
-    note(
-        tx,
-        "user.created",
-        user.id,
-        role,
-        actor=actor or user.actor,
-        correlation_id=user.id,
-        at=now,
-        username=name,
-    )
+    note(tx, "user.created", user.id, role, actor or user.actor, user.id, now, username=name)
     return user
 
 
@@ -113,17 +104,8 @@ def set_access(
     """Give a user a role and a status; every session of theirs ends."""
     tx.execute("UPDATE users SET role = %s, status = %s WHERE id = %s", (role, status, user.id))
     end_sessions(tx, user.id, "role or status changed", now)
-    note(
-        tx,
-        "user.changed",
-        user.id,
-        status,
-        actor=actor,
-        correlation_id=user.id,
-        at=now,
-        role=role,
-        before={"role": user.role, "status": user.status},
-    )
+    before = {"role": user.role, "status": user.status}
+    note(tx, "user.changed", user.id, status, actor, user.id, now, role=role, before=before)
 
 
 def set_password(
@@ -132,6 +114,4 @@ def set_password(
     """Store a new password; every session but perhaps the present one ends."""
     tx.execute("UPDATE users SET password_hash = %s WHERE id = %s", (password_hash, user.id))
     end_sessions(tx, user.id, "password changed", now, but=but)
-    note(
-        tx, "user.password_changed", user.id, "changed", actor=actor, correlation_id=user.id, at=now
-    )
+    note(tx, "user.password_changed", user.id, "changed", actor, user.id, now)

@@ -66,13 +66,8 @@ def principal_of_key(tx: Tx, secret: str) -> Principal | None:
     if row is None:
         return None
     user_id, role, scopes, second_factor = row
-    return Principal(
-        user_id,
-        Role(role),
-        grantable(PERMISSIONS[Role(role)]) & frozenset(scopes),
-        None,
-        second_factor,
-    )
+    permitted = grantable(PERMISSIONS[role]) & frozenset(scopes)
+    return Principal(user_id, Role(role), permitted, None, second_factor)
 
 
 def grantable(permissions: Collection[Permission]) -> frozenset[Permission]:
@@ -111,7 +106,7 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
         "  expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (key_id, owner.id, name, _digest(secret), scopes, maker.second_factor, now, expires_at),
     )
-    _note(tx, owner, key_id, "created", now, name=name, scopes=scopes)
+    note(tx, "api_key", key_id, "created", owner.actor, owner.id, now, name=name, scopes=scopes)
     return MadeKey(key_id, name, [*scopes], now, expires_at, secret)
 
 
@@ -133,12 +128,8 @@ def revoke_key(tx: Tx, owner: User, key: UUID, now: datetime) -> None:
     ).rowcount
     if not revoked:
         raise not_found("unknown_api_key", "There is no such key").at("id", key)
-    _note(tx, owner, key, "revoked", now)
+    note(tx, "api_key", key, "revoked", owner.actor, owner.id, now)
 
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def _note(tx: Tx, owner: User, key: UUID, result: str, now: datetime, **details: object) -> None:
-    note(tx, "api_key", key, result, actor=owner.actor, correlation_id=owner.id, at=now, **details)

@@ -23,6 +23,7 @@ from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
+from commenda.kit.rows import first, records
 from commenda.kit.wire import Internal, on_wire
 
 _log = logging.getLogger(__name__)
@@ -86,20 +87,11 @@ def request_approval(
         "SELECT count(*) FROM approvals WHERE kind = %s AND subject = %s", (kind, subject)
     ).fetchone()
     assert counted is not None
-    approval = ids.derive("approval", kind, subject, counted[0])
+    approval, said = ids.derive("approval", kind, subject, counted[0]), Jsonb(dict(payload))
     tx.execute(
         "INSERT INTO approvals (id, kind, subject, payload, correlation_id, requested_by,"
         "  requested_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            approval,
-            kind,
-            subject,
-            Jsonb(dict(payload)),
-            correlation_id,
-            principal.user_id,
-            now,
-            now + lifetime,
-        ),
+        (approval, kind, subject, said, correlation_id, principal.user_id, now, now + lifetime),
     )
     asked = approval_by_id(tx, approval)
     _note(tx, asked, principal.actor, now)
@@ -134,12 +126,11 @@ def expire_due(
 
     One whose `then` refuses stays as it is until the next sweep and holds up no other.
     """
-    with tx.cursor(row_factory=class_row(Approval)) as cursor:
-        due = cursor.execute(
-            _SELECT + " WHERE status = 'requested' AND expires_at <= %s"
-            " ORDER BY expires_at, sequence LIMIT %s FOR UPDATE SKIP LOCKED",
-            (now, limit),
-        ).fetchall()
+    past: LiteralString = (
+        " WHERE status = 'requested' AND expires_at <= %s"
+        " ORDER BY expires_at, sequence LIMIT %s FOR UPDATE SKIP LOCKED"
+    )
+    due = records(tx, Approval, _SELECT + past, (now, limit))
     expired = []
     for one in due:
         try:
@@ -220,23 +211,13 @@ def _conclude(
 
 
 def _found(tx: Tx, approval_id: UUID, lock: LiteralString) -> Approval:
-    with tx.cursor(row_factory=class_row(Approval)) as cursor:
-        found = cursor.execute(_SELECT + " WHERE id = %s" + lock, (approval_id,)).fetchone()
+    found = first(tx, Approval, _SELECT + " WHERE id = %s" + lock, (approval_id,))
     if found is None:
         raise not_found("unknown_approval", "There is no such request").at("id", approval_id)
     return found
 
 
 def _note(tx: Tx, approval: Approval, actor: str, now: datetime) -> None:
-    note(
-        tx,
-        f"approval.{approval.status}",
-        approval.id,
-        approval.status,
-        actor=actor,
-        correlation_id=approval.correlation_id,
-        at=now,
-        request=approval.kind,
-        about=approval.subject,
-        reason=approval.reason,
-    )
+    kind, about = f"approval.{approval.status}", approval.correlation_id
+    details = {"request": approval.kind, "about": approval.subject, "reason": approval.reason}
+    note(tx, kind, approval.id, approval.status, actor, about, now, **details)

@@ -32,6 +32,8 @@ from commenda.kit.pages import key_after, page_of
 from commenda.kit.web import GUARDED, Page, Served, on_wire, problems
 
 router = APIRouter(tags=["identity"])
+UNKNOWN = GUARDED | problems(404)
+CONFLICTS = GUARDED | problems(404, 409)
 Own = Annotated[Principal, may(Permission.ACCOUNT)]
 Admin = Annotated[Principal, may(Permission.USERS)]
 
@@ -173,7 +175,7 @@ def logout(service: Served, who: Own) -> None:
             _note_end(tx, who, who.session_id, "signed out", now)
 
 
-@router.get("/auth/me", operation_id="getMe", responses=GUARDED | problems(404))
+@router.get("/auth/me", operation_id="getMe", responses=UNKNOWN)
 def me(service: Served, who: Own) -> Me:
     """Who is asking, what they may do and whether a second factor is set up."""
     with service.database.transaction() as tx:
@@ -186,12 +188,7 @@ def me(service: Served, who: Own) -> Me:
     )
 
 
-@router.post(
-    "/auth/password",
-    operation_id="changePassword",
-    status_code=204,
-    responses=GUARDED | problems(404),
-)
+@router.post("/auth/password", operation_id="changePassword", status_code=204, responses=UNKNOWN)
 async def change_password(
     request: Request, service: Served, who: Own, body: bodies.NewPassword
 ) -> None:
@@ -202,16 +199,14 @@ async def change_password(
     )
 
 
-@router.post("/auth/totp", operation_id="setUpTotp", responses=GUARDED | problems(404, 409))
+@router.post("/auth/totp", operation_id="setUpTotp", responses=CONFLICTS)
 def set_up_totp(service: Served, who: Own) -> second_factor.TotpSetUp:
     """Begin to set up a second factor; it counts once it is confirmed by a code."""
     with service.database.transaction() as tx:
         return second_factor.begin(tx, service.keys, locked_user(tx, who.user_id), wall_now())
 
 
-@router.post(
-    "/auth/totp/confirm", operation_id="confirmTotp", responses=GUARDED | problems(404, 409)
-)
+@router.post("/auth/totp/confirm", operation_id="confirmTotp", responses=CONFLICTS)
 def confirm_totp(
     service: Served, who: Own, tokens: Issuer, client: From, body: bodies.TotpCode
 ) -> SignedIn:
@@ -223,9 +218,7 @@ def confirm_totp(
     return SignedIn.of(opened, tokens, now)
 
 
-@router.delete(
-    "/auth/totp", operation_id="removeTotp", status_code=204, responses=GUARDED | problems(404)
-)
+@router.delete("/auth/totp", operation_id="removeTotp", status_code=204, responses=UNKNOWN)
 def remove_totp(
     service: Served,
     who: Own,
@@ -243,10 +236,7 @@ def list_sessions(service: Served, who: Own) -> list[Session]:
 
 
 @router.delete(
-    "/auth/sessions/{session_id}",
-    operation_id="endSession",
-    status_code=204,
-    responses=GUARDED | problems(404),
+    "/auth/sessions/{session_id}", operation_id="endSession", status_code=204, responses=UNKNOWN
 )
 def delete_session(service: Served, who: Own, session_id: UUID) -> None:
     """End one of one's own sessions."""
@@ -258,7 +248,7 @@ def delete_session(service: Served, who: Own, session_id: UUID) -> None:
 
 
 def _note_end(tx: Tx, who: Principal, session: UUID, why: str, now: datetime) -> None:
-    note(tx, "session.ended", session, why, actor=who.actor, correlation_id=who.user_id, at=now)
+    note(tx, "session.ended", session, why, who.actor, who.user_id, now)
 
 
 # --- Keys for programs -----------------------------------------------------------------------
@@ -271,12 +261,7 @@ def list_keys(service: Served, who: Own) -> list[ApiKey]:
         return keys_of(tx, who.user_id)
 
 
-@router.post(
-    "/auth/api-keys",
-    operation_id="createApiKey",
-    status_code=201,
-    responses=GUARDED | problems(404, 409),
-)
+@router.post("/auth/api-keys", operation_id="createApiKey", status_code=201, responses=CONFLICTS)
 def make_key(service: Served, who: Own, body: bodies.NewKey) -> MadeKey:
     """Make an API key with some of one's own permissions; its secret is shown this once."""
     with service.database.transaction() as tx:
@@ -284,10 +269,7 @@ def make_key(service: Served, who: Own, body: bodies.NewKey) -> MadeKey:
 
 
 @router.delete(
-    "/auth/api-keys/{key_id}",
-    operation_id="revokeApiKey",
-    status_code=204,
-    responses=GUARDED | problems(404),
+    "/auth/api-keys/{key_id}", operation_id="revokeApiKey", status_code=204, responses=UNKNOWN
 )
 def delete_key(service: Served, who: Own, key_id: UUID) -> None:
     """Revoke one of one's own API keys; it is refused within a second."""
@@ -325,7 +307,7 @@ def add_user(service: Served, who: Admin, body: bodies.NewUser) -> UserProfile:
         )
 
 
-@router.patch("/users/{user_id}", operation_id="changeUser", responses=GUARDED | problems(404, 409))
+@router.patch("/users/{user_id}", operation_id="changeUser", responses=CONFLICTS)
 def patch_user(service: Served, who: Admin, user_id: UUID, body: bodies.UserChange) -> UserProfile:
     """Change another user's role, or disable or enable them; their sessions end."""
     with service.database.transaction() as tx:

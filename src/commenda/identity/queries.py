@@ -12,9 +12,9 @@ from commenda.kit.errors import CommendaError, unknown
 _SELECT: LiteralString = "SELECT id, username, role, status, created_at, totp_confirmed FROM users"
 
 
-def user_by_id(tx: Tx, user_id: UUID) -> User:
+def user_by_id(tx: Tx, user_id: UUID, lock: LiteralString = "") -> User:
     """The user; code `unknown_user`."""
-    row = tx.execute(_SELECT + " WHERE id = %s", (user_id,)).fetchone()
+    row = tx.execute(_SELECT + " WHERE id = %s" + lock, (user_id,)).fetchone()
     if row is None:
         raise unknown_user("id", user_id)
     return _user(row)
@@ -22,10 +22,7 @@ def user_by_id(tx: Tx, user_id: UUID) -> User:
 
 def locked_user(tx: Tx, user_id: UUID) -> User:
     """The user, whom nobody else changes until the end of the transaction."""
-    row = tx.execute(_SELECT + " WHERE id = %s FOR NO KEY UPDATE", (user_id,)).fetchone()
-    if row is None:
-        raise unknown_user("id", user_id)
-    return _user(row)
+    return user_by_id(tx, user_id, " FOR NO KEY UPDATE")
 
 
 def find_user(tx: Tx, username: str) -> User | None:

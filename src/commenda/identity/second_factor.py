@@ -134,12 +134,4 @@ def step_of(secret: str, code: str, now: datetime) -> int | None:
 
 
 def _note(tx: Tx, user: User, result: str, now: datetime, actor: str | None = None) -> None:
-    note(
-        tx,
-        "second_factor",
-        user.id,
-        result,
-        actor=actor or user.actor,
-        correlation_id=user.id,
-        at=now,
-    )
+    note(tx, "second_factor", user.id, result, actor or user.actor, user.id, now)

@@ -70,32 +70,15 @@ def open_session(
 ) -> Opened:
     """Open a session for a user who proved to be themselves."""
     token = secrets.token_urlsafe(32)
-    session = ids.derive("session", _digest(token).hex())
+    digest, address, ends = _digest(token), client.address, now + LIFETIME
+    session = ids.derive("session", digest.hex())
     tx.execute(
         "INSERT INTO sessions (id, user_id, refresh_hash, second_factor, user_agent, address,"
         "  created_at, refreshed_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            session,
-            user.id,
-            _digest(token),
-            second_factor,
-            client.user_agent,
-            client.address,
-            now,
-            now,
-            now + LIFETIME,
-        ),
+        (session, user.id, digest, second_factor, client.user_agent, address, now, now, ends),
     )
-    note(
-        tx,
-        "session.opened",
-        session,
-        "second factor" if second_factor else "password",
-        actor=user.actor,
-        correlation_id=user.id,
-        at=now,
-        address=client.address,
-    )
+    proved = "second factor" if second_factor else "password"
+    note(tx, "session.opened", session, proved, user.actor, user.id, now, address=address)
     return Opened(user, session, second_factor, token)
 
 
@@ -140,16 +123,8 @@ def _not_current(tx: Tx, digest: bytes, now: datetime) -> CommendaError:
             "refreshToken", hint="use the token of that exchange"
         )
     if end_session(tx, session, "refresh token used again", now):
-        note(
-            tx,
-            "session.token_reused",
-            session,
-            "ended",
-            actor=user_by_id(tx, user_id).actor,
-            correlation_id=user_id,
-            at=now,
-            firstUsedAt=used_at.isoformat(),
-        )
+        actor, at = user_by_id(tx, user_id).actor, used_at.isoformat()
+        note(tx, "session.token_reused", session, "ended", actor, user_id, now, firstUsedAt=at)
     return _bad_token("This refresh token was used before; its session has ended")
 
 
@@ -157,26 +132,14 @@ def end_session(
     tx: Tx, session: UUID, reason: str, now: datetime, *, user: UUID | None = None
 ) -> bool:
     """End one session (of this user, where given); whether it had not ended before."""
-    return bool(
-        _end(
-            tx,
-            "id = %(session)s AND (%(user)s::uuid IS NULL OR user_id = %(user)s)",
-            {"session": session, "user": user},
-            reason,
-            now,
-        )
-    )
+    which = "id = %(session)s AND (%(user)s::uuid IS NULL OR user_id = %(user)s)"
+    return bool(_end(tx, which, {"session": session, "user": user}, reason, now))
 
 
 def end_sessions(tx: Tx, user: UUID, reason: str, now: datetime, *, but: UUID | None = None) -> int:
     """End all sessions of a user, except perhaps the present one; how many."""
-    return _end(
-        tx,
-        "user_id = %(user)s AND id IS DISTINCT FROM %(but)s",
-        {"user": user, "but": but},
-        reason,
-        now,
-    )
+    which = "user_id = %(user)s AND id IS DISTINCT FROM %(but)s"
+    return _end(tx, which, {"user": user, "but": but}, reason, now)
 
 
 def _end(tx: Tx, which: str, values: dict[str, object], reason: str, now: datetime) -> int:

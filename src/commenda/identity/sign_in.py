@@ -6,6 +6,7 @@ Each of these is charged to the throttle in a transaction of its own, then looke
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -88,16 +89,12 @@ def _refusal(
 
 def _note_failure(tx: Tx, user: User | None, why: str, client: Client, now: datetime) -> None:
     # The name of nobody is not recorded: it may be a password in the wrong field.
-    note(
-        tx,
-        "sign_in.refused",
-        user.id if user else "nobody",
-        why,
-        actor=user.actor if user else "nobody",
-        correlation_id=user.id if user else ids.derive("sign-in", client.address),
-        at=now,
-        address=client.address,
+    subject, actor, about = (
+        (user.id, user.actor, user.id)
+        if user
+        else ("nobody", "nobody", ids.derive("sign-in", client.address))
     )
+    note(tx, "sign_in.refused", subject, why, actor, about, now, address=client.address)
 
 
 def change_password(
@@ -134,9 +131,7 @@ def confirm_second_factor(
         if opened is None:
             raise _wrong_code()
         throttle.clear(tx, throttle.by_user(user.id))
-        return Opened(
-            user_by_id(tx, user.id), opened.session_id, opened.second_factor, opened.refresh_token
-        )
+        return replace(opened, user=user_by_id(tx, user.id))
 
 
 def remove_second_factor(

@@ -17,10 +17,10 @@ def note(
     kind: str,
     subject: UUID | str,
     result: str,
-    *,
     actor: str,
     correlation_id: UUID,
     at: datetime,
+    /,
     **details: object,
 ) -> None:
     """Record one event; what happens to a user correlates by the user's id."""

@@ -8,7 +8,7 @@ leaves its chunk undone; whoever comes next goes on, and two workers take turns.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -69,21 +69,32 @@ def accrue_due(
     with database.transaction() as tx:
         queries.pass_idle_days(tx, yesterday)
         behind = queries.accrued_before(tx, yesterday)
-    done = _NOTHING
+    accrued_through = dict(behind)
+    done: list[Accrued] = []
+
+    def accrue_all(product_id: UUID) -> None:
+        through = accrued_through[product_id]
+        for n in range((yesterday - through).days):
+            day = through + (n + 1) * DAY
+            done.append(accrue_product_day(database, author, product_id, day, chunk, told))
+
+    for_each_product(accrued_through, accrue_all, "accrued")
+    return sum(done, _NOTHING)
+
+
+def for_each_product(products: Iterable[UUID], act: Callable[[UUID], object], what: str) -> None:
+    """Act for products in turn; one that fails holds up no other, and its error is raised last."""
     errors = []
-    for product_id, through in behind:
+    for product_id in products:
         try:
-            for n in range((yesterday - through).days):
-                day = through + (n + 1) * DAY
-                done += accrue_product_day(database, author, product_id, day, chunk, told)
+            act(product_id)
         except psycopg.OperationalError:
             raise
         except Exception as error:
-            _log.exception("the income of the product %s cannot be accrued", product_id)
+            _log.exception("the income of the product %s cannot be %s", product_id, what)
             errors.append(error)
     if errors:
         raise errors[0]
-    return done
 
 
 def accrue_product_day(
@@ -120,7 +131,9 @@ def accrue_product_day(
 def open_from(tx: Tx, product: Product) -> date:
     """The first day of which no accrual has begun; final while the product is locked."""
     following = product.accrued_through + DAY
-    return following + DAY * queries.is_begun(tx, accrual_key(product.id, following))
+    key = accrual_key(product.id, following)
+    begun = tx.execute("SELECT 1 FROM posting_batches WHERE key = %s", (key,)).fetchone()
+    return following if begun is None else following + DAY
 
 
 def expense_of(product: Product, event: str) -> AccountKey:
@@ -182,5 +195,9 @@ def finish_day(tx: Tx, author: Author, work: OpenDay) -> Accrued:
     if take_up_batch(tx, work.key, ACCRUAL, author.now).finished_at is not None:
         return _NOTHING
     finish_batch(tx, work.key, author.now)
-    queries.move_through(tx, work.product.id, work.day)
+    tx.execute(
+        "UPDATE pool_products SET accrued_through = %(day)s"
+        " WHERE id = %(id)s AND accrued_through = %(day)s - 1",
+        {"id": work.product.id, "day": work.day},
+    )
     return Accrued(1, 0, Decimal(0))

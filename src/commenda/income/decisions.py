@@ -33,8 +33,7 @@ def ask_for_product(tx: Tx, principal: Principal, terms: Terms, now: datetime) -
     """Ask for a new product; the codes of `create_product`."""
     _try(tx, principal, now, lambda author: create_product(tx, author, terms))
     correlation = ids.derive("pool-product", terms.name)
-    asked = request_approval(tx, principal, NEW_PRODUCT, terms.name, wire(terms), correlation, now)
-    return Requested(asked.id)
+    return _ask(tx, principal, NEW_PRODUCT, terms.name, wire(terms), correlation, now)
 
 
 def ask_for_rate(
@@ -43,13 +42,16 @@ def ask_for_rate(
     """Ask for another rate from a day on; the codes of `set_rate`."""
     from_day, rate = order.from_day, order.daily_rate
     _try(tx, principal, now, lambda author: set_rate(tx, author, product_id, from_day, rate))
-    return _ask(tx, principal, NEW_RATE, product_id, wire(order), now)
+    named = str(product_id)
+    payload = {"productId": named, **wire(order)}
+    return _ask(tx, principal, NEW_RATE, named, payload, product_id, now)
 
 
 def ask_to_close(tx: Tx, principal: Principal, product_id: UUID, now: datetime) -> Requested:
     """Ask to take a product off the market; the codes of `close_product`."""
     _try(tx, principal, now, lambda author: close_product(tx, author, product_id))
-    return _ask(tx, principal, CLOSING, product_id, {}, now)
+    named = str(product_id)
+    return _ask(tx, principal, CLOSING, named, {"productId": named}, product_id, now)
 
 
 def _try(tx: Tx, principal: Principal, now: datetime, act: Callable[[Author], object]) -> None:
@@ -57,17 +59,8 @@ def _try(tx: Tx, principal: Principal, now: datetime, act: Callable[[Author], ob
         act(Author(principal.actor, RULES, now))
 
 
-def _ask(
-    tx: Tx,
-    principal: Principal,
-    kind: str,
-    product_id: UUID,
-    payload: dict[str, Any],
-    now: datetime,
-) -> Requested:
-    payload = {"productId": str(product_id), **payload}
-    asked = request_approval(tx, principal, kind, str(product_id), payload, product_id, now)
-    return Requested(asked.id)
+def _ask(tx: Tx, *what: Any) -> Requested:
+    return Requested(request_approval(tx, *what).id)
 
 
 # --- Carrying out ----------------------------------------------------------------------------

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-import psycopg
-
 from commenda.income import queries
-from commenda.income.accrual import CHUNK
+from commenda.income.accrual import CHUNK, for_each_product
 from commenda.income.model import RULES, Cadence, Distributed
 from commenda.income.rules import day_of, payout_day
 from commenda.kit.db import Database, Tx
@@ -20,8 +17,6 @@ from commenda.ledger import Author, finish_batch, move_on_batch, take_up_batch
 
 DISTRIBUTION = "income_distribution"
 """The kind of the batches; their journals are of kind `income`."""
-
-_log = logging.getLogger(__name__)
 
 
 def distribute_due(
@@ -41,29 +36,19 @@ def distribute_due(
     author = replace(author, rule_version=RULES)
     with database.transaction() as tx:
         products = queries.to_be_paid(tx, cadence, day)
-    payments, amount = 0, Decimal(0)
-    errors = []
-    for product_id in products:
-        try:
-            while part := _next(database, author, product_id, day, chunk):
-                told(part)
-                payments += part.payments
-                amount += part.amount
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:
-            _log.exception("the income of the product %s cannot be paid out", product_id)
-            errors.append(error)
-    if errors:
-        raise errors[0]
-    return Distributed(payments, amount)
+    done: list[Distributed] = []
 
+    def pay_out(product_id: UUID) -> None:
+        while True:
+            with database.transaction() as tx:
+                part = distribute_chunk(tx, author, product_id, day, chunk)
+            if part is None:
+                return
+            told(part)
+            done.append(part)
 
-def _next(
-    database: Database, author: Author, product_id: UUID, day: date, chunk: int
-) -> Distributed | None:
-    with database.transaction() as tx:
-        return distribute_chunk(tx, author, product_id, day, chunk)
+    for_each_product(products, pay_out, "paid out")
+    return Distributed(sum(p.payments for p in done), sum((p.amount for p in done), Decimal(0)))
 
 
 def distribute_chunk(

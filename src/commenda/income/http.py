@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -18,12 +19,14 @@ from commenda.income.model import RULES
 from commenda.income.progress import accruals
 from commenda.income.rules import day_of, estimate_in, first_day, offer, require_positive
 from commenda.kit.clock import business_now
+from commenda.kit.db import Tx
 from commenda.kit.web import (
     GUARDED,
     IdempotencyKey,
     Page,
     Paged,
     Served,
+    Service,
     key_or_new,
     problems,
     wire,
@@ -32,6 +35,8 @@ from commenda.kit.web import (
 from commenda.ledger import Author
 
 router = APIRouter(tags=["income"])
+UNKNOWN = GUARDED | problems(404)
+CONFLICTS = GUARDED | problems(404, 409)
 
 Reader = Annotated[Principal, may(Permission.PRODUCTS)]
 Investor = Annotated[Principal, may(Permission.INCOME)]
@@ -39,6 +44,9 @@ Holder = Annotated[Principal, may(Permission.INCOME, Permission.OVERVIEW)]
 """Who may read a holding: its owner, or the staff."""
 Operator = Annotated[Principal, may(Permission.TERMS)]
 Staff = Annotated[Principal, may(Permission.OVERVIEW)]
+
+ASKED: Any = {"status_code": 202, "response_model": model.Requested, "responses": CONFLICTS}
+"""What is asked for is accepted: another person decides."""
 
 # --- Products --------------------------------------------------------------------------------
 
@@ -61,20 +69,14 @@ def list_products(
     return asked.page(offers, lambda row: (row.created_at, row.id))
 
 
-@router.get(
-    "/pools/products/{product_id}", operation_id="getPoolProduct", responses=GUARDED | problems(404)
-)
+@router.get("/pools/products/{product_id}", operation_id="getPoolProduct", responses=UNKNOWN)
 def product(service: Served, _who: Reader, product_id: UUID) -> model.PoolProduct:
     """One pool product, with the rate in force today and the next one if it is dated."""
     with service.database.transaction() as tx:
         return offer(queries.product_by_id(tx, product_id, business_now(tx)))
 
 
-@router.get(
-    "/pools/products/{product_id}/rates",
-    operation_id="listPoolRates",
-    responses=GUARDED | problems(404),
-)
+@router.get("/pools/products/{product_id}/rates", operation_id="listPoolRates", responses=UNKNOWN)
 def rates(service: Served, _who: Reader, product_id: UUID) -> model.ProductRates:
     """Every rate of a product, in the order of the days from which they hold."""
     with service.database.transaction() as tx:
@@ -83,9 +85,7 @@ def rates(service: Served, _who: Reader, product_id: UUID) -> model.ProductRates
 
 
 @router.get(
-    "/pools/products/{product_id}/estimate",
-    operation_id="estimatePoolIncome",
-    responses=GUARDED | problems(404),
+    "/pools/products/{product_id}/estimate", operation_id="estimatePoolIncome", responses=UNKNOWN
 )
 def estimate(
     service: Served,
@@ -108,35 +108,15 @@ def estimate(
 # --- What operators ask for ------------------------------------------------------------------
 
 
-@router.post(
-    "/pools/products",
-    operation_id="requestPoolProduct",
-    status_code=202,
-    response_model=model.Requested,
-    responses=GUARDED | problems(404, 409),
-)
+@router.post("/pools/products", operation_id="requestPoolProduct", **ASKED)
 def request_product(
     service: Served, who: Operator, body: model.Terms, key: IdempotencyKey = None
 ) -> Response:
     """Ask for a pool product; it is offered once another person has approved it."""
-    return write(
-        service,
-        who,
-        "pool-product",
-        key,
-        body,
-        lambda tx, now: decisions.ask_for_product(tx, who, body, now),
-        status=202,
-    )
+    return _ask(service, who, "pool-product", key, body, decisions.ask_for_product, body)
 
 
-@router.post(
-    "/pools/products/{product_id}/rates",
-    operation_id="requestPoolRate",
-    status_code=202,
-    response_model=model.Requested,
-    responses=GUARDED | problems(404, 409),
-)
+@router.post("/pools/products/{product_id}/rates", operation_id="requestPoolRate", **ASKED)
 def request_rate(
     service: Served,
     who: Operator,
@@ -145,37 +125,32 @@ def request_rate(
     key: IdempotencyKey = None,
 ) -> Response:
     """Ask for another rate from a day on; refused, now or at its approval, once the day is past."""
-    return write(
-        service,
-        who,
-        "pool-rate",
-        key,
-        [str(product_id), wire(body)],
-        lambda tx, now: decisions.ask_for_rate(tx, who, product_id, body, now),
-        status=202,
-    )
+    ask, request = decisions.ask_for_rate, [str(product_id), wire(body)]
+    return _ask(service, who, "pool-rate", key, request, ask, product_id, body)
 
 
-@router.post(
-    "/pools/products/{product_id}/close",
-    operation_id="requestPoolClose",
-    status_code=202,
-    response_model=model.Requested,
-    responses=GUARDED | problems(404, 409),
-)
+@router.post("/pools/products/{product_id}/close", operation_id="requestPoolClose", **ASKED)
 def request_close(
     service: Served, who: Operator, product_id: UUID, key: IdempotencyKey = None
 ) -> Response:
     """Ask to take a product off the market; what is held of it goes on."""
-    return write(
-        service,
-        who,
-        "pool-close",
-        key,
-        str(product_id),
-        lambda tx, now: decisions.ask_to_close(tx, who, product_id, now),
-        status=202,
-    )
+    ask = decisions.ask_to_close
+    return _ask(service, who, "pool-close", key, str(product_id), ask, product_id)
+
+
+def _ask(
+    service: Service,
+    who: Principal,
+    operation: str,
+    key: str | None,
+    request: object,
+    ask: Callable[..., model.Requested],
+    *what: object,
+) -> Response:
+    def act(tx: Tx, now: datetime) -> model.Requested:
+        return ask(tx, who, *what, now)
+
+    return write(service, who, operation, key, request, act, status=202)
 
 
 @router.get("/pools/accruals", operation_id="listPoolAccruals", responses=GUARDED)
@@ -194,7 +169,7 @@ def list_accruals(service: Served, _who: Staff, asked: Paged) -> Page[model.Accr
     operation_id="subscribePool",
     status_code=201,
     response_model=model.Holding,
-    responses=GUARDED | problems(404, 409),
+    responses=CONFLICTS,
 )
 def subscribe_product(
     service: Served,
@@ -205,17 +180,13 @@ def subscribe_product(
 ) -> Response:
     """Move money from your wallet into a product; it earns from the next midnight (UTC) on."""
     named = key_or_new(key)
-    return write(
-        service,
-        who,
-        "pool-subscribe",
-        key,
-        [str(product_id), wire(body)],
-        lambda tx, now: subscribe(
-            tx, Author(who.actor, RULES, now), who.user_id, product_id, body.amount, named
-        ),
-        status=201,
-    )
+
+    def act(tx: Tx, now: datetime) -> model.Holding:
+        author = Author(who.actor, RULES, now)
+        return subscribe(tx, author, who.user_id, product_id, body.amount, named)
+
+    request = [str(product_id), wire(body)]
+    return write(service, who, "pool-subscribe", key, request, act, status=201)
 
 
 @router.get("/pools/holdings", operation_id="listPoolHoldings", responses=GUARDED)
@@ -234,9 +205,7 @@ def list_holdings(
     return asked.page(rows, lambda row: row.sequence)
 
 
-@router.get(
-    "/pools/holdings/{holding_id}", operation_id="getPoolHolding", responses=GUARDED | problems(404)
-)
+@router.get("/pools/holdings/{holding_id}", operation_id="getPoolHolding", responses=UNKNOWN)
 def holding(service: Served, who: Holder, holding_id: UUID, asked: Paged) -> model.HoldingDetail:
     """One holding and every entry that moved it, newest first; the cursor is of its entries."""
     before = asked.after(int)
@@ -252,17 +221,14 @@ def holding(service: Served, who: Holder, holding_id: UUID, asked: Paged) -> mod
     "/pools/holdings/{holding_id}/redeem",
     operation_id="redeemPool",
     response_model=model.Redemption,
-    responses=GUARDED | problems(404, 409),
+    responses=CONFLICTS,
 )
 def redeem_holding(
     service: Served, who: Investor, holding_id: UUID, key: IdempotencyKey = None
 ) -> Response:
     """Take a holding back: principal and what it earned, into your wallet, at once."""
-    return write(
-        service,
-        who,
-        "pool-redeem",
-        key,
-        str(holding_id),
-        lambda tx, now: redeem(tx, Author(who.actor, RULES, now), who.user_id, holding_id),
-    )
+
+    def act(tx: Tx, now: datetime) -> model.Redemption:
+        return redeem(tx, Author(who.actor, RULES, now), who.user_id, holding_id)
+
+    return write(service, who, "pool-redeem", key, str(holding_id), act)

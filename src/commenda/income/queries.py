@@ -7,8 +7,6 @@ from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from commenda.income.model import (
     Cadence,
     Holding,
@@ -21,6 +19,7 @@ from commenda.income.model import (
 from commenda.income.rules import day_of
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
+from commenda.kit.rows import first, records
 from commenda.ledger import Author
 
 # --- Products --------------------------------------------------------------------------------
@@ -40,8 +39,7 @@ _PRODUCTS: LiteralString = (
 def product_by_id(tx: Tx, product_id: UUID, now: datetime, *, lock: bool = False) -> Product:
     """A product with the rate in force; code `unknown_product`, also where no rate is in force."""
     end: LiteralString = " WHERE p.id = %(id)s" + (" FOR NO KEY UPDATE OF p" if lock else "")
-    with tx.cursor(row_factory=class_row(Product)) as cursor:
-        found = cursor.execute(_PRODUCTS + end, {"id": product_id, "today": day_of(now)}).fetchone()
+    found = first(tx, Product, _PRODUCTS + end, {"id": product_id, "today": day_of(now)})
     if found is None:
         raise unknown("product", product_id, "product")
     return found
@@ -53,8 +51,7 @@ def product_named(tx: Tx, named: str, now: datetime) -> Product:
         " WHERE p.name = %(named)s OR p.id::text = lower(%(named)s)"
         " ORDER BY p.name = %(named)s DESC LIMIT 1"
     )
-    with tx.cursor(row_factory=class_row(Product)) as cursor:
-        found = cursor.execute(_PRODUCTS + end, {"named": named, "today": day_of(now)}).fetchone()
+    found = first(tx, Product, _PRODUCTS + end, {"named": named, "today": day_of(now)})
     if found is None:
         raise unknown("product", named, "product")
     return found
@@ -75,11 +72,9 @@ def products(
     if before is not None:
         query += " AND (p.created_at, p.id) < (%(at)s, %(last)s)"
     at, last = before or (None, None)
-    with tx.cursor(row_factory=class_row(Product)) as cursor:
-        return cursor.execute(
-            query + " ORDER BY p.created_at DESC, p.id DESC LIMIT %(limit)s",
-            {"today": day_of(now), "at": at, "last": last, "limit": limit},
-        ).fetchall()
+    query += " ORDER BY p.created_at DESC, p.id DESC LIMIT %(limit)s"
+    values = {"today": day_of(now), "at": at, "last": last, "limit": limit}
+    return records(tx, Product, query, values)
 
 
 def insert_product(tx: Tx, product_id: UUID, terms: Terms, scale: int, now: datetime) -> bool:
@@ -108,25 +103,13 @@ def sell(tx: Tx, product_id: UUID, amount: Decimal) -> bool:
     )
 
 
-def give_back(tx: Tx, product_id: UUID, amount: Decimal) -> None:
-    """Return an amount to a product's quota."""
-    tx.execute(
-        "UPDATE pool_products SET sold_amount = sold_amount - %s WHERE id = %s",
-        (amount, product_id),
-    )
-
-
 # --- Rates -----------------------------------------------------------------------------------
 
 
 def rates_of(tx: Tx, product_id: UUID) -> list[Rate]:
     """All rates of a product, in the order of their days."""
-    with tx.cursor(row_factory=class_row(Rate)) as cursor:
-        return cursor.execute(
-            "SELECT from_day, daily_rate, set_by, set_at FROM pool_rates WHERE product_id = %s"
-            " ORDER BY from_day",
-            (product_id,),
-        ).fetchall()
+    rates: LiteralString = "SELECT from_day, daily_rate, set_by, set_at FROM pool_rates"
+    return records(tx, Rate, rates + " WHERE product_id = %s ORDER BY from_day", (product_id,))
 
 
 def insert_rate(tx: Tx, product_id: UUID, rate: Rate) -> bool:
@@ -174,10 +157,7 @@ def find_holding(
         query += " AND h.user_id = %(user)s"
     if lock:
         query += " FOR NO KEY UPDATE OF h"
-    with tx.cursor(row_factory=class_row(Holding)) as cursor:
-        return cursor.execute(
-            query, {"id": holding_id, "user": user_id, "today": day_of(now)}
-        ).fetchone()
+    return first(tx, Holding, query, {"id": holding_id, "user": user_id, "today": day_of(now)})
 
 
 def holding_by_id(
@@ -205,17 +185,9 @@ def holdings_of(
         query += " AND h.status = %(status)s"
     if before is not None:
         query += " AND h.sequence < %(before)s"
-    with tx.cursor(row_factory=class_row(Holding)) as cursor:
-        return cursor.execute(
-            query + " ORDER BY h.sequence DESC LIMIT %(limit)s",
-            {
-                "user": user_id,
-                "today": day_of(now),
-                "status": status,
-                "before": before,
-                "limit": limit,
-            },
-        ).fetchall()
+    query += " ORDER BY h.sequence DESC LIMIT %(limit)s"
+    asked = {"status": status, "before": before, "limit": limit}
+    return records(tx, Holding, query, asked | {"user": user_id, "today": day_of(now)})
 
 
 def entries_of(
@@ -229,11 +201,9 @@ def entries_of(
     )
     if before is not None:
         query += " AND e.version < %(before)s"
-    with tx.cursor(row_factory=class_row(HoldingEntry)) as cursor:
-        return cursor.execute(
-            query + " ORDER BY e.version DESC LIMIT %(limit)s",
-            {"account": holding.account_id, "before": before, "limit": limit},
-        ).fetchall()
+    query += " ORDER BY e.version DESC LIMIT %(limit)s"
+    values = {"account": holding.account_id, "before": before, "limit": limit}
+    return records(tx, HoldingEntry, query, values)
 
 
 def mark_redeemed(
@@ -271,21 +241,6 @@ def pass_idle_days(tx: Tx, through: date) -> None:
     )
 
 
-def move_through(tx: Tx, product_id: UUID, day: date) -> None:
-    """Note that a day is accrued for all holdings of a product, after the day before."""
-    tx.execute(
-        "UPDATE pool_products SET accrued_through = %(day)s"
-        " WHERE id = %(id)s AND accrued_through = %(day)s - 1",
-        {"id": product_id, "day": day},
-    )
-
-
-def is_begun(tx: Tx, key: str) -> bool:
-    """Whether a batch was begun."""
-    row = tx.execute("SELECT 1 FROM posting_batches WHERE key = %s", (key,)).fetchone()
-    return row is not None
-
-
 def accrue_income(
     tx: Tx,
     author: Author,
@@ -298,26 +253,13 @@ def accrue_income(
     effective: datetime | None,
 ) -> tuple[int | None, int, Decimal]:
     """A day's income of the next holdings: the last of them, how many were paid, and how much."""
+    by = (author.actor, author.rule_version, author.now)
     row = tx.execute(
         "SELECT last_sequence, holdings, amount"
         " FROM accrue_income(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            product.id,
-            day,
-            rate,
-            after,
-            limit,
-            expense,
-            product.scale,
-            product.id,
-            author.actor,
-            author.rule_version,
-            author.now,
-            effective,
-        ),
+        (product.id, day, rate, after, limit, expense, product.scale, product.id, *by, effective),
     ).fetchone()
-    assert row is not None
-    return row[0], row[1], row[2]
+    return row or (None, 0, Decimal(0))
 
 
 def distribute_income(

@@ -46,7 +46,11 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
     """
     if not journals:
         return []
-    _require_distinct_keys(journals)
+    keys = [journal.key for journal in journals]
+    captures = [journal.captures for journal in journals]
+    grouped = [group for group in captures if group is not None]
+    message = "Two journals of one batch have the same key"
+    _require_distinct(keys, "duplicate_journal_key", message, "key")
     ordinals: list[int] = []
     accounts: list[int] = []
     amounts: list[Decimal] = []
@@ -58,15 +62,15 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
         accounts += [line.account_id for line in lines]
         amounts += [line.amount for line in lines]
     reverses = [journal.reverses for journal in journals]
-    captures = [journal.captures for journal in journals]
-    _require_distinct_captures(captures)
+    message = "Two journals of one batch capture the same holds"
+    _require_distinct(grouped, "duplicate_capture", message, "captures")
     try:
         rows = tx.execute(
             "SELECT journal_id, outcome, refused_account, reason FROM post_journals("
             "%s::text[], %s::text[], %s::uuid[], %s::timestamptz[], %s, %s, %s,"
             " %s::integer[], %s::bigint[], %s::numeric[], %s::bigint[], %s::text[])",
             (
-                [journal.key for journal in journals],
+                keys,
                 [journal.kind for journal in journals],
                 [journal.correlation_id for journal in journals],
                 [journal.effective_at for journal in journals],
@@ -125,19 +129,9 @@ def _require_entries(journal: Journal, lines: Sequence[Line]) -> None:
         ).at(journal.key, len(lines))
 
 
-def _require_distinct_keys(journals: Sequence[Journal]) -> None:
-    if len({journal.key for journal in journals}) != len(journals):
-        raise CommendaError(
-            "duplicate_journal_key", "Two journals of one batch have the same key"
-        ).at("key")
-
-
-def _require_distinct_captures(captures: Sequence[str | None]) -> None:
-    named = [group for group in captures if group is not None]
-    if len(set(named)) != len(named):
-        raise CommendaError(
-            "duplicate_capture", "Two journals of one batch capture the same holds"
-        ).at("captures")
+def _require_distinct(names: Sequence[str], code: str, message: str, field: str) -> None:
+    if len(set(names)) != len(names):
+        raise CommendaError(code, message).at(field)
 
 
 def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 from commenda.identity import Approval, Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now, require_period
+from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.kit.web import (
     GUARDED,
@@ -35,6 +36,8 @@ from commenda.ledger.statements import StatementPage
 from commenda.ledger.trial import TrialBalance, TrialTotal, asset_totals, trial_balance
 
 router = APIRouter(tags=["ledger"])
+UNKNOWN = GUARDED | problems(404)
+CONFLICTS = GUARDED | problems(404, 409)
 Reader = Annotated[Principal, may(Permission.LEDGER)]
 Corrector = Annotated[Principal, may(Permission.CORRECT)]
 
@@ -114,9 +117,7 @@ def accounts(
     return asked.page(rows, lambda one: one.id)
 
 
-@router.get(
-    "/ledger/accounts/{account_id}", operation_id="getAccount", responses=GUARDED | problems(404)
-)
+@router.get("/ledger/accounts/{account_id}", operation_id="getAccount", responses=UNKNOWN)
 def account(
     service: Served, _who: Reader, account_id: str, as_of: AsOfMoment = None, by: By = AsOf.POSTED
 ) -> browse.Account:
@@ -132,9 +133,7 @@ def account(
 
 
 @router.get(
-    "/ledger/accounts/{account_id}/entries",
-    operation_id="getAccountEntries",
-    responses=GUARDED | problems(404),
+    "/ledger/accounts/{account_id}/entries", operation_id="getAccountEntries", responses=UNKNOWN
 )
 def account_entries(
     service: Served, _who: Reader, account_id: str, asked: Paged
@@ -170,9 +169,7 @@ def journals(
     return asked.page(rows, lambda one: one.id)
 
 
-@router.get(
-    "/ledger/journals/{journal_id}", operation_id="getJournal", responses=GUARDED | problems(404)
-)
+@router.get("/ledger/journals/{journal_id}", operation_id="getJournal", responses=UNKNOWN)
 def journal(
     service: Served, _who: Reader, journal_id: str, asked: Paged
 ) -> browse.JournalWithEntries:
@@ -195,7 +192,7 @@ def journal(
     operation_id="requestReversal",
     status_code=202,
     response_model=CorrectionAsked,
-    responses=GUARDED | problems(404, 409),
+    responses=CONFLICTS,
 )
 def request_reversal(
     service: Served, who: Corrector, journal_id: str, body: Reversal, key: IdempotencyKey = None
@@ -205,15 +202,12 @@ def request_reversal(
     Only of kinds whose effects are in the ledger alone: deposits and insurance.
     """
     number = _id(journal_id, "journal")
-    return write(
-        service,
-        who,
-        "reversal",
-        key,
-        {"journal": number, "reason": body.reason},
-        lambda tx, now: CorrectionAsked.of(ask_to_reverse(tx, who, number, body.reason, now)),
-        status=202,
-    )
+
+    def act(tx: Tx, now: datetime) -> CorrectionAsked:
+        return CorrectionAsked.of(ask_to_reverse(tx, who, number, body.reason, now))
+
+    request = {"journal": number, "reason": body.reason}
+    return write(service, who, "reversal", key, request, act, status=202)
 
 
 @router.get("/ledger/holds", operation_id="listHolds", responses=GUARDED)
@@ -264,15 +258,11 @@ def request_close(
 
     Nothing that is effective before it can be posted any more.
     """
-    return write(
-        service,
-        who,
-        "close-period",
-        key,
-        body,
-        lambda tx, now: CorrectionAsked.of(ask_to_close(tx, who, body.until, now)),
-        status=202,
-    )
+
+    def act(tx: Tx, now: datetime) -> CorrectionAsked:
+        return CorrectionAsked.of(ask_to_close(tx, who, body.until, now))
+
+    return write(service, who, "close-period", key, body, act, status=202)
 
 
 def _id(text: str, of: str) -> int:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, LiteralString
+from typing import Annotated, Any, LiteralString, TypeVar
 from uuid import UUID
 
-from psycopg.rows import class_row
 from pydantic import Field
 
 from commenda.kit.db import Tx
+from commenda.kit.rows import first, records
 from commenda.kit.wire import Amount, on_wire, one_of
 from commenda.ledger.model import HoldStatus, OwnerKind
 from commenda.ledger.periods import AsOf
 
+T = TypeVar("T")
 JournalKey = Annotated[str, Field(examples=["settle:0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"])]
 
 
@@ -149,6 +150,25 @@ class JournalsWanted:
     until: datetime | None = None
 
 
+def _found(
+    tx: Tx,
+    kind: type[T],
+    select: LiteralString,
+    asked: Mapping[LiteralString, Any],
+    order: LiteralString,
+    limit: int,
+    leading: Sequence[Any] = (),
+) -> list[T]:
+    """At most `limit` records for which the conditions hold whose values are not None.
+
+    `leading` are the values that `select` itself has places for.
+    """
+    given = {condition: value for condition, value in asked.items() if value is not None}
+    where: LiteralString = " AND ".join(["true", *given])
+    query = select + where + " ORDER BY " + order + " LIMIT %s"
+    return records(tx, kind, query, (*leading, *given.values(), limit))
+
+
 # --- Accounts --------------------------------------------------------------------------------
 
 _ACCOUNT: LiteralString = (
@@ -159,25 +179,15 @@ _ACCOUNT: LiteralString = (
 
 
 def account_by_id(tx: Tx, account_id: int) -> Account | None:
-    """One account."""
-    with tx.cursor(row_factory=class_row(Account)) as cursor:
-        return cursor.execute(_ACCOUNT + "a.id = %s", (account_id,)).fetchone()
+    return first(tx, Account, _ACCOUNT + "a.id = %s", (account_id,))
 
 
 def accounts_where(
     tx: Tx, *, owner: UUID | None, kind: str | None, after: int, limit: int
 ) -> list[Account]:
     """Accounts in the order of their ids, past an id."""
-    query = _ACCOUNT + "a.id > %(after)s"
-    if owner is not None:
-        query += " AND a.owner_id = %(owner)s"
-    if kind is not None:
-        query += " AND a.kind = %(kind)s"
-    with tx.cursor(row_factory=class_row(Account)) as cursor:
-        return cursor.execute(
-            query + " ORDER BY a.id LIMIT %(limit)s",
-            {"owner": owner, "kind": kind, "after": after, "limit": limit},
-        ).fetchall()
+    asked = {"a.id > %s": after, "a.owner_id = %s": owner, "a.kind = %s": kind}
+    return _found(tx, Account, _ACCOUNT, asked, "a.id", limit)
 
 
 # --- Journals and entries --------------------------------------------------------------------
@@ -197,71 +207,50 @@ _ENTRY: LiteralString = (
 )
 
 
-_AGREES: Final[Mapping[str, LiteralString]] = {
-    "kind": "j.kind = %(kind)s",
-    "actor": "j.actor = %(actor)s",
-    "correlation_id": "j.correlation_id = %(correlation_id)s",
-    "since": "j.posted_at >= %(since)s",
-    "until": "j.posted_at < %(until)s",
-    "before": "j.id < %(before)s",
-}
-
-
 def journal_by_id(tx: Tx, journal_id: int) -> JournalView | None:
-    """One journal."""
-    with tx.cursor(row_factory=class_row(JournalView)) as cursor:
-        return cursor.execute(_JOURNAL + "j.id = %s", (journal_id,)).fetchone()
+    return first(tx, JournalView, _JOURNAL + "j.id = %s", (journal_id,))
 
 
 def journals_where(
     tx: Tx, wanted: JournalsWanted, *, before: int | None, limit: int
 ) -> list[JournalView]:
     """Journals newest first, before an id."""
-    asked = asdict(wanted) | {"before": before}
-    given = {name: value for name, value in asked.items() if value is not None}
-    where: LiteralString = " AND ".join(["true", *(_AGREES[name] for name in given)])
-    with tx.cursor(row_factory=class_row(JournalView)) as cursor:
-        return cursor.execute(
-            _JOURNAL + where + " ORDER BY j.id DESC LIMIT %(limit)s", given | {"limit": limit}
-        ).fetchall()
+    asked = {
+        "j.kind = %s": wanted.kind,
+        "j.actor = %s": wanted.actor,
+        "j.correlation_id = %s": wanted.correlation_id,
+        "j.posted_at >= %s": wanted.since,
+        "j.posted_at < %s": wanted.until,
+        "j.id < %s": before,
+    }
+    return _found(tx, JournalView, _JOURNAL, asked, "j.id DESC", limit)
 
 
 def entries_of_journal(
     tx: Tx, journal_id: int, *, after: tuple[int, int], limit: int
 ) -> list[EntryView]:
     """A journal's entries by (account, version), past one of them."""
-    with tx.cursor(row_factory=class_row(EntryView)) as cursor:
-        return cursor.execute(
-            _ENTRY + "e.journal_id = %s AND (e.account_id, e.version) > (%s, %s)"
-            " ORDER BY e.account_id, e.version LIMIT %s",
-            (journal_id, *after, limit),
-        ).fetchall()
+    past: LiteralString = "e.journal_id = %s AND (e.account_id, e.version) > (%s, %s)"
+    page: LiteralString = " ORDER BY e.account_id, e.version LIMIT %s"
+    return records(tx, EntryView, _ENTRY + past + page, (journal_id, *after, limit))
 
 
 def entries_of_account(
     tx: Tx, account_id: int, *, before: int | None, limit: int
 ) -> list[EntryView]:
     """An account's entries newest first, before a version. Versions have no gaps."""
-    with tx.cursor(row_factory=class_row(EntryView)) as cursor:
-        return cursor.execute(
-            _ENTRY + "e.account_id = %(account)s AND e.version < %(before)s"
-            " ORDER BY e.version DESC LIMIT %(limit)s",
-            {
-                "account": account_id,
-                "before": 2**63 - 1 if before is None else before,
-                "limit": limit,
-            },
-        ).fetchall()
+    asked = {"e.account_id = %s": account_id, "e.version < %s": before}
+    return _found(tx, EntryView, _ENTRY, asked, "e.version DESC", limit)
 
 
 # --- Holds -----------------------------------------------------------------------------------
 
 _HOLD: LiteralString = (
     "SELECT h.id, h.group_key, h.account_id, a.owner_id, a.asset, h.amount, h.purpose, h.status,"
-    " h.captured, h.journal_id, CASE WHEN %(names)s THEN h.actor END AS actor, h.correlation_id,"
+    " h.captured, h.journal_id, CASE WHEN %s THEN h.actor END AS actor, h.correlation_id,"
     " h.placed_at, h.expires_at, h.resolved_at,"
-    " CASE WHEN %(names)s THEN h.resolved_by END AS resolved_by"
-    " FROM holds h JOIN accounts a ON a.id = h.account_id WHERE true"
+    " CASE WHEN %s THEN h.resolved_by END AS resolved_by"
+    " FROM holds h JOIN accounts a ON a.id = h.account_id WHERE "
 )
 
 
@@ -276,27 +265,13 @@ def holds_where(
     names: bool = True,
 ) -> list[HoldView]:
     """Holds newest first, before an id; with the `names` of who placed and resolved them or not."""
-    query = _HOLD
-    if account_id is not None:
-        query += " AND h.account_id = %(account)s"
-    if owner is not None:
-        query += " AND a.owner_id = %(owner)s"
-    if status is not None:
-        query += " AND h.status = %(status)s"
-    if before is not None:
-        query += " AND h.id < %(before)s"
-    with tx.cursor(row_factory=class_row(HoldView)) as cursor:
-        return cursor.execute(
-            query + " ORDER BY h.id DESC LIMIT %(limit)s",
-            {
-                "account": account_id,
-                "owner": owner,
-                "status": status,
-                "before": before,
-                "limit": limit,
-                "names": names,
-            },
-        ).fetchall()
+    asked = {
+        "h.account_id = %s": account_id,
+        "a.owner_id = %s": owner,
+        "h.status = %s": status,
+        "h.id < %s": before,
+    }
+    return _found(tx, HoldView, _HOLD, asked, "h.id DESC", limit, (names, names))
 
 
 # --- Periods ---------------------------------------------------------------------------------
@@ -304,10 +279,7 @@ def holds_where(
 
 def closed_periods(tx: Tx, before: datetime | None, limit: int) -> list[Period]:
     """Closed periods, the latest first, before one's end."""
-    with tx.cursor(row_factory=class_row(Period)) as cursor:
-        return cursor.execute(
-            "SELECT until, closed_by, closed_at, noted_at FROM ledger_periods"
-            " WHERE %(before)s::timestamptz IS NULL OR until < %(before)s"
-            " ORDER BY until DESC LIMIT %(limit)s",
-            {"before": before, "limit": limit},
-        ).fetchall()
+    periods: LiteralString = (
+        "SELECT until, closed_by, closed_at, noted_at FROM ledger_periods WHERE "
+    )
+    return _found(tx, Period, periods, {"until < %s": before}, "until DESC", limit)

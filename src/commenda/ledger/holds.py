@@ -17,6 +17,8 @@ from commenda.kit.money import LARGEST
 from commenda.ledger.model import Author, Hold, HoldOutcome, HoldStatus, Placed
 from commenda.ledger.rules import SCALE, has_excess_scale
 
+_COLUMNS = ("group_key", "account_id", "amount", "purpose", "correlation_id", "expires_at")
+
 
 def place_holds(tx: Tx, author: Author, holds: Sequence[Hold]) -> list[Placed]:
     """Set money aside, each group whole or not at all, in their order.
@@ -39,12 +41,7 @@ def place_holds(tx: Tx, author: Author, holds: Sequence[Hold]) -> list[Placed]:
             "SELECT outcome, refused_account FROM place_holds(%s::text[], %s::bigint[],"
             " %s::numeric[], %s::text[], %s::uuid[], %s::timestamptz[], %s, %s, %s)",
             (
-                [hold.group_key for hold in holds],
-                [hold.account_id for hold in holds],
-                [hold.amount for hold in holds],
-                [hold.purpose for hold in holds],
-                [hold.correlation_id for hold in holds],
-                [hold.expires_at for hold in holds],
+                *([getattr(hold, name) for hold in holds] for name in _COLUMNS),
                 author.actor,
                 author.rule_version,
                 author.now,

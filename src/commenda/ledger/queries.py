@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, LiteralString, NamedTuple
+from typing import Annotated, Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -50,16 +50,9 @@ def insert_accounts(tx: Tx, keys: Sequence[AccountKey]) -> None:
     )
 
 
-def _columns(keys: Sequence[AccountKey]) -> tuple[list[object], ...]:
-    return (
-        [key.kind for key in keys],
-        [key.owner.id for key in keys],
-        [key.asset for key in keys],
-        [key.scope_id for key in keys],
-        [key.leg_id for key in keys],
-        [key.instrument_id for key in keys],
-        [key.stripe for key in keys],
-    )
+def _columns(keys: Sequence[AccountKey]) -> list[list[object]]:
+    rows = [(key.kind, key.owner.id, *key[2:]) for key in keys]
+    return [[row[place] for row in rows] for place in range(len(AccountKey._fields))]
 
 
 def lock_accounts(tx: Tx, account_ids: Sequence[int]) -> Mapping[int, Decimal]:
@@ -83,18 +76,17 @@ _OF_KEY: LiteralString = (
 
 def balance_of(tx: Tx, key: AccountKey) -> Decimal:
     """The balance of one account, all its stripes together; zero where it was never opened."""
-    row = tx.execute("SELECT sum(balance)" + _OF_KEY, _parts(key)).fetchone()
-    return (row and row[0]) or Decimal(0)
+    return _summed(tx, "SELECT sum(balance)", key)
 
 
 def available_in(tx: Tx, key: AccountKey) -> Decimal:
     """What can be spent from an account: its balance less what is held on it."""
-    row = tx.execute("SELECT sum(balance - held)" + _OF_KEY, _parts(key)).fetchone()
+    return _summed(tx, "SELECT sum(balance - held)", key)
+
+
+def _summed(tx: Tx, what: LiteralString, key: AccountKey) -> Decimal:
+    row = tx.execute(what + _OF_KEY, (key.kind, key.owner.id, *key[2:6])).fetchone()
     return (row and row[0]) or Decimal(0)
-
-
-def _parts(key: AccountKey) -> tuple[object, ...]:
-    return (key.kind, key.owner.id, key.asset, key.scope_id, key.leg_id, key.instrument_id)
 
 
 def totals_by_asset(tx: Tx) -> dict[str, Decimal]:
@@ -170,6 +162,12 @@ _WALLET: LiteralString = (
 _FROM_LOG: LiteralString = " FROM asset_log WHERE account_id = (SELECT id" + _WALLET
 # Versions have no gaps, so that an unfiltered page is a range: neither sorted nor searched for.
 _NEWEST: LiteralString = " AND version > (SELECT version" + _WALLET + " - %(limit)s"
+_AGREES: Final[Mapping[str, LiteralString]] = {
+    "before": " AND version < %(before)s",
+    "kind": " AND type = %(kind)s",
+    "since": " AND created_at >= %(since)s",
+    "until": " AND created_at < %(until)s",
+}
 
 
 class WrittenEntry(NamedTuple):
@@ -200,25 +198,13 @@ def asset_log(
     until: datetime | None = None,
 ) -> list[WrittenEntry]:
     """A wallet's entries, newest first: at most `limit`, older than version `before`."""
-    query = _WRITTEN
-    if before is not None:
-        query += " AND version < %(before)s"
-    if kind is None and since is None and until is None:
-        query += _NEWEST if before is None else " AND version >= %(before)s - %(limit)s"
-    if kind is not None:
-        query += " AND type = %(kind)s"
-    if since is not None:
-        query += " AND created_at >= %(since)s"
-    if until is not None:
-        query += " AND created_at < %(until)s"
-    values = {
-        "owner": owner,
-        "asset": asset,
-        "limit": limit,
-        "before": before,
-        "kind": kind,
-        "since": since,
-        "until": until,
-    }
+    given: dict[str, Any] = {"before": before, "kind": kind, "since": since, "until": until}
+    given = {name: value for name, value in given.items() if value is not None}
+    query: LiteralString = _WRITTEN + "".join(_AGREES[name] for name in given)
+    if not given:
+        query += _NEWEST
+    elif list(given) == ["before"]:
+        query += " AND version >= %(before)s - %(limit)s"
+    values = given | {"owner": owner, "asset": asset, "limit": limit}
     rows = tx.execute(query + " ORDER BY version DESC LIMIT %(limit)s", values).fetchall()
     return [WrittenEntry._make(row) for row in rows]

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Annotated, Final, LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
 from pydantic import Field
 
 from commenda.kit.db import Tx
+from commenda.kit.rows import records
 from commenda.kit.wire import Amount, on_wire, one_of
 from commenda.ledger.model import OwnerKind
 from commenda.ledger.periods import AsOf, balances_as_of
@@ -140,11 +140,10 @@ def trial_balance(
     tx: Tx, moment: datetime | None = None, by: AsOf = AsOf.POSTED
 ) -> list[TrialLine]:
     """The trial balance now, or with all that was posted, or is effective, by a moment."""
-    with tx.cursor(row_factory=class_row(TrialLine)) as cursor:
-        if moment is None:
-            return cursor.execute(_NOW).fetchall()
-        values = {"moment": moment, "anchor": nearest_anchor(tx, moment)}
-        return cursor.execute(_as_of(by), values).fetchall()
+    if moment is None:
+        return records(tx, TrialLine, _NOW)
+    values = {"moment": moment, "anchor": nearest_anchor(tx, moment)}
+    return records(tx, TrialLine, _as_of(by), values)
 
 
 def nearest_anchor(tx: Tx, moment: datetime) -> str:
@@ -174,12 +173,10 @@ def transit_accounts(tx: Tx, moment: datetime | None = None) -> list[TransitAcco
         " i.symbol, a.balance FROM accounts a"
         " LEFT JOIN instruments i ON i.id = a.instrument_id WHERE " + _TRANSIT
     )
-    with tx.cursor(row_factory=class_row(TransitAccount)) as cursor:
-        if moment is None:
-            return cursor.execute(query + " AND a.balance <> 0 ORDER BY a.id").fetchall()
-        found = cursor.execute(
-            query + " AND (a.balance <> 0 OR a.last_posted_at > %s) ORDER BY a.id", (moment,)
-        ).fetchall()
+    if moment is None:
+        return records(tx, TransitAccount, query + " AND a.balance <> 0 ORDER BY a.id")
+    query += " AND (a.balance <> 0 OR a.last_posted_at > %s) ORDER BY a.id"
+    found = records(tx, TransitAccount, query, (moment,))
     then = balances_as_of(tx, [one.id for one in found], moment)
     return [replace(one, balance=then[one.id]) for one in found if then[one.id]]
 

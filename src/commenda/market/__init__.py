@@ -25,10 +25,8 @@ for a record.
 from commenda.market.actions import Imported, Outcome, import_file, import_files, import_source
 from commenda.market.csv_files import Labels
 from commenda.market.depth import (
-    ClockOffset,
     DepthQuality,
     DepthRecord,
-    RawFrames,
     clock_offset,
     depth_record,
     read_depth,
@@ -45,19 +43,16 @@ from commenda.market.fetch import (
     series_offered,
 )
 from commenda.market.instruments import (
-    SIMULATED_VENUE,
     Catalogue,
     ensure_instrument,
     find_instrument,
     instruments,
     listed,
     load_catalogue,
-    simulated_twin,
 )
 from commenda.market.live import latest_marks, write_bars, write_marks
 from commenda.market.model import (
     Dataset,
-    Finding,
     FindingKind,
     Funding,
     Instrument,
@@ -73,7 +68,6 @@ from commenda.market.queries import count_findings, datasets, findings_of
 from commenda.market.recorded import Recorded, imported_series, read_recorded
 from commenda.market.simulated import (
     REGIMES,
-    SimulatedAsset,
     SimulatedSeries,
     simulate_market,
     simulated_assets,
@@ -83,18 +77,15 @@ from commenda.market.track import Bar, BarArrays, Observations
 
 __all__ = [
     "REGIMES",
-    "SIMULATED_VENUE",
     "Bar",
     "BarArrays",
     "CandleFeed",
     "Catalogue",
-    "ClockOffset",
     "Connection",
     "Dataset",
     "DepthQuality",
     "DepthRecord",
     "EndlessFeed",
-    "Finding",
     "FindingKind",
     "Funding",
     "Imported",
@@ -104,11 +95,9 @@ __all__ = [
     "Mark",
     "Observations",
     "Outcome",
-    "RawFrames",
     "Recorded",
     "Series",
     "SeriesFiles",
-    "SimulatedAsset",
     "SimulatedSeries",
     "Source",
     "Span",
@@ -141,7 +130,6 @@ __all__ = [
     "series_offered",
     "simulate_market",
     "simulated_assets",
-    "simulated_twin",
     "write_bars",
     "write_marks",
 ]

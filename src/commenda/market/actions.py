@@ -39,8 +39,6 @@ _OF_THE_SOURCE = (FindingKind.DUPLICATE, FindingKind.OUT_OF_ORDER)
 
 
 class Outcome(StrEnum):
-    """What an import did."""
-
     CREATED = "created"
     REPLACED = "replaced"
     EXTENDED = "extended"
@@ -121,12 +119,29 @@ def _store(
         findings = tuple(queries.findings_of(tx, before.id))
         return Imported(Outcome.UNCHANGED, before, findings, notes)
     path = imported_path(name.venue, name.symbol, name.series, name.interval)
-    _write_rows(tx, instrument, name, loaded, digest, path, now)
+    stamps = loaded.frame["ts"]
+    after = queries.write_dataset(
+        tx,
+        Dataset(
+            id=0,
+            instrument_id=instrument.id,
+            venue=name.venue,
+            symbol=name.symbol,
+            series=name.series,
+            interval_seconds=name.interval,
+            simulated=instrument.simulated,
+            first_ts=stamps[0],
+            last_ts=stamps[-1],
+            rows=len(stamps),
+            sha256=digest,
+            path=path.as_posix(),
+            imported_at=now,
+        ),
+    )
+    queries.replace_findings(tx, after.id, loaded.findings)
     # Last: should the commit still fail, the file no longer has the recorded digest, a feed
     # refuses it (`dataset_changed`) and the next import writes it again.
     write_atomically(loaded.frame, data_dir / path)
-    after = _dataset(tx, instrument, name)
-    assert after is not None  # written above
     if before is None:
         return Imported(Outcome.CREATED, after, loaded.findings, notes)
     if append:
@@ -173,38 +188,10 @@ def _lost(before: Dataset, after: Dataset) -> tuple[str, ...]:
     return (f"took the place of {before.rows:,} rows, {span}; --append joins instead",)
 
 
-def _write_rows(
-    tx: Tx,
-    instrument: Instrument,
-    name: SourceName,
-    loaded: Loaded,
-    digest: str,
-    path: Path,
-    now: datetime,
-) -> None:
-    stamps = loaded.frame["ts"]
-    dataset_id = queries.write_dataset(
-        tx,
-        instrument_id=instrument.id,
-        series=name.series,
-        interval_seconds=name.interval,
-        simulated=instrument.simulated,
-        first_ts=stamps[0],
-        last_ts=stamps[-1],
-        rows=len(stamps),
-        sha256=digest,
-        path=path.as_posix(),
-        imported_at=now,
-    )
-    queries.replace_findings(tx, dataset_id, loaded.findings)
-
-
 def _dataset(tx: Tx, instrument: Instrument, name: SourceName) -> Dataset | None:
+    known = queries.datasets_of(tx, instrument.id)
     wanted = (name.series, name.interval)
-    for dataset in queries.datasets_of(tx, instrument.id):
-        if (dataset.series, dataset.interval_seconds) == wanted:
-            return dataset
-    return None
+    return next((one for one in known if (one.series, one.interval_seconds) == wanted), None)
 
 
 def _is_intact(path: Path, name: SourceName, digest: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import polars as pl
 from pydantic import Field
@@ -58,6 +58,15 @@ class InstrumentView(Instrument):
     mark_as_of: datetime | None
 
 
+class _Window(NamedTuple):
+    """Bars that open in [first, last): the first `limit` of them `forward`, else the last."""
+
+    first: datetime
+    last: datetime
+    forward: bool
+    limit: int
+
+
 def quoted(tx: Tx) -> list[InstrumentView]:
     """Every stored instrument, by id, with its latest mark."""
     rows = tx.execute("SELECT instrument_id, price, as_of FROM market_marks").fetchall()
@@ -108,31 +117,23 @@ def read(
         "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s LIMIT 1",
         (instrument.id,),
     ).fetchone()
+    window = _Window(start or _EVER, end or _NEVER, start is not None, limit)
     if live is not None and interval % live[0] == 0:
-        return _live(tx, instrument.id, interval, live[0], start, end, limit)
-    return _imported(data, _finest(tx, instrument, interval), interval, start, end, limit)
+        return _live(tx, instrument.id, interval, live[0], window)
+    return _imported(data, _finest(tx, instrument, interval), interval, window)
 
 
-def _live(
-    tx: Tx,
-    instrument_id: int,
-    interval: int,
-    stored: int,
-    start: datetime | None,
-    end: datetime | None,
-    limit: int,
-) -> list[Candle]:
-    first, last = start or _EVER, end or _NEVER
+def _live(tx: Tx, instrument_id: int, interval: int, stored: int, window: _Window) -> list[Candle]:
     step = timedelta(seconds=interval)
-    if start is None:
+    if not window.forward:
         # Without a start the latest are wanted: no need to group all there ever was.
         newest = tx.execute(
             "SELECT max(ts) FROM market_bars WHERE instrument_id = %s AND ts < %s",
-            (instrument_id, last),
+            (instrument_id, window.last),
         ).fetchone()
         if newest is None or newest[0] is None:
             return []
-        first = newest[0] - step * (limit + 1)
+        window = window._replace(first=newest[0] - step * (window.limit + 1))
     rows = tx.execute(
         "SELECT date_bin(%(step)s, ts, %(epoch)s) AS opened,"
         "  (array_agg(open ORDER BY ts))[1], max(high), min(low),"
@@ -141,18 +142,10 @@ def _live(
         "  AND ts >= %(first)s AND ts < %(last)s"
         " GROUP BY opened HAVING count(*) = %(bars)s ORDER BY opened"
         " LIMIT CASE WHEN %(forward)s THEN %(limit)s END",
-        {
-            "step": step,
-            "epoch": _EVER,
-            "id": instrument_id,
-            "first": first,
-            "last": last,
-            "bars": interval // stored,
-            "forward": start is not None,
-            "limit": limit,
-        },
+        window._asdict()
+        | {"step": step, "epoch": _EVER, "id": instrument_id, "bars": interval // stored},
     ).fetchall()
-    return [Candle(*row) for row in rows[-limit:]]
+    return [Candle(*row) for row in rows[-window.limit :]]
 
 
 def _finest(tx: Tx, instrument: Instrument, interval: int) -> Dataset:
@@ -169,16 +162,9 @@ def _finest(tx: Tx, instrument: Instrument, interval: int) -> Dataset:
     return max(fitting, key=lambda one: one.interval_seconds)
 
 
-def _imported(
-    data: Path,
-    dataset: Dataset,
-    interval: int,
-    start: datetime | None,
-    end: datetime | None,
-    limit: int,
-) -> list[Candle]:
+def _imported(data: Path, dataset: Dataset, interval: int, window: _Window) -> list[Candle]:
     frame = read_imported(data, dataset).select(_COLUMNS)
-    frame = frame.filter(pl.col("ts") >= (start or _EVER), pl.col("ts") < (end or _NEVER))
+    frame = frame.filter(pl.col("ts") >= window.first, pl.col("ts") < window.last)
     if interval != dataset.interval_seconds:
         frame = (
             frame.group_by_dynamic("ts", every=f"{interval}s")
@@ -193,5 +179,5 @@ def _imported(
             .filter(pl.col("bars") == interval // dataset.interval_seconds)
             .select(_COLUMNS)
         )
-    kept = frame.head(limit) if start else frame.tail(limit)
+    kept = frame.head(window.limit) if window.forward else frame.tail(window.limit)
     return [Candle(*row) for row in kept.iter_rows()]

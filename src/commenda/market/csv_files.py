@@ -274,7 +274,8 @@ def _stamps(table: pl.DataFrame, origin: str) -> tuple[pl.Series, bool]:
     if texts.str.contains(r"^\d+$").all():
         stamps, zone_assumed = _epochs(texts), False
     else:
-        moments = [_moment(text) for text in texts]
+        # A bare number beside other texts is no time.
+        moments = [None if text.isdigit() else parse_moment(text) for text in texts]
         zone_assumed = any(moment and moment.tzinfo is None for moment in moments)
         in_utc = [moment and _in_utc(moment) for moment in moments]
         stamps = pl.Series("ts", in_utc, dtype=pl.Datetime("us", "UTC"))
@@ -296,11 +297,6 @@ def _epochs(texts: pl.Series) -> pl.Series:
     ]
     found = texts.to_frame("ts").select(pl.coalesce(microseconds))
     return found.to_series().cast(pl.Datetime("us", "UTC")).alias("ts")
-
-
-def _moment(text: str) -> datetime | None:
-    """A time as it is written, with or without a zone; a bare number is none."""
-    return None if text.isdigit() else parse_moment(text)
 
 
 def _in_utc(moment: datetime) -> datetime:

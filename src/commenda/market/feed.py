@@ -91,7 +91,6 @@ class CandleFeed:
         return cls((_simulated_track(one, series[one.symbol]) for one in instruments), interval)
 
     def instrument(self, instrument_id: int) -> Instrument:
-        """The instrument of that id."""
         return self._track(instrument_id).instrument
 
     def bar(self, instrument_id: int, ts: int) -> Bar | None:

@@ -160,11 +160,8 @@ def fetch_series(
             "series_not_offered", f"{connection.exchange.id} has no {series} of this market"
         ).at("series", series, f"it has {', '.join(series_offered(connection, symbol))}")
     instrument = instrument_at(connection, symbol)
-    if series is Series.FUNDING:
-        interval = 0
-        rows = _funding_rows(connection, symbol, span, on_page)
-    else:
-        rows = _candle_rows(connection, symbol, series, interval, span, on_page)
+    interval = 0 if series is Series.FUNDING else interval
+    rows = _rows(connection, symbol, series, interval, span, on_page)
     origin = f"{connection.exchange.id} {instrument.symbol} {series}"
     if not rows:
         raise CommendaError(
@@ -187,43 +184,30 @@ def _short_of(source: Source, connection: Connection, span: Span) -> tuple[str, 
     return tuple(notes)
 
 
-def _candle_rows(
+def _rows(
     connection: Connection, symbol: str, series: Series, interval: int, span: Span, on_page: OnPage
 ) -> list[Sequence[Any]]:
-    """Closed candles that open in the span."""
+    """Closed candles that open in the span, or its funding rates.
+
+    The funding that is due at the span's end is charged for its last candle.
+    """
     exchange, market = connection.exchange, _market(connection, symbol)["symbol"]
-    timeframe = _timeframe(exchange, interval)
+    closed, step = _milliseconds(connection.ends), interval * 1000
+    timeframe = _timeframe(exchange, interval) if step else ""
     params = {"price": "mark"} if series is Series.MARK else {}
-    step = interval * 1000
-    end = min(_milliseconds(span.until), _milliseconds(connection.ends) - step + 1)
 
     def page(since: int) -> list[Sequence[Any]]:
-        found: list[Sequence[Any]] = _patiently(
-            exchange,
-            connection.wait,
-            lambda: exchange.fetch_ohlcv(market, timeframe, since, PAGE, params),
-        )
-        return found
+        def ask() -> Any:
+            if step:
+                return exchange.fetch_ohlcv(market, timeframe, since, PAGE, params)
+            return exchange.fetch_funding_rate_history(market, since, PAGE)
 
-    return _paged(page, _milliseconds(span.since), end, step, on_page)
+        found = _patiently(exchange, connection.wait, ask)
+        return found if step else [(one["timestamp"], one["fundingRate"]) for one in found]
 
-
-def _funding_rows(
-    connection: Connection, symbol: str, span: Span, on_page: OnPage
-) -> list[Sequence[Any]]:
-    """Funding rates in the span. The one due at its end is charged for its last candle."""
-    exchange, market = connection.exchange, _market(connection, symbol)["symbol"]
-    end = min(_milliseconds(span.until), _milliseconds(connection.ends)) + _JITTER
-
-    def page(since: int) -> list[Sequence[Any]]:
-        found = _patiently(
-            exchange,
-            connection.wait,
-            lambda: exchange.fetch_funding_rate_history(market, since, PAGE),
-        )
-        return [(one["timestamp"], one["fundingRate"]) for one in found]
-
-    return _paged(page, _milliseconds(span.since), end, 1, on_page)
+    until = _milliseconds(span.until)
+    end = min(until, closed - step + 1) if step else min(until, closed) + _JITTER
+    return _paged(page, _milliseconds(span.since), end, step or 1, on_page)
 
 
 def _paged(

@@ -10,6 +10,8 @@ from commenda.kit.db import Tx
 from commenda.market.model import Instrument, Mark
 from commenda.market.track import Bar
 
+_NUMBERS = ("open", "high", "low", "close", "volume")
+
 
 def write_bars(
     tx: Tx, interval: int, bars: Sequence[tuple[Instrument, Bar]]
@@ -26,11 +28,7 @@ def write_bars(
             interval,
             [instrument.id for instrument, _ in bars],
             [datetime.fromtimestamp(bar.ts, UTC) for _, bar in bars],
-            [bar.open for _, bar in bars],
-            [bar.high for _, bar in bars],
-            [bar.low for _, bar in bars],
-            [bar.close for _, bar in bars],
-            [bar.volume for _, bar in bars],
+            *([getattr(bar, name) for _, bar in bars] for name in _NUMBERS),
         ),
     ).fetchall()
     new = set(rows)
@@ -47,9 +45,7 @@ def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:
         " WHERE market_marks.as_of <= excluded.as_of",
         (
             [instrument.id for instrument, _ in marks],
-            [mark.price for _, mark in marks],
-            [mark.as_of for _, mark in marks],
-            [mark.source for _, mark in marks],
+            *([getattr(mark, name) for _, mark in marks] for name in ("price", "as_of", "source")),
         ),
     )
 

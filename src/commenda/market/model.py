@@ -15,8 +15,6 @@ from commenda.kit.wire import Amount, Internal, on_wire
 
 
 class Kind(StrEnum):
-    """What an instrument is."""
-
     LINEAR_PERPETUAL = "linear_perpetual"
     SPOT = "spot"
 

@@ -43,7 +43,7 @@ def check_marks(frame: pl.DataFrame, interval: int) -> list[Finding]:
 
 def check_funding(frame: pl.DataFrame) -> list[Finding]:
     """Findings in funding rates; judge a frame that went through `to_nearest_second`."""
-    stamps = _epochs(sorted_once(frame))
+    stamps: list[int] = sorted_once(frame)["ts"].dt.epoch("s").to_list()
     return _by_time(
         [
             *_not_a_rate(frame),
@@ -211,11 +211,6 @@ def _not_a_rate(frame: pl.DataFrame) -> list[Finding]:
         )
         for ts, rate in bad.iter_rows()
     ]
-
-
-def _epochs(frame: pl.DataFrame) -> list[int]:
-    seconds: list[int] = frame["ts"].dt.epoch("s").to_list()
-    return seconds
 
 
 def _by_time(findings: list[Finding]) -> list[Finding]:

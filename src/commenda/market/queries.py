@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import asdict, replace
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
@@ -51,21 +51,8 @@ def count_findings(tx: Tx) -> dict[int, int]:
     )
 
 
-def write_dataset(
-    tx: Tx,
-    *,
-    instrument_id: int,
-    series: Series,
-    interval_seconds: int,
-    simulated: bool,
-    first_ts: datetime,
-    last_ts: datetime,
-    rows: int,
-    sha256: str,
-    path: str,
-    imported_at: datetime,
-) -> int:
-    """Record a dataset in place of the one it replaces, if any; its id."""
+def write_dataset(tx: Tx, dataset: Dataset) -> Dataset:
+    """Record a dataset in place of the one it replaces, if any; with its id."""
     row = tx.execute(
         "INSERT INTO market_datasets (instrument_id, series, interval_seconds, simulated,"
         " first_ts, last_ts, rows, sha256, path, imported_at)"
@@ -75,21 +62,10 @@ def write_dataset(
         " first_ts = excluded.first_ts, last_ts = excluded.last_ts, rows = excluded.rows,"
         " sha256 = excluded.sha256, path = excluded.path, imported_at = excluded.imported_at"
         " RETURNING id",
-        {
-            "instrument_id": instrument_id,
-            "series": series,
-            "interval_seconds": interval_seconds,
-            "simulated": simulated,
-            "first_ts": first_ts,
-            "last_ts": last_ts,
-            "rows": rows,
-            "sha256": sha256,
-            "path": path,
-            "imported_at": imported_at,
-        },
+        asdict(dataset),
     ).fetchone()
     assert row is not None  # an upsert returns its row
-    return int(row[0])
+    return replace(dataset, id=row[0])
 
 
 def replace_findings(tx: Tx, dataset_id: int, findings: Iterable[Finding]) -> None:

@@ -84,7 +84,8 @@ def read_source(files: Sequence[Path], name: SourceName) -> Source:
         frames.append(typed(frame, str(file), name.series))
     if len(files) == 1:
         return Source(name, judged[0], tuple(notes))
-    whole = judge(joined(frames), _origin(files), name.series, name.interval)
+    origin = f"{files[0].name} … {files[-1].name} ({len(files)} files)"
+    whole = judge(joined(frames), origin, name.series, name.interval)
     return Source(name, whole, tuple(notes))
 
 
@@ -109,8 +110,3 @@ def _group_key(file: Path, labels: Labels) -> object:
 
 def _name(file: Path, labels: Labels) -> SourceName:
     return csv_name(file, labels) if is_csv(file) else parse_name(file)
-
-
-def _origin(files: Sequence[Path]) -> str:
-    """Where joined rows came from, such as `first.csv … last.csv (12 files)`."""
-    return f"{files[0].name} … {files[-1].name} ({len(files)} files)"

@@ -9,10 +9,7 @@ commission is pending for thirty days and then the payee's own; a clawback is a 
 from commenda.referrals.actions import chains, record_commissions, refer, release_due
 from commenda.referrals.checks import CHECKS
 from commenda.referrals.rules import (
-    CAP,
-    DEFAULT_LEVELS,
     HOLD,
-    MOST_LEVELS,
     ReferralShare,
     chain_of,
     release_at,
@@ -22,11 +19,8 @@ from commenda.referrals.rules import (
 )
 
 __all__ = [
-    "CAP",
     "CHECKS",
-    "DEFAULT_LEVELS",
     "HOLD",
-    "MOST_LEVELS",
     "ReferralShare",
     "chain_of",
     "chains",

@@ -98,13 +98,15 @@ def release_due(tx: Tx, author: Author, limit: int = 1000) -> int:
         " ORDER BY settlement_id, level LIMIT %s FOR UPDATE SKIP LOCKED",
         (author.now, limit),
     ).fetchall()
-    owners = [Owner(OwnerKind.INVESTOR, row[2]) for row in rows]
-    pending = open_accounts(
-        tx, [AccountKey("referral_pending", o, row[3]) for o, row in zip(owners, rows, strict=True)]
+    accounts = open_accounts(
+        tx,
+        [
+            AccountKey(kind, Owner(OwnerKind.INVESTOR, payee), asset)
+            for kind in ("referral_pending", "wallet")
+            for _, _, payee, asset, _ in rows
+        ],
     )
-    wallets = open_accounts(
-        tx, [AccountKey("wallet", o, row[3]) for o, row in zip(owners, rows, strict=True)]
-    )
+    pending, wallets = accounts[: len(rows)], accounts[len(rows) :]
     journals = [
         Journal(
             f"referral-release:{settlement}:{level}:{payee}",
