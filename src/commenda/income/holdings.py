@@ -93,10 +93,7 @@ def redeem(tx: Tx, author: Author, user_id: UUID, holding_id: UUID) -> Redemptio
     is_early = require_redeemable(product, holding.end_at, author.now)
     days = days_due(holding.accrued_through, holding.end_at, day_of(author.now))
     income, penalty = _pay_out(tx, author, product, holding, days, is_early=is_early)
-    tx.execute(
-        "UPDATE pool_products SET sold_amount = sold_amount - %s WHERE id = %s",
-        (holding.amount, product.id),
-    )
+    queries.give_back(tx, product.id, holding.amount)
     parts = {"principal": holding.amount, "income": income, "penalty": penalty}
     details = {name: plain(amount) for name, amount in parts.items()}
     event = author.event("pool.redeemed", holding_id, holding_id, HoldingStatus.REDEEMED, details)

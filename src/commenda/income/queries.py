@@ -103,6 +103,14 @@ def sell(tx: Tx, product_id: UUID, amount: Decimal) -> bool:
     )
 
 
+def give_back(tx: Tx, product_id: UUID, amount: Decimal) -> None:
+    """Return an amount to a product's quota."""
+    tx.execute(
+        "UPDATE pool_products SET sold_amount = sold_amount - %s WHERE id = %s",
+        (amount, product_id),
+    )
+
+
 # --- Rates -----------------------------------------------------------------------------------
 
 

@@ -101,9 +101,9 @@ def release_due(tx: Tx, author: Author, limit: int = 1000) -> int:
     accounts = open_accounts(
         tx,
         [
-            AccountKey(kind, Owner(OwnerKind.INVESTOR, payee), asset)
+            AccountKey(kind, Owner(OwnerKind.INVESTOR, row[2]), row[3])
             for kind in ("referral_pending", "wallet")
-            for _, _, payee, asset, _ in rows
+            for row in rows
         ],
     )
     pending, wallets = accounts[: len(rows)], accounts[len(rows) :]
