@@ -44,6 +44,7 @@ from commenda.execution import Broker, reconcile
 from commenda.identity import register_users
 from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
+from commenda.kit.idempotency import answered, once
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -394,9 +395,22 @@ class World:
     def subscribe(
         self, investor: Owner, product: UUID, amount: int | Decimal = 10_000, key: str = "one"
     ) -> UUID:
+        """Subscribe, once for each key; a refusal is raised."""
+        order = SubscriptionOrder(product_id=product, amount=D(amount))
+        asked = {"productId": product, "amount": str(amount)}
         with self.database.transaction() as tx:
-            order = SubscriptionOrder(product_id=product, amount=D(amount))
-            return subscribe(tx, self.author, investor.id, order, key, SECRET).subscription_id
+            outcome, _ = once(
+                tx,
+                "subscribe",
+                str(investor.id),
+                key,
+                asked,
+                self.now,
+                lambda: answered(
+                    subscribe(tx, self.author, investor.id, order, key, SECRET), status=201
+                ),
+            )
+        return UUID(outcome["body"]["subscriptionId"])
 
     def activate(self) -> int:
         """Reservations become books an hour later; their cash goes to the venue."""
