@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commenda.cli.backtest_keeping import Database, Seed, Store, finish
-from commenda.cli.backtest_options import BASIS_POINTS, duration_of, params_of
+from commenda.cli.backtest_options import BASIS_POINTS, Cash, Fee, Maker, duration_of, params_of
 from commenda.cli.options import AsJson
 from commenda.kernel import L2Rules, QueueModel
 from commenda.kit.errors import CommendaError
@@ -52,14 +52,9 @@ def depth(
     response_latency: Annotated[
         str, typer.Option(help="From an order's fate at the exchange to the strategy.")
     ] = "0ms",
-    fee: Annotated[
-        float, typer.Option(help="Taker's fee, as a fraction of the notional.")
-    ] = 0.0005,
-    maker: Annotated[
-        float | None,
-        typer.Option(help="Maker's fee, a rebate if negative; by default the taker's."),
-    ] = None,
-    cash: Annotated[float, typer.Option(help="To begin with, in quote currency.")] = 1_000_000.0,
+    fee: Fee = 0.0005,
+    maker: Maker = None,
+    cash: Cash = 1_000_000.0,
     seed: Seed = None,
     as_json: AsJson = False,
     store: Store = None,

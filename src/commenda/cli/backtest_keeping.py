@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from commenda.cli import backtest_tables as tables
-from commenda.cli.options import open_database, print_json
-from commenda.kit.db import Tx
+from commenda.cli.options import ACTOR, print_json, transaction
+from commenda.cli.tables import say
 from commenda.strategies import DepthPlan, LegsPlan, Plan, keep, render, shown_of
-
-ACTOR = "cli"
 
 Database = Annotated[
     Path | None,
@@ -27,7 +22,6 @@ Database = Annotated[
         " COMMENDA_DATABASE_URL by default.",
     ),
 ]
-Html = Annotated[Path | None, typer.Option(help="Write the report as an HTML page to this file.")]
 Seed = Annotated[
     int | None,
     typer.Option(min=0, max=2**63 - 1, help="Kept with the inputs, for what a run draws."),
@@ -59,18 +53,11 @@ def finish(
     kept = None
     if store or (store is None and database is not None):
         now = datetime.now(UTC)
-        with reading(database) as tx:
+        with transaction(database) as tx:
             kept = str(keep(tx, plan, result, actor=ACTOR, now=now, seconds=seconds)[0])
     if as_json:
         print_json(tables.for_programs(shown) | {"id": kept, "seconds": seconds})
     else:
-        tables.show(Console(), shown)
+        tables.show_report(shown)
         if kept is not None:
-            Console().print(f"kept as {kept}", highlight=False)
-
-
-@contextmanager
-def reading(database: Path | None) -> Iterator[Tx]:
-    """A transaction on the database that keeps runs."""
-    with open_database(database) as opened, opened.transaction() as tx:
-        yield tx
+            say(f"kept as {kept}")

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+import typer
 
 from commenda.kernel import Costs, Margin, Terms
 from commenda.kit.errors import CommendaError
@@ -16,6 +18,18 @@ from commenda.strategies import BarData, FundingData, LegPlan, read_bars, read_f
 BASIS_POINTS = 10_000
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 T = TypeVar("T")
+
+AnyStrategy = Annotated[
+    str, typer.Argument(help="A strategy of the catalogue, an installed one, or FILE.py:name.")
+]
+Interval = Annotated[
+    str | None, typer.Option(help="Of the bars, as 5m, where the file's name does not say it.")
+]
+Fee = Annotated[float, typer.Option(help="Taker's fee, as a fraction of the notional.")]
+Maker = Annotated[
+    float | None, typer.Option(help="Maker's fee, a rebate if negative; by default the taker's.")
+]
+Cash = Annotated[float, typer.Option(help="To begin with, in quote currency.")]
 
 
 def each(option: str, values: Sequence[T], count: int, *, shared: bool = True) -> list[T | None]:

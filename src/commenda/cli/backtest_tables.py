@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
-from commenda.cli.tables import table_of
+from commenda.cli.tables import Column, minute, say, show
 from commenda.market import interval_name
-from commenda.strategies import BacktestSummary, Difference, Kept
+from commenda.strategies import Kept
 
 Row = dict[str, Any]
 HELD = "Buy & hold"
@@ -23,7 +21,7 @@ def for_programs(report: Row) -> Row:
     return {key: part for key, part in report.items() if key not in FOR_CHARTS}
 
 
-def of_keeping(kept: Kept | BacktestSummary) -> Row:
+def of_keeping(kept: Kept) -> Row:
     """What is known of a kept run beside its report."""
     return {
         "id": str(kept.id),
@@ -33,11 +31,7 @@ def of_keeping(kept: Kept | BacktestSummary) -> Row:
     }
 
 
-def listed(one: BacktestSummary) -> Row:
-    return of_keeping(one) | {"inputs": one.inputs, "metrics": one.metrics}
-
-
-def show(console: Console, report: Row) -> None:
+def show_report(report: Row) -> None:
     """The key figures of a run, each with its method; of several legs also what each came to."""
     inputs, metrics = report["inputs"], report["metrics"]
     source, strategy = inputs["data"], inputs["strategy"]
@@ -45,34 +39,19 @@ def show(console: Console, report: Row) -> None:
     params = ", ".join(f"{name}={value:g}" for name, value in strategy["params"].items())
     events, bars = source.get("events", 0), source.get("bars", 0)
     size = f"{events:,} events" if in_book else f"{bars:,} bars of {_step(source)}"
-    console.print(
-        f"\n[bold]{strategy['name']} {strategy['version']}[/]  {params}\n"
+    say((f"\n{strategy['name']} {strategy['version']}", "bold"), f"  {params}")
+    say(
         f"{_named(source)} · {size} · {source['first'][:16]} to {source['last'][:16]} UTC"
-        " · a backtest, nothing was traded",
-        highlight=False,
+        " · a backtest, nothing was traded"
     )
     for note in () if in_book else notes(metrics):
-        console.print(f"[yellow]{note}[/]", highlight=False)
-    table = table_of("Figure", numbers=["Value"])
-    table.add_column("Method")
-    for name, figure in (in_book_figures if in_book else figures)(report).items():
-        table.add_row(name, figure.of(report), figure.method)
-    console.print(table)
+        say((note, "yellow"))
+    found = (in_book_figures if in_book else figures)(report)
+    value = Column("Value", lambda one: one[1].of(report), number=True)
+    method = Column("Method", lambda one: one[1].method)
+    show(found.items(), (Column("Figure", lambda one: one[0]), value, method))
     if "legs" in report:
-        _show_legs(console, report["legs"])
-
-
-def _show_legs(console: Console, legs: Sequence[Row]) -> None:
-    money = ("Profit", "Fees", "Funding")
-    table = table_of("Leg", numbers=[*money, "Closed trades", "Win rate"])
-    for leg in legs:
-        table.add_row(
-            leg["name"],
-            *(_or_dash(_money, leg[name.lower()]) for name in money),
-            f"{leg['trades']:,}",
-            _or_dash(_percent, leg["winRate"]),
-        )
-    console.print(table)
+        show(report["legs"], LEGS)
 
 
 def _named(source: Row) -> str:
@@ -183,56 +162,27 @@ def in_book_figures(report: Row) -> dict[str, Figure]:
     }
 
 
-def show_list(console: Console, runs: Sequence[BacktestSummary]) -> None:
-    if not runs:
-        console.print("No backtest was kept yet: commenda backtest STRATEGY --data FILE --store")
-        return
-    table = table_of("Id", "Strategy", "Data", "Kept (UTC)", numbers=["Return", "Drawdown"])
-    for one in runs:
-        source = one.inputs["data"]
-        table.add_row(
-            str(one.id)[:13],
-            f"{one.inputs['strategy']['name']} {one.inputs['strategy']['version']}",
-            f"{_named(source)} {_step(source)}",
-            f"{one.created_at:%Y-%m-%d %H:%M}",
-            _percent(one.metrics["totalReturn"]),
-            _percent(-one.metrics["maxDrawdown"]),
-        )
-    console.print(table)
-
-
-def show_comparison(console: Console, runs: Sequence[tuple[str, Row]]) -> None:
+def show_comparison(runs: Sequence[tuple[str, Row]]) -> None:
     """Parameters, data and figures of several runs, a column for each."""
-    table = table_of("", numbers=[name for name, _ in runs])
-    first = runs[0][1]
-    names = dict.fromkeys(name for _, one in runs for name in one["inputs"]["strategy"]["params"])
-    for name in names:
-        values = (one["inputs"]["strategy"]["params"].get(name) for _, one in runs)
-        table.add_row(name, *("-" if value is None else f"{value:g}" for value in values))
-    table.add_row("Data", *(_data(one) for _, one in runs))
-    table.add_row("From (UTC)", *(one["inputs"]["data"]["first"][:16] for _, one in runs))
-    table.add_row("To (UTC)", *(one["inputs"]["data"]["last"][:16] for _, one in runs))
-    for name, figure in figures(first).items():
+    reports = [report for _, report in runs]
+    params = [report["inputs"]["strategy"]["params"] for report in reports]
+    sources = [report["inputs"]["data"] for report in reports]
+    rows: list[list[str]] = [
+        [name, *(_or_dash("{:g}".format, one.get(name)) for one in params)]
+        for name in dict.fromkeys(name for one in params for name in one)
+    ]
+    rows.append(["Data", *map(_data, sources)])
+    rows.append(["From (UTC)", *(one["first"][:16] for one in sources)])
+    rows.append(["To (UTC)", *(one["last"][:16] for one in sources)])
+    for name, figure in figures(reports[0]).items():
         label = HELD if name.startswith(HELD) else name
-        table.add_row(label, *(figure.of(one) for _, one in runs))
-    console.print(table)
+        rows.append([label, *(figure.of(report) for report in reports)])
+    columns = [Column("", lambda row: row[0])]
+    columns += [Column(name, itemgetter(k), number=True) for k, (name, _) in enumerate(runs, 1)]
+    show(map(tuple, rows), columns)
 
 
-def show_differences(console: Console, kept: Kept, found: Sequence[Difference], same: bool) -> None:
-    """Whether a rerun is the run that was kept, and what is not."""
-    if same:
-        console.print(f"[green]identical[/] to {kept.id}, to the last bit", highlight=False)
-    else:
-        console.print(f"[red]differs[/] from {kept.id}", highlight=False)
-    table = Table("What", "Kept", "Now")
-    for one in found:
-        table.add_row(one.what, str(one.kept), str(one.now))
-    if found:
-        console.print(table)
-
-
-def _data(report: Row) -> str:
-    source = report["inputs"]["data"]
+def _data(source: Row) -> str:
     return f"{_named(source)} {_step(source)}"
 
 
@@ -258,3 +208,23 @@ def _money(value: float) -> str:
 
 def _count(value: int) -> str:
     return f"{value:,}"
+
+
+def _leg(heading: str, name: str, shown: Callable[[Any], str]) -> Column:
+    return Column(heading, lambda leg: _or_dash(shown, leg[name]), number=True)
+
+
+LEGS = (
+    Column("Leg", "name"),
+    *(_leg(name, name.lower(), _money) for name in ("Profit", "Fees", "Funding")),
+    _leg("Closed trades", "trades", _count),
+    _leg("Win rate", "winRate", _percent),
+)
+KEPT_RUNS = (
+    Column("Id", lambda one: str(one.id)[:13]),
+    Column("Strategy", lambda one: "{name} {version}".format_map(one.inputs["strategy"])),
+    Column("Data", lambda one: _data(one.inputs["data"])),
+    Column("Kept (UTC)", lambda one: minute(one.created_at)),
+    Column("Return", lambda one: _percent(one.metrics["totalReturn"]), number=True),
+    Column("Drawdown", lambda one: _fall(one.metrics["maxDrawdown"]), number=True),
+)

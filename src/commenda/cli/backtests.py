@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from commenda.cli import backtest_tables as tables
 from commenda.cli.backtest_depth import depth
-from commenda.cli.backtest_keeping import Database, Html, Seed, Store, finish, reading
+from commenda.cli.backtest_keeping import Database, Seed, Store, finish
 from commenda.cli.backtest_options import (
+    AnyStrategy,
+    Cash,
+    Fee,
+    Interval,
+    Maker,
     costs_of,
     data_of,
     each,
@@ -25,7 +29,16 @@ from commenda.cli.backtest_options import (
     refuse_of_one_account,
     terms_of,
 )
-from commenda.cli.options import AsJson, period_of, print_json, require_folder, settings_of
+from commenda.cli.options import (
+    AsJson,
+    Html,
+    period_of,
+    print_json,
+    require_folder,
+    settings_of,
+    transaction,
+)
+from commenda.cli.tables import say, show, texts
 from commenda.kit.errors import CommendaError
 from commenda.strategies import (
     Files,
@@ -76,9 +89,7 @@ DataFiles = Annotated[
 
 @app.command(RUN)
 def run(
-    strategy: Annotated[
-        str, typer.Argument(help="A strategy of the catalogue, an installed one, or FILE.py:name.")
-    ],
+    strategy: AnyStrategy,
     data: DataFiles,
     params: Annotated[
         list[str] | None,
@@ -98,9 +109,7 @@ def run(
         str | None, typer.Option("--from", help="Bars that open from here on.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Bars that open before it.")] = None,
-    interval: Annotated[
-        str | None, typer.Option(help="Of the bars, as 5m, where the file's name does not say it.")
-    ] = None,
+    interval: Interval = None,
     hedge: Annotated[
         bool, typer.Option("--hedge", help="Hedge mode: a long and a short position at once.")
     ] = False,
@@ -112,13 +121,8 @@ def run(
         list[float] | None,
         typer.Option(help="Units that a target of 1 means; the whole equity by default."),
     ] = None,
-    fee: Annotated[
-        float, typer.Option(help="Taker's fee, as a fraction of the notional.")
-    ] = 0.0005,
-    maker: Annotated[
-        float | None,
-        typer.Option(help="Maker's fee, a rebate if negative; by default the taker's."),
-    ] = None,
+    fee: Fee = 0.0005,
+    maker: Maker = None,
     slippage: Annotated[
         float, typer.Option(help="Against every taker's fill, as a fraction of its price.")
     ] = 0.0,
@@ -142,7 +146,7 @@ def run(
         Path | None,
         typer.Option(help="File of finer candles, for bars that do not tell what came first."),
     ] = None,
-    cash: Annotated[float, typer.Option(help="To begin with, in quote currency.")] = 1_000_000.0,
+    cash: Cash = 1_000_000.0,
     seed: Seed = None,
     html: Html = None,
     as_json: AsJson = False,
@@ -196,12 +200,12 @@ def list_runs(
     database: Database = None,
 ) -> None:
     """List the runs that were kept."""
-    with reading(database) as tx:
+    with transaction(database) as tx:
         found = kept_runs(tx, limit=limit).items
-    if as_json:
-        print_json([tables.listed(one) for one in found])
+    if found or as_json:
+        show(found, tables.KEPT_RUNS, as_json)
     else:
-        tables.show_list(Console(), found)
+        say("No backtest was kept yet: commenda backtest STRATEGY --data FILE --store")
 
 
 @app.command("show")
@@ -213,14 +217,14 @@ def show_run(
 ) -> None:
     """Show a run that was kept."""
     require_folder(html)
-    with reading(database) as tx:
+    with transaction(database) as tx:
         kept = find_run(tx, ident)
     if html is not None:
         html.write_text(render(kept.report), "utf-8")
     if as_json:
         print_json(tables.for_programs(kept.report) | tables.of_keeping(kept))
     else:
-        tables.show(Console(), kept.report)
+        tables.show_report(kept.report)
 
 
 @app.command("compare")
@@ -237,15 +241,15 @@ def compare(
         raise CommendaError("nothing_to_compare", "One run cannot be compared").at(
             "ID", idents[0], "name two kept runs or more; commenda backtest list names them"
         )
-    with reading(database) as tx:
+    with transaction(database) as tx:
         found = [find_run(tx, ident) for ident in idents]
+    named = [(name_of(one), one.report) for one in found]
     if html is not None:
-        page = render_comparison([(name_of(one), one.report) for one in found])
-        html.write_text(page, "utf-8")
+        html.write_text(render_comparison(named), "utf-8")
     if as_json:
         print_json([tables.for_programs(one.report) | tables.of_keeping(one) for one in found])
     else:
-        tables.show_comparison(Console(), [(name_of(one), one.report) for one in found])
+        tables.show_comparison(named)
 
 
 @app.command("rerun")
@@ -272,14 +276,16 @@ def rerun(
     """
     candles = [depth] if depth else data or []
     files = Files(candles, funding or (), marks or (), finer, trades)
-    with reading(database) as tx:
+    with transaction(database) as tx:
         kept = find_run(tx, ident)
         plan = repeat_plan(tx, settings_of(database).data, kept, files, strategy)
     apart = differences(kept, plan, plan.run())
     same = not [one for one in apart if one.what not in ("engine hash", "code hash")]
     if as_json:
-        told = [{"what": one.what, "kept": one.kept, "now": one.now} for one in apart]
-        print_json({"id": str(kept.id), "identical": same, "differences": told})
+        print_json({"id": kept.id, "identical": same, "differences": apart})
     else:
-        tables.show_differences(Console(), kept, apart, same)
+        verdict = ("identical", "green") if same else ("differs", "red")
+        say(verdict, f" to {kept.id}, to the last bit" if same else f" from {kept.id}")
+        if apart:
+            show(apart, texts("what", "kept", "now"))
     raise typer.Exit(0 if same else 1)

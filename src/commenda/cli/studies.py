@@ -11,7 +11,14 @@ import typer
 from rich.text import Text
 
 from commenda import studies
-from commenda.cli.backtest_options import costs_of, params_of, require_rates
+from commenda.cli.backtest_options import (
+    AnyStrategy,
+    Cash,
+    Interval,
+    costs_of,
+    params_of,
+    require_rates,
+)
 from commenda.cli.options import (
     ACTOR,
     AsJson,
@@ -74,9 +81,7 @@ FOLDS = (
 
 @app.command("run")
 def run_study(
-    strategy: Annotated[
-        str, typer.Argument(help="A strategy of the catalogue, an installed one, or FILE.py:name.")
-    ],
+    strategy: AnyStrategy,
     data: Annotated[Path, typer.Option("--data", help="Parquet or CSV file of candles.")],
     space: Annotated[
         str,
@@ -106,12 +111,10 @@ def run_study(
     marks: Annotated[Path | None, typer.Option(help="File of mark prices for the funding.")] = None,
     begin: Annotated[str | None, typer.Option("--from", help="Bars from here on.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Bars that open before it.")] = None,
-    interval: Annotated[
-        str | None, typer.Option(help="Of the bars, as 5m, where the file's name does not say it.")
-    ] = None,
+    interval: Interval = None,
     fee: Annotated[float, typer.Option(help="Taker's fee, as a fraction.")] = 0.0005,
     slippage: Annotated[float, typer.Option(help="Against every fill, as a fraction.")] = 0.0001,
-    cash: Annotated[float, typer.Option(help="To begin with, in quote currency.")] = 1_000_000.0,
+    cash: Cash = 1_000_000.0,
     seed: Annotated[int, typer.Option(min=0, help="What chance is drawn from.")] = 0,
     batch: Annotated[
         int, typer.Option(min=1, help="Configurations chosen at once, whatever the workers.")

@@ -103,11 +103,6 @@ def progress(of: str, *, stays: bool = False) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=console, transient=not stays)
 
 
-def table_of(*columns: str, numbers: Sequence[str]) -> Table:
-    """A table with columns of text, and then of numbers."""
-    return _table([*texts(*columns), *(Column(heading, number=True) for heading in numbers)])
-
-
 def _table(columns: Sequence[Column], title: str = "") -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold", title_justify="left")
     table.title = Text(title) if title else None
