@@ -5,6 +5,7 @@ A study runs in a process of its own, started by a worker: it answers 202, and i
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -220,15 +221,8 @@ def _view(tx: Tx, study: Study) -> StudyView:
 
 def _trial(trial: Trial) -> TrialView:
     outcome = trial.outcome or Outcome(TrialState.RUNNING)
-    return TrialView(
-        trial.number,
-        trial.params,
-        outcome.state,
-        outcome.values,
-        [FoldView(*fold) for fold in outcome.folds],
-        outcome.sharpe,
-        outcome.bars,
-        outcome.trades,
-        outcome.reason,
-        outcome.seconds,
-    )
+    shown = {one.name: getattr(outcome, one.name) for one in fields(outcome)}
+    for inner in ("rungs", "skew", "kurtosis", "periods"):
+        del shown[inner]
+    shown["folds"] = [FoldView(*fold) for fold in outcome.folds]
+    return TrialView(trial.number, trial.params, **shown)

@@ -91,28 +91,15 @@ def material_again(
     since, until = (
         where[name] and datetime.fromisoformat(where[name]) for name in ("since", "until")
     )
+    span = {"since": since, "until": until}
     interval = where["interval"] and timedelta(seconds=where["interval"])
     if "file" in where:
         rates, marks = (where[name] and Path(where[name]) for name in ("rates", "marks"))
-        found = material_of_files(
-            Path(where["file"]),
-            rates=rates,
-            marks=marks,
-            interval=interval,
-            since=since,
-            until=until,
-        )
+        file = Path(where["file"])
+        found = material_of_files(file, rates=rates, marks=marks, interval=interval, **span)
     else:
-        found = material_of_import(
-            tx,
-            data_dir,
-            where["venue"],
-            where["symbol"],
-            interval,
-            funded=where["funded"],
-            since=since,
-            until=until,
-        )
+        venue, symbol, funded = (where[name] for name in ("venue", "symbol", "funded"))
+        found = material_of_import(tx, data_dir, venue, symbol, interval, funded=funded, **span)
     if (found.sha256, found.funding_sha256) != (sha256, funding_sha256):
         raise CommendaError(
             "data_changed", "The history is not the one that the study began with"

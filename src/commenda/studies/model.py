@@ -69,12 +69,10 @@ class Plan:
     costs: Costs = field(default_factory=Costs)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.trials <= MOST_TRIALS:
-            raise _bad("trials", self.trials, f"from 1 to {MOST_TRIALS:,}")
-        if not 1 <= self.batch <= 1_000:
-            raise _bad("batch", self.batch, "from 1 to 1,000")
-        if not 0 <= self.seed < 2**32:
-            raise _bad("seed", self.seed, "from 0 to 4,294,967,295")
+        bounds = {"trials": (1, MOST_TRIALS), "batch": (1, 1_000), "seed": (0, 2**32 - 1)}
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise _bad(name, getattr(self, name), f"from {least} to {most:,}")
         if not 0.0 < self.cash < float("inf"):
             raise _bad("cash", self.cash, "more than 0")
         unknown = [name for name in self.objectives if name not in OBJECTIVES]
@@ -158,12 +156,12 @@ class Study:
     space: dict[str, str]
     fixed: dict[str, float]
     plan: dict[str, Any]
-    state: StudyState
-    reason: str | None
     asked_by: str
     created_at: datetime
-    finished_at: datetime | None
-    result: dict[str, Any] | None
+    state: StudyState = StudyState.RUNNING
+    reason: str | None = None
+    finished_at: datetime | None = None
+    result: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state", StudyState(self.state))  # a row has it as text

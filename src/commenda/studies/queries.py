@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
 import numpy as np
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from commenda.kit.db import Tx
@@ -24,32 +26,18 @@ _STUDY: LiteralString = (
 
 def insert_study(tx: Tx, study: Study) -> bool:
     """Store a new study; False where there is one of this id already."""
+    stored = asdict(study)
+    parts = {name: Jsonb(stored[name]) for name in ("data", "space", "fixed", "plan")}
     return bool(
         tx.execute(
             "INSERT INTO studies (id, strategy, version, reference, source_hash, data_name,"
             " data_hash, funding_hash, data, interval_seconds, bars, purge, space, fixed, plan,"
             " asked_by, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " VALUES (%(id)s, %(strategy)s, %(version)s, %(reference)s, %(source_hash)s,"
+            " %(data_name)s, %(data_hash)s, %(funding_hash)s, %(data)s, %(interval_seconds)s,"
+            " %(bars)s, %(purge)s, %(space)s, %(fixed)s, %(plan)s, %(asked_by)s, %(created_at)s)"
             " ON CONFLICT (id) DO NOTHING",
-            (
-                study.id,
-                study.strategy,
-                study.version,
-                study.reference,
-                study.source_hash,
-                study.data_name,
-                study.data_hash,
-                study.funding_hash,
-                Jsonb(study.data),
-                study.interval_seconds,
-                study.bars,
-                study.purge,
-                Jsonb(study.space),
-                Jsonb(study.fixed),
-                Jsonb(study.plan),
-                study.asked_by,
-                study.created_at,
-            ),
+            stored | parts,
         ).rowcount
     )
 
@@ -121,30 +109,26 @@ def save_outcomes(tx: Tx, study_id: UUID, numbered: Sequence[tuple[int, Outcome]
     """Note what came of running trials."""
     with tx.cursor() as cursor:
         cursor.executemany(
-            'UPDATE study_trials SET state = %s, "values" = %s, rungs = %s, folds = %s,'
-            " sharpe = %s, skew = %s, kurtosis = %s, bars = %s, trades = %s, periods = %s,"
-            " reason = %s, seconds = %s"
-            " WHERE study_id = %s AND number = %s AND state = 'running'",
+            'UPDATE study_trials SET state = %(state)s, "values" = %(values)s, rungs = %(rungs)s,'
+            " folds = %(folds)s, sharpe = %(sharpe)s, skew = %(skew)s, kurtosis = %(kurtosis)s,"
+            " bars = %(bars)s, trades = %(trades)s, periods = %(periods)s, reason = %(reason)s,"
+            " seconds = %(seconds)s"
+            " WHERE study_id = %(study)s AND number = %(number)s AND state = 'running'",
             [
-                (
-                    one.state,
-                    list(one.values),
-                    list(one.rungs),
-                    [figure for fold in one.folds for figure in fold],
-                    one.sharpe,
-                    one.skew,
-                    one.kurtosis,
-                    one.bars,
-                    one.trades,
-                    None if one.periods is None else one.periods.astype("<f8").tobytes(),
-                    one.reason,
-                    one.seconds,
-                    study_id,
-                    number,
-                )
-                for number, one in numbered
+                _stored(outcome) | {"study": study_id, "number": number}
+                for number, outcome in numbered
             ],
         )
+
+
+def _stored(outcome: Outcome) -> dict[str, Any]:
+    periods = None if outcome.periods is None else outcome.periods.astype("<f8").tobytes()
+    return asdict(outcome) | {
+        "values": list(outcome.values),
+        "rungs": list(outcome.rungs),
+        "folds": [figure for fold in outcome.folds for figure in fold],
+        "periods": periods,
+    }
 
 
 def trials_of(
@@ -157,34 +141,28 @@ def trials_of(
     periods: bool = True,
 ) -> list[Trial]:
     """Trials by number, with the parameters of these `names`."""
-    rows = tx.execute(
-        'SELECT number, params, state, "values", rungs, folds, sharpe, skew, kurtosis, bars,'
-        " trades, CASE WHEN %s THEN periods END, reason, seconds FROM study_trials"
-        " WHERE study_id = %s AND number > %s ORDER BY number LIMIT %s",
-        (periods, study_id, after, limit),
-    )
-    return [_trial(row, names) for row in rows]
+    with tx.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            'SELECT number, params, state, "values", rungs, folds, sharpe, skew, kurtosis, bars,'
+            " trades, CASE WHEN %s THEN periods END AS periods, reason, seconds FROM study_trials"
+            " WHERE study_id = %s AND number > %s ORDER BY number LIMIT %s",
+            (periods, study_id, after, limit),
+        ).fetchall()
+    return [_trial(names, **row) for row in rows]
 
 
-def _trial(row: tuple[Any, ...], names: Sequence[str]) -> Trial:
-    number, params, state, values, rungs, folds, sharpe, skew, kurtosis, *rest = row
-    bars, trades, periods, reason, seconds = rest
+def _trial(names: Sequence[str], number: int, params: dict[str, Any], **found: Any) -> Trial:
     outcome = None
-    if state != TrialState.RUNNING:
-        outcome = Outcome(
-            state=TrialState(state),
-            values=tuple(values),
-            rungs=tuple(rungs),
-            folds=tuple(Fold(*folds[place : place + 4]) for place in range(0, len(folds), 4)),
-            sharpe=sharpe,
-            skew=skew,
-            kurtosis=kurtosis,
-            bars=bars,
-            trades=trades,
-            periods=None if periods is None else np.frombuffer(periods, "<f8").astype(np.float64),
-            reason=reason,
-            seconds=seconds,
-        )
+    if found["state"] != TrialState.RUNNING:
+        folds, periods = found["folds"], found["periods"]
+        found |= {
+            "state": TrialState(found["state"]),
+            "values": tuple(found["values"]),
+            "rungs": tuple(found["rungs"]),
+            "folds": tuple(Fold(*folds[place : place + 4]) for place in range(0, len(folds), 4)),
+            "periods": None if periods is None else np.frombuffer(periods, "<f8").astype("=f8"),
+        }
+        outcome = Outcome(**found)
     return Trial(number, {name: float(params[name]) for name in names}, outcome)
 
 

@@ -111,12 +111,8 @@ def begin(
         space=space.texts(),
         fixed=dict(space.fixed),
         plan=written,
-        state=StudyState.RUNNING,
-        reason=None,
         asked_by=asked_by,
         created_at=now,
-        finished_at=None,
-        result=None,
     )
     if not queries.insert_study(tx, study):
         raise conflict("study_exists", "The same study was begun at this very moment").at(

@@ -183,9 +183,8 @@ def _holdout(evidence: Evidence, _: Thresholds) -> Finding:
     value = evidence.holdout
     if value is None:
         return _unknown("holdout", "no range was kept from the search")
-    grade = Grade.PROMOTE if value > 0.0 else Grade.DOUBTFUL
     says = f"Sharpe ratio {value:.2f} in the last range, on which nothing was ever chosen"
-    return Finding("holdout", grade, value, says)
+    return _passed("holdout", value > 0.0, value, says)
 
 
 def _plateau(evidence: Evidence, limits: Thresholds) -> Finding:
@@ -193,9 +192,8 @@ def _plateau(evidence: Evidence, limits: Thresholds) -> Finding:
     if value is None or evidence.neighbours < limits.neighbours:
         says = f"{evidence.neighbours} neighbours of the best were tried: too few to see a plateau"
         return _unknown("plateau", says)
-    grade = Grade.PROMOTE if value >= limits.plateau else Grade.DOUBTFUL
     says = f"{evidence.neighbours} neighbours reach {value:.0%} of the best on average"
-    return Finding("plateau", grade, value, says)
+    return _passed("plateau", value >= limits.plateau, value, says)
 
 
 def _track(evidence: Evidence, limits: Thresholds) -> Finding:
@@ -203,31 +201,33 @@ def _track(evidence: Evidence, limits: Thresholds) -> Finding:
     if sample is None:
         return _unknown("track_record", "returns that do not vary have no track record")
     needed = minimum_track_record(sample, confidence=limits.confidence)
-    enough = sample.observations >= needed
     length = f"{needed:,.0f}" if math.isfinite(needed) else "no number of"
     says = (
         f"{sample.observations:,.0f} bars of record; {length} bars would show a ratio above 0"
         f" at {limits.confidence:.0%}"
     )
-    return Finding("track_record", Grade.PROMOTE if enough else Grade.DOUBTFUL, needed, says)
+    return _passed("track_record", sample.observations >= needed, needed, says)
 
 
 def _trades(evidence: Evidence, limits: Thresholds) -> Finding:
-    enough = evidence.trades >= limits.trades
     says = f"{evidence.trades:,} closed trades, {limits.trades} are wanted"
-    return Finding("trades", Grade.PROMOTE if enough else Grade.DOUBTFUL, evidence.trades, says)
+    return _passed("trades", evidence.trades >= limits.trades, evidence.trades, says)
 
 
 def _interval(evidence: Evidence, _: Thresholds) -> Finding:
     interval = evidence.interval
     if interval is None:
         return _unknown("interval", "returns that do not vary have no interval")
-    grade = Grade.PROMOTE if interval.low > 0.0 else Grade.DOUBTFUL
     says = (
         f"annual Sharpe ratio within {interval.low:.2f} to {interval.high:.2f}"
         f" ({interval.confidence:.0%}, block bootstrap)"
     )
-    return Finding("interval", grade, interval.low, says)
+    return _passed("interval", interval.low > 0.0, interval.low, says)
+
+
+def _passed(test: str, passed: bool, value: float, says: str) -> Finding:
+    """Of a test that promotes or leaves in doubt, and condemns nothing."""
+    return Finding(test, Grade.PROMOTE if passed else Grade.DOUBTFUL, value, says)
 
 
 def _unknown(test: str, says: str) -> Finding:
