@@ -237,18 +237,13 @@ def _one(service: Service, who: Principal, ident: UUID) -> Kept:
 
 
 def _several(service: Service, who: Principal, text: str, read: Callable[..., R]) -> list[R]:
-    names = dict.fromkeys(text.split(","))
-    if not 2 <= len(names) <= 8:
-        raise _bad_ids(text)
     try:
-        wanted = [UUID(name) for name in names]
+        wanted = [UUID(name) for name in dict.fromkeys(text.split(","))]
     except ValueError:
-        raise _bad_ids(text) from None
+        wanted = []
+    if not 2 <= len(wanted) <= 8:
+        raise CommendaError("bad_ids", "Two to eight different backtests are compared").at(
+            "ids", text, "separate their ids by commas"
+        )
     with service.database.transaction() as tx:
         return [read(tx, ident, actor=_seen_by(who)) for ident in wanted]
-
-
-def _bad_ids(text: str) -> CommendaError:
-    return CommendaError("bad_ids", "Two to eight different backtests are compared").at(
-        "ids", text, "separate their ids by commas"
-    )

@@ -25,6 +25,9 @@ from commenda.strategies.plan import (
 )
 from commenda.strategies.sdk import Strategy
 
+OWN = ("share", "size", "lot", "side")
+"""What each leg has beside its parameters and its data."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LegPlan:
@@ -177,10 +180,7 @@ class LegsPlan:
                     "params": each,
                     "data": plain_source(leg.data.source),
                     "funding": None if leg.funding is None else plain_funding(leg.funding),
-                    "share": leg.share,
-                    "size": leg.size,
-                    "lot": leg.lot,
-                    "side": leg.side,
+                    **{name: getattr(leg, name) for name in OWN},
                 }
                 for leg, each in zip(self.legs, values, strict=True)
             ],

@@ -112,17 +112,10 @@ def plain_strategy(strategy: Declared, params: Mapping[str, float]) -> Row:
 
 
 def plain_source(source: DataSource) -> Row:
-    return {
-        "name": source.name,
-        "venue": source.venue,
-        "symbol": source.symbol,
-        "intervalSeconds": int(source.interval.total_seconds()),
-        "first": source.first.isoformat(),
-        "last": source.last.isoformat(),
-        "bars": source.bars,
-        "missing": source.missing,
-        "sha256": source.sha256,
-    }
+    row = asdict(source)
+    seconds = int(row.pop("interval").total_seconds())
+    ends = {"first": source.first.isoformat(), "last": source.last.isoformat()}
+    return row | {"intervalSeconds": seconds} | ends
 
 
 def plain_funding(funding: FundingData) -> Row:

@@ -195,11 +195,9 @@ def sources_of(path: Path) -> tuple[Path, ...]:
         if source not in found:
             found.add(source)
             for name in _imports_of(source):
-                beside = path.parent / name
-                waiting += (
-                    [beside.with_suffix(".py")] if beside.with_suffix(".py").is_file() else []
-                )
-                waiting += beside.rglob("*.py") if beside.is_dir() else []
+                module, package = path.parent / f"{name}.py", path.parent / name
+                waiting += [module] if module.is_file() else []
+                waiting += package.rglob("*.py")
     return tuple(sorted(found))
 
 

@@ -199,9 +199,7 @@ def resolved(
         return shipped.resolve(params)
     kinds: dict[str, type[int] | type[float]] = {"int": int, "float": float}
     declared = {
-        each["name"]: Param(
-            each["name"], each["default"], each["low"], each["high"], kinds[each["kind"]]
-        )
+        each["name"]: Param(**each | {"kind": kinds[each["kind"]]})
         for each in version.declaration["params"]
     }
     for name in params:
@@ -217,14 +215,9 @@ def declaration_of(strategy: Strategy) -> dict[str, Any]:
     return {
         "doc": strategy.doc,
         "params": [
-            {
-                "name": param.name,
-                "default": float(param.default),
-                "low": float(param.low),
-                "high": float(param.high),
-                "kind": param.kind.__name__,
-            }
-            for param in strategy.params
+            {"name": one.name, "kind": one.kind.__name__}
+            | {name: float(getattr(one, name)) for name in ("default", "low", "high")}
+            for one in strategy.params
         ],
         "stop": strategy.stop,
         "orders": strategy.orders,

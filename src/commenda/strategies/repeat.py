@@ -18,7 +18,7 @@ from commenda.strategies.data import (
     read_funding,
 )
 from commenda.strategies.depth import DepthPlan, read_book
-from commenda.strategies.legs import LegPlan, LegsPlan
+from commenda.strategies.legs import OWN, LegPlan, LegsPlan
 from commenda.strategies.plan import Plan, Row, costs_of, rules_of, terms_of
 from commenda.strategies.runs import Kept
 from commenda.strategies.shipped import find_depth_strategy, find_strategy
@@ -72,9 +72,8 @@ def repeat_plan(
         params, data_and_funding = inputs["strategy"]["params"], again[inputs["data"]["sha256"]]
         finer = inputs["finer"] and _bars_again(tx, data_dir, inputs["finer"], files.finer)
         return Plan(strategy, params, *data_and_funding, size=inputs["size"], finer=finer, **alike)
-    own = ("share", "size", "lot", "side")
     planned = (
-        LegPlan(leg["params"], *again[leg["data"]["sha256"]], **{key: leg[key] for key in own})
+        LegPlan(leg["params"], *again[leg["data"]["sha256"]], **{key: leg[key] for key in OWN})
         for leg in legs
     )
     return LegsPlan(strategy, tuple(planned), **alike)

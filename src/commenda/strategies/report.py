@@ -8,6 +8,7 @@ bar's open.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -181,13 +182,10 @@ def _exposure(run: BarRun, parts: Sequence[Part], held: Sequence[Array], net: Ar
 def _execution(parts: Sequence[Part]) -> Row:
     """How the fills came about, and how much of the market they took."""
     fills = [fill for part in parts for fill in part.fills]
-    kinds: dict[str, int] = {}
-    for fill in fills:
-        kinds[str(fill.kind)] = kinds.get(str(fill.kind), 0) + 1
     return {
         "fills": len(fills),
         "makerFills": sum(fill.maker for fill in fills),
-        "byKind": kinds,
+        "byKind": dict(Counter(str(fill.kind) for fill in fills)),
         "ambiguousBars": sum(part.counts.ambiguous for part in parts),
         "refinedBars": sum(part.counts.refined for part in parts),
         "shortFilled": sum(part.counts.short_filled for part in parts),

@@ -215,18 +215,8 @@ def differences(kept: Kept, plan: AnyPlan, run: AnyRun) -> list[Difference]:
     bit.
     """
     now = plan.inputs()
-    found = [
-        Difference(what, *pair)
-        for what, pair in (
-            ("strategy", _pair(kept.inputs, now, "strategy", "version")),
-            ("code hash", _pair(kept.inputs, now, "strategy", "codeHash")),
-            ("data hash", _pair(kept.inputs, now, "data", "sha256")),
-            ("funding hash", _pair(kept.inputs, now, "funding", "sha256")),
-            ("finer bars' hash", _pair(kept.inputs, now, "finer", "sha256")),
-            ("engine hash", (kept.inputs["engineHash"], now["engineHash"])),
-        )
-        if pair[0] != pair[1]
-    ]
+    told = zip(_told_apart(kept.inputs).items(), _told_apart(now).values(), strict=True)
+    found = [Difference(what, was, is_) for (what, was), is_ in told if was != is_]
     found += _first_fill(unpack_fills(kept.fills), fill_rows(run))
     digest = digest_of_equity(run.equity)
     if digest != kept.equity_sha256:
@@ -237,9 +227,16 @@ def differences(kept: Kept, plan: AnyPlan, run: AnyRun) -> list[Difference]:
     return found
 
 
-def _pair(kept: Row, now: Row, part: str, key: str) -> tuple[Any, Any]:
-    before, after = ((row[part] or {}).get(key) for row in (kept, now))
-    return before, after
+def _told_apart(inputs: Row) -> Row:
+    """What tells the inputs of two runs apart."""
+    return {
+        "strategy": inputs["strategy"]["version"],
+        "code hash": inputs["strategy"]["codeHash"],
+        "data hash": inputs["data"]["sha256"],
+        "funding hash": (inputs["funding"] or {}).get("sha256"),
+        "finer bars' hash": (inputs["finer"] or {}).get("sha256"),
+        "engine hash": inputs["engineHash"],
+    }
 
 
 def _first_fill(kept: Sequence[Row], now: Sequence[Row]) -> list[Difference]:

@@ -91,10 +91,7 @@ def run_sandboxed(
         {
             "strategy": absolute(named),
             "params": dict(params),
-            "bars": bars,
-            "cash": cash,
-            "costs": costs,
-            "funding": funding,
+            "run": {"bars": bars, "cash": cash, "costs": costs, "funding": funding},
             "limits": limits,
         }
     )
@@ -201,13 +198,8 @@ def _read(named: str, answer: bytes, count: int, said: str) -> SandboxedRun:
         else:
             numbers = np.frombuffer(answer, "<f8", offset=LENGTH.size + length)
             equity, targets = numbers.reshape(2, count).astype(np.float64)
-            return SandboxedRun(
-                strategy=str(said_so["strategy"]),
-                version=str(said_so["version"]),
-                source_hash=str(said_so["source_hash"]),
-                equity=equity,
-                targets=targets,
-            )
+            ran = {name: str(said_so[name]) for name in ("strategy", "version", "source_hash")}
+            return SandboxedRun(**ran, equity=equity, targets=targets)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _crashed(named, "without an answer", said) from None
     raise refusal

@@ -69,13 +69,7 @@ def _address_space() -> int:
 def carry_out(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Find the strategy, run it, and say what ran, with equity and targets as bytes."""
     strategy = find_strategy(request["strategy"])
-    result = run(
-        strategy.bind(**request["params"]),
-        request["bars"],
-        cash=request["cash"],
-        costs=request["costs"],
-        funding=request["funding"],
-    )
+    result = run(strategy.bind(**request["params"]), **request["run"])
     said = {
         "strategy": strategy.name,
         "version": strategy.version,
