@@ -22,7 +22,7 @@ from commenda.studies import (
     WalkForward,
 )
 from commenda.studies.gaussian import expected_improvement, fit_lengths, predict
-from commenda.studies.plain import plain_plan, plan_of
+from commenda.studies.plain import plain, plan_of
 from commenda.studies.search import Search, search_of
 from study_outcomes import space
 
@@ -179,4 +179,4 @@ def test_plans_that_make_no_sense_are_refused_and_the_others_are_kept() -> None:
         )
     graded = Costs(fee_bps=4.0, tiers=(FeeTier(1e6, 3.0, 1.0),))
     for plan in (Plan(walk=None, seed=9), Plan(walk=WalkForward(Walk.PURGED, 7, 3), costs=graded)):
-        assert plan_of(plain_plan(plan)) == plan
+        assert plan_of(plain(plan)) == plan

@@ -186,13 +186,9 @@ def resume(
         if study.state is studies.StudyState.RUNNING:
             studies.be_modest(memory or None, nice)
             with opened.transaction() as tx:
-                material = studies.material_again(
-                    tx,
-                    settings_of(database).data,
-                    study.data,
-                    study.data_hash,
-                    study.funding_hash,
-                )
+                hashes = study.data_hash, study.funding_hash
+                home = settings_of(database).data
+                material = studies.material_again(tx, home, study.data, *hashes)
             _carry_on(opened, study, material, jobs, backend, address)
         _show(opened, study.id, html, as_json)
 

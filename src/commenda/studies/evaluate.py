@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -111,21 +112,11 @@ def _outcome(course: Course, program: Program) -> Outcome:
     return _summed_up(record, TrialState.COMPLETE, begun, values=values, folds=tuple(folds))
 
 
-def _summed_up(
-    record: Record,
-    state: TrialState,
-    begun: float,
-    *,
-    values: tuple[float, ...] = (),
-    rungs: tuple[float, ...] = (),
-    folds: tuple[Fold, ...] = (),
-) -> Outcome:
+def _summed_up(record: Record, state: TrialState, begun: float, **found: Any) -> Outcome:
     sample = sharpe_sample(record.returns)
     return Outcome(
-        state=state,
-        values=values,
-        rungs=rungs,
-        folds=folds,
+        state,
+        **found,
         sharpe=sample.sharpe if sample else None,
         skew=sample.skew if sample else None,
         kurtosis=sample.kurtosis if sample else None,

@@ -30,14 +30,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def plain_plan(plan: Plan) -> dict[str, Any]:
-    """A plan as it is stored."""
-    found: dict[str, Any] = plain(plan)
-    return found
-
-
 def plan_of(stored: Mapping[str, Any]) -> Plan:
-    """The plan that `plain_plan` wrote."""
+    """The plan that `plain` wrote."""
     walk = stored["walk"]
     costs = {**stored["costs"]}
     costs["tiers"] = tuple(FeeTier(**tier) for tier in costs.get("tiers", ()))

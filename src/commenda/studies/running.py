@@ -28,7 +28,7 @@ from commenda.studies.evaluate import RUNGS, Course, evaluate, glimpse
 from commenda.studies.material import Material
 from commenda.studies.measures import bars_per_year
 from commenda.studies.model import Outcome, Plan, Sampler, Study, StudyState, Trial, TrialState
-from commenda.studies.plain import plain, plain_plan, plan_of
+from commenda.studies.plain import plain, plan_of
 from commenda.studies.rules import (
     best_of,
     evidence_of,
@@ -92,7 +92,7 @@ def begin(
                 ", ".join(f"{name}={text}" for name, text in space.texts().items()),
                 f"take longer steps, at most {MOST_POINTS:,} points, or another sampler",
             )
-    written = plain_plan(plan)
+    written: dict[str, Any] = plain(plan)
     study = Study(
         id=ids.derive(
             "study", strategy.source_hash, material.sha256, space, written, asked_by, now
