@@ -944,7 +944,7 @@ def test_every_operation_that_is_answered_once_is_checked_or_says_why_not() -> N
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
                 continue
-            if call.func.id in {"once", "write", "_ask"}:
+            if call.func.id in {"once", "write", "ask_once"}:
                 given = [one.value for one in call.args if isinstance(one, ast.Constant)]
                 used.update(given)
                 if not given:

@@ -113,7 +113,7 @@ def request_product(
     service: Served, who: Operator, body: model.Terms, key: IdempotencyKey = None
 ) -> Response:
     """Ask for a pool product; it is offered once another person has approved it."""
-    return _ask(service, who, "pool-product", key, body, decisions.ask_for_product, body)
+    return ask_once(service, who, "pool-product", key, body, decisions.ask_for_product, body)
 
 
 @router.post("/pools/products/{product_id}/rates", operation_id="requestPoolRate", **ASKED)
@@ -126,7 +126,7 @@ def request_rate(
 ) -> Response:
     """Ask for another rate from a day on; refused, now or at its approval, once the day is past."""
     ask, request = decisions.ask_for_rate, [str(product_id), wire(body)]
-    return _ask(service, who, "pool-rate", key, request, ask, product_id, body)
+    return ask_once(service, who, "pool-rate", key, request, ask, product_id, body)
 
 
 @router.post("/pools/products/{product_id}/close", operation_id="requestPoolClose", **ASKED)
@@ -135,10 +135,10 @@ def request_close(
 ) -> Response:
     """Ask to take a product off the market; what is held of it goes on."""
     ask = decisions.ask_to_close
-    return _ask(service, who, "pool-close", key, str(product_id), ask, product_id)
+    return ask_once(service, who, "pool-close", key, str(product_id), ask, product_id)
 
 
-def _ask(
+def ask_once(
     service: Service,
     who: Principal,
     operation: str,
