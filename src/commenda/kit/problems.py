@@ -46,7 +46,6 @@ def problem(
     status: int,
     code: str,
     detail: str,
-    *,
     field: str | None = None,
     value: object = None,
     hint: str | None = None,
