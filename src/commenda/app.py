@@ -137,9 +137,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.include_router(site.pages(demo=settings.demo))
     app.state.http_figures = HttpFigures()
     app.add_middleware(
-        Observe,
-        figures=app.state.http_figures,
-        requests_per_minute=settings.requests_per_minute,
+        Observe, figures=app.state.http_figures, requests_per_minute=settings.requests_per_minute
     )
     if settings.cors_origins:  # outside of the other: a browser may read refusals, too
         app.add_middleware(
@@ -291,11 +289,9 @@ async def _http_error(_request: Request, error: Any) -> JSONResponse:
             field="body",
             hint="send JSON in UTF-8",
         )
-    code = {
-        404: "unknown_path",
-        405: "method_not_allowed",
-        413: "body_too_large",
-    }.get(error.status_code, "http_error")
+    code = {404: "unknown_path", 405: "method_not_allowed", 413: "body_too_large"}.get(
+        error.status_code, "http_error"
+    )
     return problem(
         error.status_code,
         code,

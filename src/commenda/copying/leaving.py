@@ -10,14 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from commenda.audit import record
-from commenda.books import (
-    ClosedBook,
-    Paid,
-    Payout,
-    Product,
-    Trigger,
-    request_closing,
-)
+from commenda.books import ClosedBook, Paid, Payout, Product, Trigger, request_closing
 from commenda.copying.flows import close_flow
 from commenda.copying.following import count_follower, count_followers, unknown_subscription
 from commenda.copying.model import RULES

@@ -13,13 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from commenda.kit.db import Tx
-from commenda.returns import (
-    holding_return,
-    max_drawdown,
-    period_returns,
-    sharpe,
-    win_rate,
-)
+from commenda.returns import holding_return, max_drawdown, period_returns, sharpe, win_rate
 
 METHOD = (
     "TWR of the creator's own book, from its daily NAV; Sharpe annualised by 365 days,"

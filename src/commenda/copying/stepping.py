@@ -163,12 +163,7 @@ def publish_targets(
 
 
 def repeat_exits(
-    tx: Tx,
-    broker: Broker,
-    runners: Runners,
-    now: datetime,
-    flow_ids: list[UUID],
-    tell: Published,
+    tx: Tx, broker: Broker, runners: Runners, now: datetime, flow_ids: list[UUID], tell: Published
 ) -> int:
     """Ask again for exits that the venue refused or filled in part; how many signals."""
     rows = tx.execute(

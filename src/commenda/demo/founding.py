@@ -89,9 +89,5 @@ def _venue(scenario: Scenario, database: Database, feed: EndlessFeed) -> PaperVe
             )
         )
     return PaperVenue(
-        database,
-        feed,
-        scenario.venue.slippage,
-        scenario.venue.participation,
-        tuple(outages),
+        database, feed, scenario.venue.slippage, scenario.venue.participation, tuple(outages)
     )

@@ -31,14 +31,7 @@ from commenda.operations.schedules import (
     schedule_named,
     upcoming,
 )
-from commenda.operations.ticks import (
-    CatchUp,
-    Interrupted,
-    Job,
-    Operation,
-    Parameters,
-    Step,
-)
+from commenda.operations.ticks import CatchUp, Interrupted, Job, Operation, Parameters, Step
 from commenda.operations.verify import CHECKS, verify
 
 __all__ = [

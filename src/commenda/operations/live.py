@@ -75,8 +75,7 @@ def require_listener(tx: Tx, flow_id: UUID, user_id: UUID | None) -> None:
 def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
     """The last signals of a flow and values of its creator's book."""
     signals = tx.execute(
-        _SIGNAL_ROWS + "WHERE s.flow_id = %s ORDER BY s.sequence DESC LIMIT %s",
-        (flow_id, _SIGNALS),
+        _SIGNAL_ROWS + "WHERE s.flow_id = %s ORDER BY s.sequence DESC LIMIT %s", (flow_id, _SIGNALS)
     ).fetchall()
     values = tx.execute(
         _VALUE_ROWS + "AND b.flow_id = %s ORDER BY n.at DESC LIMIT %s", (flow_id, _VALUES)

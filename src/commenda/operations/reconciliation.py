@@ -158,12 +158,7 @@ def _venues(
 
 
 def _books_of(
-    tx: Tx,
-    name: str,
-    marks: Mapping[int, Decimal],
-    at: datetime,
-    broker: Broker | None,
-    past: bool,
+    tx: Tx, name: str, marks: Mapping[int, Decimal], at: datetime, broker: Broker | None, past: bool
 ) -> VenueBooks | None:
     """A venue's own books on this snapshot or, where it has none here, what it answers now."""
     row = venue_row(name)

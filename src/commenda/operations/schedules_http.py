@@ -14,16 +14,7 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.web import (
-    GUARDED,
-    Body,
-    IdempotencyKey,
-    Page,
-    Paged,
-    Served,
-    problems,
-    write,
-)
+from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
 from commenda.ledger import Author
 from commenda.operations import runs, schedules
 from commenda.operations.jobs import JOBS
