@@ -33,6 +33,7 @@ from commenda.copying.queries import find_flow, planned, unfinished_exits, unpro
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
 from commenda.copying.stepping import (
     Runners,
+    publish_at_open,
     publish_targets,
     repeat_exits,
     step_flows,
@@ -62,6 +63,7 @@ __all__ = [
     "follow",
     "load_runner",
     "planned",
+    "publish_at_open",
     "publish_signal",
     "publish_targets",
     "repeat_exits",
