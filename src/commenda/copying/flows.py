@@ -93,7 +93,6 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         amount=stake,
         asset=asset,
         key="vault",
-        mode=CopyMode.TARGET,
         is_leader=True,
     )
     return True

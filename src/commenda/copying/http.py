@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -57,15 +56,8 @@ Fifty = Annotated[Numbered, numbered(50)]
 SortBy = Literal["performance", "followers", "aum", "newest"]
 
 
-_making = threading.Lock()
-
-
 async def _flow_lists(request: Request) -> FlowLists:
-    state = request.app.state
-    with _making:
-        if not hasattr(state, "flow_lists"):
-            state.flow_lists = FlowLists()
-    lists: FlowLists = state.flow_lists
+    lists: FlowLists = request.app.state.flow_lists
     return lists
 
 

@@ -70,15 +70,10 @@ class TargetView(Body):
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        schema = job.parameters.model_json_schema()
-        return cls(
-            name=job.name,
-            about=job.about,
-            catch_up=job.catch_up,
-            catch_ups=list(job.catch_ups),
-            rule=job.rule,
-            parameters=schema,
-        )
+        own = {
+            name: getattr(job, name) for name in ("name", "about", "catch_up", "catch_ups", "rule")
+        }
+        return cls(**own, parameters=job.parameters.model_json_schema())
 
 
 @router.get("/schedules/targets", operation_id="listScheduleTargets", responses=GUARDED)
