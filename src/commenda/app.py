@@ -27,7 +27,7 @@ from starlette.exceptions import HTTPException
 
 from commenda import __version__, site, sockets
 from commenda.audit.http import router as audit_router
-from commenda.copying.flow_lists import FlowLists
+from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
 from commenda.funding.freezes_http import router as freezes_router
 from commenda.funding.http import router as funding_router

@@ -11,6 +11,7 @@ flow shows of itself (`update_flow_stats`) is the record of its creator's own bo
 
 from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
+from commenda.copying.flow_lists import FlowLists
 from commenda.copying.flows import share_flow
 from commenda.copying.following import (
     NewFollower,
@@ -48,6 +49,7 @@ __all__ = [
     "SIGNALS",
     "CopyMode",
     "Flow",
+    "FlowLists",
     "FollowSettings",
     "Move",
     "NewFollower",
