@@ -27,6 +27,7 @@ from starlette.exceptions import HTTPException
 
 from commenda import __version__, site, sockets
 from commenda.audit.http import router as audit_router
+from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
 from commenda.funding.freezes_http import router as freezes_router
 from commenda.funding.http import router as funding_router
@@ -136,10 +137,9 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.include_router(sockets.router)
     app.include_router(site.pages(demo=settings.demo))
     app.state.http_figures = HttpFigures()
+    app.state.flow_lists = FlowLists()
     app.add_middleware(
-        Observe,
-        figures=app.state.http_figures,
-        requests_per_minute=settings.requests_per_minute,
+        Observe, figures=app.state.http_figures, requests_per_minute=settings.requests_per_minute
     )
     if settings.cors_origins:  # outside of the other: a browser may read refusals, too
         app.add_middleware(
@@ -251,14 +251,8 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
     first = found[0]
     where = [_printable(part) for part in first["loc"][1:]] or [str(first["loc"][0])]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return problem(
-        422,
-        "invalid_request",
-        f"{first['msg']}{more}",
-        field=".".join(where),
-        value=_shown(first, where[-1]),
-        hint=f"correct the {first['loc'][0]}",
-    )
+    value, hint = _shown(first, where[-1]), f"correct the {first['loc'][0]}"
+    return problem(422, "invalid_request", f"{first['msg']}{more}", ".".join(where), value, hint)
 
 
 _UNSHOWN = frozenset(
@@ -284,24 +278,13 @@ def _printable(value: object) -> str:
 
 async def _http_error(_request: Request, error: Any) -> JSONResponse:
     if error.status_code == 400:  # what the framework says of a body that it cannot read
-        return problem(
-            422,
-            "unreadable_body",
-            "The body cannot be read",
-            field="body",
-            hint="send JSON in UTF-8",
-        )
-    code = {
-        404: "unknown_path",
-        405: "method_not_allowed",
-        413: "body_too_large",
-    }.get(error.status_code, "http_error")
-    return problem(
-        error.status_code,
-        code,
-        TITLES.get(error.status_code, str(error.detail)),
-        headers=error.headers,
+        said = "The body cannot be read"
+        return problem(422, "unreadable_body", said, "body", hint="send JSON in UTF-8")
+    code = {404: "unknown_path", 405: "method_not_allowed", 413: "body_too_large"}.get(
+        error.status_code, "http_error"
     )
+    title = TITLES.get(error.status_code, str(error.detail))
+    return problem(error.status_code, code, title, headers=error.headers)
 
 
 async def _database_away(_request: Request, error: Any) -> JSONResponse:

@@ -11,6 +11,7 @@ flow shows of itself (`update_flow_stats`) is the record of its creator's own bo
 
 from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
+from commenda.copying.flow_lists import FlowLists
 from commenda.copying.flows import share_flow
 from commenda.copying.following import (
     NewFollower,
@@ -33,6 +34,7 @@ from commenda.copying.queries import find_flow, planned, unfinished_exits, unpro
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
 from commenda.copying.stepping import (
     Runners,
+    publish_at_open,
     publish_targets,
     repeat_exits,
     step_flows,
@@ -47,6 +49,7 @@ __all__ = [
     "SIGNALS",
     "CopyMode",
     "Flow",
+    "FlowLists",
     "FollowSettings",
     "Move",
     "NewFollower",
@@ -62,6 +65,7 @@ __all__ = [
     "follow",
     "load_runner",
     "planned",
+    "publish_at_open",
     "publish_signal",
     "publish_targets",
     "repeat_exits",

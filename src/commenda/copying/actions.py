@@ -33,6 +33,7 @@ from commenda.execution import (
 )
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
+from commenda.kit.rows import put
 from commenda.ledger import Author, lock_accounts
 
 
@@ -66,39 +67,34 @@ def publish_signal(
     ).fetchone()
     previous = last[0] if last else Decimal(0)
     kind = signal_type(previous, target)
-    new = tx.execute(
-        "INSERT INTO trading_signals (id, flow_id, sequence, natural_key, creator_id, signal_type,"
-        " instrument_id, from_token, to_token, amount_in_percentage, slippage_tolerance,"
-        " previous_target, target, reference_price, trigger_price, node_id, node_type, created_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (
-            signal_id,
-            flow.id,
-            sequence,
-            natural_key,
-            flow.creator_id,
-            kind,
-            flow.instrument_id,
-            *((quote, base) if kind == "buy" else (base, quote)),
-            abs(target - previous) * 100,
-            Decimal("0.01"),
-            previous,
-            target,
-            reference_price,
-            trigger_price,
-            node_id,
-            flow.strategy,
-            now,
-        ),
-    ).rowcount
+    signal = {
+        "id": signal_id,
+        "flow_id": flow.id,
+        "sequence": sequence,
+        "natural_key": natural_key,
+        "creator_id": flow.creator_id,
+        "signal_type": kind,
+        "instrument_id": flow.instrument_id,
+        "from_token": quote if kind == "buy" else base,
+        "to_token": base if kind == "buy" else quote,
+        "amount_in_percentage": abs(target - previous) * 100,
+        "slippage_tolerance": Decimal("0.01"),
+        "previous_target": previous,
+        "target": target,
+        "reference_price": reference_price,
+        "trigger_price": trigger_price,
+        "node_id": node_id,
+        "node_type": flow.strategy,
+        "created_at": now,
+    }
+    new = put(tx, "INSERT INTO trading_signals", signal)
     if new:
         tx.execute(
             "UPDATE shared_flows SET last_sequence = %s, last_signal_at = %s, updated_at = %s"
             " WHERE id = %s",
             (sequence, now, now, flow.id),
         )
-    return signal_id, bool(new)
+    return signal_id, new
 
 
 def plan(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> bool:

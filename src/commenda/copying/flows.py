@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -16,6 +17,7 @@ from commenda.copying.queries import asset_of, find_flow, unknown_flow
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found, unknown
+from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
 from commenda.strategies import Strategy, catalogue
 
@@ -28,36 +30,17 @@ def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
     Codes `unknown_strategy` and those of its parameters.
     """
     strategy = _strategy(flow.strategy)
-    new = tx.execute(
-        "INSERT INTO shared_flows (id, creator_id, title, description, tags, status, max_followers,"
-        " min_investment, strategy, strategy_version, source_hash, params, instrument_id,"
-        " venue, created_at, updated_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (
-            flow.id,
-            flow.creator_id,
-            flow.title,
-            flow.description,
-            list(flow.tags),
-            flow.status,
-            flow.max_followers,
-            flow.min_investment,
-            strategy.name,
-            strategy.version,
-            strategy.source_hash,
-            Jsonb(strategy.resolve(dict(flow.params))),
-            flow.instrument_id,
-            flow.venue,
-            now,
-            now,
-        ),
-    ).rowcount
-    tx.execute(
-        "INSERT INTO flow_stats (flow_id, updated_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        (flow.id, now),
-    )
-    return bool(new)
+    row = asdict(flow) | {
+        "tags": list(flow.tags),
+        "params": Jsonb(strategy.resolve(dict(flow.params))),
+        "strategy_version": strategy.version,
+        "source_hash": strategy.source_hash,
+        "created_at": now,
+        "updated_at": now,
+    }
+    new = put(tx, "INSERT INTO shared_flows", row)
+    put(tx, "INSERT INTO flow_stats", {"flow_id": flow.id, "updated_at": now})
+    return new
 
 
 def _strategy(name: str) -> Strategy:
@@ -110,7 +93,6 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         amount=stake,
         asset=asset,
         key="vault",
-        mode=CopyMode.TARGET,
         is_leader=True,
     )
     return True
@@ -174,19 +156,6 @@ def _change(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
     tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (flow_id,))
     flow = _own_flow(tx, creator.id, flow_id)
     _require_same_terms(tx, flow, draft)
-    tx.execute(
-        "UPDATE shared_flows SET title = %s, description = %s, tags = %s, max_followers = %s,"
-        " min_investment = %s, updated_at = %s WHERE id = %s",
-        (
-            draft.title,
-            draft.description,
-            draft.unique_tags,
-            draft.max_followers,
-            draft.min_investment,
-            author.now,
-            flow_id,
-        ),
-    )
     said = {
         "title": draft.title,
         "description": draft.description,
@@ -194,6 +163,12 @@ def _change(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         "maxFollowers": draft.max_followers,
         "minInvestment": f"{draft.min_investment:f}",
     }
+    tx.execute(
+        "UPDATE shared_flows SET title = %(title)s, description = %(description)s,"
+        " tags = %(tags)s, max_followers = %(maxFollowers)s,"
+        " min_investment = %(minInvestment)s::numeric, updated_at = %(now)s WHERE id = %(id)s",
+        said | {"id": flow_id, "now": author.now},
+    )
     # Named by what was said: two changes at one moment are two events.
     result = f"changed {ids.derive('flow-change', *said.values()).hex[:12]}"
     _note(tx, author, "flow.changed", flow_id, result, said)

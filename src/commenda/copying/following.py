@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
+from commenda.kit.rows import columns
 from commenda.ledger import AccountKey, Author, Journal, Line, Owner, open_accounts, post
 
 
@@ -45,18 +46,7 @@ def attach_legs(
         " investment_amount, is_leader, copy_mode, subscribed_at, updated_at)"
         " SELECT n.*, %s, %s, %s, %s FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],"
         "  %s::uuid[], %s::numeric[]) AS n ON CONFLICT DO NOTHING",
-        (
-            is_leader,
-            mode,
-            now,
-            now,
-            subscriptions,
-            [one.flow_id for one in followers],
-            [one.creator_id for one in followers],
-            [one.follower_id for one in followers],
-            [one.leg_id for one in followers],
-            [one.amount for one in followers],
-        ),
+        (is_leader, mode, now, now, subscriptions, *columns(followers, 5)),
     )
     return subscriptions
 
@@ -107,9 +97,10 @@ def follow(
         )
     if not is_leader:
         _require_open(tx, flow, follower, amount)
+    kind = "vault" if is_leader else "copy"
     scope = Scope(
-        id=ids.derive("scope", "vault" if is_leader else "copy", follower.id, flow.id, key),
-        kind="vault" if is_leader else "copy",
+        id=ids.derive("scope", kind, follower.id, flow.id, key),
+        kind=kind,
         owner=follower,
         asset=asset,
         correlation_id=ids.derive("copy", follower.id, flow.id, key),
@@ -117,16 +108,8 @@ def follow(
     leg = NewLeg(ids.derive("leg", scope.id, flow.id), flow.creator_id, amount, flow.venue)
     wallet = open_accounts(tx, [AccountKey("wallet", follower, asset)])[0]
     cash = open_scopes(tx, [(scope, [leg])], author.now)[0][0]
-    posted = post(
-        tx,
-        author,
-        Journal(
-            f"follow:{scope.id}",
-            "follow",
-            scope.correlation_id,
-            [Line(wallet, -amount), Line(cash, amount)],
-        ),
-    )
+    lines = [Line(wallet, -amount), Line(cash, amount)]
+    posted = post(tx, author, Journal(f"follow:{scope.id}", "follow", scope.correlation_id, lines))
     if posted.refused_account is not None:
         raise conflict(
             "insufficient_balance",
@@ -141,29 +124,15 @@ def follow(
         correlation_id=scope.correlation_id,
         now=author.now,
     )
-    subscription = attach_legs(
-        tx,
-        [NewFollower(flow.id, flow.creator_id, follower.id, leg.id, amount)],
-        author.now,
-        mode=mode,
-        is_leader=is_leader,
-    )[0]
+    place = NewFollower(flow.id, flow.creator_id, follower.id, leg.id, amount)
+    (subscription,) = attach_legs(tx, [place], author.now, mode=mode, is_leader=is_leader)
     if settings is not None:
         _write_settings(tx, subscription, settings, author.now)
     if not is_leader:
         count_follower(tx, flow.id, 1, amount)
-    record(
-        tx,
-        [
-            author.event(
-                "copy.subscribed",
-                subscription,
-                scope.correlation_id,
-                "active",
-                {"flowId": str(flow.id), "amount": f"{amount:f}", "copyMode": mode.value},
-            )
-        ],
-    )
+    said = {"flowId": str(flow.id), "amount": f"{amount:f}", "copyMode": mode.value}
+    event = author.event("copy.subscribed", subscription, scope.correlation_id, "active", said)
+    record(tx, [event])
     return subscription
 
 
@@ -239,32 +208,18 @@ def change_settings(
         ).at("autoFollow", "false", "pause the flow")
     _write_settings(tx, subscription_id, settings, author.now)
     written = {name: str(getattr(settings, name)) for name in FollowSettings.__slots__}
-    record(
-        tx,
-        [
-            author.event(
-                "copy.settings_changed",
-                subscription_id,
-                correlation_id,
-                " ".join(written.values()),  # two changes at one moment are two events
-                written,
-            )
-        ],
-    )
+    result = " ".join(written.values())  # two changes at one moment are two events
+    event = author.event("copy.settings_changed", subscription_id, correlation_id, result, written)
+    record(tx, [event])
 
 
 def _write_settings(tx: Tx, subscription_id: UUID, one: FollowSettings, now: datetime) -> None:
+    status = "active" if one.auto_follow else "paused"
     tx.execute(
-        "UPDATE flow_subscriptions SET auto_follow = %s, notify_on_signal = %s,"
-        " max_slippage = %s, status = %s, updated_at = %s WHERE id = %s",
-        (
-            one.auto_follow,
-            one.notify_on_signal,
-            one.max_slippage,
-            "active" if one.auto_follow else "paused",
-            now,
-            subscription_id,
-        ),
+        "UPDATE flow_subscriptions SET auto_follow = %(auto_follow)s, status = %(status)s,"
+        " notify_on_signal = %(notify_on_signal)s, max_slippage = %(max_slippage)s,"
+        " updated_at = %(now)s WHERE id = %(id)s",
+        asdict(one) | {"status": status, "now": now, "id": subscription_id},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -57,15 +56,8 @@ Fifty = Annotated[Numbered, numbered(50)]
 SortBy = Literal["performance", "followers", "aum", "newest"]
 
 
-_making = threading.Lock()
-
-
 async def _flow_lists(request: Request) -> FlowLists:
-    state = request.app.state
-    with _making:
-        if not hasattr(state, "flow_lists"):
-            state.flow_lists = FlowLists()
-    lists: FlowLists = state.flow_lists
+    lists: FlowLists = request.app.state.flow_lists
     return lists
 
 
@@ -94,11 +86,7 @@ def _owner(who: Principal) -> Owner:
     | {200: {"model": SharedFlow, "description": "One's own flow was changed."}},
 )
 def create_or_update_flow(
-    service: Served,
-    who: Creator,
-    lists: Lists,
-    body: FlowDraft,
-    key: IdempotencyKey = None,
+    service: Served, who: Creator, lists: Lists, body: FlowDraft, key: IdempotencyKey = None
 ) -> Response:
     """Share a strategy as a flow with your own stake in it, or present a flow of yours anew."""
     flow_id = body.flow_id or ids.derive("flow", who.user_id, key_or_new(key))
@@ -120,10 +108,7 @@ def my_flows(service: Served, who: Creator, asked: Twenty) -> Sheet[SharedFlow]:
 
 
 @router.get(
-    "/flows",
-    operation_id="getSharedFlows",
-    response_model=Sheet[SharedFlow],
-    responses=GUARDED,
+    "/flows", operation_id="getSharedFlows", response_model=Sheet[SharedFlow], responses=GUARDED
 )
 def shared_flows(
     service: Served,
@@ -170,11 +155,7 @@ def shared_flow_nav(service: Served, who: Reader, flow_id: UUID) -> FlowNav:
     responses=GUARDED | problems(404, 409),
 )
 def toggle(
-    service: Served,
-    who: Creator,
-    lists: Lists,
-    flow_id: UUID,
-    body: FlowToggle,
+    service: Served, who: Creator, lists: Lists, flow_id: UUID, body: FlowToggle
 ) -> SharedFlow:
     """Pause or resume a flow of yours. Paused, it takes no followers and publishes nothing; what
     followers hold stays until it is resumed or they leave."""
@@ -196,11 +177,7 @@ def toggle(
     responses=GUARDED | problems(404, 409),
 )
 def subscribe(
-    service: Served,
-    who: Follower,
-    lists: Lists,
-    body: CopyOrder,
-    key: IdempotencyKey = None,
+    service: Served, who: Follower, lists: Lists, body: CopyOrder, key: IdempotencyKey = None
 ) -> Response:
     """Follow a flow: the amount goes from your wallet into an isolated book that copies it."""
     named = key_or_new(key)
@@ -217,10 +194,7 @@ def subscribe(
 
 @router.get("/subscriptions", operation_id="getUserSubscriptions", responses=GUARDED)
 def subscriptions(
-    service: Served,
-    who: Follower,
-    asked: Fifty,
-    status: Status | None = None,
+    service: Served, who: Follower, asked: Fifty, status: Status | None = None
 ) -> Sheet[FlowSubscription]:
     """Your copies and what they are worth, newest first; as a creator, your own books too."""
     with service.database.transaction() as tx:
@@ -232,11 +206,7 @@ def subscriptions(
     operation_id="getUserSubscription",
     responses=GUARDED | problems(404),
 )
-def subscription(
-    service: Served,
-    who: Follower,
-    subscription_id: UUID,
-) -> FlowSubscription:
+def subscription(service: Served, who: Follower, subscription_id: UUID) -> FlowSubscription:
     """One of your copies."""
     with service.database.transaction() as tx:
         return subscription_views.subscription_view(tx, subscription_id, who.user_id)
@@ -249,10 +219,7 @@ def subscription(
     responses=GUARDED | problems(404, 409),
 )
 def unsubscribe(
-    service: Served,
-    who: Follower,
-    lists: Lists,
-    subscription_id: UUID,
+    service: Served, who: Follower, lists: Lists, subscription_id: UUID
 ) -> FlowSubscription:
     """Leave a copy: it follows no more; its positions are closed at the venue, then its cash is
     paid to your wallet. Asking again changes nothing; `exit` says how far it has come."""
@@ -269,10 +236,7 @@ def unsubscribe(
     responses=GUARDED | problems(404, 409),
 )
 def update_settings(
-    service: Served,
-    who: Follower,
-    subscription_id: UUID,
-    body: CopySettingsChange,
+    service: Served, who: Follower, subscription_id: UUID, body: CopySettingsChange
 ) -> FlowSubscription:
     """Change a copy's settings. Without `autoFollow` it is paused, and holds what it holds."""
     changes = body.model_dump(exclude_none=True)
@@ -292,10 +256,7 @@ class SignalList:
 
 @router.get("/signals/{flow_id}", operation_id="getFlowSignals", responses=GUARDED | problems(404))
 def flow_signals(
-    service: Served,
-    who: Reader,
-    flow_id: UUID,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    service: Served, who: Reader, flow_id: UUID, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> SignalList:
     """A flow's signals, newest first: for its creator, and for followers until they left."""
     with service.database.transaction() as tx:
@@ -303,15 +264,10 @@ def flow_signals(
 
 
 @router.get(
-    "/executions/{signal_id}",
-    operation_id="getSignalExecutions",
-    responses=GUARDED | problems(404),
+    "/executions/{signal_id}", operation_id="getSignalExecutions", responses=GUARDED | problems(404)
 )
 def signal_executions(
-    service: Served,
-    who: Reader,
-    signal_id: UUID,
-    asked: Fifty,
+    service: Served, who: Reader, signal_id: UUID, asked: Fifty
 ) -> Sheet[SignalExecution]:
     """What a signal did: in your own books, or in all of them where the flow is yours."""
     with service.database.transaction() as tx:

@@ -10,14 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from commenda.audit import record
-from commenda.books import (
-    ClosedBook,
-    Paid,
-    Payout,
-    Product,
-    Trigger,
-    request_closing,
-)
+from commenda.books import ClosedBook, Paid, Payout, Product, Trigger, request_closing
 from commenda.copying.flows import close_flow
 from commenda.copying.following import count_follower, count_followers, unknown_subscription
 from commenda.copying.model import RULES
@@ -72,34 +65,22 @@ def _require_no_followers(tx: Tx, flow_id: UUID) -> None:
 
 def _payout(tx: Tx, books: Sequence[ClosedBook]) -> list[Payout[None]]:
     """All of it to the wallet; what is missing, insurance pays."""
-    return [
-        Payout(
-            [
-                (
-                    AccountKey("wallet", book.scope.owner, book.scope.asset)
-                    if book.equity > 0
-                    else AccountKey("insurance", Owner.platform(), book.scope.asset),
-                    book.equity,
-                )
-            ],
-            None,
-        )
-        for book in books
-    ]
+    insurance = ("insurance", Owner.platform())
+
+    def account(book: ClosedBook) -> AccountKey:
+        kind, owner = ("wallet", book.scope.owner) if book.equity > 0 else insurance
+        return AccountKey(kind, owner, book.scope.asset)
+
+    return [Payout([(account(book), book.equity)], None) for book in books]
 
 
 def _paid(tx: Tx, author: Author, paid: Sequence[Paid[None]]) -> None:
+    said = [(one.book.subject, one.book.scope, {"equity": f"{one.book.equity:f}"}) for one in paid]
     record(
         tx,
         [
-            author.event(
-                "copy.closed",
-                book.subject,
-                book.scope.correlation_id,
-                "closed",
-                {"equity": f"{book.equity:f}"},
-            )
-            for book in (one.book for one in paid)
+            author.event("copy.closed", subject, scope.correlation_id, "closed", equity)
+            for subject, scope, equity in said
         ],
     )
 

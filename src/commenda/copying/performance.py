@@ -13,13 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from commenda.kit.db import Tx
-from commenda.returns import (
-    holding_return,
-    max_drawdown,
-    period_returns,
-    sharpe,
-    win_rate,
-)
+from commenda.kit.rows import columns
+from commenda.returns import holding_return, max_drawdown, period_returns, sharpe, win_rate
 
 METHOD = (
     "TWR of the creator's own book, from its daily NAV; Sharpe annualised by 365 days,"
@@ -62,7 +57,10 @@ def update_flow_stats(tx: Tx, now: datetime) -> int:
         " JOIN nav_history n ON n.scope_id = l.scope_id AND n.leg_id = l.id AND n.capital > 0"
         " WHERE s.is_leader GROUP BY s.flow_id"
     ).fetchall()
-    figures = [performance([1.0, *(float(unit) for unit in units)]) for _, units, _ in records]
+    figures = [
+        (flow_id, *map(_written, performance([1.0, *map(float, units)])), len(units), as_of)
+        for flow_id, units, as_of in records
+    ]
     tx.execute(
         "UPDATE flow_stats t SET total_return = n.total, win_rate = n.wins,"
         "  sharpe_ratio = n.sharpe, max_drawdown = n.fall, nav_points = n.points,"
@@ -70,15 +68,7 @@ def update_flow_stats(tx: Tx, now: datetime) -> int:
         " FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],"
         "  %s::integer[], %s::timestamptz[])"
         "   AS n (flow_id, total, wins, sharpe, fall, points, as_of) WHERE t.flow_id = n.flow_id",
-        (
-            [flow_id for flow_id, _, _ in records],
-            [_written(one.total_return) for one in figures],
-            [_written(one.win_rate) for one in figures],
-            [_written(one.sharpe_ratio) for one in figures],
-            [_written(one.max_drawdown) for one in figures],
-            [len(units) for _, units, _ in records],
-            [as_of for _, _, as_of in records],
-        ),
+        columns(figures, 7),
     )
     return tx.execute(
         "UPDATE flow_stats t SET followers = coalesce(n.followers, 0),"

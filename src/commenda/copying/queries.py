@@ -11,7 +11,7 @@ from uuid import UUID
 from commenda.copying.model import Flow, Signal
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
-from commenda.kit.rows import first
+from commenda.kit.rows import columns, first
 
 
 class Follower(NamedTuple):
@@ -160,14 +160,7 @@ def insert_executions(
         "  CASE WHEN requested = 0 THEN 'skipped' ELSE 'pending' END, requested, reason, %s"
         " FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[], %s::text[])"
         "   AS n (subscription, leg, requested, reason) ON CONFLICT DO NOTHING",
-        (
-            signal_id,
-            now,
-            [execution.subscription_id for execution in executions],
-            [execution.leg_id for execution in executions],
-            [execution.requested for execution in executions],
-            [execution.reason for execution in executions],
-        ),
+        (signal_id, now, *columns(executions, 4)),
     )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from commenda.copying.model import Flow
 from commenda.kernel import Costs, Stepper
 from commenda.kit.db import Tx
+from commenda.kit.rows import columns
 from commenda.market import CandleFeed
 from commenda.strategies import catalogue
 
@@ -79,19 +80,16 @@ def load_runner(tx: Tx, flow: Flow, costs: Costs) -> Runner:
 
 def save_runners(tx: Tx, runners: Sequence[Runner]) -> None:
     """Store every runner's state."""
-    rows = [runner for runner in runners if runner.last_bar is not None]
+    rows = [
+        (one.flow.id, one.stepper.save(), datetime.fromtimestamp(one.last_bar, UTC))
+        for one in runners
+        if one.last_bar is not None
+    ]
     tx.execute(
         "UPDATE shared_flows f SET runner_state = s.state, last_bar_at = s.at"
         " FROM unnest(%s::uuid[], %s::bytea[], %s::timestamptz[]) AS s (id, state, at)"
         " WHERE f.id = s.id",
-        (
-            [runner.flow.id for runner in rows],
-            [runner.stepper.save() for runner in rows],
-            [
-                datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=runner.last_bar or 0)
-                for runner in rows
-            ],
-        ),
+        columns(rows, 3),
     )
 
 

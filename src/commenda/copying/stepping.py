@@ -118,7 +118,7 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
     """
     open_ts = int(now.timestamp())
     runners_now, signals = [], 0
-    for flow, last_bar in _open_flows(tx, broker):
+    for flow, last_bar, _ in _flows(tx, broker, "status <> 'closed' AND " + _COPIED):
         with runners.apart(tx, flow, now, "step"):
             runner = runners.of(tx, flow, last_bar)
             moves = _take(runner, broker, open_ts)
@@ -148,14 +148,10 @@ def publish_targets(
 ) -> int:
     """Publish the targets of active flows that wait for this open; how many."""
     # Locked before it is read: of two who do this at once the second finds nothing.
-    rows = tx.execute(
-        _SELECT + "WHERE pending_target IS NOT NULL AND status = 'active'"
-        " AND instrument_id = ANY (%s) AND " + _COPIED + " ORDER BY id FOR NO KEY UPDATE",
-        (_traded(broker),),
-    ).fetchall()
+    waiting = _flows(tx, broker, "status = 'active' AND pending_target IS NOT NULL AND " + _COPIED)
     signals = 0
-    for row in rows:
-        flow, target = Flow(*row[:6]), row[7]
+    for flow, _, target in waiting:
+        assert target is not None, "asked for"
         with runners.apart(tx, flow, now, "target"), tx.transaction():
             tx.execute("UPDATE shared_flows SET pending_target = NULL WHERE id = %s", (flow.id,))
             signals += _publish(tx, broker, flow, now, "target", target, None, tell)
@@ -163,21 +159,11 @@ def publish_targets(
 
 
 def repeat_exits(
-    tx: Tx,
-    broker: Broker,
-    runners: Runners,
-    now: datetime,
-    flow_ids: list[UUID],
-    tell: Published,
+    tx: Tx, broker: Broker, runners: Runners, now: datetime, flow_ids: list[UUID], tell: Published
 ) -> int:
     """Ask again for exits that the venue refused or filled in part; how many signals."""
-    rows = tx.execute(
-        _SELECT + "WHERE id = ANY (%s) AND instrument_id = ANY (%s) ORDER BY id",
-        (flow_ids, _traded(broker)),
-    ).fetchall()
     signals = 0
-    for row in rows:
-        flow = Flow(*row[:6])
+    for flow, _, _ in _flows(tx, broker, "id = ANY (%(ids)s)", flow_ids):
         with runners.apart(tx, flow, now, "exit"), tx.transaction():
             signals += _publish(tx, broker, flow, now, "exit", Decimal(0), None, tell)
     return signals
@@ -222,7 +208,23 @@ def _publish(
     stop_price: Decimal | None,
     tell: Published,
 ) -> int:
-    """Store a signal and have it copied. At this open's price or, where a stop fired, at its."""
+    signal_id, new = publish_at_open(tx, broker, flow, now, kind, target, stop_price)
+    if new:
+        enqueue_copy(tx, signal_id, now)
+        tell(tx, signal_id)
+    return int(new)
+
+
+def publish_at_open(
+    tx: Tx,
+    broker: Broker,
+    flow: Flow,
+    now: datetime,
+    kind: str,
+    target: Decimal,
+    stop_price: Decimal | None = None,
+) -> tuple[UUID, bool]:
+    """Store a signal at this open's price or, where a stop fired, at its; (its id, whether new)."""
     instrument = broker.instrument(flow.instrument_id)
     ts = int(now.timestamp())
     bar = broker.feed.bar(instrument.id, ts)
@@ -232,7 +234,7 @@ def _publish(
         price = Decimal(repr(bar.open))
     else:
         price = broker.feed.mark_at(instrument.id, ts).price
-    signal_id, new = publish_signal(
+    return publish_signal(
         tx,
         flow=flow,
         natural_key=signal_key(ts, kind),
@@ -243,15 +245,11 @@ def _publish(
         quote=instrument.quote,
         now=now,
     )
-    if new:
-        enqueue_copy(tx, signal_id, now)
-        tell(tx, signal_id)
-    return int(new)
 
 
-_SELECT: LiteralString = (
+_TRADED: LiteralString = (
     "SELECT id, creator_id, title, strategy, params, instrument_id, last_bar_at, pending_target"
-    " FROM shared_flows "
+    " FROM shared_flows WHERE instrument_id = ANY (%(traded)s) AND "
 )
 _COPIED: LiteralString = (
     "NOT EXISTS (SELECT FROM trading_signals s"
@@ -260,18 +258,15 @@ _COPIED: LiteralString = (
 """A flow's signals are copied in order: while one could not be, none may follow it."""
 
 
-def _open_flows(tx: Tx, broker: Broker) -> list[tuple[Flow, datetime | None]]:
-    """Flows of the broker's instruments that are not closed, locked in id order; their last bar."""
+def _flows(
+    tx: Tx, broker: Broker, where: LiteralString, flow_ids: Sequence[UUID] = ()
+) -> list[tuple[Flow, datetime | None, Decimal | None]]:
+    """(flow, its last bar, what it is to move to) of the broker's instruments, locked in order."""
     rows = tx.execute(
-        _SELECT + "WHERE status <> 'closed' AND instrument_id = ANY (%s)"
-        " AND " + _COPIED + " ORDER BY id FOR NO KEY UPDATE",
-        (_traded(broker),),
+        _TRADED + where + " ORDER BY id FOR NO KEY UPDATE",
+        {"traded": [one.id for one in broker.feed.instruments], "ids": list(flow_ids)},
     ).fetchall()
-    return [(Flow(*row[:6]), row[6]) for row in rows]
-
-
-def _traded(broker: Broker) -> list[int]:
-    return [one.id for one in broker.feed.instruments]
+    return [(Flow(*flow), last_bar, target) for *flow, last_bar, target in rows]
 
 
 def unprocessed_signals(tx: Tx) -> list[UUID]:

@@ -16,8 +16,7 @@ from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import EndlessFeed, ensure_instrument, load_catalogue, simulated_assets
-from commenda.simulate import Scenario, costs_of, found, load_scenario
-from commenda.venues import Outage, PaperVenue
+from commenda.simulate import Scenario, costs_of, found, load_scenario, venue_of
 
 PACE = Decimal(1440)
 """Business seconds in a second: a day a minute."""
@@ -42,7 +41,7 @@ def open_demo(database: Database, secret: bytes, pace: Decimal = PACE) -> Demo:
     with database.transaction() as tx:
         _claim(tx, scenario)
         feed = _feed(tx, scenario)
-    broker = Broker((_venue(scenario, database, feed),), feed, secret)
+    broker = Broker((venue_of(scenario, database, feed, OUTAGES_RETURN),), feed, secret)
     with database.transaction() as tx:
         flows = found(tx, scenario, broker)
         register_sign_ins(tx, scenario, flows, offer_products(tx, scenario), secret)
@@ -72,26 +71,3 @@ def _feed(tx: Tx, scenario: Scenario) -> EndlessFeed:
     interval = timedelta(seconds=scenario.interval)
     # One bar earlier: the first tick has a bar that just closed.
     return EndlessFeed(scenario.seed, assets, stored, scenario.start - timedelta(days=1), interval)
-
-
-def _venue(scenario: Scenario, database: Database, feed: EndlessFeed) -> PaperVenue:
-    ids_by_symbol = {one.symbol: one.id for one in feed.instruments}
-    outages = []
-    for part in scenario.venue.outages:
-        begins = scenario.start + timedelta(days=float(part.day))
-        outages.append(
-            Outage(
-                begins,
-                begins + timedelta(hours=float(part.hours)),
-                ids_by_symbol[part.symbol] if part.symbol else None,
-                part.reason,
-                OUTAGES_RETURN,
-            )
-        )
-    return PaperVenue(
-        database,
-        feed,
-        scenario.venue.slippage,
-        scenario.venue.participation,
-        tuple(outages),
-    )

@@ -67,8 +67,7 @@ OFFERED = (
         {4: Decimal("0.00012"), 21: Decimal("0.00009")},
     ),
     Offered(
-        _offered("Weekly savings", Cadence.WEEKLY, "0.00013", 120_000),
-        {30: Decimal("0.00011")},
+        _offered("Weekly savings", Cadence.WEEKLY, "0.00013", 120_000), {30: Decimal("0.00011")}
     ),
     Offered(_offered("Week deposit", Cadence.DAILY, "0.00016", 100_000, 7, "0.5"), {}),
     Offered(_offered("Month deposit", Cadence.WEEKLY, "0.00022", 250_000, 30), {}),

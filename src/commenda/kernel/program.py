@@ -8,14 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from commenda.kernel.account import (
-    FEE_RATE,
-    PLAIN_RULES,
-    SIZE,
-    SLIPPAGE_RATE,
-    STOP,
-    WARMUP,
-)
+from commenda.kernel.account import FEE_RATE, PLAIN_RULES, SIZE, SLIPPAGE_RATE, STOP, WARMUP
 from commenda.kernel.bars import Array
 from commenda.kernel.stops import Stops
 from commenda.kernel.terms import BASIS_POINT, Costs

@@ -31,6 +31,7 @@ from psycopg.conninfo import make_conninfo
 
 from commenda.kit.db import Database, Tx
 from commenda.kit.keys import Keys
+from commenda.kit.money import plain
 from commenda.settings import Settings
 
 if TYPE_CHECKING:  # importing redis takes 0.2 s: only those who use it pay for it
@@ -72,8 +73,7 @@ def encode(payload: Mapping[str, Any]) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, Decimal):
-        text = f"{value:f}"
-        return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+        return plain(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, UUID):

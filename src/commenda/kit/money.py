@@ -94,8 +94,7 @@ def split(total: int, weights: Sequence[int], ties: Sequence[Any]) -> list[int]:
     left = total - sum(parts)
     if left:
         order = sorted(
-            range(len(weights)),
-            key=lambda i: (-(total * weights[i] % whole), -weights[i], ties[i]),
+            range(len(weights)), key=lambda i: (-(total * weights[i] % whole), -weights[i], ties[i])
         )
         for i in order[:left]:
             parts[i] += 1

@@ -76,9 +76,7 @@ class HttpFigures:
         )
         self.in_progress = 0
         Gauge(
-            "http_requests_in_progress",
-            "Requests that are being answered.",
-            registry=self.registry,
+            "http_requests_in_progress", "Requests that are being answered.", registry=self.registry
         ).set_function(lambda: self.in_progress)
         self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 

@@ -46,7 +46,6 @@ def problem(
     status: int,
     code: str,
     detail: str,
-    *,
     field: str | None = None,
     value: object = None,
     hint: str | None = None,
@@ -77,15 +76,8 @@ def problem_of(error: CommendaError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.status == 429:
         headers["Retry-After"] = str(error.value)  # whole seconds
-    return problem(
-        error.status,
-        error.code,
-        error.message,
-        field=error.field,
-        value=error.value,
-        hint=error.hint,
-        headers=headers,
-    )
+    said = error.field, error.value, error.hint
+    return problem(error.status, error.code, error.message, *said, headers=headers)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

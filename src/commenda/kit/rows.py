@@ -24,6 +24,7 @@ from typing import (
     get_type_hints,
 )
 
+from psycopg import sql
 from psycopg.rows import BaseRowFactory
 
 from commenda.kit.db import Tx
@@ -54,6 +55,22 @@ def first(tx: Tx, kind: type[T], query: LiteralString, values: Values = ()) -> T
     """The first that a question finds."""
     with tx.cursor(row_factory=record_row(kind)) as cursor:
         return cursor.execute(query, values).fetchone()
+
+
+def put(tx: Tx, into: LiteralString, values: Mapping[str, Any]) -> bool:
+    """Insert a row by its columns' names, as in `put(tx, "INSERT INTO flows", {"id": 1})`.
+
+    Whether it is new: one that has a unique key of it already stays.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, values))
+    held = sql.SQL(", ").join(map(sql.Placeholder, values))
+    query = sql.SQL("{} ({}) VALUES ({}) ON CONFLICT DO NOTHING")
+    return tx.execute(query.format(sql.SQL(into), names, held), values).rowcount > 0
+
+
+def columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
+    """Rows of `count` values as columns, for `unnest`."""
+    return [[row[place] for row in rows] for place in range(count)]
 
 
 def sheet(

@@ -66,8 +66,7 @@ class Slot:
             return 0
         workflow_ids, claims = zip(*abandoned, strict=True)
         adopted = self._session.execute(
-            _PUT_BACK,
-            {"version": self._version, "ids": list(workflow_ids), "claims": list(claims)},
+            _PUT_BACK, {"version": self._version, "ids": list(workflow_ids), "claims": list(claims)}
         ).rowcount
         _log.warning("%s puts back %s abandoned workflows", self.executor_id, adopted)
         return adopted

@@ -9,7 +9,7 @@ from commenda.operations.approvals import (
 from commenda.operations.chains import CHAINS, Ends, anchor_text, ends_of, read_anchors
 from commenda.operations.clockwork import Clockwork, forget_workers
 from commenda.operations.health import Health, Readiness, readiness
-from commenda.operations.jobs import JOBS, PRODUCTS
+from commenda.operations.jobs import JOBS, PRODUCTS, carry_books, charge_funding
 from commenda.operations.metrics import Figures
 from commenda.operations.reconciliation import (
     Part,
@@ -31,14 +31,7 @@ from commenda.operations.schedules import (
     schedule_named,
     upcoming,
 )
-from commenda.operations.ticks import (
-    CatchUp,
-    Interrupted,
-    Job,
-    Operation,
-    Parameters,
-    Step,
-)
+from commenda.operations.ticks import CatchUp, Interrupted, Job, Operation, Parameters, Step
 from commenda.operations.verify import CHECKS, verify
 
 __all__ = [
@@ -66,6 +59,8 @@ __all__ = [
     "Step",
     "anchor_text",
     "approve_and_carry_out",
+    "carry_books",
+    "charge_funding",
     "create_schedule",
     "delete_schedule",
     "edit_schedule",

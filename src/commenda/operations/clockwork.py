@@ -129,12 +129,9 @@ class Clockwork:
         """Show a sign of life if it is time; where the session and its lock are gone, raise."""
         session = self._session
         assert session is not None, "a poll connects first"
-        if time.monotonic() - self._seen > HEARTBEAT:
-            self._show_life(session)
-        else:
+        if time.monotonic() - self._seen <= HEARTBEAT:
             session.execute("SELECT 1")
-
-    def _show_life(self, session: psycopg.Connection[TupleRow]) -> None:
+            return
         session.execute(
             "INSERT INTO workers (id, started_at, seen_at, leads, tick_at)"
             " VALUES (%(id)s, clock_timestamp(), clock_timestamp(), %(leads)s, %(tick)s)"

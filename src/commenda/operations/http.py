@@ -17,16 +17,7 @@ from commenda.identity import (
     list_approvals,
 )
 from commenda.identity.access import may
-from commenda.kit.web import (
-    GUARDED,
-    Body,
-    IdempotencyKey,
-    Page,
-    Paged,
-    Served,
-    problems,
-    write,
-)
+from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
 from commenda.operations.approvals import approve_and_carry_out, reject_and_give_back
 
 router = APIRouter(tags=["approvals"])

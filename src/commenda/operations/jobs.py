@@ -135,16 +135,28 @@ def guard(operation: Operation, now: datetime, _: Parameters) -> None:
         guard_margins(tx, operation.author(now), operation.broker.marks(now), PRODUCTS)
 
 
-def carry_books(operation: Operation, now: datetime) -> None:
-    """Carry every subscription, and every book that is to be closed, as far as it can go now."""
+def carry_books(
+    operation: Operation,
+    now: datetime,
+    *,
+    always: bool = False,
+    matured: Callable[[Tx], object] = lambda _: None,
+    paid: Callable[[Tx], object] = lambda _: None,
+) -> None:
+    """Carry every subscription, and every book that is to be closed, as far as it can go now.
+
+    `always`: even if nothing seems due. `matured` and `paid` are what investors do once their term
+    is over and once they have been paid.
+    """
     database, broker, author = operation.database, operation.broker, operation.author(now)
     with database.transaction() as tx:
-        if not anything_due(tx, now):
+        if not always and not anything_due(tx, now):
             return
     operation.batches(lambda tx: activate_due(tx, author))
     carry_out_transfers(database, broker, author)
     with database.transaction() as tx:
         mature_due(tx, now)
+        matured(tx)
     operation.batches(lambda tx: sweep_matured(tx, author))
     try:
         close_due(database, broker, author, PRODUCTS, copying.planned)
@@ -154,6 +166,8 @@ def carry_books(operation: Operation, now: datetime) -> None:
             if product.part is not None:
                 marks = broker.marks(now)
                 operation.batches(partial(pay_parts_due, product=product, now=now, marks=marks))
+        with database.transaction() as tx:
+            paid(tx)
         carry_out_transfers(database, broker, author)
 
 

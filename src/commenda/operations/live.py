@@ -15,6 +15,8 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+from psycopg.rows import dict_row
+
 from commenda import alerts
 from commenda.identity import Permission
 from commenda.kit import bus
@@ -26,11 +28,12 @@ Message = dict[str, Any]
 
 _BARS, _SIGNALS, _VALUES, _ALERTS = 100, 50, 30, 50
 _SIGNAL_ROWS: LiteralString = (
-    "SELECT s.id, s.flow_id, i.symbol, s.signal_type, s.target, s.reference_price, s.created_at"
+    'SELECT s.id AS "signalId", s.flow_id AS "flowId", i.symbol, s.signal_type AS "signalType",'
+    ' s.target, s.reference_price AS "referencePrice", s.created_at AS "createdAt"'
     " FROM trading_signals s JOIN instruments i ON i.id = s.instrument_id "
 )
 _VALUE_ROWS: LiteralString = (
-    "SELECT b.flow_id, n.at, n.capital, n.nav FROM flow_subscriptions b"
+    'SELECT b.flow_id AS "flowId", n.at, n.capital, n.nav FROM flow_subscriptions b'
     " JOIN legs l ON l.id = b.leg_id"
     " JOIN nav_history n ON n.scope_id = l.scope_id AND n.leg_id = l.id WHERE b.is_leader "
 )
@@ -74,14 +77,11 @@ def require_listener(tx: Tx, flow_id: UUID, user_id: UUID | None) -> None:
 
 def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
     """The last signals of a flow and values of its creator's book."""
-    signals = tx.execute(
-        _SIGNAL_ROWS + "WHERE s.flow_id = %s ORDER BY s.sequence DESC LIMIT %s",
-        (flow_id, _SIGNALS),
-    ).fetchall()
-    values = tx.execute(
-        _VALUE_ROWS + "AND b.flow_id = %s ORDER BY n.at DESC LIMIT %s", (flow_id, _VALUES)
-    ).fetchall()
-    return [_value(*row) for row in reversed(values)] + [_signal(*row) for row in reversed(signals)]
+    of_flow: LiteralString = "WHERE s.flow_id = %s ORDER BY s.sequence DESC LIMIT %s"
+    signals = _messages(tx, "signal", _SIGNAL_ROWS + of_flow, flow_id, _SIGNALS)
+    of_book: LiteralString = "AND b.flow_id = %s ORDER BY n.at DESC LIMIT %s"
+    values = _messages(tx, "nav", _VALUE_ROWS + of_book, flow_id, _VALUES)
+    return values[::-1] + signals[::-1]
 
 
 def latest_alerts(tx: Tx) -> list[Message]:
@@ -96,35 +96,20 @@ def bar_closed(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:
 
 def signal_published(tx: Tx, signal_id: UUID) -> None:
     """Tell who listens to a flow of its new signal."""
-    row = tx.execute(_SIGNAL_ROWS + "WHERE s.id = %s", (signal_id,)).fetchone()
-    assert row is not None, "told of a signal that was just stored"
-    bus.publish(tx, f"strategy:{row[1]}", _signal(*row))
+    (signal,) = _messages(tx, "signal", _SIGNAL_ROWS + "WHERE s.id = %s", signal_id)
+    bus.publish(tx, f"strategy:{signal['flowId']}", signal)
 
 
 def nav_recorded(tx: Tx, at: datetime) -> None:
     """Tell who listens to a flow what its creator's own book is worth at the end of the day."""
-    for row in tx.execute(_VALUE_ROWS + "AND n.at = %s ORDER BY b.flow_id", (at,)).fetchall():
-        bus.publish(tx, f"strategy:{row[0]}", _value(*row))
+    for value in _messages(tx, "nav", _VALUE_ROWS + "AND n.at = %s ORDER BY b.flow_id", at):
+        bus.publish(tx, f"strategy:{value['flowId']}", value)
+
+
+def _messages(tx: Tx, kind: str, query: LiteralString, *values: object) -> list[Message]:
+    with tx.cursor(row_factory=dict_row) as cursor:
+        return [{"type": kind, **row} for row in cursor.execute(query, values)]
 
 
 def _bar(symbol: str, interval: int, bar: Bar) -> Message:
     return {"type": "bar", "symbol": symbol, "interval": interval, **asdict(bar)}
-
-
-def _signal(
-    signal_id: UUID, flow_id: UUID, symbol: str, kind: str, target: Any, price: Any, at: datetime
-) -> Message:
-    return {
-        "type": "signal",
-        "signalId": signal_id,
-        "flowId": flow_id,
-        "symbol": symbol,
-        "signalType": kind,
-        "target": target,
-        "referencePrice": price,
-        "createdAt": at,
-    }
-
-
-def _value(flow_id: UUID, at: datetime, capital: Any, nav: Any) -> Message:
-    return {"type": "nav", "flowId": flow_id, "at": at, "capital": capital, "nav": nav}

@@ -156,8 +156,7 @@ _READINGS = (
         "commenda_subscriptions",
         "Managed subscriptions by status.",
         _counted(
-            "SELECT status, count(*) FROM managed_subscriptions GROUP BY status",
-            tuple(State),
+            "SELECT status, count(*) FROM managed_subscriptions GROUP BY status", tuple(State)
         ),
         ("status",),
     ),

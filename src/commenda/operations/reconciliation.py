@@ -13,12 +13,11 @@ which is 0 in a sound business.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field
 
@@ -37,7 +36,8 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
-from commenda.kit.wire import Amount, derived, on_wire
+from commenda.kit.rows import columns
+from commenda.kit.wire import Amount, as_json, derived, on_wire
 from commenda.ledger import (
     Author,
     TransitAccount,
@@ -158,12 +158,7 @@ def _venues(
 
 
 def _books_of(
-    tx: Tx,
-    name: str,
-    marks: Mapping[int, Decimal],
-    at: datetime,
-    broker: Broker | None,
-    past: bool,
+    tx: Tx, name: str, marks: Mapping[int, Decimal], at: datetime, broker: Broker | None, past: bool
 ) -> VenueBooks | None:
     """A venue's own books on this snapshot or, where it has none here, what it answers now."""
     row = venue_row(name)
@@ -307,36 +302,16 @@ def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
         "INSERT INTO reconciliation_lines (as_of, part, subject, venue, ledger, explained)"
         " SELECT %s, n.* FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::numeric[],"
         "  %s::numeric[]) AS n",
-        (
-            found.as_of,
-            [line.part for line in found.lines],
-            [line.subject for line in found.lines],
-            [line.venue for line in found.lines],
-            [line.ledger for line in found.lines],
-            [line.explained for line in found.lines],
-        ),
+        (found.as_of, *columns([astuple(line) for line in found.lines], 5)),
     )
     raise_alerts(tx, [_alert(author, line) for line in found.unexplained])
 
 
 def _alert(author: Author, line: Comparison) -> Event:
-    return author.event(
-        "alert.unreconciled",
-        f"{line.part}: {line.subject}",
-        _correlation(author.now),
-        f"{plain(line.unexplained)} unexplained",
-        {
-            "part": line.part,
-            "subject": line.subject,
-            "venue": plain(line.venue),
-            "ledger": plain(line.ledger),
-            "explained": plain(line.explained),
-        },
-    )
-
-
-def _correlation(at: datetime) -> UUID:
-    return ids.derive("reconciliation", at.isoformat())
+    correlation = ids.derive("reconciliation", author.now.isoformat())
+    result = f"{plain(line.unexplained)} unexplained"
+    subject = f"{line.part}: {line.subject}"
+    return author.event("alert.unreconciled", subject, correlation, result, as_json(asdict(line)))
 
 
 # --- What was kept ---------------------------------------------------------------------------

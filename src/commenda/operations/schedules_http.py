@@ -14,16 +14,7 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.web import (
-    GUARDED,
-    Body,
-    IdempotencyKey,
-    Page,
-    Paged,
-    Served,
-    problems,
-    write,
-)
+from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
 from commenda.ledger import Author
 from commenda.operations import runs, schedules
 from commenda.operations.jobs import JOBS
@@ -79,15 +70,10 @@ class TargetView(Body):
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        schema = job.parameters.model_json_schema()
-        return cls(
-            name=job.name,
-            about=job.about,
-            catch_up=job.catch_up,
-            catch_ups=list(job.catch_ups),
-            rule=job.rule,
-            parameters=schema,
-        )
+        own = {
+            name: getattr(job, name) for name in ("name", "about", "catch_up", "catch_ups", "rule")
+        }
+        return cls(**own, parameters=job.parameters.model_json_schema())
 
 
 @router.get("/schedules/targets", operation_id="listScheduleTargets", responses=GUARDED)

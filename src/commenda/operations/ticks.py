@@ -50,9 +50,11 @@ class Operation:
     runners: Runners = field(default_factory=lambda: Runners(Costs()))
     pulse: Callable[[], None] = lambda: None
     """What long work calls now and then: shows that the worker lives. Raises `Interrupted`."""
+    actor: str = "operation"
+    rules: str = RULES
 
     def author(self, now: datetime) -> Author:
-        return Author("operation", RULES, now)
+        return Author(self.actor, self.rules, now)
 
     def batches(self, act: Callable[[Tx], int]) -> int:
         """Repeat a batch action, each batch in a transaction of its own, until nothing is left."""

@@ -6,7 +6,7 @@ reports who would have earned what. It runs on a database of its own, in one thr
 workflows of a living operation call the same actions.
 """
 
-from commenda.simulate.business import costs_of, found
+from commenda.simulate.business import costs_of, found, venue_of
 from commenda.simulate.people import arrive, knock, renew
 from commenda.simulate.population import Investor, population, product_id
 from commenda.simulate.report import report
@@ -27,4 +27,5 @@ __all__ = [
     "renew",
     "report",
     "simulate",
+    "venue_of",
 ]

@@ -55,7 +55,7 @@ def open_business(scenario: Scenario, database: Database) -> Business:
     """Set the scenario's business up, or find it as a killed run left it."""
     with database.transaction() as tx:
         feed = _feed(tx, scenario)
-    broker = Broker((_venue(scenario, database, feed),), feed, scenario.secret)
+    broker = Broker((venue_of(scenario, database, feed),), feed, scenario.secret)
     with database.transaction() as tx:
         flows = found(tx, scenario, broker)
         costs = costs_of(scenario, broker)
@@ -119,20 +119,19 @@ def _files(folder: Path, symbol: str, interval: int) -> SeriesFiles:
     )
 
 
-def _venue(scenario: Scenario, database: Database, feed: CandleFeed) -> PaperVenue:
+def venue_of(
+    scenario: Scenario, database: Database, feed: CandleFeed, every: timedelta | None = None
+) -> PaperVenue:
+    """The scenario's paper venue; its outages come back `every` so often, where that is given."""
     ids_by_symbol = {one.symbol: one.id for one in feed.instruments}
-    outages = tuple(
-        Outage(
-            scenario.start + timedelta(days=float(part.day)),
-            scenario.start + timedelta(days=float(part.day), hours=float(part.hours)),
-            ids_by_symbol[part.symbol] if part.symbol else None,
-            part.reason,
-        )
-        for part in scenario.venue.outages
-    )
-    return PaperVenue(
-        database, feed, scenario.venue.slippage, scenario.venue.participation, outages
-    )
+    outages = []
+    for part in scenario.venue.outages:
+        begins = scenario.start + timedelta(days=float(part.day))
+        ends = begins + timedelta(hours=float(part.hours))
+        instrument = ids_by_symbol[part.symbol] if part.symbol else None
+        outages.append(Outage(begins, ends, instrument, part.reason, every))
+    rates = scenario.venue.slippage, scenario.venue.participation
+    return PaperVenue(database, feed, *rates, tuple(outages))
 
 
 def _flow(scenario: Scenario, part: FlowPart, instrument: Instrument) -> Flow:
@@ -189,20 +188,7 @@ def _offers(scenario: Scenario) -> list[Offer]:
 
 
 def _fund_insurance(tx: Tx, author: Author) -> None:
-    external, insurance = open_accounts(
-        tx,
-        [
-            AccountKey("external", Owner.platform(), ASSET),
-            AccountKey("insurance", Owner.platform(), ASSET),
-        ],
-    )
-    post(
-        tx,
-        author,
-        Journal(
-            "insurance:initial",
-            "insurance",
-            ids.derive("insurance"),
-            [Line(external, -INSURANCE), Line(insurance, INSURANCE)],
-        ),
-    )
+    keys = [AccountKey(kind, Owner.platform(), ASSET) for kind in ("external", "insurance")]
+    external, insurance = open_accounts(tx, keys)
+    lines = [Line(external, -INSURANCE), Line(insurance, INSURANCE)]
+    post(tx, author, Journal("insurance:initial", "insurance", ids.derive("insurance"), lines))

@@ -98,13 +98,7 @@ def renew(
 
 
 def _subscribe(
-    tx: Tx,
-    author: Author,
-    investor: UUID,
-    product: UUID,
-    amount: Decimal,
-    key: str,
-    secret: bytes,
+    tx: Tx, author: Author, investor: UUID, product: UUID, amount: Decimal, key: str, secret: bytes
 ) -> None:
     """Once for each key. A refusal is kept as over HTTP: who was refused did not subscribe."""
     order = SubscriptionOrder(product_id=product, amount=amount)

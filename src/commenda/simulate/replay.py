@@ -19,26 +19,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from uuid import UUID
 
-from commenda.books import (
-    Trigger,
-    carry_out_transfers,
-    close_due,
-    guard_margins,
-    pass_on_income,
-    pay_out_due,
-    pay_parts_due,
-    record_nav,
-)
+from commenda.books import Trigger, guard_margins, record_nav
 from commenda.copying import (
-    Move,
     Runner,
     copy_signal,
     enqueue_copy,
-    planned,
-    publish_signal,
+    publish_at_open,
     save_runners,
     signal_key,
     unfinished_exits,
@@ -49,14 +37,8 @@ from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
-from commenda.managed import (
-    activate_due,
-    anything_due,
-    crystallise_due,
-    mature_due,
-    score_flows,
-)
-from commenda.operations import PRODUCTS
+from commenda.managed import crystallise_due, score_flows
+from commenda.operations import PRODUCTS, Operation, carry_books, charge_funding
 from commenda.referrals import release_due
 from commenda.simulate.business import RULES, Business
 from commenda.simulate.people import arrive, knock, renew
@@ -101,9 +83,13 @@ class Replay:
     """Copy signals through the queue and whatever workers run, instead of calling directly."""
     taken_up: bool = True
     """Whether the next tick may have been begun by a killed run."""
+    operation: Operation = field(init=False)
 
     def __post_init__(self) -> None:
         self.people = population(self.business.scenario)
+        self.operation = Operation(
+            self.business.database, self.business.broker, actor="simulation", rules=RULES
+        )
 
     def ticks(self) -> list[int]:
         """The ticks that are still to do, as epoch seconds."""
@@ -145,7 +131,7 @@ class Replay:
 
     def _tick(self, ts: int) -> None:
         business, now = self.business, datetime.fromtimestamp(ts, UTC)
-        author = Author("simulation", RULES, now)
+        scenario, author = business.scenario, self.operation.author(now)
         begin, end = (
             bisect_right(self.people, moment, key=lambda one: one.arrives)
             for moment in (self.last, ts)
@@ -154,16 +140,24 @@ class Replay:
         if arrived:
             secret = business.broker.secret
             self._once(ts, "arrivals", lambda tx: arrive(tx, author, arrived, self.people, secret))
-        moves = self._step_strategies(ts)
+        feed = business.broker.feed
+        stepped = [(one, one.take(feed, ts - feed.interval)) for one in business.runners]
+        moves = [(runner, move) for runner, move in stepped if move is not None]
         for runner, move in moves:
             if move.stop_price is not None:
                 self._signal(runner, ts, "stop", Decimal(0), move.stop_price)
-        self._fund(author)
+        charge_funding(self.operation, now)
         if ts % HOUR == 0:
             marks = business.broker.marks(now)
             self._once(ts, "margins", lambda tx: guard_margins(tx, author, marks, PRODUCTS))
             self._repeat_exits(ts)
-        self._sweep(ts, author)
+        carry_books(
+            self.operation,
+            now,
+            always=self.taken_up,
+            matured=lambda tx: knock(tx, author, scenario, tuple(Trigger)),
+            paid=lambda tx: renew(tx, author, scenario, now, scenario.end, business.broker.secret),
+        )
         for runner, move in moves:
             if move.target is not None:
                 self._signal(runner, ts, "target", move.target)
@@ -187,16 +181,6 @@ class Replay:
                 {"ts": ts, "step": step},
             )
 
-    def _step_strategies(self, ts: int) -> list[tuple[Runner, Move]]:
-        """Hand the bar that has just closed to every strategy."""
-        feed = self.business.broker.feed
-        moves = []
-        for runner in self.business.runners:
-            move = runner.take(feed, ts - feed.interval)
-            if move is not None:
-                moves.append((runner, move))
-        return moves
-
     def _signal(
         self, runner: Runner, ts: int, kind: str, target: Decimal, stop_price: Decimal | None = None
     ) -> None:
@@ -215,26 +199,12 @@ class Replay:
         target: Decimal,
         stop_price: Decimal | None = None,
     ) -> UUID | None:
-        """Store a signal at this open's price or, where a stop fired, at its; None without one."""
-        instrument = self.business.broker.instrument(runner.flow.instrument_id)
-        bar = self.business.broker.feed.bar(instrument.id, ts)
-        price = stop_price
-        if price is None:
-            if bar is None:
-                return None
-            price = Decimal(repr(bar.open))
+        """Store a signal; None where no bar opens that it could trade at."""
+        broker, flow = self.business.broker, runner.flow
+        if stop_price is None and broker.feed.bar(flow.instrument_id, ts) is None:
+            return None
         now = datetime.fromtimestamp(ts, UTC)
-        signal_id, _ = publish_signal(
-            tx,
-            flow=runner.flow,
-            natural_key=signal_key(ts, kind),
-            target=target,
-            reference_price=instrument.to_tick(price),
-            trigger_price=None if stop_price is None else instrument.to_tick(stop_price),
-            base=instrument.base,
-            quote=instrument.quote,
-            now=now,
-        )
+        signal_id, _ = publish_at_open(tx, broker, flow, now, kind, target, stop_price)
         if self.queued:
             enqueue_copy(tx, signal_id, now)
         return signal_id
@@ -261,48 +231,6 @@ class Replay:
             waiting = unprocessed(tx, signal_key(ts, "exit"))
         for signal_id in waiting:
             self._copy(signal_id, ts)
-
-    def _fund(self, author: Author) -> None:
-        """Pass on the funding of the stamps since the last bar."""
-        errors = pass_on_income(self.business.database, self.business.broker, author)
-        if errors:
-            raise errors[0]
-
-    def _sweep(self, ts: int, author: Author) -> None:
-        """Carry every subscription as far as it can go now."""
-        business = self.business
-        with business.database.transaction() as tx:
-            if not anything_due(tx, author.now) and not self.taken_up:
-                return
-        self._batches(lambda tx: activate_due(tx, author))
-        carry_out_transfers(business.database, business.broker, author)
-        with business.database.transaction() as tx:
-            mature_due(tx, author.now)
-        with business.database.transaction() as tx:
-            knock(tx, author, business.scenario, tuple(Trigger))
-        close_due(business.database, business.broker, author, PRODUCTS, planned)
-        for product in PRODUCTS:
-            self._batches(partial(pay_out_due, product=product, now=author.now))
-            if product.part is not None:
-                marks = business.broker.marks(author.now)
-                self._batches(partial(pay_parts_due, product=product, now=author.now, marks=marks))
-        with business.database.transaction() as tx:
-            renew(
-                tx,
-                author,
-                business.scenario,
-                author.now,
-                business.scenario.end,
-                business.broker.secret,
-            )
-        carry_out_transfers(business.database, business.broker, author)
-
-    def _batches(self, act: Callable[[Tx], int]) -> None:
-        """Repeat a batch action, each batch in a transaction of its own, until nothing is left."""
-        while True:
-            with self.business.database.transaction() as tx:
-                if not act(tx):
-                    return
 
     def _close_day(self, tx: Tx, author: Author) -> None:
         marks = self.business.broker.marks(author.now)

@@ -7,13 +7,12 @@ scenario and its seed alone; the run's wall time and memory stand apart, under `
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from commenda.execution import Difference, reconcile
+from commenda.execution import reconcile
 from commenda.kit.db import Tx
 from commenda.ledger import totals_by_asset
 from commenda.operations import verify
@@ -29,7 +28,7 @@ def report(business: Business) -> dict[str, Any]:
     with database.transaction() as tx:
         findings = [str(finding) for finding in verify(tx)]
     with database.transaction() as tx:
-        data: dict[str, Any] = {
+        return {
             "scenario": {
                 "title": scenario.title,
                 "seed": scenario.seed,
@@ -40,7 +39,12 @@ def report(business: Business) -> dict[str, Any]:
                 "interval": scenario.interval,
                 "digest": scenario.digest,
             },
-            "investors": _investors(tx),
+            "investors": {
+                **one(tx, _INVESTORS),
+                "states": rows(tx, _STATES),
+                # Holding-period returns on the principal, after all fees; none is annualised.
+                "outcomes": one(tx, _OUTCOMES),
+            },
             "products": rows(tx, _PRODUCTS),
             "creators": _creators(tx),
             "platform": one(tx, _PLATFORM),
@@ -62,7 +66,6 @@ def report(business: Business) -> dict[str, Any]:
             "verify": {"clean": not findings, "findings": findings},
             "reconciliation": _reconciliation(business, tx),
         }
-    return data
 
 
 _INVESTORS: LiteralString = (
@@ -203,16 +206,6 @@ _ACCOUNT_ROWS: LiteralString = (
 )
 
 
-def _investors(tx: Tx) -> Row:
-    outcomes = one(tx, _OUTCOMES)
-    return {
-        **one(tx, _INVESTORS),
-        "states": rows(tx, _STATES),
-        # Holding-period returns on the principal, after all fees; none is annualised.
-        "outcomes": outcomes,
-    }
-
-
 def _creators(tx: Tx) -> list[Row]:
     """Each creator beside what its followers earned; a creator's own return is time-weighted."""
     earned = {row[0]: row[1:] for row in tx.execute(_FOLLOWERS_PROFIT)}
@@ -243,6 +236,9 @@ def _creators(tx: Tx) -> list[Row]:
     return creators
 
 
+_DIFFERENCE = ("subject", "venue", "ledger", "explained", "unexplained")
+
+
 def _reconciliation(business: Business, tx: Tx) -> Row:
     broker = business.broker
     row = tx.execute("SELECT now_at FROM business_clock").fetchone()
@@ -252,17 +248,7 @@ def _reconciliation(business: Business, tx: Tx) -> Row:
     return {
         "asOf": now.isoformat(),
         "unexplained": text(sum((abs(line.unexplained) for line in lines), Decimal(0))),
-        "lines": [_difference(line) for line in lines],
-    }
-
-
-def _difference(line: Difference) -> Row:
-    return {
-        "subject": line.subject,
-        "venue": text(line.venue),
-        "ledger": text(line.ledger),
-        "explained": text(line.explained),
-        "unexplained": text(line.unexplained),
+        "lines": [{name: text(getattr(line, name)) for name in _DIFFERENCE} for line in lines],
     }
 
 
@@ -271,9 +257,6 @@ def _digest(tx: Tx, query: LiteralString) -> str:
     digest = hashlib.sha256()
     with tx.cursor(name="digest") as cursor:
         for row in cursor.execute(query):
-            digest.update(_line(row))
+            line = "\x1f".join(str(text(value)) for value in row) + "\n"
+            digest.update(line.encode())
     return digest.hexdigest()
-
-
-def _line(row: Sequence[Any]) -> bytes:
-    return ("\x1f".join(str(text(value)) for value in row) + "\n").encode()

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from commenda.kit.errors import CommendaError
 from commenda.managed import ExpectedReturn, FeeTerms, Profile
 from commenda.market import parse_interval
+
+T = TypeVar("T")
 
 ASSET = "USDT"
 
@@ -147,7 +149,7 @@ def load_scenario(path: Path, seed: int | None = None) -> Scenario:
         creator_capital=table.table("creators").money("capital"),
         flows=tuple(_flow(one) for one in table.table("creators").tables("flows")),
         products=_products(table.table("products")),
-        investors=_investors(table.table("investors")),
+        investors=_plain(InvestorsPart, table.table("investors")),
         digest=hashlib.sha256(f"{number}\n{text}".encode()).hexdigest(),
     )
     _require_sound(scenario)
@@ -195,10 +197,7 @@ def _products(table: _Table) -> ProductsPart:
     warning, alert = expected.decimal("warning_percent"), expected.decimal("alert_percent")
     return ProductsPart(
         terms=tuple(table.integers("terms")),
-        tiers=tuple(
-            TierPart(one.text("name"), one.money("minimum"), one.money("maximum"))
-            for one in table.tables("tiers")
-        ),
+        tiers=tuple(_plain(TierPart, one) for one in table.tables("tiers")),
         fees=FeeTerms(
             management_fee=fees.rate("management_fee"),
             hurdle=fees.rate("hurdle"),
@@ -216,19 +215,9 @@ def _products(table: _Table) -> ProductsPart:
     )
 
 
-def _investors(table: _Table) -> InvestorsPart:
-    return InvestorsPart(
-        count=table.integer("count"),
-        least=table.money("least"),
-        most=table.money("most"),
-        arrival_days=table.integer("arrival_days"),
-        second=float(table.rate("second")),
-        referred=float(table.rate("referred")),
-        referral_depth=table.integer("referral_depth"),
-        again=float(table.rate("again")),
-        by_investor=float(table.rate("by_investor")),
-        by_operator=float(table.rate("by_operator")),
-    )
+def _plain(kind: type[T], table: _Table) -> T:
+    """A part each of whose values is read as its type says."""
+    return kind(**{one.name: _READ[str(one.type)](table, one.name) for one in fields(kind)})  # type: ignore[arg-type]
 
 
 _KNOWN = {
@@ -239,12 +228,11 @@ _KNOWN = {
     "creators": "capital flows",
     "creators.flows": "creator profile strategy symbol params",
     "products": "terms tiers fees expected",
-    "products.tiers": "name minimum maximum",
+    "products.tiers": " ".join(one.name for one in fields(TierPart)),
     "products.fees": "management_fee hurdle profit_share platform_cut referral_rates"
     " crystallise_days",
     "products.expected": "conservative balanced aggressive warning_percent alert_percent",
-    "investors": "count least most arrival_days second referred referral_depth again"
-    " by_investor by_operator",
+    "investors": " ".join(one.name for one in fields(InvestorsPart)),
 }
 """The keys of each table: a key that nobody reads is a slip of the pen."""
 
@@ -371,6 +359,14 @@ class _Table:
             return []
         rows = self._get(key, list, "tables")
         return [_Table(row, f"{self._path(key)}[{i}]") for i, row in enumerate(rows)]
+
+
+_READ: Final[Mapping[str, Callable[[_Table, str], object]]] = {
+    "int": _Table.integer,
+    "str": _Table.text,
+    "Decimal": _Table.money,
+    "float": lambda table, name: float(table.rate(name)),
+}
 
 
 def _bad(where: str, value: object, hint: str) -> CommendaError:

@@ -10,7 +10,7 @@ code with the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
@@ -36,6 +36,7 @@ from commenda.venues.model import (
     VenueAccount,
 )
 from commenda.venues.paper_accounts import book_trade, charge, move_wallet
+from commenda.venues.paper_moments import moments, takes_part
 from commenda.venues.paper_orders import (
     ORDER,
     RESTING,
@@ -44,7 +45,7 @@ from commenda.venues.paper_orders import (
     insert_order,
     store_orders,
 )
-from commenda.venues.rules import Trade, at_open, inside
+from commenda.venues.rules import Trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +181,9 @@ class PaperVenue:
     def account(self, now: datetime) -> VenueAccount:
         self._advance_all(now)
         with self.database.transaction() as tx:
-            wallets = dict(
-                tx.execute(
-                    "SELECT asset, balance FROM paper.wallets WHERE account = %s", (self.name,)
-                ).fetchall()
-            )
+            wallets = tx.execute(
+                "SELECT asset, balance FROM paper.wallets WHERE account = %s", (self.name,)
+            ).fetchall()
             rows = tx.execute(
                 "SELECT instrument_id, quantity, cost FROM paper.positions WHERE account = %s"
                 " ORDER BY instrument_id",
@@ -197,7 +196,7 @@ class PaperVenue:
             else -cost
             for instrument, quantity, cost in rows
         }
-        return VenueAccount(wallets, {row[0]: row[1] for row in rows}, unrealised)
+        return VenueAccount(dict(wallets), {row[0]: row[1] for row in rows}, unrealised)
 
     # --- the book of an instrument --------------------------------------------------------------
 
@@ -290,9 +289,9 @@ class PaperVenue:
         if live:
             instrument = self.feed.instrument(live[0].instrument_id)
             offered: dict[int, Decimal] = {}
-            for at, bar, price_of in self._moments(live, instrument.id, now):
+            for at, bar, price_of in moments(self.feed, live, instrument.id, now):
                 for order in live:
-                    if _takes_part(order, at, bar, self.feed.interval):
+                    if takes_part(order, at, bar, self.feed.interval):
                         trade = price_of(order, bar, self.slippage, instrument.tick)
                         if trade is not None:
                             self._trade(tx, order, instrument, bar, at, trade, offered)
@@ -313,22 +312,6 @@ class PaperVenue:
                 insert_fill(tx, order, fill, bar_ts, max(when, order.placed_at))
                 quantity = order.side.sign * fill.quantity
                 book_trade(tx, order.account, instrument, quantity, fill.price, fill.fee)
-
-    def _moments(
-        self, live: Sequence[PaperOrder], instrument_id: int, now: datetime
-    ) -> Iterator[tuple[int, Bar, Callable[..., Trade | None]]]:
-        """(when, bar, how orders trade then): each bar's open and, once it closed, its inside."""
-        stamp, interval = int(now.timestamp()), self.feed.interval
-        first = min(order.seen_ts for order in live)
-        moments = []
-        for ts in self.feed.timestamps(first + 1 - interval, stamp + 1):
-            bar = self.feed.bar(instrument_id, ts)
-            if bar is not None:
-                moments.append((ts, 1, bar, at_open))
-                moments.append((ts + interval, 0, bar, inside))
-        for at, _, bar, price_of in sorted(moments, key=lambda one: one[:2]):
-            if at <= stamp:
-                yield at, bar, price_of
 
     def _trade(
         self,
@@ -390,15 +373,3 @@ class PaperVenue:
             )
             fills = [Fill(*row) for row in rows]
         return OrderView(order.id, order.status, order.filled, tuple(fills), order.reason)
-
-
-def _takes_part(order: PaperOrder, at: int, bar: Bar, interval: int) -> bool:
-    if order.status.is_terminal or at <= order.seen_ts or bar.ts < order.active_ts:
-        return False
-    if order.rests_since_before and bar.ts + interval > int(order.placed_at.timestamp()):
-        return False
-    return (
-        order.expires_at is None
-        or at < order.expires_at.timestamp()
-        or (at == order.expires_at.timestamp() and at > bar.ts)
-    )

@@ -54,13 +54,7 @@ from commenda.kernel.indicators.spread import (
     window_size,
     zscore,
 )
-from commenda.kernel.indicators.trend import (
-    SAR_SIZE,
-    SUPERTREND_SIZE,
-    sar,
-    sarext,
-    supertrend,
-)
+from commenda.kernel.indicators.trend import SAR_SIZE, SUPERTREND_SIZE, sar, sarext, supertrend
 
 __all__ = [
     "ADX_SIZE",
