@@ -35,7 +35,7 @@ from commenda.operations.runs import (
     due,
     end_turn,
     said,
-    take_over,
+    begin_to_lead,
     tell_failure,
 )
 from commenda.operations.ticks import (
@@ -85,7 +85,7 @@ class Clockwork:
             if not row or not row[0]:
                 return False
             with self.operation.database.transaction() as tx:
-                take_over(tx, self.jobs)
+                begin_to_lead(tx, self.jobs)
             self.leads = True
             _log.info("leads", extra={"worker": self.id})
         try:

@@ -112,7 +112,7 @@ def list_runs(tx: Tx, schedule_id: UUID, before: int | None, limit: int) -> list
     )
 
 
-def take_over(tx: Tx, jobs: Iterable[object]) -> None:
+def begin_to_lead(tx: Tx, jobs: Iterable[object]) -> None:
     """Put in order what another worker left behind, and see that each job's schedule is there.
 
     Runs that it was killed in have failed; those by the clock are tried again, since their moment
