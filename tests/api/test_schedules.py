@@ -18,7 +18,7 @@ from commenda.cli import app as cli
 from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.operations import CatchUp, Job, Parameters, Step, jobs, schedules_http
-from commenda.operations.runs import take_over
+from commenda.operations.runs import begin_to_lead
 from people import SETTINGS, SignIn, signed_in
 
 PATH = "/api/v1/schedules"
@@ -47,7 +47,7 @@ def office(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedules_http, "JOBS", OFFICE)
     with db.transaction() as tx:
         clock.advance(tx, MONDAY)
-        take_over(tx, OFFICE)
+        begin_to_lead(tx, OFFICE)
 
 
 @pytest.fixture

@@ -32,10 +32,10 @@ from commenda.operations.runs import (
     Turn,
     begin_due,
     begin_requested,
+    begin_to_lead,
     due,
     end_turn,
     said,
-    begin_to_lead,
     tell_failure,
 )
 from commenda.operations.ticks import (
