@@ -38,8 +38,6 @@ from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.ledger import Author
 
-CLOSING_BATCH = 500
-
 Products = Sequence[Product[Any]]
 Busy = Callable[[Tx, Sequence[UUID]], set[UUID]]
 """Those of the scopes for which something is planned and not traded yet."""
@@ -155,8 +153,9 @@ def _begin_batches(tx: Tx, broker: Broker, author: Author, busy: Busy) -> bool:
         "SELECT id, scope_id, attempts FROM closings c"
         " WHERE closed_at IS NULL AND next_retry_at <= %s AND NOT EXISTS (SELECT"
         "  FROM closing_attempts a WHERE a.closing_id = c.id AND a.outcome IS NULL)"
-        " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-        (author.now, CLOSING_BATCH),
+        # All of them: whoever is due at one moment gets the price of one parent.
+        " ORDER BY id FOR UPDATE SKIP LOCKED",
+        (author.now,),
     ).fetchall()
     scopes = [scope for _, scope, _ in due]
     # What a signal has planned for a book would be traded after the book is closed.
