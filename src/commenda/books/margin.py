@@ -37,8 +37,8 @@ def guard_margins(tx: Tx, author: Author, marks: Mapping[int, Decimal], products
         "  AND NOT EXISTS (SELECT FROM closings WHERE id = s.id) ORDER BY s.id",
         (list(marks), list(marks.values()), list(guarded), MAINTENANCE),
     ).fetchall()
-    for product in set(guarded.values()):
-        scopes = {scope: scope for scope, kind in rows if kind in product.kinds}
+    for product in products:
+        scopes = {scope: scope for scope, kind in rows if guarded[kind] is product}
         if scopes:
             request_closing(tx, author, product, scopes, Trigger.MARGIN)
     return len(rows)

@@ -12,9 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from commenda.books.cash import request_transfers
-from commenda.books.model import ClosedBook, Leg, Paid, Part, Payout, Product, Scope, Taking
+from commenda.books.model import ClosedBook, Paid, Part, Payout, Product, Scope, Taking
 from commenda.books.parts import give_up_parts
-from commenda.books.queries import legs_of
+from commenda.books.queries import legs_and_cash
 from commenda.books.scopes import close_scopes
 from commenda.books.takings import open_books, take_out
 from commenda.execution import open_quantities
@@ -27,7 +27,6 @@ from commenda.ledger import (
     Line,
     Outcome,
     Owner,
-    lock_accounts,
     open_accounts,
     post_batch,
 )
@@ -73,17 +72,7 @@ def pay_out(tx: Tx, product: Product[Any], now: datetime, scope_ids: Sequence[UU
     ]
     product.paid(tx, author, paid)
     _return_cash(tx, product, books, now)
-    tx.execute(
-        "UPDATE closings c SET paid_at = %s, equity = n.equity, journal_id = n.journal"
-        " FROM unnest(%s::uuid[], %s::numeric[], %s::bigint[]) AS n (id, equity, journal)"
-        " WHERE c.id = n.id",
-        (
-            now,
-            [one.book.scope.id for one in paid],
-            [one.book.equity for one in paid],
-            [one.journal_id for one in paid],
-        ),
-    )
+    _mark_paid(tx, now, [(one.book.scope.id, one.book.equity, one.journal_id) for one in paid])
     close_scopes(tx, [book.scope.id for book in books], now)
 
 
@@ -122,19 +111,31 @@ def pay_parts_due(
         else:
             paid.append((part, taking))
     taken = take_out(tx, author, [(part.book, taking) for part, taking in paid])
+    _mark_paid(
+        tx,
+        now,
+        [
+            (part.id, sum(taking.taken, Decimal(0)), one.journal_id)
+            for (part, taking), one in zip(paid, taken, strict=True)
+        ],
+    )
+    product.parted(tx, author, taken)
+    return len(rows)
+
+
+def _mark_paid(tx: Tx, now: datetime, closings: Sequence[tuple[UUID, Decimal, int | None]]) -> None:
+    """Write of closings, each (id, what left the book, its journal), that they are paid out."""
     tx.execute(
         "UPDATE closings c SET paid_at = %s, equity = n.equity, journal_id = n.journal"
         " FROM unnest(%s::uuid[], %s::numeric[], %s::bigint[]) AS n (id, equity, journal)"
         " WHERE c.id = n.id",
         (
             now,
-            [part.id for part, _ in paid],
-            [sum(taking.taken, Decimal(0)) for _, taking in paid],
-            [one.journal_id for one in taken],
+            [closing for closing, _, _ in closings],
+            [equity for _, equity, _ in closings],
+            [journal for _, _, journal in closings],
         ),
     )
-    product.parted(tx, author, taken)
-    return len(rows)
 
 
 def _closed_books(tx: Tx, scope_ids: Sequence[UUID]) -> list[ClosedBook]:
@@ -146,10 +147,7 @@ def _closed_books(tx: Tx, scope_ids: Sequence[UUID]) -> list[ClosedBook]:
         " ORDER BY c.id FOR UPDATE OF c",
         (list(scope_ids),),
     ).fetchall()
-    legs: dict[UUID, list[Leg]] = {row[0]: [] for row in rows}
-    for leg in legs_of(tx, list(legs)):
-        legs[leg.scope_id].append(leg)
-    cash = lock_accounts(tx, [leg.account_id for parts in legs.values() for leg in parts])
+    legs, cash = legs_and_cash(tx, [row[0] for row in rows])
     return [
         ClosedBook(
             Scope(scope, kind, Owner(owner_kind, owner), asset, correlation),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from commenda.books.model import Leg
 from commenda.kit.db import Tx
+from commenda.ledger import lock_accounts
 
 
 def lock_closings(tx: Tx, scope_ids: Sequence[UUID]) -> None:
@@ -27,3 +29,13 @@ def legs_of(tx: Tx, scope_ids: Sequence[UUID]) -> list[Leg]:
             " WHERE scope_id = ANY (%s) ORDER BY scope_id, id",
             (list(scope_ids),),
         ).fetchall()
+
+
+def legs_and_cash(
+    tx: Tx, scope_ids: Sequence[UUID]
+) -> tuple[dict[UUID, list[Leg]], Mapping[int, Decimal]]:
+    """The legs of each scope, and the balance of each leg's cash account, locked."""
+    legs: dict[UUID, list[Leg]] = {scope: [] for scope in scope_ids}
+    for leg in legs_of(tx, scope_ids):
+        legs[leg.scope_id].append(leg)
+    return legs, lock_accounts(tx, [leg.account_id for parts in legs.values() for leg in parts])

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from commenda.books.cash import request_transfers
 from commenda.books.model import Leg, OpenBook, Scope, Taken, Taking
-from commenda.books.queries import legs_of
+from commenda.books.queries import legs_and_cash
 from commenda.execution import open_quantities
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -21,7 +21,6 @@ from commenda.ledger import (
     Line,
     Outcome,
     Owner,
-    lock_accounts,
     open_accounts,
     post_batch,
 )
@@ -39,10 +38,7 @@ def open_books(
         " WHERE id = ANY (%s) AND closed_at IS NULL ORDER BY id",
         (list(scope_ids),),
     ).fetchall()
-    legs: dict[UUID, list[Leg]] = {row[0]: [] for row in scopes}
-    for leg in legs_of(tx, list(legs)):
-        legs[leg.scope_id].append(leg)
-    cash = lock_accounts(tx, [leg.account_id for parts in legs.values() for leg in parts])
+    legs, cash = legs_and_cash(tx, [row[0] for row in scopes])
     values: dict[UUID, list[Decimal]] = {}
     for _, held_by, instrument, quantity in open_quantities(tx, list(legs)):
         if instrument not in marks:
