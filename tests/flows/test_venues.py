@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
 from commenda.market import Bar, Instrument
 from commenda.operations import reconcile_all
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket
@@ -134,6 +135,14 @@ def test_one_operation_trades_at_two_venues_and_two_accounts(
     assert world.status(held) == "SETTLED"
     # What a venue holds now is the creators' own: their legs' cash and positions there.
     assert world.wallet(ines) > 20_000
+
+
+def test_a_flow_at_a_venue_that_is_not_there_is_not_shared(db: Database) -> None:
+    world = World(db)
+    with pytest.raises(CommendaError, match="no such venue") as refused:
+        world.creator("anna", venue="elsewhere:second")
+    assert (refused.value.code, refused.value.value) == ("unknown_venue", "elsewhere:second")
+    assert world.rows("SELECT count(*) FROM shared_flows") == [(0,)]
 
 
 def other_at(world: World, exchange: Exchange, name: str) -> OtherVenue:

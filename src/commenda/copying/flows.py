@@ -20,6 +20,7 @@ from commenda.kit.errors import CommendaError, conflict, not_found, unknown
 from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
 from commenda.strategies import Strategy, catalogue
+from commenda.venues import known_venue
 
 T = TypeVar("T")
 
@@ -27,9 +28,10 @@ T = TypeVar("T")
 def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
     """Publish a creator's strategy as a flow; sharing it again changes nothing. Whether it is new.
 
-    Codes `unknown_strategy` and those of its parameters.
+    Codes `unknown_strategy` and those of its parameters, `unknown_venue`.
     """
     strategy = _strategy(flow.strategy)
+    known_venue(flow.venue)
     row = asdict(flow) | {
         "tags": list(flow.tags),
         "params": Jsonb(strategy.resolve(dict(flow.params))),

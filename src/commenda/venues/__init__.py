@@ -23,7 +23,7 @@ from commenda.venues.model import (
 from commenda.venues.paper import Outage, PaperVenue
 from commenda.venues.paper_books import PaperBooks
 from commenda.venues.paper_orders import PaperOrder
-from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, venue_row
+from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, known_venue, venue_row
 
 __all__ = [
     "DEFAULT_VENUE",
@@ -47,5 +47,6 @@ __all__ = [
     "VenueRow",
     "VenueUnavailable",
     "connect",
+    "known_venue",
     "venue_row",
 ]

@@ -139,8 +139,6 @@ class Capabilities:
     """Accepts a client order id once, whatever became of it: submitting again is asking."""
     settles_in: timedelta
     """How long after a submission "I do not know that order" is its last word."""
-    net: bool = True
-    """One position for each instrument, long or short."""
 
 
 class VenueUnavailable(Exception):

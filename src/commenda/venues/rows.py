@@ -36,15 +36,19 @@ def venue_row(name: str) -> VenueRow | None:
     return next((row for row in VENUES if row.name == name.partition(":")[0]), None)
 
 
-def connect(database: Database, feed: CandleFeed, names: Iterable[str] = ()) -> tuple[Venue, ...]:
-    """Reach the default account and those of these names; code `unknown_venue`."""
-    return tuple(_connect(database, feed, one) for one in dict.fromkeys([DEFAULT_VENUE, *names]))
-
-
-def _connect(database: Database, feed: CandleFeed, name: str) -> Venue:
+def known_venue(name: str) -> VenueRow:
+    """The row of an account's venue; code `unknown_venue`."""
     row = venue_row(name)
     if row is None:
         raise not_found("unknown_venue", "There is no such venue").at(
             "venue", name, f"choose {', '.join(one.name for one in VENUES)}, or an account of it"
         )
-    return row.connect(database, feed, name)
+    return row
+
+
+def connect(database: Database, feed: CandleFeed, names: Iterable[str] = ()) -> tuple[Venue, ...]:
+    """Reach the default account and those of these names; code `unknown_venue`."""
+    return tuple(
+        known_venue(one).connect(database, feed, one)
+        for one in dict.fromkeys([DEFAULT_VENUE, *names])
+    )
