@@ -178,7 +178,7 @@ def _offer() -> Offer:
 
 def _subscribe_all(database: Database) -> None:
     """An investor for each subscription; every other one was brought by an earlier one."""
-    amounts = [Decimal(2_000 + 7 * number % 8_001) for number in range(SUBSCRIPTIONS)]
+    amounts = [Decimal(2_000 + 7 * number % 8_000) for number in range(SUBSCRIPTIONS)]
     with database.transaction() as tx:
         investors = fund_investors(tx, amounts)
     for begin in range(0, SUBSCRIPTIONS, 500):

@@ -170,7 +170,7 @@ def flow_nav(tx: Tx, flow_id: UUID) -> FlowNav:
         raise unknown_flow(flow_id)
     currency, leg_id, scope_id, opened_at = row
     days = tx.execute(
-        "SELECT at, nav / capital FROM nav_history"
+        "SELECT at, greatest(nav, 0) / capital FROM nav_history"
         " WHERE scope_id = %s AND leg_id = %s AND capital > 0 AND at > %s"
         " ORDER BY at DESC LIMIT %s",
         (scope_id, leg_id, opened_at, NAV_POINTS),

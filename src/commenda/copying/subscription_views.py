@@ -140,7 +140,9 @@ def _valued(one: Copy) -> FlowSubscription:
         FlowSubscription,
         current_value=value,
         profit_loss=gain,
-        profit_loss_percentage=quantise(gain / invested * 100, 4) if invested else Decimal(0),
+        profit_loss_percentage=quantise(max(gain / invested, Decimal(-1)) * 100, 4)
+        if invested
+        else Decimal(0),
         valuation=valuation,
         as_of=as_of,
     )

@@ -52,6 +52,11 @@ def amount(value: Decimal | int | str, asset: str, *, field: str = "amount") -> 
     return number
 
 
+def just_below(number: Decimal, asset: str) -> Decimal:
+    """The greatest amount of an asset that is less than `number`."""
+    return number - Decimal(1).scaleb(-scale_of(asset))
+
+
 def quantise(number: Decimal, scale: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
     """`number` with exactly `scale` decimals."""
     return number.quantize(Decimal(1).scaleb(-scale), rounding=rounding)

@@ -18,7 +18,7 @@ from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation, sweep_matured
 from commenda.managed.model import RULES, ExpectedReturn, Offer, Profile, SubscriptionOrder
 from commenda.managed.overdue import alert_overdue
-from commenda.managed.products import offer_of, publish_offer
+from commenda.managed.products import offer_of, publish_offer, require_adjacent
 from commenda.managed.settlement import MANAGED, settle
 from commenda.managed.subscriptions import activate_due, cancel, mature_due, subscribe
 from commenda.managed.trace import trace
@@ -53,6 +53,7 @@ __all__ = [
     "publish_offer",
     "request_liquidation",
     "request_withdrawal",
+    "require_adjacent",
     "score_flows",
     "settle",
     "settle_batch",

@@ -51,8 +51,8 @@ class Offer:
     term_days: Annotated[int, Field(examples=[30])]
     tier: Annotated[str, Field(examples=["silver"])]
     asset: Asset
-    minimum: Amount
-    maximum: Amount
+    minimum: Annotated[Amount, Field(description="The tier takes this amount and greater ones.")]
+    maximum: Annotated[Amount, Field(description="It takes less than this: the next begins here.")]
     early_exit: bool
     fees: FeeTerms
     expected_return: ExpectedReturn

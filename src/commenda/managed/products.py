@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
 from typing import LiteralString
 from uuid import UUID
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
+from commenda.kit.money import plain
 from commenda.kit.rows import first, records
 from commenda.ledger import Author
 from commenda.managed.model import MatrixCell, MatrixChange, Offer
 
 
 def publish_offer(tx: Tx, offer: Offer) -> None:
-    """Publish a product's terms and expected return from a date on; again changes nothing."""
+    """Publish a product's terms and expected return from a date on; again changes nothing.
+
+    Tiers take amounts in [minimum, maximum), and each begins where another ends. Codes
+    `bad_bounds`, `tiers_overlap`, `gap_between_tiers`.
+    """
+    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('managed.publish_offer', 0))")
+    others = tx.execute(
+        "SELECT tier, minimum, maximum FROM products WHERE (profile, term_days, asset, early_exit)"
+        " = (%(profile)s, %(term_days)s, %(asset)s, %(early_exit)s) AND tier <> %(tier)s"
+        " ORDER BY minimum",
+        asdict(offer),
+    ).fetchall()
+    require_adjacent([*others, (offer.tier, offer.minimum, offer.maximum)])
     values = asdict(offer)
     values |= {**values["fees"], **values["expected_return"]}
     tx.execute(
@@ -38,6 +54,26 @@ def publish_offer(tx: Tx, offer: Offer) -> None:
         "  %(warning_percent)s, %(alert_percent)s) ON CONFLICT DO NOTHING",
         values,
     )
+
+
+def require_adjacent(tiers: Sequence[tuple[str, Decimal, Decimal]]) -> None:
+    """Refuse tiers, each (name, minimum, maximum), that leave amounts out or take some twice.
+
+    Codes `bad_bounds`, `tiers_overlap`, `gap_between_tiers`.
+    """
+    for name, minimum, maximum in tiers:
+        if not 0 < minimum < maximum:
+            raise CommendaError(
+                "bad_bounds",
+                f"The tier {name} takes from its minimum, above 0, to below its maximum",
+            ).at("minimum", minimum, f"less than the maximum, {plain(maximum)}")
+    ordered = sorted(tiers, key=lambda one: one[1:])
+    for (below, _, ends), (above, begins, _) in pairwise(ordered):
+        if begins != ends:
+            code = "tiers_overlap" if begins < ends else "gap_between_tiers"
+            raise CommendaError(code, f"The tier {above} has to begin where {below} ends").at(
+                "minimum", begins, f"begin at {plain(ends)}, which {below} does not take any more"
+            )
 
 
 _OFFERS: LiteralString = (

@@ -274,10 +274,11 @@ class NavPoint:
 
 # The return is time-weighted: what left the book at a crystallisation ends a link of the chain.
 NAVS: LiteralString = (
-    "SELECT n.at, n.capital, n.nav, n.nav / n.capital"
+    "SELECT n.at, n.capital, n.nav, greatest(n.nav, 0) / n.capital"
     "  * coalesce((SELECT exp(sum(ln(k.equity / k.capital))) FROM crystallisations k"
     "   WHERE k.subscription_id = n.scope_id AND k.at <= n.at), 1) - 1 AS return"
-    " FROM nav_history n WHERE n.scope_id = %(id)s AND n.leg_id IS NULL ORDER BY n.at"
+    " FROM nav_history n WHERE n.scope_id = %(id)s AND n.leg_id IS NULL AND n.capital > 0"
+    " ORDER BY n.at"
 )
 
 

@@ -83,7 +83,7 @@ def score(record: Record) -> Score:
     [0, 1] or a negative exposure.
     """
     _require_sound(record)
-    navs = _until_death(record.navs)
+    navs = record.navs
     returns = [float(change) for change in period_returns(navs)]
     days = max(0, len(record.navs) - 1)
     parts = {
@@ -146,14 +146,6 @@ def diversification_points(exposures: Sequence[float]) -> float:
 def _between(value: float, worst: float, best: float) -> float:
     """0 at `worst` and beyond, 100 at `best` and beyond, linear between."""
     return 100.0 * min(1.0, max(0.0, (value - worst) / (best - worst)))
-
-
-def _until_death(navs: Sequence[float]) -> list[float]:
-    """The record up to and with the day on which nothing was left; later returns are undefined."""
-    for day, nav in enumerate(navs):
-        if nav <= 0.0:
-            return [*navs[:day], 0.0]
-    return list(navs)
 
 
 def _decimal(value: float) -> Decimal:

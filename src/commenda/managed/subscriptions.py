@@ -96,10 +96,14 @@ def _not_covered() -> CommendaError:
 
 def _require_within_tier(offer: Offer, amount: Decimal) -> None:
     checked_amount(amount, offer.asset)
-    if not offer.minimum <= amount <= offer.maximum:
+    if not offer.minimum <= amount < offer.maximum:
         raise CommendaError(
             "amount_outside_tier", f"The tier {offer.tier} does not take this amount"
-        ).at("amount", amount, f"subscribe {plain(offer.minimum)} to {plain(offer.maximum)}")
+        ).at(
+            "amount",
+            amount,
+            f"subscribe {plain(offer.minimum)} or more, and less than {plain(offer.maximum)}",
+        )
 
 
 def _insert(

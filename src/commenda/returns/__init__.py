@@ -1,9 +1,11 @@
 """Return mathematics: pure functions, no data of their own, no clock.
 
 The performance of a strategy or a flow is time-weighted (`time_weighted_return`): what a unit of
-money did, whatever came and went. An investor's is money-weighted (`xirr`): what their money did,
-when it was there. Both are always named. Nothing under a year is annualised unless asked
-(`annualise`). Risk is `max_drawdown`, `sharpe`, `sortino` and `win_rate`, and they are None where
+money did, whatever came and went; `modified_dietz` is its link where values at the flows are not
+known. An investor's is money-weighted (`xirr`): what their money did, when it was there; where
+several rates explain the flows (`annual_rates`) that is said. Both are always named. Nothing under
+a year is annualised unless asked (`annualise`), and no return is below -1: nobody loses more than
+all. Risk is `max_drawdown`, `sharpe`, `sortino` and `win_rate`, and they are None where
 undefined. What a product promised is compared with what it did by `grade_deviation`.
 
 Whether a result is more than luck: `probabilistic_sharpe`, `deflated_sharpe` (the best of many) and
@@ -28,17 +30,20 @@ from commenda.returns.rules import (
     Level,
     NavReturn,
     TimeWeighted,
+    annual_rates,
     annualise,
     expected_gain,
     geometric_mean_return,
     grade_deviation,
     holding_return,
     max_drawdown,
+    modified_dietz,
     nav_return,
     period_returns,
     sharpe,
     sortino,
     time_weighted_return,
+    underwater,
     win_rate,
     xirr,
 )
@@ -62,6 +67,7 @@ __all__ = [
     "Overfitting",
     "SharpeSample",
     "TimeWeighted",
+    "annual_rates",
     "annualise",
     "backtest_overfitting",
     "block_indexes",
@@ -76,6 +82,7 @@ __all__ = [
     "kelly_fraction",
     "max_drawdown",
     "minimum_track_record",
+    "modified_dietz",
     "nav_return",
     "period_returns",
     "probabilistic_sharpe",
@@ -84,6 +91,7 @@ __all__ = [
     "sharpe_sample",
     "sortino",
     "time_weighted_return",
+    "underwater",
     "win_rate",
     "xirr",
 ]

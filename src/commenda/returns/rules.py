@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-import pyxirr
 
 from commenda.kit.errors import CommendaError
 
@@ -21,6 +20,14 @@ DAYS_PER_YEAR = 365
 Array = npt.NDArray[np.float64]
 Numbers = Sequence[float] | Array
 
+_NOTHING = 1e-14
+"""Of the flows together: rounding, where a worth touches 0 and does not cross it."""
+_FLAT = 1e-13
+"""Returns come from values near each other: what differs by less differs by rounding."""
+_CELLS = 1 << 20
+_LARGEST_LOG = 700.0
+"""e^700 is about the largest float."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeWeighted:
@@ -28,11 +35,13 @@ class TimeWeighted:
 
     `periods` sub-periods are linked in `total`; `breaks` numbers (from 0) those left out because
     they began with next to nothing. A total with breaks is not the return of the whole span.
+    `wiped_out` is the sub-period in which everything was lost: the chain ends there, at -1.
     """
 
     total: float
     periods: int
     breaks: tuple[int, ...]
+    wiped_out: int | None = None
 
 
 def time_weighted_return(
@@ -42,71 +51,185 @@ def time_weighted_return(
 
     `start` is the value at the beginning; each item of `chain` is (value just before a flow, the
     flow: deposits positive); the last has flow 0. A sub-period that begins with `dust` or less (in
-    the currency's units) has no meaningful return: it is reported in `breaks`, not multiplied.
+    the currency's units) has no meaningful return: it is reported in `breaks`, not multiplied. One
+    that ends with nothing, or with debts, has lost everything: no later money makes that good.
     """
     growth, base, breaks, number = 1.0, start, [], -1
     for number, (value, flow) in enumerate(chain):
-        if base > dust:
-            growth *= value / base
-        else:
+        if base <= dust:
             breaks.append(number)
+        elif value <= 0.0:
+            return TimeWeighted(-1.0, number + 1 - len(breaks), tuple(breaks), number)
+        else:
+            growth *= value / base
         base = value + flow
     return TimeWeighted(growth - 1.0, number + 1 - len(breaks), tuple(breaks))
 
 
-def holding_return(begin: float, end: float, income: float = 0.0) -> float:
-    """Return of one period, from value `begin` to `end`, with `income` paid out in it."""
-    return (end - begin + income) / begin
+def modified_dietz(
+    begin: float, end: float, flows: Iterable[tuple[float, float]] = ()
+) -> float | None:
+    """Return of one period with flows in it whose values at the time are not known.
+
+    Gain over the average capital, F·w of each flow added to `begin`: (fraction of the period that
+    its money was there, the flow: deposits positive). Never below -1; None where the average
+    capital is not above 0, since no part of it can be said to have been earned. Dietz, "Evaluating
+    the Investment Performance of Endowment Funds" (1966), as GIPS has it for days.
+    """
+    inside = list(flows)
+    capital = begin + sum(weight * flow for weight, flow in inside)
+    if capital <= 0.0:
+        return None
+    return max(-1.0, (end - begin - sum(flow for _, flow in inside)) / capital)
 
 
-def geometric_mean_return(returns: Numbers) -> float:
-    """The constant return for each period that links to the same total."""
-    growth = np.prod(1.0 + np.asarray(returns, dtype=np.float64))
-    return float(growth ** (1.0 / len(returns)) - 1.0)
+def holding_return(begin: float, end: float, income: float = 0.0) -> float | None:
+    """Return of one period, from value `begin` to `end`, with `income` paid out in it.
+
+    A loss ends at -1, whatever is owed beyond it; None where there was nothing to begin with.
+    """
+    return max(-1.0, (end - begin + income) / begin) if begin > 0.0 else None
+
+
+def geometric_mean_return(returns: Numbers) -> float | None:
+    """The constant return for each period that links to the same total; -1 where one lost all."""
+    growth = 1.0 + np.asarray(returns, dtype=np.float64)
+    if growth.size == 0:
+        return None
+    return float(np.exp(np.log(growth).mean()) - 1.0) if growth.min() > 0.0 else -1.0
 
 
 def xirr(flows: Sequence[tuple[date, float]]) -> float:
     """Money-weighted annual rate, ACT/365: money paid in is negative, received positive.
 
-    CommendaError `xirr_undefined` where the flows have no change of sign or no rate solves them.
+    The last flow is the value held; where that is 0 and nothing was ever received, everything is
+    lost: -1. Code `xirr_undefined` where the flows have no change of sign or no rate solves them,
+    `xirr_ambiguous` where several do, which the refusal's hint lists.
     """
     amounts = [amount for _, amount in flows]
-    if not (any(amount < 0.0 for amount in amounts) and any(amount > 0.0 for amount in amounts)):
+    paid_in = any(amount < 0.0 for amount in amounts)
+    if not (paid_in and any(amount > 0.0 for amount in amounts)):
+        last = max((day for day, _ in flows), default=None)
+        if paid_in and any(amount == 0.0 and day == last for day, amount in flows):
+            return -1.0
         raise CommendaError(
             "xirr_undefined", "a money-weighted return needs money paid in and money received"
-        ).at("flows", amounts, "end the flows with the value held today")
-    rate = pyxirr.xirr([day for day, _ in flows], amounts)
-    if rate is None or not math.isfinite(rate):
+        ).at("flows", amounts, "end the flows with the value held today, 0 if nothing is left")
+    rates = annual_rates(flows)
+    if not rates:
         raise CommendaError(
             "xirr_undefined", "no annual rate brings these flows to a present value of zero"
         ).at("flows", amounts, "show the time-weighted return instead")
-    return float(rate)
+    if len(rates) > 1:
+        each = ", ".join(f"{100.0 * rate:.4g} %" for rate in rates)
+        raise CommendaError(
+            "xirr_ambiguous", "several annual rates bring these flows to a present value of zero"
+        ).at("flows", amounts, f"{each}: show the time-weighted return instead")
+    return rates[0]
+
+
+def annual_rates(flows: Sequence[tuple[date, float]]) -> list[float]:
+    """Every annual rate at which flows are worth nothing together, ascending, each above -1.
+
+    The worth at a rate is a sum of exponentials of its logarithm, which has at most as many roots
+    as the flows, by date, have changes of sign (Descartes' rule for real exponents). It is looked
+    at on a grid, a quarter of a percent wide near 0 and wider outwards, finer where it comes near
+    0 without crossing it, and each crossing is halved to the last bit. Two rates nearer to each
+    other than a millionth are one.
+    """
+    days: dict[date, float] = {}
+    for day, amount in sorted(flows):
+        days[day] = days.get(day, 0.0) + amount
+    held = [(day, amount) for day, amount in days.items() if amount]
+    if len({amount > 0.0 for _, amount in held}) < 2:
+        return []
+    years = np.array([(day - held[0][0]).days / DAYS_PER_YEAR for day, _ in held])
+    money = np.array([amount for _, amount in held]) / max(abs(amount) for _, amount in held)
+
+    def worth(logs: Array) -> Array:
+        """Discounted to the first day, or for rates below 0 to the last: no term overflows."""
+        parts = [
+            np.exp(-some[:, None] * np.where(some[:, None] > 0.0, years, years - years[-1])) @ money
+            for some in np.array_split(logs, 1 + logs.size * years.size // _CELLS)
+        ]
+        return np.concatenate(parts)
+
+    logs = 0.5 * np.sinh(np.linspace(-10.5, 10.5, 4_201))
+    for _ in range(2):
+        value = worth(logs)
+        left, here, right = (np.abs(value[at : value.size - 2 + at]) for at in range(3))
+        bend = left + right - 2.0 * here
+        # Where a parabola through three of one sign dips to less than half: it may reach 0.
+        dips = (here < left) & (here <= right) & (value[:-2] * value[2:] > 0.0)
+        dips &= (right - left) ** 2 >= 4.0 * here * bend
+        finer = [np.linspace(logs[at], logs[at + 2], 1_001) for at in np.flatnonzero(dips)]
+        logs = np.unique(np.concatenate([logs, *finer]))
+    value = worth(logs)
+    crossing = np.flatnonzero(value[:-1] * value[1:] < 0.0)
+    low, high, sign = logs[crossing], logs[crossing + 1], np.sign(value[crossing])
+    for _ in range(100 if crossing.size else 0):
+        middle = (low + high) / 2.0
+        before = np.sign(worth(middle)) == sign
+        low, high = np.where(before, middle, low), np.where(before, high, middle)
+    touching = logs[np.abs(value) <= _NOTHING * np.abs(money).sum()]
+    found: list[float] = []
+    for log in np.sort(np.concatenate([(low + high) / 2.0, touching])).tolist():
+        if not found or log - found[-1] > 1e-6:
+            found.append(log)
+    return [math.expm1(min(log, _LARGEST_LOG)) for log in found]
 
 
 def annualise(total_return: float, days: float, *, under_a_year: bool = False) -> float:
-    """The yearly rate (ACT/365) that compounds to `total_return` over `days`.
+    """The yearly rate (ACT/365) that compounds to `total_return` over `days`; -1 of a total loss.
 
-    Under a year it would extrapolate: refused unless asked for with `under_a_year`.
+    Under a year it would extrapolate: refused (`under_a_year`) unless asked for. Code `no_time`
+    for no days at all, `rate_too_large` for what no number holds.
     """
+    if not days > 0.0:
+        raise CommendaError("no_time", "a return needs time to be one of a year").at(
+            "days", days, "above 0"
+        )
     if days < DAYS_PER_YEAR and not under_a_year:
         raise CommendaError("under_a_year", "a return over less than a year is not annualised").at(
             "days", days, "show the return as it is, or pass under_a_year=True and say so"
         )
-    return float((1.0 + total_return) ** (DAYS_PER_YEAR / days) - 1.0)
+    if total_return <= -1.0:
+        return -1.0
+    log = math.log1p(total_return) * DAYS_PER_YEAR / days
+    if log > _LARGEST_LOG:
+        raise CommendaError("rate_too_large", "the return of so few days is no yearly rate").at(
+            "days", days, "show the return as it is"
+        )
+    return math.expm1(log)
 
 
-def period_returns(values: Numbers) -> npt.NDArray[np.float64]:
-    """Simple returns from each value to the next; one fewer than the values."""
+def period_returns(values: Numbers) -> Array:
+    """Simple returns from each value to the next; one fewer than the values.
+
+    They end with the -1 of the one that lost everything: nothing earns nothing after it.
+    """
     curve = np.asarray(values, dtype=np.float64)
+    gone = np.flatnonzero(curve <= 0.0)
+    if gone.size:
+        curve = np.append(curve[: gone[0]], 0.0)
     return curve[1:] / curve[:-1] - 1.0
 
 
 def max_drawdown(values: Numbers) -> float:
-    """Deepest fall from a peak so far, as a positive fraction of that peak. Starts above zero."""
+    """Deepest fall from a peak so far, as a positive fraction of that peak: at most 1.
+
+    Before the first value above 0 there is no peak to fall from.
+    """
+    return abs(float(underwater(values).min(initial=0.0)))
+
+
+def underwater(values: Numbers) -> Array:
+    """How far each value lies below the highest so far, as a fraction from -1 to 0."""
     curve = np.asarray(values, dtype=np.float64)
-    if curve.size == 0:
-        return 0.0
-    return float(np.max(1.0 - curve / np.maximum.accumulate(curve)))
+    peaks = np.maximum.accumulate(curve)
+    sound = peaks > 0.0
+    falls: Array = np.where(sound, curve / np.where(sound, peaks, 1.0) - 1.0, 0.0)
+    return np.maximum(falls, -1.0)
 
 
 def sharpe(returns: Numbers, *, periods_per_year: float, risk_free: float = 0.0) -> float | None:
@@ -115,7 +238,7 @@ def sharpe(returns: Numbers, *, periods_per_year: float, risk_free: float = 0.0)
     `risk_free` is for one period. None for fewer than two returns, or when they do not vary.
     """
     excess = np.asarray(returns, dtype=np.float64) - risk_free
-    if excess.size < 2 or np.ptp(excess) == 0.0:
+    if excess.size < 2 or np.ptp(excess) <= _FLAT:
         return None
     return float(excess.mean() / excess.std(ddof=1) * math.sqrt(periods_per_year))
 
@@ -127,7 +250,7 @@ def sortino(returns: Numbers, *, periods_per_year: float, target: float = 0.0) -
     the target counting as zero. None without returns or without a shortfall.
     """
     excess = np.asarray(returns, dtype=np.float64) - target
-    if excess.size == 0 or excess.min() >= 0.0:
+    if excess.size == 0 or excess.min() >= -_FLAT:
         return None
     downside = math.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))
     return float(excess.mean() / downside * math.sqrt(periods_per_year))
@@ -187,7 +310,13 @@ class NavReturn:
 
 
 def nav_return(principal: Decimal, nav_bought: Decimal, nav_now: Decimal) -> NavReturn:
-    """`principal` put in at `nav_bought` a unit, valued at `nav_now` (specification 003-04)."""
+    """`principal` put in at `nav_bought` a unit, valued at `nav_now` (specification 003-04).
+
+    Code `not_positive` where nothing was put in, or a unit cost nothing.
+    """
+    for field, value in (("principal", principal), ("nav_bought", nav_bought)):
+        if value <= 0:
+            raise CommendaError("not_positive", "The amount must be above 0").at(field, value)
     units = principal / nav_bought
     gain = units * nav_now - principal
     return NavReturn(units, units * nav_now, gain, gain / principal * 100)

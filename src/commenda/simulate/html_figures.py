@@ -140,7 +140,7 @@ def falls_from_peak(levels: list[float | None]) -> list[float | None]:
     peak = 0.0
     for level in levels:
         peak = max(peak, level or 0.0)
-        falls.append(None if level is None or peak <= 0 else level / peak - 1)
+        falls.append(None if level is None or peak <= 0 else max(level / peak - 1, -1.0))
     return falls
 
 

@@ -15,7 +15,7 @@ from commenda.identity import register_users
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.idempotency import attempt, once
-from commenda.kit.money import plain
+from commenda.kit.money import just_below, plain
 from commenda.ledger import Author, Owner, OwnerKind
 from commenda.managed import (
     SubscriptionOrder,
@@ -91,7 +91,7 @@ def renew(
         (since, author.now, until),
     ).fetchall()
     for subscription, investor, product, back, minimum, maximum in rows:
-        amount = min(Decimal(int(back)), maximum)
+        amount = min(Decimal(int(back)), just_below(maximum, ASSET))
         wants = ids.uniform(scenario.secret, "again", subscription) < scenario.investors.again
         if wants and amount >= minimum:
             _subscribe(tx, author, investor, product, amount, f"again-{subscription}", secret)

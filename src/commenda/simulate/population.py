@@ -7,7 +7,8 @@ from decimal import ROUND_DOWN, Decimal
 from uuid import UUID
 
 from commenda.kit import ids
-from commenda.simulate.scenario import InvestorsPart, Scenario, TierPart
+from commenda.kit.money import just_below
+from commenda.simulate.scenario import ASSET, InvestorsPart, Scenario, TierPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _wish(scenario: Scenario, number: int, place: int, amount: Decimal) -> Wish 
         return None
     profile = profiles[int(_draw(scenario, number, "profile", place) * len(profiles))]
     term = products.terms[int(_draw(scenario, number, "term", place) * len(products.terms))]
-    return Wish(profile, term, tier.name, min(amount, tier.maximum))
+    return Wish(profile, term, tier.name, min(amount, just_below(tier.maximum, ASSET)))
 
 
 def tier_for(tiers: tuple[TierPart, ...], amount: Decimal) -> TierPart | None:

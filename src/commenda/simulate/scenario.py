@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from commenda.kit.errors import CommendaError
-from commenda.managed import ExpectedReturn, FeeTerms, Profile
+from commenda.managed import ExpectedReturn, FeeTerms, Profile, require_adjacent
 from commenda.market import parse_interval
 
 T = TypeVar("T")
@@ -256,9 +256,10 @@ def _require_sound(scenario: Scenario) -> None:
         raise _bad("creators.flows", [], "add at least one creator")
     if not scenario.days:
         raise _bad("days", scenario.days, "replay one day or more")
-    for tier in scenario.products.tiers:
-        if not 0 < tier.minimum <= tier.maximum:
-            raise _bad("products.tiers.minimum", str(tier.minimum), "0 < minimum <= maximum")
+    try:
+        require_adjacent([astuple(tier) for tier in scenario.products.tiers])
+    except CommendaError as error:
+        raise _bad("products.tiers.minimum", error.value, error.hint or "") from None
     for outage in scenario.venue.outages:
         if outage.symbol is not None and outage.symbol not in listed:
             raise _bad("venue.outages.symbol", outage.symbol, "list it under market.symbols")

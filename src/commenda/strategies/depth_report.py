@@ -13,7 +13,7 @@ import numpy as np
 from commenda.kernel import BASIS_POINT, Array, FillSource, L2Kind
 from commenda.kernel.bars import Stamps
 from commenda.market import DepthQuality
-from commenda.returns import max_drawdown
+from commenda.returns import max_drawdown, underwater
 from commenda.strategies.depth import DepthPlan, DepthRun
 from commenda.strategies.plan import Row, camel_case
 from commenda.strategies.readings import (
@@ -22,7 +22,6 @@ from commenda.strategies.readings import (
     exposures,
     sampled,
     trade_figures,
-    underwater,
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from commenda.charts import step_of
 from commenda.kernel import Array, Fill
-from commenda.returns import win_rate
+from commenda.returns import underwater, win_rate
 from commenda.strategies.backtest import Trade
 from commenda.strategies.data import utc_of
 from commenda.strategies.plan import Row
@@ -20,11 +20,6 @@ COLUMNS = 1_000
 MARKER_COLUMNS = 200
 """Markers are wider than a pixel: those of one side within a column of these become one."""
 MOST_CLASSES = 24
-
-
-def underwater(curve: Array) -> Array:
-    """How far each value lies below the highest so far, as a fraction of 0 or less."""
-    return curve / np.maximum.accumulate(curve) - 1.0
 
 
 def deepest_fall(curve: Array, stamps: Stamps) -> Row:

@@ -16,7 +16,7 @@ import numpy as np
 
 from commenda.kernel import Array, Bars, Counts, Fill
 from commenda.kernel.bars import Stamps
-from commenda.returns import annualise, max_drawdown, period_returns, sharpe
+from commenda.returns import annualise, max_drawdown, period_returns, sharpe, underwater
 from commenda.strategies.backtest import Backtest, Trade
 from commenda.strategies.benchmark import buy_and_hold
 from commenda.strategies.funding import nanoseconds
@@ -30,7 +30,6 @@ from commenda.strategies.readings import (
     months,
     sampled,
     trade_figures,
-    underwater,
     units_held,
 )
 
