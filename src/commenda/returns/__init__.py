@@ -20,6 +20,7 @@ from commenda.returns.bootstrap import (
     bootstrap_interval,
     row_sharpe,
 )
+from commenda.returns.calendars import Calendar, Year, year_of
 from commenda.returns.kelly import kelly_fraction
 from commenda.returns.overfitting import Overfitting, backtest_overfitting
 from commenda.returns.rules import (
@@ -36,6 +37,7 @@ from commenda.returns.rules import (
     max_drawdown,
     nav_return,
     period_returns,
+    rounding,
     sharpe,
     sortino,
     time_weighted_return,
@@ -55,6 +57,7 @@ from commenda.returns.sharpe_tests import (
 __all__ = [
     "Advice",
     "Blocks",
+    "Calendar",
     "Deviation",
     "Interval",
     "Level",
@@ -62,6 +65,7 @@ __all__ = [
     "Overfitting",
     "SharpeSample",
     "TimeWeighted",
+    "Year",
     "annualise",
     "backtest_overfitting",
     "block_indexes",
@@ -79,6 +83,7 @@ __all__ = [
     "nav_return",
     "period_returns",
     "probabilistic_sharpe",
+    "rounding",
     "row_sharpe",
     "sharpe",
     "sharpe_sample",
@@ -86,4 +91,5 @@ __all__ = [
     "time_weighted_return",
     "win_rate",
     "xirr",
+    "year_of",
 ]
