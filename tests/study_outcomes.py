@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from commenda.kernel import Bars, Costs
+from commenda.kernel import Bars, Costs, Terms
+from commenda.returns import Calendar, Year
 from commenda.strategies import catalogue
 from commenda.studies import (
     Space,
@@ -17,6 +18,7 @@ from commenda.studies.evaluate import Course
 
 TREND = catalogue()["ema_trend"]
 HOUR = 3_600_000_000_000
+HOURS = Year(8_760.0, Calendar.EVERY_DAY)
 
 
 def space(written: str, **fixed: object) -> Space:
@@ -34,4 +36,4 @@ def noise(count: int, seed: int) -> Bars:
 
 def course(bars: Bars, walk: WalkForward | None, *objectives: str) -> Course:
     cut = splits(len(bars), walk, 50) if walk else ()
-    return Course(bars, None, Costs(), 1_000.0, 8_760.0, objectives or ("sharpe",), cut)
+    return Course(bars, None, Costs(), 1_000.0, Terms(), HOURS, objectives or ("sharpe",), cut)

@@ -61,7 +61,7 @@ def test_metrics_agree_with_their_definitions() -> None:
     curve = [result.cash, *result.equity.tolist()]
     moves = np.diff(curve) / curve[:-1]
     peaks = [max(curve[: i + 1]) for i in range(len(curve))]
-    assert metrics.bars_per_year == 8_760
+    assert metrics.year == (8_760.0, "every_day")
     assert metrics.total_return == pytest.approx(curve[-1] / result.cash - 1)
     assert metrics.max_drawdown == pytest.approx(
         max(1 - value / peak for value, peak in zip(curve, peaks, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,18 +19,20 @@ from commenda.studies import (
 from commenda.studies.evaluate import RUNGS, evaluate, glimpse
 from commenda.studies.measures import Record, periods_of, record_of
 from commenda.studies.splits import Range
-from study_outcomes import HOUR, TREND, course, noise
+from study_outcomes import HOUR, HOURS, TREND, course, noise
+
+LESS = ("max_drawdown", "turnover")
 
 
 def record(bars: Bars, **params: object) -> Record:
     result = run(TREND.bind(**params), bars, cash=1_000.0, costs=Costs())
-    return record_of(result, 1_000.0, 8_760.0)
+    return record_of(result, 1_000.0, HOURS)
 
 
 def test_objectives_agree_with_their_definitions() -> None:
     bars = noise(1_500, 4)
     result = run(TREND.bind(fast=5, slow=20), bars, cash=1_000.0, costs=Costs())
-    found = record_of(result, 1_000.0, 8_760.0)
+    found = record_of(result, 1_000.0, HOURS)
     curve = np.concatenate(([1_000.0], result.equity))
     moves = curve[1:] / curve[:-1] - 1.0
     depth = max(1.0 - curve[i] / curve[: i + 1].max() for i in range(curve.size))
@@ -51,7 +55,7 @@ def test_objectives_agree_with_their_definitions() -> None:
 def test_profits_of_trades_and_the_open_position_add_up_to_the_change_of_equity() -> None:
     bars = noise(1_500, 4)
     result = run(TREND.bind(fast=5, slow=20), bars, cash=1_000.0, costs=Costs())
-    found = record_of(result, 1_000.0, 8_760.0)
+    found = record_of(result, 1_000.0, HOURS)
     assert found.closed.size == found.profits.size > 20
     last = result.fills[-1]
     assert last.held != 0.0
@@ -74,8 +78,14 @@ def test_a_ruined_account_has_lost_everything_and_wins_nothing_back() -> None:
     bars = Bars(np.arange(7) * HOUR, prices, prices, prices, prices, np.ones(7))
     found = record(bars, fast=2, slow=3, band=0.0, stop=0.0, exposure=3.0)
     assert found.returns[5:].tolist() == [-1.0, 0.0]
-    assert OBJECTIVES["total_return"].measure(found) == -1.0
-    assert OBJECTIVES["max_drawdown"].measure(found) == 1.0
+    assert found.ruined == 5
+    assert OBJECTIVES["total_return"].formula(found) == -1.0
+    assert OBJECTIVES["max_drawdown"].formula(found) == 1.0
+    # Whatever the formula says of the bars before, nothing is worse than ruin.
+    for name, aim in OBJECTIVES.items():
+        assert aim.measure(found) == (math.inf if name in LESS else -math.inf)
+        assert aim.measure(found.within((Range(6, 7),))) == aim.worst  # nothing comes back
+        assert aim.measure(found.within((Range(0, 5),))) != aim.worst
     assert periods_of(found.returns).min() == -1.0
 
 

@@ -29,6 +29,21 @@ Fee = Annotated[float, typer.Option(help="Taker's fee, as a fraction of the noti
 Maker = Annotated[
     float | None, typer.Option(help="Maker's fee, a rebate if negative; by default the taker's.")
 ]
+Participation = Annotated[
+    float | None, typer.Option(help="Most of a bar's volume that fills take; by default any.")
+]
+LOT = "Quantities are multiples of it; by default any."
+Leverage = Annotated[
+    float | None,
+    typer.Option(help="Greatest leverage, liquidated at 0.5 % margin; by default no margin."),
+]
+PeriodsPerYear = Annotated[
+    float | None,
+    typer.Option(
+        help="What ratios are annualised by; by the calendar of the data if left out: 365 days, or"
+        " 252 sessions where it has no Saturdays."
+    ),
+]
 Cash = Annotated[float, typer.Option(help="To begin with, in quote currency.")]
 
 

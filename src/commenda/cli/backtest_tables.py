@@ -12,6 +12,12 @@ from commenda.strategies import Kept
 
 Row = dict[str, Any]
 HELD = "Buy & hold"
+YEARS = {
+    "every_day": ", 365 days a year",
+    "sessions": ", 252 sessions a year",
+    "given": ", as given",
+}
+"""By which calendar a year was counted, in words."""
 FOR_CHARTS = ("series", "markers")
 """Parts of a report that only its page shows."""
 
@@ -98,6 +104,7 @@ def figures(report: Row) -> dict[str, Figure]:
     yearly = "compounded, ACT/365" if days >= 365 else "none: under a year"
     short = f", from {days:.0f} days" if days < 365 else ""
     bars = f"{_step(report['inputs']['data'])} bar returns × √{metrics['barsPerYear'] or 0:,.0f}"
+    bars += YEARS.get(metrics.get("calendar"), "")
     closed = "of closed trades, after fees and slippage, before funding"
     paid = "paid; negative was received" if charged else "not charged"
     held = "bought at the first open, one fee and slippage"

@@ -15,11 +15,15 @@ from commenda.cli import backtest_tables as tables
 from commenda.cli.backtest_depth import depth
 from commenda.cli.backtest_keeping import Database, Seed, Store, finish
 from commenda.cli.backtest_options import (
+    LOT,
     AnyStrategy,
     Cash,
     Fee,
     Interval,
+    Leverage,
     Maker,
+    Participation,
+    PeriodsPerYear,
     costs_of,
     data_of,
     each,
@@ -131,23 +135,16 @@ def run(
         float,
         typer.Option(help="Of taking a bar's whole volume, growing with √share; as a fraction."),
     ] = 0.0,
-    participation: Annotated[
-        float | None,
-        typer.Option(help="Most of a bar's volume that fills take; by default any."),
-    ] = None,
-    lot: Annotated[
-        list[float] | None, typer.Option(help="Quantities are multiples of it; by default any.")
-    ] = None,
-    leverage: Annotated[
-        float | None,
-        typer.Option(help="Greatest leverage, liquidated at 0.5 % margin; by default no margin."),
-    ] = None,
+    participation: Participation = None,
+    lot: Annotated[list[float] | None, typer.Option(help=LOT)] = None,
+    leverage: Leverage = None,
     finer: Annotated[
         Path | None,
         typer.Option(help="File of finer candles, for bars that do not tell what came first."),
     ] = None,
     cash: Cash = 1_000_000.0,
     seed: Seed = None,
+    periods_per_year: PeriodsPerYear = None,
     html: Html = None,
     as_json: AsJson = False,
     store: Store = None,
@@ -174,21 +171,25 @@ def run(
     costs = costs_of(fee, maker, slippage, spread, impact)
     terms = [terms_of(participation, one or 0.0, leverage) for one in lots]
     sources = data_of(data, funding or (), marks or (), no_funding, period_of(begin, end), interval)
+    alike: dict[str, Any] = {
+        "costs": costs,
+        "cash": cash,
+        "seed": seed,
+        "periods_per_year": periods_per_year,
+    }
     plan: Plan | LegsPlan
     if several:
         legs = legs_of(sources, given, shares, sizes, lots, hedge)
-        plan = LegsPlan(found, legs, costs=costs, cash=cash, seed=seed, terms=terms[0])
+        plan = LegsPlan(found, legs, terms=terms[0], **alike)
     else:
         plan = Plan(
             found,
             given[0],
             *sources[0],
-            costs=costs,
-            cash=cash,
             size=sizes[0],
-            seed=seed,
             terms=terms[0],
             finer=None if finer is None else finer_of(finer, sources[0][0]),
+            **alike,
         )
     finish(plan, html=html, as_json=as_json, store=store, database=database)
 

@@ -12,13 +12,19 @@ from rich.text import Text
 
 from commenda import studies
 from commenda.cli.backtest_options import (
+    LOT,
     AnyStrategy,
     Cash,
     Interval,
+    Leverage,
+    Participation,
+    PeriodsPerYear,
     costs_of,
     params_of,
     require_rates,
+    terms_of,
 )
+from commenda.cli.backtest_tables import YEARS
 from commenda.cli.options import (
     ACTOR,
     AsJson,
@@ -64,7 +70,7 @@ STUDIES = (
     Column("id", lambda one: one["id"][:8]),
     *texts("strategy", "data", "sampler", "state", "verdict"),
     Column("trials", lambda one: f"{one['ran']:,}/{one['trials']:,}", number=True),
-    Column("best", lambda one: "" if one["value"] is None else f"{one['value']:.4g}", number=True),
+    Column("best", lambda one: _figure(one["value"]), number=True),
 )
 FINDINGS = (
     Column("test", lambda one: one["test"].replace("_", " ")),
@@ -74,8 +80,8 @@ FINDINGS = (
 FOLDS = (
     Column("fold", lambda one: one[0]),
     Column("chosen trial", lambda one: one[1]["number"], number=True),
-    Column("Sharpe learned", lambda one: f"{one[1]['fold']['train_sharpe']:.2f}", number=True),
-    Column("Sharpe tested", lambda one: f"{one[1]['fold']['test_sharpe']:.2f}", number=True),
+    Column("Sharpe learned", lambda one: _figure(one[1]["fold"]["train_sharpe"]), number=True),
+    Column("Sharpe tested", lambda one: _figure(one[1]["fold"]["test_sharpe"]), number=True),
 )
 
 
@@ -114,6 +120,10 @@ def run_study(
     interval: Interval = None,
     fee: Annotated[float, typer.Option(help="Taker's fee, as a fraction.")] = 0.0005,
     slippage: Annotated[float, typer.Option(help="Against every fill, as a fraction.")] = 0.0001,
+    participation: Participation = None,
+    lot: Annotated[float, typer.Option(help=LOT)] = 0.0,
+    leverage: Leverage = None,
+    periods_per_year: PeriodsPerYear = None,
     cash: Cash = 1_000_000.0,
     seed: Annotated[int, typer.Option(min=0, help="What chance is drawn from.")] = 0,
     batch: Annotated[
@@ -146,6 +156,7 @@ def run_study(
         batch=batch,
         cash=cash,
         costs=costs_of(fee, None, slippage, 0.0, 0.0),
+        terms=terms_of(participation, lot, leverage),
     )
     since, until = period_of(begin, end)
     material = studies.material_of_files(
@@ -161,7 +172,14 @@ def run_study(
         studies.be_modest(memory or None, nice)
         with opened.transaction() as tx:
             study = studies.begin(
-                tx, found, material, wanted, plan, datetime.now(UTC), asked_by=ACTOR
+                tx,
+                found,
+                material,
+                wanted,
+                plan,
+                datetime.now(UTC),
+                asked_by=ACTOR,
+                periods_per_year=periods_per_year,
             )
         _carry_on(opened, study, material, jobs, backend, address)
         _show(opened, study.id, html, as_json)
@@ -287,11 +305,17 @@ def _show(database: Database, study_id: UUID, html: Path | None, as_json: bool) 
     reason = f": {shown['reason']}" if shown["reason"] else ""
     say(
         f"{shown['strategy']} {shown['version']} on {shown['data']}, {shown['bars']:,} bars:"
-        f" {shown['ran']:,} trials by {shown['sampler']}, {shown['refused']:,} refused;"
+        f" {shown['ran']:,} trials by {shown['sampler']}, {shown['ruined']:,} ruined,"
+        f" {shown['refused']:,} refused; {shown['periods_per_year']:,.0f} bars a year"
+        f"{YEARS[shown['calendar']]};"
         f" {shown['state']}{reason}"
     )
     if study.result is not None:
         _show_result(study.result)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 def _show_result(result: dict[str, Any]) -> None:
@@ -299,7 +323,7 @@ def _show_result(result: dict[str, Any]) -> None:
     say((f"verdict: {verdict}", f"bold {STYLES[verdict]}"))
     show(result["findings"], FINDINGS)
     params = ", ".join(f"{name}={value:g}" for name, value in best["params"].items())
-    values = ", ".join(f"{name} {value:.4g}" for name, value in best["values"].items())
+    values = ", ".join(f"{name} {_figure(value)}" for name, value in best["values"].items())
     say(f"best: trial {best['number']} ({params}): {values}")
     if result["walked"]:
         show(enumerate(result["walked"], 1), FOLDS)

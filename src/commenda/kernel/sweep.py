@@ -45,6 +45,11 @@ BLOCK = 32_768
 ) = range(9)
 
 
+ROUNDING = 1e-12
+"""A deviation of returns that is no greater, as a part of 1 + their mean, is of their last digits.
+"""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SweepResult:
     """What each program came to, in their order. Money is in quote currency.
@@ -218,7 +223,8 @@ def _result(accounts: Array, measures: Array, counts: tuple[Counts, ...]) -> Swe
     count, mean, squares, cubes, fourths = measures[: FOURTHS + 1]
     filled, turnover = measures[MEASURES:]
     with np.errstate(invalid="ignore", divide="ignore"):
-        varies = np.where(squares > 0.0, squares, np.nan)
+        least = ROUNDING * (1.0 + np.abs(mean))
+        varies = np.where(squares > (count - 1.0) * least**2, squares, np.nan)
         deviation = np.sqrt(varies / (count - 1.0))
         return SweepResult(
             equity=accounts[book.EQUITY].copy(),

@@ -22,6 +22,7 @@ from commenda.returns.bootstrap import (
     bootstrap_interval,
     row_sharpe,
 )
+from commenda.returns.calendars import Calendar, Year, year_of
 from commenda.returns.kelly import kelly_fraction
 from commenda.returns.overfitting import Overfitting, backtest_overfitting
 from commenda.returns.rules import (
@@ -40,6 +41,7 @@ from commenda.returns.rules import (
     modified_dietz,
     nav_return,
     period_returns,
+    rounding,
     sharpe,
     sortino,
     time_weighted_return,
@@ -60,6 +62,7 @@ from commenda.returns.sharpe_tests import (
 __all__ = [
     "Advice",
     "Blocks",
+    "Calendar",
     "Deviation",
     "Interval",
     "Level",
@@ -67,6 +70,7 @@ __all__ = [
     "Overfitting",
     "SharpeSample",
     "TimeWeighted",
+    "Year",
     "annual_rates",
     "annualise",
     "backtest_overfitting",
@@ -86,6 +90,7 @@ __all__ = [
     "nav_return",
     "period_returns",
     "probabilistic_sharpe",
+    "rounding",
     "row_sharpe",
     "sharpe",
     "sharpe_sample",
@@ -94,4 +99,5 @@ __all__ = [
     "underwater",
     "win_rate",
     "xirr",
+    "year_of",
 ]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from commenda.kit.errors import CommendaError
-from commenda.returns.rules import Array, Numbers
+from commenda.returns.rules import Array, Numbers, rounding
 
 CELLS = 1 << 21
 """Returns drawn at once: 16 MB for each array of them."""
@@ -64,11 +64,12 @@ def bootstrap_interval(
     confidence: float = 0.95,
     length: float | None = None,
     kind: Blocks = Blocks.STATIONARY,
-) -> Interval:
+) -> Interval | None:
     """The percentile interval of `statistic` over resampled `returns`.
 
-    `statistic` takes rows of returns and gives one number for each row. `length` is in returns, by
-    default count^(1/3), the order that is best for a mean. Code `short_record`.
+    `statistic` takes rows of returns and gives one number for each row, NaN where it is undefined;
+    the interval is None where more rows are undefined than it leaves out at an end. `length` is in
+    returns, by default count^(1/3), the order that is best for a mean. Code `short_record`.
     """
     values = np.asarray(returns, dtype=np.float64)
     if values.size < 2:
@@ -84,7 +85,9 @@ def bootstrap_interval(
         ]
     )
     tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(found, [tail, 1.0 - tail])
+    if np.isnan(found).mean() > tail:
+        return None
+    low, high = np.nanquantile(found, [tail, 1.0 - tail])
     return Interval(float(low), float(high), confidence)
 
 
@@ -95,8 +98,8 @@ def _batches(total: int, most: int) -> Iterator[int]:
 
 
 def row_sharpe(returns: Array) -> Array:
-    """The Sharpe ratio of one period (ddof 1) of each row; 0 where a row does not vary."""
+    """The Sharpe ratio of one period (ddof 1) of each row; NaN where a row does not vary."""
     deviation = returns.std(axis=1, ddof=1)
-    flat = deviation <= np.abs(returns).max(axis=1) * 1e-14
-    ratio: Array = np.where(flat, 0.0, returns.mean(axis=1) / np.where(flat, 1.0, deviation))
+    flat = deviation <= rounding(returns, axis=1)
+    ratio: Array = np.where(flat, np.nan, returns.mean(axis=1) / np.where(flat, 1.0, deviation))
     return ratio

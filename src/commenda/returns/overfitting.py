@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from commenda.kit.errors import CommendaError
-from commenda.returns.rules import Array
+from commenda.returns.rules import Array, rounding
 
 CELLS = 1 << 20
 """Cells (splits × configurations) worked on at once: 8 MB for each array of them."""
@@ -43,22 +43,26 @@ class Overfitting:
         return self.logits.size
 
 
-def backtest_overfitting(returns: Array, blocks: int = 16) -> Overfitting:
+def backtest_overfitting(returns: Array, blocks: int = 16) -> Overfitting | None:
     """PBO of `returns` (T periods × N configurations) by the Sharpe ratio (ddof 1).
 
     `blocks` is even; the first T mod `blocks` periods are left out, so that blocks are of one
-    length. A configuration without variation has a ratio of 0. Of equal ratios in sample the first
-    is chosen, and out of sample it ranks behind its equals. Code `bad_matrix`.
+    length. A configuration without variation has a ratio of 0, and one that was ruined (a return
+    of -1) has the least of all in every half that its ruin or a later period is in. Of equal
+    ratios in sample the first is chosen, and out of sample it ranks behind its equals. None where
+    fewer than two configurations vary: there is nothing to rank. Code `bad_matrix`.
     """
     table = np.asarray(returns, dtype=np.float64)
     _require_sound(table, blocks)
     table = table[table.shape[0] % blocks :]
+    nothing = rounding(table, axis=0)
+    if (table.std(axis=0, ddof=1) > nothing).sum() < 2:
+        return None
     length = table.shape[0] // blocks
     # About its mean a column loses no digits where squares are subtracted.
     means = table.mean(axis=0)
     parts = (table - means).reshape(blocks, length, -1)
-    # The least distance from zero that is not a rounding error of so many terms.
-    nothing = np.abs(table).max(axis=0) * 1e-14
+    dead = np.maximum.accumulate(table == -1.0).reshape(parts.shape).any(axis=1).astype(np.float64)
     sums, squares = parts.sum(axis=1), np.einsum("btn,btn->bn", parts, parts)
     chosen = _halves(blocks)
     at_once = max(1, CELLS // table.shape[1])
@@ -72,7 +76,7 @@ def backtest_overfitting(returns: Array, blocks: int = 16) -> Overfitting:
         flat = deviation <= nothing
         found: Array = np.where(flat, 0.0, (means + centred) / np.where(flat, 1.0, deviation))
         # Equal ratios of other columns differ in their last digits, which must not rank them.
-        return np.round(found, 12)
+        return np.where(picked @ dead > 0.0, -np.inf, np.round(found, 12))
 
     for start in range(0, len(chosen), at_once):
         picked = chosen[start : start + at_once].astype(np.float64)

@@ -22,11 +22,11 @@ Numbers = Sequence[float] | Array
 
 _NOTHING = 1e-14
 """Of the flows together: rounding, where a worth touches 0 and does not cross it."""
-_FLAT = 1e-13
-"""Returns come from values near each other: what differs by less differs by rounding."""
 _CELLS = 1 << 20
 _LARGEST_LOG = 700.0
 """e^700 is about the largest float."""
+ROUNDING = 1e-12
+"""What 1 plus a return may be off by: the last digits of two values, magnified by leverage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,25 +232,39 @@ def underwater(values: Numbers) -> Array:
     return np.maximum(falls, -1.0)
 
 
+def rounding(returns: Array, axis: int | None = None) -> Array:
+    """The greatest deviation of `returns` (those along `axis`) that is no more than rounding.
+
+    A return is a quotient of two values less 1, so that it is as uncertain as 1 + |return|.
+    """
+    found: Array = ROUNDING * (1.0 + np.abs(returns).max(axis=axis))
+    return found
+
+
 def sharpe(returns: Numbers, *, periods_per_year: float, risk_free: float = 0.0) -> float | None:
     """Mean excess return over its sample deviation (ddof 1), times √periods_per_year.
 
-    `risk_free` is for one period. None for fewer than two returns, or when they do not vary.
+    `risk_free` is for one period. None for fewer than two returns, or when they do not vary by
+    more than `rounding`.
     """
-    excess = np.asarray(returns, dtype=np.float64) - risk_free
-    if excess.size < 2 or np.ptp(excess) <= _FLAT:
+    values = np.asarray(returns, dtype=np.float64)
+    if values.size < 2 or (deviation := values.std(ddof=1)) <= rounding(values):
         return None
-    return float(excess.mean() / excess.std(ddof=1) * math.sqrt(periods_per_year))
+    return float((values.mean() - risk_free) / deviation * math.sqrt(periods_per_year))
 
 
 def sortino(returns: Numbers, *, periods_per_year: float, target: float = 0.0) -> float | None:
     """Mean excess over `target` (for one period) over the downside deviation, annualised.
 
     The downside deviation is the root mean square of the shortfalls over all periods, those above
-    the target counting as zero. None without returns or without a shortfall.
+    the target counting as zero. None for fewer than two returns, when they do not vary, and
+    without a shortfall; both by more than `rounding`.
     """
-    excess = np.asarray(returns, dtype=np.float64) - target
-    if excess.size == 0 or excess.min() >= -_FLAT:
+    values = np.asarray(returns, dtype=np.float64)
+    if values.size < 2 or values.std() <= rounding(values):
+        return None
+    excess = values - target
+    if excess.min() >= -rounding(values):
         return None
     downside = math.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))
     return float(excess.mean() / downside * math.sqrt(periods_per_year))

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import overload
 
 import numpy as np
 
 from commenda.kit.errors import CommendaError
-from commenda.returns.rules import Numbers
+from commenda.returns.rules import Numbers, rounding
 
 EULER_MASCHERONI = 0.5772156649015329
 _NORMAL = NormalDist()
@@ -59,14 +60,12 @@ def sharpe_sample(returns: Numbers) -> SharpeSample | None:
     The ratio is against a rate of zero with ddof 1; skew and kurtosis are of the population.
     """
     values = np.asarray(returns, dtype=np.float64)
-    if values.size < 2 or np.ptp(values) == 0.0:
+    if values.size < 2 or values.std(ddof=1) <= rounding(values):
         return None
     mean = values.mean()
     centred = values - mean
     square = centred * centred
     variance = square.mean()
-    if not variance > 0.0:
-        return None
     return SharpeSample(
         sharpe=float(mean / math.sqrt(square.sum() / (values.size - 1))),
         observations=values.size,
@@ -75,8 +74,17 @@ def sharpe_sample(returns: Numbers) -> SharpeSample | None:
     )
 
 
-def probabilistic_sharpe(sample: SharpeSample, benchmark: float = 0.0) -> float:
-    """PSR: the probability that the true ratio is above `benchmark` (of one period)."""
+@overload
+def probabilistic_sharpe(sample: SharpeSample, benchmark: float = 0.0) -> float: ...
+@overload
+def probabilistic_sharpe(sample: None, benchmark: float = 0.0) -> None: ...
+def probabilistic_sharpe(sample: SharpeSample | None, benchmark: float = 0.0) -> float | None:
+    """PSR: the probability that the true ratio is above `benchmark` (of one period).
+
+    None of no sample, as of returns that do not vary.
+    """
+    if sample is None:
+        return None
     distance = (sample.sharpe - benchmark) * math.sqrt(sample.observations - 1.0)
     return _NORMAL.cdf(distance / sample.spread)
 
@@ -102,10 +110,14 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
     return math.sqrt(variance) * expected_maximum(trials)
 
 
-def deflated_sharpe(sample: SharpeSample, trials: int, variance: float) -> float:
+@overload
+def deflated_sharpe(sample: SharpeSample, trials: int, variance: float) -> float: ...
+@overload
+def deflated_sharpe(sample: None, trials: int, variance: float) -> None: ...
+def deflated_sharpe(sample: SharpeSample | None, trials: int, variance: float) -> float | None:
     """DSR: the probability that the best of `trials` is better than luck alone would have it.
 
-    `variance` is that of the trials' ratios of one period. It is PSR against SR₀.
+    `variance` is that of the trials' ratios of one period. It is PSR against SR₀, and None as PSR.
     """
     return probabilistic_sharpe(sample, expected_maximum_sharpe(trials, variance))
 

@@ -15,6 +15,7 @@ name and version, with revisions of parameter sets (`registry.py`).
 from __future__ import annotations
 
 from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
+from commenda.strategies.bodies import RunRequest
 from commenda.strategies.checks import CHECKS
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import (
@@ -31,7 +32,8 @@ from commenda.strategies.depth import DepthPlan, read_book
 from commenda.strategies.depth_sdk import DepthStrategy, depth_strategy
 from commenda.strategies.funding import funding_between, refuse_gaps
 from commenda.strategies.legs import LegPlan, LegsPlan
-from commenda.strategies.plan import Plan
+from commenda.strategies.plan import Plan, terms_of
+from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
 from commenda.strategies.queries import Status
 from commenda.strategies.registry import (
@@ -98,6 +100,7 @@ __all__ = [
     "Plan",
     "Plugin",
     "Registrar",
+    "RunRequest",
     "SandboxedRun",
     "Status",
     "Strategy",
@@ -122,6 +125,7 @@ __all__ = [
     "kept_runs",
     "move",
     "name_of",
+    "plain_terms",
     "reached",
     "read_bars",
     "read_book",
@@ -139,4 +143,5 @@ __all__ = [
     "shown_of",
     "source_hash",
     "strategy",
+    "terms_of",
 ]

@@ -12,12 +12,18 @@ import polars as pl
 
 from commenda.kernel import Array, Bars, Costs, Counts, Fill, Funding, Terms, run
 from commenda.kit.errors import CommendaError
-from commenda.returns import max_drawdown, period_returns, sharpe, sortino, win_rate
+from commenda.returns import (
+    Year,
+    max_drawdown,
+    period_returns,
+    sharpe,
+    sortino,
+    win_rate,
+    year_of,
+)
 from commenda.strategies.data import as_bars
 from commenda.strategies.funding import nanoseconds, refuse_gaps, utc
 from commenda.strategies.sdk import Strategy
-
-YEAR = timedelta(days=365)
 
 
 class Trade(NamedTuple):
@@ -36,16 +42,16 @@ class Trade(NamedTuple):
 class Metrics:
     """What a run amounts to. Ratios as fractions, money in quote currency.
 
-    Sharpe and Sortino are of the returns bar by bar against a rate of zero, annualised by
-    √`bars_per_year`; None where undefined. `trades` and `win_rate` count closed trades. `funding`
-    is what was paid, negative when received.
+    Sharpe and Sortino are of the returns bar by bar against a rate of zero, annualised by the root
+    of the `year`'s periods; None where undefined. `trades` and `win_rate` count closed
+    trades. `funding` is what was paid, negative when received.
     """
 
     total_return: float
     max_drawdown: float
     sharpe: float | None
     sortino: float | None
-    bars_per_year: float
+    year: Year
     trades: int
     win_rate: float | None
     target_changes: int
@@ -99,6 +105,7 @@ def backtest(
     size: float | None = None,
     terms: Terms | None = None,
     finer: Bars | None = None,
+    periods_per_year: float | None = None,
 ) -> Backtest:
     """Run `strategy` with `params` over `bars` of one `interval`, from `cash` in quote currency.
 
@@ -106,7 +113,8 @@ def backtest(
     the venue's beyond its costs; `finer` bars resolve those whose inside order is unknown.
 
     `funding` must be complete over the run (see `refuse_gaps`); None charges none, and the result
-    says so.
+    says so. Ratios are annualised as the bars' calendar has it (`returns.year_of`), or by
+    `periods_per_year`.
     """
     bars = bars if isinstance(bars, Bars) else as_bars(bars)
     missing = count_missing(bars, interval)
@@ -140,7 +148,7 @@ def backtest(
         metrics=measured(
             np.concatenate(([cash], result.equity)),
             trades,
-            interval,
+            year_of(bars.ts, interval, periods_per_year),
             target_changes=int(np.count_nonzero(np.diff(result.targets, prepend=0.0))),
             fees=result.fees,
             slippage=result.slippage,
@@ -158,7 +166,7 @@ def backtest(
 def measured(
     curve: Array,
     trades: Sequence[Trade],
-    interval: timedelta,
+    year: Year,
     *,
     target_changes: int,
     fees: float,
@@ -166,20 +174,29 @@ def measured(
     funding: float,
 ) -> Metrics:
     """What a run amounts to by its equity `curve`, the cash before the first bar included."""
-    bars_per_year = YEAR / interval
-    returns = period_returns(curve) if curve.min() > 0.0 else np.empty(0)
     return Metrics(
-        total_return=float(curve[-1] / curve[0] - 1.0),
-        max_drawdown=max_drawdown(curve),
-        sharpe=sharpe(returns, periods_per_year=bars_per_year),
-        sortino=sortino(returns, periods_per_year=bars_per_year),
-        bars_per_year=bars_per_year,
+        *ratios(curve, year),
+        year=year,
         trades=len(trades),
         win_rate=win_rate([trade.profit for trade in trades]),
         target_changes=target_changes,
         fees=fees,
         slippage=slippage,
         funding=funding,
+    )
+
+
+def ratios(curve: Array, year: Year) -> tuple[float, float, float | None, float | None]:
+    """Total return, greatest drawdown, Sharpe and Sortino of a strategy's curve or a benchmark's.
+
+    A curve that reached zero has neither ratio.
+    """
+    returns = period_returns(curve) if curve.min() > 0.0 else np.empty(0)
+    return (
+        float(curve[-1] / curve[0] - 1.0),
+        max_drawdown(curve),
+        sharpe(returns, periods_per_year=year.periods),
+        sortino(returns, periods_per_year=year.periods),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -19,15 +19,12 @@ from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kernel import Costs
 from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.web import (
     GUARDED,
-    Body,
     IdempotencyKey,
-    Moment,
     Page,
     Paged,
     Served,
@@ -36,7 +33,7 @@ from commenda.kit.web import (
     problems,
     write,
 )
-from commenda.market import parse_interval
+from commenda.strategies.bodies import RunRequest
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import imported_bars, imported_funding
 from commenda.strategies.plan import Plan
@@ -57,7 +54,6 @@ R = TypeVar("R")
 
 MOST_BARS = 600_000
 """Of one run in a request: a year of minutes."""
-BASIS_POINTS = 10_000
 
 router = APIRouter(prefix="/backtests", tags=["backtests"])
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
@@ -65,8 +61,6 @@ Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
 Runner = Annotated[Principal, may(Permission.SHARE, Permission.SCHEDULES)]
 """Creators run their own, operators run anything; who only watches runs nothing."""
 
-Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_]+$")]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Ids = Annotated[
     str,
     Query(
@@ -78,24 +72,9 @@ Ids = Annotated[
 ]
 
 
-class BacktestRequest(Body):
+class BacktestRequest(RunRequest):
     """A run over imported candles. Rates are fractions of the notional."""
 
-    strategy: str = Field(
-        min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["sma_cross"]
-    )
-    params: dict[Name, Annotated[float, Field(allow_inf_nan=False)]] = Field(
-        default_factory=dict, max_length=50, examples=[{"fast": 50, "slow": 200}]
-    )
-    venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
-    symbol: str = Field(max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
-    interval: str = Field(max_length=6, examples=["5m"])
-    start: Moment | None = Field(default=None, description="Bars that open from here on.")
-    end: Moment | None = Field(default=None, description="Bars that open before it.")
-    funding: bool = Field(default=True, description="Charge the imported funding, or none.")
-    fee: Fraction = 0.0005
-    slippage: Fraction = 0.0
-    cash: float = Field(default=1_000_000.0, gt=0, le=1e12, allow_inf_nan=False)
     size: float | None = Field(
         default=None,
         gt=0,
@@ -154,9 +133,8 @@ def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
     strategy = find_installed(body.strategy)
     strategy.resolve(body.params)
     data_dir = service.settings.data
-    interval = timedelta(seconds=parse_interval(body.interval))
     data = imported_bars(
-        tx, data_dir, body.venue, body.symbol, interval, since=body.start, until=body.end
+        tx, data_dir, body.venue, body.symbol, body.step, since=body.start, until=body.end
     )
     if data.source.bars > MOST_BARS:
         raise CommendaError(
@@ -169,8 +147,18 @@ def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
     funding = None
     if body.funding:
         funding = imported_funding(tx, data_dir, body.venue, body.symbol, data.bars)
-    costs = Costs(fee_bps=body.fee * BASIS_POINTS, slippage_bps=body.slippage * BASIS_POINTS)
-    return Plan(strategy, body.params, data, funding, costs, body.cash, body.size, body.seed)
+    return Plan(
+        strategy,
+        body.params,
+        data,
+        funding,
+        body.costs,
+        body.cash,
+        body.size,
+        body.seed,
+        body.terms,
+        periods_per_year=body.periods_per_year,
+    )
 
 
 @router.get("", operation_id="listBacktests", responses=GUARDED)

@@ -51,6 +51,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "sharpe": None,
             "sortino": None,
             "barsPerYear": None,
+            "calendar": None,
             "steps": len(result.ts),
             "targetChanges": None,
             "fundingCharged": False,
@@ -77,6 +78,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "totalReturn": float(benchmark[-1] / plan.cash - 1.0),
             "maxDrawdown": max_drawdown(benchmark),
             "sharpe": None,
+            "sortino": None,
         },
         "execution": {
             "fills": len(run.fills),

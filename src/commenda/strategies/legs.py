@@ -13,6 +13,7 @@ import numpy as np
 from commenda.kernel import MOST_LEGS, Array, Costs, Leg, LegResult, Terms, run_legs, source_digest
 from commenda.kernel.bars import Stamps
 from commenda.kit.errors import CommendaError
+from commenda.returns import year_of
 from commenda.strategies.backtest import Metrics, Trade, count_missing, measured, round_trips
 from commenda.strategies.data import BarData, FundingData
 from commenda.strategies.plan import (
@@ -64,6 +65,7 @@ class LegsPlan:
     cash: float = 10_000.0
     seed: int | None = None
     terms: Terms = field(default_factory=Terms)
+    periods_per_year: float | None = None
 
     def __post_init__(self) -> None:
         refuse_amount("cash", self.cash)
@@ -125,7 +127,7 @@ class LegsPlan:
             metrics=measured(
                 np.concatenate(([self.cash], result.equity)),
                 [trade for each in trades for trade in each],
-                self.interval,
+                year_of(result.ts, self.interval, self.periods_per_year),
                 target_changes=sum(leg.target_changes for leg in result.legs),
                 fees=sum(leg.fees for leg in result.legs),
                 slippage=sum(leg.slippage for leg in result.legs),
@@ -173,6 +175,7 @@ class LegsPlan:
             "cash": self.cash,
             "size": sizes.pop() if len(sizes) == 1 else None,
             "seed": self.seed,
+            "periodsPerYear": self.periods_per_year,
             "engineHash": source_digest(),
             "legs": [
                 {

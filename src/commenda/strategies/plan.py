@@ -40,6 +40,7 @@ class Plan:
     `funding` None charges none. `size` None: a target is a fraction of equity; else a target of 1
     is `size` units. `seed` is of whatever the run draws; None where it draws nothing. `terms` are
     the venue's beyond its costs; `finer` bars resolve those whose inside order is unknown.
+    `periods_per_year` annualises; None goes by the calendar of the data.
     """
 
     strategy: Strategy
@@ -52,6 +53,7 @@ class Plan:
     seed: int | None = None
     terms: Terms = field(default_factory=Terms)
     finer: BarData | None = None
+    periods_per_year: float | None = None
 
     def __post_init__(self) -> None:
         refuse_amount("cash", self.cash)
@@ -72,6 +74,7 @@ class Plan:
             size=self.size,
             terms=self.terms,
             finer=self.finer.bars if self.finer else None,
+            periods_per_year=self.periods_per_year,
         )
 
     def inputs(self) -> Row:
@@ -86,6 +89,7 @@ class Plan:
             "cash": self.cash,
             "size": self.size,
             "seed": self.seed,
+            "periodsPerYear": self.periods_per_year,
             "engineHash": source_digest(),
         }
 

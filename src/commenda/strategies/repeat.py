@@ -67,6 +67,7 @@ def repeat_plan(
         "terms": terms_of(inputs["terms"]),
         "cash": inputs["cash"],
         "seed": inputs["seed"],
+        "periods_per_year": inputs.get("periodsPerYear"),  # not known of runs kept before it was
     }
     if "legs" not in inputs:
         params, data_and_funding = inputs["strategy"]["params"], again[inputs["data"]["sha256"]]

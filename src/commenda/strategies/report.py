@@ -16,8 +16,8 @@ import numpy as np
 
 from commenda.kernel import Array, Bars, Counts, Fill
 from commenda.kernel.bars import Stamps
-from commenda.returns import annualise, max_drawdown, period_returns, sharpe, underwater
-from commenda.strategies.backtest import Backtest, Trade
+from commenda.returns import annualise, underwater
+from commenda.strategies.backtest import Backtest, Trade, ratios
 from commenda.strategies.benchmark import buy_and_hold
 from commenda.strategies.funding import nanoseconds
 from commenda.strategies.legs import LegRun, LegsBacktest, LegsPlan
@@ -132,7 +132,8 @@ def _metrics(run: BarRun, curve: Array, stamps: Stamps) -> Row:
         **deepest_fall(curve, stamps),
         "sharpe": metrics.sharpe,
         "sortino": metrics.sortino,
-        "barsPerYear": metrics.bars_per_year,
+        "barsPerYear": metrics.year.periods,
+        "calendar": metrics.year.calendar,
         "targetChanges": metrics.target_changes,
         "fundingCharged": run.funding_charged,
         "fundingEstimated": run.funding_estimated,
@@ -154,14 +155,11 @@ def _costs(run: BarRun) -> Row:
 
 
 def _benchmark(source: Row, run: BarRun, curve: Array) -> Row:
-    sound = curve.min() > 0.0
-    returns = period_returns(curve) if sound else np.empty(0)
+    names = ("totalReturn", "maxDrawdown", "sharpe", "sortino")
     return {
         "name": source["symbol"] or source["name"],
         "finalEquity": float(curve[-1]),
-        "totalReturn": float(curve[-1] / run.cash - 1.0),
-        "maxDrawdown": max_drawdown(curve),
-        "sharpe": sharpe(returns, periods_per_year=run.metrics.bars_per_year),
+        **dict(zip(names, ratios(curve, run.metrics.year), strict=True)),
     }
 
 

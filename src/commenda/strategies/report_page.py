@@ -24,6 +24,7 @@ from commenda.charts import (
 from commenda.kit.errors import CommendaError
 from commenda.kit.markup import Markup, tag
 from commenda.market import interval_name
+from commenda.returns import Calendar
 from commenda.strategies import report_figures as figures
 from commenda.strategies.plan import Row
 from commenda.strategies.report_texts import words_in
@@ -155,7 +156,10 @@ def _risk(words: Words, report: Row) -> list[Markup]:
     interval = interval_name(report["inputs"]["data"]["intervalSeconds"])
     short = words.say("short_record", days=f"{metrics['days']:.1f}")
     short = short if metrics["days"] < 365 else ""
-    method = words.say("sharpe_note", interval=interval, bars=f"{metrics['barsPerYear']:,.0f}")
+    calendar = metrics.get("calendar", Calendar.EVERY_DAY)  # as runs kept before it was said
+    year = words.say(calendar)
+    bars = f"{metrics['barsPerYear']:,.0f}"
+    method = words.say("sharpe_note", interval=interval, bars=bars, year=year)
     return [
         fact(
             words.say("max_drawdown"),

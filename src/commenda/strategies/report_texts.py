@@ -60,9 +60,12 @@ TEXTS: Texts = {
     "max_drawdown_note": ("收盘权益相对此前峰值", "of equity at closes from its peak so far"),
     "sharpe": ("夏普比率", "Sharpe ratio"),
     "sharpe_note": (
-        "每根 {interval} K 线收益的均值 ÷ 标准差 × √{bars}，无风险利率 0",
-        "mean ÷ deviation of {interval} bar returns × √{bars}; rate of zero",
+        "每根 {interval} K 线收益的均值 ÷ 标准差 × √{bars}（{year}），无风险利率 0",
+        "mean ÷ deviation of {interval} bar returns × √{bars} ({year}); rate of zero",
     ),
+    "every_day": ("一年 365 天，每天都有行情", "a year of 365 days with bars"),
+    "sessions": ("一年 252 个交易日", "a year of 252 sessions"),
+    "given": ("每年根数为指定值", "bars a year as given"),
     "sortino": ("索提诺比率", "Sortino ratio"),
     "sortino_note": ("同上，以下行偏差计", "the same over the downside deviation"),
     "short_record": (

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.kit.wire import Body, Moment, on_wire
+from commenda.kit.wire import Body, on_wire
+from commenda.returns import Calendar
+from commenda.strategies import RunRequest
 from commenda.studies.model import Sampler, StudyState, TrialState
 from commenda.studies.space import Params
 from commenda.studies.splits import Walk
@@ -19,7 +21,6 @@ from commenda.studies.verdict import Grade
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_]+$")]
 Dimension = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[0-9a-zA-Z.:|+-]+$")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class WalkRequest(Body):
@@ -30,37 +31,27 @@ class WalkRequest(Body):
     embargo: int = Field(default=0, ge=0, le=1_000_000)
 
 
-class StudyRequest(Body):
+class StudyRequest(RunRequest):
     """A search over imported candles. Rates are fractions of the notional."""
 
-    strategy: str = Field(
-        min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["sma_cross"]
-    )
     space: dict[Name, Dimension] = Field(
         min_length=1, max_length=20, examples=[{"fast": "5:50", "slow": "20:200:10"}]
     )
-    params: dict[Name, Number] = Field(
-        default_factory=dict, max_length=50, description="Parameters that are not searched."
-    )
-    venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
-    symbol: str = Field(max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
-    interval: str = Field(max_length=6, examples=["5m"])
-    start: Moment | None = Field(default=None, description="Bars that open from here on.")
-    end: Moment | None = Field(default=None, description="Bars that open before it.")
-    funding: bool = Field(default=True, description="Charge the imported funding, or none.")
     sampler: Sampler = Sampler.TPE
     trials: int = Field(default=200, ge=1, le=20_000)
     objectives: list[Name] = Field(default=["sharpe"], min_length=1, max_length=7)
     walk_forward: WalkRequest | None = Field(default_factory=WalkRequest)
     pruning: bool = False
     seed: int = Field(default=0, ge=0, lt=2**32)
-    fee: Fraction = 0.0005
     slippage: Fraction = 0.0001
-    cash: float = Field(default=1_000_000.0, gt=0, le=1e12, allow_inf_nan=False)
 
 
 class StudyView(Body):
-    """A study in short. `best` and `verdict` are null until it is complete."""
+    """A study in short. `best` and `verdict` are null until it is complete.
+
+    `refused` counts the trials that the strategy refused or that failed, `ruined` those that ended
+    with nothing left; they are among those that `ran`, and never the best of anything.
+    """
 
     id: UUID
     strategy: str
@@ -72,6 +63,9 @@ class StudyView(Body):
     trials: int
     ran: int
     refused: int
+    ruined: int
+    periods_per_year: float
+    calendar: Calendar
     state: StudyState
     reason: str | None
     verdict: Grade | None
@@ -85,29 +79,32 @@ class StudyView(Body):
 @on_wire
 @dataclass(frozen=True, slots=True)
 class FoldView:
-    """The first objective and the annual Sharpe ratio where a fold learned and was tested."""
+    """The first objective and the annual Sharpe ratio where a fold learned and was tested; null
+    where undefined, or of a run that was ruined there."""
 
-    train: float
-    test: float
-    train_sharpe: float
-    test_sharpe: float
+    train: float | None
+    test: float | None
+    train_sharpe: float | None
+    test_sharpe: float | None
 
 
 @on_wire
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One configuration: what it came to, or why it did not. `sharpe` is of one bar."""
+    """One configuration: what it came to, or why it did not. `sharpe` is of one bar. Values are
+    null where undefined, and of a run that was `ruined`."""
 
     number: int
     params: Params
     state: TrialState
-    values: Sequence[float]
+    values: Sequence[float | None]
     folds: list[FoldView]
     sharpe: float | None
     bars: int
     trades: int
     reason: str | None
     seconds: float
+    ruined: bool
 
 
 class FindingView(Body):
@@ -122,7 +119,7 @@ class FindingView(Body):
 class BestView(Body):
     number: int
     params: dict[str, float]
-    values: dict[str, float]
+    values: dict[str, float | None]
     trades: int
     folds: list[FoldView]
 

@@ -10,18 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from commenda.kernel import Bars, Costs, Funding, Program, run
+from commenda.kernel import Bars, Costs, Funding, Program, Terms, run
 from commenda.kit.errors import CommendaError
-from commenda.returns import sharpe_sample
+from commenda.returns import Year, sharpe_sample
 from commenda.studies.measures import (
     OBJECTIVES,
     Record,
-    is_number,
     periods_of,
     record_of,
-    sharpe_of,
 )
 from commenda.studies.model import Fold, Outcome, TrialState
 from commenda.studies.splits import Split
@@ -38,7 +34,8 @@ class Course:
     funding: Funding | None
     costs: Costs
     cash: float
-    bars_per_year: float
+    terms: Terms
+    year: Year
     objectives: tuple[str, ...]
     splits: tuple[Split, ...]
 
@@ -46,8 +43,15 @@ class Course:
         """The record of a program over the first so many bars."""
         whole = len(self.bars)
         given = self.bars if bars == whole else self.bars.between(0, bars)
-        result = run(program, given, cash=self.cash, funding=self.funding, costs=self.costs)
-        return record_of(result, self.cash, self.bars_per_year)
+        result = run(
+            program,
+            given,
+            cash=self.cash,
+            funding=self.funding,
+            costs=self.costs,
+            terms=self.terms,
+        )
+        return record_of(result, self.cash, self.year)
 
     def rung(self, number: int) -> int:
         """How many bars a trial is judged by at a rung."""
@@ -85,8 +89,6 @@ def _glimpsed(course: Course, program: Program, rung: int) -> Outcome:
         value = OBJECTIVES[course.objectives[0]].measure(record)
     except (CommendaError, ValueError, ArithmeticError) as error:
         return _failed(error, begun)
-    if not is_number(value):
-        return _failed(ValueError(f"{course.objectives[0]} is not a number"), begun)
     return _summed_up(record, TrialState.PRUNED, begun, rungs=(value,))
 
 
@@ -94,22 +96,20 @@ def _outcome(course: Course, program: Program) -> Outcome:
     begun = time.perf_counter()
     try:
         record = course.run(program, len(course.bars))
-        aims = [OBJECTIVES[name] for name in course.objectives]
-        train = [[record.within(split.train)] for split in course.splits]
-        learned = [[aim.measure(part[0]) for aim in aims] for part in train]
-        if learned:
-            values = tuple(float(np.mean(column)) for column in zip(*learned, strict=True))
+        aims, ratio = [OBJECTIVES[name] for name in course.objectives], OBJECTIVES["sharpe"]
+        train = [record.within(split.train) for split in course.splits]
+        tests = [record.within((split.test,)) for split in course.splits]
+        figures = [
+            list(map(aim.measure, parts)) for aim in (aims[0], ratio) for parts in (train, tests)
+        ]
+        if record.ruined is not None:
+            values: list[float | None] = [aim.worst for aim in aims]
         else:
-            values = tuple(aim.measure(record) for aim in aims)
-        folds = []
-        for split, (part,), seen in zip(course.splits, train, learned, strict=True):
-            tested = record.within((split.test,))
-            folds.append(Fold(seen[0], aims[0].measure(tested), sharpe_of(part), sharpe_of(tested)))
+            values = [aim.over(list(map(aim.measure, train or [record]))) for aim in aims]
     except (CommendaError, ValueError, ArithmeticError) as error:
         return _failed(error, begun)
-    if not all(map(is_number, (*values, *(figure for fold in folds for figure in fold)))):
-        return _failed(ValueError("an objective is not a number"), begun)
-    return _summed_up(record, TrialState.COMPLETE, begun, values=values, folds=tuple(folds))
+    folds = tuple(Fold(*of_one) for of_one in zip(*figures, strict=True))
+    return _summed_up(record, TrialState.COMPLETE, begun, values=tuple(values), folds=folds)
 
 
 def _summed_up(record: Record, state: TrialState, begun: float, **found: Any) -> Outcome:

@@ -6,7 +6,7 @@ A study runs in a process of its own, started by a worker: it answers 202, and i
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -15,7 +15,6 @@ from fastapi.responses import HTMLResponse
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kernel import Costs
 from commenda.kit.clock import business_now, require_period
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
@@ -29,7 +28,6 @@ from commenda.kit.web import (
     problems,
     write,
 )
-from commenda.market import parse_interval
 from commenda.strategies import find_installed
 from commenda.studies import queries
 from commenda.studies.bodies import FoldView, ResultView, StudyRequest, StudyView, TrialView
@@ -37,12 +35,12 @@ from commenda.studies.jobs import enqueue_study
 from commenda.studies.material import material_of_import
 from commenda.studies.model import Outcome, Plan, Study, Trial, TrialState
 from commenda.studies.page import render
+from commenda.studies.plain import plain
 from commenda.studies.running import begin, cancel, summary
 from commenda.studies.space import space_of
 from commenda.studies.splits import WalkForward
 
 MOST_BARS = 2_000_000
-BASIS_POINTS = 10_000
 
 router = APIRouter(prefix="/optimizer", tags=["optimizer"])
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
@@ -89,7 +87,8 @@ def _begun(
         pruning=body.pruning,
         seed=body.seed,
         cash=body.cash,
-        costs=Costs(fee_bps=body.fee * BASIS_POINTS, slippage_bps=body.slippage * BASIS_POINTS),
+        costs=body.costs,
+        terms=body.terms,
     )
     home = service.settings.data.resolve()
     material = material_of_import(
@@ -97,7 +96,7 @@ def _begun(
         home,
         body.venue,
         body.symbol,
-        timedelta(seconds=parse_interval(body.interval)),
+        body.step,
         funded=body.funding,
         since=body.start,
         until=body.end,
@@ -110,7 +109,16 @@ def _begun(
             len(material.bars),
             "choose a shorter period or a coarser interval, or run commenda study",
         )
-    study = begin(tx, strategy, material, space, plan, now, asked_by=who.actor)
+    study = begin(
+        tx,
+        strategy,
+        material,
+        space,
+        plan,
+        now,
+        asked_by=who.actor,
+        periods_per_year=body.periods_per_year,
+    )
     enqueue_study(tx, study.id, str(home))
     return _view(tx, study)
 
@@ -224,5 +232,6 @@ def _trial(trial: Trial) -> TrialView:
     shown = {one.name: getattr(outcome, one.name) for one in fields(outcome)}
     for inner in ("rungs", "skew", "kurtosis", "periods"):
         del shown[inner]
-    shown["folds"] = [FoldView(*fold) for fold in outcome.folds]
-    return TrialView(trial.number, trial.params, **shown)
+    shown["values"] = plain(outcome.values)
+    shown["folds"] = [FoldView(**fold) for fold in plain(outcome.folds)]
+    return TrialView(trial.number, trial.params, **shown, ruined=outcome.ruined)

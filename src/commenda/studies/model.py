@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from commenda.kernel import Array, Costs
+import numpy as np
+
+from commenda.kernel import Array, Costs, Terms
 from commenda.kit.errors import CommendaError
+from commenda.returns import Calendar, Year, year_of
 from commenda.studies.measures import OBJECTIVES, Objective
 from commenda.studies.space import Params
 from commenda.studies.splits import WalkForward
@@ -67,6 +71,7 @@ class Plan:
     batch: int = 8
     cash: float = 10_000.0
     costs: Costs = field(default_factory=Costs)
+    terms: Terms = field(default_factory=Terms)
 
     def __post_init__(self) -> None:
         bounds = {"trials": (1, MOST_TRIALS), "batch": (1, 1_000), "seed": (0, 2**32 - 1)}
@@ -96,12 +101,15 @@ def _bad(name: str, value: object, hint: str) -> CommendaError:
 
 
 class Fold(NamedTuple):
-    """One split of one trial: the first objective and the annual Sharpe ratio, both sides."""
+    """One split of one trial: the first objective and the annual Sharpe ratio, both sides.
 
-    train: float
-    test: float
-    train_sharpe: float
-    test_sharpe: float
+    None is undefined; an infinite figure is of a run that was ruined there, or before.
+    """
+
+    train: float | None
+    test: float | None
+    train_sharpe: float | None
+    test_sharpe: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,14 +117,16 @@ class Outcome:
     """What a trial came to.
 
     `values` are the objectives: their mean over the folds' training ranges, or over the whole
-    history without a walk. `rungs` are the first objective over the parts that pruning looked at.
-    `sharpe` (of one bar), `skew`, `kurtosis` are of the bars that ran; None where returns did not
-    vary. `periods` are the returns of the whole run, compounded into at most 1,024.
+    history without a walk; None where undefined, and infinitely bad of a run that was `ruined`
+    anywhere, so that no such trial is the best of anything. `rungs` are the first objective over
+    the parts that pruning looked at. `sharpe` (of one bar), `skew`, `kurtosis` are of the bars
+    that ran; None where returns did not vary. `periods` are the returns of the whole run,
+    compounded into at most 1,024.
     """
 
     state: TrialState
-    values: tuple[float, ...] = ()
-    rungs: tuple[float, ...] = ()
+    values: tuple[float | None, ...] = ()
+    rungs: tuple[float | None, ...] = ()
     folds: tuple[Fold, ...] = ()
     sharpe: float | None = None
     skew: float | None = None
@@ -126,6 +136,11 @@ class Outcome:
     periods: Array | None = None
     reason: str | None = None
     seconds: float = 0.0
+
+    @property
+    def ruined(self) -> bool:
+        """Whether the run ended with nothing left."""
+        return any(one is not None and math.isinf(one) for one in self.values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,3 +180,11 @@ class Study:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state", StudyState(self.state))  # a row has it as text
+
+    @property
+    def year(self) -> Year:
+        """What its ratios are annualised by; of a study stored without it, 365 days."""
+        known = self.plan.get("year")
+        if known is None:
+            return year_of(np.empty(0, np.int64), timedelta(seconds=self.interval_seconds))
+        return Year(known["periods"], Calendar(known["calendar"]))

@@ -50,6 +50,10 @@ def _header(words: Words, study: Study, summary: Row) -> Markup:
         ran=f"{summary['ran']:,}",
         trials=f"{summary['trials']:,}",
         refused=f"{summary['refused']:,}",
+        ruined=f"{summary['ruined']:,}",
+    )
+    year = words.say(
+        "year", bars=f"{study.year.periods:,.0f}", calendar=words.name(study.year.calendar)
     )
     if study.result is None:
         said = tag("span", words.say("unfinished", state=words.name(study.state)), class_="badge")
@@ -59,7 +63,7 @@ def _header(words: Words, study: Study, summary: Row) -> Markup:
     return tag(
         "header",
         tag("div", tag("h1", words.say("title", strategy=name)), buttons(words), class_="top"),
-        tag("p", facts, class_="facts"),
+        tag("p", f"{facts} · {year}", class_="facts"),
         tag("p", said, class_="badges"),
         tag("p", words.say("warning"), class_="warning", role="note"),
     )
@@ -119,8 +123,8 @@ def _walked(words: Words, result: Row) -> Markup:
         (
             str(number),
             str(one["number"]),
-            f"{one['fold']['train_sharpe']:.2f}",
-            f"{one['fold']['test_sharpe']:.2f}",
+            _figure(one["fold"]["train_sharpe"]),
+            _figure(one["fold"]["test_sharpe"]),
         )
         for number, one in enumerate(result["walked"], 1)
     ]
@@ -160,6 +164,8 @@ def _heat_map(words: Words, drawn: Row, objective: str) -> Markup | None:
     for row, values in enumerate(drawn["cells"]):
         for column, value in enumerate(values):
             if value is None:
+                if drawn["counts"][row][column]:
+                    cells.append(_ruined(words, row, column, drawn))
                 continue
             share = (high - value if less else value - low) / span
             place = f"{drawn['y']} {drawn['ys'][row]:g}, {drawn['x']} {drawn['xs'][column]:g}"
@@ -195,6 +201,19 @@ def _heat_map(words: Words, drawn: Row, objective: str) -> Markup | None:
         tag("div", picture, class_="plot", tabindex="0", role="group", aria_label=title),
         tag("p", words.say("map_basis"), class_="basis"),
         class_="card wide",
+    )
+
+
+def _ruined(words: Words, row: int, column: int, drawn: Row) -> Markup:
+    """A cell of which a trial was ruined: a figure would hide it."""
+    return tag(
+        "text",
+        "×",
+        tag("title", words.say("map_ruined")),
+        x=f"{MARGIN + (column + 0.5) * CELL:g}",
+        y=f"{(len(drawn['ys']) - 0.5 - row) * CELL + 4:g}",
+        text_anchor="middle",
+        style="fill: var(--down)",
     )
 
 

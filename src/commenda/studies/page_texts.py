@@ -7,8 +7,14 @@ from commenda.charts import Texts, Words
 TEXTS: Texts = {
     "title": ("参数研究：{strategy}", "Study: {strategy}"),
     "facts": (
-        "{data} · {bars} 根 K 线 · {sampler} · 试验 {ran} / {trials} 次，被策略拒绝 {refused} 次",
-        "{data} · {bars} bars · {sampler} · {ran} of {trials} trials ran, {refused} were refused",
+        "{data} · {bars} 根 K 线 · {sampler} · 试验 {ran} / {trials} 次，其中爆仓 {ruined} 次，"
+        "被策略拒绝 {refused} 次",
+        "{data} · {bars} bars · {sampler} · {ran} of {trials} trials ran, {ruined} of them were"
+        " ruined; {refused} were refused",
+    ),
+    "year": (
+        "比率按每年 {bars} 根年化（{calendar}）",
+        "ratios are of {bars} bars a year ({calendar})",
     ),
     "warning": (
         "在历史行情上选出的参数：过往行情不预示未来收益；在同一数据上试得越多，最好的结果越不可信。",
@@ -51,7 +57,11 @@ TEXTS: Texts = {
         "颜色越浓，{objective} 的平均值越好：{low} 至 {high}；空白处没有试过。",
         "The stronger, the better the mean {objective}: {low} to {high}; blank was not tried.",
     ),
-    "map_basis": ("每格为落在其中的试验的平均", "A cell is the mean of the trials in it"),
+    "map_ruined": ("爆仓：权益归零", "ruined: nothing was left"),
+    "map_basis": (
+        "每格为落在其中的试验的平均；× 为爆仓",
+        "A cell is the mean of its trials; × was ruined",
+    ),
     "inputs": ("输入", "Inputs"),
     "input": ("项目", "Input"),
     "content": ("内容", "Content"),
@@ -88,6 +98,9 @@ TEXTS: Texts = {
 }
 
 NAMES: Texts = {
+    "every_day": ("一年 365 天", "365 days"),
+    "sessions": ("一年 252 个交易日", "252 sessions"),
+    "given": ("指定值", "as given"),
     "promote": ("通过", "promote"),
     "doubtful": ("存疑", "doubtful"),
     "overfit": ("过拟合", "overfit"),

@@ -167,13 +167,14 @@ def _trial(names: Sequence[str], number: int, params: dict[str, Any], **found: A
 
 
 def count_trials(tx: Tx, study_id: UUID) -> dict[str, int]:
-    """How many trials of a study are in each state."""
-    return dict(
-        tx.execute(
-            "SELECT state, count(*)::int FROM study_trials WHERE study_id = %s GROUP BY state",
-            (study_id,),
-        ).fetchall()
-    )
+    """How many trials of a study are in each state, and of the complete ones how many `ruined`."""
+    rows = tx.execute(
+        "SELECT state, count(*)::int,"
+        " count(*) FILTER (WHERE \"values\"[1] IN ('Infinity', '-Infinity'))::int"
+        " FROM study_trials WHERE study_id = %s GROUP BY state",
+        (study_id,),
+    ).fetchall()
+    return {state: count for state, count, _ in rows} | {"ruined": sum(row[2] for row in rows)}
 
 
 def ledger_of(tx: Tx, strategy: str, data_hash: str) -> Ledger:

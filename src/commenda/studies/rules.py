@@ -14,11 +14,13 @@ from commenda.returns import (
     Interval,
     Overfitting,
     SharpeSample,
+    Year,
     backtest_overfitting,
     bootstrap_interval,
+    rounding,
     row_sharpe,
 )
-from commenda.studies.measures import Objective
+from commenda.studies.measures import Objective, is_number
 from commenda.studies.model import Fold, Outcome, Trial, TrialState
 from commenda.studies.space import Dimension, Space
 from commenda.studies.splits import Walk, WalkForward
@@ -76,16 +78,22 @@ def finished(trials: Sequence[Trial]) -> list[tuple[Trial, Outcome]]:
 
 
 def best_of(trials: Sequence[Trial], aim: Objective) -> Trial | None:
-    """The trial that is best by the first objective; of equals the earlier one."""
-    done = finished(trials)
+    """The trial that is best by the first objective; of equals the earlier one.
+
+    None where all were ruined, or have nothing that the objective is defined of.
+    """
+    done = [pair for pair in finished(trials) if is_number(pair[1].values[0])]
     if not done:
         return None
     return max(done, key=lambda pair: (aim.signed(pair[1].values[0]), -pair[0].number))[0]
 
 
 def pareto_front(trials: Sequence[Trial], aims: Sequence[Objective]) -> tuple[int, ...]:
-    """Numbers of the trials that no other beats in one objective without losing in another."""
-    done = finished(trials)
+    """Numbers of the trials that no other beats in one objective without losing in another.
+
+    Those that were ruined are on no front, nor those of which an objective is undefined.
+    """
+    done = [pair for pair in finished(trials) if all(map(is_number, pair[1].values))]
     if not done:
         return ()
     table = np.array(
@@ -106,7 +114,7 @@ def pareto_front(trials: Sequence[Trial], aims: Sequence[Objective]) -> tuple[in
 
 
 def walked(trials: Sequence[Trial], aim: Objective) -> tuple[Picked, ...]:
-    """For each fold the trial that was best where it learned."""
+    """For each fold the trial that was best where it learned, whatever became of it later."""
     done = [pair for pair in finished(trials) if pair[1].folds]
     if not done:
         return ()
@@ -120,11 +128,14 @@ def walked(trials: Sequence[Trial], aim: Objective) -> tuple[Picked, ...]:
 
 
 def efficiency(picked: Sequence[Picked]) -> float | None:
-    """Mean Sharpe ratio out of sample over that in sample; 0 where there was none to begin with."""
+    """Mean Sharpe ratio out of sample over that in sample; 0 where there was none to begin with.
+
+    A ratio that is undefined is 0; infinitely bad where a choice was ruined.
+    """
     if not picked:
         return None
-    inside = sum(one.fold.train_sharpe for one in picked) / len(picked)
-    outside = sum(one.fold.test_sharpe for one in picked) / len(picked)
+    inside = sum(one.fold.train_sharpe or 0.0 for one in picked) / len(picked)
+    outside = sum(one.fold.test_sharpe or 0.0 for one in picked) / len(picked)
     return outside / inside if inside > 0.0 else 0.0
 
 
@@ -157,7 +168,7 @@ def unlike(table: Array) -> list[int]:
     """Columns of which no two correlate above `COPIES`, the earlier kept; one that is flat."""
     centred = table - table.mean(axis=0)
     size = np.sqrt((centred**2).sum(axis=0))
-    flat = size <= np.abs(table).max() * 1e-12
+    flat = table.std(axis=0) <= rounding(table, axis=0)
     shapes = centred / np.where(flat, 1.0, size)
     kept: list[int] = []
     for place in range(table.shape[1]):
@@ -183,14 +194,14 @@ def plateau(
     """
     home = np.array(space.units(best.params))
     allowed = np.array([max(reach, _step(one)) + 1e-9 for one in space.dimensions])
-    near: dict[tuple[float, ...], float] = {}
+    near: dict[tuple[float, ...], float | None] = {}
     for trial, outcome in finished(trials):
         away = np.abs(np.array(space.units(trial.params)) - home)
         if trial.params != best.params and (away <= allowed).all():
             near[tuple(trial.params.values())] = outcome.values[0]
     if not near or best.outcome is None:
         return None, 0
-    own, mean = best.outcome.values[0], sum(near.values()) / len(near)
+    own, mean = best.outcome.values[0] or 0.0, sum(one or 0.0 for one in near.values()) / len(near)
     if not aim.maximise:
         own, mean = mean, own  # the less, the better
     return (mean / own if own > 0.0 else 0.0), len(near)
@@ -208,13 +219,14 @@ def heat_maps(trials: Sequence[Trial], space: Space) -> tuple[HeatMap, ...]:
 
 
 def heat_map(trials: Sequence[Trial], x: Dimension, y: Dimension) -> HeatMap:
-    """The first objective of the finished trials over `x` and `y`."""
+    """The first objective of the finished trials over `x` and `y`, where it is defined."""
     xs, ys = _cells(x), _cells(y)
     sums, counts = np.zeros((len(ys), len(xs))), np.zeros((len(ys), len(xs)), dtype=np.int64)
     for trial, outcome in finished(trials):
-        place = _nearest(ys, y, trial.params[y.name]), _nearest(xs, x, trial.params[x.name])
-        sums[place] += outcome.values[0]
-        counts[place] += 1
+        if outcome.values[0] is not None:
+            place = _nearest(ys, y, trial.params[y.name]), _nearest(xs, x, trial.params[x.name])
+            sums[place] += outcome.values[0]
+            counts[place] += 1
     cells = tuple(
         tuple(float(s / c) if c else None for s, c in zip(*rows, strict=True))
         for rows in zip(sums, counts, strict=True)
@@ -245,7 +257,7 @@ def evidence_of(
     aims: Sequence[Objective],
     walk: WalkForward | None,
     ledger: Ledger,
-    bars_per_year: float,
+    year: Year,
     seed: int,
     limits: Thresholds,
 ) -> Evidence:
@@ -266,7 +278,7 @@ def evidence_of(
         plateau=level,
         neighbours=neighbours,
         trades=outcome.trades,
-        interval=sharpe_interval(outcome, bars_per_year, seed, limits.confidence),
+        interval=sharpe_interval(outcome, year, seed, limits.confidence),
     )
 
 
@@ -277,12 +289,12 @@ def sample_of(outcome: Outcome) -> SharpeSample | None:
     return SharpeSample(outcome.sharpe, outcome.bars, outcome.skew, outcome.kurtosis)
 
 
-def sharpe_interval(
-    outcome: Outcome, bars_per_year: float, seed: int, confidence: float
-) -> Interval | None:
+def sharpe_interval(outcome: Outcome, year: Year, seed: int, confidence: float) -> Interval | None:
     """Of the annual Sharpe ratio, by blocks of the trial's periods."""
     if outcome.periods is None or outcome.sharpe is None or outcome.periods.size < 2:
         return None
     found = bootstrap_interval(outcome.periods, row_sharpe, seed=seed, confidence=confidence)
-    yearly = math.sqrt(bars_per_year * outcome.periods.size / outcome.bars)
+    if found is None:
+        return None
+    yearly = math.sqrt(year.periods * outcome.periods.size / outcome.bars)
     return Interval(found.low * yearly, found.high * yearly, confidence)

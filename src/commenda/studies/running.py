@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,16 +22,18 @@ from commenda.kernel import Program
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError, conflict
+from commenda.returns import year_of
 from commenda.strategies import Strategy, reference_to
 from commenda.studies import queries
 from commenda.studies.evaluate import RUNGS, Course, evaluate, glimpse
 from commenda.studies.material import Material
-from commenda.studies.measures import bars_per_year
+from commenda.studies.measures import is_number
 from commenda.studies.model import Outcome, Plan, Sampler, Study, StudyState, Trial, TrialState
 from commenda.studies.plain import plain, plan_of
 from commenda.studies.rules import (
     best_of,
     evidence_of,
+    finished,
     heat_maps,
     pareto_front,
     walked,
@@ -44,6 +46,8 @@ from commenda.studies.workers import Workers
 
 MOST_POINTS = 1_000_000
 """Of a grid, which is listed before it is tried."""
+
+NOTHING = "No configuration ran to the end"
 
 MOST_REFUSED = 10
 """A study ends after so many times its trials, where the strategy refuses most of its space."""
@@ -67,8 +71,10 @@ def begin(
     now: datetime,
     *,
     asked_by: str,
+    periods_per_year: float | None = None,
 ) -> Study:
-    """Store a new study; it has not run yet.
+    """Store a new study; it has not run yet. Ratios are annualised as the bars' calendar has it
+    (`returns.year_of`), or by `periods_per_year`.
 
     Codes `short_history`, `endless_dimension` (a grid without steps), `grid_too_large` and
     `anonymous_strategy` (one that no name or file leads back to, so that it could not be resumed).
@@ -92,7 +98,9 @@ def begin(
                 ", ".join(f"{name}={text}" for name, text in space.texts().items()),
                 f"take longer steps, at most {MOST_POINTS:,} points, or another sampler",
             )
-    written: dict[str, Any] = plain(plan)
+    interval = timedelta(seconds=material.interval_seconds)
+    year = year_of(material.bars.ts, interval, periods_per_year)
+    written: dict[str, Any] = plain(plan) | {"year": plain(year)}
     study = Study(
         id=ids.derive(
             "study", strategy.source_hash, material.sha256, space, written, asked_by, now
@@ -178,7 +186,8 @@ class _Desk:
             funding=material.funding,
             costs=self.plan.costs,
             cash=self.plan.cash,
-            bars_per_year=bars_per_year(material.interval_seconds),
+            terms=self.plan.terms,
+            year=study.year,
             objectives=self.plan.objectives,
             splits=splits(len(material.bars), walk, study.purge) if walk else (),
         )
@@ -207,8 +216,8 @@ class _Desk:
             for one, outcome in zip(asked, outcomes, strict=True):
                 search.tell(one, outcome)
                 ran += outcome.state in (TrialState.COMPLETE, TrialState.PRUNED)
-                if outcome.state is TrialState.COMPLETE:
-                    value = outcome.values[0]
+                value = outcome.values[0] if outcome.values else None
+                if is_number(value):
                     best = value if best is None else aim.better(best, value)
             number += len(asked)
             seen(Progress(ran, self.plan.trials, best))
@@ -246,7 +255,7 @@ class _Desk:
                 outcomes[place] = Outcome(TrialState.FAILED, reason=refusal)
             else:
                 programs[place] = self.strategy.bind(**self.space.whole(one.params))
-        rungs: dict[int, tuple[float, ...]] = dict.fromkeys(programs, ())
+        rungs: dict[int, tuple[float | None, ...]] = dict.fromkeys(programs, ())
         for rung in range(len(RUNGS)) if self.plan.pruning else ():
             views = self.hands.over(glimpse, self.course, list(programs.values()), rung)
             for place, view in zip(list(programs), views, strict=True):
@@ -287,14 +296,15 @@ def conclude(database: Database, study: Study, space: Space, limits: Thresholds)
         ledger = queries.ledger_of(tx, study.strategy, study.data_hash)
     best = best_of(trials, plan.aims[0])
     if best is None or best.outcome is None:
-        raise CommendaError("nothing_ran", "No configuration ran to the end").at(
+        ruined = sum(outcome.ruined for _, outcome in finished(trials))
+        said = f"No configuration came to a {plan.objectives[0]}; {ruined} were ruined"
+        raise CommendaError("nothing_ran", said if finished(trials) else NOTHING).at(
             "space",
             ", ".join(f"{name}={text}" for name, text in study.space.items()),
             "look at the trials' reasons: study show",
         )
-    yearly = bars_per_year(study.interval_seconds)
     evidence = evidence_of(
-        trials, best, space, plan.aims, plan.walk, ledger, yearly, plan.seed, limits
+        trials, best, space, plan.aims, plan.walk, ledger, study.year, plan.seed, limits
     )
     verdict = judge(evidence, limits)
     found: dict[str, Any] = plain(
@@ -352,6 +362,9 @@ def summary(study: Study, counts: Mapping[str, int]) -> dict[str, Any]:
         "trials": study.plan["trials"],
         "ran": counts.get("complete", 0) + counts.get("pruned", 0),
         "refused": counts.get("failed", 0),
+        "ruined": counts.get("ruined", 0),
+        "periods_per_year": study.year.periods,
+        "calendar": study.year.calendar,
         "state": str(study.state),
         "reason": study.reason,
         "verdict": result.get("verdict"),

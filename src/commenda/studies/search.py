@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from commenda.studies.measures import is_number
 from commenda.studies.model import Outcome, Plan, Sampler, TrialState
 from commenda.studies.space import Dimension, Params, Space
 
@@ -41,7 +42,7 @@ class Search(Protocol):
         """The next `count`, fewer at the end of a grid; `recorded` is what they were before."""
         ...
 
-    def hopeless(self, asked: Asked, rung: int, value: float) -> bool:
+    def hopeless(self, asked: Asked, rung: int, value: float | None) -> bool:
         """Whether what was seen of a trial so far is worse than the median there."""
         ...
 
@@ -71,7 +72,7 @@ class GridSearch:
         self._next += len(found)
         return found
 
-    def hopeless(self, asked: Asked, rung: int, value: float) -> bool:
+    def hopeless(self, asked: Asked, rung: int, value: float | None) -> bool:
         return self._pruner.hopeless(rung, value)
 
     def tell(self, asked: Asked, outcome: Outcome) -> None:
@@ -108,27 +109,32 @@ class SampledSearch:
                 asked.append(Asked(params, trial))
         return asked
 
-    def hopeless(self, asked: Asked, rung: int, value: float) -> bool:
+    def hopeless(self, asked: Asked, rung: int, value: float | None) -> bool:
         return self._pruner.hopeless(rung, value)
 
     def tell(self, asked: Asked, outcome: Outcome) -> None:
         import optuna
 
         self._pruner.learn(outcome)
-        state = _states()[outcome.state]
-        complete = outcome.state is TrialState.COMPLETE
+        # What is undefined or was ruined has no number to tell: as what was given up it ranks last.
+        values = [value for value in outcome.values if is_number(value)]
+        ended = outcome.state is TrialState.COMPLETE and len(values) < len(outcome.values)
+        state = _states()[TrialState.PRUNED if ended else outcome.state]
+        told = values if outcome.values and not ended else None
+        seen = () if ended else enumerate(outcome.rungs)
+        rungs = {rung: value for rung, value in seen if is_number(value)}
         if asked.handle is not None:
-            for rung, value in enumerate(outcome.rungs if self._pruner.active else ()):
+            for rung, value in rungs.items() if self._pruner.active else ():
                 asked.handle.report(value, rung)
-            self._study.tell(asked.handle, list(outcome.values) if complete else None, state=state)
+            self._study.tell(asked.handle, told, state=state)
             return
         self._study.add_trial(
             optuna.trial.create_trial(
                 state=state,
                 params=self._typed(asked.params),
                 distributions=self._distributions,
-                values=list(outcome.values) if complete else None,
-                intermediate_values=dict(enumerate(outcome.rungs)),
+                values=told,
+                intermediate_values=rungs,
             )
         )
 
@@ -155,7 +161,7 @@ class _Median:
         self._aim = plan.aims[0]
         self._seen: dict[int, list[float]] = {}
 
-    def hopeless(self, rung: int, value: float) -> bool:
+    def hopeless(self, rung: int, value: float | None) -> bool:
         seen = self._seen.get(rung, ())
         if not self.active or len(seen) < STARTUP:
             return False

@@ -128,8 +128,6 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
 
 def deflated(evidence: Evidence) -> float | None:
     """DSR of the best by the ledger's count and variance; None where its returns do not vary."""
-    if evidence.sample is None:
-        return None
     return deflated_sharpe(evidence.sample, max(1, evidence.configurations), evidence.variance)
 
 
@@ -176,13 +174,16 @@ def _efficiency(evidence: Evidence, limits: Thresholds) -> Finding:
         return _unknown("efficiency", "nothing was tested out of sample: no walk forward was asked")
     grade = _graded(value, limits.efficiency, limits.efficiency_overfit)
     says = f"walk-forward efficiency {value:.2f}: Sharpe ratio out of sample over in sample"
+    if math.isinf(value):
+        says = "what the walk forward chose was ruined out of sample"
     return Finding("efficiency", grade, value, says)
 
 
 def _holdout(evidence: Evidence, _: Thresholds) -> Finding:
     value = evidence.holdout
     if value is None:
-        return _unknown("holdout", "no range was kept from the search")
+        says = "no range was kept from the search, or nothing varied in the last one"
+        return _unknown("holdout", says)
     says = f"Sharpe ratio {value:.2f} in the last range, on which nothing was ever chosen"
     return _passed("holdout", value > 0.0, value, says)
 
@@ -193,6 +194,8 @@ def _plateau(evidence: Evidence, limits: Thresholds) -> Finding:
         says = f"{evidence.neighbours} neighbours of the best were tried: too few to see a plateau"
         return _unknown("plateau", says)
     says = f"{evidence.neighbours} neighbours reach {value:.0%} of the best on average"
+    if math.isinf(value):
+        says = f"of {evidence.neighbours} neighbours of the best some were ruined"
     return _passed("plateau", value >= limits.plateau, value, says)
 
 

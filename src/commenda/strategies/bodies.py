@@ -1,0 +1,80 @@
+"""What every run over imported candles is asked by on the wire: a backtest, or all of a study."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from commenda.kernel import Costs, Margin, Terms
+from commenda.kit.wire import Body, Moment
+from commenda.market import parse_interval
+
+BASIS_POINTS = 10_000
+
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_]+$")]
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class RunRequest(Body):
+    """A strategy over imported candles, at what costs and on which terms of the venue. Rates are
+    fractions of the notional."""
+
+    strategy: str = Field(
+        min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["sma_cross"]
+    )
+    params: dict[Name, Number] = Field(
+        default_factory=dict,
+        max_length=50,
+        examples=[{"fast": 50, "slow": 200}],
+        description="The others have their defaults; in a study, those that are not searched.",
+    )
+    venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
+    symbol: str = Field(max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
+    interval: str = Field(max_length=6, examples=["5m"])
+    start: Moment | None = Field(default=None, description="Bars that open from here on.")
+    end: Moment | None = Field(default=None, description="Bars that open before it.")
+    funding: bool = Field(default=True, description="Charge the imported funding, or none.")
+    fee: Fraction = 0.0005
+    slippage: Fraction = 0.0
+    cash: float = Field(default=1_000_000.0, gt=0, le=1e12, allow_inf_nan=False)
+    participation: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Most of a bar's volume that fills take; any where it is left out.",
+    )
+    lot: float = Field(
+        default=0.0, ge=0, le=1e12, allow_inf_nan=False, description="Step of a quantity; 0: any."
+    )
+    leverage: float | None = Field(
+        default=None,
+        ge=1,
+        le=200,
+        allow_inf_nan=False,
+        description="Greatest leverage, liquidated at 0.5 % margin; no margin where left out.",
+    )
+    periods_per_year: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="What ratios are annualised by; by the calendar of the candles if left out.",
+    )
+
+    @property
+    def step(self) -> timedelta:
+        """Of the candles; the code of `parse_interval`."""
+        return timedelta(seconds=parse_interval(self.interval))
+
+    @property
+    def costs(self) -> Costs:
+        return Costs(fee_bps=self.fee * BASIS_POINTS, slippage_bps=self.slippage * BASIS_POINTS)
+
+    @property
+    def terms(self) -> Terms:
+        margin = None if self.leverage is None else Margin(self.leverage)
+        return Terms(participation=self.participation, lot=self.lot, margin=margin)
