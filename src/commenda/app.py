@@ -20,7 +20,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
-from psycopg_pool import PoolTimeout
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -36,7 +35,7 @@ from commenda.identity.http import router as identity_router
 from commenda.identity.tokens import Tokens
 from commenda.income.http import router as income_router
 from commenda.kit.clock import business_now
-from commenda.kit.db import Database
+from commenda.kit.db import AWAY, Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.kit.observe import METRICS_TYPE, HttpFigures, Observe, exposition
@@ -219,7 +218,8 @@ async def healthz() -> Alive:
     responses={503: {"model": Readiness, "description": "Not ready, and why."}},
 )
 def readyz(request: Request, response: Response) -> Readiness:
-    """Whether the operation works: database, schema, workers, market feed."""
+    """Whether the operation works: the database with its schema, a write, space on the disk, the
+    clocks, connections that are left, workers, the market feed."""
     seen: Readiness = request.app.state.health.read()
     response.status_code = 200 if seen.ready else 503
     response.headers["Cache-Control"] = "no-store"
@@ -288,14 +288,27 @@ async def _http_error(_request: Request, error: Any) -> JSONResponse:
 
 
 async def _database_away(_request: Request, error: Any) -> JSONResponse:
-    _log.warning("the database cannot be reached: %s", error)
+    _log.warning("the database cannot be worked with: %s", error)
+    code, detail = next(
+        (said for kind, said in _STATES.items() if isinstance(error, kind)),
+        ("database_unavailable", "The database cannot be reached at this moment"),
+    )
     return problem(
         503,
-        "database_unavailable",
-        "The database cannot be reached at this moment",
-        hint="try again in a few seconds, with the same Idempotency-Key",
+        code,
+        detail,
+        hint="nothing was done: try again in a few seconds, with the same Idempotency-Key",
         headers={"Retry-After": "2"},
     )
+
+
+_STATES = {
+    psycopg.errors.DiskFull: ("no_space_left", "The database has no space left on its disk"),
+    psycopg.errors.ReadOnlySqlTransaction: (
+        "database_read_only",
+        "The database takes no writes at this moment",
+    ),
+}
 
 
 async def _unforeseen(_request: Request, error: Any) -> JSONResponse:
@@ -307,7 +320,6 @@ _HANDLERS: dict[Any, Any] = {
     CommendaError: _refused,
     RequestValidationError: _invalid,
     HTTPException: _http_error,
-    psycopg.OperationalError: _database_away,
-    PoolTimeout: _database_away,
+    **dict.fromkeys(AWAY, _database_away),
     Exception: _unforeseen,
 }

@@ -30,16 +30,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import psycopg
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
-from psycopg_pool import PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
 from commenda.alerts import topic_of
 from commenda.identity import Permission, Principal
 from commenda.identity.access import Gate, require
 from commenda.kit.bus import Bus, encode
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.operations.live import (
     Message,
@@ -73,7 +71,6 @@ LONGEST_REQUEST = 8_192
 
 _BEARER = "bearer."
 _CODES = {401: 4401, 403: 4403, 404: 4404}
-_AWAY = (psycopg.OperationalError, PoolTimeout)
 
 
 class _Closed(Exception):
@@ -207,7 +204,7 @@ async def _serve(websocket: WebSocket, channel: Channel) -> None:
         code, reason = closed.code, closed.reason
     except CommendaError as error:
         code, reason = _CODES.get(error.status, 4400), error.message
-    except _AWAY as error:
+    except AWAY as error:
         _log.warning("a socket was closed, the database is away: %s", error)
         code, reason = 1013, "the database cannot be reached"
     except Exception:
@@ -384,7 +381,7 @@ class _Stream:
             require(who, self.channel.permission, second_factor=False)
             if listener and self.channel.flow is not None:
                 await self.sockets.read(lambda tx: self.channel.require(tx, who))
-        except _AWAY as error:
+        except AWAY as error:
             _log.warning("a socket's session could not be checked: %s", error)
 
     async def tell(self, fields: str) -> None:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import psycopg
-from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError
 
 from commenda.audit import Chain, seal
@@ -25,7 +23,7 @@ from commenda.demo import open_demo, people
 from commenda.execution import Broker, venues_in_use
 from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kit import bus, clock, durable, outbox
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.market import CandleFeed
@@ -102,8 +100,8 @@ def work_until(settings: Settings, stopping: threading.Event, pace: Decimal) -> 
         try:
             with Database.open(settings) as database:
                 return work_on(database, settings, stopping, pace)
-        except (psycopg.OperationalError, PoolTimeout, DBAPIError) as error:
-            _log.warning("the database cannot be reached: %s", error)
+        except (*AWAY, DBAPIError) as error:
+            _log.warning("the database cannot be worked with: %s", error)
             stopping.wait(1)
     return True
 
@@ -171,8 +169,8 @@ def work(
                     ticked = clockwork.poll()
                     if clockwork.leads:
                         maintain(database, due)
-                except (psycopg.OperationalError, PoolTimeout) as error:
-                    _log.warning("the database cannot be reached: %s", error)
+                except AWAY as error:
+                    _log.warning("the database cannot be worked with: %s", error)
                     ticked = stopping.wait(0.5)
                 if not ticked:
                     stopping.wait(IDLE)
@@ -189,7 +187,7 @@ def maintain(database: Database, due: dict[MaintenanceTask, float]) -> None:
             due[task] = now + task.every
             try:
                 do_task(database, task, time.monotonic() + task.patience)
-            except psycopg.OperationalError:
+            except AWAY:
                 raise
             except Exception:
                 _log.exception("a maintenance task failed")

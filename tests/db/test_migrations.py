@@ -98,7 +98,8 @@ def test_two_migrators_at_once_apply_each_step_once(scratch: str) -> None:
 
 
 def test_every_migration_has_its_way_back_and_its_number() -> None:
-    assert [name[:4] for name in NAMES] == [f"{n:04d}" for n in range(1, len(NAMES) + 1)]
+    numbers = [int(name[:4]) for name in NAMES]
+    assert numbers == sorted(set(numbers))
     assert all(migration.down.strip() for migration in migrations())
 
 

@@ -7,11 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-import psycopg
-
 from commenda.execution import CHUNK, Broker, holders, keep_cursor, read_cursor
 from commenda.kit import ids
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.money import from_units, round_to_total, scale_of, to_units
 from commenda.ledger import (
     AccountKey,
@@ -85,7 +83,7 @@ def pass_on_income(database: Database, broker: Broker, author: Author) -> list[E
                 with database.transaction() as tx:
                     instrument = broker.instrument(payment.instrument_id)
                     post_funding(tx, author, venue.name, payment, instrument)
-            except psycopg.OperationalError:
+            except AWAY:
                 raise
             except Exception as error:
                 errors.append(error)

@@ -21,6 +21,7 @@ import typer
 
 from commenda.cli.options import Data, Out, output, settings_of
 from commenda.kit.errors import CommendaError
+from commenda.kit.keys import Keys
 from commenda.settings import Settings
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -50,7 +51,7 @@ def api(
     from commenda.app import create_app
     from commenda.kit.logs import configure_logs
 
-    settings = _settings(data, demo)
+    settings = _prepared(data, demo)
     configure_logs(settings, "api")
     server = uvicorn.Server(
         uvicorn.Config(
@@ -87,7 +88,7 @@ def worker(
     from commenda.kit.logs import configure_logs
     from commenda.worker import work_until
 
-    settings = _settings(data, demo)
+    settings = _prepared(data, demo)
     configure_logs(settings, "worker")
     stopping = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
@@ -139,6 +140,17 @@ def _settings(data: Path | None, demo: bool) -> Settings:
     if demo or settings.demo:
         # Nothing here is worth protecting: people are made up and sign-ins are published.
         settings = replace(settings, demo=True, paper_funding=True, require_second_factor=False)
+    return settings
+
+
+def _prepared(data: Path | None, demo: bool) -> Settings:
+    """The settings of a process that serves: what it lacks is said before it begins.
+
+    What it writes is its owner's alone.
+    """
+    settings = _settings(data, demo)
+    os.umask(0o077)
+    Keys.of(settings)
     return settings
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -11,14 +13,20 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+import psycopg
 from rich.console import Console
+from rich.markup import escape
 
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
+from commenda.kit.folder import private_folder
+from commenda.kit.keys import Keys
 from commenda.settings import Settings
 
 PATIENCE = 20.0
@@ -41,8 +49,7 @@ class Part:
 
     def start(self) -> None:
         # A session of its own: Ctrl-C reaches the supervisor, which then stops all in order.
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with _appended(self.log) as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "commenda", *self.arguments, "--supervised"],
                 stdin=subprocess.PIPE,
@@ -83,8 +90,44 @@ class Part:
             self.process.wait()
 
 
+def _appended(file: Path) -> BinaryIO:
+    """A log to be written on; where the disk takes no more, nothing is kept of what is written."""
+    try:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        return file.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
+
+
+@contextmanager
+def _alone(data: Path, address: str) -> Iterator[None]:
+    """Hold the data directory; code `already_up` where another `up` does."""
+    with (private_folder(data) / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CommendaError("already_up", "This data directory is up already").at(
+                "--data", data, f"use it at {lock.read().strip()}, or stop that one first"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{address} (process {os.getpid()})")
+        lock.flush()
+        yield
+
+
 def supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) -> int:
-    """Run the parts beside the database until a signal; the exit code."""
+    """Run the parts beside the database until a signal; the exit code.
+
+    Codes `already_up`, `port_not_free`, `data_unwritable`, those of `Keys.of`.
+    """
+    os.umask(0o077)  # what it and its parts write is its owner's alone
+    Keys.of(settings)
+    with _alone(settings.data, _address(host, port)):
+        return _supervise(settings, parts, host, port)
+
+
+def _supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) -> int:
     console = Console(stderr=True)
     stopping = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
@@ -130,13 +173,25 @@ def _run(
     address: str,
     begun: float,
 ) -> None:
-    told, looked_at = False, 0.0
+    told, looked_at, away = False, 0.0, ""
     while not stopping.wait(0.2):
         for part in parts:
             part.look_after(console)
         if time.monotonic() - looked_at > _LOOK_AT_DATABASE:
-            if database.keep_up():
-                console.print("[yellow]the database[/] was gone and runs again", highlight=False)
+            try:
+                if database.keep_up() or away:
+                    console.print(
+                        "[yellow]the database[/] was gone and runs again", highlight=False
+                    )
+                away = ""
+            except (CommendaError, psycopg.Error, OSError) as error:  # a full disk, for one
+                if str(error) != away:
+                    away = str(error)
+                    console.print(
+                        f"[red]the database[/] does not run: {escape(away)}; trying on",
+                        highlight=False,
+                        soft_wrap=True,
+                    )
             looked_at = time.monotonic()
         if not told and _ready(address):
             told = True

@@ -19,8 +19,6 @@ from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
-import psycopg
-
 from commenda.alerts import raise_alerts
 from commenda.audit import Event
 from commenda.copying.actions import publish_signal
@@ -31,7 +29,7 @@ from commenda.copying.runner import Move, Runner, load_runner, save_runners, sig
 from commenda.execution import Broker
 from commenda.kernel import Costs
 from commenda.kit import ids
-from commenda.kit.db import Tx
+from commenda.kit.db import AWAY, Tx
 
 Published = Callable[[Tx, UUID], None]
 """Told of each new signal, in the transaction that stores it."""
@@ -66,7 +64,7 @@ class Runners:
         """One flow's part of a transaction: should it fail, the others go on without it."""
         try:
             yield
-        except psycopg.OperationalError:
+        except AWAY:
             raise
         except Exception as error:
             _log.exception("the flow %s failed", flow.id)

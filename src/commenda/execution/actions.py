@@ -18,8 +18,6 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-import psycopg
-
 from commenda.execution import queries
 from commenda.execution.allocation import allocate_chunk, shares_of, transit_accounts
 from commenda.execution.broker import Broker
@@ -34,7 +32,7 @@ from commenda.execution.rules import (
     status_after,
 )
 from commenda.kit import ids
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import AWAY, Database, Tx
 from commenda.ledger import (
     Author,
     Journal,
@@ -280,7 +278,7 @@ def execute_orders(
     for order in orders:
         try:
             execute_order(database, broker, order.id, author)
-        except psycopg.OperationalError:
+        except AWAY:
             raise
         except Exception as error:
             errors.append(error)

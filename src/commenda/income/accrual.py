@@ -14,12 +14,10 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-import psycopg
-
 from commenda.income import queries
 from commenda.income.model import RULES, Accrued, Product
 from commenda.income.rules import DAY, day_of, effective_at, rate_on
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import (
     AccountKey,
@@ -88,7 +86,7 @@ def for_each_product(products: Iterable[UUID], act: Callable[[UUID], object], wh
     for product_id in products:
         try:
             act(product_id)
-        except psycopg.OperationalError:
+        except AWAY:
             raise
         except Exception as error:
             _log.exception("the income of the product %s cannot be %s", product_id, what)

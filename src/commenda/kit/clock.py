@@ -34,8 +34,13 @@ def mode(tx: Tx) -> str | None:
 
 
 def follow_wall(tx: Tx) -> None:
-    """Let the business go by wall time from now on; code `clock_backwards` if it is ahead of it."""
+    """Let the business go by wall time from now on; code `clock_backwards` if it is ahead of it.
+
+    One that went by it before, and is ahead because wall time was set back, waits for it.
+    """
     row = tx.execute("SELECT now_at, clock_timestamp() FROM business_clock").fetchone()
+    if mode(tx) == "wall":
+        return
     if row is not None and row[0] > row[1]:
         raise CommendaError("clock_backwards", "This business is ahead of wall time").at(
             "now",
@@ -65,14 +70,16 @@ def set_pace(tx: Tx, start: datetime, pace: Decimal, quick_until: datetime) -> N
 def next_tick(tx: Tx, step: timedelta) -> datetime | None:
     """The tick that is due: the next whole step of a paced clock, wall time's present second.
 
-    None when none is due yet, and always for a clock that a replay drives.
+    None when none is due yet, and always for a clock that a replay drives. Where wall time was set
+    back, a paced clock begins to count anew; one that follows wall time waits for it.
     """
     row = tx.execute(
         "SELECT CASE mode"
         "  WHEN 'wall' THEN CASE WHEN clock_timestamp() >= now_at + interval '1 second'"
         "   THEN date_trunc('second', clock_timestamp()) END"
         "  WHEN 'paced' THEN CASE WHEN now_at < quick_until"
-        "    OR clock_timestamp() >= advanced_at + %(step)s / pace::float8"
+        "    OR clock_timestamp() NOT BETWEEN advanced_at"
+        "     AND advanced_at + %(step)s / pace::float8"
         "   THEN now_at + %(step)s END END"
         " FROM business_clock",
         {"step": step},

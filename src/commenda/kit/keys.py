@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.folder import private_folder
 from commenda.settings import Settings
 
 _NONCE = 12
 LEAST_LENGTH = 32
+_MAKE = "make one with: openssl rand -hex 32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,19 @@ class Keys:
 
     @classmethod
     def of(cls, settings: Settings) -> Keys:
-        """The installation's keys; code `no_master_key` where a server has none of its own."""
+        """The installation's keys.
+
+        Codes `no_master_key` where a server has none of its own, `weak_master_key` for a short one.
+        """
         if settings.master_key is not None:
-            return cls(_checked(settings.master_key).encode())
+            return cls(_checked(settings.master_key, "COMMENDA_MASTER_KEY", _MAKE).encode())
         if settings.database_url is not None:
             raise CommendaError(
                 "no_master_key",
                 "A PostgreSQL of your own needs a master key, the same for every process",
             ).at(
                 "COMMENDA_MASTER_KEY",
-                hint="set it to 32 random characters or more, such as: openssl rand -hex 32",
+                hint=f"set it to {LEAST_LENGTH} random characters or more; {_MAKE}",
             )
         return cls(_kept(settings.data / "master.key"))
 
@@ -67,28 +73,26 @@ class Keys:
             ) from None
 
 
-def _checked(text: str) -> str:
+def _checked(text: str, where: str | Path, mend: str) -> str:
     if len(text) < LEAST_LENGTH:
         raise CommendaError(
             "weak_master_key", f"The master key needs {LEAST_LENGTH} characters or more"
-        ).at(
-            "COMMENDA_MASTER_KEY", f"{len(text)} characters", "make one with: openssl rand -hex 32"
-        )
+        ).at(str(where), f"{len(text)} characters", mend)
     return text
 
 
 def _kept(file: Path) -> bytes:
     """The key of this data directory. Of two processes that begin at once, one makes it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
+        private_folder(file.parent)
         made = file.with_name(f"{file.name}.{os.getpid()}")
-        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_hex(32))
         try:
-            os.link(made, file)  # fails where another was first, and never shows half a key
-        except FileExistsError:
-            pass
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as out:
+                out.write(secrets.token_hex(32))
+            with suppress(FileExistsError):  # another was first; half a key is never shown
+                os.link(made, file)
         finally:
-            made.unlink()
-    return _checked(file.read_text().strip()).encode()
+            made.unlink(missing_ok=True)
+    mend = "put back the key that this directory was begun with: no other opens what it sealed"
+    return _checked(file.read_text().strip(), file, mend).encode()

@@ -25,8 +25,9 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import TupleRow
 
+from commenda.kit import clock
 from commenda.kit.context import request_id
-from commenda.kit.db import Tx
+from commenda.kit.db import AWAY, Tx
 from commenda.kit.errors import CommendaError
 from commenda.operations.runs import (
     Turn,
@@ -52,17 +53,31 @@ from commenda.operations.ticks import (
 _LEAD = 0x636F6D6C  # "coml"
 HEARTBEAT = 1.0
 """Wall seconds between two signs of life."""
+JUMP = 300.0
+"""Seconds by which the database's clock may go ahead of this machine's count of them from one look
+to the next. Beyond, it was set: a business that went by it would let a year pass at once, and
+could not go back."""
 AT_ONCE = 100
 """Moments of one schedule that are made up for in one tick; the others wait for the next ticks."""
 
 _log = logging.getLogger(__name__)
 
 
+def seconds_lived() -> float:
+    """Seconds as this machine counts them, sleep included, whatever its clock is set to."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Clockwork:
     """One worker's part in the ticks: its sign of life and, while it leads, the work."""
 
     def __init__(
-        self, operation: Operation, jobs: Sequence[Step | Job], step: timedelta, number: int
+        self,
+        operation: Operation,
+        jobs: Sequence[Step | Job],
+        step: timedelta,
+        number: int,
+        lived: Callable[[], float] = seconds_lived,
     ) -> None:
         self.operation = replace(operation, pulse=self._go_on)
         self.jobs = jobs
@@ -72,6 +87,9 @@ class Clockwork:
         self._session: psycopg.Connection[TupleRow] | None = None
         self._seen = float("-inf")
         self._tick_at: datetime | None = None
+        self._lived = lived
+        self._looked: tuple[float, float] | None = None
+        self._ahead = 0.0
 
     def poll(self) -> bool:
         """Show a sign of life, and work if there is any here: a tick, or a run that is asked for.
@@ -129,21 +147,51 @@ class Clockwork:
         """Show a sign of life if it is time; where the session and its lock are gone, raise."""
         session = self._session
         assert session is not None, "a poll connects first"
+        row = session.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+        assert row is not None
+        self._compare(row[0])
         if time.monotonic() - self._seen <= HEARTBEAT:
-            session.execute("SELECT 1")
             return
         session.execute(
-            "INSERT INTO workers (id, started_at, seen_at, leads, tick_at)"
-            " VALUES (%(id)s, clock_timestamp(), clock_timestamp(), %(leads)s, %(tick)s)"
+            "INSERT INTO workers (id, started_at, seen_at, leads, tick_at, waits_for)"
+            " VALUES (%(id)s, clock_timestamp(), clock_timestamp(), %(leads)s, %(tick)s, %(why)s)"
             " ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), stopped_at = NULL,"
-            "  leads = excluded.leads, tick_at = coalesce(excluded.tick_at, workers.tick_at)",
-            {"id": self.id, "leads": self.leads, "tick": self._tick_at},
+            "  leads = excluded.leads, tick_at = coalesce(excluded.tick_at, workers.tick_at),"
+            "  waits_for = excluded.waits_for",
+            {"id": self.id, "leads": self.leads, "tick": self._tick_at, "why": self._waits_for()},
         )
         self._seen = time.monotonic()
+
+    def _compare(self, wall: float) -> None:
+        """Count by how much the database's clock was set ahead while this worker lived."""
+        lived = self._lived()
+        if self._looked is not None:
+            leap = (wall - self._looked[0]) - (lived - self._looked[1])
+            if abs(leap) > 1.0:
+                waited = self._waits_for()
+                self._ahead += leap
+                if self._waits_for() != waited:
+                    self._seen = float("-inf")  # told at once
+                    _log.error(
+                        "the database's clock went %+.0f s; %s",
+                        leap,
+                        self._waits_for() or "the ticks go on",
+                    )
+        self._looked = wall, lived
+
+    def _waits_for(self) -> str | None:
+        if self._ahead <= JUMP:
+            return None
+        return (
+            f"the database's clock was set ahead by {self._ahead:.0f} s: set it back, or start the"
+            " workers again if it is right now"
+        )
 
     def _tick(self) -> bool:
         database = self.operation.database
         with database.transaction() as tx:
+            if self._ahead > JUMP and clock.mode(tx) == "wall":
+                return False
             tick = begin_tick(tx, self.step)
             if tick is None:
                 return False
@@ -213,7 +261,7 @@ class Clockwork:
         token = request_id.set(request)
         try:
             act(self.operation, at)
-        except (Interrupted, psycopg.OperationalError):
+        except (Interrupted, *AWAY):
             raise
         except Exception as failure:
             _log.exception("%s failed", request)

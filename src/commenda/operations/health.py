@@ -1,13 +1,15 @@
-"""Whether the operation works, said truthfully: the database, its schema, workers and the feed."""
+"""Whether the operation works, said truthfully: what can be tried is tried."""
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
 import psycopg
@@ -27,6 +29,12 @@ BARS_LATE = 2
 """Bar intervals of business time after which the feed is late."""
 PATIENCE = 2
 """Seconds in which the database has to answer."""
+LEAST_SPACE = 128 << 20
+"""Bytes that must be free beside an embedded database: its log grows by 16 MiB at once."""
+MOST_APART = 2
+"""Seconds by which two clocks may differ: sessions and codes go by one, the business by another."""
+LEAST_LEFT = 3
+"""Connections that must be left: a worker that starts again takes as many at once."""
 
 
 @on_wire
@@ -41,7 +49,8 @@ class Verdict:
 @on_wire
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`ready` when each check is ok: database, schema, workers, feed."""
+    """`ready` when each check is ok: database, schema, write, space, clock, connections, workers,
+    feed."""
 
     checks: dict[str, Verdict]
 
@@ -77,6 +86,14 @@ class Health(Seldom[Readiness]):
     def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(lambda: readiness(database), 1.0, monotonic)
 
+    def read(self) -> Readiness:
+        """What was seen within a second. A look that hangs, as on a disk that does, keeps nobody
+        else waiting for it longer than it may take."""
+        if not self._looking.acquire(timeout=2 * PATIENCE):
+            return _seen({"database": Verdict(False, f"no answer within {2 * PATIENCE} s")})
+        self._looking.release()
+        return super().read()
+
 
 @contextmanager
 def probing(database: Database) -> Iterator[Tx]:
@@ -85,23 +102,105 @@ def probing(database: Database) -> Iterator[Tx]:
         database.app_url, connect_timeout=PATIENCE, application_name="commenda probe"
     )
     with psycopg.connect(url) as connection:
-        connection.execute(f"SET LOCAL statement_timeout = '{PATIENCE}s'")
+        connection.execute(f"SET statement_timeout = '{PATIENCE}s'")
         yield connection
 
 
 def readiness(database: Database) -> Readiness:
-    """Look now."""
+    """Look now, and write: what is said is what was tried."""
+    checks = {"space": _space(database.data)}
     try:
         with probing(database) as tx:
-            checks = {"database": Verdict(True, "reachable"), "schema": _schema(tx)}
+            checks |= {"database": Verdict(True, "reachable"), "schema": _schema(tx)}
             if checks["schema"].ok:
-                checks |= {"workers": _workers(tx), "feed": _feed(tx)}
+                for name, look in _LOOKS.items():
+                    checks[name] = look(tx)
+                tx.commit()
+                checks["write"] = _write(tx)
     except psycopg.Error as error:
         # The name of the error only: its text has addresses and names, and anybody may read this.
-        checks = {"database": Verdict(False, f"unreachable ({type(error).__name__})")}
+        why = type(error).__name__
+        if any(words in str(error) for words in ("too many clients", "connection slots")):
+            why = "every connection is taken"
+        checks["database"] = Verdict(False, f"unreachable ({why})")
+    return _seen(checks)
+
+
+def _seen(checks: Mapping[str, Verdict]) -> Readiness:
     unseen = Verdict(False, "not looked at: see the checks before")
-    names = ("database", "schema", "workers", "feed")
+    names = ("database", "schema", "write", "space", *_LOOKS)
     return Readiness({name: checks.get(name, unseen) for name in names})
+
+
+def free_bytes(data: Path) -> int:
+    """How much may be written yet to the disk on which the data directory lies."""
+    return shutil.disk_usage(data).free
+
+
+def _space(data: Path | None) -> Verdict:
+    if data is None:
+        return Verdict(True, "the database's machine looks after its own")
+    try:
+        free = free_bytes(data)
+    except OSError as error:
+        return Verdict(False, f"the data directory cannot be read ({type(error).__name__})")
+    return Verdict(
+        free >= LEAST_SPACE, f"{free >> 20} MiB are free; {LEAST_SPACE >> 20} are needed at least"
+    )
+
+
+def _write(tx: Tx) -> Verdict:
+    """Have the server write a file that needs space, and commit a row to its disk."""
+    begun = time.monotonic()
+    try:
+        with tx.transaction():
+            tx.execute("SET LOCAL synchronous_commit = on")
+            tx.execute("SET LOCAL work_mem = '64kB'")
+            tx.execute("SELECT count(*) FROM generate_series(1, 50000)")  # kept in a file
+            tx.execute(
+                "INSERT INTO write_probe (written_at) VALUES (clock_timestamp())"
+                " ON CONFLICT (single) DO UPDATE SET written_at = excluded.written_at"
+            )
+    except psycopg.Error as error:
+        return Verdict(False, f"refused ({type(error).__name__})")
+    return Verdict(True, f"committed in {1000 * (time.monotonic() - begun):.0f} ms")
+
+
+def _clock(tx: Tx) -> Verdict:
+    """This process's clock against the database's, and the business's against both."""
+    asked = time.time()
+    row = tx.execute(
+        "SELECT extract(epoch FROM clock_timestamp())::float8,"
+        " (SELECT extract(epoch FROM now_at - clock_timestamp())::float8 FROM business_clock"
+        "  WHERE mode = 'wall'),"
+        " (SELECT waits_for FROM workers WHERE leads AND waits_for IS NOT NULL"
+        "  AND stopped_at IS NULL ORDER BY seen_at DESC LIMIT 1),"
+        " (SELECT mode = 'wall' FROM business_clock)"
+    ).fetchone()
+    assert row is not None
+    told, ahead, waits_for, by_wall = row
+    answered = time.time()
+    apart = (asked + answered) / 2 - told
+    if by_wall and waits_for:
+        return Verdict(False, f"no ticks: {waits_for}")
+    if ahead is not None and ahead > MOST_APART:
+        return Verdict(False, f"business time is {ahead:.0f} s ahead of the clock and waits for it")
+    return Verdict(
+        abs(apart) <= MOST_APART + (answered - asked) / 2,
+        f"this process's is {apart:+.1f} s from the database's; {MOST_APART} s at most",
+    )
+
+
+def _connections(tx: Tx) -> Verdict:
+    row = tx.execute(
+        "SELECT current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int"
+        " - coalesce(current_setting('reserved_connections', true)::int, 0),"
+        " count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    ).fetchone()
+    assert row is not None
+    most, taken = row
+    return Verdict(most - taken >= LEAST_LEFT, f"{taken} of {most} are taken")
 
 
 def workers_seen(tx: Tx) -> int:
@@ -150,3 +249,11 @@ def _feed(tx: Tx) -> Verdict:
         age <= BARS_LATE * interval,
         f"the newest bar closed {max(age, 0):.0f} s of business time ago; bars are {interval} s",
     )
+
+
+_LOOKS: Mapping[str, Callable[[Tx], Verdict]] = {
+    "clock": _clock,
+    "connections": _connections,
+    "workers": _workers,
+    "feed": _feed,
+}

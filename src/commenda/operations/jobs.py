@@ -20,8 +20,6 @@ from itertools import count
 from typing import Final
 from uuid import UUID
 
-import psycopg
-
 from commenda import copying
 from commenda.books import (
     carry_out_transfers,
@@ -35,7 +33,7 @@ from commenda.books import (
 from commenda.execution import observe_executions
 from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, outbox
-from commenda.kit.db import Tx
+from commenda.kit.db import AWAY, Tx
 from commenda.ledger import Author, expire_holds
 from commenda.managed import (
     MANAGED,
@@ -233,7 +231,7 @@ def wait_for_copies(operation: Operation, now: datetime) -> None:
 def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
     try:
         return copying.copy_signal(operation.database, operation.broker, signal_id, now)
-    except psycopg.OperationalError:
+    except AWAY:
         raise
     except Exception as error:
         _log.exception("the signal %s cannot be copied", signal_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString, NamedTuple
@@ -14,7 +15,7 @@ from commenda import alerts, audit, ledger
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
-from commenda.operations.health import Seldom, probing, workers_seen
+from commenda.operations.health import Seldom, free_bytes, probing, workers_seen
 
 Values = dict[tuple[str, ...], float]
 Read = Callable[[Tx, datetime], Values]
@@ -56,8 +57,8 @@ class Figures(Seldom[list[Figure]]):
         self._database = database
 
     def read(self) -> list[Figure]:
-        """The database's numbers and, always fresh, those of this process's pool."""
-        return [*super().read(), *_pool(self._database)]
+        """The database's numbers and, always fresh, those of this process's pool and disk."""
+        return [*super().read(), *_pool(self._database), *_disk(self._database)]
 
 
 def _read(database: Database) -> list[Figure]:
@@ -100,6 +101,15 @@ def _pool(database: Database) -> list[Figure]:
             {(): stats.get("requests_waiting", 0)},
         ),
     ]
+
+
+def _disk(database: Database) -> list[Figure]:
+    if database.data is None:
+        return []
+    with suppress(OSError):
+        free: Values = {(): float(free_bytes(database.data))}
+        return [Figure("commenda_data_free_bytes", "Free on the data directory's disk.", free)]
+    return []
 
 
 # --- What is read ----------------------------------------------------------------------------

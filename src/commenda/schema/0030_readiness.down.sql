@@ -1,0 +1,2 @@
+ALTER TABLE workers DROP COLUMN waits_for;
+DROP TABLE write_probe;
