@@ -189,13 +189,6 @@ def test_an_infinite_target_is_refused() -> None:
         run(script(math.inf), flat_candles(100, 100), cash=1.0)
 
 
-def test_a_ruined_account_only_closes() -> None:
-    bars = flat_candles(100.0, 100.0, 50.0, 50.0, 50.0)
-    result = run(script(3.0, KEEP, 1.0), bars, cash=1_000.0, costs=FREE)
-    assert [fill.held for fill in result.fills] == [30.0, 0.0]
-    assert result.equity[-1] == -500.0
-
-
 def test_a_stop_inside_the_bar_fills_at_the_stop_price() -> None:
     bars = candles((100, 100, 100, 100), (100, 101, 99, 100), (99, 100, 94, 97))
     result = run(script(1.0, stop=0.05), bars, cash=1_000.0, costs=FREE)

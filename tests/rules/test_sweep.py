@@ -182,9 +182,11 @@ def test_after_ruin_nothing_is_won_back() -> None:
     bars = Bars(MINUTE * np.arange(6), prices, prices, prices, prices, np.ones(6))
     program = Program("one target 1", one_target, np.array([3.0]), 0, 0)
     swept = sweep([program], bars, cash=CASH, costs=Costs(fee_bps=0.0, slippage_bps=0.0))
-    # 300 units at 100, borrowed for 20,000: worth -2,000 at 60; the run itself goes on to 16,000.
-    assert swept.equity[0] == 16_000.0
-    assert swept.drawdown[0] == pytest.approx(1.2)
+    # 300 units at 100, borrowed for 20,000: worth -2,000 at 60, and closed there.
+    assert swept.equity[0] == 0.0
+    assert swept.ruined.tolist() == [True]
+    assert swept.counts[0].shortfall == pytest.approx(2_000.0)
+    assert swept.drawdown[0] == 1.0
     returns = [0.0, 0.0, -1.0, 0.0, 0.0, 0.0]
     assert swept.mean[0] == pytest.approx(np.mean(returns))
     assert swept.deviation[0] == pytest.approx(np.std(returns, ddof=1))

@@ -13,10 +13,14 @@ Events inside bar i, in this order:
 4. `mark_close`      equity at the close; then the strategy's step sees the closed bar;
 5. `decide`          the step's target becomes pending if it differs from the standing one.
 
-That is the plain account: a target is filled whole, there is no margin and no liquidation, equity
-may fall below zero and then the next target only closes what is held. Where a run asks for more
-(orders, a cap by volume, margin, stops in layers, latency) it is handed a `Desk`, and events 2 to 4
-are those of `matching.py` instead. Both move money by the same `trade`.
+That is the plain account: a target is filled whole, and there is no margin. Where a run asks for
+more (orders, a cap by volume, margin, stops in layers, latency) it is handed a `Desk`, and events 2
+to 4 are those of `matching.py` instead. Both move money by the same `trade`.
+
+*Ruin* is an equity of zero or less, and is the end of a run. At the price at which the equity is
+gone (at the open, if that lies beyond) the position is closed; what is missing is the lender's loss
+(`Counts.shortfall`), the equity is 0 from then on, and neither the step nor the account is asked
+again.
 """
 
 from __future__ import annotations
@@ -43,8 +47,10 @@ from commenda.kernel.compiling import compiled, inlined, inner, inner_inlined
     FEES,  # totals, in quote currency
     SLIPPAGE,
     FUNDING_PAID,  # signed: positive was paid, negative received
+    SHORTFALL,  # losses beyond the collateral, borne by whoever lent
+    RUIN,  # the bar in which the equity was gone, counted from 1; 0 if it never was
     SLOTS,
-) = range(15)
+) = range(17)
 
 FEE_RATE, SLIPPAGE_RATE, STOP, WARMUP, SIZE, PLAIN_RULES = range(6)
 """The rules array of every run: two rates, the stop as a fraction of the entry price (0 = none),
@@ -160,23 +166,14 @@ def take(account, wanted, reference, kind, rules, fills, row):  # type: ignore[n
     return trade(account, wanted, price, reference, fee, kind, TAKER, fills, row)
 
 
-@inner_inlined
-def wanted_units(target, worth, price, size):  # type: ignore[no-untyped-def]
-    """Units that a target means: of `size` units, or where that is 0 of the equity `worth`.
-
-    Nothing is held on an equity below zero, which would turn a long target into a short position.
-    """
-    if worth <= 0.0:
-        return 0.0
-    return target * size if size > 0.0 else target * worth / price
-
-
 @inner
 def execute_pending(account, price, rules, fills, row):  # type: ignore[no-untyped-def]
-    """Fill the pending target at the open."""
-    worth = equity_at(account, price)
-    wanted = wanted_units(account[PENDING], worth, price, rules[SIZE])
+    """Fill the pending target at the open, if there is an equity to take it from."""
+    worth, target = equity_at(account, price), account[PENDING]
     account[PENDING] = np.nan
+    if worth <= 0.0:
+        return row
+    wanted = target * rules[SIZE] if rules[SIZE] > 0.0 else target * worth / price
     return take(account, wanted, price, KIND_TARGET, rules, fills, row)
 
 
@@ -202,7 +199,38 @@ def stop_out(account, reference, rules, fills, row):  # type: ignore[no-untyped-
     of target becomes pending.
     """
     account[STOPPED] = 1.0
-    return take(account, 0.0, reference, KIND_STOP, rules, fills, row)
+    row = take(account, 0.0, reference, KIND_STOP, rules, fills, row)
+    if account[CASH] <= 0.0:
+        write_off(account)
+    return row
+
+
+@inner
+def write_off(account):  # type: ignore[no-untyped-def]
+    """End a flat account that has nothing, or less, left."""
+    account[SHORTFALL] += max(0.0, -account[CASH])
+    account[CASH] = account[STANDING] = 0.0
+    account[PENDING] = np.nan
+    account[STOPPED] = 1.0
+    account[RUIN] = account[BARS_SEEN] + 1.0
+
+
+@inner
+def go_under(account, bar, rules, fills, row):  # type: ignore[no-untyped-def]
+    """The equity is gone at the bar's worst price: close the position where that happens.
+
+    The stop, if it is met on the way there, comes first.
+    """
+    held, stop, price = account[QUANTITY], account[STOP_FILL], bar[OPEN]
+    if held != 0.0:
+        gone = -account[CASH] / held
+        price = min(price, gone) if held > 0.0 else max(price, gone)
+        if (stop - price) * held > 0.0:
+            return stop_out(account, stop, rules, fills, row)
+        account[STOP_FILL] = price
+        row = take(account, 0.0, price, KIND_LIQUIDATION, rules, fills, row)
+    write_off(account)
+    return row
 
 
 @inner_inlined
@@ -213,7 +241,8 @@ def mark_close(account, bar, position):  # type: ignore[no-untyped-def]
     account[BARS_SEEN] += 1.0
     if account[QUANTITY] != 0.0:
         account[BARS_HELD] += 1.0
-    position[EXPOSURE] = account[QUANTITY] * bar[CLOSE] / account[EQUITY]
+    worth = account[EQUITY]
+    position[EXPOSURE] = account[QUANTITY] * bar[CLOSE] / worth if worth != 0.0 else 0.0
     position[POSITION_ENTRY] = account[ENTRY_PRICE]
     position[POSITION_BARS] = account[BARS_HELD]
 
@@ -224,7 +253,10 @@ def trade_bar(account, bar, position, rules, fills, row):  # type: ignore[no-unt
     if not math.isnan(account[PENDING]):
         row = execute_pending(account, bar[OPEN], rules, fills, row)
     account[STOP_FILL] = stop_reached(account, bar, rules[STOP])
-    if not math.isnan(account[STOP_FILL]):
+    worst = bar[LOW] if account[QUANTITY] > 0.0 else bar[HIGH]
+    if equity_at(account, worst) <= 0.0:
+        row = go_under(account, bar, rules, fills, row)
+    elif not math.isnan(account[STOP_FILL]):
         row = stop_out(account, account[STOP_FILL], rules, fills, row)
     mark_close(account, bar, position)
     return row

@@ -54,11 +54,10 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     INFLIGHT,
     SEEN_AT,  # where in the tally the ring of positions a step has yet to learn of begins
     SEEN,
-    MOVES,  # 1: a level may move while nothing is traded
     WATCHES,  # 1: closes are watched for the stops' or the fee tiers' sake
     GUARD_AT,  # where in the tally the memory of the stops' indicators begins
     RULES,
-) = range(PLAIN_RULES, PLAIN_RULES + 36)
+) = range(PLAIN_RULES, PLAIN_RULES + 35)
 """The rules array of a run with a desk goes on after the plain one's, the tiers behind it."""
 
 (
@@ -95,7 +94,6 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     SHARE_SUM,  # of a bar's volume taken, over the bars with fills
     SHARE_BARS,
     SHARE_MOST,
-    SHORTFALL,  # losses beyond the collateral, borne by the venue
     CLAMPED,  # targets and orders cut down to the leverage allowed
     ATR_NOW,  # of the stops' indicators after the last close
     DEVIATION_NOW,
@@ -104,7 +102,7 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     DAY_LEFT,  # bars
     NEXT_DAY,  # place in the ring of thirty days' turnover of the one to be replaced
     TALLIES,
-) = range(42)
+) = range(41)
 DAYS_OF_TURNOVER = 30
 DAYS_AT, REGIONS_AT = TALLIES, TALLIES + DAYS_OF_TURNOVER
 
@@ -181,7 +179,6 @@ def open_desk(
         INFLIGHT: inflight,
         SEEN_AT: seen_at,
         SEEN: seen,
-        MOVES: not stops.plain or margin is not None,
         WATCHES: not stops.plain or len(fees) > 1,
         GUARD_AT: guard_at,
     }

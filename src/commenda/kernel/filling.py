@@ -188,9 +188,10 @@ def liquidate(account, price, rules, tally, orders, fills, row):  # type: ignore
     left = account[book.CASH] + tally[at.OTHERS]
     if rules[at.ISOLATED] == 1.0:
         left = margin + held * (got - entry) - (account[book.FEES] - fees)
-    if left < 0.0:
+    # Without a margin it is the end, whatever rounding says.
+    if left < 0.0 or rules[at.LEVERAGE] == 0.0:
         account[book.CASH] -= left
-        tally[at.SHORTFALL] -= left
+        account[book.SHORTFALL] += max(0.0, -left)
     return row
 
 

@@ -90,11 +90,10 @@ def set_levels(account, rules, tally):  # type: ignore[no-untyped-def]
                 level, kind = price, book.KIND_ACCOUNT
     tally[at.LEVEL] = level
     tally[at.LEVEL_KIND] = kind
-    if rules[at.LEVERAGE] > 0.0:
-        collateral = cash - tally[at.OTHERS_MARGIN]
-        if rules[at.ISOLATED] == 1.0:
-            collateral = tally[at.MARGIN] - quantity * account[book.ENTRY_PRICE]
-        tally[at.LIQUIDATION] = liquidation_price(quantity, collateral, rules)
+    collateral = cash - tally[at.OTHERS_MARGIN]
+    if rules[at.ISOLATED] == 1.0:
+        collateral = tally[at.MARGIN] - quantity * account[book.ENTRY_PRICE]
+    tally[at.LIQUIDATION] = liquidation_price(quantity, collateral, rules)
 
 
 @inner_inlined

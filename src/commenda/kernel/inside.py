@@ -149,7 +149,8 @@ def set_off(account, each, price, rules, tally, orders, fills, row):  # type: ig
 def nearest(account, price, stop, way, tally, orders):  # type: ignore[no-untyped-def]
     """What is set off first on the way from `price` to `stop` (`way` 1 up, -1 down), and where.
 
-    At one price the stop comes before liquidation, and both before any order.
+    At one price the stop comes before liquidation, and both before any order; but who is beyond
+    liquidation already, as after a gap, is liquidated first.
     """
     number = account[book.BARS_SEEN]
     which, best = NOTHING, np.nan
@@ -160,7 +161,8 @@ def nearest(account, price, stop, way, tally, orders):  # type: ignore[no-untype
         level = tally[at.LIQUIDATION]
         if way * (stop - level) >= 0.0:
             reached = beyond(level, price, way)
-            if which == NOTHING or way * (best - reached) > 0.0:
+            behind = way * (price - level) >= 0.0
+            if which == NOTHING or behind or way * (best - reached) > 0.0:
                 which, best = THE_LIQUIDATION, reached
     if orders[0, table.LIVE] == 0.0:
         return which, best

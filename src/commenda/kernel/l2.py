@@ -33,6 +33,7 @@ from commenda.kernel.l2_trader import (
     MONEY_SIZE,
     NOTIONAL,
     PLACED,
+    RUIN,
     STEPS,
     TAKER,
     TAKER_RATE,
@@ -181,6 +182,10 @@ class L2Result:
     exchange, marked to the mid of its book. `cash`, `quantity` (units) and `final_equity` are the
     account after the last event; `fees` are what was paid, rebates negative; `state` is the step's
     memory at the end.
+
+    `ruined_at` is the step that found the equity gone (one past the last: the end did; None: it
+    never was). The replay ends there, the position is taken over at the mid, and `shortfall` is
+    what was missing.
     """
 
     ts: Stamps
@@ -193,6 +198,8 @@ class L2Result:
     fees: float
     final_equity: float
     state: Array
+    ruined_at: int | None
+    shortfall: float
 
 
 def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash: float) -> L2Result:
@@ -227,9 +234,10 @@ def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash:
     samples = loop.new_samples(events, interval, every)
     step = program.step if program else loop.idle
     replay = loop.compiled_replay()
-    log, final_equity = replay(step, exchange, trader, loop.columns_of(events), samples)
+    log, worth = replay(step, exchange, trader, loop.columns_of(events), samples)
     reports = log[: exchange.counters[queue.REPORTS]]
     steps, account = int(trader.clock[STEPS]), trader.account
+    ruined, found = worth <= 0.0, int(trader.clock[RUIN])
     traded = rules.maker_bps * account[MAKER] + rules.taker_bps * account[TAKER]
     fees = float(money[UNIT] * BASIS_POINT * traded)
     return L2Result(
@@ -238,11 +246,13 @@ def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash:
         held=samples.held[:steps],
         fills=_fills(reports, rules.most_orders + 1),
         counts=_counts(reports, exchange, trader),
-        cash=cash - float(money[UNIT] * account[NOTIONAL]) - fees,
-        quantity=float(account[HELD] * events.lot),
+        cash=0.0 if ruined else cash - float(money[UNIT] * account[NOTIONAL]) - fees,
+        quantity=0.0 if ruined else float(account[HELD] * events.lot),
         fees=fees,
-        final_equity=final_equity,
+        final_equity=max(0.0, worth),
         state=trader.state,
+        ruined_at=(found - 1 if found else steps) if ruined else None,
+        shortfall=max(0.0, -worth),
     )
 
 

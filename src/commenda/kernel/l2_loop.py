@@ -119,8 +119,13 @@ def take_step(step, exchange, trader, events, samples, requests, reports):  # ty
     who.show(trader, exchange.base)
     who.learn(trader, reports, exchange.counters[queue.REPORTS], now - latency[who.RESPONSE])
     samples.ts[clock[who.STEPS]] = now
-    samples.equity[clock[who.STEPS]] = value(exchange, trader, reports)
-    samples.held[clock[who.STEPS]] = trader.account[who.HELD]
+    worth = value(exchange, trader, reports)
+    samples.equity[clock[who.STEPS]] = max(0.0, worth)
+    samples.held[clock[who.STEPS]] = trader.account[who.HELD] if worth > 0.0 else 0
+    if worth <= 0.0:
+        clock[who.STEPS] += 1
+        clock[who.RUIN] = clock[who.STEPS]
+        return requests
     position[L2_CLOCK] = now - events.ts[0]
     position[L2_HELD] = trader.known[who.HELD]
     position[L2_CASH] = who.cash_of(trader.known, trader.money)
@@ -149,6 +154,8 @@ def catch_up(step, exchange, trader, events, samples, requests, reports, until):
         exchange.counters[queue.NOW] = due
         if arrival > clock[who.NEXT_STEP]:
             requests = take_step(step, exchange, trader, events, samples, requests, reports)
+            if clock[who.RUIN] > 0:
+                return requests, reports, NEVER
             continue
         i = clock[who.ARRIVED]
         row, serial = requests[i, who.ASK_ROW], requests[i, who.ASK_SERIAL]
@@ -184,6 +191,8 @@ def _replay(step, exchange, trader, events, samples):  # type: ignore[no-untyped
             requests, reports, due = catch_up(
                 step, exchange, trader, events, samples, requests, reports, events.ts[i]
             )
+            if trader.clock[who.RUIN] > 0:
+                return reports, value(exchange, trader, reports)
         kind, at, lots = kinds[i], prices[i] - base, quantities[i]
         resting = counters[queue.RESTING_BIDS] + counters[queue.RESTING_ASKS] > 0
         if kind <= ASK:

@@ -41,11 +41,11 @@ CASH, UNIT, MAKER_RATE, TAKER_RATE, MARK, MONEY_SIZE = range(6)
 """Money: cash at the start, quote currency of one tick times one lot, fees as fractions; and the
 last mid in ticks, at which positions are valued."""
 
-NEXT_STEP, INTERVAL, EVERY, SEEN, ARRIVED, ASKED, PLACED, TOLD, BOOKED, STEPS = range(10)
-CLOCK_SIZE = 10
+NEXT_STEP, INTERVAL, EVERY, SEEN, ARRIVED, ASKED, PLACED, TOLD, BOOKED, STEPS, RUIN = range(11)
+CLOCK_SIZE = 11
 """When the next step is due, and how far each cursor has come: events seen by the strategy, orders
 arrived at the exchange of those asked for (PLACED are orders, the others cancels), reports told to
-the strategy and booked, steps done."""
+the strategy and booked, steps done, and the one (counted from 1) that found the equity gone."""
 
 ASK_TIME, ASK_ROW, ASK_SERIAL, ASK_LOTS, ASK_PRICE, ASK_FLAGS, ASK_COLUMNS = range(7)
 """An order or a cancel on its way."""

@@ -200,7 +200,7 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
                 fees=float(accounts[k, book.FEES]),
                 slippage=float(accounts[k, book.SLIPPAGE]),
                 funding=float(accounts[k, book.FUNDING_PAID]),
-                counts=as_counts(after[k]),
+                counts=as_counts(accounts[k], after[k]),
             )
             for k in range(len(legs))
         ),

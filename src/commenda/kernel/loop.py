@@ -189,6 +189,10 @@ def _over_plain(  # type: ignore[no-untyped-def]
     bar, position, fills = borrowed(bar), borrowed(position), borrowed(fills)
     i, row, due = cursor[NEXT_BAR], cursor[NEXT_ROW], cursor[NEXT_STAMP]
     while i < opens.size and row + cursor[ROOM] <= fills.shape[0]:
+        if account[book.RUIN] > 0.0:
+            equity[i] = targets[i] = 0.0
+            i += 1
+            continue
         while due < funding_bars.size and funding_bars[due] <= i:
             charge_funding(account, funding_rates[due], funding_marks[due])
             due += 1
@@ -198,7 +202,8 @@ def _over_plain(  # type: ignore[no-untyped-def]
         bar[CLOSE] = closes[i]
         bar[VOLUME] = volumes[i]
         row = trade_bar(account, bar, position, rules, fills, row)
-        decide(account, step(state, bar, position, params), rules)
+        if account[book.RUIN] == 0.0:
+            decide(account, step(state, bar, position, params), rules)
         equity[i] = account[book.EQUITY]
         targets[i] = account[book.STANDING]
         i += 1
@@ -238,6 +243,10 @@ def _over_desk(  # type: ignore[no-untyped-def]
     tally, orders, finer = borrowed(tally), borrowed(orders), borrowed(finer)
     i, row, due = cursor[NEXT_BAR], cursor[NEXT_ROW], cursor[NEXT_STAMP]
     while i < opens.size and row + cursor[ROOM] <= fills.shape[0]:
+        if account[book.RUIN] > 0.0:
+            equity[i] = targets[i] = 0.0
+            i += 1
+            continue
         while due < funding_bars.size and funding_bars[due] <= i:
             charge_funding(account, funding_rates[due], funding_marks[due])
             fund_margin(account, funding_rates[due], funding_marks[due], rules, tally)
@@ -255,8 +264,9 @@ def _over_desk(  # type: ignore[no-untyped-def]
             tally[at.FINER_FROM] = finer_rows[i, 0]
             tally[at.FINER_TO] = finer_rows[i, 1]
         row = work_bar(account, bar, position, rules, tally, orders, finer, fills, row)
-        target = ask(step, state, bar, position, params, orders)
-        send(account, target, rules, tally, orders)
+        if account[book.RUIN] == 0.0:
+            target = ask(step, state, bar, position, params, orders)
+            send(account, target, rules, tally, orders)
         equity[i] = account[book.EQUITY]
         targets[i] = account[book.STANDING]
         i += 1

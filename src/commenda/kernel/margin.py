@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from commenda.kernel import desk as at
@@ -29,12 +27,13 @@ def liquidation_price(quantity, collateral, rules):  # type: ignore[no-untyped-d
     tier k
         collateral + quantity · price = rate · |quantity| · price - deduction
     has one solution. Rates rise from tier to tier, so that the margin is the greatest that any tier
-    would ask for, and the first of the solutions to be met is the one that holds.
+    would ask for, and the first of the solutions to be met is the one that holds. Without tiers no
+    margin is to be kept, and it is the price of ruin.
     """
-    size, first = abs(quantity), np.nan
+    size, first = abs(quantity), -collateral / quantity
     begin = int(rules[at.TIERS_AT])
     for tier in range(begin, begin + 3 * int(rules[at.TIERS]), 3):
         price = -(collateral + rules[tier + 2]) / (quantity - rules[tier + 1] * size)
-        if math.isnan(first) or (price - first) * quantity > 0.0:
+        if (price - first) * quantity > 0.0:
             first = price
     return np.nan if quantity > 0.0 and first <= 0.0 else first

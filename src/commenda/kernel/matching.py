@@ -32,7 +32,7 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel import orders as table
-from commenda.kernel.account import adopt, equity_at, mark_close, wanted_units
+from commenda.kernel.account import adopt, equity_at, mark_close, write_off
 from commenda.kernel.bars import HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inlined, inner, inner_inlined
 from commenda.kernel.filling import affordable, available, fill, in_lots, offer, work_order
@@ -59,7 +59,7 @@ def work_prices(account, bar, rules, tally, orders, finer, fills, row):  # type:
     """Take the target that has arrived, and trade the bar from its open to its close."""
     receive_target(account, rules, tally)
     account[book.STOP_FILL] = np.nan
-    if rules[at.MOVES] == 1.0 and account[book.QUANTITY] != 0.0:
+    if account[book.QUANTITY] != 0.0:
         set_levels(account, rules, tally)
     waits = not math.isnan(account[book.PENDING]) or orders[0, table.LIVE] > 0.0
     if waits or reachable(account, bar, tally, orders) > 0:
@@ -70,6 +70,11 @@ def work_prices(account, bar, rules, tally, orders, finer, fills, row):  # type:
 @inlined
 def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no-untyped-def]
     """Move stops and fee tiers on after a close, and tell the step its position."""
+    if account[book.EQUITY] <= 0.0 and tally[at.OTHERS] == 0.0:
+        account[book.BARS_SEEN] -= 1.0
+        write_off(account)
+        account[book.BARS_SEEN] += 1.0
+        account[book.EQUITY] = 0.0
     if rules[at.WATCHES] == 1.0:
         watch_close(account, bar, rules, tally, orders)
     tell(account, position, rules, tally, orders)
@@ -118,7 +123,8 @@ def receive_target(account, rules, tally):  # type: ignore[no-untyped-def]
 def approach_target(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
     """Trade towards the pending target at the open, as far as liquidity goes."""
     worth = equity_at(account, price) + tally[at.OTHERS]
-    wanted = wanted_units(account[book.PENDING], worth, price, rules[book.SIZE])
+    wanted = account[book.PENDING]
+    wanted *= rules[book.SIZE] if rules[book.SIZE] > 0.0 else max(0.0, worth) / price
     if rules[at.SIDE] * wanted < 0.0:
         wanted = 0.0  # in hedge mode the other side's leg takes it
     held = account[book.QUANTITY]

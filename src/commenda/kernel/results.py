@@ -50,12 +50,13 @@ class Fill(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What a run met with at its desk; all zero in a plain run.
+    """What a run met with; all but the shortfall at its desk, and zero in a plain run.
 
     `ambiguous` bars whose order of events is unknown and were taken the poorer way, `refined` bars
     played on finer ones for that reason (those still unknown there count as ambiguous as well);
     `short_filled` times that liquidity was short; `clamped` targets and orders cut down to the
-    leverage; `refused` orders; `shortfall` in quote currency beyond the collateral of liquidations;
+    leverage; `refused` orders; `shortfall` in quote currency beyond the collateral, which the
+    venue or the lender bore when the account was liquidated or ruined;
     `mean_share` and `greatest_share` of a bar's volume taken, over the bars with fills.
     """
 
@@ -76,7 +77,8 @@ class Result:
     `equity` is marked at each close; `targets` holds the standing target after each close (0 until
     the first decision); `fill_table` has the fills in its rows, with the columns of `account.py`;
     `funding` is what was paid, negative when received; `account` is the final account, laid out as
-    in `account.py`.
+    in `account.py`. `ruined_at` is the bar in which the equity was gone, None if it never was: the
+    equity is 0 from its close on, and nothing is traded any more.
     """
 
     equity: Array
@@ -87,6 +89,10 @@ class Result:
     funding: float
     account: Array
     counts: Counts
+
+    @property
+    def ruined_at(self) -> int | None:
+        return int(self.account[book.RUIN]) - 1 if self.account[book.RUIN] > 0.0 else None
 
     @cached_property
     def fills(self) -> tuple[Fill, ...]:
@@ -99,7 +105,7 @@ def result_of(
 ) -> Result:
     """The result of a run that ended with this account."""
     fees, slippage, funding = account[[book.FEES, book.SLIPPAGE, book.FUNDING_PAID]].tolist()
-    counts = as_counts(desk)
+    counts = as_counts(account, desk)
     return Result(equity, targets, fill_table, fees, slippage, funding, account, counts)
 
 
@@ -115,10 +121,10 @@ def as_fills(table: Array) -> tuple[Fill, ...]:
     return tuple(map(Fill._make, zip(*columns, strict=True)))
 
 
-def as_counts(desk: Desk | None) -> Counts:
-    """The desk's tallies of what happened."""
+def as_counts(account: Array, desk: Desk | None) -> Counts:
+    """What happened to an account, by its desk's tallies."""
     if desk is None:
-        return Counts()
+        return Counts(shortfall=account.item(book.SHORTFALL))
     tally = desk.tally.tolist()
     return Counts(
         ambiguous=int(tally[at.AMBIGUOUS]),
@@ -126,7 +132,7 @@ def as_counts(desk: Desk | None) -> Counts:
         short_filled=int(tally[at.SHORT_FILLED]),
         clamped=int(tally[at.CLAMPED]),
         refused=int(desk.orders[0, REFUSED]),
-        shortfall=tally[at.SHORTFALL],
+        shortfall=account.item(book.SHORTFALL),
         mean_share=tally[at.SHARE_SUM] / max(tally[at.SHARE_BARS], 1.0),
         greatest_share=tally[at.SHARE_MOST],
     )

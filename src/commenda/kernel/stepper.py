@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from datetime import timedelta
-from math import inf
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +32,7 @@ from commenda.kernel.results import Counts, Fill, Result, as_counts, as_fills, r
 from commenda.kernel.terms import DAY, Costs, Latency, Terms
 
 _HEADER = struct.Struct("<4s16sq")  # format, program's fingerprint, stamp of the last bar
-_FORMAT = b"CMS1"
+_FORMAT, _BEFORE_RUIN = b"CMS2", b"CMS1"
 _BEFORE_TIME = -(2**63)
 
 
@@ -42,6 +42,7 @@ class Decision(NamedTuple):
     `target` is the standing target after its close; `changed` says that it is new and waits for
     the next open; `stopped` that the hard stop fired inside this bar, and `stop_price` at which
     reference price it did (before slippage; the open if that lay beyond the stop), NaN otherwise.
+    An account that is ruined says so by a stop, and decides nothing afterwards.
     """
 
     target: float
@@ -121,6 +122,9 @@ class Stepper:
         if not (0.0 < low <= open <= high < inf and low <= close <= high and volume >= 0.0):
             raise ValueError(f"bar {ts}: prices are not 0 < low <= open, close <= high < inf")
         account, bar, rules, desk = self._account, self._bar, self._rules, self._desk
+        if account[book.RUIN] > 0.0:
+            self._ts, self._count = ts, 0
+            return Decision(0.0, False, False, nan)
         for rate, mark in funding:
             charge_funding(account, float(rate), float(mark))
             if desk is not None:
@@ -136,7 +140,9 @@ class Stepper:
         else:
             tally, orders, fills = desk.tally, desk.orders, self._fills
             self._count = work_bar(account, bar, position, rules, tally, orders, NO_FINER, fills, 0)
-        if program.orders > 0 and desk is not None:
+        if account[book.RUIN] > 0.0:
+            target = nan
+        elif program.orders > 0 and desk is not None:
             target = program.step(state, bar, position, program.params, desk.orders)
         else:
             target = program.step(state, bar, position, program.params)
@@ -186,6 +192,11 @@ class Stepper:
         return float(resting_stop(self._account, self._program.stops.fraction))
 
     @property
+    def ruined(self) -> bool:
+        """Whether the equity was gone: nothing is traded any more."""
+        return bool(self._account[book.RUIN])
+
+    @property
     def stopped(self) -> bool:
         """Whether a stop keeps the account flat until the target changes."""
         return bool(self._account[book.STOPPED])
@@ -198,7 +209,7 @@ class Stepper:
     @property
     def counts(self) -> Counts:
         """What the run met with at its desk so far."""
-        return as_counts(self._desk)
+        return as_counts(self._account, self._desk)
 
     @property
     def account(self) -> Array:
@@ -239,6 +250,10 @@ class Stepper:
         """
         stepper = cls(program, cash=1.0, costs=costs, size=size, terms=terms, interval=interval)
         arrays = stepper._arrays()
+        if saved.startswith(_BEFORE_RUIN) and stepper._desk is None:
+            # An account of before had no places for a shortfall and for ruin: it has had neither.
+            end = _HEADER.size + 8 * book.SHORTFALL
+            saved = _FORMAT + saved[len(_FORMAT) : end] + bytes(16) + saved[end:]
         expected = _HEADER.size + sum(array.nbytes for array in arrays)
         if len(saved) != expected or not saved.startswith(_FORMAT):
             raise ValueError(f"saved state of {len(saved)} bytes is not the {expected} expected")

@@ -56,7 +56,8 @@ class SweepResult:
 
     Moments are of the bars' simple returns, the first from the cash begun with: `mean`, `deviation`
     (ddof 1), `skew` and `kurtosis` of the population (3 for a normal distribution), `sharpe` of one
-    bar. Where equity reaches zero everything is lost in that bar and the returns after it are 0.
+    bar. Where equity reaches zero everything is lost in that bar and the returns after it are 0;
+    `ruined` says of which programs that is true.
     Deviation and what divides by it are NaN where returns do not vary, or there is only one.
     `drawdown` is the deepest fall of equity from its peak, as a fraction of it; `turnover` the sum
     of the fills' notionals.
@@ -74,6 +75,7 @@ class SweepResult:
     slippage: Array
     funding: Array
     fills: npt.NDArray[np.int64]
+    ruined: npt.NDArray[np.bool_]
     counts: tuple[Counts, ...]
 
     def __len__(self) -> int:
@@ -167,7 +169,8 @@ def _follow(
             turnover += float(np.abs(done[:, book.FILL_QUANTITY] * done[:, book.FILL_PRICE]).sum())
             cursor[NEXT_ROW] = 0
         measure(equity[:count], returns, measured)
-    return start.account, np.append(measured, (filled, turnover)), as_counts(start.desk)
+    counts = as_counts(start.account, start.desk)
+    return start.account, np.append(measured, (filled, turnover)), counts
 
 
 @compiled
@@ -239,5 +242,6 @@ def _result(accounts: Array, measures: Array, counts: tuple[Counts, ...]) -> Swe
             slippage=accounts[book.SLIPPAGE].copy(),
             funding=accounts[book.FUNDING_PAID].copy(),
             fills=filled.astype(np.int64),
+            ruined=accounts[book.RUIN] > 0.0,
             counts=counts,
         )

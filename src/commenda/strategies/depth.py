@@ -179,4 +179,5 @@ class DepthRun:
     @cached_property
     def held(self) -> Array:
         """Lots held at each of `ts`."""
-        return np.append(self.result.held, sum(fill.lots for fill in self.fills)).astype(float)
+        last = 0 if self.result.ruined_at is not None else sum(fill.lots for fill in self.fills)
+        return np.append(self.result.held, last).astype(float)
