@@ -483,6 +483,10 @@ TAMPERING = [
         "DELETE FROM crystallisation_legs",
     ),
     (
+        "gains wait for a soft hurdle only, and only while it is not passed",
+        "UPDATE crystallisation_legs SET unshared = 0.00000001",
+    ),
+    (
         "a subscription goes on with what its last crystallisation left",
         "UPDATE managed_subscriptions SET hurdle_left = hurdle_left + 0.00000001",
     ),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise
 from commenda.managed.interim import Interim, at_period_end, at_withdrawal
-from commenda.managed.profit_share import HighWaterMark
+from commenda.managed.profit_share import HighWaterMark, HurdleKind
 from commenda.managed.waterfall import FeeTerms, LegProceeds, Proceeds, Settlement, waterfall
 
 D = Decimal
@@ -76,7 +76,7 @@ class Life:
     def _go_on(self, parts: Interim | None) -> Interim | None:
         if parts is not None:
             self.worth = [w - t for w, t in zip(self.worth, parts.taken, strict=True)]
-            self.capital = list(self.worth)
+            self.capital = [w - u for w, u in zip(self.worth, parts.unshared, strict=True)]
             self.mark, self.hurdle = parts.mark, parts.hurdle_left
             self.owed, self.principal, self.days = parts.owed, parts.principal_left, 0
             self.parts.append(parts)
@@ -242,10 +242,15 @@ MOVES = st.tuples(
     st.lists(MOVES, min_size=1, max_size=12),
     st.sampled_from(["0", "0.1", "0.35", "1"]),
     st.sampled_from(["0", "0.02"]),
-    st.sampled_from(["0", "0.03"]),
+    st.sampled_from(["0", "0.03", "1"]),
+    st.sampled_from(HurdleKind),
 )
 def test_over_any_life_everything_goes_somewhere_and_profit_is_shared_once(
-    moves: list[tuple[str, int, int, int, int, int]], rate: str, fee: str, hurdle: str
+    moves: list[tuple[str, int, int, int, int, int]],
+    rate: str,
+    fee: str,
+    hurdle: str,
+    hurdles: HurdleKind,
 ) -> None:
     """All that is paid is what was put in and earned; the shares never exceed their rate.
 
@@ -258,6 +263,7 @@ def test_over_any_life_everything_goes_somewhere_and_profit_is_shared_once(
         profit_share=D(rate),
         platform_cut=D("0.3"),
         referral_rates=(D("0.2"),),
+        hurdle_kind=hurdles,
     )
     life = Life(terms, [D(6_000), D(4_000)])
     result = paid = fees = out = given = realised = greatest = ZERO

@@ -162,7 +162,17 @@ def test_proceeds_that_make_no_sense_are_refused() -> None:
 
 def test_a_settlement_whose_parts_do_not_add_up_cannot_be_made() -> None:
     with pytest.raises(CommendaError, match="settlement_unbalanced"):
-        Settlement(D(10), D(1), D(0), D(0), (), D(0), (), D(8), D(0), Carry())
+        Settlement(
+            equity=D(10),
+            management_fee=D(1),
+            hurdle=D(0),
+            profit_share=D(0),
+            creators=(),
+            platform=D(0),
+            referrals=(),
+            to_wallet=D(8),
+            carry=Carry(),
+        )
 
 
 rates = st.integers(0, 10_000).map(lambda r: D(r).scaleb(-4))

@@ -68,6 +68,16 @@ def put(tx: Tx, into: LiteralString, values: Mapping[str, Any]) -> bool:
     return tx.execute(query.format(sql.SQL(into), names, held), values).rowcount > 0
 
 
+def put_all(tx: Tx, into: LiteralString, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that have the same columns, by their names."""
+    if rows:
+        names = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
+        held = sql.SQL(", ").join(map(sql.Placeholder, rows[0]))
+        query = sql.SQL("{} ({}) VALUES ({})").format(sql.SQL(into), names, held)
+        with tx.cursor() as cursor:
+            cursor.executemany(query, rows)
+
+
 def columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
     """Rows of `count` values as columns, for `unnest`."""
     return [[row[place] for row in rows] for place in range(count)]

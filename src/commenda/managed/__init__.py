@@ -19,6 +19,7 @@ from commenda.managed.liquidation import request_liquidation, sweep_matured
 from commenda.managed.model import RULES, ExpectedReturn, Offer, Profile, SubscriptionOrder
 from commenda.managed.overdue import alert_overdue
 from commenda.managed.products import offer_of, publish_offer, require_adjacent
+from commenda.managed.profit_share import HurdleKind
 from commenda.managed.settlement import MANAGED, settle
 from commenda.managed.subscriptions import activate_due, cancel, mature_due, subscribe
 from commenda.managed.trace import trace
@@ -33,6 +34,7 @@ __all__ = [
     "SETTLE_BATCH",
     "ExpectedReturn",
     "FeeTerms",
+    "HurdleKind",
     "Offer",
     "Profile",
     "State",

@@ -123,6 +123,15 @@ CHECKS = (
         "  HAVING (k.equity, k.to_creators) IS DISTINCT FROM (sum(g.equity), sum(g.to_creator))",
     ),
     Check(
+        "gains wait for a soft hurdle only, and only while it is not passed",
+        "SELECT 'leg ' || g.leg_id || ' crystallisation ' || k.id, '0', g.unshared::text"
+        " FROM crystallisation_legs g JOIN crystallisations k ON k.id = g.crystallisation_id"
+        " JOIN managed_subscriptions s ON s.id = k.subscription_id"
+        " JOIN product_terms t ON (t.product_id, t.valid_from) = (s.product_id, s.terms_valid_from)"
+        " WHERE g.unshared <> 0"
+        "  AND (t.hurdle_kind <> 'soft' OR k.hurdle_left = 0 OR k.profit_share <> 0)",
+    ),
+    Check(
         "a subscription goes on with what its last crystallisation left",
         "SELECT 'subscription ' || s.id,"
         "  concat_ws(' / ', k.mark_net_deposits, k.mark_greatest_profit, k.hurdle_left,"

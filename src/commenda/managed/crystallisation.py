@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from commenda.audit import record
@@ -19,8 +19,9 @@ from commenda.copying import resize_legs
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.money import plain, scale_of
+from commenda.kit.rows import put_all
 from commenda.ledger import Author
-from commenda.managed.dues import Due, dues, receivers
+from commenda.managed.dues import Due, division_row, dues, receivers
 from commenda.managed.interim import Interim, at_period_end
 from commenda.referrals import chains, record_commissions
 
@@ -111,60 +112,24 @@ def record_crystallisations(tx: Tx, author: Author, taken: Sequence[Taken[Crysta
     if not taken:
         return
     made = [one.taking.detail for one in taken]
+    put_all(tx, "INSERT INTO crystallisations", [_row(one, author.now) for one in taken])
+    put_all(
+        tx,
+        "INSERT INTO crystallisation_legs",
+        [
+            {
+                "crystallisation_id": detail.id,
+                "leg_id": leg.id,
+                "equity": one.book.equities[place],
+                "taken": detail.parts.taken[place],
+                "to_creator": detail.parts.creators[place].amount,
+                "unshared": detail.parts.unshared[place],
+            }
+            for one, detail in zip(taken, made, strict=True)
+            for place, leg in enumerate(one.book.legs)
+        ],
+    )
     with tx.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO crystallisations (id, subscription_id, number, closing_id, at, days,"
-            " accrued_until, principal, principal_left, capital, equity, management_fee, hurdle,"
-            " hurdle_left, profit_share, to_creators, to_platform, to_referrers, collected, owed,"
-            " to_wallet, mark_net_deposits, mark_greatest_profit, expected_gain, journal_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-            "  %s, %s, %s, %s, %s, %s)",
-            [
-                (
-                    detail.id,
-                    detail.due.id,
-                    detail.due.crystallised + 1,
-                    detail.closing_id,
-                    author.now,
-                    detail.days,
-                    _accrued(detail),
-                    detail.due.principal,
-                    detail.parts.principal_left,
-                    sum((leg.capital for leg in one.book.legs), Decimal(0)),
-                    detail.parts.equity,
-                    detail.parts.management_fee,
-                    detail.parts.hurdle,
-                    detail.parts.hurdle_left,
-                    detail.parts.profit_share,
-                    sum((part.amount for part in detail.parts.creators), Decimal(0)),
-                    detail.parts.platform,
-                    sum((part.amount for part in detail.parts.referrals), Decimal(0)),
-                    detail.parts.collected,
-                    detail.parts.owed,
-                    detail.parts.to_wallet,
-                    detail.parts.mark.net_deposits,
-                    detail.parts.mark.greatest_profit,
-                    detail.expected,
-                    one.journal_id,
-                )
-                for one, detail in zip(taken, made, strict=True)
-            ],
-        )
-        cursor.executemany(
-            "INSERT INTO crystallisation_legs (crystallisation_id, leg_id, equity, taken,"
-            " to_creator) VALUES (%s, %s, %s, %s, %s)",
-            [
-                (one.taking.detail.id, leg.id, equity, amount, part.amount)
-                for one in taken
-                for leg, equity, amount, part in zip(
-                    one.book.legs,
-                    one.book.equities,
-                    one.taking.taken,
-                    one.taking.detail.parts.creators,
-                    strict=True,
-                )
-            ],
-        )
         cursor.executemany(
             "UPDATE managed_subscriptions SET crystallised_at = %s, accrued_until = %s,"
             " hurdle_left = %s, mark_net_deposits = %s, mark_greatest_profit = %s WHERE id = %s",
@@ -228,6 +193,30 @@ def record_crystallisations(tx: Tx, author: Author, taken: Sequence[Taken[Crysta
             for one in made
         ],
     )
+
+
+def _row(one: Taken[Crystallised], at: datetime) -> dict[str, Any]:
+    """What is written of a crystallisation."""
+    detail, parts = one.taking.detail, one.taking.detail.parts
+    return {
+        "id": detail.id,
+        "subscription_id": detail.due.id,
+        "number": detail.due.crystallised + 1,
+        "closing_id": detail.closing_id,
+        "at": at,
+        "days": detail.days,
+        "accrued_until": _accrued(detail),
+        "principal": detail.due.principal,
+        "principal_left": parts.principal_left,
+        "capital": sum((leg.capital for leg in one.book.legs), Decimal(0)),
+        **division_row(parts),
+        "hurdle_left": parts.hurdle_left,
+        "owed": parts.owed,
+        "mark_net_deposits": parts.mark.net_deposits,
+        "mark_greatest_profit": parts.mark.greatest_profit,
+        "expected_gain": detail.expected,
+        "journal_id": one.journal_id,
+    }
 
 
 def _accrued(one: Crystallised) -> datetime:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
 from uuid import UUID
 
 from commenda.books import Leg
@@ -14,8 +13,7 @@ from commenda.kit.db import Tx
 from commenda.kit.money import quantise, scale_of
 from commenda.ledger import AccountKey, Owner, OwnerKind, balance_of
 from commenda.managed.profit_share import HighWaterMark
-from commenda.managed.waterfall import FeeTerms, LegProceeds, LegShare, Proceeds
-from commenda.referrals import ReferralShare
+from commenda.managed.waterfall import Division, FeeTerms, LegProceeds, Proceeds
 from commenda.returns import expected_gain
 
 
@@ -24,8 +22,8 @@ class Due:
     """A subscription with everything that its next division depends on.
 
     `principal` is what is still open of `amount`; `hurdle` and `owed` are what earlier
-    crystallisations left, `withdrawn` what they paid to the wallet, and `expected` the gain that
-    was expected until then.
+    crystallisations left, `withdrawn` what they paid to the wallet, `expected` the gain that was
+    expected until then, and `unshared` what each leg had gained that waits for a soft hurdle.
     """
 
     id: UUID
@@ -46,6 +44,7 @@ class Due:
     annual_return: Decimal
     warning_percent: Decimal
     alert_percent: Decimal
+    unshared: Mapping[UUID, Decimal]
 
     def days(self, until: datetime) -> int:
         """Whole days since fees last accrued; what is left of a day accrues with the next."""
@@ -57,7 +56,7 @@ class Due:
             self.principal,
             self.days(until),
             tuple(
-                LegProceeds(leg.id, leg.capital, value)
+                LegProceeds(leg.id, leg.capital - self.unshared.get(leg.id, 0), value)
                 for leg, value in zip(legs, worth, strict=True)
             ),
             self.hurdle,
@@ -87,7 +86,8 @@ def dues(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, Due]:
         " r.reserved_amount - r.released_amount, s.mark_net_deposits, s.mark_greatest_profit,"
         " s.activated_at, coalesce(s.accrued_until, s.activated_at), s.hurdle_left, k.number,"
         " k.withdrawn, k.expected, t.management_fee, t.hurdle, t.profit_share, t.platform_cut,"
-        " t.referral_rates, t.crystallise_days, e.annual_return, e.warning_percent, e.alert_percent"
+        " t.referral_rates, t.crystallise_days, t.hurdle_kind, e.annual_return, e.warning_percent,"
+        " e.alert_percent"
         " FROM managed_subscriptions s"
         " JOIN principal_reservations r ON r.subscription_id = s.id"
         " JOIN product_terms t ON t.product_id = s.product_id AND t.valid_from = s.terms_valid_from"
@@ -100,6 +100,16 @@ def dues(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, Due]:
         " WHERE s.id = ANY (%s) ORDER BY s.id",
         (list(subscription_ids),),
     ).fetchall()
+    unshared: dict[UUID, Decimal] = dict(
+        tx.execute(
+            "SELECT g.leg_id, g.unshared FROM managed_subscriptions s"
+            " CROSS JOIN LATERAL (SELECT id FROM crystallisations WHERE subscription_id = s.id"
+            "   ORDER BY number DESC LIMIT 1) k"
+            " JOIN crystallisation_legs g ON g.crystallisation_id = k.id AND g.unshared <> 0"
+            " WHERE s.id = ANY (%s)",
+            ([row[0] for row in rows if row[11]],),
+        ).fetchall()
+    )
     return {
         row[0]: Due(
             id=row[0],
@@ -117,32 +127,20 @@ def dues(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, Due]:
             crystallised=row[11],
             withdrawn=row[12],
             expected=row[13],
-            terms=FeeTerms(row[14], row[15], row[16], row[17], tuple(row[18]), row[19]),
-            annual_return=row[20],
-            warning_percent=row[21],
-            alert_percent=row[22],
+            terms=FeeTerms(row[14], row[15], row[16], row[17], tuple(row[18]), row[19], row[20]),
+            annual_return=row[21],
+            warning_percent=row[22],
+            alert_percent=row[23],
+            unshared=unshared,
         )
         for row in rows
     }
 
 
-class Division(Protocol):
-    """Parts of a subscription's money by receiver: at its end, or while it goes on."""
-
-    @property
-    def management_fee(self) -> Decimal: ...
-    @property
-    def creators(self) -> tuple[LegShare, ...]: ...
-    @property
-    def platform(self) -> Decimal: ...
-    @property
-    def referrals(self) -> tuple[ReferralShare, ...]: ...
-    @property
-    def collected(self) -> Decimal: ...
-    @property
-    def to_wallet(self) -> Decimal: ...
-    @property
-    def shortfall(self) -> Decimal: ...
+def division_row(parts: Division) -> dict[str, Decimal]:
+    """The columns that say where a division's money went."""
+    names = "equity management_fee hurdle profit_share to_creators to_referrers collected to_wallet"
+    return {name: getattr(parts, name) for name in names.split()} | {"to_platform": parts.platform}
 
 
 def receivers(due: Due, parts: Division, legs: Sequence[Leg]) -> list[tuple[AccountKey, Decimal]]:

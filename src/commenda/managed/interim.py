@@ -9,56 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from uuid import UUID
 
-from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise, split_amount
 from commenda.managed.profit_share import (
     ZERO,
     Crystallisation,
     HighWaterMark,
+    HurdleKind,
     collect,
     crystallise,
     withdraw,
 )
-from commenda.managed.waterfall import FeeTerms, LegShare, Parts, Proceeds, accrue, divide
-from commenda.referrals import ReferralShare
+from commenda.managed.waterfall import Division, FeeTerms, Proceeds, accrue, divide
 
 
-@dataclass(frozen=True, slots=True)
-class Interim:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interim(Division):
     """Every part of what leaves a subscription that goes on, and what it goes on with.
 
     `collected` is what was owed before less what is owed after it: below 0 where free cash did
-    not pay all that fell due. `taken` is what each leg gives, in the order of the legs.
+    not pay all that fell due. `taken` is what each leg gives, in the order of the legs, `unshared`
+    what each has gained that waits for a soft hurdle.
     """
 
-    equity: Decimal
-    management_fee: Decimal
-    hurdle: Decimal
-    profit_share: Decimal
-    creators: tuple[LegShare, ...]
-    platform: Decimal
-    referrals: tuple[ReferralShare, ...]
-    collected: Decimal
-    to_wallet: Decimal
     taken: tuple[Decimal, ...]
     owed: Decimal
     mark: HighWaterMark
     hurdle_left: Decimal
     principal_left: Decimal
-    shortfall: Decimal = ZERO
+    unshared: tuple[Decimal, ...]
 
-    def __post_init__(self) -> None:
-        creators = sum((part.amount for part in self.creators), ZERO)
-        referrals = sum((part.amount for part in self.referrals), ZERO)
-        shared = creators + self.platform + referrals
-        paid = self.collected + self.management_fee + shared + self.to_wallet
-        if shared != self.profit_share or paid != sum(self.taken, ZERO):
-            raise CommendaError(
-                "settlement_unbalanced", "The parts of a crystallisation must add up to what left"
-            ).at("taken", sum(self.taken, ZERO), "this is a fault in the division: report it")
+    @property
+    def divided(self) -> Decimal:
+        return sum(self.taken, ZERO)
 
 
 def at_period_end(
@@ -76,7 +61,8 @@ def at_period_end(
     fee, hurdle, net = accrue(proceeds, terms, scale)
     if net <= 0:
         return None
-    settled = crystallise(net, mark, terms.profit_share, scale, hurdle=hurdle)
+    rate, kind = terms.profit_share, terms.hurdle_kind
+    settled = crystallise(net, mark, rate, scale, hurdle=hurdle, kind=kind)
     free = [quantise(max(ZERO, cash), scale, ROUND_DOWN) for cash in free_cash]
     due = proceeds.owed + fee + settled.share
     paid, owed = collect(due, sum(free, ZERO))
@@ -84,7 +70,9 @@ def at_period_end(
         proceeds,
         (fee, hurdle),
         settled,
-        divide(settled.share, terms, proceeds.legs, referrers, scale),
+        terms,
+        referrers,
+        scale,
         # No leg gives more than its free cash: that is in whole units, like what it gives.
         taken=_by_leg(paid, free, proceeds, scale),
         owed=owed,
@@ -107,7 +95,8 @@ def at_withdrawal(
     hurdle go on with it. Code `not_a_partial_withdrawal` where nothing would be left.
     """
     fee, hurdle, net = accrue(proceeds, terms, scale)
-    settled = withdraw(amount, net, mark, terms.profit_share, scale, hurdle=hurdle)
+    rate, kind = terms.profit_share, terms.hurdle_kind
+    settled = withdraw(amount, net, mark, rate, scale, hurdle=hurdle, kind=kind)
     left = proceeds.principal * settled.equity / (settled.equity + amount)
     total = proceeds.owed + fee + settled.share + amount
     worth = [max(ZERO, leg.cash) for leg in proceeds.legs]
@@ -115,7 +104,9 @@ def at_withdrawal(
         proceeds,
         (fee, hurdle),
         settled,
-        divide(settled.share, terms, proceeds.legs, referrers, scale),
+        terms,
+        referrers,
+        scale,
         taken=_by_leg(total, worth, proceeds, scale),
         owed=quantise(ZERO, scale),
         withdrawn=amount,
@@ -127,7 +118,9 @@ def _interim(
     proceeds: Proceeds,
     accrued: tuple[Decimal, Decimal],
     settled: Crystallisation,
-    parts: Parts,
+    terms: FeeTerms,
+    referrers: Sequence[UUID],
+    scale: int,
     *,
     taken: tuple[Decimal, ...],
     owed: Decimal,
@@ -135,14 +128,15 @@ def _interim(
     principal_left: Decimal,
 ) -> Interim:
     fee, hurdle = accrued
+    # Below a soft hurdle the gains so far wait for it, and part of them leaves with the money.
+    waits = terms.hurdle_kind == HurdleKind.SOFT and settled.hurdle > 0
+    stays = settled.equity / (settled.equity + withdrawn) if waits else ZERO
     return Interim(
         equity=proceeds.equity,
         management_fee=fee,
         hurdle=hurdle,
         profit_share=settled.share,
-        creators=parts.creators,
-        platform=parts.platform,
-        referrals=parts.referrals,
+        **divide(settled.share, terms, proceeds.legs, referrers, scale)._asdict(),
         collected=proceeds.owed - owed,
         to_wallet=withdrawn,
         taken=taken,
@@ -150,6 +144,7 @@ def _interim(
         mark=settled.mark,
         hurdle_left=settled.hurdle,
         principal_left=principal_left,
+        unshared=tuple(quantise(leg.profit * stays, scale, ROUND_CEILING) for leg in proceeds.legs),
     )
 
 

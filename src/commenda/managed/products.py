@@ -42,9 +42,10 @@ def publish_offer(tx: Tx, offer: Offer) -> None:
     )
     tx.execute(
         "INSERT INTO product_terms (product_id, valid_from, management_fee, hurdle, profit_share,"
-        " platform_cut, referral_rates, crystallise_days)"
+        " platform_cut, referral_rates, crystallise_days, hurdle_kind)"
         " VALUES (%(product_id)s, %(terms_valid_from)s, %(management_fee)s, %(hurdle)s,"
-        "  %(profit_share)s, %(platform_cut)s, %(rates)s::numeric[], %(crystallise_days)s)"
+        "  %(profit_share)s, %(platform_cut)s, %(rates)s::numeric[], %(crystallise_days)s,"
+        "  %(hurdle_kind)s)"
         " ON CONFLICT DO NOTHING",
         {**values, "rates": list(offer.fees.referral_rates)},
     )
@@ -81,7 +82,7 @@ _OFFERS: LiteralString = (
     ' p.early_exit, t.management_fee AS "fees.management_fee", t.hurdle AS "fees.hurdle",'
     ' t.profit_share AS "fees.profit_share", t.platform_cut AS "fees.platform_cut",'
     ' t.referral_rates AS "fees.referral_rates",'
-    ' t.crystallise_days AS "fees.crystallise_days",'
+    ' t.crystallise_days AS "fees.crystallise_days", t.hurdle_kind AS "fees.hurdle_kind",'
     ' e.annual_return AS "expected_return.annual_return",'
     ' e.warning_percent AS "expected_return.warning_percent",'
     ' e.alert_percent AS "expected_return.alert_percent", t.valid_from AS terms_valid_from'

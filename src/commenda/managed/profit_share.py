@@ -33,6 +33,15 @@ class Basis(StrEnum):
     """Equity before the share: the share itself must be earned back first."""
 
 
+class HurdleKind(StrEnum):
+    """What a share is of, once the hurdle is passed."""
+
+    HARD = "hard"
+    """Of what lies above mark and hurdle: the hurdle itself stays the investor's."""
+    SOFT = "soft"
+    """Of everything above the mark: full catch-up. Up to the hurdle, no share is due."""
+
+
 @dataclass(frozen=True, slots=True)
 class HighWaterMark:
     """The mark of one subscription.
@@ -93,15 +102,24 @@ def require_positive(amount: Decimal, field: str) -> None:
 
 
 def share(
-    equity: Decimal, mark: HighWaterMark, rate: Decimal, scale: int, *, hurdle: Decimal = ZERO
+    equity: Decimal,
+    mark: HighWaterMark,
+    rate: Decimal,
+    scale: int,
+    *,
+    hurdle: Decimal = ZERO,
+    kind: str = HurdleKind.HARD,
 ) -> Decimal:
-    """S = r · max(0, E − H − hurdle), rounded down.
+    """S = r · max(0, E − H − hurdle), rounded down; r · (E − H) above a soft hurdle.
 
-    The hurdle is hard: an amount of money that belongs to the investor before any share is due.
-    Down, because a fee may be smaller than agreed by a unit but never larger.
+    The hurdle is an amount of money that is earned before any share is due. Down, because a fee may
+    be smaller than agreed by a unit but never larger.
     """
     require_rate(rate, "profit_share")
-    return quantise(rate * max(ZERO, equity - mark.high - hurdle), scale, ROUND_DOWN)
+    above = equity - mark.high
+    if kind == HurdleKind.HARD or above <= hurdle:
+        above -= hurdle
+    return quantise(rate * max(ZERO, above), scale, ROUND_DOWN)
 
 
 def crystallise(
@@ -111,15 +129,19 @@ def crystallise(
     scale: int,
     *,
     hurdle: Decimal = ZERO,
+    kind: str = HurdleKind.HARD,
     basis: Basis = Basis.NET,
 ) -> Crystallisation:
     """Make the share due and raise the mark: H = max(H, E − S), or max(H, E) on a gross basis.
 
     The rate is an argument, not part of the mark, so that editing a fee never resets the mark.
     Equity between H and H + hurdle raises the mark and lowers what is left of the hurdle by the
-    same, so that where it is crystallised makes no difference to what is to be earned.
+    same, so that where it is crystallised makes no difference to what is to be earned. Below a soft
+    hurdle mark and hurdle wait as they are: once it is passed, the share is of all above the mark.
     """
-    due = share(equity, mark, rate, scale, hurdle=hurdle)
+    if kind == HurdleKind.SOFT and equity - mark.high <= hurdle:
+        return Crystallisation(quantise(ZERO, scale), mark, equity, hurdle)
+    due = share(equity, mark, rate, scale, hurdle=hurdle, kind=kind)
     reached = equity if basis is Basis.GROSS else equity - due
     profit = max(mark.greatest_profit, reached - mark.net_deposits)
     left = min(hurdle, max(ZERO, mark.high + hurdle - equity))
@@ -146,6 +168,7 @@ def withdraw(
     scale: int,
     *,
     hurdle: Decimal = ZERO,
+    kind: str = HurdleKind.HARD,
     basis: Basis = Basis.NET,
 ) -> Crystallisation:
     """Crystallise, then take W out of the equity E that is left: H := H · (1 − W/E), rounded up.
@@ -155,7 +178,7 @@ def withdraw(
     keeps its loss through `carry_forward`, which scaling H to 0 would forget.
     """
     require_positive(amount, "withdrawal")
-    settled = crystallise(equity, mark, rate, scale, hurdle=hurdle, basis=basis)
+    settled = crystallise(equity, mark, rate, scale, hurdle=hurdle, kind=kind, basis=basis)
     left = settled.equity - amount
     if left <= 0:
         raise CommendaError(

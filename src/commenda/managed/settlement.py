@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -21,9 +20,10 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict
 from commenda.kit.money import quantise, scale_of
+from commenda.kit.rows import put_all
 from commenda.ledger import Author
 from commenda.managed.crystallisation import record_crystallisations
-from commenda.managed.dues import Due, dues, receivers
+from commenda.managed.dues import Due, division_row, dues, receivers
 from commenda.managed.lifecycle import State
 from commenda.managed.model import RULES
 from commenda.managed.subscriptions import begin_liquidation, end_liquidation
@@ -106,36 +106,25 @@ def _record(
     """Write the settlements, close the subscriptions, remember losses, owe commissions."""
     now = author.now
     settled = [one.detail for one in paid]
+    put_all(
+        tx,
+        "INSERT INTO settlements",
+        [
+            {
+                "subscription_id": due.id,
+                "principal": due.principal,
+                **division_row(one),
+                "shortfall": one.shortfall,
+                "days": days,
+                "expected_gain": grade.expected,
+                "deviation_rate": None if grade.rate is None else quantise(grade.rate, 4),
+                "deviation_level": grade.level,
+                "settled_at": now,
+            }
+            for due, one, days, grade in settled
+        ],
+    )
     with tx.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO settlements (subscription_id, principal, equity,"
-            " management_fee, hurdle, profit_share, to_creators, to_platform, to_referrers,"
-            " to_wallet, shortfall, collected, days, expected_gain, deviation_rate,"
-            " deviation_level, settled_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [
-                (
-                    due.id,
-                    due.principal,
-                    one.equity,
-                    one.management_fee,
-                    one.hurdle,
-                    one.profit_share,
-                    sum((part.amount for part in one.creators), Decimal(0)),
-                    one.platform,
-                    sum((part.amount for part in one.referrals), Decimal(0)),
-                    one.to_wallet,
-                    one.shortfall,
-                    one.collected,
-                    days,
-                    grade.expected,
-                    _rounded(grade.rate),
-                    grade.level,
-                    now,
-                )
-                for due, one, days, grade in settled
-            ],
-        )
         cursor.executemany(
             "INSERT INTO loss_carries (investor_id, product_id, loss, equity)"
             " VALUES (%s, %s, %s, %s) ON CONFLICT (investor_id, product_id) DO UPDATE"
@@ -182,10 +171,6 @@ def _record(
             for due, one, _, grade in settled
         ],
     )
-
-
-def _rounded(rate: Decimal | None) -> Decimal | None:
-    return None if rate is None else quantise(rate, 4)
 
 
 MANAGED: Final = Product(

@@ -46,13 +46,23 @@ _LINKS: tuple[tuple[str, LiteralString], ...] = (
     ),
     (
         "crystallisations",
-        "SELECT k.*, c.requested_at FROM crystallisations k"
+        "SELECT k.*, m.hurdle_kind, c.requested_at FROM crystallisations k"
+        " JOIN managed_subscriptions s ON s.id = k.subscription_id"
+        " JOIN product_terms m ON (m.product_id, m.valid_from) = (s.product_id, s.terms_valid_from)"
         " LEFT JOIN closings c ON c.id = k.closing_id"
         " WHERE k.subscription_id = %(id)s ORDER BY k.number",
     ),
     (
         "settlement",
-        "SELECT t.*, c.journal_id FROM settlements t JOIN closings c ON c.id = t.subscription_id"
+        # What stood above the mark, and whether that passed the hurdle, explains the share.
+        "SELECT t.*, c.journal_id, m.hurdle_kind, h.mark, h.above_mark,"
+        "  h.above_mark > t.hurdle AS hurdle_passed"
+        " FROM settlements t JOIN closings c ON c.id = t.subscription_id"
+        " JOIN managed_subscriptions s ON s.id = t.subscription_id"
+        " JOIN product_terms m ON (m.product_id, m.valid_from) = (s.product_id, s.terms_valid_from)"
+        " CROSS JOIN LATERAL (SELECT s.mark_net_deposits + s.mark_greatest_profit AS mark,"
+        "   t.equity - t.collected - t.management_fee - s.mark_net_deposits"
+        "    - s.mark_greatest_profit AS above_mark) h"
         " WHERE t.subscription_id = %(id)s",
     ),
     (

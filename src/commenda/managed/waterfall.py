@@ -13,16 +13,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise
-from commenda.kit.wire import Amount, on_wire
+from commenda.kit.wire import Amount, on_wire, one_of
 from commenda.managed.profit_share import (
     ZERO,
     Carry,
     HighWaterMark,
+    HurdleKind,
     carry_forward,
     divide_share,
     require_positive,
@@ -43,9 +44,11 @@ class FeeTerms:
     `management_fee` and `hurdle` are annual rates on the principal, `profit_share` is a part of
     the profit, `platform_cut` a part of the profit share, `referral_rates` (nearest level first)
     parts of the platform's cut. The share falls due at the end and, if `crystallise_days` says so,
-    each time so many days have passed. Refuses, when made, a rate outside [0, 1]
-    (`rate_out_of_range`), more than 3 levels (`too_many_referral_levels`), levels that take more
-    than half of the cut together (`referral_above_cap`), and a period of no day (`bad_period`).
+    each time so many days have passed. Above a soft hurdle it is of all profit, above a hard one of
+    what lies above it. Refuses, when made, a rate outside [0, 1] (`rate_out_of_range`), more than 3
+    levels (`too_many_referral_levels`), levels that take more than half of the cut together
+    (`referral_above_cap`), a period of no day (`bad_period`) and another kind of hurdle
+    (`unknown_hurdle_kind`).
     """
 
     management_fee: Amount = ZERO
@@ -54,6 +57,7 @@ class FeeTerms:
     platform_cut: Amount = ZERO
     referral_rates: Sequence[Amount] = ()
     crystallise_days: int | None = None
+    hurdle_kind: Annotated[str, one_of(HurdleKind)] = HurdleKind.HARD
 
     def __post_init__(self) -> None:
         require_rate(self.management_fee, "management_fee")
@@ -65,15 +69,20 @@ class FeeTerms:
             raise CommendaError("bad_period", "A period has at least a day").at(
                 "crystallise_days", self.crystallise_days, "leave it out for a share at the end"
             )
+        if self.hurdle_kind not in tuple(HurdleKind):
+            raise CommendaError("unknown_hurdle_kind", "A hurdle is hard or soft").at(
+                "hurdle_kind", self.hurdle_kind, f"one of {', '.join(HurdleKind)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class LegProceeds:
     """One leg after liquidation, or at marks while it goes on.
 
-    `capital` is what it was worth after the last crystallisation, plus money put in since and less
-    money taken out; it is negative for a leg that was replaced after a gain. `cash` is what its
-    liquidation has left, after costs, or what it is worth.
+    `capital` is what it was worth after the last crystallisation, less what it had gained by then
+    that waits for a soft hurdle, plus money put in since and less money taken out; it is negative
+    for a leg that was replaced after a gain. `cash` is what its liquidation has left, after costs,
+    or what it is worth.
     """
 
     leg_id: UUID
@@ -82,7 +91,7 @@ class LegProceeds:
 
     @property
     def profit(self) -> Decimal:
-        """P&L since the last crystallisation."""
+        """P&L that no share was taken of yet."""
         return self.cash - self.capital
 
 
@@ -126,13 +135,13 @@ class LegShare:
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """Every part of the equity and its receiver: the one journal of a settlement.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Division:
+    """Parts of a subscription's money by receiver: at its end, or while it goes on.
 
-    `profit_share` = creators + platform + referrals. `platform` is its cut less referral.
-    `hurdle` is a threshold, not a payment. `shortfall` is what insurance pays where equity is
-    below 0. `carry` is the loss to remember for a re-subscription.
+    `profit_share` = creators + platform + referrals. `platform` is its cut less referral. `hurdle`
+    is a threshold, not a payment. `collected` is what earlier crystallisations left owed: it comes
+    before everything else. `shortfall` is what insurance pays where equity is below 0.
     """
 
     equity: Decimal
@@ -142,21 +151,40 @@ class Settlement:
     creators: tuple[LegShare, ...]
     platform: Decimal
     referrals: tuple[ReferralShare, ...]
-    to_wallet: Decimal
-    shortfall: Decimal
-    carry: Carry
     collected: Decimal = ZERO
-    """What earlier crystallisations left owed: it comes before everything else."""
+    to_wallet: Decimal
+    shortfall: Decimal = ZERO
+
+    @property
+    def divided(self) -> Decimal:
+        """What the parts add up to."""
+        return self.equity
+
+    @property
+    def to_creators(self) -> Decimal:
+        return sum((part.amount for part in self.creators), ZERO)
+
+    @property
+    def to_referrers(self) -> Decimal:
+        return sum((part.amount for part in self.referrals), ZERO)
 
     def __post_init__(self) -> None:
-        creators = sum((part.amount for part in self.creators), ZERO)
-        referrals = sum((part.amount for part in self.referrals), ZERO)
-        shared = creators + self.platform + referrals
+        shared = self.to_creators + self.platform + self.to_referrers
         paid = self.collected + self.management_fee + shared + self.to_wallet - self.shortfall
-        if shared != self.profit_share or paid != self.equity:
+        if shared != self.profit_share or paid != self.divided:
             raise CommendaError(
-                "settlement_unbalanced", "The parts of a settlement must add up to its equity"
-            ).at("equity", self.equity, "this is a fault in the waterfall: report it")
+                "settlement_unbalanced", "The parts must add up to what is divided"
+            ).at("equity", self.divided, "this is a fault in the waterfall: report it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement(Division):
+    """Every part of the equity: the one journal of a settlement.
+
+    `carry` is the loss to remember for a re-subscription.
+    """
+
+    carry: Carry
 
 
 def management_fee(principal: Decimal, annual_rate: Decimal, days: int, scale: int) -> Decimal:
@@ -185,20 +213,19 @@ def waterfall(
     contradict the mark.
     """
     fee, hurdle, net = accrue(proceeds, terms, scale)
-    due = share(net, mark, terms.profit_share, scale, hurdle=hurdle) if net > 0 else ZERO
-    parts = divide(due, terms, proceeds.legs, referrers, scale)
+    due = ZERO
+    if net > 0:
+        due = share(net, mark, terms.profit_share, scale, hurdle=hurdle, kind=terms.hurdle_kind)
     return Settlement(
         equity=proceeds.equity,
         management_fee=fee,
         hurdle=hurdle,
         profit_share=quantise(due, scale),
-        creators=parts.creators,
-        platform=parts.platform,
-        referrals=parts.referrals,
+        **divide(due, terms, proceeds.legs, referrers, scale)._asdict(),
+        collected=proceeds.owed,
         to_wallet=quantise(max(ZERO, net - due), scale),
         shortfall=max(ZERO, -net),
         carry=Carry(carry_forward(mark, net).loss, max(ZERO, net - due)),
-        collected=proceeds.owed,
     )
 
 

@@ -1,3 +1,13 @@
+-- The last version knows hard hurdles only: under them a soft one would be settled otherwise.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM product_terms WHERE hurdle_kind <> 'hard') THEN
+        RAISE EXCEPTION 'the last version has no soft hurdles';
+    END IF;
+END $$;
+ALTER TABLE crystallisation_legs DROP COLUMN unshared;
+ALTER TABLE product_terms DROP COLUMN hurdle_kind;
+
 -- The last version takes the maximum of a tier, too.
 ALTER TABLE products DROP CONSTRAINT products_bounds;
 ALTER TABLE products ADD CONSTRAINT products_check CHECK (maximum >= minimum);

@@ -7,3 +7,8 @@ WHERE (below.profile, below.term_days, below.asset, below.early_exit)
     AND p.minimum = below.maximum + 0.00000001;
 UPDATE products SET maximum = maximum + 0.00000001 WHERE maximum = minimum;
 ALTER TABLE products ADD CONSTRAINT products_bounds CHECK (maximum > minimum);
+
+-- Above a soft hurdle the share is of all profit; until it is passed, each leg's gains wait.
+ALTER TABLE product_terms
+    ADD COLUMN hurdle_kind text NOT NULL DEFAULT 'hard' CHECK (hurdle_kind IN ('hard', 'soft'));
+ALTER TABLE crystallisation_legs ADD COLUMN unshared numeric(38,18) NOT NULL DEFAULT 0;

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from commenda.kit.errors import CommendaError
-from commenda.managed import ExpectedReturn, FeeTerms, Profile, require_adjacent
+from commenda.managed import ExpectedReturn, FeeTerms, HurdleKind, Profile, require_adjacent
 from commenda.market import parse_interval
 
 T = TypeVar("T")
@@ -207,6 +207,9 @@ def _products(table: _Table) -> ProductsPart:
             crystallise_days=fees.integer("crystallise_days")
             if "crystallise_days" in fees.raw
             else None,
+            hurdle_kind=fees.choice("hurdle_kind", tuple(HurdleKind))
+            if "hurdle_kind" in fees.raw
+            else HurdleKind.HARD,
         ),
         expected={
             profile: ExpectedReturn(expected.decimal(profile), warning, alert)
@@ -230,7 +233,7 @@ _KNOWN = {
     "products": "terms tiers fees expected",
     "products.tiers": " ".join(one.name for one in fields(TierPart)),
     "products.fees": "management_fee hurdle profit_share platform_cut referral_rates"
-    " crystallise_days",
+    " crystallise_days hurdle_kind",
     "products.expected": "conservative balanced aggressive warning_percent alert_percent",
     "investors": " ".join(one.name for one in fields(InvestorsPart)),
 }

@@ -96,7 +96,7 @@ function tries(rows) {
 
 function settled(row, asset) {
   const lines = [
-    [t("equity"), row.equity], [t("managementFee"), -row.managementFee], [t("hurdle"), row.hurdle, true], [t("profitShare"), -row.profitShare],
+    [t("equity"), row.equity], [t("managementFee"), -row.managementFee], [`${t("hurdle")} (${word("hurdleKinds", row.hurdleKind)})`, row.hurdle, true], [t("profitShare"), -row.profitShare],
     [`${t("thereof")} ${t("creators")}`, row.toCreators, true], [`${t("thereof")} ${t("platform")}`, row.toPlatform, true],
     [`${t("thereof")} ${t("referrers")}`, row.toReferrers, true],
   ];
