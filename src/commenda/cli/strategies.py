@@ -13,13 +13,17 @@ from commenda.cli.backtest_options import params_of
 from commenda.cli.options import ACTOR, AsJson, Data, fields_of, print_json, transaction
 from commenda.cli.tables import Column, progress, say, show
 from commenda.kit.clock import business_now
-from commenda.strategies import Registrar, Status, Strategy, find_strategy
+from commenda.strategies import WALLS, Registrar, Status, Strategy, find_strategy
 from commenda.testing import CHECKS, Finding, Verdict, found, sample_bars, subject_of
 
 app = typer.Typer(help="Strategies: what there is, and whether it is sound.", no_args_is_help=True)
 
 COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.UNCHECKED: "yellow"}
 Named = Annotated[str, typer.Argument(help="A name, or path/to/file.py, or path/to/file.py:name.")]
+Candles = Annotated[
+    Path | None, typer.Option(help="A file of candles; a sample of 6,000 bars by default.")
+]
+Params = Annotated[str, typer.Option(help="Such as fast=5,slow=20; defaults elsewhere.")]
 SLOWER = "plain Python, slower"
 
 STRATEGIES = (
@@ -82,10 +86,8 @@ def show_strategy(named: Named, as_json: AsJson = False) -> None:
 @app.command()
 def check(
     named: Named,
-    data: Annotated[
-        Path | None, typer.Option(help="A file of candles; a sample of 6,000 bars by default.")
-    ] = None,
-    params: Annotated[str, typer.Option(help="Such as fast=5,slow=20; defaults elsewhere.")] = "",
+    data: Candles = None,
+    params: Params = "",
     as_json: AsJson = False,
 ) -> None:
     """Examine a strategy: look-ahead at every bar, determinism, restarts, warm-up, ranges.
@@ -109,6 +111,48 @@ def check(
         say(f"{strategy.name} {strategy.version}{kind} over {len(bars):,} bars")
         show(findings, FINDINGS)
     if any(finding.verdict is Verdict.FAILED for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("try")
+def try_(
+    named: Named,
+    data: Candles = None,
+    params: Params = "",
+    allow: Annotated[
+        list[str] | None, typer.Option(help="A wall that may be open here; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a stranger's strategy behind walls, with nothing in reach but the candles.
+
+    Refused where this machine cannot hold it: see `commenda strategy walls`.
+    """
+    bars = sample_bars() if data is None else strategies.read_bars(data).bars
+    ran = strategies.run_sandboxed(named, params_of(params), bars, allow=allow or ())
+    if as_json:
+        print_json({**fields_of(ran), "bars": len(bars)})
+        return
+    gain = float(ran.equity[-1] / ran.equity[0] - 1.0)
+    say((f"{ran.strategy} {ran.version}", "bold"), f" over {len(bars):,} bars: {gain:+.2%}")
+    say(f"source: {ran.source_hash}")
+
+
+@app.command("walls")
+def walls_(as_json: AsJson = False) -> None:
+    """Attack the walls around a stranger's strategy on this machine, and say which hold.
+
+    Exit code 1 if one is open.
+    """
+    held, raised = strategies.try_walls()
+    if as_json:
+        print_json({"walls": held, "raised": raised})
+    else:
+        rows = [{"wall": w, "harm": WALLS[w], "found": held[w] or "holds"} for w in WALLS]
+        show(rows, (Column("wall"), Column("without it a strategy", "harm"), Column("found")))
+        for name, said in raised.items():
+            say(f"{name}: {said}")
+    if any(held.values()):
         raise typer.Exit(1)
 
 

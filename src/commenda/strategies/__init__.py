@@ -8,8 +8,8 @@ fades, `donchian_breakout` waits for a new range. Their defaults suit 5-minute b
 long or flat, is what engines are compared by.
 
 Others come from installed packages and from files (`plugins.py`; `find_strategy` finds any), those
-of users run in a process of their own (`sandbox.py`), and what is registered is in the database by
-name and version, with revisions of parameter sets (`registry.py`).
+of strangers run behind walls (`sandbox.py`, `walls.py`), and what is registered is in the database
+by name and version, with revisions of parameter sets (`registry.py`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from commenda.strategies.runs import (
     name_of,
     shown_of,
 )
-from commenda.strategies.sandbox import Limits, SandboxedRun, run_sandboxed
+from commenda.strategies.sandbox import Limits, SandboxedRun, run_sandboxed, try_walls
 from commenda.strategies.sdk import (
     Conflict,
     Param,
@@ -77,10 +77,12 @@ from commenda.strategies.shipped import (
     installed_plugins,
     reference_to,
 )
+from commenda.strategies.walls import WALLS
 
 __all__ = [
     "CATALOGUE",
     "CHECKS",
+    "WALLS",
     "Backtest",
     "BacktestSummary",
     "BarData",
@@ -144,4 +146,5 @@ __all__ = [
     "source_hash",
     "strategy",
     "terms_of",
+    "try_walls",
 ]

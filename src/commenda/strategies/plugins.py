@@ -6,7 +6,7 @@ A package offers a strategy by an entry point that bears the strategy's name:
     my_trend = "my_package.trend:my_trend"
 
 A file is named by its path, with `:name` where it holds several strategies. Modules beside it can
-be imported by it. Both run with all rights of this process: see `sandbox.py` for those of users.
+be imported by it. Both run with all rights of this process: `sandbox.py` is for strangers'.
 
 numba's disk cache notices an edit of the file that a function stands in, but not of the files its
 callees stand in. So what a plug-in compiles goes into a cache directory of its own, named by a hash
@@ -71,7 +71,7 @@ def absolute(named: str) -> str:
     """`named` so that it means the same file from any directory; a mere name stays."""
     if not is_file(named):
         return named
-    path, name = _parted(named)
+    path, name = parted(named)
     return f"{path.resolve()}:{name}" if name else str(path.resolve())
 
 
@@ -81,7 +81,7 @@ def load_file(named: str, shipped: Mapping[str, Strategy], kind: type[Kind]) -> 
     Codes `strategy_file_not_found`, `strategy_file_broken`, `no_strategy`, `several_strategies`,
     `unknown_strategy` and `strategy_name_taken`.
     """
-    path, name = _parted(named)
+    path, name = parted(named)
     if not path.is_file():
         raise CommendaError("strategy_file_not_found", "There is no such file").at(
             "strategy",
@@ -127,7 +127,7 @@ def source_file(strategy: Strategy) -> Path | None:
 # Files
 
 
-def _parted(named: str) -> tuple[Path, str | None]:
+def parted(named: str) -> tuple[Path, str | None]:
     path, colon, name = named.rpartition(".py:")
     return (Path(f"{path}.py").expanduser(), name) if colon else (Path(named).expanduser(), None)
 

@@ -1,15 +1,16 @@
-"""Strategies from users: run in a process of their own, with limits of time and memory.
+"""Strategies of strangers: run in a process behind walls, with limits of time and memory.
 
-The child (`sandboxed.py`) is a fresh interpreter in an empty directory, with an environment that
-holds nothing of ours, fed and read through plain bytes: what it writes is parsed as JSON and arrays
-of numbers, never unpickled. It is ended when its time is over, whatever it does; its address space,
-CPU time, files and their size are limited by the kernel. numba's cache is copied for it, because
-whoever may write there can have code run by its readers.
+The child (`walls.py`, then `sandboxed.py`) is a fresh interpreter with an environment that holds
+nothing of ours, fed and read through plain bytes: what it writes is parsed as JSON and arrays of
+numbers, never unpickled. It is another user where we are root, in namespaces of its own, sees the
+interpreter, its libraries and a copy of the strategy's sources, and may read, compute and answer.
+Before it loads any of the strategy it attacks each of its own walls (`walls.held`), and ends where
+one is open, unless the caller said that this one may be. It is ended when its time is over, with
+all that it may have started. numba's cache is copied for it, because whoever may write there can
+have code run by its readers.
 
-This keeps a careless strategy from harming the platform. It is no wall against an attacker: the
-child runs as the same user, can read that user's files and processes, and can open connections. A
-platform that takes code from strangers runs its workers as a user with nothing to read, in a
-container without a network. As root, the limit on processes does not hold.
+One's own file on one's own machine needs none of this: `commenda backtest` and the rest of the
+command line run files with all rights of whoever names them.
 """
 
 from __future__ import annotations
@@ -17,27 +18,33 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import secrets
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
 import commenda
 from commenda.kernel import CACHE_DIR, Array, Bars, Costs, Funding
 from commenda.kit.errors import CommendaError
-from commenda.strategies.plugins import absolute
+from commenda.strategies import walls
+from commenda.strategies.plugins import absolute, is_file, parted, sources_of
 
 LENGTH = struct.Struct("<q")
 LAST_WORDS = 600
+USERS = range(61_184, 65_520)
+"""User ids that belong to nobody: what systemd gives to services without one."""
+LEAVING = 5.0
 STARVED = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
 
 
@@ -80,36 +87,99 @@ def run_sandboxed(
     funding: Funding | None = None,
     limits: Limits | None = None,
     hash_seed: int = 0,
+    allow: Collection[str] = (),
 ) -> SandboxedRun:
     """Run what `find_strategy` finds by `named` over `bars` in a child process.
 
-    Codes `strategy_timeout`, `strategy_memory` and `strategy_crashed` (with the child's last
-    words), and those of `find_strategy` and of the parameters.
+    `allow` names the walls of WALLS that may be open: all of them for code of one's own. Codes
+    `sandbox_open` where another is, `unknown_wall`, `strategy_timeout`, `strategy_memory` and
+    `strategy_crashed` (with the child's last words), and those of `find_strategy` and of the
+    parameters.
     """
     limits = limits or Limits()
-    request = pickle.dumps(
-        {
-            "strategy": absolute(named),
-            "params": dict(params),
-            "run": {"bars": bars, "cash": cash, "costs": costs, "funding": funding},
-            "limits": limits,
-        }
+    for wall in allow:
+        if wall not in walls.WALLS:
+            raise CommendaError("unknown_wall", "There is no such wall").at(
+                "allow", wall, f"name some of {', '.join(walls.WALLS)}"
+            )
+    asked = {
+        "params": dict(params),
+        "run": {"bars": bars, "cash": cash, "costs": costs, "funding": funding},
+        "open": frozenset(allow),
+    }
+    said, numbers, words = _answer(named, asked, limits, hash_seed)
+    try:
+        equity, targets = np.frombuffer(numbers, "<f8").reshape(2, len(bars)).astype(np.float64)
+        ran = {name: str(said[name]) for name in ("strategy", "version", "source_hash")}
+    except (ValueError, KeyError):
+        raise _crashed(named, "without an answer", words) from None
+    return SandboxedRun(**ran, equity=equity, targets=targets)
+
+
+def try_walls() -> tuple[dict[str, str], dict[str, str]]:
+    """What a strategy of a stranger could do on this machine, now, tried by attack.
+
+    Each wall of WALLS with what was possible, empty where it holds; and each mechanism that raises
+    them, with why it is not to be had where it is not.
+    """
+    said, _, _ = _answer("sma_cross", {"run": None}, Limits(), 0)
+    return said["held"], said["raised"]
+
+
+def open_walls(found: Mapping[str, str]) -> CommendaError:
+    """The refusal of a machine that does not hold what a strategy might try."""
+    could = "; ".join(f"it {what}" for what in found.values())
+    return CommendaError(
+        "sandbox_open", f"A strategy of a stranger would not be held on this machine: {could}"
+    ).at(
+        "allow",
+        ", ".join(found),
+        "commenda strategy walls says what is missing; allow these walls to be open only for code"
+        " that you trust",
     )
+
+
+def _answer(
+    named: str, asked: Mapping[str, object], limits: Limits, hash_seed: int
+) -> tuple[dict[str, Any], bytes, str]:
+    """What a child said to a request: JSON, numbers, and its last words."""
     with (
-        tempfile.TemporaryDirectory(prefix="commenda-sandbox-") as room,
+        tempfile.TemporaryDirectory(prefix="commenda-sandbox-") as folder,
+        tempfile.NamedTemporaryFile() as secret,
         tempfile.TemporaryFile() as given,
         tempfile.TemporaryFile() as answer,
         tempfile.TemporaryFile() as words,
     ):
-        given.write(request)
+        room = Path(folder).resolve()
+        request = {
+            "strategy": _copied(named, room / "code"),
+            "limits": limits,
+            "attacked": (os.getpid(), secret.name),
+            **asked,
+        }
+        given.write(pickle.dumps(request))
         given.seek(0)
-        ended = _run_child(Path(room), given, answer, words, limits, hash_seed)
+        ended = _run_child(room, given, answer, words, limits, hash_seed)
         answer.seek(0)
         words.seek(max(0, words.seek(0, os.SEEK_END) - 16 * LAST_WORDS))
         said = words.read().decode("utf-8", "replace").strip()[-LAST_WORDS:]
         if ended != 0:
             _refuse(named, ended, said, limits)
-        return _read(named, answer.read(LENGTH.size + limits.file_size), len(bars), said)
+        return *_read(named, answer.read(LENGTH.size + limits.file_size), said), said
+
+
+def _copied(named: str, code: Path) -> str:
+    """The sources of a file, copied for a child that cannot read them where they are."""
+    if not is_file(named):
+        return named
+    path, name = parted(absolute(named))
+    if path.is_file():
+        for source in sources_of(path):
+            target = code / source.relative_to(path.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        path = code / path.name
+    return f"{path}:{name}" if name else str(path)
 
 
 def _run_child(
@@ -121,38 +191,79 @@ def _run_child(
     hash_seed: int,
 ) -> int | None:
     """The child's exit code, negative for a signal; None if its time was over."""
-    work, cache = room / "work", room / "cache"
+    work, kept = room / "work", room / "cache"
     work.mkdir()
     with suppress(OSError):  # shutil.Error is one; what is missing is compiled again
         unfinished = shutil.ignore_patterns("plugin-*", "*.tmp*")
-        shutil.copytree(CACHE_DIR, cache / CACHE_DIR.name, ignore=unfinished)
+        shutil.copytree(CACHE_DIR, kept / CACHE_DIR.name, ignore=unfinished)
+    user = secrets.choice(USERS) if os.geteuid() == 0 else None
+    prefix = _bubblewrap()
+    told = json.dumps({"room": str(room), "uid": user, "apart": not prefix})
+    bound = ["--bind", str(room), str(room)] if prefix else []
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "commenda.strategies.sandboxed"],
+        [*prefix, *bound, sys.executable, "-P", walls.__file__, told],
         stdin=given,
         stdout=answer,
         stderr=words,
         cwd=work,
         env={
-            "COMMENDA_CACHE_DIR": str(cache),
+            **_environment(),
+            "COMMENDA_CACHE_DIR": str(kept),
             "HOME": str(work),
-            "LANG": "C.UTF-8",
-            "OPENBLAS_NUM_THREADS": "1",
-            "POLARS_MAX_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": str(hash_seed),
-            "PYTHONPATH": str(Path(commenda.__file__).parent.parent),
             "TMPDIR": str(work),
         },
         start_new_session=True,
     ) as child:
         try:
-            return child.wait(limits.seconds)
+            code = child.wait(limits.seconds)
+            # 128 and a signal's number is how whoever keeps the child says how it ended.
+            return 128 - code if code > 128 else code
         except subprocess.TimeoutExpired:
             return None
         finally:
-            # With its session: whatever it started goes with it.
-            with suppress(ProcessLookupError):
+            child.terminate()  # its keeper ends all that it started, also in other sessions
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(LEAVING)
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
+
+
+@cache
+def _bubblewrap() -> list[str]:
+    """The command that runs another one in namespaces; empty where there is none that works."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return []
+    words = ["ipc", "pid", "net", "uts"]
+    apart = ["--die-with-parent", *(f"--unshare-{word}" for word in words)]
+    if os.geteuid() == 0:  # the child lays down the rest when it becomes another user
+        for name in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN"):
+            apart += ["--cap-add", name]
+    # Asked of a child, whose path has nothing that only this process was started with.
+    ask = [sys.executable, "-P", "-c", "import sys; print(*sys.path, sep='\\n')"]
+    asked = subprocess.run(ask, capture_output=True, check=True, env=_environment(), text=True)
+    places = walls.readable(asked.stdout.split("\n"))
+    above = {
+        one for place in (*places, f"{tempfile.gettempdir()}/room") for one in Path(place).parents
+    }
+    for folder in sorted({str(one) for one in above} - {"/", *places}):  # else for root alone
+        apart += ["--perms", "0755", "--dir", folder]
+    for place in places:
+        apart += ["--dev-bind" if place.startswith("/dev/") else "--ro-bind", place, place]
+    command = [program, *apart, "--proc", "/proc"]
+    tried = subprocess.run([*command, sys.executable, "-c", ""], capture_output=True, check=False)
+    return command if tried.returncode == 0 else []
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "LANG": "C.UTF-8",
+        "OPENBLAS_NUM_THREADS": "1",
+        "POLARS_MAX_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(Path(commenda.__file__).parent.parent),
+    }
 
 
 def _refuse(named: str, ended: int | None, said: str, limits: Limits) -> NoReturn:
@@ -185,21 +296,18 @@ def _name_of(ended: int) -> str:
         return f"signal {-ended}"
 
 
-def _read(named: str, answer: bytes, count: int, said: str) -> SandboxedRun:
+def _read(named: str, answer: bytes, said: str) -> tuple[dict[str, Any], bytes]:
     """The child's answer; nothing in it is believed to have the form it should have."""
     try:
         (length,) = LENGTH.unpack_from(answer)
         said_so = json.loads(answer[LENGTH.size : LENGTH.size + length])
-        if "error" in said_so:
-            error = {key: str(text) for key, text in said_so["error"].items() if text is not None}
-            refusal = CommendaError(error["code"], error["message"]).at(
-                error.get("field"), error.get("value"), error.get("hint")
-            )
-        else:
-            numbers = np.frombuffer(answer, "<f8", offset=LENGTH.size + length)
-            equity, targets = numbers.reshape(2, count).astype(np.float64)
-            ran = {name: str(said_so[name]) for name in ("strategy", "version", "source_hash")}
-            return SandboxedRun(**ran, equity=equity, targets=targets)
+        if "error" not in said_so:
+            return dict(said_so), answer[LENGTH.size + length :]
+        error = {key: str(text) for key, text in said_so["error"].items() if text is not None}
+        value = named if error.get("field") == "strategy" else error.get("value")
+        refusal = CommendaError(error["code"], error["message"]).at(
+            error.get("field"), value, error.get("hint")
+        )
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _crashed(named, "without an answer", said) from None
     raise refusal

@@ -1,7 +1,8 @@
 """The child of `sandbox.py`: reads what to run from standard input, runs it, answers, ends.
 
-What it is told is pickled by the parent, which is trusted; what it answers is a length, JSON, and
-the numbers. What the strategy prints goes to standard error.
+It comes here from `walls.py`, behind the first walls. What it is told is pickled by the parent,
+which is trusted; what it answers is a length, JSON, and the numbers. What the strategy prints goes
+to standard error.
 """
 
 from __future__ import annotations
@@ -13,38 +14,50 @@ import pickle
 import resource
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+
+from numba.core import caching, dispatcher
 
 from commenda.kernel import run
 from commenda.kit.errors import CommendaError
-from commenda.strategies.sandbox import LENGTH, Limits
+from commenda.strategies import walls
+from commenda.strategies.sandbox import LENGTH, Limits, open_walls
 from commenda.strategies.shipped import find_strategy
 
 
-def main() -> None:
+def main(raised: dict[str, str], mapped: int | None) -> None:
     """Run one strategy over the bars on standard input."""
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     request = pickle.load(sys.stdin.buffer)
-    restrict(request["limits"])
+    memory = restrict(request["limits"], mapped)
+    keep_nothing()
+    with walls.noting(raised, "seccomp"):
+        walls.no_more_calls()
+    platform, secret = request["attacked"]
+    held = walls.held(platform, secret, memory)
+    numbers = b""
     try:
-        said, numbers = carry_out(request)
+        said: dict[str, Any] = {"held": held, "raised": raised}
+        if request["run"] is not None:
+            if found := sorted(name for name in held if held[name] and name not in request["open"]):
+                raise open_walls({name: held[name] for name in found})
+            ran, numbers = carry_out(request)
+            said |= ran
     except CommendaError as error:
         named = ("code", "message", "field", "value", "hint")
         fields = {name: getattr(error, name) for name in named}
         said = {"error": {k: None if v is None else str(v) for k, v in fields.items()}}
-        numbers = b""
     header = json.dumps(said).encode()
     with os.fdopen(answer, "wb") as out:
         out.write(LENGTH.pack(len(header)) + header + numbers)
 
 
-def restrict(limits: Limits) -> None:
-    """Have the operating system hold this process to `limits`, for good."""
-    seconds = math.ceil(limits.seconds)
+def restrict(limits: Limits, mapped: int | None) -> int:
+    """Have the operating system hold this process to `limits`, for good; its address space."""
+    seconds, memory = math.ceil(limits.seconds), _address_space(mapped) + limits.memory
     held = {
-        resource.RLIMIT_AS: _address_space() + limits.memory,
+        resource.RLIMIT_AS: memory,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: limits.file_size,
         resource.RLIMIT_NOFILE: limits.files,
@@ -55,15 +68,22 @@ def restrict(limits: Limits) -> None:
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(which, (most, most))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    return memory
 
 
-def _address_space() -> int:
+def _address_space(mapped: int | None) -> int:
     """What this process has mapped by now; numba and its compiler alone map much."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    except OSError:  # no Linux: most of what there is
+    if mapped is None:  # no Linux: most of what there is
         return 1 << 33
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return int(os.pread(mapped, 100, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def keep_nothing() -> None:
+    """Have numba write nothing of what it compiles from here on: there is nowhere to write to."""
+
+    numba: Any = dispatcher.Dispatcher, caching.Cache
+    for kind, verb in zip(numba, ("enable_caching", "save_overload"), strict=True):
+        setattr(kind, verb, lambda *_: None)
 
 
 def carry_out(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -76,7 +96,3 @@ def carry_out(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         "source_hash": strategy.source_hash,
     }
     return said, result.equity.astype("<f8").tobytes() + result.targets.astype("<f8").tobytes()
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from commenda.kernel import Array, Program, Stepper, run
 from commenda.kit.errors import CommendaError
-from commenda.strategies import Limits, Strategy, is_constant, reached, reference_to, run_sandboxed
+from commenda.strategies import (
+    WALLS,
+    Limits,
+    Strategy,
+    is_constant,
+    reached,
+    reference_to,
+    run_sandboxed,
+)
 from commenda.testing.lookahead import perturbation, truncation, with_another_future
 from commenda.testing.recording import (
     CASH,
@@ -56,6 +64,7 @@ def same_bits_again(subject: Subject) -> str:
                 costs=COSTS,
                 limits=CHILD,
                 hash_seed=seed,
+                allow=WALLS,  # of its author, on their own machine
             )
         except CommendaError as error:
             if error.code not in NOT_LOADED:
