@@ -1,7 +1,8 @@
 """The whole loop over HTTP, with nothing but Python's standard library.
 
     register -> second factor -> deposit -> authorise custody -> subscribe -> matured, liquidated,
-    settled -> the wallet's statement -> the trace; and beside it a pool product, held for a day
+    settled -> the wallet's statement -> what was earned -> the trace; and beside it a pool
+    product, held for a day
 
 Start a demo (`make demo`, or `commenda up --demo`), then: python walk_the_loop.py http://localhost:8080
 Outside a demo a deposit waits until an operator has confirmed it, and a term takes its days.
@@ -143,6 +144,16 @@ def main(address: str) -> None:
         print(f"  {at}  {kind:<9} {amount:>16}  {entry['remark']}")
     print(f"statement: closing {statement['closing']} USDT")
     assert total == Decimal(statement["closing"]), "opening and entries make the closing balance"
+
+    earned = client.get("/wallet/earnings")
+    fees, income = earned["fees"], earned["income"]
+    print(
+        f"earned: {earned['gain']} USDT = {earned['gainBeforeFees']} before fees - {fees['total']}"
+        f" (trading {fees['trading']}, management {fees['management']}, profit share"
+        f" {fees['profitShare']}) + {income['total']} income; TWR {earned['twr']}"
+    )
+    gained = Decimal(earned["closing"]["total"]) - Decimal(earned["paidIn"])
+    assert gained == Decimal(earned["gain"]), "what is there beyond what was paid in was earned"
 
     trace = client.get(f"{path}/trace")
     links = ("allocation", "executions", "nav", "liquidation", "settlement", "journals", "events")

@@ -28,6 +28,8 @@ has closed its last position. Then it is settled, through one path and in one jo
 fee, hurdle, profit share by leg, the platform's cut, `referrals` out of that cut, the rest to the
 investor's wallet.
 
+What an investor earned by all of that, over any period and in one answer, is `earnings`.
+
 `operations.verify` derives balances, positions, reservations, allocations and settlements again
 from the entries and the venue's fills, and finds nothing in a sound system. `execution.reconcile`
 holds the ledger against the venue, whose books share no code with it.

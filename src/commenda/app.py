@@ -28,6 +28,7 @@ from commenda import __version__, site, sockets
 from commenda.audit.http import router as audit_router
 from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
+from commenda.earnings.http import router as earnings_router
 from commenda.funding.freezes_http import router as freezes_router
 from commenda.funding.http import router as funding_router
 from commenda.identity.access import Gate
@@ -72,6 +73,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     reconciliation_router,
     funding_router,
     freezes_router,
+    earnings_router,
     managed_router,
     income_router,
     referrals_router,

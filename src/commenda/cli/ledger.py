@@ -14,7 +14,7 @@ from uuid import UUID
 
 import typer
 
-from commenda import ledger
+from commenda import earnings, ledger
 from commenda.cli.options import (
     AsJson,
     AsOfMoment,
@@ -36,6 +36,7 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.money import plain, scale_of
+from commenda.kit.wire import wire
 
 app = typer.Typer(help="Read the books.", no_args_is_help=True)
 
@@ -165,6 +166,23 @@ def statement(
             texts = ledger.csv_text(drawn) if csv else ledger.html_text(drawn, lang)
         with output(out) as target:
             target.writelines(texts)
+
+
+@app.command("earnings")
+def show_earnings(
+    owner: Annotated[str, typer.Argument(help="A username or a user's id.")],
+    begin: Annotated[str | None, typer.Option("--from", help="The beginning by default.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Exclusive; now by default.")] = None,
+    asset: Annotated[str, typer.Option(help="Of which asset.")] = "USDT",
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """What somebody earned: paid in and out, worth by kind, gain, each fee, income, TWR, XIRR."""
+    asked = period_of(begin, end)
+    with transaction(data) as tx:
+        tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        found = earnings.earned(tx, _owner(tx, owner), asset, *asked, business_now(tx))
+    show_one(wire(found), as_json)
 
 
 def _require_format(form: Format, out: Path | None, as_json: bool) -> None:
