@@ -34,6 +34,7 @@ from commenda.funding.http import router as funding_router
 from commenda.identity.access import Gate
 from commenda.identity.http import router as identity_router
 from commenda.identity.tokens import Tokens
+from commenda.identity.users_http import router as users_router
 from commenda.income.http import router as income_router
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database
@@ -65,6 +66,7 @@ _log = logging.getLogger(__name__)
 
 ROUTERS: tuple[APIRouter, ...] = (
     identity_router,
+    users_router,
     operations_router,
     overview_router,
     schedules_router,
@@ -85,7 +87,16 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 """Everything under /api/v1."""
 
-PUBLIC = ("register", "login", "refresh", "getLiveness", "getReadiness", "getMetrics")
+PUBLIC = (
+    "register",
+    "login",
+    "refresh",
+    "takeUpInvitation",
+    "confirmInvitation",
+    "getLiveness",
+    "getReadiness",
+    "getMetrics",
+)
 """The operations that need no token; every other one has a permission."""
 
 PREFIX = "/api/v1"
@@ -257,6 +268,7 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
 
 _UNSHOWN = frozenset(
     {"password", "current", "new", "refreshToken", "refresh_token", "totpCode", "totp_code", "code"}
+    | {"recoveryCode", "recovery_code", "token", "X-Proof"}
 )
 """What is not sent back to whoever mistyped it: it would end up in a log or a ticket."""
 
