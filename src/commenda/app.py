@@ -39,6 +39,7 @@ from commenda.income.http import router as income_router
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
+from commenda.kit.forwarded import TrustedProxies
 from commenda.kit.keys import Keys
 from commenda.kit.observe import METRICS_TYPE, HttpFigures, Observe, exposition
 from commenda.kit.problems import TITLES, problem, problem_of
@@ -150,7 +151,10 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.http_figures = HttpFigures()
     app.state.flow_lists = FlowLists()
     app.add_middleware(
-        Observe, figures=app.state.http_figures, requests_per_minute=settings.requests_per_minute
+        Observe,
+        figures=app.state.http_figures,
+        requests_per_minute=settings.requests_per_minute,
+        proxies=TrustedProxies.of(settings.trusted_proxies, settings.forwarded_header),
     )
     if settings.cors_origins:  # outside of the other: a browser may read refusals, too
         app.add_middleware(
