@@ -82,11 +82,20 @@ def events(db: Database, kind: str) -> list[tuple[str, str]]:
     ]
 
 
+def proved(client: TestClient, signed: dict[str, Any], **factor: str) -> dict[str, str]:
+    """Headers of somebody who has just given their password."""
+    body = {"password": PASSWORD} | factor
+    answer = client.post(f"{API}/auth/proof", headers=bearer(signed), json=body)
+    assert answer.status_code == 200, answer.text
+    return bearer(signed) | {"X-Proof": answer.json()["proof"]}
+
+
 class Authenticator:
     """Somebody's phone, whose set-up was confirmed with the code of the step before this one."""
 
     def __init__(self, client: TestClient, signed: dict[str, Any]) -> None:
-        answer = client.post(f"{API}/auth/totp", headers=bearer(signed))
+        self.client = client
+        answer = client.post(f"{API}/auth/totp", headers=proved(client, signed))
         assert answer.status_code == 200, answer.text
         self.secret = answer.json()["secret"]
         self.uri = answer.json()["otpauthUri"]
@@ -95,6 +104,11 @@ class Authenticator:
         )
         assert confirmed.status_code == 200, confirmed.text
         self.signed: dict[str, Any] = confirmed.json()
+        self.recovery_codes: list[str] = self.signed["recoveryCodes"]
+
+    def proved(self, steps: int = 0) -> dict[str, str]:
+        """Headers of somebody who has just given their password and a code."""
+        return proved(self.client, self.signed, totpCode=self.code(steps))
 
     def code(self, steps: int = 0) -> str:
         return pyotp.TOTP(self.secret).at(routes.wall_now(), counter_offset=steps)

@@ -36,11 +36,14 @@ def signed_in(
     second_factor: bool = True,
     settings: Settings = SETTINGS,
 ) -> dict[str, str]:
-    """Headers of a user of this role, registered if need be, in a session of their own."""
+    """Headers of a user of this role, registered if need be, in a session of their own, who has
+    just given their password."""
     user, username = user_of(role, name), name or role
     now = datetime.now(UTC)
     with database.transaction() as tx:
         register_users(tx, [(user, username)], role, now)
     tokens = Tokens(Keys.of(settings).derive("access-tokens"))
-    token = tokens.issue(user, Role(role), ids.derive("test-session", user), second_factor, now)
-    return {"Authorization": f"Bearer {token}"}
+    session = ids.derive("test-session", user)
+    token = tokens.issue(user, Role(role), session, second_factor, now)
+    proof = tokens.issue_proof(user, session, now)
+    return {"Authorization": f"Bearer {token}", "X-Proof": proof}

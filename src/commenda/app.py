@@ -34,10 +34,12 @@ from commenda.funding.http import router as funding_router
 from commenda.identity.access import Gate
 from commenda.identity.http import router as identity_router
 from commenda.identity.tokens import Tokens
+from commenda.identity.users_http import router as users_router
 from commenda.income.http import router as income_router
 from commenda.kit.clock import business_now
 from commenda.kit.db import AWAY, Database
 from commenda.kit.errors import CommendaError
+from commenda.kit.forwarded import TrustedProxies
 from commenda.kit.keys import Keys
 from commenda.kit.observe import METRICS_TYPE, HttpFigures, Observe, exposition
 from commenda.kit.problems import TITLES, problem, problem_of
@@ -65,6 +67,7 @@ _log = logging.getLogger(__name__)
 
 ROUTERS: tuple[APIRouter, ...] = (
     identity_router,
+    users_router,
     operations_router,
     overview_router,
     schedules_router,
@@ -86,7 +89,16 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 """Everything under /api/v1."""
 
-PUBLIC = ("register", "login", "refresh", "getLiveness", "getReadiness", "getMetrics")
+PUBLIC = (
+    "register",
+    "login",
+    "refresh",
+    "takeUpInvitation",
+    "confirmInvitation",
+    "getLiveness",
+    "getReadiness",
+    "getMetrics",
+)
 """The operations that need no token; every other one has a permission."""
 
 PREFIX = "/api/v1"
@@ -140,7 +152,10 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.http_figures = HttpFigures()
     app.state.flow_lists = FlowLists()
     app.add_middleware(
-        Observe, figures=app.state.http_figures, requests_per_minute=settings.requests_per_minute
+        Observe,
+        figures=app.state.http_figures,
+        requests_per_minute=settings.requests_per_minute,
+        proxies=TrustedProxies.of(settings.trusted_proxies, settings.forwarded_header),
     )
     if settings.cors_origins:  # outside of the other: a browser may read refusals, too
         app.add_middleware(
@@ -259,6 +274,7 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
 
 _UNSHOWN = frozenset(
     {"password", "current", "new", "refreshToken", "refresh_token", "totpCode", "totp_code", "code"}
+    | {"recoveryCode", "recovery_code", "token", "X-Proof"}
 )
 """What is not sent back to whoever mistyped it: it would end up in a log or a ticket."""
 

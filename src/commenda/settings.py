@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.forwarded import HEADERS, TrustedProxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Settings:
     redis_url: str | None = None
     """Where live messages are fanned out, in place of PostgreSQL's NOTIFY to each process."""
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of our own proxies: only what they say of a client's address counts."""
+    forwarded_header: str = "x-forwarded-for"
+    """The one header in which they say it: that, or `forwarded` (RFC 7239)."""
     requests_per_minute: int = 1200
     """Of one user, key or address at one process; 0 for no limit."""
     paper_funding: bool = False
@@ -62,6 +67,9 @@ class Settings:
             master_key=os.environ.get("COMMENDA_MASTER_KEY") or None,
             redis_url=os.environ.get("COMMENDA_REDIS_URL") or None,
             cors_origins=tuple(one.strip() for one in origins.split(",") if one.strip()),
+            trusted_proxies=_networks("COMMENDA_TRUSTED_PROXIES"),
+            forwarded_header=_one_of("COMMENDA_FORWARDED_HEADER", HEADERS, str.lower)
+            or default.forwarded_header,
             requests_per_minute=_whole_number(
                 "COMMENDA_REQUESTS_PER_MINUTE", default.requests_per_minute
             ),
@@ -90,6 +98,17 @@ def _whole_number(name: str, default: int, least: int = 0) -> int:
     if not text.isdecimal() or int(text) < least:
         raise _bad(name, text, f"a whole number from {least} on, such as {default}")
     return int(text)
+
+
+def _networks(name: str) -> tuple[str, ...]:
+    given = os.environ.get(name, "").split(",")
+    networks = tuple(one.strip() for one in given if one.strip())
+    for one in networks:
+        try:
+            TrustedProxies.of([one])
+        except ValueError:
+            raise _bad(name, one, "networks such as 10.0.0.0/8, separated by commas") from None
+    return networks
 
 
 def _amount(name: str, default: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
-"""Money in and out: at once on paper, else once a second person has decided."""
+"""Money in and out: at once on paper, else once two of the staff have decided."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_paper_deposit_is_in_the_wallet_at_once(
     world.assert_sound()
 
 
-def test_a_deposit_waits_until_another_person_confirms_it(
+def test_a_deposit_waits_until_two_of_the_staff_confirm_it(
     careful: TestClient, db: Database, sign_in: SignIn
 ) -> None:
     world, ines = World(db), sign_in("investor", "ines")
@@ -89,7 +89,10 @@ def test_a_deposit_waits_until_another_person_confirms_it(
     assert answer.json()["status"] == "pending"
     assert world.wallet(owner_of("ines")) == 0
     assert decide(careful, ines, answer.json()["approvalId"], "approve").status_code == 403
-    done = decide(careful, sign_in("operator"), answer.json()["approvalId"], "approve")
+    first = decide(careful, sign_in("operator"), answer.json()["approvalId"], "approve")
+    assert (first.status_code, first.json()["status"]) == (202, "requested")
+    assert world.wallet(owner_of("ines")) == 0
+    done = decide(careful, sign_in("risk"), answer.json()["approvalId"], "approve")
     assert done.status_code == 200
     assert world.wallet(owner_of("ines")) == 700
     assert careful.get(FUNDING, headers=ines).json()["items"][0]["status"] == "done"
@@ -141,6 +144,10 @@ def test_a_large_withdrawal_is_set_aside_until_it_is_decided(
         with db.transaction() as tx:
             assert expire_approvals(tx, world.now) == 1
     else:
+        if outcome == "approve":
+            one = decide(client, sign_in("operator"), answer.json()["approvalId"], outcome)
+            assert one.status_code == 202
+            assert balances(client, ines)["withdrawing"] == 10_000, "one of the staff pays nothing"
         answered = decide(client, sign_in("risk"), answer.json()["approvalId"], outcome)
         assert answered.status_code == 200
     left = 5000 if outcome == "approve" else 15_000

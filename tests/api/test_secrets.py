@@ -55,7 +55,7 @@ def test_no_secret_is_in_a_response_a_log_line_an_event_or_a_table(
     caplog.set_level(logging.DEBUG)
     signed = joined(client)
     phone = Authenticator(client, signed)
-    key = made_key(client, bearer(phone.signed), "market")
+    key = made_key(client, phone.proved(), "market")
     again = refresh(client, phone.signed["refreshToken"]).json()
     said = [
         login(client, password="a wrong passphrase").text,
@@ -72,8 +72,13 @@ def test_no_secret_is_in_a_response_a_log_line_an_event_or_a_table(
         client.get(f"{API}/auth/sessions", headers=bearer(again)).text,
         client.get(f"{API}/auth/api-keys", headers=bearer(again)).text,
     ]
+    proof = phone.proved(1)["X-Proof"]
+    said.append(client.delete(f"{API}/auth/totp", headers=bearer(again) | {"X-Proof": proof}).text)
     secrets = {
         PASSWORD,
+        proof.split(".")[2],
+        *phone.recovery_codes,
+        *(code.replace("-", "") for code in phone.recovery_codes),
         "a wrong passphrase",
         signed["refreshToken"],
         again["refreshToken"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import pyotp
 import pytest
 from fastapi.testclient import TestClient
 
@@ -13,6 +14,7 @@ from commenda.identity.sessions import GRACE, LIFETIME, LONGEST_LIFETIME, forget
 from commenda.kit.db import Database
 from identity_steps import (
     API,
+    PASSWORD,
     Authenticator,
     Wall,
     alive,
@@ -20,6 +22,7 @@ from identity_steps import (
     events,
     joined,
     login,
+    proved,
     refresh,
     rows,
 )
@@ -146,7 +149,7 @@ def test_a_confirmed_second_factor_is_needed_from_then_on(client: TestClient) ->
 
 def test_a_set_up_that_was_not_confirmed_changes_nothing(client: TestClient) -> None:
     signed = joined(client)
-    begun = client.post(f"{API}/auth/totp", headers=bearer(signed))
+    begun = client.post(f"{API}/auth/totp", headers=proved(client, signed))
     assert begun.status_code == 200
     wrong = client.post(f"{API}/auth/totp/confirm", headers=bearer(signed), json={"code": "000000"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "wrong_code")
@@ -177,31 +180,72 @@ def test_codes_cannot_be_guessed_by_who_knows_the_password(client: TestClient) -
     assert login(client, totpCode=code).status_code == 429
 
 
-def test_a_stolen_session_cannot_guess_the_code_that_removes_the_factor(
-    client: TestClient,
-) -> None:
+def test_a_stolen_session_cannot_guess_the_code_that_proves_its_owner(client: TestClient) -> None:
     phone = Authenticator(client, joined(client))
     codes = [f"{n:06d}" for n in range(12) if f"{n:06d}" not in map(phone.code, (-1, 0, 1))]
-    path = f"{API}/auth/totp"
+    body = {"password": PASSWORD}
     answers = [
-        client.delete(path, params={"code": code}, headers=bearer(phone.signed)).status_code
+        client.post(
+            f"{API}/auth/proof", json=body | {"totpCode": code}, headers=bearer(phone.signed)
+        ).status_code
         for code in codes[:7]
     ]
     assert answers == [422] * 6 + [429]
 
 
-def test_removing_the_second_factor_needs_a_code_and_ends_every_session(
-    client: TestClient,
+def test_removing_the_second_factor_needs_password_and_code_and_ends_every_session(
+    client: TestClient, db: Database
 ) -> None:
     phone = Authenticator(client, joined(client))
     path = f"{API}/auth/totp"
-    removed = client.delete(path, params={"code": phone.code()}, headers=bearer(phone.signed))
-    assert removed.status_code == 204
+    bare = client.delete(path, params={"code": phone.code()}, headers=bearer(phone.signed))
+    assert (bare.status_code, bare.json()["code"]) == (403, "proof_needed")
+    assert client.delete(path, headers=phone.proved()).status_code == 204
     assert not alive(client, bearer(phone.signed))
     assert login(client).status_code == 200
+    assert rows(db, "SELECT * FROM recovery_codes") == []
 
 
-def test_a_second_factor_is_not_replaced_without_being_removed(client: TestClient) -> None:
+def test_a_second_factor_is_replaced_by_who_has_the_old_one(client: TestClient, wall: Wall) -> None:
+    old = Authenticator(client, joined(client))
+    body = {"password": PASSWORD}
+    weak = client.post(f"{API}/auth/proof", json=body, headers=bearer(old.signed))
+    assert (weak.status_code, weak.json()["code"]) == (401, "second_factor_needed")
+    begun = client.post(f"{API}/auth/totp", headers=old.proved())
+    assert begun.status_code == 200
+    wall(timedelta(seconds=30))
+    assert login(client, totpCode=old.code()).status_code == 200, "the old one counts until then"
+    code = pyotp.TOTP(begun.json()["secret"]).at(wall.now())
+    confirmed = client.post(
+        f"{API}/auth/totp/confirm", headers=bearer(old.signed), json={"code": code}
+    )
+    assert confirmed.status_code == 200
+    assert not alive(client, bearer(old.signed))
+    wall(timedelta(seconds=30))
+    assert login(client, totpCode=old.code()).status_code == 401
+    now = pyotp.TOTP(begun.json()["secret"]).at(wall.now())
+    assert login(client, totpCode=now).status_code == 200
+
+
+def test_a_recovery_code_stands_in_for_the_factor_once(client: TestClient, db: Database) -> None:
     phone = Authenticator(client, joined(client))
-    again = client.post(f"{API}/auth/totp", headers=bearer(phone.signed))
-    assert (again.status_code, again.json()["code"]) == (409, "second_factor_exists")
+    codes = phone.recovery_codes
+    assert len(set(codes)) == 10
+    stored = str(rows(db, "SELECT encode(code_hash, 'escape') FROM recovery_codes"))
+    assert not [code for code in codes if code in stored or code.replace("-", "") in stored]
+    answers = in_threads(*[partial(login, client, recoveryCode=codes[0])] * 4)
+    assert sorted(a.status_code for a in answers) == [200, 401, 401, 401]
+    as_typed = codes[1].upper().replace("-", " ")
+    assert login(client, recoveryCode=as_typed).status_code == 200
+    # With one of them somebody whose phone is lost sets up another, and the others count no more.
+    headers = proved(client, phone.signed, recoveryCode=codes[2])
+    made = client.post(f"{API}/auth/recovery-codes", headers=headers)
+    assert made.status_code == 200
+    assert login(client, recoveryCode=codes[3]).status_code == 401
+    assert login(client, recoveryCode=made.json()["recoveryCodes"][3]).status_code == 200
+
+
+def test_recovery_codes_cannot_be_guessed(client: TestClient) -> None:
+    Authenticator(client, joined(client))
+    guesses = [login(client, recoveryCode=f"aaaa-aaaa-aaaa-aaa{n}").status_code for n in range(7)]
+    assert guesses == [401] * 6 + [429]

@@ -24,6 +24,7 @@ from identity_steps import (
     joined,
     login,
     made_key,
+    proved,
     refresh,
     register,
     rows,
@@ -59,10 +60,15 @@ def test_a_key_may_do_what_it_was_given_and_never_touch_the_account(
 
 
 def test_a_key_is_given_no_more_than_its_maker_has(client: TestClient, sign_in: SignIn) -> None:
-    for scope in ("account", "users"):
+    for role, scope in (
+        ("investor", "account"),
+        ("investor", "users"),
+        ("admin", "users"),
+        ("operator", "approve"),  # a key can be handed on: it is no second person
+    ):
         answer = client.post(
             f"{API}/auth/api-keys",
-            headers=sign_in("investor"),
+            headers=sign_in(role),
             json={"name": "report", "scopes": ["market", scope]},
         )
         assert (answer.status_code, answer.json()["code"]) == (422, "scope_not_held")
@@ -114,7 +120,7 @@ def test_a_key_dies_at_its_expiry(client: TestClient, sign_in: SignIn, db: Datab
 
 def test_a_key_loses_what_its_owner_loses(client: TestClient, db: Database) -> None:
     signed = joined(client, role="creator")
-    key = made_key(client, bearer(signed), "share", "market")
+    key = made_key(client, proved(client, signed), "share", "market")
     with db.transaction() as tx:
         before = principal_of_key(tx, key["secret"])
         tx.execute("UPDATE users SET role = 'investor'")
@@ -132,9 +138,9 @@ def test_a_key_has_a_second_factor_only_while_its_maker_has(
     client: TestClient, db: Database
 ) -> None:
     signed = joined(client)
-    plain = made_key(client, bearer(signed), "withdraw")
+    plain = made_key(client, proved(client, signed), "withdraw")
     phone = Authenticator(client, signed)
-    strong = made_key(client, bearer(phone.signed), "withdraw", name="strong")
+    strong = made_key(client, phone.proved(), "withdraw", name="strong")
     with db.transaction() as tx:
         kinds = [principal_of_key(tx, one["secret"]) for one in (plain, strong)]
         assert [one is not None and one.second_factor for one in kinds] == [False, True]
@@ -144,14 +150,17 @@ def test_a_key_has_a_second_factor_only_while_its_maker_has(
         assert after.second_factor is False
 
 
-def test_an_administrator_creates_staff_who_sign_in(client: TestClient, sign_in: SignIn) -> None:
-    made = client.post(
-        f"{API}/users",
-        headers=sign_in("admin"),
-        json={"username": "clerk", "password": PASSWORD, "role": "operator"},
-    )
-    assert made.status_code == 201
-    assert login(client, "clerk").json()["user"]["role"] == "operator"
+def test_an_administrator_creates_customers_and_invites_staff(
+    client: TestClient, sign_in: SignIn
+) -> None:
+    body = {"username": "carl", "password": PASSWORD, "role": "investor"}
+    assert client.post(f"{API}/users", headers=sign_in("admin"), json=body).status_code == 201
+    assert login(client, "carl").json()["user"]["role"] == "investor"
+    for role in ("operator", "risk", "auditor", "admin"):
+        body = {"username": "clerk", "password": PASSWORD, "role": role}
+        refused = client.post(f"{API}/users", headers=sign_in("admin"), json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "invitation_needed")
+    assert login(client, "clerk").status_code == 401
 
 
 def test_users_are_listed_by_name_page_by_page(client: TestClient, sign_in: SignIn) -> None:
@@ -180,7 +189,7 @@ def test_a_disabled_user_is_out_at_once_with_their_keys(
     client: TestClient, sign_in: SignIn
 ) -> None:
     signed = joined(client)
-    key = made_key(client, bearer(signed), "market")
+    key = made_key(client, proved(client, signed), "market")
     user = signed["user"]["id"]
     admin = sign_in("admin")
     path = f"{API}/users/{user}"
@@ -191,7 +200,11 @@ def test_a_disabled_user_is_out_at_once_with_their_keys(
     assert login(client).status_code == 401
     assert not alive(client, {"X-API-Key": key["secret"]})
     assert client.patch(path, headers=admin, json={"status": "active"}).status_code == 200
-    assert login(client).status_code == 200
+    back = login(client)
+    assert back.status_code == 200
+    market = client.get(f"{API}/market/instruments", headers={"X-API-Key": key["secret"]})
+    assert market.status_code == 401, "a key stays revoked"
+    assert client.get(f"{API}/auth/api-keys", headers=bearer(back.json())).json() == []
 
 
 def test_a_changed_role_ends_the_sessions_that_had_the_old_one(

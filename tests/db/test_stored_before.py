@@ -93,14 +93,16 @@ def waiting(scratch: str) -> str:
 
 
 def decide(database: Database, number: int, *, approved: bool) -> None:
-    somebody = Principal(uuid.UUID(int=9), Role.RISK, frozenset(), None, True)
+    asked = uuid.UUID(int=200 + number)
+    one, other = (Principal(uuid.UUID(int=n), Role.RISK, frozenset(), None, True) for n in (9, 8))
     with database.transaction() as tx:
-        register_users(tx, [(somebody.user_id, "somebody")], "risk", START)
+        register_users(tx, [(one.user_id, "one"), (other.user_id, "other")], "risk", START)
         now = clock.business_now(tx)
         if approved:
-            approve_and_carry_out(tx, uuid.UUID(int=200 + number), somebody, now)
+            approve_and_carry_out(tx, asked, one, now)
+            approve_and_carry_out(tx, asked, other, now)
         else:
-            reject_and_give_back(tx, uuid.UUID(int=200 + number), somebody, now, "no")
+            reject_and_give_back(tx, asked, one, now, "no")
 
 
 def wallets(url: str) -> list[tuple[Decimal, Decimal]]:

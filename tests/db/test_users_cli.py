@@ -30,20 +30,34 @@ def listed() -> dict[str, tuple[str, str]]:
     return {row["username"]: (row["role"], row["status"]) for row in rows}
 
 
-def test_the_first_administrator_is_made_here_and_the_second_only_by_force() -> None:
+def refusal(answer: Result) -> str:
+    assert isinstance(answer.exception, CommendaError)
+    return answer.exception.code
+
+
+def test_the_first_administrator_is_made_here_and_other_staff_are_invited(db: Database) -> None:
     made = user("create", "Root", "--role", "admin", "--password-stdin")
     assert (made.exit_code, made.stdout) == (0, "created root (admin)\n")
-    refused = user("create", "other", "--role", "admin", "--password-stdin")
-    assert isinstance(refused.exception, CommendaError)
-    assert refused.exception.code == "admin_exists"
-    forced = user("create", "other", "--role", "admin", "--password-stdin", "--force")
-    assert forced.exit_code == 0
-    assert user("create", "clerk", "--role", "operator", "--password-stdin").exit_code == 0
+    for role in ("admin", "operator", "risk", "auditor"):
+        assert refusal(user("create", "other", "--role", role, "--password-stdin")) == (
+            "invitation_needed"
+        )
+    assert user("create", "ines", "--role", "investor", "--password-stdin").exit_code == 0
+    invited = json.loads(user("invite", "olga", "--role", "operator", "--json").stdout)
+    assert invited["token"].startswith("ci_")
+    assert user("create", "other", "--role", "admin", "--password-stdin", "--force").exit_code == 0
     assert listed() == {
         "root": ("admin", "active"),
         "other": ("admin", "active"),
-        "clerk": ("operator", "active"),
+        "olga": ("operator", "waiting"),
+        "ines": ("investor", "active"),
     }
+    with db.transaction() as tx:
+        told = tx.execute(
+            "SELECT details->>'username', result FROM audit_events"
+            " WHERE kind = 'alert.staff_at_machine' ORDER BY id"
+        ).fetchall()
+    assert told == [("olga", "invited"), ("other", "made")], "the others are told of each"
 
 
 def test_a_bad_password_is_refused_here_too() -> None:
@@ -54,7 +68,7 @@ def test_a_bad_password_is_refused_here_too() -> None:
 
 
 def test_a_user_is_disabled_and_enabled_by_name() -> None:
-    user("create", "clerk", "--role", "operator", "--password-stdin")
+    user("create", "clerk", "--role", "operator", "--password-stdin", "--force")
     assert user("disable", "clerk").exit_code == 0
     assert listed()["clerk"] == ("operator", "disabled")
     assert user("enable", "clerk").exit_code == 0
@@ -65,7 +79,7 @@ def test_a_user_is_disabled_and_enabled_by_name() -> None:
 
 
 def test_who_is_locked_out_gets_a_new_password_and_no_second_factor(db: Database) -> None:
-    user("create", "clerk", "--role", "operator", "--password-stdin")
+    user("create", "clerk", "--role", "operator", "--password-stdin", "--force")
     with db.transaction() as tx:
         tx.execute("UPDATE users SET totp_secret = 'sealed', totp_confirmed = true")
     again = user("reset", "clerk", "--password-stdin", password="another fine passphrase")

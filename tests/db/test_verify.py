@@ -535,6 +535,12 @@ TAMPERING = [
         "a part of a book that was paid out is a crystallisation",
         "UPDATE crystallisations SET closing_id = NULL WHERE closing_id IS NOT NULL",
     ),
+    # --- identity
+    (
+        "who stands behind an account is what the audit trail says",
+        "INSERT INTO ties SELECT a.id, b.id, 'invited', now() FROM users a, users b"
+        " WHERE a.id < b.id LIMIT 1",
+    ),
     # --- funding
     (
         "what is held for withdrawals is what waits for a decision",

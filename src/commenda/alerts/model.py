@@ -52,6 +52,11 @@ KINDS = (
     Kind("alert.copy_failed", Severity.CRITICAL, ONCE),
     # A step of the tick, or the job of a schedule.
     Kind("alert.job_failed", Severity.WARNING, timedelta(hours=1)),
+    # Somebody at the machine made, invited or reset one of the staff: no second person was asked.
+    Kind("alert.staff_at_machine", Severity.WARNING),
+    # Entries of a bank statement that match no deposit, and money that the bank took back.
+    Kind("alert.bank_unmatched", Severity.WARNING),
+    Kind("alert.bank_reversed", Severity.CRITICAL, ONCE),
     # A line of the reconciliation with something unexplained; one for each time it is held.
     Kind("alert.unreconciled", Severity.CRITICAL),
 )

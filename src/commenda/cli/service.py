@@ -60,6 +60,7 @@ def api(
             port=port,
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # uvicorn would believe whoever comes from 127.0.0.1
             timeout_graceful_shutdown=10,
             ws_max_size=64 * 1024,
         )

@@ -22,20 +22,45 @@ from commenda.identity.approvals import (
     ApprovalStatus,
     approval_by_id,
     approve,
+    attest,
     expire_due,
     list_approvals,
     record_outcome,
     reject,
     request_approval,
+    take_back,
+    take_back_attest,
 )
-from commenda.identity.model import PERMISSIONS, Permission, Principal, Role, User, UserStatus
+from commenda.identity.invitations import (
+    ACCESS,
+    ACCOUNT,
+    give_access,
+    invite,
+    keep_out,
+    let_in,
+    reset,
+)
+from commenda.identity.model import (
+    CUSTOMERS,
+    PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+    User,
+    UserStatus,
+)
 from commenda.identity.queries import find_user, unknown_user, user_by_id, users
 from commenda.identity.second_factor import drop as drop_second_factor
 from commenda.identity.sessions import forget_expired as forget_expired_sessions
 from commenda.identity.throttle import forget_old as forget_old_failures
+from commenda.identity.ties import CHECKS
 
 __all__ = [
+    "ACCESS",
+    "ACCOUNT",
+    "CHECKS",
     "CLOCK",
+    "CUSTOMERS",
     "PERMISSIONS",
     "Approval",
     "ApprovalStatus",
@@ -46,12 +71,17 @@ __all__ = [
     "UserStatus",
     "approval_by_id",
     "approve",
+    "attest",
     "create_user",
     "drop_second_factor",
     "expire_due",
     "find_user",
     "forget_expired_sessions",
     "forget_old_failures",
+    "give_access",
+    "invite",
+    "keep_out",
+    "let_in",
     "list_approvals",
     "prepare_password",
     "record_outcome",
@@ -59,8 +89,11 @@ __all__ = [
     "reject",
     "rename_user",
     "request_approval",
+    "reset",
     "set_access",
     "set_password",
+    "take_back",
+    "take_back_attest",
     "unknown_user",
     "user_by_id",
     "users",

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
 from commenda.identity.model import SENSITIVE, Permission, Principal
@@ -141,6 +141,26 @@ def require(principal: Principal, permission: Permission, *, second_factor: bool
 def may(*permissions: Permission) -> Any:
     """The dependency to annotate a route's principal with: any one of the permissions will do."""
     return Depends(Requires(*permissions))
+
+
+async def _proved(
+    request: Request,
+    proof: Annotated[
+        str | None,
+        Header(
+            alias="X-Proof",
+            max_length=2_000,
+            description="What POST /auth/proof answers to one's password: a stolen access token is"
+            " not enough.",
+        ),
+    ] = None,
+) -> None:
+    gate: Gate = request.app.state.gate
+    gate.tokens.require_proof(proof, request.state.principal)
+
+
+Proved = Annotated[None, Depends(_proved)]
+"""Stands behind a route's principal where whoever asks must have given their password just now."""
 
 
 def _stranger(message: str) -> CommendaError:

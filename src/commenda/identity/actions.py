@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from commenda.identity import passwords
-from commenda.identity.model import Principal, Role, User, UserStatus
+from commenda.identity.api_keys import revoke_keys
+from commenda.identity.model import CUSTOMERS, Principal, Role, User, UserStatus
 from commenda.identity.queries import locked_user
 from commenda.identity.sessions import end_sessions
 from commenda.identity.trail import note
@@ -17,8 +19,17 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
 
 USERNAME = re.compile(r"[a-z0-9._-]{3,32}")
-CUSTOMERS = frozenset({Role.INVESTOR, Role.CREATOR})
-"""Who registers themselves and owns money here; the others are staff."""
+
+
+DISABLED = UserStatus.DISABLED
+
+
+class Change(NamedTuple):
+    """What is wanted of a user's access."""
+
+    user: User
+    role: Role
+    status: UserStatus
 
 
 def register_users(tx: Tx, users: Sequence[tuple[UUID, str]], role: str, now: datetime) -> None:
@@ -79,33 +90,52 @@ def change_user(
     role: Role | None,
     status: UserStatus | None,
     now: datetime,
-) -> User:
-    """Change a user's role or status; their sessions end.
+) -> Change | None:
+    """Change a user's role or status, and end their sessions; or say what somebody else must
+    approve first: whatever gives one of the staff more than they have.
 
     Codes: `unknown_user`, `own_account` (nobody locks themselves out or lifts themselves up),
-    `bad_role_change` (whoever owns money here does not become staff, or the other way round).
+    `bad_role_change` (whoever owns money here does not become staff, or the other way round),
+    `user_waits`.
     """
     user = locked_user(tx, user_id)
     if user.id == by.user_id:
         raise conflict("own_account", "Nobody changes their own role or status").at("id", user_id)
-    role, status = role or user.role, status or user.status
-    if (role in CUSTOMERS) != (user.role in CUSTOMERS):
+    wanted = Change(user, role or user.role, status or user.status)
+    if (wanted.role in CUSTOMERS) != (user.role in CUSTOMERS):
         raise CommendaError(
             "bad_role_change", "Whoever owns money here does not become staff, nor staff a customer"
-        ).at("role", role.value, "create another user")
-    if (role, status) != (user.role, user.status):
-        set_access(tx, user, role, status, now, actor=by.actor)
-    return locked_user(tx, user_id)
+        ).at("role", wanted.role.value, "create another user")
+    if (wanted.role, wanted.status) == (user.role, user.status):
+        return None
+    if UserStatus.WAITING in (user.status, wanted.status) and wanted.status is not DISABLED:
+        raise conflict("user_waits", "Who was invited or reset waits for an approval").at(
+            "status", user.status.value, "approve or reject it under /api/v1/approvals"
+        )
+    if user.role not in CUSTOMERS and (wanted.role != user.role or wanted.status is not DISABLED):
+        return wanted
+    set_access(tx, user, wanted.role, wanted.status, now, actor=by.actor)
+    return None
 
 
 def set_access(
-    tx: Tx, user: User, role: Role, status: UserStatus, now: datetime, *, actor: str
+    tx: Tx,
+    user: User,
+    role: Role,
+    status: UserStatus,
+    now: datetime,
+    *,
+    actor: str,
+    kind: str = "user.changed",
 ) -> None:
-    """Give a user a role and a status; every session of theirs ends."""
+    """Give a user a role and a status; every session of theirs ends, and who is disabled has no
+    keys any more."""
     tx.execute("UPDATE users SET role = %s, status = %s WHERE id = %s", (role, status, user.id))
     end_sessions(tx, user.id, "role or status changed", now)
+    if status is DISABLED:
+        revoke_keys(tx, user, now, actor=actor)
     before = {"role": user.role, "status": user.status}
-    note(tx, "user.changed", user.id, status, actor, user.id, now, role=role, before=before)
+    note(tx, kind, user.id, status, actor, user.id, now, role=role, before=before)
 
 
 def set_password(

@@ -1,7 +1,8 @@
 """API keys: long-lived credentials of a user for programs, with fewer permissions.
 
 A key is shown once and stored as its digest. It never has ACCOUNT, so it can neither make keys nor
-change a password, and it can do at most what its owner's role allows at the time it is used.
+change a password; nor APPROVE or USERS, for a key can be handed on, and is no second person. It can
+do at most what its owner's role allows at the time it is used.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ def principal_of_key(tx: Tx, secret: str) -> Principal | None:
 
 
 def grantable(permissions: Collection[Permission]) -> frozenset[Permission]:
-    """What a key may be given of these."""
-    return frozenset(permissions) - {Permission.ACCOUNT}
+    """What a key may be given of these: neither one's account nor what takes a person, there."""
+    return frozenset(permissions) - {Permission.ACCOUNT, Permission.APPROVE, Permission.USERS}
 
 
 def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datetime) -> MadeKey:
@@ -84,7 +85,8 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
     beyond = sorted(set(scopes) - grantable(maker.permissions))
     if beyond:
         raise CommendaError(
-            "scope_not_held", "A key has some of the permissions of its maker, and never 'account'"
+            "scope_not_held",
+            "A key has some of its maker's permissions, never 'account', 'approve' or 'users'",
         ).at("scopes", ", ".join(beyond))
     if expires_at is not None and expires_at <= now:
         raise CommendaError("bad_expiry", "A key expires in the future").at(
@@ -129,6 +131,17 @@ def revoke_key(tx: Tx, owner: User, key: UUID, now: datetime) -> None:
     if not revoked:
         raise not_found("unknown_api_key", "There is no such key").at("id", key)
     note(tx, "api_key", key, "revoked", owner.actor, owner.id, now)
+
+
+def revoke_keys(tx: Tx, owner: User, now: datetime, *, actor: str) -> None:
+    """Revoke all of a user's keys, for good."""
+    revoked = tx.execute(
+        "UPDATE api_keys SET revoked_at = %s WHERE user_id = %s AND revoked_at IS NULL"
+        " RETURNING id",
+        (now, owner.id),
+    ).fetchall()
+    for (key,) in revoked:
+        note(tx, "api_key", key, "revoked", actor, owner.id, now)
 
 
 def _digest(secret: str) -> bytes:

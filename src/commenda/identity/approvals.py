@@ -1,14 +1,17 @@
-"""Four eyes: what one person asks for, another decides, once and in time.
+"""Four eyes: what one person asks for, others decide, once and in time.
 
-`approve` decides and hands the request back; the caller carries it out in the same transaction, so
-that the decision and its effect both stand or neither does. All of it is business time.
+What one of the staff asks for takes another of them; what a customer asks for takes two of the
+staff, or one and a bank record. `rules.tied` says who counts as another. `approve` gives one's word
+and hands the request back; with the last word that it needs, the caller carries it out in the same
+transaction, so that the decision and its effect both stand or neither does. All of it is business
+time.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, LiteralString
@@ -18,12 +21,13 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
-from commenda.identity.model import Principal
+from commenda.identity.model import CUSTOMERS, Principal
+from commenda.identity.ties import require_two_people
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
-from commenda.kit.rows import first, records
+from commenda.kit.rows import first, put, records
 from commenda.kit.wire import Internal, on_wire
 
 _log = logging.getLogger(__name__)
@@ -43,7 +47,7 @@ class ApprovalStatus(StrEnum):
 @on_wire
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A request for something that needs two people, and what became of it."""
+    """A request for something that takes two people of the staff, and what became of it."""
 
     id: UUID
     sequence: Internal[int]
@@ -59,6 +63,16 @@ class Approval:
     decided_at: datetime | None
     reason: str | None
     outcome: Mapping[str, Any] | None
+    needed: Annotated[
+        int,
+        Field(description="How many must approve: two, of what a customer asked for."),
+    ] = 1
+    approved_by: Annotated[
+        list[UUID], Field(description="Who has, or read in the bank record that speaks for it.")
+    ] = field(default_factory=list)
+    bank_record: Annotated[
+        bool, Field(description="Whether a record of the bank counts as one of them.")
+    ] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", ApprovalStatus(self.status))
@@ -66,7 +80,12 @@ class Approval:
 
 _SELECT: LiteralString = (
     "SELECT id, sequence, kind, subject, payload, correlation_id, status, requested_by,"
-    " requested_at, expires_at, decided_by, decided_at, reason, outcome FROM approvals"
+    " requested_at, expires_at, decided_by, decided_at, reason, outcome, needed,"
+    " ARRAY(SELECT v.user_id FROM approval_votes v WHERE v.approval_id = approvals.id"
+    "  AND v.voided_at IS NULL AND v.user_id IS NOT NULL ORDER BY v.given_at, v.user_id)"
+    "  AS approved_by,"
+    " EXISTS (SELECT FROM approval_votes v WHERE v.approval_id = approvals.id"
+    "  AND v.voided_at IS NULL AND v.basis = 'bank_record') AS bank_record FROM approvals"
 )
 
 
@@ -80,7 +99,7 @@ def request_approval(
     now: datetime,
     lifetime: timedelta = LIFETIME,
 ) -> Approval:
-    """Ask for something that another person must approve."""
+    """Ask for something that others must approve: one of the staff, or two for a customer."""
     # A subject may be asked for again; the number of times before names the request.
     tx.execute("SELECT pg_advisory_xact_lock(10, hashtext(%s))", (f"{kind}\x1f{subject}",))
     counted = tx.execute(
@@ -88,10 +107,13 @@ def request_approval(
     ).fetchone()
     assert counted is not None
     approval, said = ids.derive("approval", kind, subject, counted[0]), Jsonb(dict(payload))
-    tx.execute(
-        "INSERT INTO approvals (id, kind, subject, payload, correlation_id, requested_by,"
-        "  requested_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        (approval, kind, subject, said, correlation_id, principal.user_id, now, now + lifetime),
+    put(
+        tx,
+        "INSERT INTO approvals",
+        {"id": approval, "kind": kind, "subject": subject, "payload": said}
+        | {"correlation_id": correlation_id, "requested_by": principal.user_id}
+        | {"requested_at": now, "expires_at": now + lifetime}
+        | {"needed": 2 if principal.role in CUSTOMERS else 1},
     )
     asked = approval_by_id(tx, approval)
     _note(tx, asked, principal.actor, now)
@@ -99,16 +121,71 @@ def request_approval(
 
 
 def approve(tx: Tx, approval_id: UUID, principal: Principal, now: datetime) -> Approval:
-    """Decide for a request, which the caller then carries out in this transaction.
+    """Give one's word for a request; APPROVED with the last that it needs, and the caller then
+    carries it out in this transaction.
 
-    Codes: `unknown_approval`, `already_decided`, `approval_expired`, `same_person`.
+    Codes: `unknown_approval`, `already_decided`, `approval_expired`, `same_person`. Words of people
+    who were disabled since do not count.
     """
-    return _decide(tx, approval_id, principal, ApprovalStatus.APPROVED, None, now)
+    asked = _open(tx, approval_id, now)
+    given = tx.execute(
+        "SELECT v.user_id FROM approval_votes v LEFT JOIN users u ON u.id = v.user_id"
+        " WHERE v.approval_id = %s AND v.voided_at IS NULL"
+        "  AND (v.user_id IS NULL OR u.status = 'active')",
+        (approval_id,),
+    ).fetchall()
+    others = [one for (one,) in given if one != principal.user_id]
+    require_two_people(tx, principal.user_id, [asked.requested_by], "requestedBy")
+    require_two_people(tx, principal.user_id, [one for one in others if one], "approvedBy")
+    new = _vote(tx, approval_id, principal.user_id, "decision", now)
+    if len(others) + 1 >= asked.needed:
+        decided = _conclude(tx, approval_id, ApprovalStatus.APPROVED, principal.user_id, None, now)
+    elif new:
+        decided = _found(tx, approval_id, "")
+    else:
+        raise conflict("same_person", "You have approved this already; it takes somebody else").at(
+            "approvedBy", principal.user_id
+        )
+    _note(tx, decided, principal.actor, now, "seconded")
+    return decided
+
+
+def attest(tx: Tx, approval_id: UUID, reader: UUID | None, now: datetime) -> bool:
+    """Count a bank record as one word for a request; `reader` is who read it in, None at the
+    machine. False where the reader may be who asked, or has given their word otherwise."""
+    asked = _open(tx, approval_id, now)
+    if reader is not None:
+        try:
+            require_two_people(tx, reader, [asked.requested_by], "requestedBy")
+        except CommendaError:
+            return False
+    return _vote(tx, approval_id, reader, "bank_record", now)
+
+
+def take_back_attest(tx: Tx, approval_id: UUID, now: datetime) -> None:
+    """The bank took its record back: it speaks for the request no more."""
+    tx.execute(
+        "UPDATE approval_votes SET voided_at = %s"
+        " WHERE approval_id = %s AND basis = 'bank_record' AND voided_at IS NULL",
+        (now, approval_id),
+    )
 
 
 def reject(tx: Tx, approval_id: UUID, principal: Principal, now: datetime, reason: str) -> Approval:
-    """Decide against a request; the codes of `approve`."""
-    return _decide(tx, approval_id, principal, ApprovalStatus.REJECTED, reason, now)
+    """Decide against a request, which takes one; the codes of `approve`."""
+    asked = _open(tx, approval_id, now)
+    require_two_people(tx, principal.user_id, [asked.requested_by], "requestedBy")
+    by = principal.user_id
+    decided = _conclude(tx, approval_id, ApprovalStatus.REJECTED, by, reason, now)
+    _note(tx, decided, principal.actor, now)
+    return decided
+
+
+def take_back(tx: Tx, approval_id: UUID, principal: Principal, now: datetime) -> None:
+    """Let whoever asked withdraw their request; the codes of `approve` but `same_person`."""
+    _open(tx, approval_id, now)
+    gone = _conclude(tx, approval_id, ApprovalStatus.EXPIRED, None, "taken back", now)
+    _note(tx, gone, principal.actor, now)
 
 
 def record_outcome(tx: Tx, approval: Approval, outcome: Mapping[str, Any]) -> Approval:
@@ -166,14 +243,7 @@ def list_approvals(
         ).fetchall()
 
 
-def _decide(
-    tx: Tx,
-    approval_id: UUID,
-    principal: Principal,
-    to: ApprovalStatus,
-    reason: str | None,
-    now: datetime,
-) -> Approval:
+def _open(tx: Tx, approval_id: UUID, now: datetime) -> Approval:
     asked = _found(tx, approval_id, " FOR UPDATE")
     if asked.status is ApprovalStatus.EXPIRED or (
         asked.status is ApprovalStatus.REQUESTED and asked.expires_at <= now
@@ -185,13 +255,13 @@ def _decide(
         raise conflict("already_decided", "This request was decided already").at(
             "status", asked.status.value
         )
-    if asked.requested_by == principal.user_id:
-        raise conflict("same_person", "Another person than the one who asked must decide").at(
-            "requestedBy", asked.requested_by
-        )
-    decided = _conclude(tx, approval_id, to, principal.user_id, reason, now)
-    _note(tx, decided, principal.actor, now)
-    return decided
+    return asked
+
+
+def _vote(tx: Tx, approval: UUID, user: UUID | None, basis: str, now: datetime) -> bool:
+    """Whether this word is new."""
+    values = {"approval_id": approval, "user_id": user, "basis": basis, "given_at": now}
+    return put(tx, "INSERT INTO approval_votes", values)
 
 
 def _conclude(
@@ -217,7 +287,8 @@ def _found(tx: Tx, approval_id: UUID, lock: LiteralString) -> Approval:
     return found
 
 
-def _note(tx: Tx, approval: Approval, actor: str, now: datetime) -> None:
-    kind, about = f"approval.{approval.status}", approval.correlation_id
+def _note(tx: Tx, approval: Approval, actor: str, now: datetime, word: str = "requested") -> None:
+    said = word if approval.status is ApprovalStatus.REQUESTED else approval.status.value
     details = {"request": approval.kind, "about": approval.subject, "reason": approval.reason}
-    note(tx, kind, approval.id, approval.status, actor, about, now, **details)
+    about = approval.correlation_id
+    note(tx, f"approval.{said}", approval.id, said, actor, about, now, **details)

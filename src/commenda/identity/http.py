@@ -1,4 +1,4 @@
-"""Routes of accounts: registration, sign-in, one's own sessions, second factor and keys; users.
+"""Routes of accounts: registration, sign-in, one's own sessions, second factor and keys.
 
 None of them takes an Idempotency-Key: its record would hold a fast digest of a password. Names are
 the natural keys of users and API keys; refresh tokens and codes are used once by themselves.
@@ -16,26 +16,34 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from commenda.identity import bodies, second_factor, sign_in
-from commenda.identity.access import may
-from commenda.identity.actions import CUSTOMERS, change_user, create_user, prepare_password
+from commenda.identity import bodies, invitations, notices, recovery, second_factor, sign_in
+from commenda.identity.access import Proved, may
+from commenda.identity.actions import create_user, prepare_password
 from commenda.identity.api_keys import ApiKey, MadeKey, create_key, keys_of, revoke_key
-from commenda.identity.model import Permission, Principal, Role, User, UserProfile, UserStatus
-from commenda.identity.queries import find_user, locked_user, user_by_id, users
+from commenda.identity.invitations import Joined, Joining
+from commenda.identity.model import (
+    CUSTOMERS,
+    Permission,
+    Principal,
+    Role,
+    User,
+    UserProfile,
+    UserStatus,
+)
+from commenda.identity.queries import find_user, locked_user, user_by_id
 from commenda.identity.sessions import Client, Opened, Session, end_session, refresh, sessions_of
-from commenda.identity.tokens import ACCESS_LIFETIME, Tokens, wall_now
+from commenda.identity.tokens import ACCESS_LIFETIME, PROOF_LIFETIME, Tokens, wall_now
 from commenda.identity.trail import note
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found, unknown
-from commenda.kit.pages import key_after, page_of
-from commenda.kit.web import GUARDED, Page, Served, on_wire, problems
+from commenda.kit.rows import extended
+from commenda.kit.web import GUARDED, Page, Paged, Served, on_wire, problems
 
 router = APIRouter(tags=["identity"])
 UNKNOWN = GUARDED | problems(404)
 CONFLICTS = GUARDED | problems(404, 409)
 Own = Annotated[Principal, may(Permission.ACCOUNT)]
-Admin = Annotated[Principal, may(Permission.USERS)]
 
 T = TypeVar("T")
 Introduce = Callable[[Tx, UUID, UUID, datetime], None]
@@ -89,6 +97,33 @@ class SignedIn:
         access = tokens.issue(user.id, user.role, session, opened.second_factor, now)
         lives = int(ACCESS_LIFETIME.total_seconds())
         return cls(access, opened.refresh_token, lives, UserProfile.of(user))
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Enrolled(SignedIn):
+    """A session with the second factor that was just confirmed."""
+
+    recovery_codes: Annotated[
+        list[str], Field(description="Each stands in once for a lost authenticator; shown once.")
+    ] = field(default_factory=list, repr=False)
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class RecoveryCodes:
+    """New codes; those before them count no more."""
+
+    recovery_codes: Annotated[list[str], Field(description="Shown once.")] = field(repr=False)
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """To be sent as X-Proof, beside the access token, to whatever asks for it."""
+
+    proof: str = field(repr=False)
+    expires_in: Annotated[int, Field(description="Seconds that it lives.", examples=[300])]
 
 
 @on_wire
@@ -163,6 +198,31 @@ def refresh_tokens(service: Served, tokens: Issuer, body: bodies.RefreshToken) -
     return SignedIn.of(outcome, tokens, now)
 
 
+@router.post(
+    "/auth/invitation", operation_id="takeUpInvitation", responses=problems(404, 409, 422, 429)
+)
+async def take_up(request: Request, service: Served, body: bodies.TakenUp) -> Joining:
+    """Take an invitation up, or a reset: choose a password, and be shown a second factor, which its
+    first code confirms."""
+    token, password = body.token.get_secret_value(), body.password.get_secret_value()
+    held = service.database, service.keys
+    return await _apart(request, lambda: invitations.take_up(*held, token, password, wall_now()))
+
+
+@router.post(
+    "/auth/invitation/confirm",
+    operation_id="confirmInvitation",
+    responses=problems(404, 409, 422, 429),
+)
+def confirm_invitation(service: Served, body: bodies.TakenUpCode) -> Joined:
+    """Confirm the second factor; the token is spent. Where somebody else must approve, the account
+    waits for that."""
+    with service.database.transaction() as tx:
+        business = business_now(tx)
+    token, held = body.token.get_secret_value(), (service.database, service.keys)
+    return invitations.confirm(*held, token, body.code, wall_now(), business)
+
+
 # --- One's own account -----------------------------------------------------------------------
 
 
@@ -188,44 +248,75 @@ def me(service: Served, who: Own) -> Me:
     )
 
 
+@router.post("/auth/proof", operation_id="prove", responses=GUARDED)
+async def prove(
+    request: Request, service: Served, who: Own, tokens: Issuer, body: bodies.Proving
+) -> Proof:
+    """Prove that it is you, by your password and second factor: for what a token alone may not."""
+    now, held = wall_now(), (service.database, service.keys)
+    await _apart(request, lambda: sign_in.prove(*held, who, body, now))
+    proof = tokens.issue_proof(who.user_id, who.session_id, now)
+    return Proof(proof, int(PROOF_LIFETIME.total_seconds()))
+
+
 @router.post("/auth/password", operation_id="changePassword", status_code=204, responses=UNKNOWN)
 async def change_password(
     request: Request, service: Served, who: Own, body: bodies.NewPassword
 ) -> None:
-    """Change one's own password; all other sessions end."""
-    current, new = body.current.get_secret_value(), body.new.get_secret_value()
-    await _apart(
-        request, lambda: sign_in.change_password(service.database, who, current, new, wall_now())
-    )
+    """Change one's own password; all other sessions end, and one's API keys with them if wanted."""
+    held = service.database, service.keys
+    await _apart(request, lambda: sign_in.change_password(*held, who, body, wall_now()))
 
 
-@router.post("/auth/totp", operation_id="setUpTotp", responses=CONFLICTS)
-def set_up_totp(service: Served, who: Own) -> second_factor.TotpSetUp:
-    """Begin to set up a second factor; it counts once it is confirmed by a code."""
+@router.post("/auth/totp", operation_id="setUpTotp", responses=UNKNOWN)
+def set_up_totp(service: Served, who: Own, _: Proved) -> second_factor.TotpSetUp:
+    """Begin to set up a second factor, or another one: it counts once a code confirms it."""
     with service.database.transaction() as tx:
         return second_factor.begin(tx, service.keys, locked_user(tx, who.user_id), wall_now())
 
 
-@router.post("/auth/totp/confirm", operation_id="confirmTotp", responses=CONFLICTS)
+@router.post("/auth/totp/confirm", operation_id="confirmTotp", responses=UNKNOWN)
 def confirm_totp(
     service: Served, who: Own, tokens: Issuer, client: From, body: bodies.TotpCode
-) -> SignedIn:
-    """Confirm the second factor; the tokens are of a new session with it, the present one ends."""
+) -> Enrolled:
+    """Confirm the second factor; the tokens are of a new session with it, all others end."""
     now = wall_now()
-    opened = sign_in.confirm_second_factor(
+    opened, codes = sign_in.confirm_second_factor(
         service.database, service.keys, who, client, body.code, now
     )
-    return SignedIn.of(opened, tokens, now)
+    return extended(SignedIn.of(opened, tokens, now), Enrolled, recovery_codes=codes)
 
 
 @router.delete("/auth/totp", operation_id="removeTotp", status_code=204, responses=UNKNOWN)
 def remove_totp(
     service: Served,
     who: Own,
-    code: Annotated[str, Query(pattern="^[0-9]{6}$", description="A present code; taken once.")],
+    _: Proved,
+    code: Annotated[
+        str | None, Query(pattern="^[0-9]{6}$", description="Not needed: the proof took one.")
+    ] = None,
 ) -> None:
-    """Remove the second factor by one of its codes; all sessions end, the present one too."""
-    sign_in.remove_second_factor(service.database, service.keys, who, code, wall_now())
+    """Remove the second factor and its recovery codes; all sessions end, the present one too."""
+    with service.database.transaction() as tx:
+        second_factor.remove(tx, locked_user(tx, who.user_id), wall_now())
+
+
+@router.post("/auth/recovery-codes", operation_id="makeRecoveryCodes", responses=UNKNOWN)
+def make_recovery_codes(service: Served, who: Own, _: Proved) -> RecoveryCodes:
+    """Make recovery codes in place of those before; where a second factor is set up."""
+    with service.database.transaction() as tx:
+        user = locked_user(tx, who.user_id)
+        second_factor.require(user)
+        return RecoveryCodes(recovery.make_codes(tx, user, wall_now()))
+
+
+@router.get("/auth/notices", operation_id="listNotices", responses=GUARDED)
+def list_notices(service: Served, who: Own, asked: Paged) -> Page[notices.Notice]:
+    """What happened to one's own account, the latest first: sign-ins from new places, changes of
+    password, second factor, keys and access, withdrawals to new addresses."""
+    with service.database.transaction() as tx:
+        rows = notices.notices_of(tx, who.user_id, asked.after(int), asked.rows)
+    return asked.page(rows, lambda one: one.sequence)
 
 
 @router.get("/auth/sessions", operation_id="listSessions", responses=GUARDED)
@@ -262,7 +353,7 @@ def list_keys(service: Served, who: Own) -> list[ApiKey]:
 
 
 @router.post("/auth/api-keys", operation_id="createApiKey", status_code=201, responses=CONFLICTS)
-def make_key(service: Served, who: Own, body: bodies.NewKey) -> MadeKey:
+def make_key(service: Served, who: Own, _: Proved, body: bodies.NewKey) -> MadeKey:
     """Make an API key with some of one's own permissions; its secret is shown this once."""
     with service.database.transaction() as tx:
         return create_key(tx, locked_user(tx, who.user_id), who, body, wall_now())
@@ -275,40 +366,3 @@ def delete_key(service: Served, who: Own, key_id: UUID) -> None:
     """Revoke one of one's own API keys; it is refused within a second."""
     with service.database.transaction() as tx:
         revoke_key(tx, user_by_id(tx, who.user_id), key_id, wall_now())
-
-
-# --- Users, for administrators ---------------------------------------------------------------
-
-
-@router.get("/users", operation_id="listUsers", responses=GUARDED)
-def list_users(
-    service: Served,
-    _who: Admin,
-    role: Role | None = None,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Page[UserProfile]:
-    """Users by name, of one role if given."""
-    after = key_after(cursor, str) or ""
-    with service.database.transaction() as tx:
-        rows = [UserProfile.of(one) for one in users(tx, role, after, limit + 1)]
-    return page_of(rows, limit, lambda one: one.username)
-
-
-@router.post(
-    "/users", operation_id="createUser", status_code=201, responses=GUARDED | problems(409)
-)
-def add_user(service: Served, who: Admin, body: bodies.NewUser) -> UserProfile:
-    """Create a user of any role, who signs in with this password and should change it."""
-    hashed = prepare_password(body.password.get_secret_value(), body.username)
-    with service.database.transaction() as tx:
-        return UserProfile.of(
-            create_user(tx, body.username, hashed, body.role, business_now(tx), actor=who.actor)
-        )
-
-
-@router.patch("/users/{user_id}", operation_id="changeUser", responses=CONFLICTS)
-def patch_user(service: Served, who: Admin, user_id: UUID, body: bodies.UserChange) -> UserProfile:
-    """Change another user's role, or disable or enable them; their sessions end."""
-    with service.database.transaction() as tx:
-        return UserProfile.of(change_user(tx, who, user_id, body.role, body.status, wall_now()))

@@ -65,9 +65,15 @@ class Permission(StrEnum):
     """Ask for reversals and for closing periods."""
     SCHEDULES = "schedules"
     """Change what runs when, and ask for runs by hand."""
+    BANK = "bank"
+    """Read bank statements in."""
     AUDIT = "audit"
     USERS = "users"
+    """Invite, reset, change and disable accounts."""
 
+
+CUSTOMERS: Final = frozenset({Role.INVESTOR, Role.CREATOR})
+"""Who registers themselves and owns money here; the others are staff."""
 
 _EVERYBODY = frozenset(
     {Permission.ACCOUNT, Permission.MARKET, Permission.FLOWS, Permission.PRODUCTS}
@@ -94,14 +100,16 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.HOLD,
             Permission.CORRECT,
             Permission.SCHEDULES,
+            Permission.BANK,
         },
-        Role.RISK: _STAFF | {Permission.APPROVE, Permission.AUDIT, Permission.HOLD},
+        Role.RISK: _STAFF
+        | {Permission.APPROVE, Permission.AUDIT, Permission.HOLD, Permission.BANK},
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF
         | {Permission.USERS, Permission.APPROVE, Permission.AUDIT, Permission.SCHEDULES},
     }
 )
-"""One role for each user: whoever needs two is two users, and cannot approve for themselves."""
+"""One role for each user. `rules.tied` says which two users are two people."""
 
 SENSITIVE: Final = frozenset(
     {
@@ -112,6 +120,7 @@ SENSITIVE: Final = frozenset(
         Permission.HOLD,
         Permission.CORRECT,
         Permission.SCHEDULES,
+        Permission.BANK,
         Permission.USERS,
     }
 )
@@ -121,7 +130,9 @@ SENSITIVE: Final = frozenset(
 class UserStatus(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
-    """Cannot sign in, and neither can their keys; what is theirs stays theirs."""
+    """Cannot sign in; their keys are revoked. What is theirs stays theirs."""
+    WAITING = "waiting"
+    """Invited or reset, and not let in: until the link is taken up and somebody else approves."""
 
 
 @on_wire

@@ -1,7 +1,8 @@
 """The second factor: time-based codes (RFC 6238) of a secret that is stored sealed.
 
 A code counts within one step of 30 seconds of the clock, and once: the last step that was taken is
-remembered, so a code that somebody saw over a shoulder is worth nothing.
+remembered, so a code that somebody saw over a shoulder is worth nothing. A new secret waits beside
+the old one until its own first code confirms it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from commenda.identity import recovery
 from commenda.identity.model import User
-from commenda.identity.sessions import Client, Opened, end_session, end_sessions, open_session
+from commenda.identity.sessions import end_sessions
 from commenda.identity.trail import note
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.keys import Keys
 from commenda.kit.wire import on_wire
 
@@ -37,100 +39,129 @@ class TotpSetUp:
     otpauth_uri: Annotated[str, Field(description="The same, to be scanned.")] = field(repr=False)
 
 
-def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> TotpSetUp:
-    """Make a secret that counts once a code confirms it; code `second_factor_exists`."""
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """What somebody shows beside the password: a code of the authenticator, or a recovery code."""
+
+    totp_code: str | None = None
+    recovery_code: str | None = None
+
+    @property
+    def missing(self) -> bool:
+        return self.totp_code is None and self.recovery_code is None
+
+
+def new_secret(keys: Keys, username: str) -> tuple[bytes, TotpSetUp]:
+    """A new secret: sealed, and as it is shown once."""
     import pyotp
 
-    if user.second_factor:
-        raise CommendaError(
-            "second_factor_exists",
-            "A second factor is set up already",
-            hint="remove it first, with one of its codes",
-            status=409,
-        )
     secret = pyotp.random_base32()
-    tx.execute(
-        "UPDATE users SET totp_secret = %s, totp_last_step = NULL WHERE id = %s",
-        (keys.seal(_PURPOSE, secret.encode()), user.id),
-    )
+    uri = pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name="Commenda")
+    return keys.seal(_PURPOSE, secret.encode()), TotpSetUp(secret, uri)
+
+
+def begin(tx: Tx, keys: Keys, user: User, now: datetime) -> TotpSetUp:
+    """Make a secret that counts once a code confirms it, in place of the one there is."""
+    sealed, shown = new_secret(keys, user.username)
+    tx.execute("UPDATE users SET totp_pending = %s WHERE id = %s", (sealed, user.id))
     _note(tx, user, "begun", now)
-    return TotpSetUp(
-        secret, pyotp.TOTP(secret).provisioning_uri(name=user.username, issuer_name="Commenda")
-    )
+    return shown
 
 
-def confirm(
-    tx: Tx, keys: Keys, user: User, session: UUID | None, client: Client, code: str, now: datetime
-) -> Opened | None:
-    """Confirm a begun set-up with its first code; None for a wrong one.
+def confirm(tx: Tx, keys: Keys, user: User, code: str, now: datetime) -> bool:
+    """Confirm a begun set-up with its first code; False for a wrong one.
 
-    The present session ends and another, with a second factor, takes its place: whoever holds the
-    old one's tokens is not lifted with it.
+    Code `unknown_second_factor` where none was begun.
     """
-    if user.second_factor:
-        raise conflict("second_factor_exists", "This second factor is confirmed already")
-    if not take_code(tx, keys, user.id, code, now, confirmed=False):
-        return None
-    tx.execute("UPDATE users SET totp_confirmed = true WHERE id = %s", (user.id,))
-    _note(tx, user, "confirmed", now)
-    if session is not None:
-        end_session(tx, session, "second factor confirmed", now)
-    return open_session(tx, user, client, now, second_factor=True)
-
-
-def remove(tx: Tx, keys: Keys, user: User, code: str, now: datetime) -> bool:
-    """Remove a second factor by one of its codes; every session ends. False: a wrong code."""
-    if not take_code(tx, keys, user.id, code, now):
+    row = tx.execute("SELECT totp_pending FROM users WHERE id = %s", (user.id,)).fetchone()
+    if row is None or row[0] is None:
+        raise _unknown_factor()
+    step = step_of_sealed(keys, row[0], code, now)
+    if step is None:
         return False
-    drop(tx, user, now, actor=user.actor)
+    enrol(tx, user, row[0], step, now)
     return True
 
 
-def drop(tx: Tx, user: User, now: datetime, *, actor: str) -> None:
-    """Forget a second factor without its code: for whoever lost it, by whoever may."""
+def enrol(tx: Tx, user: User, sealed: bytes, step: int, now: datetime) -> None:
+    """Let a secret count from now on, whose code of this step was just shown."""
     tx.execute(
-        "UPDATE users SET totp_secret = NULL, totp_confirmed = false, totp_last_step = NULL"
-        " WHERE id = %s",
+        "UPDATE users SET totp_secret = %s, totp_confirmed = true, totp_last_step = %s,"
+        " totp_pending = NULL WHERE id = %s",
+        (sealed, step, user.id),
+    )
+    _note(tx, user, "confirmed", now)
+
+
+def remove(tx: Tx, user: User, now: datetime) -> None:
+    """Forget a user's own second factor; code `unknown_second_factor` where there is none."""
+    require(user)
+    drop(tx, user, now, actor=user.actor)
+
+
+def require(user: User) -> None:
+    """Code `unknown_second_factor` for a user without one."""
+    if not user.second_factor:
+        raise _unknown_factor()
+
+
+def drop(tx: Tx, user: User, now: datetime, *, actor: str) -> None:
+    """Forget a second factor and its recovery codes; every session ends."""
+    tx.execute(
+        "UPDATE users SET totp_secret = NULL, totp_confirmed = false, totp_last_step = NULL,"
+        " totp_pending = NULL WHERE id = %s",
         (user.id,),
     )
+    recovery.forget(tx, user.id)
     end_sessions(tx, user.id, "second factor removed", now)
     _note(tx, user, "removed", now, actor)
 
 
-def take_code(
-    tx: Tx, keys: Keys, user_id: UUID, code: str, now: datetime, *, confirmed: bool = True
-) -> bool:
+def take(tx: Tx, keys: Keys, user: User, shown: Factor, now: datetime) -> bool:
+    """Whether what is shown is right and was not taken before; taken now, if so."""
+    if shown.recovery_code is not None:
+        return recovery.take_recovery_code(tx, user, shown.recovery_code, now)
+    return shown.totp_code is not None and take_code(tx, keys, user.id, shown.totp_code, now)
+
+
+def take_code(tx: Tx, keys: Keys, user_id: UUID, code: str, now: datetime) -> bool:
     """Whether a code is right and was not taken before; taken now, if so.
 
-    Code `unknown_second_factor` where none was begun (or, by default, confirmed).
+    Code `unknown_second_factor` where none is set up.
     """
     row = tx.execute(
         "SELECT totp_secret, totp_confirmed, totp_last_step FROM users WHERE id = %s"
         " FOR NO KEY UPDATE",
         (user_id,),
     ).fetchone()
-    if row is None or row[0] is None or (confirmed and not row[1]):
-        raise CommendaError(
-            "unknown_second_factor",
-            "No second factor is set up",
-            hint="begin with POST /api/v1/auth/totp",
-            status=404,
-        )
-    step = step_of(keys.open(_PURPOSE, row[0]).decode(), code, now)
+    if row is None or not row[1]:
+        raise _unknown_factor()
+    step = step_of_sealed(keys, row[0], code, now)
     if step is None or (row[2] is not None and step <= row[2]):
         return False
     tx.execute("UPDATE users SET totp_last_step = %s WHERE id = %s", (step, user_id))
     return True
 
 
-def step_of(secret: str, code: str, now: datetime) -> int | None:
+def step_of_sealed(keys: Keys, sealed: bytes, code: str, now: datetime) -> int | None:
     """The step whose code this is, of those that count at `now`."""
+    return step_of(keys.open(_PURPOSE, sealed).decode(), code, now)
+
+
+def step_of(secret: str, code: str, now: datetime) -> int | None:
+    """The step whose code of this secret this is, of those that count at `now`."""
     import pyotp
 
     totp = pyotp.TOTP(secret, interval=STEP_SECONDS)
     present = totp.timecode(now)
     steps = range(present - WINDOW, present + WINDOW + 1)
     return next((step for step in steps if totp.generate_otp(step) == code), None)
+
+
+def _unknown_factor() -> CommendaError:
+    return not_found("unknown_second_factor", "No second factor is set up").at(
+        "code", hint="begin with POST /api/v1/auth/totp"
+    )
 
 
 def _note(tx: Tx, user: User, result: str, now: datetime, actor: str | None = None) -> None:

@@ -25,6 +25,7 @@ from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.rate import neighbourhood
 from commenda.kit.wire import on_wire
 
 LIFETIME = timedelta(days=30)
@@ -68,7 +69,10 @@ class Opened:
 def open_session(
     tx: Tx, user: User, client: Client, now: datetime, *, second_factor: bool
 ) -> Opened:
-    """Open a session for a user who proved to be themselves."""
+    """Open a session for a user who proved to be themselves; from an address or with a program that
+    they have not signed in with before, its owner is told."""
+    before = _seen(tx, user.id, now)
+    place = neighbourhood(client.address), client.user_agent
     token = secrets.token_urlsafe(32)
     digest, address, ends = _digest(token), client.address, now + LIFETIME
     session = ids.derive("session", digest.hex())
@@ -79,7 +83,25 @@ def open_session(
     )
     proved = "second factor" if second_factor else "password"
     note(tx, "session.opened", session, proved, user.actor, user.id, now, address=address)
+    if before and place not in before:
+        said = {"address": address, "userAgent": client.user_agent}
+        note(tx, "session.new_device", session, proved, user.actor, user.id, now, **said)
     return Opened(user, session, second_factor, token)
+
+
+def known_at(tx: Tx, user: UUID, address: str, now: datetime) -> bool:
+    """Whether a user has signed in from this address, or this network, lately."""
+    place = neighbourhood(address)
+    return bool(address) and any(seen == place for seen, _ in _seen(tx, user, now))
+
+
+def _seen(tx: Tx, user: UUID, now: datetime) -> set[tuple[str, str]]:
+    """From where and with what a user has signed in lately."""
+    rows = tx.execute(
+        "SELECT DISTINCT address, user_agent FROM sessions WHERE user_id = %s AND created_at > %s",
+        (user, now - LONGEST_LIFETIME),
+    )
+    return {(neighbourhood(address), agent) for address, agent in rows}
 
 
 def refresh(tx: Tx, token: str, now: datetime) -> Opened | CommendaError:

@@ -1,5 +1,8 @@
 """Guessing is made slow: failures of a name, and of an address, cost more and more time.
 
+Where a user has signed in from before, their failures are counted apart from everybody else's, so
+that a stranger's wrong passwords keep strangers out, and not the owner.
+
 An attempt is charged before anybody knows how it ends, so a thousand guesses at once are a thousand
 failures. Success clears the name; for the address it only takes its own charge back, or one good
 sign-in now and then would keep an address guessing for ever. All of it is wall time.
@@ -16,6 +19,7 @@ from uuid import UUID
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.rate import neighbourhood
 
 LONGEST_BLOCK = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=1)
@@ -66,13 +70,18 @@ class Subject:
 
 
 def by_name(username: str) -> Subject:
-    """Whoever tries this name, from anywhere."""
+    """Whoever tries this name, from anywhere that its owner has not been."""
     return Subject(_digest("name", username), 5)
+
+
+def by_name_at(username: str, address: str) -> Subject:
+    """Whoever tries this name from where its owner has signed in before."""
+    return Subject(_digest("name", f"{username} {neighbourhood(address)}"), 5)
 
 
 def by_address(address: str) -> Subject:
     """Whatever is tried from this address; an office of many people has one."""
-    return Subject(_digest("address", address), 20)
+    return Subject(_digest("address", neighbourhood(address)), 20)
 
 
 def by_user(user_id: UUID) -> Subject:

@@ -15,6 +15,8 @@ from commenda.kit.errors import CommendaError
 ACCESS_LIFETIME = timedelta(minutes=15)
 _ALGORITHM = "HS256"
 _ISSUER = "commenda"
+_PROOF = "commenda/proof"
+PROOF_LIFETIME = timedelta(minutes=5)
 
 
 _MOST_REMEMBERED = 10_000
@@ -47,6 +49,29 @@ class Tokens:
             self.key,
             algorithm=_ALGORITHM,
         )
+
+    def issue_proof(self, user_id: UUID, session_id: UUID | None, now: datetime) -> str:
+        """What shows for a few minutes that whoever asks gave their password, in this session."""
+        claims = {"iss": _PROOF, "sub": str(user_id), "sid": str(session_id), "iat": now}
+        return jwt.encode(claims | {"exp": now + PROOF_LIFETIME}, self.key, algorithm=_ALGORITHM)
+
+    def require_proof(self, proof: str | None, who: Principal) -> None:
+        """Code `proof_needed` without one that was issued to this session and is not over."""
+        try:
+            claims = jwt.decode(
+                proof or "",
+                self.key,
+                algorithms=[_ALGORITHM],
+                issuer=_PROOF,
+                options={"require": ["exp", "sub", "sid"]},
+            )
+            if (claims["sub"], claims["sid"]) == (str(who.user_id), str(who.session_id)):
+                return
+        except (jwt.InvalidTokenError, ValueError):
+            pass
+        raise CommendaError(
+            "proof_needed", "A token is not enough for this: prove that it is you", status=403
+        ).at("X-Proof", hint="send what POST /api/v1/auth/proof answers to your password")
 
     def read(self, token: str) -> Principal:
         """Who a token speaks for; code `not_authenticated` for one that is false or too old."""

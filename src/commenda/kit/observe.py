@@ -32,6 +32,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commenda.kit.context import request_id
+from commenda.kit.forwarded import TrustedProxies
 from commenda.kit.problems import problem
 from commenda.kit.rate import Buckets, RateLimit
 
@@ -130,8 +131,10 @@ class Observe:
         figures: HttpFigures,
         requests_per_minute: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        proxies: TrustedProxies = TrustedProxies(),  # noqa: B008 - it is frozen
     ) -> None:
         self.app = app
+        self.proxies = proxies
         self.figures = figures
         self.limit = RateLimit(Buckets(requests_per_minute, clock)) if requests_per_minute else None
         self._routes: dict[int, str] = {}
@@ -140,6 +143,9 @@ class Observe:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        peer = scope.get("client")
+        if peer and self.proxies.networks:  # everything behind this sees the client, not the proxy
+            scope["client"] = (self.proxies.client(peer[0], scope["headers"]), peer[1])
         credential, length, given = _read(scope)
         if credential is not None and self.limit is not None:  # not kept in memory as it is
             credential = hashlib.blake2b(credential, digest_size=16).digest()

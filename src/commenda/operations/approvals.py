@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from commenda import funding, income, ledger, managed
+from commenda import funding, identity, income, ledger, managed
 from commenda.identity import (
     CLOCK,
     Approval,
+    ApprovalStatus,
     Principal,
     approval_by_id,
     approve,
@@ -50,14 +51,26 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(income.NEW_PRODUCT, income.offer_product),
     Executor(income.NEW_RATE, income.date_rate),
     Executor(income.CLOSING, income.take_off_market),
+    Executor(
+        identity.ACCOUNT,
+        lambda tx, author, asked: identity.let_in(tx, asked, author.actor, author.now),
+        lambda tx, author, asked: identity.keep_out(tx, asked, author.actor, author.now),
+    ),
+    Executor(
+        identity.ACCESS,
+        lambda tx, author, asked: identity.give_access(tx, asked, author.actor, author.now),
+    ),
 )
 
 
 def approve_and_carry_out(
     tx: Tx, approval_id: UUID, principal: Principal, now: datetime
 ) -> Approval:
-    """Approve a request and carry it out; what refuses undoes the decision with it."""
+    """Approve a request and, with the last word that it needs, carry it out; what refuses undoes
+    the decision with it."""
     asked = approve(tx, approval_id, principal, now)
+    if asked.status is ApprovalStatus.REQUESTED:
+        return asked
     executor = _executor(asked.kind)
     if executor is None:
         raise CommendaError("no_executor", "Nothing here carries out requests of this kind").at(

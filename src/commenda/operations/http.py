@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from commenda.identity import (
     list_approvals,
 )
 from commenda.identity.access import may
+from commenda.kit.db import Tx
 from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
 from commenda.operations.approvals import approve_and_carry_out, reject_and_give_back
 
@@ -54,20 +56,21 @@ def get_approval(service: Served, _who: Reader, approval_id: UUID) -> Approval:
     "/approvals/{approval_id}/approve",
     operation_id="approve",
     response_model=Approval,
-    responses=GUARDED | problems(404, 409),
+    responses=GUARDED
+    | problems(404, 409)
+    | {202: {"model": Approval, "description": "Approved by one; another of the staff must, too."}},
 )
 def approve_request(
     service: Served, who: Decider, approval_id: UUID, key: IdempotencyKey = None
 ) -> Response:
-    """Approve what another person asked for; it is carried out at once, or nothing is decided."""
-    return write(
-        service,
-        who,
-        "approve",
-        key,
-        {"approval": str(approval_id)},
-        lambda tx, now: approve_and_carry_out(tx, approval_id, who, now),
-    )
+    """Approve what another person asked for. With the last approval it is carried out at once, or
+    nothing is decided; what a customer asked for takes two."""
+
+    def act(tx: Tx, now: datetime) -> tuple[Approval, int]:
+        decided = approve_and_carry_out(tx, approval_id, who, now)
+        return decided, 202 if decided.status is ApprovalStatus.REQUESTED else 200
+
+    return write(service, who, "approve", key, {"approval": str(approval_id)}, act)
 
 
 @router.post(

@@ -9,6 +9,7 @@ from commenda import (
     copying,
     execution,
     funding,
+    identity,
     income,
     ledger,
     managed,
@@ -29,6 +30,7 @@ CHECKS = (
     *income.CHECKS,
     *managed.CHECKS,
     *strategies.CHECKS,
+    *identity.CHECKS,
     *RECORDED,
 )
 
