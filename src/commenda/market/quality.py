@@ -11,20 +11,19 @@ Frames have `ts` as datetime[us, UTC] and their numbers as float64, without null
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice
 
 import polars as pl
 
-from commenda.market.model import Finding, FindingKind, interval_name
+from commenda.market.due import HOUR, missing_funding_stamps
+from commenda.market.grid import gaps, interval_name, off_grid, slices
+from commenda.market.model import Finding, FindingKind
 
-HOUR = 3600
-USUAL_FUNDING_STEP = 8 * HOUR
-"""Seconds between funding stamps where nothing else is known."""
-
-FUNDING_STEPS = (HOUR, 4 * HOUR, 8 * HOUR)
-"""Seconds between funding stamps at the exchanges. One instrument's step can change."""
+MOST_FINDINGS = 10_000
+"""Of one kind; how many more there are is said at the last one."""
 
 _PRICES = ("open", "high", "low", "close")
 
@@ -81,16 +80,16 @@ def check_bars(frame: pl.DataFrame) -> list[Finding]:
     )
     if "volume" in columns:
         wrong = wrong.when(pl.col("volume") < 0).then(pl.lit("volume is negative"))
-    bad = frame.with_columns(wrong.alias("why")).filter(pl.col("why").is_not_null())
-    return [
+    bad = pl.concat(part.filter(wrong.is_not_null()) for part in slices(frame))
+    return _some(
         Finding(
             FindingKind.IMPOSSIBLE_BAR,
             row["ts"],
             f"{row['why']}: " + ", ".join(f"{name} {row[name]!r}" for name in columns),
             fatal=True,
         )
-        for row in bad.iter_rows(named=True)
-    ]
+        for row in bad.with_columns(wrong.alias("why")).iter_rows(named=True)
+    )
 
 
 def to_nearest_second(frame: pl.DataFrame) -> pl.DataFrame:
@@ -100,92 +99,69 @@ def to_nearest_second(frame: pl.DataFrame) -> pl.DataFrame:
 
 def sorted_once(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows in order of time, the first of each time. Duplicates are judged before."""
-    return frame.sort("ts", maintain_order=True).unique("ts", keep="first", maintain_order=True)
+    if all((part["ts"].diff().drop_nulls() > timedelta()).all() for part in slices(frame, 1)):
+        return frame
+    order = frame.select(pl.col("ts").arg_sort()).to_series()
+    ordered = frame.select("ts")[order]
+    order = order.filter(ordered["ts"].is_first_distinct())
+    return pl.DataFrame([frame[name].gather(order) for name in frame.columns])
 
 
-def missing_funding_stamps(stamps: Sequence[int]) -> list[int]:
-    """The stamps (epoch seconds) that were due between the recorded ones and are missing.
-
-    A step of 1, 4 or 8 h is regular, and so is a shorter one that leads onto the grid of a longer
-    step. A longer step that stands alone between two equal shorter ones is a missing stamp: an
-    exchange that changes the interval keeps the new one for more than one step.
-    """
-    steps = [later - earlier for earlier, later in pairwise(stamps)]
-    missing: list[int] = []
-    for i, step in enumerate(steps):
-        before = steps[i - 1] if i > 0 else None
-        after = steps[i + 1] if i + 1 < len(steps) else None
-        due = _due_step(step, before, after, stamps[i + 1])
-        missing.extend(range(stamps[i] + due, stamps[i + 1], due))
-    return missing
-
-
-def _due_step(step: int, before: int | None, after: int | None, end: int) -> int:
-    """The step at which stamps were due where the recorded ones are `step` apart."""
-    if before is not None and before == after and before < step:
-        return before
-    changing = after in FUNDING_STEPS and step < after and end % after == 0
-    if step in FUNDING_STEPS or changing:
-        return step
-    regular = [near for near in (before, after) if near in FUNDING_STEPS and near < step]
-    return min(regular, default=min(USUAL_FUNDING_STEP, step))
-
-
-def _funding_gaps(stamps: Sequence[int]) -> Iterator[Finding]:
-    for stamp in missing_funding_stamps(stamps):
-        yield Finding(FindingKind.GAP, datetime.fromtimestamp(stamp, UTC), "no funding rate")
+def _funding_gaps(stamps: Sequence[int]) -> list[Finding]:
+    return _some(
+        Finding(FindingKind.GAP, datetime.fromtimestamp(stamp, UTC), "no funding rate")
+        for stamp in missing_funding_stamps(stamps)
+    )
 
 
 def _gaps(ordered: pl.DataFrame, interval: int) -> list[Finding]:
-    """Steps longer than the interval, each at the first bar that is missing."""
+    """Steps in which bars are missing, each at the first that is."""
     step = timedelta(seconds=interval)
-    gaps = ordered.select("ts", before=pl.col("ts").shift(1)).filter(
-        pl.col("ts") - pl.col("before") > step
-    )
-    return [
+    return _some(
         Finding(
-            FindingKind.GAP,
-            before + step,
-            f"{-(-(ts - before) // step) - 1} missing, next at {ts:%Y-%m-%d %H:%M:%S}",
+            FindingKind.GAP, before + step, f"{missing} missing, next at {after:%Y-%m-%d %H:%M:%S}"
         )
-        for ts, before in gaps.iter_rows()
-    ]
+        for before, missing, after in gaps(ordered["ts"], interval)
+    )
 
 
 def _duplicates(frame: pl.DataFrame) -> list[Finding]:
     """Times that occur more than once: fatal where their rows differ."""
+    if sorted_once(frame) is frame:
+        return []
     numbers = pl.struct(pl.exclude("ts"))
     repeated = (
-        frame.group_by("ts")
+        frame.filter(pl.col("ts").is_duplicated())
+        .group_by("ts", maintain_order=True)
         .agg(pl.len().alias("times"), numbers.n_unique().alias("contents"))
-        .filter(pl.col("times") > 1)
     )
-    return [
+    return _some(
         Finding(
             FindingKind.DUPLICATE,
             ts,
             f"{times} rows with {contents} contents" if contents > 1 else f"{times} equal rows",
             fatal=contents > 1,
         )
-        for ts, times, contents in repeated.iter_rows()
-    ]
+        for ts, times, contents in repeated.sort(pl.col("contents") == 1, "ts").iter_rows()
+    )
 
 
 def _out_of_order(frame: pl.DataFrame) -> list[Finding]:
-    late = frame.select("ts", before=pl.col("ts").shift(1)).filter(pl.col("ts") < pl.col("before"))
-    return [
+    late = pl.concat(
+        part.select("ts", before=pl.col("ts").shift(1)).filter(pl.col("ts") < pl.col("before"))
+        for part in slices(frame, overlap=1)
+    )
+    return _some(
         Finding(FindingKind.OUT_OF_ORDER, ts, f"written after {before:%Y-%m-%d %H:%M:%S}")
         for ts, before in late.iter_rows()
-    ]
+    )
 
 
 def _off_grid(frame: pl.DataFrame, step: int, what: str) -> list[Finding]:
-    """Stamps that are not a whole number of steps from the epoch."""
-    off = frame.filter(pl.col("ts").dt.epoch("us") % (step * 1_000_000) != 0)
-    return [
+    return _some(
         Finding(FindingKind.LATE_STAMP, ts, f"{what} off the {interval_name(step)} grid")
-        for ts in off["ts"]
-    ]
+        for ts in off_grid(frame["ts"], step)
+    )
 
 
 def _zero_volume(frame: pl.DataFrame, interval: int) -> list[Finding]:
@@ -197,20 +173,29 @@ def _zero_volume(frame: pl.DataFrame, interval: int) -> list[Finding]:
         .group_by("run", maintain_order=True)
         .agg(pl.col("ts").first(), pl.len().alias("bars"))
     )
-    return [
+    return _some(
         Finding(FindingKind.ZERO_VOLUME, ts, f"{bars} bars in a row" if bars > 1 else "1 bar")
         for _, ts, bars in runs.iter_rows()
-    ]
+    )
 
 
 def _not_a_rate(frame: pl.DataFrame) -> list[Finding]:
     bad = frame.filter(~(pl.col("rate").is_finite() & (pl.col("rate").abs() < 1)))
-    return [
+    return _some(
         Finding(
             FindingKind.IMPOSSIBLE_BAR, ts, f"rate {rate!r} is not a fraction below 1", fatal=True
         )
         for ts, rate in bad.iter_rows()
-    ]
+    )
+
+
+def _some(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of one kind, at most `MOST_FINDINGS`; the last one says how many more there are."""
+    found = list(islice(iterator := iter(findings), MOST_FINDINGS))
+    more = sum(1 for _ in iterator)
+    if more:
+        found[-1] = replace(found[-1], details=f"{found[-1].details}; and {more:,} more like it")
+    return found
 
 
 def _by_time(findings: list[Finding]) -> list[Finding]:

@@ -36,7 +36,7 @@ from commenda.kit.web import (
     problems,
     write,
 )
-from commenda.market import parse_interval
+from commenda.market import SYMBOL, VENUE, parse_interval
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import imported_bars, imported_funding
 from commenda.strategies.plan import Plan
@@ -87,8 +87,8 @@ class BacktestRequest(Body):
     params: dict[Name, Annotated[float, Field(allow_inf_nan=False)]] = Field(
         default_factory=dict, max_length=50, examples=[{"fast": 50, "slow": 200}]
     )
-    venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
-    symbol: str = Field(max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
+    venue: str = Field(default="binance_usdm", max_length=40, pattern=f"^{VENUE}$")
+    symbol: str = Field(max_length=40, pattern=f"^{SYMBOL}$", examples=["BTCUSDT"])
     interval: str = Field(max_length=6, examples=["5m"])
     start: Moment | None = Field(default=None, description="Bars that open from here on.")
     end: Moment | None = Field(default=None, description="Bars that open before it.")

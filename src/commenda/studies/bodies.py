@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from commenda.kit.wire import Body, Moment, on_wire
+from commenda.market import SYMBOL, VENUE
 from commenda.studies.model import Sampler, StudyState, TrialState
 from commenda.studies.space import Params
 from commenda.studies.splits import Walk
@@ -42,8 +43,8 @@ class StudyRequest(Body):
     params: dict[Name, Number] = Field(
         default_factory=dict, max_length=50, description="Parameters that are not searched."
     )
-    venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
-    symbol: str = Field(max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
+    venue: str = Field(default="binance_usdm", max_length=40, pattern=f"^{VENUE}$")
+    symbol: str = Field(max_length=40, pattern=f"^{SYMBOL}$", examples=["BTCUSDT"])
     interval: str = Field(max_length=6, examples=["5m"])
     start: Moment | None = Field(default=None, description="Bars that open from here on.")
     end: Moment | None = Field(default=None, description="Bars that open before it.")
