@@ -13,6 +13,8 @@ USUAL_FUNDING_STEP = 8 * HOUR
 """Seconds between funding stamps where nothing else is known."""
 _LATE = 600
 """Seconds that a stamp may be off its hour and still be that hour's."""
+_MOST = 100_000
+"""Missing stamps named in one step: more of them are not all named."""
 
 
 def missing_funding_stamps(stamps: Sequence[int]) -> list[int]:
@@ -23,19 +25,30 @@ def missing_funding_stamps(stamps: Sequence[int]) -> list[int]:
     one that is longer than those beside it and stands alone lacks the stamps of the shorter one,
     and so do two of them that lie on no clock's grid.
     """
-    places = [_whole_hour(stamp) for stamp in stamps]
-    runs: list[tuple[int, int]] = []  # a step, and how often it comes in a row
-    for step, same in groupby(later - earlier for earlier, later in pairwise(places)):
-        runs.append((step, len(list(same))))
-    missing: list[int] = []
+    places = sorted({_whole_hour(stamp) for stamp in stamps})
+    found: list[int] = []
+    # What lacks stamps makes the steps beside it look too short, so each is filled in at first.
+    while new := _lacking(places):
+        found += new
+        places = sorted(places + new)
+    return sorted(found)
+
+
+def _lacking(places: Sequence[int]) -> list[int]:
+    """What is missing in steps that are longer than those beside them; else in the others."""
+    steps = [later - earlier for earlier, later in pairwise(places)]
+    runs = [(step, len(list(same))) for step, same in groupby(steps)]
+    longest: list[int] = []
+    others: list[int] = []
     at = 0
     for i, (step, times) in enumerate(runs):
         beside = [one for one, _ in runs[max(0, i - 1) : i] + runs[i + 1 : i + 2]]
         due = _due_step(step, times, beside, places[at])
+        missing = longest if step >= max(beside, default=0) else others
         for start in places[at : at + times] if due < step else ():
-            missing.extend(range(start + due, start + step, due))
+            missing.extend(range(start + due, start + step, max(due, step // _MOST)))
         at += times
-    return missing
+    return longest or others
 
 
 def _whole_hour(stamp: int) -> int:
@@ -63,7 +76,7 @@ class DueFunding:
     """The recorded stamps of one instrument, and which others were due."""
 
     def __init__(self, stamps: Sequence[int]) -> None:
-        self._places = [_whole_hour(stamp) for stamp in stamps]
+        self._places = sorted({_whole_hour(stamp) for stamp in stamps})
         self._gaps = missing_funding_stamps(stamps)
 
     def first_missing(self, after: int, until: int) -> int | None:
