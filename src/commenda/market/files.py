@@ -70,7 +70,8 @@ def judge(frame: pl.DataFrame, origin: str, series: Series, interval: int) -> Lo
     frame = typed(frame, origin, series)
     if series is Series.FUNDING:
         frame = to_nearest_second(frame)
-        findings = check_funding(frame)
+        ordered = sorted_once(frame)
+        findings = check_funding(frame, ordered)
     else:
         told = other_interval(frame["ts"], interval)
         if told is not None:
@@ -80,9 +81,10 @@ def judge(frame: pl.DataFrame, origin: str, series: Series, interval: int) -> Lo
                 f"The bars are {told} s apart, not {named} as they are said to be",
             ).at("file", origin, "name the file (or give --interval) by the interval of its bars")
         check = check_candles if series is Series.CANDLES else check_marks
-        findings = check(frame, interval)
+        ordered = sorted_once(frame)
+        findings = check(frame, interval, ordered)
     _refuse_fatal(findings, origin)
-    return Loaded(sorted_once(frame), tuple(findings))
+    return Loaded(ordered, tuple(findings))
 
 
 def joined(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -102,11 +104,21 @@ def read_imported(data_dir: Path, dataset: Dataset) -> pl.DataFrame:
 
 def content_digest(frame: pl.DataFrame) -> str:
     """SHA-256 of a normalised frame's values: the same for every way to encode them."""
+    return _digest(frame.get_columns())
+
+
+def file_digest(file: Path, series: Series) -> str:
+    """`content_digest` of an imported file, of which it holds one column at a time."""
+    return _digest(read_parquet(file, [name])[name] for name in COLUMNS[series])
+
+
+def _digest(columns: Iterable[pl.Series]) -> str:
     digest = hashlib.sha256()
-    for name in frame.columns:
-        digest.update(name.encode() + b"\0")
-        for part in slices(frame.select(name)):
-            values = part[name].dt.epoch("us") if name == "ts" else part[name]
+    for column in columns:
+        digest.update(column.name.encode() + b"\0")
+        for part in slices(column.to_frame()):
+            values = part.to_series()
+            values = values.dt.epoch("us") if column.name == "ts" else values
             digest.update(np.ascontiguousarray(values.to_numpy()).data)
     return digest.hexdigest()
 

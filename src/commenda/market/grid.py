@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import accumulate
 from math import gcd
 from typing import TypeAlias
@@ -74,17 +73,18 @@ def missing_between(stamps: Stamps, interval: int) -> Stamps:
     return missing
 
 
-def gaps(ordered: pl.Series, interval: int) -> Iterator[tuple[datetime, int, datetime]]:
-    """Steps between increasing times in which bars are missing: the bar before, how many, and the
-    bar after.
+def gaps(ordered: pl.Series, interval: int) -> pl.DataFrame:
+    """Steps between increasing times in which bars are missing: the bar `before`, how many are
+    `missing`, and the bar `after`.
     """
+    found = []
     for start in range(0, len(ordered), SLICE):
         first = max(0, start - 1)  # a step is judged with those beside it
         part = ordered[first : start + SLICE + 2]
         missing = missing_between(part.dt.epoch("us").to_numpy(), interval * 1_000_000)
-        for i in np.flatnonzero(missing).tolist():
-            if start <= first + i < start + SLICE:
-                yield part[i], int(missing[i]), part[i + 1]
+        steps = pl.DataFrame({"before": part[:-1], "missing": missing, "after": part[1:]})
+        found.append(steps[start - first :][:SLICE].filter(pl.col("missing") > 0))
+    return pl.concat(found)
 
 
 def closes_of(opens: Stamps, interval: int) -> Stamps:

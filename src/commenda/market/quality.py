@@ -11,10 +11,10 @@ Frames have `ts` as datetime[us, UTC] and their numbers as float64, without null
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from typing import Any
 
 import polars as pl
 
@@ -28,25 +28,34 @@ MOST_FINDINGS = 10_000
 _PRICES = ("open", "high", "low", "close")
 
 
-def check_candles(frame: pl.DataFrame, interval: int) -> list[Finding]:
-    """Findings in candles of `interval` seconds, by time."""
-    return _by_time(
-        [*check_bars(frame), *_zero_volume(frame, interval), *check_stamps(frame, interval)]
-    )
+def check_candles(
+    frame: pl.DataFrame, interval: int, ordered: pl.DataFrame | None = None
+) -> list[Finding]:
+    """Findings in candles of `interval` seconds, by time.
+
+    `ordered` is `sorted_once(frame)`, where it is known.
+    """
+    ordered = sorted_once(frame) if ordered is None else ordered
+    idle = _zero_volume(ordered, interval)
+    return _by_time([*check_bars(frame), *idle, *_check_stamps(frame, interval, ordered)])
 
 
-def check_marks(frame: pl.DataFrame, interval: int) -> list[Finding]:
+def check_marks(
+    frame: pl.DataFrame, interval: int, ordered: pl.DataFrame | None = None
+) -> list[Finding]:
     """Findings in mark-price candles of `interval` seconds, which have no volume."""
-    return _by_time([*check_bars(frame), *check_stamps(frame, interval)])
+    ordered = sorted_once(frame) if ordered is None else ordered
+    return _by_time([*check_bars(frame), *_check_stamps(frame, interval, ordered)])
 
 
-def check_funding(frame: pl.DataFrame) -> list[Finding]:
+def check_funding(frame: pl.DataFrame, ordered: pl.DataFrame | None = None) -> list[Finding]:
     """Findings in funding rates; judge a frame that went through `to_nearest_second`."""
-    stamps: list[int] = sorted_once(frame)["ts"].dt.epoch("s").to_list()
+    ordered = sorted_once(frame) if ordered is None else ordered
+    stamps: list[int] = ordered["ts"].dt.epoch("s").to_list()
     return _by_time(
         [
             *_not_a_rate(frame),
-            *_duplicates(frame),
+            *_duplicates(frame, ordered),
             *_out_of_order(frame),
             *_off_grid(frame, HOUR, "funding stamp"),
             *_funding_gaps(stamps),
@@ -54,13 +63,13 @@ def check_funding(frame: pl.DataFrame) -> list[Finding]:
     )
 
 
-def check_stamps(frame: pl.DataFrame, interval: int) -> list[Finding]:
+def _check_stamps(frame: pl.DataFrame, interval: int, ordered: pl.DataFrame) -> list[Finding]:
     """Duplicates, disorder, stamps off the interval's grid, and gaps."""
     return [
-        *_duplicates(frame),
+        *_duplicates(frame, ordered),
         *_out_of_order(frame),
         *_off_grid(frame, interval, f"{interval_name(interval)} bar"),
-        *_gaps(sorted_once(frame), interval),
+        *_gaps(ordered, interval),
     ]
 
 
@@ -81,15 +90,13 @@ def check_bars(frame: pl.DataFrame) -> list[Finding]:
     if "volume" in columns:
         wrong = wrong.when(pl.col("volume") < 0).then(pl.lit("volume is negative"))
     bad = pl.concat(part.filter(wrong.is_not_null()) for part in slices(frame))
-    return _some(
-        Finding(
-            FindingKind.IMPOSSIBLE_BAR,
-            row["ts"],
-            f"{row['why']}: " + ", ".join(f"{name} {row[name]!r}" for name in columns),
-            fatal=True,
-        )
-        for row in bad.with_columns(wrong.alias("why")).iter_rows(named=True)
-    )
+
+    def found(ts: datetime, *cells: Any) -> Finding:
+        *numbers, why = cells
+        written = ", ".join(f"{n} {one!r}" for n, one in zip(columns, numbers, strict=True))
+        return Finding(FindingKind.IMPOSSIBLE_BAR, ts, f"{why}: {written}", fatal=True)
+
+    return _each(bad.with_columns(wrong.alias("why")), found)
 
 
 def to_nearest_second(frame: pl.DataFrame) -> pl.DataFrame:
@@ -108,94 +115,104 @@ def sorted_once(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _funding_gaps(stamps: Sequence[int]) -> list[Finding]:
-    return _some(
-        Finding(FindingKind.GAP, datetime.fromtimestamp(stamp, UTC), "no funding rate")
-        for stamp in missing_funding_stamps(stamps)
+    missing = pl.DataFrame({"at": missing_funding_stamps(stamps)}, schema={"at": pl.Int64})
+    return _each(
+        missing,
+        lambda at: Finding(FindingKind.GAP, datetime.fromtimestamp(at, UTC), "no funding rate"),
     )
 
 
 def _gaps(ordered: pl.DataFrame, interval: int) -> list[Finding]:
     """Steps in which bars are missing, each at the first that is."""
     step = timedelta(seconds=interval)
-    return _some(
-        Finding(
+    return _each(
+        gaps(ordered["ts"], interval),
+        lambda before, missing, after: Finding(
             FindingKind.GAP, before + step, f"{missing} missing, next at {after:%Y-%m-%d %H:%M:%S}"
-        )
-        for before, missing, after in gaps(ordered["ts"], interval)
+        ),
     )
 
 
-def _duplicates(frame: pl.DataFrame) -> list[Finding]:
+def _duplicates(frame: pl.DataFrame, ordered: pl.DataFrame) -> list[Finding]:
     """Times that occur more than once: fatal where their rows differ."""
-    if sorted_once(frame) is frame:
+    if ordered.height == frame.height:
         return []
     numbers = pl.struct(pl.exclude("ts"))
     repeated = (
         frame.filter(pl.col("ts").is_duplicated())
-        .group_by("ts", maintain_order=True)
+        .group_by("ts")
         .agg(pl.len().alias("times"), numbers.n_unique().alias("contents"))
+        .sort(pl.col("contents") == 1, "ts")  # the fatal ones first
     )
-    return _some(
-        Finding(
+    return _each(
+        repeated,
+        lambda ts, times, contents: Finding(
             FindingKind.DUPLICATE,
             ts,
             f"{times} rows with {contents} contents" if contents > 1 else f"{times} equal rows",
             fatal=contents > 1,
-        )
-        for ts, times, contents in repeated.sort(pl.col("contents") == 1, "ts").iter_rows()
+        ),
     )
 
 
 def _out_of_order(frame: pl.DataFrame) -> list[Finding]:
+    """Rows that are earlier than the one before; a file of the newest rows first has one."""
     late = pl.concat(
         part.select("ts", before=pl.col("ts").shift(1)).filter(pl.col("ts") < pl.col("before"))
         for part in slices(frame, overlap=1)
     )
-    return _some(
-        Finding(FindingKind.OUT_OF_ORDER, ts, f"written after {before:%Y-%m-%d %H:%M:%S}")
-        for ts, before in late.iter_rows()
+    if late.height == frame.height - 1 > 1:
+        return [Finding(FindingKind.OUT_OF_ORDER, late["ts"][-1], "all rows, the newest first")]
+    return _each(
+        late,
+        lambda ts, before: Finding(
+            FindingKind.OUT_OF_ORDER, ts, f"written after {before:%Y-%m-%d %H:%M:%S}"
+        ),
     )
 
 
 def _off_grid(frame: pl.DataFrame, step: int, what: str) -> list[Finding]:
-    return _some(
-        Finding(FindingKind.LATE_STAMP, ts, f"{what} off the {interval_name(step)} grid")
-        for ts in off_grid(frame["ts"], step)
-    )
+    details = f"{what} off the {interval_name(step)} grid"
+    late = off_grid(frame["ts"], step).to_frame()
+    return _each(late, lambda ts: Finding(FindingKind.LATE_STAMP, ts, details))
 
 
-def _zero_volume(frame: pl.DataFrame, interval: int) -> list[Finding]:
+def _zero_volume(ordered: pl.DataFrame, interval: int) -> list[Finding]:
     """Bars without volume, consecutive ones as one finding at the first."""
     step = timedelta(seconds=interval)
-    idle = sorted_once(frame).filter(pl.col("volume") == 0).select("ts")
+    idle = ordered.filter(pl.col("volume") == 0).select("ts")
     runs = (
         idle.with_columns(run=(pl.col("ts").diff() != step).fill_null(True).cum_sum())
         .group_by("run", maintain_order=True)
         .agg(pl.col("ts").first(), pl.len().alias("bars"))
+        .select("ts", "bars")
     )
-    return _some(
-        Finding(FindingKind.ZERO_VOLUME, ts, f"{bars} bars in a row" if bars > 1 else "1 bar")
-        for _, ts, bars in runs.iter_rows()
+    return _each(
+        runs,
+        lambda ts, bars: Finding(
+            FindingKind.ZERO_VOLUME, ts, f"{bars} bars in a row" if bars > 1 else "1 bar"
+        ),
     )
 
 
 def _not_a_rate(frame: pl.DataFrame) -> list[Finding]:
     bad = frame.filter(~(pl.col("rate").is_finite() & (pl.col("rate").abs() < 1)))
-    return _some(
-        Finding(
+    return _each(
+        bad,
+        lambda ts, rate: Finding(
             FindingKind.IMPOSSIBLE_BAR, ts, f"rate {rate!r} is not a fraction below 1", fatal=True
-        )
-        for ts, rate in bad.iter_rows()
+        ),
     )
 
 
-def _some(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of one kind, at most `MOST_FINDINGS`; the last one says how many more there are."""
-    found = list(islice(iterator := iter(findings), MOST_FINDINGS))
-    more = sum(1 for _ in iterator)
+def _each(rows: pl.DataFrame, found: Callable[..., Finding]) -> list[Finding]:
+    """A finding of each row, of `MOST_FINDINGS` at most; the last one says how many more."""
+    findings = [found(*row) for row in rows.head(MOST_FINDINGS).iter_rows()]
+    more = rows.height - len(findings)
     if more:
-        found[-1] = replace(found[-1], details=f"{found[-1].details}; and {more:,} more like it")
-    return found
+        last = findings[-1]
+        findings[-1] = replace(last, details=f"{last.details}; and {more:,} more like it")
+    return findings
 
 
 def _by_time(findings: list[Finding]) -> list[Finding]:
