@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.forwarded import HEADERS, TrustedProxies
+from commenda.kit.outside import Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Settings:
     large_withdrawal: Decimal = Decimal(10_000)
     """From this amount on, a withdrawal waits for a second person; what was paid to the same user
     without one in the 24 hours before is counted with it."""
+    import_bounds: Bounds = field(default_factory=Bounds)
+    """What one file from outside may come to."""
     demo: bool = False
     """A living demo: simulated market and people, published sign-ins."""
     log_level: str = "INFO"
@@ -78,6 +81,12 @@ class Settings:
                 "COMMENDA_REQUIRE_SECOND_FACTOR", default.require_second_factor
             ),
             large_withdrawal=_amount("COMMENDA_LARGE_WITHDRAWAL", default.large_withdrawal),
+            import_bounds=Bounds(
+                **{
+                    name: _whole_number(f"COMMENDA_IMPORT_{name.upper()}", bound, least=1)
+                    for name, bound in asdict(default.import_bounds).items()
+                }
+            ),
             demo=_switch("COMMENDA_DEMO", default.demo),
             log_level=_one_of(
                 "COMMENDA_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), str.upper

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from commenda.kit.errors import CommendaError
 from commenda.market import Labels, group_files
-from commenda.market.csv_files import csv_name, parse_csv, read_csv
-from commenda.market.files import SourceName, content_digest, load
+from commenda.market.csv_files import parse_csv, read_csv
+from commenda.market.files import content_digest, load
 from commenda.market.model import Series
+from commenda.market.names import SourceName, csv_name
 from commenda.market.sources import read_source
 
 HOUR = timedelta(hours=1)
@@ -54,7 +55,7 @@ def test_binances_twelve_columns_are_read_with_or_without_their_header(content: 
     candles = parse_csv(content, "BTCUSDT-1m-2020-06.csv")
     assert candles.frame.rows() == BINANCE_ROWS
     assert candles.frame.schema["ts"] == pl.Datetime("us", "UTC")
-    assert not candles.zone_assumed
+    assert candles.notes == ()
     assert not candles.microseconds
 
 
@@ -92,7 +93,7 @@ def test_every_epoch_unit_names_the_same_moment(second: int, power: int) -> None
 def test_a_time_without_a_zone_is_taken_as_utc_and_said_to_be(written: str, assumed: bool) -> None:
     candles = parse_csv(one_row(written), "x.csv")
     assert candles.frame["ts"][0] == datetime(2025, 4, 1, tzinfo=UTC)
-    assert candles.zone_assumed is assumed
+    assert (candles.notes == ("times without a zone were taken as UTC",)) is assumed
 
 
 @given(
@@ -262,6 +263,14 @@ ALL = Labels("okx_swap", "ETHUSDT", "1h")
         ("binance_usdm_BTCUSDT_15m.csv", Labels(), ("binance_usdm", "BTCUSDT", 900)),
         ("okx_BTCUSDT_60m.csv", Labels("okx", "BTCUSDT", "1h"), ("okx", "BTCUSDT", 3600)),
         ("prices of ether.csv", ALL, ("okx_swap", "ETHUSDT", 3600)),
+        ("币安人生USDT-1h-2025-01.csv", Labels(), ("binance_usdm", "币安人生USDT", 3600)),
+        ("okx_币安人生USDT_5m.csv", Labels(), ("okx", "币安人生USDT", 300)),
+        ("BTCUSDT_250627-1h-2025-01.csv", Labels(), ("binance_usdm", "BTCUSDT_250627", 3600)),
+        ("binance_usdm_BTCUSDT_250627_5m.csv", Labels(), ("binance_usdm", "BTCUSDT_250627", 300)),
+        ("binance_usdm_1000PEPEUSDT_5m.csv", Labels(), ("binance_usdm", "1000PEPEUSDT", 300)),
+        ("BTCUSDT-1w-2025-01.csv.gz", Labels(), ("binance_usdm", "BTCUSDT", 604_800)),
+        # 365.2425 days of the Gregorian calendar over twelve
+        ("BTCUSDT-1mo-2025-01.csv", Labels(), ("binance_usdm", "BTCUSDT", 31_556_952 // 12)),
     ],
 )
 def test_a_series_is_told_by_the_name_or_else_the_labels(
@@ -282,8 +291,13 @@ def test_a_series_is_told_by_the_name_or_else_the_labels(
         ("BTCUSDT-1h-2025-01.csv", Labels(interval="5m"), "market_file_name"),
         ("binance_usdm_BTCUSDT_funding.csv", Labels(), "market_file_name"),
         ("binance_usdm_BTCUSDT_mark_8h.csv", Labels(), "market_file_name"),
-        ("BTCUSDT-1mo-2025-01.csv", Labels(), "bad_interval"),
-        ("BTCUSDT-1w-2025-01.csv", Labels(), "bad_interval"),
+        ("BTCUSDT-1q-2025-01.csv", Labels(), "bad_interval"),
+        ("BTCUSDT-0w-2025-01.csv", Labels(), "bad_interval"),
+        ("BTCUSD_PERP-1h-2025-01.csv", Labels(), "inverse_contract"),
+        ("BTCUSD_250627-1h-2025-01.csv", Labels(), "inverse_contract"),
+        ("BTCUSD_PERP-1h-2025-01.csv", Labels(symbol="BTCUSDT"), "inverse_contract"),
+        ("prices.csv", Labels("binance_coinm", "BTCUSD", "1h"), "inverse_contract"),
+        ("prices.csv", Labels("okx", "../ETC", "1h"), "market_file_name"),
     ],
 )
 def test_a_name_that_says_too_little_or_contradicts_is_refused(

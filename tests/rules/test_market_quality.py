@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from commenda.kit.errors import CommendaError
 from commenda.market import FindingKind, Series, interval_name, load_catalogue, parse_interval
-from commenda.market.files import COLUMNS, load, parse_name
+from commenda.market.due import missing_funding_stamps
+from commenda.market.files import COLUMNS, load
+from commenda.market.names import parse_name
 from commenda.market.quality import (
     check_candles,
     check_funding,
     check_marks,
-    missing_funding_stamps,
 )
 
 START = datetime(2025, 4, 1, tzinfo=UTC)
@@ -220,12 +221,12 @@ def test_a_file_name_that_does_not_fit_is_refused(name: str) -> None:
     assert refusal.value.code == "market_file_name"
 
 
-@pytest.mark.parametrize("text", ["1m", "5m", "15m", "1h", "8h", "1d", "30s"])
+@pytest.mark.parametrize("text", ["1m", "5m", "15m", "1h", "8h", "1d", "30s", "1w", "1mo", "3mo"])
 def test_an_interval_reads_back_as_it_is_written(text: str) -> None:
     assert interval_name(parse_interval(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "5", "m", "0m", "-5m", "5 m", "5M"])
+@pytest.mark.parametrize("text", ["", "5", "m", "0m", "-5m", "5 m", "5M", "٥m", "9999w"])
 def test_what_is_no_interval_is_refused(text: str) -> None:
     with pytest.raises(CommendaError, match="bad_interval"):
         parse_interval(text)

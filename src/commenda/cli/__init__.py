@@ -12,6 +12,8 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.outside import use_bounds
+from commenda.settings import Settings
 
 COMMANDS = {
     "up": "service:up",
@@ -68,6 +70,7 @@ app = typer.Typer(name="commenda", cls=OnDemand, pretty_exceptions_enable=False)
 @app.callback(no_args_is_help=True)
 def commenda() -> None:
     """A self-hosted managed-investment platform."""
+    use_bounds(Settings.from_environment().import_bounds)
 
 
 def main() -> None:

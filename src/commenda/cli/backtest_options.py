@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from commenda.cli.options import warn
 from commenda.kernel import Costs, Margin, Terms
 from commenda.kit.errors import CommendaError
 from commenda.market import parse_interval
@@ -72,8 +73,10 @@ def data_of(
     no_funding: bool,
     period: tuple[datetime | None, datetime | None],
     interval: str | None,
+    zone: str | None = None,
 ) -> list[tuple[BarData, FundingData | None]]:
-    """The bars of each file, and the funding if it is charged.
+    """The bars of each file, and the funding if it is charged; what was assumed of a file, and
+    found in it, is said on standard error.
 
     Codes of `read_bars` and `read_funding`, `funding_or_none`, `marks_without_funding` and
     `wrong_count`.
@@ -88,8 +91,10 @@ def data_of(
     prices = each("--marks", marks, len(data), shared=False)
     found = []
     for file, paid, priced in zip(data, rates, prices, strict=True):
-        source = read_bars(file, interval=step, since=period[0], until=period[1])
-        found.append((source, None if paid is None else read_funding(source.bars, paid, priced)))
+        source = read_bars(file, interval=step, zone=zone, since=period[0], until=period[1])
+        warn(*(f"{file.name}: {note}" for note in source.notes))
+        charged = None if paid is None else read_funding(source.bars, paid, priced, zone)
+        found.append((source, charged))
     return found
 
 
@@ -160,7 +165,8 @@ def terms_of(participation: float | None, lot: float, leverage: float | None) ->
 def finer_of(file: Path, source: BarData) -> BarData:
     """Finer bars over the same time; code `bad_finer` where they are no part of the others."""
     first, last = source.source.first, source.source.last
-    found = read_bars(file, since=first, until=last + source.source.interval)
+    end = last + source.source.interval
+    found = read_bars(file, zone=source.source.zone, since=first, until=end)
     if source.source.interval % found.source.interval or (
         source.source.interval == found.source.interval
     ):

@@ -80,6 +80,11 @@ def notes(metrics: Row) -> list[str]:
         )
     if metrics["missingBars"]:
         found.append(f"The data lacks {metrics['missingBars']} bars; nothing was filled in.")
+    if undecided := metrics.get("undecided"):
+        found.append(
+            f"The strategy warms up for {undecided['warmup']} bars and the data has"
+            f" {undecided['bars']}: it decided nothing."
+        )
     return found
 
 

@@ -36,6 +36,7 @@ from commenda.cli.backtest_options import (
 from commenda.cli.options import (
     AsJson,
     Html,
+    Zone,
     period_of,
     print_json,
     require_folder,
@@ -114,6 +115,7 @@ def run(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Bars that open before it.")] = None,
     interval: Interval = None,
+    zone: Zone = None,
     hedge: Annotated[
         bool, typer.Option("--hedge", help="Hedge mode: a long and a short position at once.")
     ] = False,
@@ -170,7 +172,8 @@ def run(
     shares = each("--share", share or (), count)
     costs = costs_of(fee, maker, slippage, spread, impact)
     terms = [terms_of(participation, one or 0.0, leverage) for one in lots]
-    sources = data_of(data, funding or (), marks or (), no_funding, period_of(begin, end), interval)
+    period = period_of(begin, end)
+    sources = data_of(data, funding or (), marks or (), no_funding, period, interval, zone)
     alike: dict[str, Any] = {
         "costs": costs,
         "cash": cash,

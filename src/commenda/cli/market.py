@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress
 
 from commenda import market
-from commenda.cli.options import AsJson, fields_of, transaction
+from commenda.cli.options import AsJson, Zone, fields_of, transaction
 from commenda.cli.tables import Column, minute, progress, say, show
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
@@ -65,19 +65,22 @@ def import_files(
         typer.Option(help="Venue of CSV files; Binance's are of binance_usdm unless it is given."),
     ] = None,
     symbol: Annotated[str | None, typer.Option(help="Symbol of CSV files.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Interval of CSV files, as 5m.")] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="Interval of CSV files, as 5m, 1w or 1mo.")
+    ] = None,
+    zone: Zone = None,
     append: Append = False,
     as_json: AsJson = False,
 ) -> None:
     """Import candles, funding rates and mark prices from Parquet, or candles from CSV.
 
     CSV files of one venue, symbol and interval are one series; any other file is one on its own.
-    Each series is imported on its own: a refused one changes nothing and the others still count. A
-    time in a CSV file that names no zone is taken as UTC.
+    Each series is imported on its own: a refused one changes nothing and the others still count.
+    Times that name no zone are those of --zone, and it is said which one was taken.
     """
     settings = Settings.from_environment()
     known = market.load_catalogue(catalogue)
-    labels = market.Labels(venue, symbol, interval)
+    labels = market.Labels(venue, symbol, interval, zone)
     groups = market.group_files(files, labels)
     with Database.open(settings) as database, progress("series", stays=True) as bar:
         bar.disable = len(groups) < 2

@@ -30,6 +30,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 AsOfMoment = Annotated[str | None, typer.Option("--as-of", help="ISO 8601; UTC if no zone.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 Out = Annotated[Path | None, typer.Option(help="A file; standard output by default.")]
+Zone = Annotated[
+    str | None,
+    typer.Option("--zone", help="Of times that name none, as Europe/Berlin; UTC by default."),
+]
 Html = Annotated[
     Path | None, typer.Option("--html", help="Write the report as an HTML page to this file.")
 ]
@@ -71,6 +75,12 @@ def period_of(begin: str | None, end: str | None) -> tuple[datetime | None, date
     since, until = moment_of("--from", begin), moment_of("--to", end)
     require_period("--from", since, until)
     return since, until
+
+
+def warn(*notes: str) -> None:
+    """Say what a reader of the output must know, on standard error: it spoils no JSON."""
+    for note in notes:
+        typer.echo(note, err=True)
 
 
 def require_folder(file: Path | None, option: str = "--html") -> None:

@@ -29,12 +29,14 @@ from commenda.cli.options import (
     ACTOR,
     AsJson,
     Html,
+    Zone,
     open_database,
     period_of,
     print_json,
     require_folder,
     settings_of,
     transaction,
+    warn,
 )
 from commenda.cli.tables import Column, progress, say, show, texts
 from commenda.kit.db import Database
@@ -118,6 +120,7 @@ def run_study(
     begin: Annotated[str | None, typer.Option("--from", help="Bars from here on.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Bars that open before it.")] = None,
     interval: Interval = None,
+    zone: Zone = None,
     fee: Annotated[float, typer.Option(help="Taker's fee, as a fraction.")] = 0.0005,
     slippage: Annotated[float, typer.Option(help="Against every fill, as a fraction.")] = 0.0001,
     participation: Participation = None,
@@ -164,9 +167,11 @@ def run_study(
         rates=funding,
         marks=marks,
         interval=timedelta(seconds=parse_interval(interval)) if interval else None,
+        zone=zone,
         since=since,
         until=until,
     )
+    warn(*(f"{data.name}: {note}" for note in material.notes))
     with open_database(database) as opened:
         # Only now: a database that this process started is not bound by the study's limits.
         studies.be_modest(memory or None, nice)

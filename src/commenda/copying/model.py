@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import Field
 
 from commenda.kit.wire import Amount, Body, on_wire, wire
+from commenda.market import SYMBOL
 from commenda.venues import DEFAULT_VENUE
 
 RULES = "copying/1"
@@ -94,7 +95,7 @@ Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 Title = Annotated[Line, Field(max_length=120, examples=["Bitcoin trend, 5 minutes"])]
 Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$", examples=["Trades seldom."])]
 Tag = Annotated[str, Field(pattern=r"^[^\x00-\x1f,]{1,32}$", examples=["trend"])]
-Symbol = Annotated[str, Field(pattern="^[A-Z0-9]{1,30}$", examples=["BTCUSDT"])]
+Symbol = Annotated[str, Field(max_length=40, pattern=f"^{SYMBOL}$", examples=["BTCUSDT"])]
 StrategyName = Annotated[str, Field(pattern="^[a-z0-9_]{1,60}$", examples=["ema_trend"])]
 ParameterName = Annotated[str, Field(pattern="^[a-z0-9_]{1,60}$")]
 Chain = Literal["aptos", "flow_evm", "bsc"]

@@ -23,7 +23,6 @@ for a record.
 """
 
 from commenda.market.actions import Imported, Outcome, import_file, import_files, import_source
-from commenda.market.csv_files import Labels
 from commenda.market.depth import (
     DepthQuality,
     DepthRecord,
@@ -32,6 +31,7 @@ from commenda.market.depth import (
     read_depth,
     read_frames,
 )
+from commenda.market.due import DueFunding, due_after, missing_funding_stamps
 from commenda.market.endless import EndlessFeed
 from commenda.market.feed import CandleFeed, SeriesFiles
 from commenda.market.fetch import (
@@ -42,6 +42,7 @@ from commenda.market.fetch import (
     instrument_at,
     series_offered,
 )
+from commenda.market.grid import interval_name, missing_between, other_interval, parse_interval
 from commenda.market.instruments import (
     Catalogue,
     ensure_instrument,
@@ -52,6 +53,8 @@ from commenda.market.instruments import (
 )
 from commenda.market.live import latest_marks, write_bars, write_marks
 from commenda.market.model import (
+    SYMBOL,
+    VENUE,
     Dataset,
     FindingKind,
     Funding,
@@ -59,11 +62,9 @@ from commenda.market.model import (
     Kind,
     Mark,
     Series,
-    interval_name,
-    parse_interval,
     parse_moment,
 )
-from commenda.market.quality import missing_funding_stamps
+from commenda.market.names import Labels
 from commenda.market.queries import count_findings, datasets, findings_of
 from commenda.market.recorded import Recorded, imported_series, read_recorded
 from commenda.market.simulated import (
@@ -77,6 +78,8 @@ from commenda.market.track import Bar, BarArrays, Observations
 
 __all__ = [
     "REGIMES",
+    "SYMBOL",
+    "VENUE",
     "Bar",
     "BarArrays",
     "CandleFeed",
@@ -85,6 +88,7 @@ __all__ = [
     "Dataset",
     "DepthQuality",
     "DepthRecord",
+    "DueFunding",
     "EndlessFeed",
     "FindingKind",
     "Funding",
@@ -106,6 +110,7 @@ __all__ = [
     "count_findings",
     "datasets",
     "depth_record",
+    "due_after",
     "ensure_instrument",
     "fetch_series",
     "find_instrument",
@@ -121,7 +126,9 @@ __all__ = [
     "latest_marks",
     "listed",
     "load_catalogue",
+    "missing_between",
     "missing_funding_stamps",
+    "other_interval",
     "parse_interval",
     "parse_moment",
     "read_depth",

@@ -8,19 +8,19 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+import polars as pl
+
 from commenda.kit import clock
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import queries
-from commenda.market.csv_files import Labels
 from commenda.market.files import (
     Loaded,
-    SourceName,
     content_digest,
+    file_digest,
     imported_path,
     joined,
     judge,
-    load,
     read_imported,
     write_atomically,
 )
@@ -32,6 +32,7 @@ from commenda.market.instruments import (
     stored_instrument,
 )
 from commenda.market.model import Dataset, Finding, FindingKind, Instrument
+from commenda.market.names import Labels, SourceName
 from commenda.market.sources import Source, name_of, read_source
 
 _OF_THE_SOURCE = (FindingKind.DUPLICATE, FindingKind.OUT_OF_ORDER)
@@ -77,12 +78,13 @@ def import_files(
     They take the place of what was imported before for the same instrument, series and interval;
     with `append` they join it, and are refused where the two contradict each other. The same
     content again changes nothing, whatever files it comes in. `labels` say what the names of CSV
-    files do not. A refusal (the codes of `files.load`, `csv_files.read_csv` and
+    files do not. A refusal (the codes of `sources.read_rows` and `files.judge`, and
     `unknown_instrument`) leaves database and disk as they were.
     """
-    name = name_of(files, labels or Labels())
+    labels = labels or Labels()
+    name = name_of(files, labels)
     terms = _terms(tx, load_catalogue() if catalogue is None else catalogue, name)
-    return _store(tx, data_dir, read_source(files, name), terms, now, append)
+    return _store(tx, data_dir, read_source(files, name, labels.zone), terms, now, append)
 
 
 def import_source(
@@ -197,6 +199,6 @@ def _dataset(tx: Tx, instrument: Instrument, name: SourceName) -> Dataset | None
 def _is_intact(path: Path, name: SourceName, digest: str) -> bool:
     """Whether the imported file still holds what was recorded of it."""
     try:
-        return content_digest(load(path, name.series, name.interval).frame) == digest
-    except CommendaError:
+        return file_digest(path, name.series) == digest
+    except (CommendaError, pl.exceptions.PolarsError):
         return False

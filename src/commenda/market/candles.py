@@ -15,13 +15,15 @@ from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.wire import Amount, on_wire
 from commenda.market import queries
 from commenda.market.files import read_imported
+from commenda.market.grid import WEEK, interval_name
 from commenda.market.instruments import find_instrument, instruments
-from commenda.market.model import Dataset, Instrument, Series, interval_name
+from commenda.market.model import Dataset, Instrument, Series
 
 _COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-COARSEST = 7 * 86400
+_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+COARSEST = WEEK
 
 
 @on_wire
@@ -109,10 +111,13 @@ def read(
     A coarser interval is made of whole finer bars; one that has not closed is left out. Code
     `no_dataset` where no candles are fine enough.
     """
-    if interval > COARSEST:
-        raise CommendaError("bad_interval", "Candles are a week long at most").at(
-            "interval", interval_name(interval), "use 7d or less"
-        )
+    as_imported = any(
+        one.interval_seconds == interval for one in queries.datasets_of(tx, instrument.id)
+    )
+    if interval > COARSEST and not as_imported:
+        raise CommendaError(
+            "bad_interval", "Candles are a week long at most, unless they were imported so"
+        ).at("interval", interval_name(interval), "use 1w or less")
     live = tx.execute(
         "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s LIMIT 1",
         (instrument.id,),
@@ -143,7 +148,12 @@ def _live(tx: Tx, instrument_id: int, interval: int, stored: int, window: _Windo
         " GROUP BY opened HAVING count(*) = %(bars)s ORDER BY opened"
         " LIMIT CASE WHEN %(forward)s THEN %(limit)s END",
         window._asdict()
-        | {"step": step, "epoch": _EVER, "id": instrument_id, "bars": interval // stored},
+        | {
+            "step": step,
+            "epoch": _MONDAY if interval == WEEK else _EVER,
+            "id": instrument_id,
+            "bars": interval // stored,
+        },
     ).fetchall()
     return [Candle(*row) for row in rows[-window.limit :]]
 
@@ -167,7 +177,7 @@ def _imported(data: Path, dataset: Dataset, interval: int, window: _Window) -> l
     frame = frame.filter(pl.col("ts") >= window.first, pl.col("ts") < window.last)
     if interval != dataset.interval_seconds:
         frame = (
-            frame.group_by_dynamic("ts", every=f"{interval}s")
+            frame.group_by_dynamic("ts", every="1w" if interval == WEEK else f"{interval}s")
             .agg(
                 pl.col("open").first(),
                 pl.col("high").max(),

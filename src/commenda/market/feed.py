@@ -18,10 +18,11 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
 from commenda.market import queries
 from commenda.market.files import load, read_imported
+from commenda.market.grid import Stamps, interval_name
 from commenda.market.instruments import find_instrument
-from commenda.market.model import Funding, Instrument, Mark, Series, interval_name
+from commenda.market.model import Funding, Instrument, Mark, Series
 from commenda.market.simulated import SimulatedSeries
-from commenda.market.track import Bar, BarArrays, Observations, Stamps, Track, open_between
+from commenda.market.track import Bar, BarArrays, Observations, Track, open_between
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,10 @@ class CandleFeed:
         return self._track(instrument_id).bar(ts)
 
     def closed_bar(self, instrument_id: int, ts: int) -> Bar | None:
-        """The bar that CLOSED at `ts`, so that opened one interval before; None without one."""
-        return self._track(instrument_id).bar(ts - self.interval)
+        """The bar that CLOSED at `ts`: where the next one opens, else one interval after its own
+        open; None without one.
+        """
+        return self._track(instrument_id).closed_bar(ts)
 
     def funding_between(self, instrument_id: int, after_ts: int, until_ts: int) -> list[Funding]:
         """The funding stamps in (after, until], each with the mark known at the stamp.

@@ -12,6 +12,7 @@ one's venue is its name in ccxt and the kind of market, such as `okx_swap`.
 from __future__ import annotations
 
 import importlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +23,10 @@ from urllib.parse import urlsplit, urlunsplit
 import polars as pl
 
 from commenda.kit.errors import CommendaError, not_found
-from commenda.market.files import COLUMNS, SourceName
-from commenda.market.model import Instrument, Kind, Series, exact, interval_name
+from commenda.market.files import COLUMNS
+from commenda.market.grid import interval_name
+from commenda.market.model import SYMBOL, Instrument, Kind, Series, exact
+from commenda.market.names import SourceName
 from commenda.market.sources import Source, judge_rows
 
 OnPage: TypeAlias = Callable[[datetime], None]
@@ -103,10 +106,11 @@ def instrument_at(connection: Connection, symbol: str) -> Instrument:
     market = _market(connection, symbol)
     name = f"{market['base']}{market['quote']}"
     tick, lot = market["precision"]["price"], market["precision"]["amount"]
-    if not tick or not lot or not name.isalnum() or not name.isascii():
+    if not tick or not lot or not re.fullmatch(SYMBOL, name.upper()):
         raise CommendaError(
             "unsupported_instrument",
-            "The exchange does not say the steps of its prices and quantities",
+            "The exchange does not say the steps of its prices and quantities, or not in a name of"
+            " letters and digits",
         ).at(
             "symbol",
             symbol,
@@ -249,9 +253,13 @@ def _market(connection: Connection, symbol: str) -> Any:
         names = " or ".join(sorted(one["symbol"] for one in found))
         raise _no_market(f"{exchange} has several markets of that name", symbol, f"name {names}")
     if named:
-        raise CommendaError("unsupported_instrument", "Neither spot nor a linear perpetual").at(
-            "symbol", symbol, "choose another market"
-        )
+        inverse = any(one.get("inverse") for one in named)
+        raise CommendaError(
+            "inverse_contract" if inverse else "unsupported_instrument",
+            "It is margined in its coin (an inverse contract), and Commenda computes linear ones"
+            if inverse
+            else "Neither spot nor a linear perpetual",
+        ).at("symbol", symbol, "choose another market")
     raise _no_market(
         f"{exchange} has no such market", symbol, "such as BTCUSDT; --exchange chooses another"
     )

@@ -1,8 +1,7 @@
-"""Parquet files of market data: their names, their columns, their content.
+"""Parquet files of market data: their columns and their content.
 
-A source file is named `<venue>_<SYMBOL>_<series>.parquet`, where the series is an interval for
-candles (`5m`), `funding`, or `mark_<interval>`. Candles have the columns `ts` (the OPEN time),
-`open`, `high`, `low`, `close` and `volume`; marks the same without volume; funding `ts` and `rate`.
+Candles have the columns `ts` (the OPEN time), `open`, `high`, `low`, `close` and `volume`; marks
+the same without volume; funding `ts` and `rate`.
 Imported files have the same columns, in order of time, one row for each time.
 """
 
@@ -10,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from commenda.kit.errors import CommendaError
-from commenda.market.model import Dataset, Finding, Series, interval_name, parse_interval
+from commenda.kit.outside import refuse_rows
+from commenda.market.grid import interval_name, other_interval, slices
+from commenda.market.model import Dataset, Finding, Series
 from commenda.market.quality import (
     check_candles,
     check_funding,
@@ -33,20 +34,17 @@ COLUMNS = {
     Series.FUNDING: ("ts", "rate"),
 }
 
-_NAME = re.compile(
-    r"(?P<venue>[a-z0-9]+(?:_[a-z0-9]+)*)_(?P<symbol>[A-Z][A-Z0-9]*)"
-    r"_(?:(?P<funding>funding)|(?P<mark>mark_)?(?P<interval>\d+[smhd]))"
-)
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The rows of a file as they were written, and what should be said of how they were read.
 
-@dataclass(frozen=True, slots=True)
-class SourceName:
-    """What a file's name says of its content. `interval` in seconds, 0 for funding."""
+    `microseconds` where the times are such numbers, as in Binance's spot files since 2025.
+    """
 
-    venue: str
-    symbol: str
-    series: Series
-    interval: int
+    frame: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    microseconds: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,27 +55,6 @@ class Loaded:
     findings: tuple[Finding, ...]
 
 
-def parse_name(file: Path) -> SourceName:
-    """Read `binance_usdm_BTCUSDT_5m.parquet`; code `market_file_name` where it does not fit."""
-    name = parse_stem(file.stem) if file.suffix == ".parquet" else None
-    if name is None:
-        raise CommendaError(
-            "market_file_name", "The file's name does not say which series it holds"
-        ).at("file", file, "name it <venue>_<SYMBOL>_<5m | funding | mark_8h>.parquet")
-    return name
-
-
-def parse_stem(stem: str) -> SourceName | None:
-    """What a name without its ending says, such as `binance_usdm_BTCUSDT_5m`; or None."""
-    match = _NAME.fullmatch(stem)
-    if match is None:
-        return None
-    if match["funding"]:
-        return SourceName(match["venue"], match["symbol"], Series.FUNDING, 0)
-    series = Series.MARK if match["mark"] else Series.CANDLES
-    return SourceName(match["venue"], match["symbol"], series, parse_interval(match["interval"]))
-
-
 def load(file: Path, series: Series, interval: int) -> Loaded:
     """Read, check and normalise a series of `interval` seconds (0 for funding).
 
@@ -85,7 +62,7 @@ def load(file: Path, series: Series, interval: int) -> Loaded:
     `market_file_type`, `market_file_empty`, `market_file_interval`, and `market_data_refused` where
     a finding is fatal.
     """
-    return judge(read_parquet(file), str(file), series, interval)
+    return judge(read_parquet(file, COLUMNS[series]), str(file), series, interval)
 
 
 def judge(frame: pl.DataFrame, origin: str, series: Series, interval: int) -> Loaded:
@@ -93,13 +70,21 @@ def judge(frame: pl.DataFrame, origin: str, series: Series, interval: int) -> Lo
     frame = typed(frame, origin, series)
     if series is Series.FUNDING:
         frame = to_nearest_second(frame)
-        findings = check_funding(frame)
+        ordered = sorted_once(frame)
+        findings = check_funding(frame, ordered)
     else:
-        _refuse_other_interval(frame, origin, interval)
+        told = other_interval(frame["ts"], interval)
+        if told is not None:
+            named = interval_name(interval)
+            raise CommendaError(
+                "market_file_interval",
+                f"The bars are {told} s apart, not {named} as they are said to be",
+            ).at("file", origin, "name the file (or give --interval) by the interval of its bars")
         check = check_candles if series is Series.CANDLES else check_marks
-        findings = check(frame, interval)
+        ordered = sorted_once(frame)
+        findings = check(frame, interval, ordered)
     _refuse_fatal(findings, origin)
-    return Loaded(sorted_once(frame), tuple(findings))
+    return Loaded(ordered, tuple(findings))
 
 
 def joined(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -119,10 +104,22 @@ def read_imported(data_dir: Path, dataset: Dataset) -> pl.DataFrame:
 
 def content_digest(frame: pl.DataFrame) -> str:
     """SHA-256 of a normalised frame's values: the same for every way to encode them."""
+    return _digest(frame.get_columns())
+
+
+def file_digest(file: Path, series: Series) -> str:
+    """`content_digest` of an imported file, of which it holds one column at a time."""
+    return _digest(read_parquet(file, [name])[name] for name in COLUMNS[series])
+
+
+def _digest(columns: Iterable[pl.Series]) -> str:
     digest = hashlib.sha256()
-    for name in frame.columns:
-        values = frame[name].dt.epoch("us") if name == "ts" else frame[name]
-        digest.update(name.encode() + b"\0" + values.to_numpy().tobytes())
+    for column in columns:
+        digest.update(column.name.encode() + b"\0")
+        for part in slices(column.to_frame()):
+            values = part.to_series()
+            values = values.dt.epoch("us") if column.name == "ts" else values
+            digest.update(np.ascontiguousarray(values.to_numpy()).data)
     return digest.hexdigest()
 
 
@@ -151,12 +148,20 @@ def write_atomically(frame: pl.DataFrame, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_parquet(file: Path) -> pl.DataFrame:
-    """The rows as they stand; codes `market_file_missing` and `market_file_unreadable`."""
+def read_parquet(file: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The rows as they stand, those `columns` of them that there are; codes `market_file_missing`,
+    `market_file_unreadable` and `file_too_large`.
+    """
     if not file.is_file():
         raise CommendaError("market_file_missing", "No such file").at("file", file)
     try:
-        return pl.read_parquet(file, glob=False)
+        lazy = pl.scan_parquet(file, glob=False)
+        refuse_rows(lazy.select(pl.len()).collect().item(), file)
+        has = lazy.collect_schema()
+        wanted = [one for one in columns or has.names() if one in has]
+        if columns and not all(has[one].is_numeric() or has[one].is_temporal() for one in wanted):
+            lazy = lazy.head(1)  # it is refused for its types: no need to hold such columns
+        return lazy.select(wanted).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise CommendaError(
             "market_file_unreadable", f"Not a readable Parquet file ({str(error).splitlines()[0]})"
@@ -169,7 +174,9 @@ def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise CommendaError(
-            "market_file_columns", f"The file lacks the column {', '.join(missing)}"
+            "market_file_columns",
+            f"The file lacks the column {', '.join(missing)}; it has"
+            f" {', '.join(frame.columns) or 'none of those wanted'}",
         ).at("file", origin, f"{series} need the columns {', '.join(columns)}")
     frame = frame.select(columns)
     for name in columns:
@@ -183,7 +190,9 @@ def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
             ).at(
                 "file",
                 origin,
-                "export it as timestamp with time zone UTC" if name == "ts" else None,
+                "export it as timestamp with time zone UTC, or say the zone with --zone"
+                if name == "ts"
+                else None,
             )
     if frame.is_empty():
         raise no_rows(origin)
@@ -192,25 +201,8 @@ def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
     )
 
 
-def usual_step(frame: pl.DataFrame) -> int:
-    """The middle distance of a typed frame's stamps, in seconds; 0 with fewer than two stamps."""
-    steps = frame["ts"].unique().sort().diff().drop_nulls().dt.total_seconds()
-    usual: int = 0 if steps.is_empty() else steps.sort()[len(steps) // 2]
-    return usual
-
-
 def _is_utc(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.Datetime) and dtype.time_zone == "UTC"
-
-
-def _refuse_other_interval(frame: pl.DataFrame, origin: str, interval: int) -> None:
-    """Candles of another interval than the name says would look like gaps everywhere."""
-    usual = usual_step(frame)
-    if usual not in (0, interval):
-        raise CommendaError(
-            "market_file_interval",
-            f"The bars are {usual} s apart, not {interval_name(interval)} as they are said to be",
-        ).at("file", origin, "name the file (or give --interval) by the interval of its bars")
 
 
 def _refuse_fatal(findings: list[Finding], origin: str) -> None:

@@ -10,20 +10,21 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.web import GUARDED, Moment, Served, problems
 from commenda.market import candles
+from commenda.market.grid import parse_interval
 from commenda.market.instruments import find_instrument
-from commenda.market.model import parse_interval
+from commenda.market.model import SYMBOL, VENUE
 
 router = APIRouter(prefix="/market", tags=["market"])
 Reader = Annotated[Principal, may(Permission.MARKET)]
 Symbol = Annotated[
-    str, Query(min_length=1, max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
+    str, Query(min_length=1, max_length=40, pattern=f"^{SYMBOL}$", examples=["BTCUSDT"])
 ]
 Venue = Annotated[
     str | None,
     Query(
         min_length=1,
         max_length=40,
-        pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$",
+        pattern=f"^{VENUE}$",
         description="Where it is traded; the live market, or else the first that has candles.",
         examples=["simulated"],
     ),

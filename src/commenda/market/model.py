@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import Literal
 
-from commenda.kit.errors import CommendaError
 from commenda.kit.money import floor_to
 from commenda.kit.wire import Amount, Internal, on_wire
+
+VENUE = r"[a-z0-9]+(?:_[a-z0-9]+)*"
+SYMBOL = r"[^\W_a-z]+(?:_(?:[0-9]{6}|PERP))?"
+"""A symbol: letters (of any script, Latin ones in capitals) and digits, and what tells a delivery
+or a perpetual contract from others of its name, as in `BTCUSDT_250627`."""
 
 
 class Kind(StrEnum):
@@ -127,25 +130,6 @@ class Dataset:
     sha256: str
     path: str
     imported_at: datetime
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_interval(text: str) -> int:
-    """Seconds of an interval such as `1m`, `5m`, `8h`; code `bad_interval` for anything else."""
-    match = re.fullmatch(r"([1-9]\d{0,3})([smhd])", text)
-    if match is None:
-        raise CommendaError("bad_interval", "Not an interval").at(
-            "interval", text, "write a number and s, m, h or d, such as 5m"
-        )
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def interval_name(seconds: int) -> str:
-    """The shortest name of an interval: 300 is `5m`, 3600 is `1h`."""
-    unit = max((u for u in _UNITS if seconds % _UNITS[u] == 0), key=_UNITS.__getitem__)
-    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def parse_moment(text: str) -> datetime | None:

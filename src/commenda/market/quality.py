@@ -11,43 +11,51 @@ Frames have `ts` as datetime[us, UTC] and their numbers as float64, without null
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
-from commenda.market.model import Finding, FindingKind, interval_name
+from commenda.market.due import HOUR, missing_funding_stamps
+from commenda.market.grid import gaps, interval_name, off_grid, slices
+from commenda.market.model import Finding, FindingKind
 
-HOUR = 3600
-USUAL_FUNDING_STEP = 8 * HOUR
-"""Seconds between funding stamps where nothing else is known."""
-
-FUNDING_STEPS = (HOUR, 4 * HOUR, 8 * HOUR)
-"""Seconds between funding stamps at the exchanges. One instrument's step can change."""
+MOST_FINDINGS = 10_000
+"""Of one kind; how many more there are is said at the last one."""
 
 _PRICES = ("open", "high", "low", "close")
 
 
-def check_candles(frame: pl.DataFrame, interval: int) -> list[Finding]:
-    """Findings in candles of `interval` seconds, by time."""
-    return _by_time(
-        [*check_bars(frame), *_zero_volume(frame, interval), *check_stamps(frame, interval)]
-    )
+def check_candles(
+    frame: pl.DataFrame, interval: int, ordered: pl.DataFrame | None = None
+) -> list[Finding]:
+    """Findings in candles of `interval` seconds, by time.
+
+    `ordered` is `sorted_once(frame)`, where it is known.
+    """
+    ordered = sorted_once(frame) if ordered is None else ordered
+    idle = _zero_volume(ordered, interval)
+    return _by_time([*check_bars(frame), *idle, *_check_stamps(frame, interval, ordered)])
 
 
-def check_marks(frame: pl.DataFrame, interval: int) -> list[Finding]:
+def check_marks(
+    frame: pl.DataFrame, interval: int, ordered: pl.DataFrame | None = None
+) -> list[Finding]:
     """Findings in mark-price candles of `interval` seconds, which have no volume."""
-    return _by_time([*check_bars(frame), *check_stamps(frame, interval)])
+    ordered = sorted_once(frame) if ordered is None else ordered
+    return _by_time([*check_bars(frame), *_check_stamps(frame, interval, ordered)])
 
 
-def check_funding(frame: pl.DataFrame) -> list[Finding]:
+def check_funding(frame: pl.DataFrame, ordered: pl.DataFrame | None = None) -> list[Finding]:
     """Findings in funding rates; judge a frame that went through `to_nearest_second`."""
-    stamps: list[int] = sorted_once(frame)["ts"].dt.epoch("s").to_list()
+    ordered = sorted_once(frame) if ordered is None else ordered
+    stamps: list[int] = ordered["ts"].dt.epoch("s").to_list()
     return _by_time(
         [
             *_not_a_rate(frame),
-            *_duplicates(frame),
+            *_duplicates(frame, ordered),
             *_out_of_order(frame),
             *_off_grid(frame, HOUR, "funding stamp"),
             *_funding_gaps(stamps),
@@ -55,13 +63,13 @@ def check_funding(frame: pl.DataFrame) -> list[Finding]:
     )
 
 
-def check_stamps(frame: pl.DataFrame, interval: int) -> list[Finding]:
+def _check_stamps(frame: pl.DataFrame, interval: int, ordered: pl.DataFrame) -> list[Finding]:
     """Duplicates, disorder, stamps off the interval's grid, and gaps."""
     return [
-        *_duplicates(frame),
+        *_duplicates(frame, ordered),
         *_out_of_order(frame),
         *_off_grid(frame, interval, f"{interval_name(interval)} bar"),
-        *_gaps(sorted_once(frame), interval),
+        *_gaps(ordered, interval),
     ]
 
 
@@ -81,16 +89,14 @@ def check_bars(frame: pl.DataFrame) -> list[Finding]:
     )
     if "volume" in columns:
         wrong = wrong.when(pl.col("volume") < 0).then(pl.lit("volume is negative"))
-    bad = frame.with_columns(wrong.alias("why")).filter(pl.col("why").is_not_null())
-    return [
-        Finding(
-            FindingKind.IMPOSSIBLE_BAR,
-            row["ts"],
-            f"{row['why']}: " + ", ".join(f"{name} {row[name]!r}" for name in columns),
-            fatal=True,
-        )
-        for row in bad.iter_rows(named=True)
-    ]
+    bad = pl.concat(part.filter(wrong.is_not_null()) for part in slices(frame))
+
+    def found(ts: datetime, *cells: Any) -> Finding:
+        *numbers, why = cells
+        written = ", ".join(f"{n} {one!r}" for n, one in zip(columns, numbers, strict=True))
+        return Finding(FindingKind.IMPOSSIBLE_BAR, ts, f"{why}: {written}", fatal=True)
+
+    return _each(bad.with_columns(wrong.alias("why")), found)
 
 
 def to_nearest_second(frame: pl.DataFrame) -> pl.DataFrame:
@@ -100,117 +106,113 @@ def to_nearest_second(frame: pl.DataFrame) -> pl.DataFrame:
 
 def sorted_once(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows in order of time, the first of each time. Duplicates are judged before."""
-    return frame.sort("ts", maintain_order=True).unique("ts", keep="first", maintain_order=True)
+    if all((part["ts"].diff().drop_nulls() > timedelta()).all() for part in slices(frame, 1)):
+        return frame
+    order = frame.select(pl.col("ts").arg_sort()).to_series()
+    ordered = frame.select("ts")[order]
+    order = order.filter(ordered["ts"].is_first_distinct())
+    return pl.DataFrame([frame[name].gather(order) for name in frame.columns])
 
 
-def missing_funding_stamps(stamps: Sequence[int]) -> list[int]:
-    """The stamps (epoch seconds) that were due between the recorded ones and are missing.
-
-    A step of 1, 4 or 8 h is regular, and so is a shorter one that leads onto the grid of a longer
-    step. A longer step that stands alone between two equal shorter ones is a missing stamp: an
-    exchange that changes the interval keeps the new one for more than one step.
-    """
-    steps = [later - earlier for earlier, later in pairwise(stamps)]
-    missing: list[int] = []
-    for i, step in enumerate(steps):
-        before = steps[i - 1] if i > 0 else None
-        after = steps[i + 1] if i + 1 < len(steps) else None
-        due = _due_step(step, before, after, stamps[i + 1])
-        missing.extend(range(stamps[i] + due, stamps[i + 1], due))
-    return missing
-
-
-def _due_step(step: int, before: int | None, after: int | None, end: int) -> int:
-    """The step at which stamps were due where the recorded ones are `step` apart."""
-    if before is not None and before == after and before < step:
-        return before
-    changing = after in FUNDING_STEPS and step < after and end % after == 0
-    if step in FUNDING_STEPS or changing:
-        return step
-    regular = [near for near in (before, after) if near in FUNDING_STEPS and near < step]
-    return min(regular, default=min(USUAL_FUNDING_STEP, step))
-
-
-def _funding_gaps(stamps: Sequence[int]) -> Iterator[Finding]:
-    for stamp in missing_funding_stamps(stamps):
-        yield Finding(FindingKind.GAP, datetime.fromtimestamp(stamp, UTC), "no funding rate")
+def _funding_gaps(stamps: Sequence[int]) -> list[Finding]:
+    missing = pl.DataFrame({"at": missing_funding_stamps(stamps)}, schema={"at": pl.Int64})
+    return _each(
+        missing,
+        lambda at: Finding(FindingKind.GAP, datetime.fromtimestamp(at, UTC), "no funding rate"),
+    )
 
 
 def _gaps(ordered: pl.DataFrame, interval: int) -> list[Finding]:
-    """Steps longer than the interval, each at the first bar that is missing."""
+    """Steps in which bars are missing, each at the first that is."""
     step = timedelta(seconds=interval)
-    gaps = ordered.select("ts", before=pl.col("ts").shift(1)).filter(
-        pl.col("ts") - pl.col("before") > step
+    return _each(
+        gaps(ordered["ts"], interval),
+        lambda before, missing, after: Finding(
+            FindingKind.GAP, before + step, f"{missing} missing, next at {after:%Y-%m-%d %H:%M:%S}"
+        ),
     )
-    return [
-        Finding(
-            FindingKind.GAP,
-            before + step,
-            f"{-(-(ts - before) // step) - 1} missing, next at {ts:%Y-%m-%d %H:%M:%S}",
-        )
-        for ts, before in gaps.iter_rows()
-    ]
 
 
-def _duplicates(frame: pl.DataFrame) -> list[Finding]:
+def _duplicates(frame: pl.DataFrame, ordered: pl.DataFrame) -> list[Finding]:
     """Times that occur more than once: fatal where their rows differ."""
+    if ordered.height == frame.height:
+        return []
     numbers = pl.struct(pl.exclude("ts"))
     repeated = (
-        frame.group_by("ts")
+        frame.filter(pl.col("ts").is_duplicated())
+        .group_by("ts")
         .agg(pl.len().alias("times"), numbers.n_unique().alias("contents"))
-        .filter(pl.col("times") > 1)
+        .sort(pl.col("contents") == 1, "ts")  # the fatal ones first
     )
-    return [
-        Finding(
+    return _each(
+        repeated,
+        lambda ts, times, contents: Finding(
             FindingKind.DUPLICATE,
             ts,
             f"{times} rows with {contents} contents" if contents > 1 else f"{times} equal rows",
             fatal=contents > 1,
-        )
-        for ts, times, contents in repeated.iter_rows()
-    ]
+        ),
+    )
 
 
 def _out_of_order(frame: pl.DataFrame) -> list[Finding]:
-    late = frame.select("ts", before=pl.col("ts").shift(1)).filter(pl.col("ts") < pl.col("before"))
-    return [
-        Finding(FindingKind.OUT_OF_ORDER, ts, f"written after {before:%Y-%m-%d %H:%M:%S}")
-        for ts, before in late.iter_rows()
-    ]
+    """Rows that are earlier than the one before; a file of the newest rows first has one."""
+    late = pl.concat(
+        part.select("ts", before=pl.col("ts").shift(1)).filter(pl.col("ts") < pl.col("before"))
+        for part in slices(frame, overlap=1)
+    )
+    if late.height == frame.height - 1 > 1:
+        return [Finding(FindingKind.OUT_OF_ORDER, late["ts"][-1], "all rows, the newest first")]
+    return _each(
+        late,
+        lambda ts, before: Finding(
+            FindingKind.OUT_OF_ORDER, ts, f"written after {before:%Y-%m-%d %H:%M:%S}"
+        ),
+    )
 
 
 def _off_grid(frame: pl.DataFrame, step: int, what: str) -> list[Finding]:
-    """Stamps that are not a whole number of steps from the epoch."""
-    off = frame.filter(pl.col("ts").dt.epoch("us") % (step * 1_000_000) != 0)
-    return [
-        Finding(FindingKind.LATE_STAMP, ts, f"{what} off the {interval_name(step)} grid")
-        for ts in off["ts"]
-    ]
+    details = f"{what} off the {interval_name(step)} grid"
+    late = off_grid(frame["ts"], step).to_frame()
+    return _each(late, lambda ts: Finding(FindingKind.LATE_STAMP, ts, details))
 
 
-def _zero_volume(frame: pl.DataFrame, interval: int) -> list[Finding]:
+def _zero_volume(ordered: pl.DataFrame, interval: int) -> list[Finding]:
     """Bars without volume, consecutive ones as one finding at the first."""
     step = timedelta(seconds=interval)
-    idle = sorted_once(frame).filter(pl.col("volume") == 0).select("ts")
+    idle = ordered.filter(pl.col("volume") == 0).select("ts")
     runs = (
         idle.with_columns(run=(pl.col("ts").diff() != step).fill_null(True).cum_sum())
         .group_by("run", maintain_order=True)
         .agg(pl.col("ts").first(), pl.len().alias("bars"))
+        .select("ts", "bars")
     )
-    return [
-        Finding(FindingKind.ZERO_VOLUME, ts, f"{bars} bars in a row" if bars > 1 else "1 bar")
-        for _, ts, bars in runs.iter_rows()
-    ]
+    return _each(
+        runs,
+        lambda ts, bars: Finding(
+            FindingKind.ZERO_VOLUME, ts, f"{bars} bars in a row" if bars > 1 else "1 bar"
+        ),
+    )
 
 
 def _not_a_rate(frame: pl.DataFrame) -> list[Finding]:
     bad = frame.filter(~(pl.col("rate").is_finite() & (pl.col("rate").abs() < 1)))
-    return [
-        Finding(
+    return _each(
+        bad,
+        lambda ts, rate: Finding(
             FindingKind.IMPOSSIBLE_BAR, ts, f"rate {rate!r} is not a fraction below 1", fatal=True
-        )
-        for ts, rate in bad.iter_rows()
-    ]
+        ),
+    )
+
+
+def _each(rows: pl.DataFrame, found: Callable[..., Finding]) -> list[Finding]:
+    """A finding of each row, of `MOST_FINDINGS` at most; the last one says how many more."""
+    findings = [found(*row) for row in rows.head(MOST_FINDINGS).iter_rows()]
+    more = rows.height - len(findings)
+    if more:
+        last = findings[-1]
+        findings[-1] = replace(last, details=f"{last.details}; and {more:,} more like it")
+    return findings
 
 
 def _by_time(findings: list[Finding]) -> list[Finding]:

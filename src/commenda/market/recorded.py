@@ -1,7 +1,8 @@
 """Recorded series for a run: out of a file as it lies there, or out of an import.
 
 What a file is named like an import says its venue, symbol and interval; any other name will do
-where a run needs no more than the rows, and the interval is then the usual distance of the rows.
+where a run needs no more than the rows, and the interval is then told by their stamps. Files are
+read and judged as an import does it.
 """
 
 from __future__ import annotations
@@ -14,18 +15,12 @@ import polars as pl
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import queries
-from commenda.market.csv_files import is_csv, read_csv
-from commenda.market.files import (
-    content_digest,
-    judge,
-    parse_stem,
-    read_imported,
-    read_parquet,
-    typed,
-    usual_step,
-)
+from commenda.market.files import content_digest, judge, read_imported
+from commenda.market.grid import interval_name, told_by
 from commenda.market.instruments import find_instrument
-from commenda.market.model import Finding, Series, interval_name
+from commenda.market.model import Finding, Series
+from commenda.market.names import told_name
+from commenda.market.sources import read_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +28,8 @@ class Recorded:
     """A sound series of rows in order of time, and what its source says of it.
 
     `origin` is the file's name, or venue, symbol and series of an import. `venue` and `symbol` are
-    None where a file's name does not say them; `interval` is in seconds, 0 for funding.
+    None where a file's name does not say them; `interval` is in seconds, 0 for funding. `notes`
+    say what was assumed; `zone` is the one that was given for times without any.
     """
 
     frame: pl.DataFrame
@@ -42,33 +38,39 @@ class Recorded:
     symbol: str | None
     interval: int
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    zone: str | None = None
 
     def digest(self) -> str:
         """SHA-256 of the values: the same for a file and for its import."""
         return content_digest(self.frame)
 
 
-def read_recorded(file: Path, series: Series, interval: int | None = None) -> Recorded:
-    """Read and judge a Parquet or CSV file; `interval` in seconds where its name does not say it.
+def read_recorded(
+    file: Path, series: Series, interval: int | None = None, zone: str | None = None
+) -> Recorded:
+    """Read and judge a Parquet or CSV file; `interval` in seconds where its name does not say it,
+    `zone` of times that name none.
 
-    Codes as for an import: `market_file_missing`, `_unreadable`, `_columns`, `_type`, `_empty`,
-    `_interval`, and `market_data_refused` for an impossible row.
+    Codes as for an import: `market_file_missing`, `_unreadable`, `_columns`, `_value`, `_type`,
+    `_empty`, `_interval`, `file_too_large`, `inverse_contract`, and `market_data_refused` for an
+    impossible row.
     """
-    rows = read_csv(file).frame if is_csv(file) else read_parquet(file)
-    name = parse_stem(file.stem)
+    name = told_name(file)
     if name is not None and name.series is not series:
         raise CommendaError(
             "market_file_name", f"The file is named as {name.series}, and {series} are wanted"
         ).at("file", file, f"give a file of {series}")
+    rows = read_rows(file, series, zone)
     step = 0
     if series is not Series.FUNDING:
-        named = name.interval if name else None
-        step = interval or named or usual_step(typed(rows, str(file), series))
+        step = interval or (name.interval if name else 0) or told_by(rows.frame["ts"])
         if step == 0:
             raise CommendaError(
-                "market_file_interval", "The interval of a single row cannot be told"
-            ).at("file", file, "state the interval, or name the file <venue>_<SYMBOL>_<5m>.parquet")
-    loaded = judge(rows, str(file), series, step)
+                "market_file_interval",
+                "The file has one bar, whose interval cannot be told; a run needs two",
+            ).at("file", file, "give a file of more bars")
+    loaded = judge(rows.frame, str(file), series, step)
     return Recorded(
         frame=loaded.frame,
         origin=file.name,
@@ -76,6 +78,8 @@ def read_recorded(file: Path, series: Series, interval: int | None = None) -> Re
         symbol=name.symbol if name else None,
         interval=step,
         findings=loaded.findings,
+        notes=rows.notes,
+        zone=zone,
     )
 
 

@@ -24,10 +24,11 @@ import numpy.typing as npt
 
 from commenda.kit.clock import require_utc
 from commenda.kit.errors import CommendaError, not_found
+from commenda.market.grid import Stamps
 from commenda.market.instruments import Catalogue, listed, simulated_twin
 from commenda.market.model import Instrument
 from commenda.market.processes import generator, jumps, markov_states, mean_reverting
-from commenda.market.track import MARK_SCALE, Array, BarArrays, Observations, Stamps
+from commenda.market.track import MARK_SCALE, Array, BarArrays, Observations
 
 REGIMES = ("calm", "normal", "stormy")
 

@@ -6,32 +6,20 @@ and interval are one series. Each file is judged alone first, so that a refusal 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from commenda.kit.errors import CommendaError
-from commenda.market.csv_files import (
-    BINANCE_VENUE,
-    CsvCandles,
-    Labels,
-    csv_name,
-    is_csv,
-    read_csv,
-)
-from commenda.market.files import (
-    Loaded,
-    SourceName,
-    joined,
-    judge,
-    parse_name,
-    read_parquet,
-    typed,
-)
+from commenda.kit.outside import refuse_rows
+from commenda.market.csv_files import read_csv
+from commenda.market.files import COLUMNS, Loaded, Rows, joined, judge, read_parquet, typed
+from commenda.market.model import Series
+from commenda.market.names import BINANCE_VENUE, Labels, SourceName, csv_name, is_csv, parse_name
+from commenda.market.zones import localised
 
-_ZONE_ASSUMED = "times without a zone were taken as UTC"
 _LIKE_SPOT = (
     "times in microseconds are those of Binance's spot files; if it is one, import it again with"
     " --venue"
@@ -69,22 +57,39 @@ def name_of(files: Sequence[Path], labels: Labels) -> SourceName:
     return first
 
 
-def read_source(files: Sequence[Path], name: SourceName) -> Source:
-    """Read, join and judge the files of one series; codes of `files.load` and `read_csv`."""
+def read_rows(file: Path, series: Series, zone: str | None = None) -> Rows:
+    """The rows of a Parquet or CSV file, for an import and a run alike: typed, not judged.
+
+    `zone` is of times that name none. Codes of `read_csv`, `read_parquet` and `files.typed`.
+    """
+    rows = read_csv(file, zone) if is_csv(file) else Rows(read_parquet(file, COLUMNS[series]))
+    frame, notes = rows.frame, rows.notes
+    stamps = frame.schema.get("ts")
+    if zone is not None and isinstance(stamps, pl.Datetime):
+        moments = frame["ts"].dt.cast_time_unit("us")
+        if stamps.time_zone is None:
+            bare = moments.dt.replace_time_zone("UTC")
+            moments, note = localised(bare, bare.is_not_null(), zone, str(file))
+            notes = (*notes, note)
+        frame = frame.with_columns(moments.dt.convert_time_zone("UTC"))
+    return Rows(typed(frame, str(file), series), notes, rows.microseconds)
+
+
+def read_source(files: Sequence[Path], name: SourceName, zone: str | None = None) -> Source:
+    """Read, join and judge the files of one series; codes of `read_rows` and `files.judge`."""
     notes: dict[str, None] = {}  # each once, in order
     frames, judged = [], []
     for file in files:
-        if is_csv(file):
-            candles = read_csv(file)
-            frame = candles.frame
-            notes |= dict.fromkeys(_notes(candles, name))
-        else:
-            frame = read_parquet(file)
-        judged.append(judge(frame, str(file), name.series, name.interval))
-        frames.append(typed(frame, str(file), name.series))
+        rows = read_rows(file, name.series, zone)
+        notes |= dict.fromkeys(rows.notes)
+        if rows.microseconds and name.venue == BINANCE_VENUE:
+            notes[_LIKE_SPOT] = None
+        judged.append(judge(rows.frame, str(file), name.series, name.interval))
+        frames.append(rows.frame)
     if len(files) == 1:
         return Source(name, judged[0], tuple(notes))
     origin = f"{files[0].name} … {files[-1].name} ({len(files)} files)"
+    refuse_rows(sum(frame.height for frame in frames), origin)
     whole = judge(joined(frames), origin, name.series, name.interval)
     return Source(name, whole, tuple(notes))
 
@@ -92,13 +97,6 @@ def read_source(files: Sequence[Path], name: SourceName) -> Source:
 def judge_rows(rows: pl.DataFrame, origin: str, name: SourceName) -> Source:
     """A source of rows that came from no file."""
     return Source(name, judge(rows, origin, name.series, name.interval))
-
-
-def _notes(candles: CsvCandles, name: SourceName) -> Iterator[str]:
-    if candles.zone_assumed:
-        yield _ZONE_ASSUMED
-    if candles.microseconds and name.venue == BINANCE_VENUE:
-        yield _LIKE_SPOT
 
 
 def _group_key(file: Path, labels: Labels) -> object:

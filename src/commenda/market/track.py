@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise
+from commenda.market.due import DueFunding
+from commenda.market.grid import Stamps, closes_of
 from commenda.market.model import Funding, Instrument, Kind, Mark, exact
-from commenda.market.quality import USUAL_FUNDING_STEP, missing_funding_stamps
 
 Array: TypeAlias = npt.NDArray[np.float64]
-Stamps: TypeAlias = npt.NDArray[np.int64]
 
 MARK_SCALE = 8
 """Decimals of a venue's mark price."""
@@ -83,6 +83,7 @@ class Track:
         self.interval = interval
         self.arrays = bars
         self._opens: list[int] = bars.ts.tolist()
+        self._closes: list[int] = closes_of(bars.ts, interval).tolist()
         self._rows = {ts: row for row, ts in enumerate(self._opens)}
         self._columns: tuple[list[float], ...] = tuple(
             column.tolist() for column in (bars.open, bars.high, bars.low, bars.close, bars.volume)
@@ -91,25 +92,29 @@ class Track:
         self._marks: list[float] = marks.values.tolist()
         self._funding_ts: list[int] = funding.ts.tolist()
         self._rates: list[Decimal] = [exact(rate) for rate in funding.values.tolist()]
-        self._gaps = missing_funding_stamps(self._funding_ts)
+        self._due = DueFunding(self._funding_ts)
 
     def bar(self, ts: int) -> Bar | None:
         """The bar that opens at `ts`, or None where there is none."""
-        row = self._rows.get(ts)
-        if row is None:
-            return None
-        opened, high, low, close, volume = self._columns
-        return Bar(ts, opened[row], high[row], low[row], close[row], volume[row])
+        return self._bar(self._rows.get(ts))
+
+    def closed_bar(self, ts: int) -> Bar | None:
+        """The bar that closed at `ts`, or None where none did."""
+        row = bisect_left(self._closes, ts)
+        return self._bar(row if self._closes[row : row + 1] == [ts] else None)
+
+    def _bar(self, row: int | None) -> Bar | None:
+        return None if row is None else Bar(self._opens[row], *(one[row] for one in self._columns))
 
     def mark_at(self, ts: int) -> Mark:
         """The freshest price known at or before `ts`; see `CandleFeed.mark_at`."""
         mark_row = bisect_right(self._mark_ts, ts) - 1
-        bar_row = bisect_right(self._opens, ts - self.interval) - 1
+        bar_row = bisect_right(self._closes, ts) - 1
         if mark_row < 0 and bar_row < 0:
             raise CommendaError(
                 "no_price", f"No price of {self.instrument.symbol} is known yet"
             ).at("ts", _moment(ts).isoformat(), "start later, or import data that begins earlier")
-        closed_at = self._opens[bar_row] + self.interval if bar_row >= 0 else None
+        closed_at = self._closes[bar_row] if bar_row >= 0 else None
         if mark_row >= 0 and (closed_at is None or self._mark_ts[mark_row] >= closed_at):
             price = quantise(exact(self._marks[mark_row]), MARK_SCALE)
             return Mark(price, _moment(self._mark_ts[mark_row]), "mark")
@@ -121,7 +126,7 @@ class Track:
         """The stamps in (after, until]; see `CandleFeed.funding_between`."""
         if self.instrument.kind is not Kind.LINEAR_PERPETUAL or until_ts <= after_ts:
             return []
-        missing = self._first_missing_stamp(after_ts, until_ts)
+        missing = self._due.first_missing(after_ts, until_ts)
         if missing is not None:
             raise CommendaError(
                 "missing_funding", f"The funding rate of {self.instrument.symbol} is not known"
@@ -136,36 +141,6 @@ class Track:
             Funding(ts, rate, self.mark_at(ts))
             for ts, rate in zip(self._funding_ts[first:last], self._rates[first:last], strict=True)
         ]
-
-    def _first_missing_stamp(self, after: int, until: int) -> int | None:
-        """The first stamp in (after, until] that was due and is not recorded.
-
-        Before the first and after the last record, stamps are due at the step next to it.
-        """
-        stamps = self._funding_ts
-        if not stamps:
-            return due_after(after, 0, USUAL_FUNDING_STEP, until)
-        before, since = _edge_steps(stamps)
-        early = due_after(after, stamps[0], before, min(until, stamps[0] - 1))
-        if early is not None:
-            return early
-        inside = bisect_right(self._gaps, after)
-        if inside < bisect_right(self._gaps, until):
-            return self._gaps[inside]
-        return due_after(max(after, stamps[-1]), stamps[-1], since, until)
-
-
-def due_after(after: int, anchor: int, step: int, until: int) -> int | None:
-    """The first moment in (after, until] that lies a whole number of steps from `anchor`."""
-    due = anchor + ((after - anchor) // step + 1) * step
-    return due if due <= until else None
-
-
-def _edge_steps(stamps: Sequence[int]) -> tuple[int, int]:
-    """Seconds between the first two stamps and between the last two."""
-    if len(stamps) < 2:
-        return USUAL_FUNDING_STEP, USUAL_FUNDING_STEP
-    return stamps[1] - stamps[0], stamps[-1] - stamps[-2]
 
 
 def open_between(opens: Sequence[int], start: int, end: int) -> list[int]:

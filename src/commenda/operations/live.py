@@ -22,7 +22,7 @@ from commenda.identity import Permission
 from commenda.kit import bus
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
-from commenda.market import Bar
+from commenda.market import SYMBOL, Bar
 
 Message = dict[str, Any]
 
@@ -42,7 +42,7 @@ _VALUE_ROWS: LiteralString = (
 def latest_bars(tx: Tx, symbol: str) -> list[Message]:
     """The last bars of an instrument that closed, oldest first. Code `unknown_symbol`."""
     row = None
-    if re.fullmatch("[A-Z0-9]{1,40}", symbol):
+    if len(symbol) <= 40 and re.fullmatch(SYMBOL, symbol):
         row = tx.execute(
             "SELECT i.id FROM instruments i WHERE i.symbol = %s"
             " ORDER BY EXISTS (SELECT FROM market_bars b WHERE b.instrument_id = i.id) DESC, i.id"

@@ -11,7 +11,9 @@ import numpy as np
 import polars as pl
 
 from commenda.kernel import Array, Bars, Costs, Counts, Fill, Funding, Terms, run
+from commenda.kernel.bars import SECOND
 from commenda.kit.errors import CommendaError
+from commenda.market import missing_between, other_interval
 from commenda.returns import (
     Year,
     max_drawdown,
@@ -22,7 +24,7 @@ from commenda.returns import (
     year_of,
 )
 from commenda.strategies.data import as_bars
-from commenda.strategies.funding import nanoseconds, refuse_gaps, utc
+from commenda.strategies.funding import nanoseconds, refuse_gaps
 from commenda.strategies.sdk import Strategy
 
 
@@ -206,13 +208,15 @@ def count_missing(bars: Bars, interval: timedelta) -> int:
         raise CommendaError("bad_bars", "a backtest needs at least two bars").at(
             "bars", len(bars), "choose a longer period"
         )
-    steps, rest = np.divmod(np.diff(bars.ts), nanoseconds(interval))
-    if rest.any() or steps.min() != 1:
-        at = int(np.argmax(rest > 0)) if rest.any() else int(np.argmin(steps))
-        raise CommendaError(
-            "bad_bars", f"bars are not {interval} apart at {utc(int(bars.ts[at + 1]))}"
-        ).at("interval", interval, "state the interval of the bars given")
-    return int((steps - 1).sum())
+    step = nanoseconds(interval)
+    if (np.diff(bars.ts) == step).all():
+        return 0
+    told = other_interval(pl.Series(bars.ts).cast(pl.Datetime("ns", "UTC")), step // SECOND)
+    if told is not None:
+        raise CommendaError("bad_bars", f"bars are {told} s apart, not {interval}").at(
+            "interval", interval, "state the interval of the bars given"
+        )
+    return int(missing_between(bars.ts, step).sum())
 
 
 def round_trips(fills: Iterable[Fill]) -> tuple[Trade, ...]:

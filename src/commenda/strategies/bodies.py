@@ -9,7 +9,7 @@ from pydantic import Field
 
 from commenda.kernel import Costs, Margin, Terms
 from commenda.kit.wire import Body, Moment
-from commenda.market import parse_interval
+from commenda.market import SYMBOL, VENUE, parse_interval
 
 BASIS_POINTS = 10_000
 
@@ -31,8 +31,8 @@ class RunRequest(Body):
         examples=[{"fast": 50, "slow": 200}],
         description="The others have their defaults; in a study, those that are not searched.",
     )
-    venue: str = Field(default="binance_usdm", max_length=40, pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
-    symbol: str = Field(max_length=30, pattern=r"^[A-Z0-9]+$", examples=["BTCUSDT"])
+    venue: str = Field(default="binance_usdm", max_length=40, pattern=f"^{VENUE}$")
+    symbol: str = Field(max_length=40, pattern=f"^{SYMBOL}$", examples=["BTCUSDT"])
     interval: str = Field(max_length=6, examples=["5m"])
     start: Moment | None = Field(default=None, description="Bars that open from here on.")
     end: Moment | None = Field(default=None, description="Bars that open before it.")

@@ -11,31 +11,31 @@ hash out of Parquet, CSV or an import.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from commenda.kernel import Bars, Funding
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import (
+    DueFunding,
     Recorded,
     Series,
     imported_series,
     interval_name,
-    missing_funding_stamps,
+    missing_between,
     read_recorded,
 )
 from commenda.strategies.funding import (
     funding_between,
+    missing_funding,
     nanoseconds,
-    refuse_gaps,
     stamps_of,
-    utc,
 )
 
 SECOND = timedelta(seconds=1)
@@ -45,7 +45,8 @@ SECOND = timedelta(seconds=1)
 class DataSource:
     """Which bars a run saw. `first` and `last` are opens; `missing` counts bars not recorded.
 
-    `venue` and `symbol` are None where the file's name does not say them.
+    `venue` and `symbol` are None where the file's name does not say them; `zone` is what was given
+    for times that name none.
     """
 
     name: str
@@ -57,14 +58,16 @@ class DataSource:
     bars: int
     missing: int
     sha256: str
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BarData:
-    """The bars of a run, and where they come from."""
+    """The bars of a run, and where they come from; `notes` say what was assumed and found."""
 
     bars: Bars
     source: DataSource
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,16 +85,18 @@ def read_bars(
     file: Path,
     *,
     interval: timedelta | None = None,
+    zone: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> BarData:
     """The bars of a Parquet or CSV file that open in [since, until).
 
-    `interval` where the file's name does not say it and its rows should not. Codes of
-    `market.read_recorded`, and `empty_range` where no bar opens in the range.
+    `interval` where the file's name does not say it and its rows should not; `zone` of times that
+    name none, UTC by default. Codes of `market.read_recorded`, and `empty_range` where no two bars
+    open in the range.
     """
     step = interval // SECOND if interval else None
-    return bars_of(read_recorded(file, Series.CANDLES, step), since=since, until=until)
+    return bars_of(read_recorded(file, Series.CANDLES, step, zone), since=since, until=until)
 
 
 def imported_bars(
@@ -126,6 +131,10 @@ def bars_of(
         pl.lit(True) if since is None else pl.col("ts") >= since,
         pl.lit(True) if until is None else pl.col("ts") < until,
     )
+    if len(whole) == 1:
+        raise CommendaError("empty_range", "The file has one bar, a run needs two").at(
+            "file", recorded.origin, "give a file of more bars"
+        )
     if len(frame) < 2:
         first, last = (f"{whole['ts'][place]:%Y-%m-%dT%H:%MZ}" for place in (0, -1))
         raise CommendaError(
@@ -133,7 +142,6 @@ def bars_of(
         ).at("start, end", f"{since or ''} to {until or ''}", f"choose within {first} to {last}")
     interval = timedelta(seconds=recorded.interval)
     bars = as_bars(frame)
-    steps = np.diff(bars.ts) // nanoseconds(interval)
     return BarData(
         bars=bars,
         source=DataSource(
@@ -144,10 +152,19 @@ def bars_of(
             first=frame["ts"][0],
             last=frame["ts"][-1],
             bars=len(bars),
-            missing=int((steps - 1).sum()),
+            missing=int(missing_between(bars.ts, nanoseconds(interval)).sum()),
             sha256=replace(recorded, frame=frame).digest(),
+            zone=recorded.zone,
         ),
+        notes=(*recorded.notes, *_counted(recorded)),
     )
+
+
+def _counted(recorded: Recorded) -> tuple[str, ...]:
+    """What an import would have found in the file, by kind: `found 3 gap, 1 late_stamp`."""
+    counts = Counter(finding.kind for finding in recorded.findings)
+    named = ", ".join(f"{times} {kind}" for kind, times in sorted(counts.items()))
+    return (f"found {named}",) if named else ()
 
 
 def as_bars(frame: pl.DataFrame) -> Bars:
@@ -159,13 +176,15 @@ def as_bars(frame: pl.DataFrame) -> Bars:
     return Bars(stamps_of(frame), *columns)
 
 
-def read_funding(bars: Bars, rates: Path, marks: Path | None = None) -> FundingData:
+def read_funding(
+    bars: Bars, rates: Path, marks: Path | None = None, zone: str | None = None
+) -> FundingData:
     """Funding of a run over `bars`, out of a file of rates and one of mark prices.
 
     Codes of `market.read_recorded`, and `missing_funding` naming the first stamp that is missing.
     """
-    found = read_recorded(marks, Series.MARK) if marks else None
-    return funding_of(bars, read_recorded(rates, Series.FUNDING), found)
+    found = read_recorded(marks, Series.MARK, zone=zone) if marks else None
+    return funding_of(bars, read_recorded(rates, Series.FUNDING, zone=zone), found)
 
 
 def imported_funding(tx: Tx, data_dir: Path, venue: str, symbol: str, bars: Bars) -> FundingData:
@@ -183,32 +202,21 @@ def imported_funding(tx: Tx, data_dir: Path, venue: str, symbol: str, bars: Bars
 def funding_of(bars: Bars, rates: Recorded, marks: Recorded | None) -> FundingData:
     """Funding with stamps inside a run over `bars`; code `missing_funding` where one is missing.
 
-    An instrument may change between 8, 4 and 1 h; `market.missing_funding_stamps` says what was
-    due between the stamps, and at either end of the run the longest step found is due.
+    An instrument may change between any intervals; `market.missing_funding_stamps` says what was
+    due between the stamps of the whole record, and at either end of it the step beside it is due.
     """
     funding = funding_between(bars, rates.frame, marks.frame if marks else None)
+    recorded = DueFunding(rates.frame["ts"].dt.round("1s").dt.epoch("s").to_list())
+    missing = recorded.first_missing(*(int(bars.ts[i]) // 1_000_000_000 for i in (0, -1)))
+    if missing is not None:
+        raise missing_funding(missing)
     stamps = [int(stamp) // 1_000_000_000 for stamp in funding.ts]
-    missing = missing_funding_stamps(stamps)
-    if missing:
-        raise _missing_funding(utc(missing[0] * 1_000_000_000))
     every = max((timedelta(seconds=b - a) for a, b in pairwise(stamps)), default=None)
-    try:
-        refuse_gaps(funding, bars, every)
-    except CommendaError as refusal:
-        raise _missing_funding(refusal.value) from None
     return FundingData(
         funding=funding,
         name=rates.origin if marks is None else f"{rates.origin}, {marks.origin}",
         sha256=digest_of(funding),
         every=every,
-    )
-
-
-def _missing_funding(stamp: object) -> CommendaError:
-    return CommendaError("missing_funding", f"no funding for {stamp}").at(
-        "funding",
-        stamp,
-        "supply that stamp, choose a range that has every stamp, or charge no funding",
     )
 
 

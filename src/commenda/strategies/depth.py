@@ -25,13 +25,21 @@ from commenda.kernel import (
 )
 from commenda.kernel.bars import Stamps
 from commenda.kit.errors import CommendaError
-from commenda.market import DepthRecord, depth_record, load_catalogue, read_depth, read_frames
+from commenda.market import (
+    SYMBOL,
+    VENUE,
+    DepthRecord,
+    depth_record,
+    load_catalogue,
+    read_depth,
+    read_frames,
+)
 from commenda.strategies.backtest import Trade, round_trips
 from commenda.strategies.data import utc_of
 from commenda.strategies.depth_sdk import DepthStrategy
 from commenda.strategies.plan import Row, plain, plain_strategy, refuse_amount
 
-_NAME = re.compile(r"(?P<venue>[a-z0-9]+(?:_[a-z0-9]+)*)_(?P<symbol>[A-Z][A-Z0-9]*)_.*")
+_NAME = re.compile(rf"(?P<venue>{VENUE})_(?P<symbol>(?=[^_]*[^\W\d_]){SYMBOL})_.*")
 FRAMES = (".jsonl", ".gz")
 """Endings of raw frames, which hold depth and trades in one file."""
 

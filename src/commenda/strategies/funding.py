@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -9,10 +10,9 @@ import numpy as np
 import polars as pl
 
 from commenda.kernel import Bars, Funding
-from commenda.kernel.bars import Stamps, to_nearest_second
+from commenda.kernel.bars import SECOND, Stamps, to_nearest_second
 from commenda.kit.errors import CommendaError
-
-EIGHT_HOURS = timedelta(hours=8)
+from commenda.market import DueFunding, due_after
 
 
 def nanoseconds(span: timedelta) -> int:
@@ -56,39 +56,40 @@ def funding_between(bars: Bars, rates: pl.DataFrame, marks: pl.DataFrame | None 
 def refuse_gaps(funding: Funding, bars: Bars, every: timedelta | None = None) -> None:
     """Raise CommendaError `missing_funding` naming the first stamp missing over the run.
 
-    `every` is the longest interval the instrument settled at over the run; stamps in between are
-    welcome (some instruments change between 8, 4 and 1 h). None takes the shortest distance found,
-    which is the strict reading, or 8 h where fewer than two stamps are given.
+    Funding may come at any interval and change to any other: `market.missing_funding_stamps` says
+    what was due. `every` is the longest interval the instrument settled at over the run, where that
+    is known better: only a longer step is then a gap.
     """
     if len(bars) == 0:
         return
-    first, last = int(bars.ts[0]), int(bars.ts[-1])
-    step = _interval(funding, every)
-    stamps = [int(stamp) for stamp in funding.ts if first < stamp <= last]
-    # Before the first stamp and after the last one the grid of that stamp goes on.
-    if not stamps:
-        _refuse_missing(first // step * step + step, last, step)
-        return
-    _refuse_missing(stamps[0] - (stamps[0] - first - 1) // step * step, stamps[0] - 1, step)
-    for before, after in pairwise(stamps):
-        _refuse_missing(before + step, after - 1, step)
-    _refuse_missing(stamps[-1] + step, last, step)
+    first, last = (int(bars.ts[i]) // SECOND for i in (0, -1))
+    stamps = [int(stamp) // SECOND for stamp in funding.ts if first < stamp // SECOND <= last]
+    if every is None:
+        missing = DueFunding(stamps).first_missing(first, last)
+    else:
+        missing = _first_beyond(every // timedelta(seconds=1), stamps, first, last)
+    if missing is not None:
+        raise missing_funding(missing)
 
 
-def _interval(funding: Funding, every: timedelta | None) -> int:
-    if every is not None:
-        return nanoseconds(every)
-    if funding.ts.size < 2:
-        return nanoseconds(EIGHT_HOURS)
-    return int(np.diff(funding.ts).min())
+def _first_beyond(step: int, stamps: Sequence[int], first: int, last: int) -> int | None:
+    """The first moment in (first, last] that no stamp reaches within `step`.
+
+    Before the first stamp and after the last one the grid of that stamp goes on.
+    """
+    anchor = stamps[0] if stamps else 0
+    early = due_after(first, anchor, step, min(last, anchor - 1) if stamps else last)
+    if early is not None or not stamps:
+        return early
+    gaps = (a + step for a, b in pairwise([*stamps, last + 1]) if b - a > step)
+    return next(gaps, None)
 
 
-def _refuse_missing(expected: int, last: int, step: int) -> None:
-    if expected > last:
-        return
-    raise CommendaError("missing_funding", f"no funding for {utc(expected)}").at(
+def missing_funding(stamp: int) -> CommendaError:
+    """The refusal of a run for which funding at `stamp` (epoch seconds) was due."""
+    named = utc(stamp * SECOND)
+    return CommendaError("missing_funding", f"no funding for {named}").at(
         "funding",
-        utc(expected),
-        f"supply that stamp; or state the longest interval with funding_every, if it is not"
-        f" {timedelta(microseconds=step // 1_000)}; or pass funding=None to charge none",
+        named,
+        "supply that stamp, choose a range that has every stamp, or charge no funding",
     )

@@ -97,12 +97,13 @@ class Plan:
 def digest_of_inputs(inputs: Row) -> str:
     """SHA-256 of a run's inputs: runs of equal digests are the same run.
 
-    What a source is called does not count, for its values are hashed.
+    What a source is called, and how its times were read, does not count: its values are hashed.
     """
     counted = json.loads(json.dumps(inputs))
     for part in (counted, *counted.get("legs", ())):
         for source in ("data", "funding", "finer"):
-            (part.get(source) or {}).pop("name", None)
+            for said in ("name", "zone"):
+                (part.get(source) or {}).pop(said, None)
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
 

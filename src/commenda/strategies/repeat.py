@@ -109,7 +109,8 @@ def _bars_again(tx: Tx, data_dir: Path, source: Row, file: Path | None) -> BarDa
     since = datetime.fromisoformat(source["first"])
     until = datetime.fromisoformat(source["last"]) + interval
     if file is not None:
-        return read_bars(file, interval=interval, since=since, until=until)
+        zone = source.get("zone")
+        return read_bars(file, interval=interval, zone=zone, since=since, until=until)
     venue, symbol = source["venue"], source["symbol"]
     if venue is None or symbol is None:
         raise _needed("data_needed", "The file does not name its instrument", "--data", source)
@@ -128,7 +129,7 @@ def _funding_again(
     if inputs["funding"] is None:
         return None
     if rates is not None:
-        return read_funding(bars.bars, rates, marks)
+        return read_funding(bars.bars, rates, marks, bars.source.zone)
     if data is not None:
         raise _needed("funding_needed", "Funding was charged", "--funding", inputs["funding"])
     source = inputs["data"]

@@ -63,6 +63,7 @@ def report_of(plan: Plan | LegsPlan, run: BarRun) -> Row:
             **trade_figures(trades),
             "openTrades": sum(bool(p.fills) and p.fills[-1].held != 0.0 for p in parts),
             **_exposure(run, parts, held, exposure),
+            "undecided": _undecided(plan),
         },
         "costs": _costs(run),
         "benchmark": _benchmark(inputs["data"], run, benchmark),
@@ -94,6 +95,17 @@ def _parts(plan: Plan | LegsPlan, run: BarRun) -> list[Part]:
         ]
     assert isinstance(plan, Plan)
     return [Part(plan.data.bars, run.fills, run.trades, run.counts)]
+
+
+def _undecided(plan: Plan | LegsPlan) -> Row | None:
+    """The bars that the strategy warms up for and those there are, where these are not more."""
+    legs = plan.legs if isinstance(plan, LegsPlan) else (plan,)
+    strategy = plan.strategy
+    for leg in legs:
+        warmup, bars = int(strategy.warmup(strategy.resolve(leg.params))), len(leg.data.bars)
+        if warmup >= bars:
+            return {"warmup": warmup, "bars": bars}
+    return None
 
 
 def _held(part: Part, ts: Stamps) -> Array:

@@ -87,6 +87,8 @@ def _header(words: Words, report: Row) -> Markup:
         notes.append(words.say("estimated_marks", count=metrics["fundingEstimated"]))
     if metrics["missingBars"]:
         notes.append(words.say("missing_bars", count=metrics["missingBars"]))
+    if metrics.get("undecided"):
+        notes.append(words.say("undecided", **metrics["undecided"]))
     end = figures.moments(report["series"]["equity"])[-1]
     return tag(
         "header",

@@ -30,6 +30,10 @@ TEXTS: Texts = {
         "数据缺 {count} 根 K 线，未作填补。",
         "The data lacks {count} bars; nothing was filled in.",
     ),
+    "undecided": (
+        "策略需预热 {warmup} 根 K 线，数据只有 {bars} 根：从未作出决定。",
+        "The strategy warms up for {warmup} bars and the data has {bars}: it decided nothing.",
+    ),
     "basis": (
         "金额为计价货币；权益按每根 K 线收盘价计，截至 {when} UTC；成交于下一根 K 线开盘",
         "Money in quote currency; equity marked at each bar's close, as of {when} UTC; targets"

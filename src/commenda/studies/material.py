@@ -32,6 +32,8 @@ class Material:
     funding: Funding | None
     funding_sha256: str | None
     where: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    """What was assumed of the file, and found in it."""
 
 
 def material_of_files(
@@ -40,6 +42,7 @@ def material_of_files(
     rates: Path | None = None,
     marks: Path | None = None,
     interval: timedelta | None = None,
+    zone: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Material:
@@ -47,13 +50,14 @@ def material_of_files(
 
     Codes of `strategies.read_bars` and `read_funding`.
     """
-    found = read_bars(file, interval=interval, since=since, until=until)
-    funding = read_funding(found.bars, rates, marks) if rates else None
+    found = read_bars(file, interval=interval, zone=zone, since=since, until=until)
+    funding = read_funding(found.bars, rates, marks, zone) if rates else None
     where = {
         "file": str(file.resolve()),
         "rates": rates and str(rates.resolve()),
         "marks": marks and str(marks.resolve()),
         "interval": interval and interval.total_seconds(),
+        "zone": zone,
     }
     return _material(found, funding, where, since, until)
 
@@ -96,7 +100,10 @@ def material_again(
     if "file" in where:
         rates, marks = (where[name] and Path(where[name]) for name in ("rates", "marks"))
         file = Path(where["file"])
-        found = material_of_files(file, rates=rates, marks=marks, interval=interval, **span)
+        zone = where.get("zone")
+        found = material_of_files(
+            file, rates=rates, marks=marks, interval=interval, zone=zone, **span
+        )
     else:
         venue, symbol, funded = (where[name] for name in ("venue", "symbol", "funded"))
         found = material_of_import(tx, data_dir, venue, symbol, interval, funded=funded, **span)
@@ -123,4 +130,5 @@ def _material(
         funding=funding.funding if funding else None,
         funding_sha256=funding.sha256 if funding else None,
         where=where | span,
+        notes=found.notes,
     )
