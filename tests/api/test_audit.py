@@ -26,6 +26,7 @@ from commenda.kit.keys import Keys
 from commenda.kit.pages import encode_cursor
 from commenda.ledger import JOURNALS, Owner
 from commenda.settings import Settings
+from people import signed_in
 from world import D, World
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -56,8 +57,8 @@ def recorded(db: Database) -> Database:
 
 
 @pytest.fixture
-def auditor(sign_in: Any) -> dict[str, str]:
-    return dict(sign_in("auditor"))
+def auditor(db: Database) -> dict[str, str]:
+    return signed_in(db, "auditor", noted=False)  # the trail has the test's own events only
 
 
 def subjects(answer: Any) -> list[int]:

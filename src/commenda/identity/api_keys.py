@@ -108,7 +108,9 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
         "  expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (key_id, owner.id, name, _digest(secret), scopes, maker.second_factor, now, expires_at),
     )
-    note(tx, "api_key", key_id, "created", owner.actor, owner.id, now, name=name, scopes=scopes)
+    until = expires_at.isoformat() if expires_at else None
+    made = {"name": name, "scopes": scopes, "secondFactor": maker.second_factor, "expiresAt": until}
+    note(tx, "api_key", key_id, "created", owner.actor, owner.id, now, **made)
     return MadeKey(key_id, name, [*scopes], now, expires_at, secret)
 
 
