@@ -9,7 +9,6 @@ from uuid import UUID
 from commenda.identity import register_users
 from commenda.identity.model import Role
 from commenda.identity.tokens import Tokens
-from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
@@ -36,7 +35,6 @@ def signed_in(
     name: str = "",
     second_factor: bool = True,
     settings: Settings = SETTINGS,
-    noted: bool = True,
 ) -> dict[str, str]:
     """Headers of a user of this role, registered if need be, in a session of their own, who has
     just given their password."""
@@ -44,8 +42,6 @@ def signed_in(
     now = datetime.now(UTC)
     with database.transaction() as tx:
         register_users(tx, [(user, username)], role, now)
-        if noted:
-            note(tx, "user.created", user, role, "test", user, now, username=username)
     tokens = Tokens(Keys.of(settings).derive("access-tokens"))
     session = ids.derive("test-session", user)
     token = tokens.issue(user, Role(role), session, second_factor, now)

@@ -26,7 +26,6 @@ from commenda.kit.keys import Keys
 from commenda.kit.pages import encode_cursor
 from commenda.ledger import JOURNALS, Owner
 from commenda.settings import Settings
-from people import signed_in
 from world import D, World
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -57,8 +56,11 @@ def recorded(db: Database) -> Database:
 
 
 @pytest.fixture
-def auditor(db: Database) -> dict[str, str]:
-    return signed_in(db, "auditor", noted=False)  # the trail has the test's own events only
+def auditor(db: Database, sign_in: Any) -> dict[str, str]:
+    headers = dict(sign_in("auditor"))
+    with psycopg.connect(db.owner_url) as owner:  # the trail has the test's own events only
+        owner.execute("DELETE FROM audit_events WHERE kind = 'user.created'")
+    return headers
 
 
 def subjects(answer: Any) -> list[int]:

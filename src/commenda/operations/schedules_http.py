@@ -15,6 +15,7 @@ from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
+from commenda.kit.wire import Whole
 from commenda.ledger import Author
 from commenda.operations import runs, schedules
 from commenda.operations.jobs import JOBS
@@ -51,7 +52,7 @@ class ScheduleChange(Body):
     catch_up: CatchUp | None = None
     status: Status | None = None
     remark: Remark | None = None
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+    version: Annotated[Whole, Field(ge=1, le=2**31 - 1)] | None = Field(
         default=None, description="Change it only if this is still its version; 409 otherwise."
     )
 

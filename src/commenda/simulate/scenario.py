@@ -11,11 +11,12 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import number
 from commenda.managed import ExpectedReturn, FeeTerms, HurdleKind, Profile, require_adjacent
 from commenda.market import parse_interval
 
@@ -317,12 +318,9 @@ class _Table:
     def decimal(self, key: str) -> Decimal:
         value = self._get(key, (str, int), 'a number in quotes, such as "0.05"')
         try:
-            number = Decimal(value)
-        except InvalidOperation:
-            raise _bad(self._path(key), value, "write a number") from None
-        if not number.is_finite():
-            raise _bad(self._path(key), value, "write a finite number")
-        return number
+            return number(value) if isinstance(value, str) else Decimal(value)
+        except ValueError as error:
+            raise _bad(self._path(key), value, str(error)) from None
 
     def decimals(self, key: str) -> list[Decimal]:
         values = self._get(key, list, 'a list of numbers in quotes, such as "0.05"')
