@@ -39,6 +39,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from commenda.kit.money import number, plain, real, whole
+from commenda.kit.times import iso
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, date):
-        return value.isoformat()
+        return iso(value)
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Mapping):

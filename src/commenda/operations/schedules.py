@@ -8,7 +8,6 @@ schedule's `version` is one more with each.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -29,7 +28,7 @@ from commenda.audit import record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
-from commenda.kit.wire import Internal, on_wire
+from commenda.kit.wire import Internal, as_json, on_wire
 from commenda.ledger import Author
 from commenda.operations.cron import EITHER_DAY, checked_rule, either_day, moments, next_after
 from commenda.operations.cron import LONGEST as LONGEST_RULE
@@ -335,8 +334,7 @@ def note_change(
     shown = {key: getattr(one, key) for key in _NOTED} | details
     if either_day(one.rule):
         shown["note"] = EITHER_DAY
-    plain = json.loads(json.dumps({to_camel(key): shown[key] for key in shown}, default=str))
-    record(tx, [author.event(kind, one.id, one.id, result, plain)])
+    record(tx, [author.event(kind, one.id, one.id, result, as_json(shown))])
 
 
 # --- Checks ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import number
+from commenda.kit.times import iso
 from commenda.managed import ExpectedReturn, FeeTerms, HurdleKind, Profile, require_adjacent
 from commenda.market import parse_interval
 
@@ -274,7 +275,7 @@ def _require_sound(scenario: Scenario) -> None:
     if len(set(names)) < len(names):
         raise _bad("creators.flows.creator", str(names), "give every creator a name of its own")
     if scenario.start.timestamp() % scenario.interval:
-        raise _bad("start", scenario.start.isoformat(), "start where a bar opens")
+        raise _bad("start", iso(scenario.start), "start where a bar opens")
     people = scenario.investors
     if not 0 < people.least <= people.most:
         raise _bad("investors.least", str(people.least), "0 < least <= most")
@@ -341,7 +342,7 @@ class _Table:
     def moment(self, key: str) -> datetime:
         value = self._get(key, datetime, "a date and time, such as 2025-03-07T00:00:00Z")
         if value.tzinfo is None:
-            raise _bad(self._path(key), value.isoformat(), "add its time zone: …Z")
+            raise _bad(self._path(key), iso(value), "add its time zone: …Z")
         return value.astimezone(UTC)  # type: ignore[no-any-return]
 
     def texts(self, key: str) -> list[str]:
