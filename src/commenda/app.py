@@ -298,11 +298,17 @@ async def _http_error(_request: Request, error: Any) -> JSONResponse:
     if error.status_code == 400:  # what the framework says of a body that it cannot read
         said = "The body cannot be read"
         return problem(422, "unreadable_body", said, "body", hint="send JSON in UTF-8")
-    code = {404: "unknown_path", 405: "method_not_allowed", 413: "body_too_large"}.get(
-        error.status_code, "http_error"
-    )
+    code = _CODES.get(error.status_code, "http_error")
     title = TITLES.get(error.status_code, str(error.detail))
     return problem(error.status_code, code, title, headers=error.headers)
+
+
+_CODES = {
+    404: "unknown_path",
+    405: "method_not_allowed",
+    408: "body_too_slow",
+    413: "body_too_large",
+}
 
 
 async def _database_away(_request: Request, error: Any) -> JSONResponse:

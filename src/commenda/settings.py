@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.forwarded import HEADERS, TrustedProxies
+from commenda.kit.money import number
 from commenda.kit.outside import Bounds
 
 
@@ -104,7 +105,7 @@ def _whole_number(name: str, default: int, least: int = 0) -> int:
     text = os.environ.get(name)
     if text is None:
         return default
-    if not text.isdecimal() or int(text) < least:
+    if not text.isascii() or not text.isdecimal() or int(text) < least:
         raise _bad(name, text, f"a whole number from {least} on, such as {default}")
     return int(text)
 
@@ -125,10 +126,10 @@ def _amount(name: str, default: Decimal) -> Decimal:
     if text is None:
         return default
     try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+        amount = number(text)
+    except ValueError:
+        amount = Decimal(-1)
+    if amount < 0:
         raise _bad(name, text, f"an amount of 0 or more, such as {default}")
     return amount
 

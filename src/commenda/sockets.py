@@ -39,6 +39,7 @@ from commenda.identity.access import Gate, require
 from commenda.kit.bus import Bus, encode
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.times import iso
 from commenda.operations.live import (
     Message,
     latest_alerts,
@@ -347,7 +348,7 @@ class _Stream:
                         item = await self.inbox.get()
             if item is None:
                 await self.check(listener=True)
-                await self.tell(f'"type":"heartbeat","at":"{datetime.now(UTC).isoformat()}"')
+                await self.tell(f'"type":"heartbeat","at":"{iso(datetime.now(UTC))}"')
                 beat_at = loop.time() + self.sockets.heartbeat
             elif item is _GAP:
                 await self.check()

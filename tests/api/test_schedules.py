@@ -96,6 +96,36 @@ def test_a_schedule_is_made_and_shown_with_its_next_five_times(
     ]
 
 
+def test_a_rule_is_shown_with_its_next_five_moments_before_anything_is_saved(
+    client: TestClient, make: Make, olga: dict[str, str], db: Database, monkeypatch: Any
+) -> None:
+    """The calendar of January and February 2026: Fridays are 9, 16, 23, 30; 13 is a Tuesday."""
+    days = ("01-09", "01-13", "01-16", "01-23", "01-30")
+    seen = client.get(f"{PATH}/preview", params={"rule": "0 9 13 * fri"}, headers=olga)
+    assert seen.json() == {
+        "rule": "0 9 13 * fri",
+        "note": "where both kinds of day are given, a day that fits either counts",
+        "upcoming": [f"2026-{day}T09:00:00Z" for day in days],
+    }
+    assert [one["name"] for one in client.get(PATH, headers=olga).json()["items"]] == ["accrue"]
+    wrong = client.get(f"{PATH}/preview", params={"rule": "*/61 * * * *"}, headers=olga)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_cron_rule")
+    made = make(rule="0 9 13 * fri").json()
+    assert (made["note"], made["upcoming"]) == (seen.json()["note"], seen.json()["upcoming"])
+    with db.transaction() as tx:
+        row = tx.execute(
+            "SELECT details FROM audit_events WHERE kind = 'schedule.created'"
+        ).fetchone()
+    assert row is not None
+    assert row[0]["note"] == seen.json()["note"]
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
+    said = CliRunner().invoke(cli, ["schedule", "preview", "0 9 13 * fri", "--json"])
+    assert json.loads(said.output)["note"] == seen.json()["note"]
+    assert len(json.loads(said.output)["upcoming"]) == 5
+    helped = " ".join(CliRunner().invoke(cli, ["schedule", "create", "--help"]).output.split())
+    assert "a day that fits either counts" in helped.replace("│ │ ", "")
+
+
 def test_the_targets_are_the_jobs_of_the_code_with_the_schema_of_what_each_is_told(
     client: TestClient, olga: dict[str, str]
 ) -> None:

@@ -5,121 +5,41 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
-import tracemalloc
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from click.testing import Result
-from psycopg import conninfo
-from typer.testing import CliRunner
 
-from commenda.audit import Finding, Sealed, anchor, begin_era, check_chain, seal, unsealed
-from commenda.cli import app as command_line
+from chained import (
+    AUTHOR,
+    EXTERNAL,
+    KEY,
+    deposit,
+    findings,
+    one_row,
+    seal_all,
+    superuser,
+    waiting,
+    wallet,
+)
+from commenda.audit import EVENTS, Sealed, anchor, record, seal
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.ledger import (
     JOURNALS,
     AccountKey,
-    Author,
     Journal,
     Line,
     Owner,
     OwnerKind,
     open_accounts,
     post,
-    post_batch,
-    reverse,
 )
-from commenda.operations import CHAINS
-from commenda.worker import MaintenanceTask, do_task, maintenance_tasks
 from people import SETTINGS
-from world import ASSET, D, in_threads
-
-pytestmark = pytest.mark.usefixtures("alone")
-KEY = Keys.of(SETTINGS).derive("ledger-chain")
-NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
-AUTHOR = Author("test", "test/1", NOW)
-EXTERNAL = AccountKey("external", Owner.platform(), ASSET)
-
-
-def wallet(name: str) -> AccountKey:
-    return AccountKey("wallet", Owner(OwnerKind.INVESTOR, ids.derive("test", name)), ASSET)
-
-
-def deposit(db: Database, number: int, *names: str) -> int:
-    """One journal, its number as the amount to each wallet; its id."""
-    with db.transaction() as tx:
-        external, *wallets = open_accounts(tx, [EXTERNAL, *map(wallet, names or ("ines",))])
-        lines = [Line(external, D(-number * len(wallets)))]
-        lines += [Line(one, D(number)) for one in wallets]
-        journal = Journal(f"deposit:{number}", "deposit", ids.derive("deposit", number), lines)
-        posted = post(tx, AUTHOR, journal)
-    assert posted.journal_id is not None
-    return posted.journal_id
-
-
-def seal_all(db: Database, limit: int | None = None, key: bytes = KEY) -> int:
-    total = 0
-    while True:
-        with db.transaction() as tx:
-            rows = seal(tx, key, limit, JOURNALS).rows
-        total += rows
-        if not rows:
-            return total
-
-
-def findings(db: Database) -> list[Finding]:
-    with db.transaction() as tx:
-        return list(check_chain(tx, KEY, None, JOURNALS))
-
-
-def waiting(db: Database) -> int:
-    with db.transaction() as tx:
-        return unsealed(tx, JOURNALS)
-
-
-def superuser(db: Database) -> psycopg.Connection:
-    """Someone who may do anything in the database, with triggers and foreign keys switched off."""
-    try:
-        connection = psycopg.connect(conninfo.make_conninfo(db.owner_url, user="postgres"))
-    except psycopg.OperationalError as error:
-        pytest.skip(f"only the superuser of the tests' server may do this: {error}")
-    connection.execute("SET session_replication_role = replica")
-    return connection
-
-
-@pytest.fixture
-def sealed(db: Database) -> Database:
-    """Nine journals on four accounts, the fifth of three entries, sealed in batches."""
-    for number in range(1, 10):
-        deposit(db, number, *(("ines", "jon") if number == 5 else ("ines",)))
-    assert seal_all(db, limit=6) == 9
-    assert findings(db) == []
-    return db
-
-
-@pytest.fixture
-def verify(
-    sealed: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Result]:
-    """`commenda verify` on this database, with the key of its installation."""
-    monkeypatch.setenv("COMMENDA_DATABASE_URL", sealed.owner_url)
-    monkeypatch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
-    monkeypatch.setenv("COMMENDA_DATA", str(tmp_path))
-    return commenda
-
-
-def commenda(*arguments: object) -> Result:
-    """What the command says, in one line each; `--chain` checks both chains."""
-    return CliRunner().invoke(command_line, [str(one) for one in arguments])
-
+from world import ASSET, D
 
 # --- what is sealed --------------------------------------------------------------------------
 
@@ -393,183 +313,61 @@ def test_journals_are_exported_with_their_entries_and_seals(
     assert getattr(table.exception, "code", None) == "bad_format"
 
 
-# --- the sealer and those who post -----------------------------------------------------------
-
-
-def test_posting_does_not_wait_for_a_sealer_that_stays_open(sealed: Database) -> None:
-    first = deposit(sealed, 10)
-    with psycopg.connect(sealed.app_url) as sealer:
-        assert seal(sealer, KEY, chain=JOURNALS).rows == 1
-        # On the same accounts, and the reversal of what is just being sealed.
-        with sealed.transaction() as tx:
-            tx.execute("SET LOCAL statement_timeout = '20s'")
-            assert reverse(tx, AUTHOR, first).journal_id
-        deposit(sealed, 11)
-        with sealed.transaction() as tx:  # of two sealers one works, and the other does not wait
-            assert seal(tx, KEY, chain=JOURNALS) == Sealed(0, full=False)
-        sealer.commit()
-    assert seal_all(sealed) == 2
-    assert findings(sealed) == []
-
-
-def test_the_sealer_does_not_wait_for_a_posting_that_stays_open(sealed: Database) -> None:
-    deposit(sealed, 10)
-    with psycopg.connect(sealed.app_url) as poster:
-        external, ines = open_accounts(poster, [EXTERNAL, wallet("ines")])
-        lines = [Line(external, D(-1)), Line(ines, D(1))]
-        post(poster, AUTHOR, Journal("slow", "deposit", ids.derive("slow"), lines))
-        jon = deposit_elsewhere(sealed)
-        with sealed.transaction() as tx:
-            tx.execute("SET LOCAL statement_timeout = '20s'")
-            assert seal(tx, KEY, chain=JOURNALS).rows == 1, "what may be followed by nothing new"
-        assert waiting(sealed) == 1
-        poster.commit()
-    assert seal_all(sealed) == 2
-    keys = one_row(sealed, "SELECT array_agg(j.key ORDER BY s.sequence) FROM journal_seals s"
-                           " JOIN journals j ON j.id = s.row_id WHERE s.sequence > 9")  # fmt: skip
-    assert keys == (["deposit:10", "slow", jon],)
-    assert findings(sealed) == []
-
-
-def deposit_elsewhere(db: Database) -> str:
-    """On accounts that nobody else holds."""
-    with db.transaction() as tx:
-        names = [AccountKey("insurance", Owner.platform(), ASSET, stripe=n) for n in (1, 2)]
-        one, two = open_accounts(tx, names)
-        lines = [Line(one, D(-1)), Line(two, D(1))]
-        post(tx, AUTHOR, Journal("elsewhere", "insurance", ids.derive("elsewhere"), lines))
-    return "elsewhere"
-
-
-def test_no_journal_of_concurrent_posters_is_lost_from_the_chain(db: Database) -> None:
-    writing = threading.Event()
-
-    def write(writer: int) -> int:
-        for turn in range(40):
-            number = writer * 1000 + turn + 1
-            with db.transaction() as tx:
-                accounts = open_accounts(tx, [EXTERNAL, wallet(f"w{writer}")])
-                lines = [Line(accounts[0], D(-1)), Line(accounts[1], D(1))]
-                for part in "ab":
-                    key = f"{number}{part}"
-                    post(tx, AUTHOR, Journal(key, "deposit", ids.derive(key), lines))
-                if turn % 4 == 3:
-                    raise psycopg.Rollback
-        return 60
-
-    def seal_meanwhile() -> int:
-        rows = 0
-        while not writing.is_set():
-            with db.transaction() as tx:
-                rows += seal(tx, KEY, 17, JOURNALS).rows
-        return rows
-
-    def write_all() -> int:
-        try:
-            return sum(in_threads(*[partial(write, n) for n in range(4)]))
-        finally:
-            writing.set()
-
-    posted, *early = in_threads(write_all, seal_meanwhile, seal_meanwhile)
-    assert posted == 240
-    assert sum(early) > 0
-    assert sum(early) + seal_all(db) == posted
-    assert (waiting(db), findings(db)) == (0, [])
-
-
-# --- the maintenance task, and other eras ------------------------------------------------------
-
-
-def sealing_tasks() -> Iterator[MaintenanceTask]:
-    return (task for task in maintenance_tasks(Keys.of(SETTINGS)) if task.patience)
-
-
-def test_the_workers_maintenance_tasks_seal_both_chains_under_their_own_keys(
-    sealed: Database, verify: Callable[..., Result]
-) -> None:
-    deposit(sealed, 10)
-    for task in sealing_tasks():
-        do_task(sealed, task, until=0)
-    assert len(list(sealing_tasks())) == len(CHAINS) == 2
-    assert verify("verify", "--chain").exit_code == 0
-    assert waiting(sealed) == 0
-
-
-def test_a_maintenance_task_goes_on_while_batches_are_full_and_for_no_longer_than_it_may(
-    db: Database,
-) -> None:
-    for number in range(1, 11):
-        deposit(db, number)
-    batches: list[int] = []
-
-    def act(tx: Any) -> bool:
-        done = seal(tx, KEY, 4, JOURNALS)
-        batches.append(done.rows)
-        return done.full
-
-    do_task(db, MaintenanceTask(2.0, act, patience=1.0), until=0)
-    assert batches == [2], "its time is over: one batch all the same"
-    do_task(db, MaintenanceTask(2.0, act, patience=1.0), until=float("inf"))
-    assert batches == [2, 2, 2, 2, 2, 0]
-
-
-def test_a_restored_ledger_goes_on_in_a_new_era(db: Database) -> None:
-    """Another cluster counts transactions from the beginning: its ids are smaller than those kept.
-
-    Transaction ids far ahead of this server's stand for those of the one that was lost.
-    """
-    deposit(db, 1)
-    deposit(db, 2)
-    with superuser(db) as owner:
-        owner.execute("UPDATE journals SET transaction_id = '900000000000'")
-    assert seal_all(db) == 0
-    try:
-        with psycopg.connect(db.owner_url) as owner:
-            assert begin_era(owner, JOURNALS) == 1
-        deposit(db, 3)
-        assert seal_all(db) == 3
-        deposit(db, 4)
-        assert seal_all(db) == 1
-        assert findings(db) == []
-    finally:
-        with psycopg.connect(db.owner_url) as owner:
-            owner.execute("ALTER TABLE journals ALTER era SET DEFAULT 0")
-
-
-def test_each_chain_has_a_key_and_a_lock_of_its_own() -> None:
-    assert len({chain.purpose for chain in CHAINS}) == 2
-    assert len({chain.lock for chain in CHAINS}) == 2
-
-
-def test_memory_stays_flat_however_long_the_chain_is(db: Database) -> None:
-    with db.transaction() as tx:
-        external, ines = open_accounts(tx, [EXTERNAL, wallet("ines")])
-        lines = [Line(external, D(-1)), Line(ines, D(1))]
-        deposits = [
-            Journal(f"deposit:{n}", "deposit", ids.derive("deposit", n), lines)
-            for n in range(12_000)
-        ]
-        post_batch(tx, AUTHOR, deposits)
-    assert seal_all(db) == 12_000
-    tracemalloc.start()
-    try:
-        assert findings(db) == []
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert most < 5_000_000  # kept, they are some 1,200 bytes each
-
-
-def one_row(db: Database, query: str) -> tuple[Any, ...]:
-    with db.transaction() as tx:
-        row = tx.execute(query).fetchone()  # type: ignore[arg-type]
-    assert row is not None
-    return tuple(row)
-
-
 def test_the_end_of_the_ledgers_chain_is_not_that_of_the_events(sealed: Database) -> None:
     with sealed.transaction() as tx:
         assert anchor(tx) is None
         end = anchor(tx, JOURNALS)
     assert end is not None
     assert end.sequence == 9
+
+
+EVERYTHING = "TRUNCATE journals, entries, journal_seals, audit_events, audit_seals CASCADE"
+
+
+def test_a_ledger_that_was_emptied_with_its_balances_shows_against_a_kept_anchor(
+    sealed: Database, verify: Callable[..., Result], tmp_path: Path
+) -> None:
+    """What is gone without a trace agrees with itself; only what was kept elsewhere tells."""
+    author = AUTHOR.event("test.done", "it", ids.derive("it"), "done")
+    with sealed.transaction() as tx:
+        record(tx, [author])
+    with sealed.transaction() as tx:
+        assert seal(tx, Keys.of(SETTINGS).derive("audit-chain"), None, EVENTS).rows == 1
+    kept = tmp_path / "anchor.json"
+    kept.write_text(verify("audit", "anchor").output)
+    with superuser(sealed) as tampering:
+        tampering.execute(EVERYTHING)
+        tampering.execute("UPDATE accounts SET balance = 0, version = 0, last_posted_at = NULL")
+    assert verify("verify", "--chain").exit_code == 0, "nothing contradicts it"
+    said = verify("verify", "--anchor", kept)
+    assert said.exit_code == 1
+    assert "passes through the anchor that was kept: seal 9" in said.output
+    assert "passes through the anchor that was kept: seal 1" in said.output
+    assert said.output.count("a chain that ends at seal 0") == 2
+
+
+def test_journals_cut_off_with_their_seals_and_balances_show_against_a_kept_anchor(
+    sealed: Database, verify: Callable[..., Result], tmp_path: Path
+) -> None:
+    """The last three of nine, whose wallet was paid 7, 8 and 9."""
+    kept = tmp_path / "anchor.json"
+    kept.write_text(verify("audit", "anchor").output)
+    last = "(SELECT row_id FROM journal_seals WHERE sequence > 6)"
+    with superuser(sealed) as tampering:
+        tampering.execute(
+            "UPDATE accounts a SET balance = e.balance_after, version = e.version FROM"
+            " (SELECT DISTINCT ON (account_id) account_id, balance_after, version FROM entries"
+            f"  WHERE journal_id NOT IN {last} ORDER BY account_id, version DESC) e"
+            " WHERE e.account_id = a.id"
+        )
+        tampering.execute(
+            "UPDATE accounts SET balance = 0, version = 0, last_posted_at = NULL WHERE id NOT IN"
+            f" (SELECT account_id FROM entries WHERE journal_id NOT IN {last})"
+        )
+        for table, column in (("entries", "journal_id"), ("journals", "id")):
+            tampering.execute(f"DELETE FROM {table} WHERE {column} IN {last}")  # type: ignore[arg-type]
+        tampering.execute("DELETE FROM journal_seals WHERE sequence > 6")
+    assert verify("verify", "--chain").exit_code == 0, "nothing contradicts it"
+    said = verify("verify", "--anchor", kept)
+    assert said.exit_code == 1
+    assert "a chain that ends at seal 6" in said.output

@@ -44,6 +44,14 @@ def ask_as_before(owner: psycopg.Connection, user: uuid.UUID, amount: str, numbe
         " approval_id, created_at) VALUES (%s, %s, 'USDT', 'withdrawal', %s, 'pending', %s, %s)",
         (request, user, amount, approval, at),
     )
+    owner.execute(
+        "INSERT INTO audit_events (happened_at, kind, actor, subject, correlation_id, result,"
+        " details) VALUES (%(at)s, 'funding.withdrawal', 'test', %(request)s, %(request)s,"
+        " 'pending', jsonb_build_object('userId', %(user)s::text, 'amount', %(amount)s::text,"
+        " 'asset', 'USDT')), (%(at)s, 'approval.requested', 'test', %(approval)s, %(request)s,"
+        " 'requested', '{}')",
+        {"at": at, "request": request, "user": user, "amount": amount, "approval": approval},
+    )
     move(owner, f"withdrawal_request:{request}", ("wallet", user), ("withdrawing", user), amount)
 
 

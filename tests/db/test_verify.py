@@ -24,7 +24,17 @@ from commenda.books import Trigger, post_funding
 from commenda.cli import proof
 from commenda.funding import Direction, FundingOrder, request_funding
 from commenda.funding.actions import conclude
-from commenda.identity import PERMISSIONS, Principal, Role
+from commenda.identity import (
+    PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+    UserStatus,
+    create_user,
+    set_access,
+)
+from commenda.identity.api_keys import create_key, revoke_key
+from commenda.identity.bodies import NewKey
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.ledger import (
@@ -740,6 +750,97 @@ TAMPERING = [
         "INSERT INTO strategies (id, name, status, created_by, created_at)"
         " VALUES (gen_random_uuid(), 'empty', 'published', 'somebody', now())",
     ),
+    # --- accounts, keys and decisions, as somebody would lift them who owns the database
+    (
+        "users have the role that they were given",
+        "UPDATE users SET role = 'admin' WHERE username = 'oona'",
+    ),
+    (
+        "users have the role that they were given",
+        "UPDATE users SET role = 'operator' WHERE username = 'ines'",  # who came without an event
+    ),
+    (
+        "users have the role that they were given",
+        "INSERT INTO users (id, username, role, created_at)"
+        " VALUES (gen_random_uuid(), 'mallory', 'risk', now())",
+    ),
+    (
+        "users have the role that they were given",
+        "TRUNCATE users CASCADE",
+    ),
+    (
+        "users have the status that they were given",
+        "UPDATE users SET status = 'active' WHERE username = 'gone'",
+    ),
+    (
+        "users have the status that they were given",
+        "UPDATE users SET status = 'disabled' WHERE username = 'ines'",
+    ),
+    (
+        "a second factor counts once it was confirmed",
+        "UPDATE users SET totp_confirmed = true WHERE username = 'oona'",
+    ),
+    (
+        "who can sign in was given a password",
+        "UPDATE users SET password_hash = 'of somebody else' WHERE username = 'ines'",
+    ),
+    (
+        "API keys are as they were made, until they are revoked",
+        "UPDATE api_keys SET scopes = scopes || '{withdraw}' WHERE name = 'reports'",
+    ),
+    (
+        "API keys are as they were made, until they are revoked",
+        "UPDATE api_keys SET revoked_at = NULL WHERE name = 'old'",
+    ),
+    (
+        "API keys are as they were made, until they are revoked",
+        "UPDATE api_keys SET expires_at = expires_at + interval '1 year' WHERE name = 'reports'",
+    ),
+    (
+        "API keys are as they were made, until they are revoked",
+        "UPDATE api_keys SET second_factor = true WHERE name = 'reports'",
+    ),
+    (
+        "API keys are as they were made, until they are revoked",
+        "UPDATE api_keys SET user_id = (SELECT id FROM users WHERE username = 'ines')"
+        " WHERE name = 'reports'",
+    ),
+    (
+        "API keys are as they were made, until they are revoked",
+        "INSERT INTO api_keys SELECT gen_random_uuid(), user_id, 'mine', 'secret', scopes, true,"
+        " now() FROM api_keys WHERE name = 'reports'",
+    ),
+    (
+        "API keys are as they were made, until they are revoked",
+        "DELETE FROM api_keys WHERE name = 'old'",
+    ),
+    (
+        "requests for a second person are decided as their events say",
+        "UPDATE approvals SET status = 'approved', decided_at = now(),"
+        " decided_by = (SELECT id FROM users WHERE username = 'oona') WHERE status = 'requested'",
+    ),
+    (
+        "requests for a second person are decided as their events say",
+        "TRUNCATE approvals CASCADE",
+    ),
+    (
+        "what was paid in or out was asked for",
+        "UPDATE business_clock SET mode = 'wall'",  # the scene's own people never asked
+    ),
+    (
+        "what was paid in or out was asked for",
+        "DELETE FROM funding_requests WHERE direction = 'withdrawal' AND status = 'done'",
+    ),
+    (
+        "requests to pay in or out are as their events say",
+        "UPDATE funding_requests SET amount = amount + 1 WHERE status = 'done'",
+    ),
+    (
+        "requests to pay in or out are as their events say",
+        "INSERT INTO funding_requests (id, user_id, asset, direction, amount, status, created_at,"
+        " done_at) SELECT gen_random_uuid(), user_id, asset, 'deposit', 1000000, 'done', now(),"
+        " now() FROM funding_requests LIMIT 1",
+    ),
 ]
 
 
@@ -811,6 +912,7 @@ def business(database: Database) -> World:
         with database.transaction() as tx:
             conclude(tx, world.author, request, approved=approved)
     hold_pair(world, ines, referrer)
+    hire(world)
     close_books(world)
     save(world)
     world.pay_in(ines, D(7), "in error")
@@ -846,6 +948,20 @@ def withdraw(world: World, owner: Owner, amount: int, *, at_once: bool) -> UUID:
         large = D(10_000 if at_once else 0)
         funding = request_funding(tx, who, order, str(amount), world.now, paper=True, large=large)
     return funding.id
+
+
+def hire(world: World) -> None:
+    """An operator with a key that stands and one that was revoked, and one who is gone."""
+    with world.database.transaction() as tx:
+        oona = create_user(tx, "oona", "a hash", Role.OPERATOR, world.now, actor="cli")
+        gone = create_user(tx, "gone", "a hash", Role.AUDITOR, world.now, actor="cli")
+        set_access(tx, gone, Role.RISK, UserStatus.DISABLED, world.now, actor="cli")
+        who = Principal(oona.id, oona.role, PERMISSIONS[oona.role], None, False)
+        until = world.now + timedelta(days=30)
+        for name in ("reports", "old"):
+            made = NewKey(name=name, scopes=[Permission.OVERVIEW], expires_at=until)
+            key = create_key(tx, oona, who, made, world.now)
+        revoke_key(tx, oona, key.id, world.now)
 
 
 def hold_pair(world: World, *owners: Owner) -> None:
@@ -911,7 +1027,7 @@ def test_tampering_is_found(owner: psycopg.Connection, rule: str, tampering: str
     (check,) = [check for check in CHECKS if check.rule == rule]
     assert list(run_checks(owner, [check])) == []
     tampered = owner.execute(tampering)
-    if not tampering.startswith(("ALTER", "DROP")):
+    if not tampering.startswith(("ALTER", "DROP", "TRUNCATE")):
         assert tampered.rowcount > 0, "nothing was tampered with"
     findings = list(run_checks(owner, [check]))
     assert findings, "the check did not fire"

@@ -40,3 +40,19 @@ def test_a_backtest_does_not_wait_for_what_serves_and_queues() -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("wrong", ["1_0", "１２", "١٢", " 1", "1e1"])
+def test_an_option_takes_a_whole_number_in_ascii_digits(wrong: str) -> None:
+    said = CliRunner().invoke(app, ["schedule", "log", "nav", "--limit", wrong])
+    assert said.exit_code == 2
+    assert "write a whole number in digits, such as 50" in " ".join(
+        said.output.replace("│", " ").split()
+    )
+
+
+@pytest.mark.parametrize("wrong", ["1_0", "１２", "nan", "inf"])
+def test_an_option_takes_a_measured_number_in_ascii_digits(wrong: str) -> None:
+    said = CliRunner().invoke(app, ["backtest", "run", "sma_cross", "--fee", wrong])
+    assert said.exit_code == 2
+    assert "write a number in digits" in " ".join(said.output.replace("│", " ").split())

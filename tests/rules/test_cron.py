@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commenda.kit.errors import CommendaError
-from commenda.operations.cron import checked_rule, latest, moments, next_after
+from commenda.operations.cron import EITHER_DAY, checked_rule, latest, moments, next_after
+from commenda.operations.schedules import preview
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 NAMES = ("second", "minute", "hour", "day", "month", "weekday")
@@ -36,6 +37,8 @@ def fits(text: str, name: str, value: int) -> bool:
             first, dash, last = span.partition("-")
             low = number(first, name)
             high = number(last, name) if dash else (HIGH[name] if step else low)
+            if last == "sun" and low:  # the end of a week, as people say it: sat-sun
+                high = 7
         if low <= value <= high and (value - low) % int(step or 1) == 0:
             return True
     return False
@@ -102,8 +105,8 @@ TIME_RULES = st.tuples(*(fields(name) for name in ("second", "minute", "hour")))
 
 
 def readable(rule: str) -> bool:
-    try:
-        checked_rule(rule)
+    try:  # as one that was stored: what is no longer taken is read as it was
+        next_after(rule, MONDAY)
     except CommendaError as error:
         return error.code != "bad_cron_rule"
     return True
@@ -214,7 +217,6 @@ def test_days_worked_by_hand(rule: str, expected: list[str]) -> None:
         ("0 0 1 0 *", "rule.month", "0"),
         ("0 0 * * 8", "rule.weekday", "8"),
         ("61 0 0 * * *", "rule.second", "61"),
-        ("0 0 * * sat-sun", "rule.weekday", "sat-sun"),
         ("0 20-4 * * *", "rule.hour", "20-4"),
         ("*/0 * * * *", "rule.minute", "*/0"),
         ("0 0 L * *", "rule.day", "l"),
@@ -248,3 +250,75 @@ def test_a_rule_that_is_too_long_is_refused() -> None:
 
 def test_a_day_that_no_month_has_fires_where_the_day_of_the_week_may() -> None:
     assert next_after("0 0 30 2 mon", MONDAY) == datetime(2026, 2, 2, tzinfo=UTC)
+
+
+# --- What cannot mean what it says -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "hint"),
+    [
+        ("*/61 * * * *", "rule.minute", "longer than what it steps through, 60: it is only 0"),
+        ("*/60 */25 * * *", "rule.hour", "it is only 0; write 0, or a step up to 24"),
+        ("0 0 */32 * *", "rule.day", "it is only 1"),
+        ("0 0 1 */13 *", "rule.month", "it is only 1"),
+        ("0 0 * * */8", "rule.weekday", "it is only 0"),
+        ("*/90 * * * * *", "rule.second", "it is only 0"),
+        ("0 8-10/5 * * *", "rule.hour", "it is only 8; write 8, or a step up to 3"),
+        ("50/15 * * * *", "rule.minute", "it is only 50; write 50, or a step up to 10"),
+        ("0 0 31 2 *", "rule", "that day never comes"),
+        ("0 0 31 2 mon", "rule", "that day never comes"),
+        ("0 0 31 4,6,9,11 *", "rule", "that day never comes"),
+        ("0 0 30-31 feb *", "rule", "that day never comes"),
+        ("*,5 * * * *", "rule.minute", "leave out the others"),
+        ("0 0 13,* * fri", "rule.day", "leave out the others"),
+        ("0 0 * * fri-mon", "rule.weekday", "a range goes upwards"),
+        ("30-10 * * * *", "rule.minute", "a range goes upwards"),
+        ("5- * * * *", "rule.minute", "use *, numbers, ranges"),
+        ("-5 * * * *", "rule.minute", "use *, numbers, ranges"),
+        ("1,,2 * * * *", "rule.minute", "use *, numbers, ranges"),
+        (", * * * *", "rule.minute", "use *, numbers, ranges"),
+        ("*/0 * * * *", "rule.minute", "a step is at least 1"),
+        ("0 0 * juno *", "rule.month", "jan to dec"),
+        ("0 0 * * sunday", "rule.weekday", "sun to sat"),
+        ("\u0661 * * * *", "rule.minute", "use *, numbers, ranges"),
+    ],
+)
+def test_a_rule_is_refused_that_cannot_mean_what_it_says(rule: str, field: str, hint: str) -> None:
+    with pytest.raises(CommendaError) as refused:
+        checked_rule(rule)
+    assert refused.value.code == "bad_cron_rule"
+    assert refused.value.field == field
+    assert hint in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["*/60 * * * *", "0 */24 * * *", "0 0 */31 * *", "0 0 29 2 *", "0 0 1-31 2 *", "0 0 * * 0-7/7"],
+)
+def test_a_step_as_long_as_its_range_and_a_day_of_some_years_are_taken(rule: str) -> None:
+    assert checked_rule(rule) == rule
+
+
+def test_a_rule_that_was_stored_before_is_read_as_it_was() -> None:
+    assert next_after("*/61 * * * *", MONDAY) == MONDAY + timedelta(hours=1)
+    assert next_after("*,5 * * * *", MONDAY) == MONDAY + timedelta(minutes=1)
+
+
+def test_a_range_that_ends_with_sunday_by_its_name_is_meant() -> None:
+    """The calendar: 5 January 2026 is a Monday, so the weekend after it is the 10th and 11th."""
+    found = [at.day for at in islice(moments("0 0 * * sat-sun", MONDAY), 4)]
+    assert found == [10, 11, 17, 18]
+    assert len({at.weekday() for at in islice(moments("0 0 * * mon-sun", MONDAY), 7)}) == 7
+
+
+def test_either_kind_of_day_counts_and_a_preview_says_so_with_five_moments() -> None:
+    """The calendar of January and February 2026: Fridays are 9, 16, 23, 30; 13 is a Tuesday."""
+    seen = preview("0  9 13 * fri", MONDAY)
+    assert seen.rule == "0 9 13 * fri"
+    assert seen.note == EITHER_DAY
+    assert [(at.month, at.day, at.hour) for at in seen.upcoming] == [
+        (1, 9, 9), (1, 13, 9), (1, 16, 9), (1, 23, 9), (1, 30, 9),
+    ]  # fmt: skip
+    assert preview("0 9 13 * *", MONDAY).note is None
+    assert preview("0 9 * * fri", MONDAY).note is None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -15,11 +17,14 @@ from commenda.kit.money import (
     amount,
     floor_to,
     from_units,
+    number,
     quantise,
+    real,
     round_to_total,
     split,
     split_amount,
     to_units,
+    whole,
 )
 
 D = Decimal
@@ -150,17 +155,17 @@ def test_quantise_is_half_even_and_exact(number: Decimal) -> None:
         ("sNaN", "not_finite"),
         ("Infinity", "not_finite"),
         ("-Infinity", "not_finite"),
-        ("1e20", "amount_overflow"),
-        ("-1e20", "amount_overflow"),
-        ("1e999999", "amount_overflow"),
+        (D("1e20"), "amount_overflow"),
+        (D("-1e20"), "amount_overflow"),
+        (D("1e999999"), "amount_overflow"),
         ("0.000000001", "excess_scale"),
-        ("1e-999999", "excess_scale"),
+        (D("1e-999999"), "excess_scale"),
         ("ten", "not_a_number"),
         ("", "not_a_number"),
         (None, "not_a_number"),
     ],
 )
-def test_an_amount_from_outside_is_refused_with_a_code(value: str, code: str) -> None:
+def test_an_amount_from_outside_is_refused_with_a_code(value: Any, code: str) -> None:
     with pytest.raises(CommendaError) as caught:
         amount(value, "USDT")
     assert caught.value.code == code
@@ -168,7 +173,7 @@ def test_an_amount_from_outside_is_refused_with_a_code(value: str, code: str) ->
 
 @given(st.decimals("-99999999999999999999", "99999999999999999999", places=8))
 def test_every_amount_within_the_scale_is_taken_as_it_is(number: Decimal) -> None:
-    assert amount(str(number), "USDT") == number
+    assert amount(f"{number:f}", "USDT") == number
 
 
 def test_an_unknown_asset_is_refused() -> None:
@@ -186,3 +191,33 @@ def test_products_are_exact_in_threads_that_start_later(a: Decimal, b: Decimal) 
     thread.start()
     thread.join()
     assert Fraction(products[0]) == Fraction(a) * Fraction(b)
+
+
+@pytest.mark.parametrize("text", ["0", "12", "-12.5", "+0.00000001", ".5", "5.", "007"])
+def test_a_number_is_written_in_ascii_digits_with_at_most_one_point(text: str) -> None:
+    assert number(text) == Decimal(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["١٢", "１２", "1_0", "1 ", " 1", "\t1", "", ".", "1.2.3", "1,5", "+"]
+)
+@pytest.mark.parametrize("read", [number, whole, real])
+def test_what_only_python_takes_for_a_number_is_none(
+    read: Callable[[str], object], text: str
+) -> None:
+    with pytest.raises(ValueError, match="write"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["1e3", "1E+4", "0E-8"])
+def test_an_amount_has_no_exponent(text: str) -> None:
+    with pytest.raises(ValueError, match="at most one point"):
+        number(text)
+    with pytest.raises(CommendaError) as refused:
+        amount(text, "USDT")
+    assert refused.value.code == "not_a_number"
+
+
+def test_a_measured_number_may_have_an_exponent() -> None:
+    assert real("5e-4") == 0.0005
+    assert real("1E+6") == 1_000_000.0

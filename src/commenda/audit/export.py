@@ -7,12 +7,12 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import fields
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
 from commenda.audit.queries import LogEntry
+from commenda.kit.times import iso
 
 _FIELDS = [one.name for one in fields(LogEntry) if one.name != "sealed"]
 _COLUMNS = [to_camel(name) for name in _FIELDS]
@@ -40,14 +40,9 @@ def csv_rows(events: Iterable[LogEntry]) -> str:
     )
 
 
-def stamp(moment: datetime) -> str:
-    """ISO 8601, in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 def _named(event: LogEntry) -> dict[str, Any]:
     values = {name: getattr(event, name) for name in _FIELDS}
-    values |= {"at": stamp(event.at), "correlation_id": str(event.correlation_id)}
+    values |= {"at": iso(event.at), "correlation_id": str(event.correlation_id)}
     return dict(zip(_COLUMNS, values.values(), strict=True))
 
 

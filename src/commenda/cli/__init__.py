@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import real, whole
 from commenda.kit.outside import use_bounds
 from commenda.settings import Settings
 
@@ -61,7 +63,27 @@ def _load(command: str) -> Any:
         alone.command(command)(found)
         loaded = typer.main.get_command(alone)
     loaded.name = command
+    _take_digits(loaded)
     return loaded
+
+
+def _take_digits(command: Any) -> None:
+    """Have every option and argument that is a number take what the HTTP API takes for one."""
+    for one in getattr(command, "commands", {}).values():
+        _take_digits(one)
+    for param in command.params:
+        read = {int: whole, float: real}.get(param.type_descriptor.annotation)
+        if read is not None:
+            param.process_value = partial(_in_digits, param, read, param.process_value)
+
+
+def _in_digits(param: Any, read: Any, process: Any, ctx: Any, value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            read(value)
+        except ValueError as error:
+            raise typer.BadParameter(f"{value!r}: {error}", ctx, param) from None
+    return process(ctx, value)
 
 
 app = typer.Typer(name="commenda", cls=OnDemand, pretty_exceptions_enable=False)

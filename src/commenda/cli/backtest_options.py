@@ -13,6 +13,7 @@ import typer
 from commenda.cli.options import warn
 from commenda.kernel import Costs, Margin, Terms
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import real
 from commenda.market import parse_interval
 from commenda.strategies import BarData, FundingData, LegPlan, read_bars, read_funding
 
@@ -108,7 +109,7 @@ def require_rates(funding: Path | None, marks: Path | None) -> None:
 
 def duration_of(option: str, text: str) -> int:
     """`250us`, `5ms` or `1s` in nanoseconds; code `bad_duration`."""
-    found = re.fullmatch(r"(\d+)(ns|us|ms|s)", text.strip())
+    found = re.fullmatch(r"([0-9]+)(ns|us|ms|s)", text.strip())
     if found is None:
         raise CommendaError("bad_duration", "Not a span of time").at(
             option, text, "give a whole number and its unit, such as 250us, 5ms or 1s"
@@ -122,7 +123,7 @@ def params_of(text: str) -> dict[str, object]:
     for part in filter(None, (one.strip() for one in text.split(","))):
         name, equals, value = (one.strip() for one in part.partition("="))
         try:
-            number = float(value)
+            number = real(value)
         except ValueError:
             number = None
         if not name or not equals or number is None or name in found:

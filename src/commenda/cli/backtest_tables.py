@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from commenda.cli.tables import Column, minute, say, show
+from commenda.kit.times import iso
 from commenda.market import interval_name
 from commenda.strategies import Kept
 
@@ -32,7 +33,7 @@ def of_keeping(kept: Kept) -> Row:
     return {
         "id": str(kept.id),
         "createdBy": kept.created_by,
-        "createdAt": kept.created_at.isoformat(),
+        "createdAt": iso(kept.created_at),
         "seconds": kept.seconds,
     }
 

@@ -36,6 +36,7 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.money import plain, scale_of
+from commenda.kit.times import iso
 from commenda.kit.wire import wire
 
 app = typer.Typer(help="Read the books.", no_args_is_help=True)
@@ -125,7 +126,7 @@ def show_trial_balance(
     if as_json:
         print_json({"asOf": at, "by": by, "lines": lines, "totals": sums})
     else:
-        say(f"Trial balance as of {at.isoformat()}, by {by} time")
+        say(f"Trial balance as of {iso(at)}, by {by} time")
         totals = [[asset, "total", "", "", *rest] for asset, *rest in map(dict.values, sums)]
         show([*lines, *totals], BALANCES)
     raise typer.Exit(1 if any(one["balance"] for one in sums) else 0)
@@ -221,7 +222,7 @@ def _statement_json(drawn: ledger.Statement) -> Iterator[str]:
 
 def _show_statement(drawn: ledger.Statement) -> None:
     wanted = drawn.wanted
-    say(f"{drawn.owner}: {wanted.since.isoformat()} to {wanted.until.isoformat()}")
+    say(f"{drawn.owner}: {iso(wanted.since)} to {iso(wanted.until)}")
     for section, entries in drawn.by_section():
         opening = ["opening", "", "", "", section.opening]
         closing = ["closing", "", "", "", section.closing]
@@ -273,7 +274,7 @@ def account(
         f" of which {plain(one.held)} held, {one.version} entries"
     )
     if moment is not None and then is not None:
-        say(f"at {moment.isoformat()}, by {by} time: {plain(then)}")
+        say(f"at {iso(moment)}, by {by} time: {plain(then)}")
     show(entries, ENTRIES)
 
 

@@ -20,6 +20,7 @@ from commenda.kit.clock import require_period
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
+from commenda.kit.times import iso
 from commenda.settings import Settings
 
 ACTOR = "cli"
@@ -101,7 +102,7 @@ def json_text(value: object) -> str:
 
     A mapping keeps its names: they were written for the reader, or stored as JSON.
     """
-    return json.dumps(value, default=_encoded)
+    return json.dumps(value, default=encoded)
 
 
 def fields_of(record: Any, *without: str, **more: object) -> dict[str, object]:
@@ -120,11 +121,11 @@ def _camel(name: str) -> str:
     return re.sub("_([a-z0-9])", lambda letter: letter[1].upper(), name)
 
 
-def _encoded(value: object) -> object:
+def encoded(value: object) -> object:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, date):
-        return value.isoformat()
+        return iso(value)
     if isinstance(value, UUID):
         return str(value)
     if is_dataclass(value):

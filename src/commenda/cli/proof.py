@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from commenda.audit import Finding, anchor, check_chain, unsealed
-from commenda.cli.options import AsJson, Data, settings_of, transaction
+from commenda.cli.options import AsJson, Data, encoded, settings_of, transaction
 from commenda.cli.tables import say
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError, not_found
@@ -117,4 +117,5 @@ def trace(
             raise CommendaError("bad_id", "Not a subscription's id").at(
                 "subscription", subscription
             ) from None
-        typer.echo(json.dumps(read_trace(tx, wanted), indent=2, default=str, ensure_ascii=False))
+        read = read_trace(tx, wanted)
+        typer.echo(json.dumps(read, indent=2, default=encoded, ensure_ascii=False))

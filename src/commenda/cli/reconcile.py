@@ -16,6 +16,7 @@ from commenda.cli.options import (
 )
 from commenda.cli.tables import Column, numbers, say, show, texts
 from commenda.kit.money import plain
+from commenda.kit.times import iso
 from commenda.operations import reconcile_all
 
 LINES = (
@@ -44,7 +45,7 @@ def reconcile(as_of: AsOfMoment = None, as_json: AsJson = False, data: Data = No
             }
         )
     else:
-        say(f"Reconciliation as of {found.as_of.isoformat()}")
+        say(f"Reconciliation as of {iso(found.as_of)}")
         show(found.lines, LINES)
         for note in found.left_out:
             say(f"left out: {note}")

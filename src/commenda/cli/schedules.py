@@ -24,6 +24,9 @@ app = typer.Typer(help="What is done at which times, and how it went.", no_args_
 
 RULES = "operation/1"
 Name = Annotated[str, typer.Argument(help="The schedule's name or id.")]
+_RULE = (
+    f"Cron in UTC: '0 8 * * mon-fri', or '30 */5 * * * *' with seconds; {operations.EITHER_DAY}."
+)
 _MISSED = "Missed moments: a run for each of them in order, or one for all."
 _ALONE = "No run while another is asked for or under way."
 
@@ -85,10 +88,20 @@ def show_schedule(name: Name, as_json: AsJson = False, data: Data = None) -> Non
 
 
 @app.command()
+def preview(
+    rule: Annotated[str, typer.Argument(help=_RULE)], as_json: AsJson = False, data: Data = None
+) -> None:
+    """What a rule means and when it would next be due; nothing is saved."""
+    with transaction(data) as tx:
+        seen = operations.preview(rule, business_now(tx))
+    show_one(fields_of(seen), as_json)
+
+
+@app.command()
 def create(
     name: Annotated[str, typer.Argument(help="The schedule's name.")],
     rule: Annotated[
-        str, typer.Option(help="Cron in UTC: '0 8 * * mon-fri', or '30 */5 * * * *' with seconds.")
+        str, typer.Option(help=f"{_RULE} `commenda schedule preview` shows what it means.")
     ],
     target: Annotated[str, typer.Option(help="One of `commenda schedule targets`.")],
     parameter: Annotated[str, typer.Option(help="What the job is told, as JSON.")] = "{}",
@@ -114,7 +127,9 @@ def create(
 def edit(
     name: Name,
     new_name: Annotated[str | None, typer.Option("--name", help="Another name.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Another rule; it counts from now on.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help=f"Another rule; it counts from now on. {_RULE}")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Another job.")] = None,
     parameter: Annotated[str | None, typer.Option(help="What the job is told, as JSON.")] = None,
     catch_up: Annotated[CatchUp | None, typer.Option(help=_MISSED)] = None,
@@ -192,7 +207,8 @@ def _edit(data: Path | None, as_json: bool, name: str, changes: Mapping[str, Any
 
 def _schedule(one: Schedule, now: datetime) -> dict[str, Any]:
     next_at = one.next_at if one.status is Status.ACTIVE else None
-    return fields_of(one, next_at=next_at, upcoming=operations.upcoming(one, now))
+    note, upcoming = operations.note_of(one.rule), operations.upcoming(one, now)
+    return fields_of(one, next_at=next_at, note=note, upcoming=upcoming)
 
 
 def _run(one: Run) -> dict[str, Any]:

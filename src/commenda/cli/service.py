@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ import typer
 from commenda.cli.options import Data, Out, output, settings_of
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
+from commenda.kit.money import number
 from commenda.settings import Settings
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -49,6 +50,7 @@ def api(
     import uvicorn
 
     from commenda.app import create_app
+    from commenda.kit.listener import Listener
     from commenda.kit.logs import configure_logs
 
     settings = _prepared(data, demo)
@@ -58,6 +60,7 @@ def api(
             create_app(settings),
             host=host,
             port=port,
+            http=Listener,
             log_config=None,
             access_log=False,
             proxy_headers=False,  # uvicorn would believe whoever comes from 127.0.0.1
@@ -157,10 +160,10 @@ def _prepared(data: Path | None, demo: bool) -> Settings:
 
 def _pace(text: str) -> Decimal:
     try:
-        pace = Decimal(text)
-    except InvalidOperation:
+        pace = number(text)
+    except ValueError:
         pace = Decimal(0)
-    if not pace.is_finite() or not 0 < pace <= 1_000_000:
+    if not 0 < pace <= 1_000_000:
         raise CommendaError("bad_pace", "Not a pace").at(
             "--pace", text, "give a number above 0, such as 1440 for a day a minute"
         )

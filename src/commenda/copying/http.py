@@ -36,6 +36,7 @@ from commenda.kit.web import (
     Numbered,
     Served,
     Sheet,
+    Whole,
     key_or_new,
     numbered,
     on_wire,
@@ -256,7 +257,7 @@ class SignalList:
 
 @router.get("/signals/{flow_id}", operation_id="getFlowSignals", responses=GUARDED | problems(404))
 def flow_signals(
-    service: Served, who: Reader, flow_id: UUID, limit: Annotated[int, Query(ge=1, le=200)] = 50
+    service: Served, who: Reader, flow_id: UUID, limit: Annotated[Whole, Query(ge=1, le=200)] = 50
 ) -> SignalList:
     """A flow's signals, newest first: for its creator, and for followers until they left."""
     with service.database.transaction() as tx:

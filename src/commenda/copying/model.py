@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.kit.wire import Amount, Body, on_wire, wire
+from commenda.kit.wire import Amount, Body, Real, Whole, on_wire, wire
 from commenda.market import SYMBOL
 from commenda.venues import DEFAULT_VENUE
 
@@ -112,7 +112,7 @@ class FlowDraft(Body):
     description: Text = ""
     tags: list[Tag] = Field(default_factory=list, max_length=10)
     max_followers: Annotated[
-        int | None, Field(ge=1, le=1_000_000, description="Null: unlimited.")
+        Whole | None, Field(ge=1, le=1_000_000, description="Null: unlimited.")
     ] = None
     min_investment: Annotated[Amount, Field(ge=0, lt=10**20)] = Decimal(0)
     strategy: StrategyName | None = Field(
@@ -121,7 +121,7 @@ class FlowDraft(Body):
     symbol: Symbol | None = Field(default=None, description="Of a new flow: on which instrument.")
     params: (
         Annotated[
-            dict[ParameterName, Annotated[float, Field(allow_inf_nan=False)]],
+            dict[ParameterName, Real],
             Field(max_length=40, examples=[{"fast": 48, "slow": 192}]),
         ]
         | None

@@ -14,6 +14,7 @@ from commenda.earnings.rules import ZERO, Flow, by_day, money_weighted, rounded,
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.money import quantise, scale_of
+from commenda.kit.times import iso
 
 SHOWN_AS = {
     "wallet": "wallet",
@@ -48,7 +49,7 @@ def earned(
     until = None if until is not None and until > now else until
     if since is not None and since >= (until or now):
         raise CommendaError("bad_period", "A period begins before it ends, and before now").at(
-            "from", since, f"begin before {(until or now).isoformat()}"
+            "from", since, f"begin before {iso(until or now)}"
         )
     values: dict[str, Any] = {"owner": user_id, "asset": asset, "since": since, "until": until}
     values["own"] = [account for (account,) in tx.execute(_OWN, values)]

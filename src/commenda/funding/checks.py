@@ -32,4 +32,26 @@ CHECKS = (
         "  LEFT JOIN accounts a ON a.id = e.account_id AND a.kind = 'wallet'"
         "  GROUP BY r.id) request WHERE expected <> found",
     ),
+    Check(
+        "what was paid in or out was asked for",
+        # A replay and a demo make up people with money of their own: their clocks are not wall's.
+        "SELECT 'journal ' || j.id || ' ' || j.key, 'a request', 'none' FROM journals j"
+        " WHERE (j.kind = 'withdrawal' OR (j.kind = 'deposit'"
+        "   AND EXISTS (SELECT FROM business_clock WHERE mode = 'wall')))"
+        "  AND NOT EXISTS (SELECT FROM funding_requests r"
+        "   WHERE j.key = r.direction || ':' || r.id)",
+    ),
+    Check(
+        "requests to pay in or out are as their events say",
+        "WITH derived AS (SELECT DISTINCT ON (subject) subject, split_part(kind, '.', 2) || ' of '"
+        "   || (details ->> 'amount')::numeric(38,18) || ' ' || (details ->> 'asset') || ' for '"
+        "   || (details ->> 'userId') || ', ' || result AS said"
+        "  FROM audit_events WHERE kind IN ('funding.deposit', 'funding.withdrawal')"
+        "  ORDER BY subject, id DESC),"
+        " compared AS (SELECT coalesce(r.id::text, d.subject) AS id, d.said, r.direction || ' of '"
+        "   || r.amount || ' ' || r.asset || ' for ' || r.user_id || ', ' || r.status AS found"
+        "  FROM funding_requests r FULL JOIN derived d ON d.subject = r.id::text)"
+        " SELECT 'request ' || id, coalesce(said, 'an event that asked for it'),"
+        "  coalesce(found, 'no request') FROM compared WHERE said IS DISTINCT FROM found",
+    ),
 )

@@ -17,6 +17,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
+from commenda.kit.times import iso
 from commenda.kit.wire import Amount, Asset, Body, Internal, Moment, on_wire, one_of
 from commenda.ledger import (
     AccountKey,
@@ -78,8 +79,8 @@ def freeze(tx: Tx, author: Author, order: HoldOrder, key: str) -> Freeze:
     if order.expires_at is not None and order.expires_at <= author.now:
         raise CommendaError("expired", "A freeze ends after now").at(
             "expiresAt",
-            order.expires_at.isoformat(),
-            f"choose a moment after {author.now.isoformat()}, or none",
+            iso(order.expires_at),
+            f"choose a moment after {iso(author.now)}, or none",
         )
     if not tx.execute("SELECT 1 FROM users WHERE id = %s", (order.user_id,)).fetchone():
         raise unknown("user", order.user_id, "userId")

@@ -31,6 +31,7 @@ from commenda.identity.approvals import (
     take_back,
     take_back_attest,
 )
+from commenda.identity.checks import CHECKS
 from commenda.identity.invitations import (
     ACCESS,
     ACCOUNT,
@@ -53,7 +54,6 @@ from commenda.identity.queries import find_user, unknown_user, user_by_id, users
 from commenda.identity.second_factor import drop as drop_second_factor
 from commenda.identity.sessions import forget_expired as forget_expired_sessions
 from commenda.identity.throttle import forget_old as forget_old_failures
-from commenda.identity.ties import CHECKS
 
 __all__ = [
     "ACCESS",

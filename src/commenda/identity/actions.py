@@ -33,13 +33,18 @@ class Change(NamedTuple):
 
 
 def register_users(tx: Tx, users: Sequence[tuple[UUID, str]], role: str, now: datetime) -> None:
-    """Register (id, username) pairs with one role; a user that exists is left as it is."""
-    tx.execute(
+    """Register (id, username) pairs with one role; a user that exists is left as it is.
+
+    Nobody becomes one of the staff without an event.
+    """
+    new = tx.execute(
         "INSERT INTO users (id, username, role, created_at)"
         " SELECT id, username, %s, %s FROM unnest(%s::uuid[], %s::text[]) AS n (id, username)"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO NOTHING RETURNING id, username",
         (role, now, [user for user, _ in users], [name for _, name in users]),
-    )
+    ).fetchall()
+    for user, name in new if role not in CUSTOMERS else ():
+        note(tx, "user.created", user, role, "system:register", user, now, username=name)
 
 
 def rename_user(tx: Tx, user_id: UUID, username: str) -> None:

@@ -24,6 +24,7 @@ from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
+from commenda.kit.times import iso
 from commenda.kit.wire import on_wire, one_of
 
 PREFIX = "ck_"
@@ -90,7 +91,7 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
         ).at("scopes", ", ".join(beyond))
     if expires_at is not None and expires_at <= now:
         raise CommendaError("bad_expiry", "A key expires in the future").at(
-            "expiresAt", expires_at.isoformat()
+            "expiresAt", iso(expires_at)
         )
     held = keys_of(tx, owner.id)
     if len(held) >= MOST_KEYS:
@@ -108,7 +109,9 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
         "  expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (key_id, owner.id, name, _digest(secret), scopes, maker.second_factor, now, expires_at),
     )
-    note(tx, "api_key", key_id, "created", owner.actor, owner.id, now, name=name, scopes=scopes)
+    until = iso(expires_at) if expires_at else None
+    made = {"name": name, "scopes": scopes, "secondFactor": maker.second_factor, "expiresAt": until}
+    note(tx, "api_key", key_id, "created", owner.actor, owner.id, now, **made)
     return MadeKey(key_id, name, [*scopes], now, expires_at, secret)
 
 

@@ -28,6 +28,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.rows import first, put, records
+from commenda.kit.times import iso
 from commenda.kit.wire import Internal, on_wire
 
 _log = logging.getLogger(__name__)
@@ -249,7 +250,7 @@ def _open(tx: Tx, approval_id: UUID, now: datetime) -> Approval:
         asked.status is ApprovalStatus.REQUESTED and asked.expires_at <= now
     ):
         raise conflict("approval_expired", "Nobody decided this request in time").at(
-            "expiresAt", asked.expires_at.isoformat(), "ask for it again"
+            "expiresAt", iso(asked.expires_at), "ask for it again"
         )
     if asked.status is not ApprovalStatus.REQUESTED:
         raise conflict("already_decided", "This request was decided already").at(

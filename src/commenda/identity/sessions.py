@@ -26,6 +26,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.rate import neighbourhood
+from commenda.kit.times import iso
 from commenda.kit.wire import on_wire
 
 LIFETIME = timedelta(days=30)
@@ -145,7 +146,7 @@ def _not_current(tx: Tx, digest: bytes, now: datetime) -> CommendaError:
             "refreshToken", hint="use the token of that exchange"
         )
     if end_session(tx, session, "refresh token used again", now):
-        actor, at = user_by_id(tx, user_id).actor, used_at.isoformat()
+        actor, at = user_by_id(tx, user_id).actor, iso(used_at)
         note(tx, "session.token_reused", session, "ended", actor, user_id, now, firstUsedAt=at)
     return _bad_token("This refresh token was used before; its session has ended")
 

@@ -23,7 +23,7 @@ from commenda.identity.tokens import wall_now
 from commenda.kit.clock import business_now
 from commenda.kit.errors import conflict
 from commenda.kit.pages import key_after, page_of
-from commenda.kit.web import GUARDED, Page, Served, on_wire, problems, wire
+from commenda.kit.web import GUARDED, Page, Served, Whole, on_wire, problems, wire
 
 router = APIRouter(tags=["identity"])
 CONFLICTS = GUARDED | problems(404, 409)
@@ -44,7 +44,7 @@ def list_users(
     _who: Admin,
     role: Role | None = None,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 50,
 ) -> Page[UserProfile]:
     """Users by name, of one role if given."""
     after = key_after(cursor, str) or ""

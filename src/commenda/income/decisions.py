@@ -19,6 +19,7 @@ from commenda.income.model import RULES, RateOrder, Requested, Terms
 from commenda.income.products import close_product, create_product, set_rate
 from commenda.kit import ids
 from commenda.kit.db import Tx
+from commenda.kit.times import iso
 from commenda.kit.wire import wire
 from commenda.ledger import Author
 
@@ -79,7 +80,7 @@ def date_rate(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     from_day = date.fromisoformat(approval.payload["fromDay"])
     rate = Decimal(approval.payload["dailyRate"])
     dated = set_rate(tx, replace(author, rule_version=RULES), product_id, from_day, rate)
-    return {"productId": str(product_id), "fromDay": dated.from_day.isoformat()}
+    return {"productId": str(product_id), "fromDay": iso(dated.from_day)}
 
 
 def take_off_market(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:

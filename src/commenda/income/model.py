@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.kit.wire import Amount, Asset, Body, Internal, on_wire, one_of
+from commenda.kit.wire import Amount, Asset, Body, Internal, Whole, on_wire, one_of
 
 RULES = "income/1"
 """Stored with every journal this domain posts; changes when a rule of it does."""
@@ -61,7 +61,7 @@ class Terms(Body):
     ]
     asset: Asset = "USDT"
     type: ProductKind
-    term_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
+    term_days: Annotated[Whole, Field(ge=1, le=3650)] | None = Field(
         default=None, description="Required for a fixed product, absent of a flexible one."
     )
     cadence: Cadence = Cadence.DAILY

@@ -15,6 +15,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict
 from commenda.kit.money import plain, scale_of
+from commenda.kit.times import iso
 from commenda.ledger import Author
 
 
@@ -63,19 +64,17 @@ def set_rate(tx: Tx, author: Author, product_id: UUID, from_day: date, daily_rat
     earliest = max(day_of(author.now) + DAY, open_from(tx, product))
     if from_day < earliest or queries.is_earned(tx, product_id, from_day):
         raise conflict("rate_is_past", "A rate is set before the day it is for has begun").at(
-            "fromDay", from_day.isoformat(), f"choose a day after {day_of(author.now).isoformat()}"
+            "fromDay", iso(from_day), f"choose a day after {iso(day_of(author.now))}"
         )
     rate = Rate(from_day, daily_rate, author.actor, author.now)
     if not queries.insert_rate(tx, product_id, rate):
         known = next(one for one in queries.rates_of(tx, product_id) if one.from_day == from_day)
         if known.daily_rate != daily_rate:
             raise conflict("already_dated", "This day has another rate").at(
-                "fromDay", from_day.isoformat(), "set the rate from another day on"
+                "fromDay", iso(from_day), "set the rate from another day on"
             )
         return known
-    details = {"fromDay": from_day.isoformat(), "dailyRate": plain(daily_rate)}
-    event = author.event(
-        "pool_product.rate_set", product_id, product_id, from_day.isoformat(), details
-    )
+    details = {"fromDay": iso(from_day), "dailyRate": plain(daily_rate)}
+    event = author.event("pool_product.rate_set", product_id, product_id, iso(from_day), details)
     record(tx, [event])
     return rate

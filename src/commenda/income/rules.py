@@ -23,6 +23,7 @@ from commenda.income.model import (
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, quantise, scale_of
+from commenda.kit.times import iso
 
 DAY = timedelta(days=1)
 YEAR = 365
@@ -231,7 +232,7 @@ def require_redeemable(product: Product, end_at: datetime | None, now: datetime)
     if end_at is None or now >= end_at:
         return False
     if not product.early_exit:
-        raise conflict("not_matured", f"This holding is redeemed from {end_at.isoformat()} on").at(
-            "endAt", end_at.isoformat(), "redeem it when its term is over"
+        raise conflict("not_matured", f"This holding is redeemed from {iso(end_at)} on").at(
+            "endAt", iso(end_at), "redeem it when its term is over"
         )
     return True

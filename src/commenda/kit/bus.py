@@ -32,6 +32,7 @@ from psycopg.conninfo import make_conninfo
 from commenda.kit.db import Database, Tx
 from commenda.kit.keys import Keys
 from commenda.kit.money import plain
+from commenda.kit.times import iso
 from commenda.settings import Settings
 
 if TYPE_CHECKING:  # importing redis takes 0.2 s: only those who use it pay for it
@@ -75,7 +76,7 @@ def _text(value: object) -> str:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
-        return value.isoformat()
+        return iso(value)
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no place in a live message")

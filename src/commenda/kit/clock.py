@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.times import iso
 
 
 def read(tx: Tx) -> datetime | None:
@@ -44,7 +45,7 @@ def follow_wall(tx: Tx) -> None:
     if row is not None and row[0] > row[1]:
         raise CommendaError("clock_backwards", "This business is ahead of wall time").at(
             "now",
-            row[0].isoformat(),
+            row[0],
             "it was begun as a demo or replay: use another data directory or database",
         )
     tx.execute(
@@ -99,14 +100,14 @@ def advance(tx: Tx, now: datetime) -> None:
     ).rowcount
     if not moved:
         raise CommendaError("clock_backwards", "The business clock cannot run backwards").at(
-            "now", now.isoformat()
+            "now", now
         )
 
 
 def require_utc(moment: datetime) -> datetime:
     """`moment`, if it is aware and in UTC; code `not_utc` otherwise."""
     if moment.tzinfo is None or moment.utcoffset() != UTC.utcoffset(None):
-        raise CommendaError("not_utc", "Times must be in UTC").at("now", moment.isoformat())
+        raise CommendaError("not_utc", "Times must be in UTC").at("now", moment)
     return moment
 
 
@@ -114,5 +115,5 @@ def require_period(field: str, begin: datetime | None, end: datetime | None) -> 
     """A period that was asked for does not end before it begins; code `bad_period`."""
     if begin is not None and end is not None and end < begin:
         raise CommendaError("bad_period", "A period ends after it begins").at(
-            field, begin.isoformat(), f"begin before {end.isoformat()}"
+            field, begin, f"begin before {iso(end)}"
         )

@@ -13,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Self
 
+from commenda.kit.times import iso
+
 
 class CommendaError(Exception):
     """A refusal that the caller can understand and mend.
@@ -79,4 +81,4 @@ def _written(value: object) -> object:
         return value
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return iso(value) if isinstance(value, date) else str(value)

@@ -7,6 +7,7 @@ and fast (splitting a total over thousands of parts) runs on whole *units*: 1 un
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Hashable, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -26,6 +27,37 @@ LARGEST = Decimal(10) ** 20
 """Amounts are numeric(38,18) in the database: at most 20 digits before the point."""
 
 
+_WRITTEN = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_NO_NUMBER = re.compile(r"[-+]?(s?nan|inf|infinity)", re.IGNORECASE)
+_WHOLE = re.compile(r"[-+]?[0-9]+")
+_REAL = re.compile(_WRITTEN.pattern + r"(?:[eE][-+]?[0-9]+)?")
+
+
+def number(text: str) -> Decimal:
+    """The number that is written in ASCII digits with at most one point; ValueError for another.
+
+    Python takes more for a number: digits of every script, `1_000`, blanks around it, `1e3`. What
+    means a thousand to one reader and something else to the next is no amount.
+    """
+    if not _WRITTEN.fullmatch(text):
+        raise ValueError("write it in digits with at most one point, such as 2500.00")
+    return Decimal(text)
+
+
+def whole(text: str) -> int:
+    """The whole number that is written in ASCII digits; ValueError for another."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("write a whole number in digits, such as 50")
+    return int(text)
+
+
+def real(text: str) -> float:
+    """A measured number, which may have an exponent (`1e-4`); ValueError for another."""
+    if not _REAL.fullmatch(text):
+        raise ValueError("write a number in digits, such as 0.0005 or 5e-4")
+    return float(text)
+
+
 def scale_of(asset: str) -> int:
     """Decimals of `asset`; code `unknown_asset` for one that is not registered."""
     try:
@@ -37,19 +69,22 @@ def scale_of(asset: str) -> int:
 def amount(value: Decimal | int | str, asset: str, *, field: str = "amount") -> Decimal:
     """Accept an amount from outside: finite, not above numeric(38,18), within the asset's scale."""
     try:
-        number = Decimal(value)
-    except (decimal.InvalidOperation, TypeError, ValueError):
-        raise CommendaError("not_a_number", "An amount must be a number").at(field, value) from None
-    if not number.is_finite():
-        raise CommendaError("not_finite", "An amount must be finite").at(field, number)
-    if abs(number) >= LARGEST:
-        raise CommendaError("amount_overflow", "The amount is too large").at(field, number)
+        words = isinstance(value, str) and not _NO_NUMBER.fullmatch(value)
+        found = number(str(value)) if words else Decimal(value)
+    except (TypeError, ValueError):
+        raise CommendaError("not_a_number", "An amount must be a number").at(
+            field, value, "write it in digits with at most one point, such as 2500.00"
+        ) from None
+    if not found.is_finite():
+        raise CommendaError("not_finite", "An amount must be finite").at(field, found)
+    if abs(found) >= LARGEST:
+        raise CommendaError("amount_overflow", "The amount is too large").at(field, found)
     scale = scale_of(asset)
-    if number != quantise(number, scale):
+    if found != quantise(found, scale):
         raise CommendaError("excess_scale", f"{asset} has {scale} decimals").at(
-            field, number, f"round it to {scale} decimals"
+            field, found, f"round it to {scale} decimals"
         )
-    return number
+    return found
 
 
 def just_below(number: Decimal, asset: str) -> Decimal:

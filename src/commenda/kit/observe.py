@@ -6,6 +6,7 @@ for middleware would take a hundred).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -37,6 +38,8 @@ from commenda.kit.problems import problem
 from commenda.kit.rate import Buckets, RateLimit
 
 LARGEST_BODY = 1024 * 1024
+BODY_WITHIN = 30.0
+"""Seconds that a request's body may take to arrive."""
 EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
 """Not limited: whoever watches must not be turned away when it matters."""
 
@@ -273,17 +276,24 @@ class Observe:
 
 
 class _Limited:
-    """A request's body, refused when it grows too large."""
+    """A request's body, refused when it grows too large or takes too long."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._size = 0
+        self._deadline: float | None = asyncio.get_running_loop().time() + BODY_WITHIN
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None
         self._size += len(message.get("body", b""))
         if self._size > LARGEST_BODY:
             raise HTTPException(413, headers={"Connection": "close"})
+        if not message.get("more_body", False):
+            self._deadline = None  # what is waited for from here on is that the client goes away
         return message
 
 

@@ -30,6 +30,8 @@ from commenda.kit.wire import (
     Body,
     Internal,
     Moment,
+    Real,
+    Whole,
     as_json,
     on_wire,
     one_of,
@@ -51,9 +53,11 @@ __all__ = [
     "Paged",
     "Paging",
     "Problem",
+    "Real",
     "Served",
     "Service",
     "Sheet",
+    "Whole",
     "as_json",
     "key_or_new",
     "numbered",
@@ -119,7 +123,7 @@ class Paging:
 
 async def _paging(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 50,
 ) -> Paging:
     return Paging(cursor, limit)
 
@@ -132,8 +136,8 @@ def numbered(limit: int) -> Any:
     """The page by number that a request asks for: `page` and `limit`, by default this many."""
 
     async def asked(
-        page: Annotated[int, Query(ge=1, le=10_000)] = 1,
-        limit: Annotated[int, Query(ge=1, le=100)] = limit,
+        page: Annotated[Whole, Query(ge=1, le=10_000)] = 1,
+        limit: Annotated[Whole, Query(ge=1, le=100)] = limit,
     ) -> Numbered:
         return Numbered(page, limit)
 

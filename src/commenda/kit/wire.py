@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -37,7 +38,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
-from commenda.kit.money import plain
+from commenda.kit.money import number, plain, real, whole
+from commenda.kit.times import iso
 
 T = TypeVar("T")
 
@@ -88,7 +90,7 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, date):
-        return value.isoformat()
+        return iso(value)
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Mapping):
@@ -100,7 +102,30 @@ def as_json(value: Any) -> Any:
 
 def _exact(value: object) -> object:
     # A JSON number was a binary float on its way here; what it prints as is what was meant.
-    return repr(value) if isinstance(value, float) else value
+    if isinstance(value, float) and isfinite(value):
+        return Decimal(repr(value))
+    return _not_a_switch(number(value) if isinstance(value, str) else value)
+
+
+def _not_a_switch(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a switch is no number")
+    return value
+
+
+def _whole(value: object) -> object:
+    return _not_a_switch(whole(value) if isinstance(value, str) else value)
+
+
+def _real(value: object) -> object:
+    return _not_a_switch(real(value) if isinstance(value, str) else value)
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number from outside: in ASCII digits where it comes as text."""
+
+Real = Annotated[float, BeforeValidator(_real), Field(allow_inf_nan=False)]
+"""A measured number from outside, as fees and parameters of a backtest are: finite."""
 
 
 Amount = Annotated[

@@ -23,6 +23,7 @@ from commenda.kit.web import (
     Page,
     Paged,
     Served,
+    Whole,
     on_wire,
     problems,
     write,
@@ -215,7 +216,7 @@ def holds(
     service: Served,
     _who: Reader,
     asked: Paged,
-    account_id: Annotated[int | None, Query(alias="accountId", ge=1, le=_GREATEST)] = None,
+    account_id: Annotated[Whole | None, Query(alias="accountId", ge=1, le=_GREATEST)] = None,
     owner_id: Annotated[UUID | None, Query(alias="ownerId")] = None,
     status: HoldStatus | None = None,
 ) -> Page[browse.HoldView]:

@@ -14,6 +14,7 @@ from commenda.identity import Approval, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
+from commenda.kit.times import iso
 from commenda.ledger import browse
 from commenda.ledger.model import Author, Outcome
 from commenda.ledger.periods import close_period, closed_until, require_past
@@ -54,10 +55,10 @@ def ask_to_close(tx: Tx, principal: Principal, until: datetime, now: datetime) -
     require_past(until, now)
     closed = closed_until(tx)
     if closed is not None and until <= closed:
-        raise conflict(
-            "period_closed", f"The books are closed before {closed.isoformat()} already"
-        ).at("until", until.isoformat(), "choose a later moment")
-    named = until.isoformat()
+        raise conflict("period_closed", f"The books are closed before {iso(closed)} already").at(
+            "until", iso(until), "choose a later moment"
+        )
+    named = iso(until)
     correlation = ids.derive("ledger-period", named)
     return request_approval(tx, principal, CLOSE_PERIOD, named, {"until": named}, correlation, now)
 
@@ -99,7 +100,7 @@ def carry_out_close(tx: Tx, author: Author, approval: Approval) -> dict[str, Any
     until = datetime.fromisoformat(approval.payload["until"])
     author = replace(author, rule_version=RULES)
     closed = close_period(tx, author, until)
-    outcome: dict[str, Any] = {"until": until.isoformat(), "closed": closed}
+    outcome: dict[str, Any] = {"until": iso(until), "closed": closed}
     result = "done" if closed else "closed already"
     event = author.event(
         "ledger.period_closed", approval.subject, approval.correlation_id, result, outcome

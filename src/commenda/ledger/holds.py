@@ -14,6 +14,7 @@ import psycopg
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.money import LARGEST
+from commenda.kit.times import iso
 from commenda.ledger.model import Author, Hold, HoldOutcome, HoldStatus, Placed
 from commenda.ledger.rules import SCALE, has_excess_scale
 
@@ -93,5 +94,5 @@ def _require_sound(hold: Hold, author: Author) -> None:
         raise CommendaError("amount_overflow", "The amount is too large").at(hold.key, hold.amount)
     if hold.expires_at is not None and hold.expires_at <= author.now:
         raise CommendaError("expired", "A hold expires after now").at(
-            hold.key, hold.expires_at.isoformat()
+            hold.key, iso(hold.expires_at)
         )

@@ -13,7 +13,7 @@ from commenda.identity.access import may
 from commenda.kit.clock import business_now, require_period
 from commenda.kit.money import scale_of
 from commenda.kit.pages import key_after, page_of
-from commenda.kit.web import GUARDED, Asset, Moment, Page, Paged, Served, problems
+from commenda.kit.web import GUARDED, Asset, Moment, Page, Paged, Served, Whole, problems
 from commenda.ledger import queries
 from commenda.ledger.browse import HoldView, holds_where
 from commenda.ledger.model import HoldStatus
@@ -44,7 +44,7 @@ def asset_log(
     who: Owner,
     asset: Annotated[Asset, Query()] = "USDT",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
     type_: Annotated[LogType | None, Query(alias="type")] = None,
     from_: Annotated[Moment | None, Query(alias="from")] = None,
     to: Annotated[Moment | None, Query()] = None,

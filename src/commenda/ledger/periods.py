@@ -18,6 +18,7 @@ from typing import Final, LiteralString
 from commenda.kit.clock import require_utc
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.times import iso
 from commenda.ledger.model import Author
 
 
@@ -68,7 +69,7 @@ def require_past(until: datetime, now: datetime) -> None:
     """Only what is over is closed; code `bad_period`."""
     if require_utc(until) > now:
         raise CommendaError("bad_period", "A period is closed when it is over").at(
-            "until", until.isoformat(), f"choose a moment up to {now.isoformat()}"
+            "until", iso(until), f"choose a moment up to {iso(now)}"
         )
 
 

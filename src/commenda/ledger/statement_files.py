@@ -17,6 +17,7 @@ from itertools import groupby, islice
 from commenda.kit.db import Database, Tx
 from commenda.kit.markup import Markup, join, tag
 from commenda.kit.money import plain, scale_of
+from commenda.kit.times import iso
 from commenda.ledger.statement_texts import Language, account_name, account_order, event_name, say
 from commenda.ledger.statements import (
     StatementAccount,
@@ -87,10 +88,10 @@ def _rows(statement: Statement) -> Iterator[tuple[object, ...]]:
     since, until = statement.wanted.since, statement.wanted.until
     for section, entries in statement.by_section():
         account = (section.kind, section.account_id)
-        yield (since.isoformat(), *account, "opening", "", "", plain(section.opening), "", "")
+        yield (iso(since), *account, "opening", "", "", plain(section.opening), "", "")
         for entry in entries:
             yield (
-                entry.created_at.isoformat(),
+                iso(entry.created_at),
                 *account,
                 entry.type or "",
                 plain(entry.amount),
@@ -99,7 +100,7 @@ def _rows(statement: Statement) -> Iterator[tuple[object, ...]]:
                 entry.ref_no,
                 entry.remark,
             )
-        yield (until.isoformat(), *account, "closing", "", "", plain(section.closing), "", "")
+        yield (iso(until), *account, "closing", "", "", plain(section.closing), "", "")
 
 
 # --- A page to print -------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from commenda.kit.clock import business_now
 from commenda.kit.money import scale_of
-from commenda.kit.web import Asset, Moment, Service, sent
+from commenda.kit.web import Asset, Moment, Service, Whole, sent
 from commenda.ledger.statement_files import csv_text, draw_up, html_policy, html_text
 from commenda.ledger.statement_texts import Language
 from commenda.ledger.statements import (
@@ -63,7 +63,7 @@ async def _asked(
     cursor: Annotated[
         str | None, Query(max_length=300, description="Of `json`; it carries the period.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
+    limit: Annotated[Whole, Query(ge=1, le=MOST)] = MOST,
 ) -> Asked:
     return Asked(asset, from_, to, accounts == "all", format_, lang, cursor, limit)
 

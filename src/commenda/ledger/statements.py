@@ -20,6 +20,7 @@ from pydantic import Field
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.pages import encode_cursor, key_after
+from commenda.kit.times import iso
 from commenda.kit.wire import Amount, Internal, on_wire
 
 BATCH = 1000
@@ -253,7 +254,7 @@ def statement_period(
     begin = end - min(USUAL, end - _EARLIEST) if since is None else since
     if not timedelta(0) <= end - begin <= LONGEST:
         raise CommendaError("bad_period", "A statement is of up to 366 days that are past").at(
-            "from", begin.isoformat(), "choose a shorter period, from before to and before now"
+            "from", iso(begin), "choose a shorter period, from before to and before now"
         )
     return begin, end
 

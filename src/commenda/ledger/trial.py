@@ -17,6 +17,7 @@ from pydantic import Field
 
 from commenda.kit.db import Tx
 from commenda.kit.rows import records
+from commenda.kit.times import iso
 from commenda.kit.wire import Amount, on_wire, one_of
 from commenda.ledger.model import OwnerKind
 from commenda.ledger.periods import AsOf, balances_as_of
@@ -163,7 +164,7 @@ def nearest_anchor(tx: Tx, moment: datetime) -> str:
         return "-infinity"
     if last - moment < moment - (noted or first):
         return "infinity"
-    return "-infinity" if noted is None else noted.isoformat()
+    return "-infinity" if noted is None else iso(noted)
 
 
 def transit_accounts(tx: Tx, moment: datetime | None = None) -> list[TransitAccount]:

@@ -13,6 +13,7 @@ from commenda.identity import Approval, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
+from commenda.kit.times import iso
 from commenda.kit.wire import as_json
 from commenda.ledger import Author
 from commenda.managed import queries
@@ -65,7 +66,7 @@ def ask_for_batch(
 def change_matrix(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     """Date the new cell, from its date on or from now if that has passed."""
     since = change_expected(tx, author, MatrixChange.model_validate(approval.payload))
-    outcome = {"productId": approval.payload["productId"], "validFrom": since.isoformat()}
+    outcome = {"productId": approval.payload["productId"], "validFrom": iso(since)}
     _record(tx, author, approval, "matrix.changed", {**approval.payload, **outcome})
     return outcome
 

@@ -6,6 +6,7 @@ from commenda.alerts import raise_alerts
 from commenda.audit import Event
 from commenda.kit import ids
 from commenda.kit.db import Tx
+from commenda.kit.times import iso
 from commenda.ledger import Author
 from commenda.managed.lifecycle import Deadlines, Milestones, State, overdue
 
@@ -23,7 +24,7 @@ def alert_overdue(tx: Tx, author: Author) -> int:
     for subscription, status, matures, requested, liquidated, reason in rows:
         milestones = Milestones(State(status), matures, requested, liquidated)
         correlation = ids.derive("managed", subscription)
-        details = {"maturesAt": matures.isoformat(), "reason": reason}
+        details = {"maturesAt": iso(matures), "reason": reason}
         events += (
             author.event(f"alert.{code}", subscription, correlation, status, details)
             for code in overdue(milestones, author.now)
@@ -47,7 +48,7 @@ def _withdrawals_overdue(tx: Tx, author: Author) -> list[Event]:
             "closing",
             {
                 "subscription": str(subject),
-                "requestedAt": requested.isoformat(),
+                "requestedAt": iso(requested),
                 "reason": reason,
             },
         )

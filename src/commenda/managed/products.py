@@ -14,6 +14,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.money import plain
 from commenda.kit.rows import first, records
+from commenda.kit.times import iso
 from commenda.ledger import Author
 from commenda.managed.model import MatrixCell, MatrixChange, Offer
 
@@ -137,7 +138,7 @@ def require_change(tx: Tx, change: MatrixChange, now: datetime) -> None:
     if change.valid_from < now:
         raise CommendaError(
             "valid_from_past", "What is expected cannot be changed for subscriptions that were made"
-        ).at("validFrom", change.valid_from, f"choose {now.isoformat()} or later")
+        ).at("validFrom", change.valid_from, f"choose {iso(now)} or later")
 
 
 def change_expected(tx: Tx, author: Author, change: MatrixChange) -> datetime:

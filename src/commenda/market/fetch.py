@@ -23,6 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 import polars as pl
 
 from commenda.kit.errors import CommendaError, not_found
+from commenda.kit.times import iso
 from commenda.market.files import COLUMNS
 from commenda.market.grid import interval_name
 from commenda.market.model import SYMBOL, Instrument, Kind, Series, exact
@@ -157,7 +158,7 @@ def fetch_series(
     """
     if span.since >= min(span.until, connection.ends):
         raise CommendaError("bad_span", "The span ends before it begins, or lies ahead").at(
-            "since", span.since.isoformat(), "begin earlier than --until and now"
+            "since", iso(span.since), "begin earlier than --until and now"
         )
     if series not in series_offered(connection, symbol):
         raise CommendaError(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Moment, Served, problems
+from commenda.kit.web import GUARDED, Moment, Served, Whole, problems
 from commenda.market import candles
 from commenda.market.grid import parse_interval
 from commenda.market.instruments import find_instrument
@@ -47,7 +47,7 @@ def list_candles(
     interval: Annotated[str, Query(max_length=6, examples=["15m", "1h", "1d"])] = "1h",
     start: Annotated[Moment | None, Query()] = None,
     end: Annotated[Moment | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=1500)] = 500,
+    limit: Annotated[Whole, Query(ge=1, le=1500)] = 500,
 ) -> candles.CandleSeries:
     """Closed bars that open in [start, end): the latest ones without a start, else the first."""
     seconds = parse_interval(interval)

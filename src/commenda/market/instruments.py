@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
+from commenda.kit.money import number, whole
 from commenda.market.model import Instrument, Kind
 
 Catalogue: TypeAlias = Mapping[tuple[str, str], Instrument]
@@ -156,6 +157,10 @@ def _instrument_of_row(row: Mapping[str, Any]) -> Instrument:
     return Instrument(**{**row, **decimals, "kind": Kind(row["kind"])})
 
 
+def _decimal(value: object) -> Decimal:
+    return number(value) if isinstance(value, str) else Decimal(str(value))
+
+
 def _instrument_of_entry(entry: dict[str, Any], origin: str) -> Instrument:
     missing = [name for name in _columns() if name not in entry and name != "simulated"]
     excess = sorted(set(entry) - set(_columns()))
@@ -165,11 +170,11 @@ def _instrument_of_entry(entry: dict[str, Any], origin: str) -> Instrument:
         raise _bad_catalogue(f"The entry {name} {words}", origin)
     try:
         values: dict[str, Any] = {text: str(entry[text]) for text in _TEXTS}
-        values |= {number: Decimal(str(entry[number])) for number in _DECIMALS}
+        values |= {name: _decimal(entry[name]) for name in _DECIMALS}
         one = Instrument(
             id=0,
             kind=Kind(entry["kind"]),
-            maximum_leverage=int(entry["maximum_leverage"]),
+            maximum_leverage=whole(str(entry["maximum_leverage"])),
             simulated=entry["venue"] == SIMULATED_VENUE,
             **values,
         )

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from commenda.kit.clock import require_utc
 from commenda.kit.errors import CommendaError, not_found
+from commenda.kit.times import iso
 from commenda.market.grid import Stamps
 from commenda.market.instruments import Catalogue, listed, simulated_twin
 from commenda.market.model import Instrument
@@ -144,7 +145,7 @@ def simulate_market(
     _refuse_unless(divides, "bad_interval", "Bars must divide 8 hours", "interval", str(interval))
     first = int(require_utc(start).timestamp())
     on_grid = start.microsecond == 0 and first % step == 0
-    _refuse_unless(on_grid, "bad_start", "A bar does not open then", "start", start.isoformat())
+    _refuse_unless(on_grid, "bad_start", "A bar does not open then", "start", iso(start))
     _refuse_unless(bars > 0, "bad_length", "A market has at least one bar", "bars", bars)
     real = [asset.instrument.symbol for asset in assets if not asset.instrument.simulated]
     _refuse_unless(not real, "not_simulated", "Real instruments are not simulated", "assets", real)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise
+from commenda.kit.times import iso
 from commenda.market.due import DueFunding
 from commenda.market.grid import Stamps, closes_of
 from commenda.market.model import Funding, Instrument, Kind, Mark, exact
@@ -113,7 +114,7 @@ class Track:
         if mark_row < 0 and bar_row < 0:
             raise CommendaError(
                 "no_price", f"No price of {self.instrument.symbol} is known yet"
-            ).at("ts", _moment(ts).isoformat(), "start later, or import data that begins earlier")
+            ).at("ts", iso(_moment(ts)), "start later, or import data that begins earlier")
         closed_at = self._closes[bar_row] if bar_row >= 0 else None
         if mark_row >= 0 and (closed_at is None or self._mark_ts[mark_row] >= closed_at):
             price = quantise(exact(self._marks[mark_row]), MARK_SCALE)
@@ -132,7 +133,7 @@ class Track:
                 "missing_funding", f"The funding rate of {self.instrument.symbol} is not known"
             ).at(
                 "ts",
-                _moment(missing).isoformat(),
+                iso(_moment(missing)),
                 "import funding that covers it, or end before it",
             )
         first = bisect_right(self._funding_ts, after_ts)

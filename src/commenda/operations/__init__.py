@@ -8,6 +8,7 @@ from commenda.operations.approvals import (
 )
 from commenda.operations.chains import CHAINS, Ends, anchor_text, ends_of, read_anchors
 from commenda.operations.clockwork import Clockwork, forget_workers
+from commenda.operations.cron import EITHER_DAY
 from commenda.operations.health import Health, Readiness, readiness
 from commenda.operations.jobs import JOBS, PRODUCTS, carry_books, charge_funding
 from commenda.operations.metrics import Figures
@@ -27,6 +28,8 @@ from commenda.operations.schedules import (
     delete_schedule,
     edit_schedule,
     list_schedules,
+    note_of,
+    preview,
     schedule_by_id,
     schedule_named,
     upcoming,
@@ -37,6 +40,7 @@ from commenda.operations.verify import CHECKS, verify
 __all__ = [
     "CHAINS",
     "CHECKS",
+    "EITHER_DAY",
     "JOBS",
     "PRODUCTS",
     "CatchUp",
@@ -71,6 +75,8 @@ __all__ = [
     "list_runs",
     "list_schedules",
     "note_closed_periods",
+    "note_of",
+    "preview",
     "read_anchors",
     "readiness",
     "reconcile_all",

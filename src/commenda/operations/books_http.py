@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Moment, Page, Paging, Served
+from commenda.kit.web import GUARDED, Moment, Page, Paging, Served, Whole
 from commenda.operations.reconciliation import Reconciliation, kept, reconcile_all
 
 router = APIRouter(tags=["ledger"])
@@ -32,7 +32,7 @@ def reconciliations(
     service: Served,
     _who: Reader,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[Whole, Query(ge=1, le=100)] = 20,
 ) -> Page[Reconciliation]:
     """The reconciliations that were made on schedule, the latest first."""
     asked = Paging(cursor, limit)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from commenda.audit import EVENTS, Anchor, Chain, anchor
 from commenda.kit.db import Tx
+from commenda.kit.times import iso
 from commenda.ledger import JOURNALS
 
 CHAINS: tuple[Chain, ...] = (EVENTS, JOURNALS)
@@ -46,7 +47,7 @@ def _named(end: Anchor) -> dict[str, Any]:
     return {
         "sequence": end.sequence,
         "digest": end.digest,
-        "sealedAt": end.sealed_at.astimezone(UTC).isoformat(),
+        "sealedAt": iso(end.sealed_at),
     }
 
 

@@ -2,8 +2,12 @@
 
 Five fields (minute, hour, day of month, month, day of week), or six with the second before them,
 as in `30 */5 * * * *`. A field is `*`, or a list of numbers, names (jan, mon), ranges and steps:
-`1,15`, `mon-fri`, `*/10`, `8-18/2`, `5/15`. Sunday is 0 and 7. Where neither the day of the month
-nor the day of the week is `*`, a day that fits either counts, as in POSIX crontab.
+`1,15`, `mon-fri`, `sat-sun`, `*/10`, `8-18/2`, `5/15`. Sunday is 0 and 7. Where neither the day of
+the month nor the day of the week is `*`, a day that fits either counts, as in POSIX crontab.
+
+A rule is refused that cannot mean what it says: a step longer than its range (`*/61` minutes would
+be hourly), a day that none of its months has, `*` beside others. One that was stored before is
+still read as it always was.
 
 What else croniter reads (`@daily`, L, W, #, ?, H, R, ranges that go backwards) is refused: these
 differ from one cron to the next. It is handed lists of numbers, and does the calendar.
@@ -23,6 +27,7 @@ from commenda.kit.errors import CommendaError
 
 LONGEST = 200
 """Characters of a rule."""
+EITHER_DAY = "where both kinds of day are given, a day that fits either counts"
 
 
 class _Field(NamedTuple):
@@ -48,13 +53,20 @@ _TERM = re.compile(r"(?:\*|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\d{1,4})
 
 
 def checked_rule(text: str) -> str:
-    """The rule with single spaces; code `bad_cron_rule` for one that cannot be read or never fires.
+    """The rule with single spaces; code `bad_cron_rule` for one that cannot be read, never fires,
+    or cannot mean what it says.
 
     >>> checked_rule("30  */5 * * * *")
     '30 */5 * * * *'
     """
-    _lists(text)
+    _lists(text, strict=True)
     return " ".join(text.split())
+
+
+def either_day(rule: str) -> bool:
+    """Whether a rule gives both kinds of day, so that either counts. Code `bad_cron_rule`."""
+    _, _, _, day, _, weekday = _lists(rule).split()
+    return day != "*" and weekday != "*"
 
 
 def moments(rule: str, after: datetime) -> Iterator[datetime]:
@@ -82,7 +94,7 @@ def _calendar(rule: str, start: datetime) -> croniter:
 
 
 @lru_cache(maxsize=1024)
-def _lists(rule: str) -> str:
+def _lists(rule: str, *, strict: bool = False) -> str:
     """The rule in six fields, each `*` or a list of numbers. Code `bad_cron_rule`."""
     texts = rule.lower().split()
     if len(texts) not in (5, 6) or len(rule) > LONGEST:
@@ -94,20 +106,24 @@ def _lists(rule: str) -> str:
         )
     if len(texts) == 5:
         texts.insert(0, "0")
-    found = [_values(field, text) for field, text in zip(_FIELDS, texts, strict=True)]
-    _require_a_day(rule, found[3], found[4], found[5])
+    found = [_values(field, text, strict) for field, text in zip(_FIELDS, texts, strict=True)]
+    if strict or found[5] is None:  # every month has each day of the week
+        _require_a_day(rule, found[3], found[4])
     return " ".join("*" if one is None else ",".join(map(str, one)) for one in found)
 
 
-def _values(field: _Field, text: str) -> list[int] | None:
+def _values(field: _Field, text: str, strict: bool) -> list[int] | None:
     """The numbers that a field names; None for `*`."""
     if text == "*":
         return None
-    values = {value for term in text.split(",") for value in _term(field, text, term)}
+    terms = text.split(",")
+    if strict and "*" in terms:
+        raise _bad_field(field, text, "* is every value already: leave out the others, or it")
+    values = {value for term in terms for value in _term(field, text, term, strict)}
     return sorted({0 if field.name == "weekday" and value == 7 else value for value in values})
 
 
-def _term(field: _Field, text: str, term: str) -> range:
+def _term(field: _Field, text: str, term: str, strict: bool) -> range:
     read = _TERM.fullmatch(term)
     if read is None:
         raise _bad_field(field, text, "use *, numbers, ranges a-b and steps */n, joined by commas")
@@ -115,15 +131,19 @@ def _term(field: _Field, text: str, term: str) -> range:
     if not step:
         raise _bad_field(field, text, "a step is at least 1")
     if read["low"] is None:
-        highest = 6 if field.name == "weekday" else field.high
-        return range(field.low, highest + 1, step)
-    low = _number(field, text, read["low"])
-    if read["high"] is not None:
-        high = _number(field, text, read["high"])
+        low, high = field.low, 6 if field.name == "weekday" else field.high
     else:
+        low = _number(field, text, read["low"])
         high = low if read["step"] is None else field.high
+        if read["high"] == "sun" and low:
+            high = 7  # sat-sun is a weekend
+        elif read["high"] is not None:
+            high = _number(field, text, read["high"])
     if high < low:
         raise _bad_field(field, text, "a range goes upwards; write two, joined by a comma")
+    if strict and step > (length := high - low + 1):
+        only = f"a step of {step} is longer than what it steps through, {length}: it is only {low}"
+        raise _bad_field(field, text, f"{only}; write {low}, or a step up to {length}")
     return range(low, high + 1, step)
 
 
@@ -137,13 +157,11 @@ def _number(field: _Field, text: str, word: str) -> int:
     return value
 
 
-def _require_a_day(
-    rule: str, days: list[int] | None, months: list[int] | None, weekdays: list[int] | None
-) -> None:
-    if days is None or weekdays is not None:  # every month has each day of the week
-        return
-    if all(days[0] > _DAYS_IN_MONTH[month - 1] for month in months or range(1, 13)):
-        raise _bad("No month of this rule has such a day", "rule", rule, "it would never fire")
+def _require_a_day(rule: str, days: list[int] | None, months: list[int] | None) -> None:
+    if days is not None and all(
+        days[0] > _DAYS_IN_MONTH[month - 1] for month in months or range(1, 13)
+    ):
+        raise _bad("No month of this rule has such a day", "rule", rule, "that day never comes")
 
 
 def _bad_field(field: _Field, text: str, hint: str) -> CommendaError:

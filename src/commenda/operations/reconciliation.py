@@ -37,6 +37,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.kit.rows import columns
+from commenda.kit.times import iso
 from commenda.kit.wire import Amount, as_json, derived, on_wire
 from commenda.ledger import (
     Author,
@@ -115,7 +116,7 @@ def reconcile_all(
     if moment is not None and moment > now:
         raise CommendaError(
             "bad_moment", "The books can be held against what was, not against what will be"
-        ).at("asOf", moment.isoformat(), f"choose a moment up to {now.isoformat()}")
+        ).at("asOf", iso(moment), f"choose a moment up to {iso(now)}")
     return _compared(tx, now if moment is None else moment, broker, past=moment is not None)
 
 

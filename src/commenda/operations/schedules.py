@@ -8,7 +8,6 @@ schedule's `version` is one more with each.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -29,10 +28,10 @@ from commenda.audit import record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
-from commenda.kit.wire import Internal, on_wire
+from commenda.kit.wire import Internal, as_json, on_wire
 from commenda.ledger import Author
+from commenda.operations.cron import EITHER_DAY, checked_rule, either_day, moments, next_after
 from commenda.operations.cron import LONGEST as LONGEST_RULE
-from commenda.operations.cron import checked_rule, moments, next_after
 from commenda.operations.jobs import job_named
 from commenda.operations.ticks import CatchUp, Job, printable
 
@@ -73,7 +72,8 @@ Rule = Annotated[
     str,
     Field(
         max_length=LONGEST_RULE,
-        description="Cron, UTC: minute hour day month weekday, or six fields with seconds first.",
+        description="Cron, UTC: minute hour day month weekday, or six fields with seconds first;"
+        f" {EITHER_DAY}.",
         examples=["30 */5 * * * *", "0 8 * * mon-fri"],
     ),
 ]
@@ -143,6 +143,27 @@ class Schedule(Plan):
 
 
 @on_wire
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rule means, before anything is saved."""
+
+    rule: Rule
+    note: Annotated[str | None, Field(description="What is easily misread in it.")]
+    upcoming: Annotated[list[datetime], Field(description="Its next five moments.")]
+
+
+def preview(rule: str, now: datetime) -> Preview:
+    """A rule with its next moments past `now`; code `bad_cron_rule`."""
+    checked = checked_rule(rule)
+    return Preview(checked, note_of(checked), list(islice(moments(checked, now), UPCOMING)))
+
+
+def note_of(rule: str) -> str | None:
+    """What is easily misread in a rule."""
+    return EITHER_DAY if either_day(rule) else None
+
+
+@on_wire
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSchedule(Schedule):
     """A schedule with what is to come."""
@@ -154,12 +175,15 @@ class ShownSchedule(Schedule):
             description="The first moment that is not done; past while it waits. None when paused.",
         ),
     ]
+    note: Annotated[str | None, Field(description="What is easily misread in the rule.")]
     upcoming: Annotated[list[datetime], Field(description="The rule's next five moments.")]
 
     @classmethod
     def of(cls, one: Schedule, now: datetime) -> Self:
         due_at = one.next_at if one.status is Status.ACTIVE else None
-        return cls(**asdict(one), due_at=due_at, upcoming=upcoming(one, now))
+        return cls(
+            **asdict(one), due_at=due_at, note=note_of(one.rule), upcoming=upcoming(one, now)
+        )
 
 
 # --- Reading -----------------------------------------------------------------------------------
@@ -308,8 +332,9 @@ def note_change(
 ) -> None:
     """Record what somebody did with a schedule, and how it is now."""
     shown = {key: getattr(one, key) for key in _NOTED} | details
-    plain = json.loads(json.dumps({to_camel(key): shown[key] for key in shown}, default=str))
-    record(tx, [author.event(kind, one.id, one.id, result, plain)])
+    if either_day(one.rule):
+        shown["note"] = EITHER_DAY
+    record(tx, [author.event(kind, one.id, one.id, result, as_json(shown))])
 
 
 # --- Checks ------------------------------------------------------------------------------------

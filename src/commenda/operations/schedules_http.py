@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from commenda.identity import Permission, Principal
@@ -15,14 +15,17 @@ from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
+from commenda.kit.wire import Whole
 from commenda.ledger import Author
 from commenda.operations import runs, schedules
+from commenda.operations.cron import LONGEST
 from commenda.operations.jobs import JOBS
 from commenda.operations.runs import Run, request_run
 from commenda.operations.schedules import (
     Name,
     Parameter,
     Plan,
+    Preview,
     Remark,
     Rule,
     ShownSchedule,
@@ -51,7 +54,7 @@ class ScheduleChange(Body):
     catch_up: CatchUp | None = None
     status: Status | None = None
     remark: Remark | None = None
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+    version: Annotated[Whole, Field(ge=1, le=2**31 - 1)] | None = Field(
         default=None, description="Change it only if this is still its version; 409 otherwise."
     )
 
@@ -89,6 +92,15 @@ def list_schedules(service: Served, _who: Reader, asked: Paged) -> Page[ShownSch
         now = business_now(tx)
         rows = schedules.list_schedules(tx, asked.after(int) or 0, asked.rows)
     return asked.page([ShownSchedule.of(one, now) for one in rows], lambda one: one.number)
+
+
+@router.get("/schedules/preview", operation_id="previewSchedule", responses=GUARDED)
+def preview_schedule(
+    service: Served, _who: Reader, rule: Annotated[str, Query(max_length=LONGEST)]
+) -> Preview:
+    """What a rule means and when it would next be due; nothing is saved."""
+    with service.database.read() as tx:
+        return schedules.preview(rule, business_now(tx))
 
 
 @router.post(

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import quantise, split_amount
+from commenda.kit.times import iso
 
 CAP = Decimal("0.5")
 """All levels together receive at most this part of the platform's cut."""
@@ -117,9 +118,7 @@ def release_at(settled_at: datetime, *, hold: timedelta = HOLD) -> datetime:
     `settled_at` is in UTC, else code `not_utc`.
     """
     if settled_at.utcoffset() != timedelta(0):
-        raise CommendaError("not_utc", "Times must be in UTC").at(
-            "settled_at", settled_at.isoformat()
-        )
+        raise CommendaError("not_utc", "Times must be in UTC").at("settled_at", iso(settled_at))
     return settled_at + hold
 
 

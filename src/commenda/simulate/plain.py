@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
 from commenda.kit.db import Tx
+from commenda.kit.times import iso
 
 Row = dict[str, Any]
 
@@ -32,7 +33,7 @@ def text(value: Any) -> Any:
         short = f"{value:.12f}".rstrip("0").rstrip(".")
         return "0" if short in ("-0", "") else short
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        return iso(value)
     return value
 
 

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 
 from commenda.execution import reconcile
 from commenda.kit.db import Tx
+from commenda.kit.times import iso
 from commenda.ledger import totals_by_asset
 from commenda.operations import verify
 from commenda.returns import time_weighted_return
@@ -32,8 +33,8 @@ def report(business: Business) -> dict[str, Any]:
             "scenario": {
                 "title": scenario.title,
                 "seed": scenario.seed,
-                "start": scenario.start.isoformat(),
-                "end": scenario.end.isoformat(),
+                "start": iso(scenario.start),
+                "end": iso(scenario.end),
                 "market": "simulated" if scenario.market.simulated else "recorded candles",
                 "symbols": list(scenario.market.symbols),
                 "interval": scenario.interval,
@@ -246,7 +247,7 @@ def _reconciliation(business: Business, tx: Tx) -> Row:
     now = row[0]
     lines = reconcile(tx, business.venue, broker.feed.instruments, broker.marks(now), now)
     return {
-        "asOf": now.isoformat(),
+        "asOf": iso(now),
         "unexplained": text(sum((abs(line.unexplained) for line in lines), Decimal(0))),
         "lines": [{name: text(getattr(line, name)) for name in _DIFFERENCE} for line in lines],
     }

@@ -11,11 +11,13 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.money import number
+from commenda.kit.times import iso
 from commenda.managed import ExpectedReturn, FeeTerms, HurdleKind, Profile, require_adjacent
 from commenda.market import parse_interval
 
@@ -273,7 +275,7 @@ def _require_sound(scenario: Scenario) -> None:
     if len(set(names)) < len(names):
         raise _bad("creators.flows.creator", str(names), "give every creator a name of its own")
     if scenario.start.timestamp() % scenario.interval:
-        raise _bad("start", scenario.start.isoformat(), "start where a bar opens")
+        raise _bad("start", iso(scenario.start), "start where a bar opens")
     people = scenario.investors
     if not 0 < people.least <= people.most:
         raise _bad("investors.least", str(people.least), "0 < least <= most")
@@ -317,12 +319,9 @@ class _Table:
     def decimal(self, key: str) -> Decimal:
         value = self._get(key, (str, int), 'a number in quotes, such as "0.05"')
         try:
-            number = Decimal(value)
-        except InvalidOperation:
-            raise _bad(self._path(key), value, "write a number") from None
-        if not number.is_finite():
-            raise _bad(self._path(key), value, "write a finite number")
-        return number
+            return number(value) if isinstance(value, str) else Decimal(value)
+        except ValueError as error:
+            raise _bad(self._path(key), value, str(error)) from None
 
     def decimals(self, key: str) -> list[Decimal]:
         values = self._get(key, list, 'a list of numbers in quotes, such as "0.05"')
@@ -343,7 +342,7 @@ class _Table:
     def moment(self, key: str) -> datetime:
         value = self._get(key, datetime, "a date and time, such as 2025-03-07T00:00:00Z")
         if value.tzinfo is None:
-            raise _bad(self._path(key), value.isoformat(), "add its time zone: …Z")
+            raise _bad(self._path(key), iso(value), "add its time zone: …Z")
         return value.astimezone(UTC)  # type: ignore[no-any-return]
 
     def texts(self, key: str) -> list[str]:

@@ -33,6 +33,7 @@ from commenda.kit.web import (
     problems,
     write,
 )
+from commenda.kit.wire import Real, Whole
 from commenda.strategies.bodies import RunRequest
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import imported_bars, imported_funding
@@ -75,14 +76,13 @@ Ids = Annotated[
 class BacktestRequest(RunRequest):
     """A run over imported candles. Rates are fractions of the notional."""
 
-    size: float | None = Field(
+    size: Real | None = Field(
         default=None,
         gt=0,
         le=1e12,
-        allow_inf_nan=False,
         description="Units that a target of 1 means; the whole equity where it is left out.",
     )
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    seed: Whole | None = Field(default=None, ge=0, lt=2**63)
 
 
 @on_wire

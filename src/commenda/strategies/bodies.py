@@ -8,14 +8,13 @@ from typing import Annotated
 from pydantic import Field
 
 from commenda.kernel import Costs, Margin, Terms
-from commenda.kit.wire import Body, Moment
+from commenda.kit.wire import Body, Moment, Real
 from commenda.market import SYMBOL, VENUE, parse_interval
 
 BASIS_POINTS = 10_000
 
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_]+$")]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Fraction = Annotated[Real, Field(ge=0, lt=1)]
 
 
 class RunRequest(Body):
@@ -25,7 +24,7 @@ class RunRequest(Body):
     strategy: str = Field(
         min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["sma_cross"]
     )
-    params: dict[Name, Number] = Field(
+    params: dict[Name, Real] = Field(
         default_factory=dict,
         max_length=50,
         examples=[{"fast": 50, "slow": 200}],
@@ -39,29 +38,24 @@ class RunRequest(Body):
     funding: bool = Field(default=True, description="Charge the imported funding, or none.")
     fee: Fraction = 0.0005
     slippage: Fraction = 0.0
-    cash: float = Field(default=1_000_000.0, gt=0, le=1e12, allow_inf_nan=False)
-    participation: float | None = Field(
+    cash: Real = Field(default=1_000_000.0, gt=0, le=1e12)
+    participation: Real | None = Field(
         default=None,
         gt=0,
         le=1,
-        allow_inf_nan=False,
         description="Most of a bar's volume that fills take; any where it is left out.",
     )
-    lot: float = Field(
-        default=0.0, ge=0, le=1e12, allow_inf_nan=False, description="Step of a quantity; 0: any."
-    )
-    leverage: float | None = Field(
+    lot: Real = Field(default=0.0, ge=0, le=1e12, description="Step of a quantity; 0: any.")
+    leverage: Real | None = Field(
         default=None,
         ge=1,
         le=200,
-        allow_inf_nan=False,
         description="Greatest leverage, liquidated at 0.5 % margin; no margin where left out.",
     )
-    periods_per_year: float | None = Field(
+    periods_per_year: Real | None = Field(
         default=None,
         gt=0,
         le=1e9,
-        allow_inf_nan=False,
         description="What ratios are annualised by; by the calendar of the candles if left out.",
     )
 

@@ -25,6 +25,7 @@ from commenda.kernel import (
 )
 from commenda.kernel.bars import Stamps
 from commenda.kit.errors import CommendaError
+from commenda.kit.times import iso
 from commenda.market import (
     SYMBOL,
     VENUE,
@@ -152,8 +153,8 @@ class DepthPlan:
                 "name": data.name,
                 "venue": data.venue,
                 "symbol": data.symbol,
-                "first": utc_of(int(events.ts[0])).isoformat(),
-                "last": utc_of(int(events.ts[-1])).isoformat(),
+                "first": iso(utc_of(int(events.ts[0]))),
+                "last": iso(utc_of(int(events.ts[-1]))),
                 "events": len(events),
                 "tick": events.tick,
                 "lot": events.lot,

@@ -17,11 +17,13 @@ from commenda.kit.web import (
     Body,
     IdempotencyKey,
     Served,
+    Whole,
     on_wire,
     problems,
     wire,
     write,
 )
+from commenda.kit.wire import Real
 from commenda.strategies import queries
 from commenda.strategies.queries import ParameterSet, StrategySummary, Version
 from commenda.strategies.registry import Registrar, keep_params, readable
@@ -79,9 +81,7 @@ class ParameterSetRequest(Body):
     """Parameters to keep under a name: the next revision of it. Defaults may be left out."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[\w .+-]+$", examples=["calm"])
-    params: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
-        max_length=50, examples=[{"fast": 24, "slow": 96}]
-    )
+    params: dict[str, Real] = Field(max_length=50, examples=[{"fast": 24, "slow": 96}])
     version: str | None = Field(default=None, min_length=1, max_length=40, pattern=r"^[\w.+-]+$")
     note: str = Field(default="", max_length=500, pattern=r"^[^\x00]*$")
 
@@ -119,7 +119,7 @@ def list_params(
     name: Name,
     version: Text | None = None,
     named: Annotated[Text | None, Query(alias="set", description="Only of that set.")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    limit: Annotated[Whole, Query(ge=1, le=500)] = 100,
 ) -> list[ParameterSet]:
     """Revisions of parameter sets, the newest first: your own and the platform's."""
     reader = None if who.may(Permission.OVERVIEW) else who.user_id

@@ -25,6 +25,7 @@ from commenda.kernel import (
     source_digest,
 )
 from commenda.kit.errors import CommendaError
+from commenda.kit.times import iso
 from commenda.strategies.backtest import Backtest, backtest
 from commenda.strategies.data import BarData, DataSource, FundingData
 from commenda.strategies.sdk import Declared, Strategy
@@ -119,7 +120,7 @@ def plain_strategy(strategy: Declared, params: Mapping[str, float]) -> Row:
 def plain_source(source: DataSource) -> Row:
     row = asdict(source)
     seconds = int(row.pop("interval").total_seconds())
-    ends = {"first": source.first.isoformat(), "last": source.last.isoformat()}
+    ends = {"first": iso(source.first), "last": iso(source.last)}
     return row | {"intervalSeconds": seconds} | ends
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.kit.wire import Body, on_wire
+from commenda.kit.wire import Body, Real, Whole, on_wire
 from commenda.returns import Calendar
 from commenda.strategies import RunRequest
 from commenda.studies.model import Sampler, StudyState, TrialState
@@ -18,7 +18,7 @@ from commenda.studies.space import Params
 from commenda.studies.splits import Walk
 from commenda.studies.verdict import Grade
 
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Fraction = Annotated[Real, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_]+$")]
 Dimension = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[0-9a-zA-Z.:|+-]+$")]
 
@@ -27,8 +27,8 @@ class WalkRequest(Body):
     """Where to learn and where to be tested; `embargo` in bars, beside the longest look-back."""
 
     kind: Walk = Walk.ROLLING
-    folds: int = Field(default=5, ge=2, le=50)
-    embargo: int = Field(default=0, ge=0, le=1_000_000)
+    folds: Whole = Field(default=5, ge=2, le=50)
+    embargo: Whole = Field(default=0, ge=0, le=1_000_000)
 
 
 class StudyRequest(RunRequest):
@@ -38,11 +38,11 @@ class StudyRequest(RunRequest):
         min_length=1, max_length=20, examples=[{"fast": "5:50", "slow": "20:200:10"}]
     )
     sampler: Sampler = Sampler.TPE
-    trials: int = Field(default=200, ge=1, le=20_000)
+    trials: Whole = Field(default=200, ge=1, le=20_000)
     objectives: list[Name] = Field(default=["sharpe"], min_length=1, max_length=7)
     walk_forward: WalkRequest | None = Field(default_factory=WalkRequest)
     pruning: bool = False
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    seed: Whole = Field(default=0, ge=0, lt=2**32)
     slippage: Fraction = 0.0001
 
 

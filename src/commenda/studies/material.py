@@ -11,6 +11,7 @@ from typing import Any
 from commenda.kernel import Bars, Funding
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.times import iso
 from commenda.strategies import (
     BarData,
     FundingData,
@@ -121,7 +122,7 @@ def _material(
     since: datetime | None,
     until: datetime | None,
 ) -> Material:
-    span = {"since": since and since.isoformat(), "until": until and until.isoformat()}
+    span = {"since": since and iso(since), "until": until and iso(until)}
     return Material(
         name=found.source.name,
         bars=found.bars,

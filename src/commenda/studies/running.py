@@ -22,6 +22,7 @@ from commenda.kernel import Program
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.times import iso
 from commenda.returns import year_of
 from commenda.strategies import Strategy, reference_to
 from commenda.studies import queries
@@ -371,6 +372,6 @@ def summary(study: Study, counts: Mapping[str, int]) -> dict[str, Any]:
         "best": best.get("params"),
         "value": next(iter(best.get("values", {}).values()), None),
         "asked_by": study.asked_by,
-        "created_at": study.created_at.isoformat(),
-        "finished_at": study.finished_at and study.finished_at.isoformat(),
+        "created_at": iso(study.created_at),
+        "finished_at": study.finished_at and iso(study.finished_at),
     }

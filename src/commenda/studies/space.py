@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from commenda.kit.errors import CommendaError, not_found
+from commenda.kit.money import real
 from commenda.strategies import Param, Strategy
 
 Params = dict[str, float]
@@ -208,7 +209,7 @@ def _written(value: float) -> str:
 
 def _number(param: Param, text: str) -> float:
     try:
-        return float(text)
+        return real(text)
     except ValueError:
         raise _bad(param.name, text, FORM) from None
 
