@@ -29,9 +29,11 @@ def guard_margins(tx: Tx, author: Author, marks: Mapping[int, Decimal], products
         "  JOIN unnest(%s::smallint[], %s::numeric[]) AS m (instrument_id, price)"
         "    USING (instrument_id)"
         "  GROUP BY l.scope_id)"
-        " SELECT s.id, s.kind FROM held h JOIN scopes s ON s.id = h.scope_id"
-        " CROSS JOIN LATERAL (SELECT sum(a.balance) AS cash"
-        "   FROM legs l JOIN accounts a ON a.id = l.account_id WHERE l.scope_id = h.scope_id) c"
+        " SELECT s.id, s.kind FROM scopes s JOIN held h ON h.scope_id = s.id"
+        " JOIN (SELECT l.scope_id, sum(a.balance) AS cash"
+        "   FROM legs l JOIN accounts a ON a.id = l.account_id"
+        "   WHERE l.scope_id IN (SELECT scope_id FROM held) GROUP BY l.scope_id) c"
+        "  ON c.scope_id = s.id"
         " WHERE s.kind = ANY (%s) AND c.cash + h.net < %s * h.gross"
         "  AND NOT EXISTS (SELECT FROM closings WHERE id = s.id) ORDER BY s.id",
         (list(marks), list(marks.values()), list(guarded), MAINTENANCE),

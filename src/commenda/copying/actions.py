@@ -114,7 +114,7 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
             ),
             now=now,
         )
-        queries.set_status(tx, signal.id, "planned")
+        queries.mark_planned(tx, signal.id)
     else:
         orders = orders_of(tx, "signal", signal.id)
     return [order.id for order in orders]
@@ -122,14 +122,11 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
 
 def finish(tx: Tx, signal_id: UUID, now: datetime) -> bool:
     """Write each execution's outcome and close the signal; False while a parent of it works."""
-    with tx.pipeline():
-        status = tx.execute("SELECT status FROM trading_signals WHERE id = %s", (signal_id,))
-        works = working(tx, "signal", signal_id)
-        if not works and status.fetchone() != ("processed",):
-            queries.complete_executions(tx, signal_id, now)
-            queries.count_executions(tx, signal_id)
-            queries.set_status(tx, signal_id, "processed", now)
-    return not works
+    if working(tx, "signal", signal_id):
+        return False
+    queries.complete_executions(tx, signal_id, now)
+    queries.close_signal(tx, signal_id, now)
+    return True
 
 
 def copy_signal(database: Database, broker: Broker, signal_id: UUID, now: datetime) -> bool:

@@ -158,24 +158,22 @@ def complete_executions(tx: Tx, signal_id: UUID, now: datetime) -> None:
     )
 
 
-def count_executions(tx: Tx, signal_id: UUID) -> None:
-    """Keep what became of a signal's executions with the signal: lists show it by the dozen."""
+def close_signal(tx: Tx, signal_id: UUID, now: datetime) -> None:
+    """Close a signal, once, and keep what became of its executions with it: lists show it by the
+    dozen."""
     tx.execute(
-        "UPDATE trading_signals s SET executions_total = n.total,"
-        "  executions_executed = n.executed, executions_failed = n.failed,"
-        "  executions_skipped = n.skipped"
+        "UPDATE trading_signals s SET status = 'processed', processed_at = %(now)s,"
+        "  executions_total = n.total, executions_executed = n.executed,"
+        "  executions_failed = n.failed, executions_skipped = n.skipped"
         " FROM (SELECT count(*) AS total,"
         "   count(*) FILTER (WHERE status IN ('completed', 'partial')) AS executed,"
         "   count(*) FILTER (WHERE status = 'failed') AS failed,"
         "   count(*) FILTER (WHERE status = 'skipped') AS skipped"
         "  FROM signal_executions WHERE signal_id = %(signal)s) n"
-        " WHERE s.id = %(signal)s",
-        {"signal": signal_id},
+        " WHERE s.id = %(signal)s AND s.status <> 'processed'",
+        {"signal": signal_id, "now": now},
     )
 
 
-def set_status(tx: Tx, signal_id: UUID, status: str, now: datetime | None = None) -> None:
-    tx.execute(
-        "UPDATE trading_signals SET status = %s, processed_at = %s WHERE id = %s",
-        (status, now, signal_id),
-    )
+def mark_planned(tx: Tx, signal_id: UUID) -> None:
+    tx.execute("UPDATE trading_signals SET status = 'planned' WHERE id = %s", (signal_id,))

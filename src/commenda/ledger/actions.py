@@ -28,8 +28,9 @@ def open_accounts(tx: Tx, keys: Sequence[AccountKey]) -> list[int]:
         found = queries.find_accounts(tx, distinct)
         missing = [key for key in distinct if key not in found]
         if missing:
-            queries.insert_accounts(tx, missing)
-            found |= queries.find_accounts(tx, missing)
+            found |= queries.insert_accounts(tx, missing)
+            if others := [key for key in missing if key not in found]:  # opened just now
+                found |= queries.find_accounts(tx, others)
         learn(tx, found)
         known |= found
     return [known[key] for key in keys]

@@ -208,11 +208,11 @@ class PaperVenue:
         One writer for each instrument, as in any matching engine; also what makes the second of
         two equal calls see the first.
         """
-        with tx.pipeline(), tx.cursor(row_factory=class_row(PaperOrder)) as cursor:
-            tx.execute(
-                "SELECT pg_advisory_xact_lock_shared(8, 0), pg_advisory_xact_lock(7, %s)",
-                (instrument_id,),
-            )
+        tx.execute(
+            "SELECT pg_advisory_xact_lock_shared(8, 0), pg_advisory_xact_lock(7, %s)",
+            (instrument_id,),
+        )
+        with tx.cursor(row_factory=class_row(PaperOrder)) as cursor:
             return cursor.execute(
                 ORDER + "WHERE (instrument_id = %s AND " + RESTING + ")"
                 " OR (account = %s AND client_order_id = %s) ORDER BY number",
