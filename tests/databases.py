@@ -117,3 +117,4 @@ def empty(database: Database) -> None:
         if row and row[0]:
             owner.execute(f"TRUNCATE {row[0]} CASCADE")
         owner.execute(_RESTART)
+    database.reconnect()

@@ -236,14 +236,15 @@ def test_whoever_stops_a_subscription_waits_for_the_plan_that_counts_on_it(
         leg = world.follow(ines, flow, D(1_000))
     signal = world.advance().publish(flow, "0.5")
     planned, stopped = Event(), Event()
-    write = actions.queries.insert_executions
+    write = actions.queries.plan_executions
 
-    def slowly(*args: Any) -> None:
-        write(*args)
+    def slowly(*args: Any) -> int:
+        found = write(*args)
         planned.set()
         assert not stopped.wait(0.4), "stopped in the middle of the plan"
+        return found
 
-    monkeypatch.setattr(actions.queries, "insert_executions", slowly)
+    monkeypatch.setattr(actions.queries, "plan_executions", slowly)
 
     def halt() -> None:
         assert planned.wait(10)

@@ -34,7 +34,7 @@ from commenda.books.model import (
     Taking,
     Trigger,
 )
-from commenda.books.parts import being_closed, request_part
+from commenda.books.parts import request_part
 from commenda.books.payout import pay_out, pay_out_due, pay_parts_due
 from commenda.books.queries import legs_of, lock_closings
 from commenda.books.rules import INITIAL, free_cash, is_dust, next_retry
@@ -56,7 +56,6 @@ __all__ = [
     "Taken",
     "Taking",
     "Trigger",
-    "being_closed",
     "carry_out_transfers",
     "close_due",
     "close_scopes",

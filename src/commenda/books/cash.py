@@ -71,7 +71,7 @@ def pass_on_income(database: Database, broker: Broker, author: Author) -> list[E
     """
     errors: list[Exception] = []
     for venue in broker.venues:
-        with database.transaction() as tx:
+        with database.read() as tx:
             cursor = read_cursor(tx, venue.name, "income")
         try:
             payments, after = venue.income(cursor, author.now)

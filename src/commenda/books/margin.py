@@ -31,7 +31,8 @@ def guard_margins(tx: Tx, author: Author, marks: Mapping[int, Decimal], products
         "  GROUP BY l.scope_id)"
         " SELECT s.id, s.kind FROM scopes s JOIN held h ON h.scope_id = s.id"
         " JOIN (SELECT l.scope_id, sum(a.balance) AS cash"
-        "   FROM legs l JOIN accounts a ON a.id = l.account_id GROUP BY l.scope_id) c"
+        "   FROM legs l JOIN accounts a ON a.id = l.account_id"
+        "   WHERE l.scope_id IN (SELECT scope_id FROM held) GROUP BY l.scope_id) c"
         "  ON c.scope_id = s.id"
         " WHERE s.kind = ANY (%s) AND c.cash + h.net < %s * h.gross"
         "  AND NOT EXISTS (SELECT FROM closings WHERE id = s.id) ORDER BY s.id",

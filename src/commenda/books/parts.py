@@ -107,20 +107,6 @@ def left_of_parts(tx: Tx, closing_ids: Sequence[UUID]) -> list[tuple[UUID, UUID,
     return [one for one in left if one[3]]
 
 
-def being_closed(tx: Tx, leg_ids: Sequence[UUID], instrument_id: int) -> dict[UUID, Decimal]:
-    """What orders that close books ask of an instrument for legs, and is not shared out yet."""
-    return dict(
-        tx.execute(
-            "SELECT a.leg_id, sum(a.requested) FROM orders o"
-            " JOIN allocations a ON a.order_id = o.id"
-            " WHERE o.cause = 'liquidation' AND o.instrument_id = %s"
-            "  AND o.cause_id IN (SELECT batch_id FROM closing_attempts WHERE outcome IS NULL)"
-            "  AND a.quantity IS NULL AND a.leg_id = ANY (%s) GROUP BY a.leg_id",
-            (instrument_id, list(leg_ids)),
-        ).fetchall()
-    )
-
-
 def give_up_parts(tx: Tx, author: Author, scope_ids: Sequence[UUID], reason: str) -> None:
     """Let the parts of these books that are not paid out come to nothing, and say why.
 

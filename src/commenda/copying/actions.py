@@ -16,25 +16,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from commenda.books import being_closed
 from commenda.copying import queries
-from commenda.copying.model import RULES, CopyMode, Flow
-from commenda.copying.queries import Execution
-from commenda.copying.rules import order_quantity, signal_type
-from commenda.execution import (
-    CHUNK,
-    Broker,
-    execute_order,
-    intend,
-    orders_of,
-    other_value,
-    quantities_of,
-    working,
-)
+from commenda.copying.model import RULES, Flow
+from commenda.copying.rules import signal_type
+from commenda.execution import CHUNK, Broker, execute_order, intend, orders_of, working
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.rows import put
-from commenda.ledger import Author, lock_accounts
+from commenda.ledger import Author
 
 
 def publish_signal(
@@ -103,46 +92,14 @@ def plan(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> bool:
     Differences are computed under the lock of each leg's cash account, from equity at the price
     the signal carries. Whoever stops a subscription meanwhile waits until the plan stands.
     """
-    signal = queries.find_signal(tx, signal_id)
-    queries.lock_plans(tx, signal.flow_id)
-    followers = queries.next_followers(tx, signal, CHUNK)
-    if not followers or signal.status != "published":
-        return False
-    instrument = broker.instrument(signal.instrument_id)
-    legs = [follower.leg_id for follower in followers]
-    cash = lock_accounts(tx, [follower.account_id for follower in followers])
-    held = quantities_of(tx, legs, signal.instrument_id)
-    # A leg that is just being closed in part: what is asked for already is not asked for again.
-    asked = being_closed(tx, legs, signal.instrument_id)
-    elsewhere = other_value(tx, legs, signal.instrument_id, broker.marks(now))
-    zero = Decimal(0)
-    executions = []
-    for follower in followers:
-        quantity = held.get(follower.leg_id, zero)
-        equity = (
-            cash[follower.account_id]
-            + quantity * signal.reference_price
-            + elsewhere.get(follower.leg_id, zero)
-        )
-        requested, reason = order_quantity(
-            CopyMode(follower.copy_mode),
-            equity=equity,
-            held=quantity + asked.get(follower.leg_id, zero),
-            price=signal.reference_price,
-            previous_target=signal.previous_target,
-            target=signal.target,
-            lot=instrument.lot,
-        )
-        executions.append(Execution(follower.subscription_id, follower.leg_id, requested, reason))
-    queries.insert_executions(tx, signal.id, executions, now)
-    return len(followers) == CHUNK
+    return queries.plan_executions(tx, signal_id, broker.marks(now), CHUNK, now) == CHUNK
 
 
 def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> list[UUID]:
     """Turn a signal's planned executions into one parent order for each side."""
     signal = queries.find_signal(tx, signal_id)
     if signal.status == "published":
-        intend(
+        orders = intend(
             tx,
             cause="signal",
             cause_id=signal.id,
@@ -157,19 +114,18 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
             ),
             now=now,
         )
-        queries.set_status(tx, signal.id, "planned")
-    return [order.id for order in orders_of(tx, "signal", signal.id)]
+        queries.mark_planned(tx, signal.id)
+    else:
+        orders = orders_of(tx, "signal", signal.id)
+    return [order.id for order in orders]
 
 
 def finish(tx: Tx, signal_id: UUID, now: datetime) -> bool:
     """Write each execution's outcome and close the signal; False while a parent of it works."""
-    signal = queries.find_signal(tx, signal_id)
     if working(tx, "signal", signal_id):
         return False
-    if signal.status != "processed":
-        queries.complete_executions(tx, signal, now)
-        queries.count_executions(tx, signal_id)
-        queries.set_status(tx, signal_id, "processed", now)
+    queries.complete_executions(tx, signal_id, now)
+    queries.close_signal(tx, signal_id, now)
     return True
 
 
@@ -179,8 +135,8 @@ def copy_signal(database: Database, broker: Broker, signal_id: UUID, now: dateti
     Every part of it can be repeated: killed anywhere and called again, it goes on. False while an
     order of it, or of an earlier one, works at a venue: called again later, it goes on then.
     """
-    with database.transaction() as tx:
-        earlier = queries.unprocessed_before(tx, queries.find_signal(tx, signal_id))
+    with database.read() as tx:
+        earlier = queries.unprocessed_before(tx, signal_id)
     return all(_copy_one(database, broker, one, now) for one in [*earlier, signal_id])
 
 
@@ -190,8 +146,7 @@ def _copy_one(database: Database, broker: Broker, signal_id: UUID, now: datetime
     while more:
         with database.transaction() as tx:
             more = plan(tx, broker, signal_id, now)
-    with database.transaction() as tx:
-        order_ids = intend_parents(tx, broker, signal_id, now)
+            order_ids = [] if more else intend_parents(tx, broker, signal_id, now)
     for order_id in order_ids:
         execute_order(database, broker, order_id, author)
     with database.transaction() as tx:

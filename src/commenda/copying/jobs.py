@@ -56,7 +56,7 @@ def _copy_signal(database: Database, broker: Broker) -> Callable[[str, str], Non
         return submit(database, broker, UUID(order_id), datetime.fromisoformat(at))
 
     def plan(tx: Tx, signal_id: str, at: str) -> bool | None:
-        if queries.unprocessed_before(tx, queries.find_signal(tx, UUID(signal_id))):
+        if queries.unprocessed_before(tx, UUID(signal_id)):
             return None
         return actions.plan(tx, broker, UUID(signal_id), datetime.fromisoformat(at))
 

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import LiteralString, NamedTuple
+from typing import LiteralString
 from uuid import UUID
 
 from commenda.copying.model import Flow, Signal
+from commenda.copying.rules import DEAD_BAND
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
-from commenda.kit.rows import columns, first
-
-
-class Follower(NamedTuple):
-    """An active subscription that has not executed a signal yet."""
-
-    subscription_id: UUID
-    leg_id: UUID
-    account_id: int
-    copy_mode: str
-
-
-class Execution(NamedTuple):
-    """What a subscription is to do on a signal; quantity zero is skipped for `reason`."""
-
-    subscription_id: UUID
-    leg_id: UUID
-    requested: Decimal
-    reason: str | None
-
+from commenda.kit.rows import first
 
 _SIGNAL: LiteralString = (
     "SELECT id, flow_id, sequence, instrument_id, previous_target, target, reference_price,"
@@ -71,12 +53,13 @@ def unknown_flow(flow_id: UUID) -> CommendaError:
     return unknown("flow", flow_id, "flowId")
 
 
-def unprocessed_before(tx: Tx, signal: Signal) -> list[UUID]:
+def unprocessed_before(tx: Tx, signal_id: UUID) -> list[UUID]:
     """Earlier signals of the same flow that are not finished, oldest first."""
     rows = tx.execute(
-        "SELECT id FROM trading_signals"
-        " WHERE flow_id = %s AND sequence < %s AND status <> 'processed' ORDER BY sequence",
-        (signal.flow_id, signal.sequence),
+        "SELECT e.id FROM trading_signals s JOIN trading_signals e"
+        "  ON e.flow_id = s.flow_id AND e.sequence < s.sequence AND e.status <> 'processed'"
+        " WHERE s.id = %s ORDER BY e.sequence",
+        (signal_id,),
     )
     return [row[0] for row in rows]
 
@@ -126,42 +109,24 @@ def planned(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-def lock_plans(tx: Tx, flow_id: UUID) -> None:
-    """Be the only one who plans for a flow, and have those who stop its followers wait.
+def plan_executions(
+    tx: Tx,
+    signal_id: UUID,
+    marks: Mapping[int, Decimal],
+    limit: int,
+    now: datetime,
+) -> int:
+    """Plan what the next followers of a signal's flow do; how many there were.
 
-    A statement of its own: the next one sees what this one waited for. The other side is the
+    It is the only one that plans for the flow: those who stop a follower wait for it, by the
     trigger `stopping_waits_for_plans`.
     """
-    tx.execute("SELECT pg_advisory_xact_lock(plan_lock(%s))", (flow_id,))
-
-
-def next_followers(tx: Tx, signal: Signal, limit: int) -> list[Follower]:
-    """The next active followers of a signal's flow that have no execution of it."""
-    rows = tx.execute(
-        "SELECT s.id, s.leg_id, l.account_id, s.copy_mode"
-        " FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
-        " WHERE s.flow_id = %s AND s.status = 'active' AND s.auto_follow"
-        # Hashed once. As NOT EXISTS it is a loop over both while the planner believes that a
-        # signal has few executions: seconds for a first signal of 10,000.
-        "  AND s.id NOT IN (SELECT subscription_id FROM signal_executions WHERE signal_id = %s)"
-        " ORDER BY s.leg_id LIMIT %s",
-        (signal.flow_id, signal.id, limit),
-    )
-    return [Follower(*row) for row in rows]
-
-
-def insert_executions(
-    tx: Tx, signal_id: UUID, executions: Sequence[Execution], now: datetime
-) -> None:
-    tx.execute(
-        "INSERT INTO signal_executions"
-        " (signal_id, subscription_id, leg_id, status, requested, error, created_at)"
-        " SELECT %s, subscription, leg,"
-        "  CASE WHEN requested = 0 THEN 'skipped' ELSE 'pending' END, requested, reason, %s"
-        " FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[], %s::text[])"
-        "   AS n (subscription, leg, requested, reason) ON CONFLICT DO NOTHING",
-        (signal_id, now, *columns(executions, 4)),
-    )
+    row = tx.execute(
+        "SELECT plan_executions(%s, %s, %s::smallint[], %s::numeric[], %s, %s)",
+        (signal_id, DEAD_BAND, list(marks), list(marks.values()), limit, now),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def requests_of(tx: Tx, signal_id: UUID) -> list[tuple[UUID, Decimal]]:
@@ -173,7 +138,7 @@ def requests_of(tx: Tx, signal_id: UUID) -> list[tuple[UUID, Decimal]]:
     ).fetchall()
 
 
-def complete_executions(tx: Tx, signal: Signal, now: datetime) -> None:
+def complete_executions(tx: Tx, signal_id: UUID, now: datetime) -> None:
     """Write what each execution got from its parent order, whose fills are shared out."""
     tx.execute(
         "UPDATE signal_executions e SET"
@@ -189,28 +154,26 @@ def complete_executions(tx: Tx, signal: Signal, now: datetime) -> None:
         " WHERE o.cause = 'signal' AND o.cause_id = %(signal)s"
         "  AND e.signal_id = %(signal)s AND e.leg_id = a.leg_id AND e.status = 'pending'"
         "  AND a.quantity IS NOT NULL",
-        {"signal": signal.id, "now": now},
+        {"signal": signal_id, "now": now},
     )
 
 
-def count_executions(tx: Tx, signal_id: UUID) -> None:
-    """Keep what became of a signal's executions with the signal: lists show it by the dozen."""
+def close_signal(tx: Tx, signal_id: UUID, now: datetime) -> None:
+    """Close a signal, once, and keep what became of its executions with it: lists show it by the
+    dozen."""
     tx.execute(
-        "UPDATE trading_signals s SET executions_total = n.total,"
-        "  executions_executed = n.executed, executions_failed = n.failed,"
-        "  executions_skipped = n.skipped"
+        "UPDATE trading_signals s SET status = 'processed', processed_at = %(now)s,"
+        "  executions_total = n.total, executions_executed = n.executed,"
+        "  executions_failed = n.failed, executions_skipped = n.skipped"
         " FROM (SELECT count(*) AS total,"
         "   count(*) FILTER (WHERE status IN ('completed', 'partial')) AS executed,"
         "   count(*) FILTER (WHERE status = 'failed') AS failed,"
         "   count(*) FILTER (WHERE status = 'skipped') AS skipped"
         "  FROM signal_executions WHERE signal_id = %(signal)s) n"
-        " WHERE s.id = %(signal)s",
-        {"signal": signal_id},
+        " WHERE s.id = %(signal)s AND s.status <> 'processed'",
+        {"signal": signal_id, "now": now},
     )
 
 
-def set_status(tx: Tx, signal_id: UUID, status: str, now: datetime | None = None) -> None:
-    tx.execute(
-        "UPDATE trading_signals SET status = %s, processed_at = %s WHERE id = %s",
-        (status, now, signal_id),
-    )
+def mark_planned(tx: Tx, signal_id: UUID) -> None:
+    tx.execute("UPDATE trading_signals SET status = 'planned' WHERE id = %s", (signal_id,))

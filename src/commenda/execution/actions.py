@@ -22,23 +22,11 @@ from commenda.execution import queries
 from commenda.execution.allocation import allocate_chunk, shares_of, transit_accounts
 from commenda.execution.broker import Broker
 from commenda.execution.model import Order
-from commenda.execution.positions import (
-    venues_of,
-)
-from commenda.execution.rules import (
-    collared,
-    may_become,
-    parent_quantities,
-    status_after,
-)
+from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
-from commenda.ledger import (
-    Author,
-    Journal,
-    Line,
-    post_batch,
-)
+from commenda.kit.rows import columns
+from commenda.ledger import Author, Journal, Line, post_batch
 from commenda.venues import (
     DEFAULT_VENUE,
     Execution,
@@ -79,10 +67,7 @@ def intend(
         row = tx.execute("SELECT tick FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
         assert row is not None, "what is traded is stored"
         tick = row[0]
-    venues = venues_of(tx, [leg for leg, _ in requests])
-    by_venue: dict[str, list[tuple[UUID, Decimal]]] = {}
-    for leg, quantity in requests:
-        by_venue.setdefault(venues[leg], []).append((leg, quantity))
+    legs, quantities = columns(requests, 2)
     orders = [
         Order(
             id=_order_id(cause, cause_id, venue, instrument_id, side),
@@ -100,13 +85,11 @@ def intend(
             cause_id=cause_id,
             correlation_id=correlation_id,
         )
-        for venue, theirs in sorted(by_venue.items())
-        for side, quantity in parent_quantities(quantity for _, quantity in theirs).items()
+        for venue, side, quantity in queries.asked_at(tx, legs, quantities)
     ]
-    queries.insert_orders(tx, orders, now)
-    for order in orders:
-        theirs = [one for one in by_venue[order.venue] if one[1] * order.side.sign > 0]
-        queries.insert_requests(tx, order.id, theirs)
+    if orders:
+        queries.insert_orders(tx, orders, now)
+        queries.insert_requests(tx, orders, legs, quantities)
     return orders
 
 
@@ -122,7 +105,7 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
     sent asks. Where the venue does not know it, the venue's own promise decides: submitting the
     same id again is asking, or what it does not know after a time it never had.
     """
-    with database.transaction() as tx:
+    with database.read() as tx:  # one statement alone: it is stored when the venue is called
         sent = queries.mark_sent(tx, order_id, now)
         order = sent or queries.find_order(tx, order_id)
     if order.status.is_terminal:
@@ -252,12 +235,12 @@ def execute_order(database: Database, broker: Broker, order_id: UUID, author: Au
     """Take an order as far as it goes now: sent or asked for, observed and, once it is terminal,
     allocated. Whether it is; one that works at the venue is executed again later."""
     view = submit(database, broker, order_id, author.now)
-    with database.transaction() as tx:
+    with database.transaction() as tx, tx.pipeline():
         order = observe(tx, broker, order_id, author, view)
         if not order.status.is_terminal or order.allocated_at is not None:
             return order.status.is_terminal
         shares = shares_of(tx, broker, order)
-        more = allocate_chunk(tx, broker, order_id, author, 0, shares)
+        more = allocate_chunk(tx, broker, order, author, 0, shares)
     chunk = 0
     while more:
         chunk += 1

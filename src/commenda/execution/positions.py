@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -61,32 +61,6 @@ def venues_of(tx: Tx, leg_ids: Sequence[UUID]) -> dict[UUID, str]:
 def venues_in_use(tx: Tx) -> list[str]:
     """The accounts at venues at which any leg ever traded."""
     return [row[0] for row in tx.execute("SELECT DISTINCT venue FROM legs ORDER BY venue")]
-
-
-def quantities_of(tx: Tx, leg_ids: Sequence[UUID], instrument_id: int) -> dict[UUID, Decimal]:
-    """What each leg holds of an instrument; legs that hold nothing may be missing."""
-    return dict(
-        tx.execute(
-            "SELECT leg_id, quantity FROM positions WHERE instrument_id = %s AND leg_id = ANY (%s)",
-            (instrument_id, list(leg_ids)),
-        ).fetchall()
-    )
-
-
-def other_value(
-    tx: Tx, leg_ids: Sequence[UUID], instrument_id: int, marks: Mapping[int, Decimal]
-) -> dict[UUID, Decimal]:
-    """Value at `marks` of what each leg holds in other instruments than this one."""
-    return dict(
-        tx.execute(
-            "SELECT p.leg_id, sum(p.quantity * m.price) FROM positions p"
-            " JOIN unnest(%s::smallint[], %s::numeric[]) AS m (instrument_id, price)"
-            "   USING (instrument_id)"
-            " WHERE p.leg_id = ANY (%s) AND p.instrument_id <> %s AND p.quantity <> 0"
-            " GROUP BY p.leg_id",
-            (list(marks), list(marks.values()), list(leg_ids), instrument_id),
-        ).fetchall()
-    )
 
 
 def insert_positions(tx: Tx, instrument_id: int, rows: Sequence[tuple[UUID, int]]) -> None:

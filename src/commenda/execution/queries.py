@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,9 @@ from psycopg.rows import class_row
 from commenda.execution.model import Order
 from commenda.execution.rules import Share
 from commenda.kit.db import Tx
-from commenda.venues import Execution, Fill, OrderStatus
+from commenda.kit.rows import columns
+from commenda.ledger import Author
+from commenda.venues import Execution, Fill, OrderStatus, Side
 
 CHUNK = 2000
 """Legs in one transaction and one journal: large enough to be fast, small enough to be resumed."""
@@ -27,7 +29,7 @@ _COLUMNS: LiteralString = (
 _ORDER: LiteralString = "SELECT " + _COLUMNS + " FROM orders "  # noqa: S608 - constants
 
 
-def insert_orders(tx: Tx, orders: Iterable[Order], now: datetime) -> None:
+def insert_orders(tx: Tx, orders: Sequence[Order], now: datetime) -> None:
     """Store intents; an order of the same cause, venue, instrument and side is kept once."""
     for order in orders:
         tx.execute(
@@ -119,12 +121,13 @@ def keep_cursor(tx: Tx, venue: str, stream: str, cursor: str | None) -> None:
 
 
 def insert_fills(tx: Tx, order: Order, fills: Sequence[Fill], now: datetime) -> None:
-    for fill in fills:
-        tx.execute(
-            "INSERT INTO fills (venue, fill_id, order_id, quantity, price, fee, filled_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (order.venue, fill.id, order.id, fill.quantity, fill.price, fill.fee, now),
-        )
+    tx.execute(
+        "INSERT INTO fills (venue, fill_id, order_id, quantity, price, fee, filled_at)"
+        " SELECT %s, id, %s, quantity, price, fee, %s"
+        " FROM unnest(%s::text[], %s::numeric[], %s::numeric[], %s::numeric[])"
+        "   AS n (id, quantity, price, fee) ON CONFLICT DO NOTHING",
+        (order.venue, order.id, now, *columns(fills, 4)),
+    )
 
 
 def fills_of(tx: Tx, order_id: UUID) -> list[Fill]:
@@ -135,12 +138,40 @@ def fills_of(tx: Tx, order_id: UUID) -> list[Fill]:
     return [Fill(*row) for row in rows]
 
 
-def insert_requests(tx: Tx, order_id: UUID, requests: Sequence[tuple[UUID, Decimal]]) -> None:
-    """Store what each leg asks of a parent order."""
+def asked_at(
+    tx: Tx, legs: Sequence[UUID], quantities: Sequence[Decimal]
+) -> list[tuple[str, Side, Decimal]]:
+    """What legs ask together of each venue, on each side: (venue, side, quantity).
+
+    Buys are never netted against sells inside the platform: that would be a fill that no venue
+    made, at a price nobody traded.
+    """
+    rows = tx.execute(
+        "SELECT l.venue, CASE WHEN r.quantity > 0 THEN 'buy' ELSE 'sell' END AS side,"
+        "  sum(abs(r.quantity)) FROM unnest(%s::uuid[], %s::numeric[]) AS r (leg, quantity)"
+        " JOIN legs l ON l.id = r.leg WHERE r.quantity <> 0 GROUP BY 1, 2 ORDER BY 1, 2",
+        (legs, quantities),
+    )
+    return [(venue, Side(side), quantity) for venue, side, quantity in rows]
+
+
+def insert_requests(
+    tx: Tx, orders: Sequence[Order], legs: Sequence[UUID], quantities: Sequence[Decimal]
+) -> None:
+    """Store what each leg asks of the order at its venue and of its side."""
     tx.execute(
         "INSERT INTO allocations (order_id, leg_id, requested)"
-        " SELECT %s, * FROM unnest(%s::uuid[], %s::numeric[]) ON CONFLICT DO NOTHING",
-        (order_id, [leg for leg, _ in requests], [quantity for _, quantity in requests]),
+        " SELECT o.id, r.leg, r.quantity"
+        " FROM unnest(%s::uuid[], %s::numeric[]) AS r (leg, quantity) JOIN legs l ON l.id = r.leg"
+        " JOIN unnest(%s::uuid[], %s::text[], %s::integer[]) AS o (id, venue, sign)"
+        "  ON o.venue = l.venue AND o.sign = sign(r.quantity) ON CONFLICT DO NOTHING",
+        (
+            legs,
+            quantities,
+            [order.id for order in orders],
+            [order.venue for order in orders],
+            [order.side.sign for order in orders],
+        ),
     )
 
 
@@ -152,31 +183,35 @@ def requests_of(tx: Tx, order_id: UUID) -> list[tuple[UUID, Decimal]]:
     ).fetchall()
 
 
-def unallocated(tx: Tx, order_id: UUID, leg_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the legs that still wait for their part of the order."""
-    rows = tx.execute(
-        "SELECT leg_id FROM allocations"
-        " WHERE order_id = %s AND leg_id = ANY (%s) AND quantity IS NULL",
-        (order_id, list(leg_ids)),
-    )
-    return {row[0] for row in rows}
+def allocate_shares(
+    tx: Tx,
+    author: Author,
+    order: Order,
+    chunk: int,
+    shares: Sequence[Share],
+    in_transit: Sequence[int],
+) -> int:
+    """Post a chunk's shares, to legs that still wait for one, and write what they hold now.
 
-
-def write_shares(tx: Tx, order_id: UUID, shares: Sequence[Share]) -> None:
-    """Write what each leg got; an allocation is written once."""
-    tx.execute(
-        "UPDATE allocations a SET quantity = s.quantity, notional = s.notional, fee = s.fee"
-        " FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[])"
-        "   AS s (leg_id, quantity, notional, fee)"
-        " WHERE a.order_id = %s AND a.leg_id = s.leg_id AND a.quantity IS NULL",
+    How many legs have no position account yet: then nothing is done.
+    """
+    row = tx.execute(
+        "SELECT allocate_shares(%s, %s::smallint, %s::uuid[], %s::numeric[], %s::numeric[],"
+        " %s::numeric[], %s::bigint[], %s, %s, %s, %s, %s)",
         (
-            [share.leg_id for share in shares],
-            [share.quantity for share in shares],
-            [share.notional for share in shares],
-            [share.fee for share in shares],
-            order_id,
+            order.id,
+            order.instrument_id,
+            *columns(shares, 4),
+            list(in_transit),
+            f"allocation:{order.id}:{chunk}",
+            order.correlation_id,
+            author.actor,
+            author.rule_version,
+            author.now,
         ),
-    )
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def end_allocation(tx: Tx, order_id: UUID, now: datetime) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from commenda.kit import ids
@@ -20,18 +21,6 @@ class Share(NamedTuple):
     quantity: Decimal
     notional: Decimal
     fee: Decimal
-
-
-def parent_quantities(requests: Iterable[Decimal]) -> dict[Side, Decimal]:
-    """One parent order for each side that anybody needs.
-
-    Buys are never netted against sells inside the platform: that would be a fill that no venue
-    made, at a price nobody traded.
-    """
-    totals = {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
-    for quantity in requests:
-        totals[Side.BUY if quantity > 0 else Side.SELL] += abs(quantity)
-    return {side: total for side, total in totals.items() if total}
 
 
 _WORKING = {OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED}
@@ -97,7 +86,7 @@ def allocate(
         raise CommendaError("overfilled", "The venue filled more than was asked for").at(
             "quantity", filled
         )
-    ties = [ids.tie_break(secret, order_id, leg_id) for leg_id, _ in requests]
+    ties = _Ties(secret, order_id, requests)
     if not lots_filled:
         return [Share(leg_id, Decimal(0), Decimal(0), Decimal(0)) for leg_id, _ in requests]
     lots = split(lots_filled, asked, ties)
@@ -105,15 +94,27 @@ def allocate(
     fee = sum((fill.fee for fill in fills), Decimal(0))
     notionals = split(to_units(notional, scale), lots, ties)
     fees = split(to_units(fee, scale), lots, ties)
+    sign = side.sign
     return [
-        Share(
-            leg_id,
-            side.sign * got * lot,
-            side.sign * from_units(cost, scale),
-            from_units(paid, scale),
-        )
+        Share(leg_id, sign * got * lot, from_units(sign * cost, scale), from_units(paid, scale))
         for (leg_id, _), got, cost, paid in zip(requests, lots, notionals, fees, strict=True)
     ]
+
+
+class _Ties(Sequence[bytes]):
+    """HMAC(order, leg) of each request, made where it decides."""
+
+    def __init__(
+        self, secret: bytes, order_id: UUID, requests: Sequence[tuple[UUID, Decimal]]
+    ) -> None:
+        self._of = partial(ids.tie_break, secret, order_id)
+        self._requests = requests
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._of(self._requests[place][0])
 
 
 def _lots(quantity: Decimal, lot: Decimal) -> int:

@@ -8,17 +8,18 @@ started under the data directory when no URL is given.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import psycopg
 from psycopg import conninfo, sql
 from psycopg.abc import Buffer
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.types.array import ListDumper
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -27,6 +28,7 @@ from commenda.kit.embedded import EmbeddedServer
 from commenda.kit.errors import CommendaError
 from commenda.settings import Settings
 
+T = TypeVar("T")
 Tx = psycopg.Connection[TupleRow]
 """A connection inside a transaction. Queries and actions take one; they never open their own."""
 
@@ -57,9 +59,53 @@ psycopg.adapters.register_dumper(list, _ColumnDumper)
 
 
 class _Connection(psycopg.Connection[TupleRow]):
-    """A pooled connection that knows when it was last used."""
+    """A pooled connection that knows when it was last used, and what it has learned.
+
+    Learned in a transaction, a fact is kept once it commits and forgotten where anything of it is
+    rolled back. Whoever comes after a restored server comes on a new connection.
+    """
 
     last_used = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.facts: dict[Any, Any] = {}
+        self.learned: dict[Any, Any] = {}
+
+    @contextmanager
+    def transaction(self, *args: Any, **kwargs: Any) -> Iterator[psycopg.Transaction]:
+        try:
+            with super().transaction(*args, **kwargs) as block:
+                yield block
+        except BaseException:
+            self.learned.clear()
+            raise
+        if self.info.transaction_status == TransactionStatus.IDLE:
+            if len(self.facts) + len(self.learned) > _MOST_FACTS:
+                self.facts.clear()
+            self.facts |= self.learned
+            self.learned.clear()
+
+
+_MOST_FACTS = 20_000
+
+
+def recall(tx: Tx, keys: Iterable[T]) -> dict[T, Any]:
+    """What was learned of those of the keys that are known on this connection."""
+    if not isinstance(tx, _Connection):
+        return {}
+    facts, learned = tx.facts, tx.learned
+    return {
+        key: facts[key] if key in facts else learned[key]
+        for key in keys
+        if key in facts or key in learned
+    }
+
+
+def learn(tx: Tx, facts: Mapping[Any, Any]) -> None:
+    """Remember what never changes once this transaction has committed."""
+    if isinstance(tx, _Connection):
+        tx.learned |= facts
 
 
 def _note_use(connection: _Connection) -> None:
@@ -155,6 +201,10 @@ class Database:
             self._embedded.revive()
             return True
         return False
+
+    def reconnect(self) -> None:
+        """Let go of every connection with what it has learned: for who has emptied tables."""
+        self._pool.drain()
 
     def close(self) -> None:
         """Close the pool; the embedded server stops with its last process."""

@@ -133,10 +133,12 @@ def split(total: int, weights: Sequence[int], ties: Sequence[Any]) -> list[int]:
     parts = [total * weight // whole for weight in weights]
     left = total - sum(parts)
     if left:
-        order = sorted(
-            range(len(weights)), key=lambda i: (-(total * weights[i] % whole), -weights[i], ties[i])
-        )
-        for i in order[:left]:
+        ranks = [(total * weight % whole, weight) for weight in weights]
+        last = sorted(ranks, reverse=True)[left - 1]
+        ahead = [i for i, rank in enumerate(ranks) if rank > last]
+        # Only where the last of the units is are ties looked at.
+        level = sorted((i for i, rank in enumerate(ranks) if rank == last), key=ties.__getitem__)
+        for i in ahead + level[: left - len(ahead)]:
             parts[i] += 1
     return parts
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import psycopg
+from psycopg.rows import TupleRow
 
-from commenda.kit.db import Tx
+from commenda.kit.db import Tx, learn, recall
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.money import LARGEST, scale_of
 from commenda.ledger import queries
@@ -18,15 +20,20 @@ from commenda.ledger.rules import SCALE, has_excess_scale
 
 def open_accounts(tx: Tx, keys: Sequence[AccountKey]) -> list[int]:
     """The account ids of `keys`, in their order, opening those that are missing."""
-    distinct = list(dict.fromkeys(keys))
-    for key in distinct:
-        scale_of(key.asset)
-    found = queries.find_accounts(tx, distinct)
-    missing = [key for key in distinct if key not in found]
-    if missing:
-        queries.insert_accounts(tx, missing)
-        found |= queries.find_accounts(tx, missing)
-    return [found[key] for key in keys]
+    known = recall(tx, keys)
+    distinct = list(dict.fromkeys(key for key in keys if key not in known))
+    if distinct:
+        for key in distinct:
+            scale_of(key.asset)
+        found = queries.find_accounts(tx, distinct)
+        missing = [key for key in distinct if key not in found]
+        if missing:
+            found |= queries.insert_accounts(tx, missing)
+            if others := [key for key in missing if key not in found]:  # opened just now
+                found |= queries.find_accounts(tx, others)
+        learn(tx, found)
+        known |= found
+    return [known[key] for key in keys]
 
 
 def post(tx: Tx, author: Author, journal: Journal) -> Posted:
@@ -46,44 +53,19 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
     """
     if not journals:
         return []
-    keys = [journal.key for journal in journals]
-    captures = [journal.captures for journal in journals]
-    grouped = [group for group in captures if group is not None]
-    message = "Two journals of one batch have the same key"
-    _require_distinct(keys, "duplicate_journal_key", message, "key")
-    ordinals: list[int] = []
-    accounts: list[int] = []
-    amounts: list[Decimal] = []
-    for ordinal, journal in enumerate(journals, start=1):
-        lines = [line for line in journal.lines if line.amount]
+    _require_distinct([one.key for one in journals], "duplicate_journal_key", "have the same key")
+    groups = [one.captures for one in journals if one.captures is not None]
+    _require_distinct(groups, "duplicate_capture", "capture the same holds")
+    moving = [[line for line in journal.lines if line.amount] for journal in journals]
+    for journal, lines in zip(journals, moving, strict=True):
         _require_entries(journal, lines)
         _require_balanced(journal, lines)
-        ordinals += [ordinal] * len(lines)
-        accounts += [line.account_id for line in lines]
-        amounts += [line.amount for line in lines]
-    reverses = [journal.reverses for journal in journals]
-    message = "Two journals of one batch capture the same holds"
-    _require_distinct(grouped, "duplicate_capture", message, "captures")
+    by = (author.actor, author.rule_version, author.now)
     try:
-        rows = tx.execute(
-            "SELECT journal_id, outcome, refused_account, reason FROM post_journals("
-            "%s::text[], %s::text[], %s::uuid[], %s::timestamptz[], %s, %s, %s,"
-            " %s::integer[], %s::bigint[], %s::numeric[], %s::bigint[], %s::text[])",
-            (
-                keys,
-                [journal.kind for journal in journals],
-                [journal.correlation_id for journal in journals],
-                [journal.effective_at for journal in journals],
-                author.actor,
-                author.rule_version,
-                author.now,
-                ordinals,
-                accounts,
-                amounts,
-                reverses if any(reverses) else None,
-                captures if any(captures) else None,
-            ),
-        ).fetchall()
+        if len(journals) == 1 and not groups:
+            rows = _post_one(tx, by, journals[0], moving[0])
+        else:
+            rows = _post_many(tx, by, journals, moving)
     except psycopg.Error as error:
         fault = _fault(error)
         if fault is None:
@@ -93,6 +75,48 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
         Posted(journal_id, Outcome(outcome), account, None if why is None else Refusal(why))
         for journal_id, outcome, account, why in rows
     ]
+
+
+_By = tuple[str, str, datetime]
+
+
+def _post_one(tx: Tx, by: _By, one: Journal, lines: Sequence[Line]) -> list[TupleRow]:
+    return tx.execute(
+        "SELECT journal_id, outcome, refused_account, reason"
+        " FROM post_journal(%s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s::numeric[], %s)",
+        (
+            one.key,
+            one.kind,
+            one.correlation_id,
+            one.effective_at,
+            *by,
+            [line.account_id for line in lines],
+            [line.amount for line in lines],
+            one.reverses,
+        ),
+    ).fetchall()
+
+
+def _post_many(
+    tx: Tx, by: _By, journals: Sequence[Journal], moving: Sequence[Sequence[Line]]
+) -> list[TupleRow]:
+    return tx.execute(
+        "SELECT journal_id, outcome, refused_account, reason FROM post_journals("
+        "%s::text[], %s::text[], %s::uuid[], %s::timestamptz[], %s, %s, %s,"
+        " %s::integer[], %s::bigint[], %s::numeric[], %s::bigint[], %s::text[])",
+        (
+            [one.key for one in journals],
+            [one.kind for one in journals],
+            [one.correlation_id for one in journals],
+            [one.effective_at for one in journals],
+            *by,
+            [ordinal for ordinal, lines in enumerate(moving, start=1) for _ in lines],
+            [line.account_id for lines in moving for line in lines],
+            [line.amount for lines in moving for line in lines],
+            [one.reverses for one in journals] if any(one.reverses for one in journals) else None,
+            [one.captures for one in journals] if any(one.captures for one in journals) else None,
+        ),
+    ).fetchall()
 
 
 def _fault(error: psycopg.Error) -> CommendaError | None:
@@ -129,9 +153,10 @@ def _require_entries(journal: Journal, lines: Sequence[Line]) -> None:
         ).at(journal.key, len(lines))
 
 
-def _require_distinct(names: Sequence[str], code: str, message: str, field: str) -> None:
+def _require_distinct(names: Sequence[str], code: str, what: str) -> None:
     if len(set(names)) != len(names):
-        raise CommendaError(code, message).at(field)
+        field = "key" if code == "duplicate_journal_key" else "captures"
+        raise CommendaError(code, f"Two journals of one batch {what}").at(field)
 
 
 def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:

@@ -32,12 +32,12 @@ def find_accounts(tx: Tx, keys: Sequence[AccountKey]) -> dict[AccountKey, int]:
     return {keys[ordinal - 1]: account for ordinal, account in rows}
 
 
-def insert_accounts(tx: Tx, keys: Sequence[AccountKey]) -> None:
-    """Open an account for each key that has none.
+def insert_accounts(tx: Tx, keys: Sequence[AccountKey]) -> dict[AccountKey, int]:
+    """Open an account for each key that has none; the ids of those that are new.
 
     In the keys' own order: two callers that open the same accounts do not wait in a circle.
     """
-    tx.execute(
+    rows = tx.execute(
         "INSERT INTO accounts (kind, owner_kind, owner_id, asset, scope_id, leg_id, instrument_id,"
         "  stripe)"
         " SELECT k.kind, k.owner_kind, k.owner, k.asset, k.scope, k.leg, k.instrument, k.stripe"
@@ -45,9 +45,12 @@ def insert_accounts(tx: Tx, keys: Sequence[AccountKey]) -> None:
         "             %s::smallint[], %s::text[])"
         "   AS k (kind, owner, asset, scope, leg, instrument, stripe, owner_kind)"
         " ORDER BY k.kind, k.owner, k.asset, k.scope, k.leg, k.instrument, k.stripe"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO NOTHING"
+        " RETURNING id, kind, owner_id, asset, scope_id, leg_id, instrument_id, stripe",
         (*_columns(keys), [key.owner.kind for key in keys]),
-    )
+    ).fetchall()
+    new = {tuple(key): account for account, *key in rows}
+    return {key: new[named] for key in keys if (named := (key.kind, key.owner.id, *key[2:])) in new}
 
 
 def _columns(keys: Sequence[AccountKey]) -> list[list[object]]:

@@ -8,7 +8,7 @@ before, and shares can fall due by periods. `lifecycle.py` has the states, `wate
 """
 
 from commenda.funding import deposit
-from commenda.managed.agenda import anything_due
+from commenda.managed.agenda import Agenda, agenda
 from commenda.managed.checks import CHECKS
 from commenda.managed.crystallisation import crystallise_due
 from commenda.managed.custody import authorise_custody, available_to_subscribe
@@ -32,6 +32,7 @@ __all__ = [
     "RETURN_MATRIX",
     "RULES",
     "SETTLE_BATCH",
+    "Agenda",
     "ExpectedReturn",
     "FeeTerms",
     "HurdleKind",
@@ -41,8 +42,8 @@ __all__ = [
     "SubscriptionOrder",
     "Withdrawal",
     "activate_due",
+    "agenda",
     "alert_overdue",
-    "anything_due",
     "authorise_custody",
     "available_to_subscribe",
     "cancel",

@@ -37,9 +37,10 @@ from commenda.kit.db import AWAY, Tx
 from commenda.ledger import Author, expire_holds
 from commenda.managed import (
     MANAGED,
+    Agenda,
     activate_due,
+    agenda,
     alert_overdue,
-    anything_due,
     crystallise_due,
     mature_due,
     score_flows,
@@ -137,25 +138,30 @@ def carry_books(
     operation: Operation,
     now: datetime,
     *,
-    always: bool = False,
+    due: Agenda | None = None,
     matured: Callable[[Tx], object] = lambda _: None,
     paid: Callable[[Tx], object] = lambda _: None,
 ) -> None:
     """Carry every subscription, and every book that is to be closed, as far as it can go now.
 
-    `always`: even if nothing seems due. `matured` and `paid` are what investors do once their term
-    is over and once they have been paid.
+    `due`: what is, where the caller knows. `matured` and `paid` are what investors do once their
+    term is over and once they have been paid.
     """
     database, broker, author = operation.database, operation.broker, operation.author(now)
-    with database.transaction() as tx:
-        if not always and not anything_due(tx, now):
-            return
-    operation.batches(lambda tx: activate_due(tx, author))
-    carry_out_transfers(database, broker, author)
-    with database.transaction() as tx:
-        mature_due(tx, now)
-        matured(tx)
-    operation.batches(lambda tx: sweep_matured(tx, author))
+    if due is None:
+        with database.read() as tx:
+            due = agenda(tx, now)
+    if due.reserved:
+        operation.batches(lambda tx: activate_due(tx, author))
+    if due.reserved or due.transfers:
+        carry_out_transfers(database, broker, author)
+    if due.over:
+        with database.transaction() as tx:
+            mature_due(tx, now)
+            matured(tx)
+        operation.batches(lambda tx: sweep_matured(tx, author))
+    if not (due.over or due.closings):
+        return
     try:
         close_due(database, broker, author, PRODUCTS, copying.planned)
     finally:  # who could be closed does not wait for who could not

@@ -15,10 +15,11 @@ stepped again from there: the same bars give the same bits.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from commenda.books import Trigger, guard_margins, record_nav
@@ -37,7 +38,7 @@ from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
-from commenda.managed import crystallise_due, score_flows
+from commenda.managed import Agenda, agenda, crystallise_due, score_flows
 from commenda.operations import PRODUCTS, Operation, carry_books, charge_funding
 from commenda.referrals import release_due
 from commenda.simulate.business import RULES, Business
@@ -83,6 +84,10 @@ class Replay:
     """Copy signals through the queue and whatever workers run, instead of calling directly."""
     taken_up: bool = True
     """Whether the next tick may have been begun by a killed run."""
+    unnoted: int | None = None
+    """The last whole tick, where the cursor is behind it."""
+    acted: bool = False
+    """Whether anything was written in this tick."""
     operation: Operation = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,6 +113,8 @@ class Replay:
         for ts in ticks:
             self._tick(ts)
             self.taken_up, self.last = False, ts
+            if ts == ticks[-1]:
+                self._note()
             yield ts
 
     def _resume(self) -> int | None:
@@ -143,37 +150,67 @@ class Replay:
         feed = business.broker.feed
         stepped = [(one, one.take(feed, ts - feed.interval)) for one in business.runners]
         moves = [(runner, move) for runner, move in stepped if move is not None]
-        for runner, move in moves:
-            if move.stop_price is not None:
-                self._signal(runner, ts, "stop", Decimal(0), move.stop_price)
-        charge_funding(self.operation, now)
+        stops = [
+            (one, Decimal(0), move.stop_price) for one, move in moves if move.stop_price is not None
+        ]
+        targets = [(one, move.target, None) for one, move in moves if move.target is not None]
+        self._signals(ts, "stop", stops)
+        if self.taken_up or self._is_charged(ts):
+            self._note()
+            charge_funding(self.operation, now)
         if ts % HOUR == 0:
-            marks = business.broker.marks(now)
-            self._once(ts, "margins", lambda tx: guard_margins(tx, author, marks, PRODUCTS))
-            self._repeat_exits(ts)
-        carry_books(
-            self.operation,
-            now,
-            always=self.taken_up,
-            matured=lambda tx: knock(tx, author, scenario, tuple(Trigger)),
-            paid=lambda tx: renew(tx, author, scenario, now, scenario.end, business.broker.secret),
-        )
-        for runner, move in moves:
-            if move.target is not None:
-                self._signal(runner, ts, "target", move.target)
+            self._once(ts, "margins", partial(self._guard, ts, author))
+            self._copy_exits(ts)
+        with business.database.read() as tx:
+            due = Agenda() if self.taken_up else agenda(tx, now)
+        if any(due):
+            self._note()
+            carry_books(
+                self.operation,
+                now,
+                due=due,
+                matured=lambda tx: knock(tx, author, scenario, tuple(Trigger)),
+                paid=lambda tx: renew(
+                    tx, author, scenario, now, scenario.end, business.broker.secret
+                ),
+            )
+        self._signals(ts, "target", targets)
         if ts % DAY == 0:
             self._once(ts, "close of day", lambda tx: self._close_day(tx, author))
-        with business.database.transaction() as tx:
-            clock.advance(tx, now)
-            tx.execute("UPDATE replays SET tick = %s, steps_done = '{}'", (ts,))
-            if ts % DAY == 0:
-                save_runners(tx, business.runners)
+        self.unnoted = ts
+        if self.acted or ts % DAY == 0:
+            self._note(save=ts % DAY == 0)
+        self.acted = False
+
+    def _note(self, tx: Tx | None = None, *, save: bool = False) -> None:
+        """Move the clock and the cursor to the last tick that is whole, before anything is done.
+
+        Of ticks in which nothing was to do the last is noted: a killed run finds nothing to do in
+        them again.
+        """
+        self.acted = True
+        if self.unnoted is None:
+            return
+        if tx is None:
+            with self.business.database.transaction() as own:
+                return self._note(own, save=save)
+        clock.advance(tx, datetime.fromtimestamp(self.unnoted, UTC))
+        tx.execute("UPDATE replays SET tick = %s, steps_done = '{}'", (self.unnoted,))
+        if save:
+            save_runners(tx, self.business.runners)
+        self.unnoted = None
+
+    def _is_charged(self, ts: int) -> bool:
+        """Whether a stamp of funding has come since the last tick."""
+        feed = self.business.broker.feed
+        return any(feed.funding_between(one.id, self.last, ts) for one in feed.instruments)
 
     def _once(self, ts: int, step: str, act: Callable[[Tx], object]) -> None:
         """Run a step of a tick once, its mark in the same transaction."""
         if f"{ts}:{step}" in self.done:
             return
         with self.business.database.transaction() as tx:
+            self._note(tx)
             act(tx)
             tx.execute(
                 "UPDATE replays SET open_tick = %(ts)s, steps_done ="
@@ -181,14 +218,18 @@ class Replay:
                 {"ts": ts, "step": step},
             )
 
-    def _signal(
-        self, runner: Runner, ts: int, kind: str, target: Decimal, stop_price: Decimal | None = None
+    def _signals(
+        self, ts: int, kind: str, decided: Sequence[tuple[Runner, Decimal, Decimal | None]]
     ) -> None:
-        """Publish what a strategy decided, and copy it at once, its creator's book included."""
+        """Publish what strategies decided, and copy it at once, their creators' books included."""
+        if not decided:
+            return
         with self.business.database.transaction() as tx:
-            signal_id = self._publish(tx, runner, ts, kind, target, stop_price)
-        if signal_id is not None:
-            self._copy(signal_id, ts)
+            self._note(tx)
+            published = [self._publish(tx, one, ts, kind, to, at) for one, to, at in decided]
+        for signal_id in published:
+            if signal_id is not None:
+                self._copy(signal_id, ts)
 
     def _publish(
         self,
@@ -218,16 +259,15 @@ class Replay:
             now = datetime.fromtimestamp(ts, UTC)
             copy_signal(business.database, business.broker, signal_id, now)
 
-    def _repeat_exits(self, ts: int) -> None:
-        """Ask again for exits that the venue refused or filled in part."""
+    def _guard(self, ts: int, author: Author, tx: Tx) -> None:
+        """Look after margins, and ask again for exits that the venue refused or filled in part."""
+        guard_margins(tx, author, self.business.broker.marks(author.now), PRODUCTS)
         runners = {runner.flow.id: runner for runner in self.business.runners}
+        for flow_id in unfinished_exits(tx):
+            self._publish(tx, runners[flow_id], ts, "exit", Decimal(0))
 
-        def repeat(tx: Tx) -> None:
-            for flow_id in unfinished_exits(tx):
-                self._publish(tx, runners[flow_id], ts, "exit", Decimal(0))
-
-        self._once(ts, "exits", repeat)
-        with self.business.database.transaction() as tx:
+    def _copy_exits(self, ts: int) -> None:
+        with self.business.database.read() as tx:
             waiting = unprocessed(tx, signal_key(ts, "exit"))
         for signal_id in waiting:
             self._copy(signal_id, ts)

@@ -304,14 +304,15 @@ class PaperVenue:
                 order.end(OrderStatus.EXPIRED, "stop not triggered")
             elif order.expires_at is not None and order.expires_at <= now:
                 order.end(OrderStatus.EXPIRED, "its time was over")
-        if new is not None:
-            insert_order(tx, new)
-        store_orders(tx, [one for one in live if one is not new])
-        for order in live:
-            for fill, bar_ts, when in order.new:
-                insert_fill(tx, order, fill, bar_ts, max(when, order.placed_at))
-                quantity = order.side.sign * fill.quantity
-                book_trade(tx, order.account, instrument, quantity, fill.price, fill.fee)
+        with tx.pipeline():
+            if new is not None:
+                insert_order(tx, new)
+            store_orders(tx, [one for one in live if one is not new])
+            for order in live:
+                for fill, bar_ts, when in order.new:
+                    insert_fill(tx, order, fill, bar_ts, max(when, order.placed_at))
+                    quantity = order.side.sign * fill.quantity
+                    book_trade(tx, order.account, instrument, quantity, fill.price, fill.fee)
 
     def _trade(
         self,
