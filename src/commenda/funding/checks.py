@@ -32,4 +32,12 @@ CHECKS = (
         "  LEFT JOIN accounts a ON a.id = e.account_id AND a.kind = 'wallet'"
         "  GROUP BY r.id) request WHERE expected <> found",
     ),
+    Check(
+        "what the bank's records are matched with is as much, the same way, and not turned down",
+        "SELECT e.id, e.direction || ' ' || e.amount,"
+        "  r.direction || ' ' || r.amount || ' ' || r.status"
+        " FROM bank_entries e JOIN funding_requests r ON r.id = e.request_id"
+        " WHERE e.amount <> r.amount OR e.reversal OR r.status = 'rejected'"
+        "  OR (e.direction = 'credit') <> (r.direction = 'deposit')",
+    ),
 )
