@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyotp
 from fastapi.testclient import TestClient
@@ -79,7 +79,8 @@ class House:
         return signed(name, role)
 
     def approve(self, who: Headers, approval: str) -> Any:
-        return self.client.post(f"{API}/approvals/{approval}/approve", headers=who)
+        keyed = who | {"Idempotency-Key": uuid4().hex}
+        return self.client.post(f"{API}/approvals/{approval}/approve", headers=keyed)
 
     def fund(self, who: Headers, **body: Any) -> Any:
         return self.client.post(f"{API}/participation/funding", headers=who, json=body)

@@ -6,8 +6,10 @@ Except `kernel`, which names numba's cache and imports nothing of the rest.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,6 +54,11 @@ class Settings:
     without one in the 24 hours before is counted with it."""
     import_bounds: Bounds = field(default_factory=Bounds)
     """What one file from outside may come to."""
+    new_address_wait: timedelta = timedelta(hours=24)
+    """How long a withdrawal to an address waits that its owner has not named before."""
+    bank_currencies: tuple[str, ...] = ()
+    """Which currency of a bank record stands for which asset at par, as `USD=USDT`; each currency
+    stands for the asset of its own name in any case."""
     demo: bool = False
     """A living demo: simulated market and people, published sign-ins."""
     log_level: str = "INFO"
@@ -88,6 +95,8 @@ class Settings:
                     for name, bound in asdict(default.import_bounds).items()
                 }
             ),
+            new_address_wait=timedelta(hours=_whole_number("COMMENDA_NEW_ADDRESS_HOURS", 24)),
+            bank_currencies=_pairs("COMMENDA_BANK_CURRENCIES"),
             demo=_switch("COMMENDA_DEMO", default.demo),
             log_level=_one_of(
                 "COMMENDA_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), str.upper
@@ -119,6 +128,15 @@ def _networks(name: str) -> tuple[str, ...]:
         except ValueError:
             raise _bad(name, one, "networks such as 10.0.0.0/8, separated by commas") from None
     return networks
+
+
+def _pairs(name: str) -> tuple[str, ...]:
+    given = os.environ.get(name, "").split(",")
+    pairs = tuple(one.strip() for one in given if one.strip())
+    for one in pairs:
+        if not re.fullmatch("[A-Z]{3}=[A-Z0-9]{1,12}", one):
+            raise _bad(name, one, "pairs such as USD=USDT, separated by commas")
+    return pairs
 
 
 def _amount(name: str, default: Decimal) -> Decimal:

@@ -31,7 +31,8 @@ MADE_FROM = {
     "pool-close": "approvals",
     "reversal": "approvals",
     "close-period": "approvals",
-    "approve": "approvals",
+    "approve": "approval_votes",
+    "cancel-funding": "funding_requests",
     "reject": "approvals",
     "co-trading.flow": "shared_flows",
     "co-trading.subscribe": "flow_subscriptions",
@@ -105,6 +106,9 @@ def answered(client: TestClient, db: Database, sign_in: SignIn) -> World:
     frozen = {"userId": str(user_of("investor")), "amount": "10", "reason": "dispute"}
     group = ask("risk", "ledger/holds", frozen)["group"]
     ask("operator", f"ledger/holds/{group}/void")
+    out = {"direction": "withdrawal", "amount": "5", "address": "DE1-IBAN"}
+    waits = ask("investor", "participation/funding?again", out)
+    ask("investor", f"participation/funding/{waits['id']}/cancel")
     return world
 
 

@@ -812,7 +812,7 @@ def test_income_that_failed_is_tried_again_within_the_hour() -> None:
 def test_the_jobs_that_are_right_for_any_moment_are_named() -> None:
     """The others look at marks, at positions, or at how far another job has come."""
     found = {one.name for one in JOBS if isinstance(one, Job) and CatchUp.EVERY in one.catch_ups}
-    assert found == {"accrual", "approvals", "holds", "referrals"}
+    assert found == {"accrual", "approvals", "holds", "referrals", "withdrawals"}
     assert all(one.catch_up in one.catch_ups for one in JOBS if isinstance(one, Job))
 
 

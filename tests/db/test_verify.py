@@ -553,6 +553,13 @@ TAMPERING = [
     ),
     # --- funding
     (
+        "what the bank's records are matched with is as much, the same way, and not turned down",
+        "INSERT INTO bank_entries (id, account, entry_ref, booked_on, direction, amount, currency,"
+        " reference, counterparty, reversal, status, request_id, imported_at)"
+        " SELECT id, 'DE1', 'B-1', '2026-01-17', 'credit', amount + 1, asset, '', '', false,"
+        " 'matched', id, now() FROM funding_requests LIMIT 1",
+    ),
+    (
         "what is held for withdrawals is what waits for a decision",
         "UPDATE funding_requests SET amount = amount + 0.00000001 WHERE status = 'pending'",
     ),

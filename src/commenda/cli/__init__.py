@@ -32,6 +32,7 @@ COMMANDS = {
     "user": "users:app",
     "audit": "audit:app",
     "schedule": "schedules:app",
+    "bank": "bank:app",
     "income": "income:app",
     "ledger": "ledger:app",
     "strategy": "strategies:app",

@@ -3,26 +3,44 @@
     deposit      pending -> done (credited) | rejected      with paper money done at once
     withdrawal   pending -> done (paid) | rejected (back)   below a day's limit at once
 
-What is pending waits for a second person. The money of a pending withdrawal is held on the wallet
-from the moment it is asked for, so that it cannot be spent twice; it leaves when it is approved,
-and a request that is rejected or never decided sets it free.
+What is pending waits for two of the staff, or for one and a bank record (`statements`); or, a
+withdrawal to an address that is new, for a day, in which its owner may cancel it. The money of a
+pending withdrawal is held on the wallet from the moment it is asked for, so that it cannot be spent
+twice; it leaves when it is approved, and a request that is rejected, cancelled or never decided
+sets it free.
 
 Operators hold money of a wallet, too: a freeze lasts until it is voided or its time has come.
 """
 
-from commenda.funding.actions import deposit, request_funding
+from commenda.funding.actions import deposit, pay_waiting, request_funding
+from commenda.funding.bank import LARGEST_STATEMENT
 from commenda.funding.checks import CHECKS
 from commenda.funding.decisions import DEPOSIT, WITHDRAWAL, carry_out, turn_down
-from commenda.funding.model import Direction, FundingOrder
+from commenda.funding.model import RULES, Direction, FundingOrder
+from commenda.funding.statements import (
+    EntryStatus,
+    StatementKind,
+    StatementOrder,
+    entries_of,
+    read_in,
+)
 
 __all__ = [
     "CHECKS",
     "DEPOSIT",
+    "LARGEST_STATEMENT",
+    "RULES",
     "WITHDRAWAL",
     "Direction",
+    "EntryStatus",
     "FundingOrder",
+    "StatementKind",
+    "StatementOrder",
     "carry_out",
     "deposit",
+    "entries_of",
+    "pay_waiting",
+    "read_in",
     "request_funding",
     "turn_down",
 ]

@@ -1,7 +1,9 @@
-"""Deposit, and carry out what users ask for: at once, or once a second person has decided."""
+"""Deposit, and carry out what users ask for: at once, or once two of the staff have decided."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -9,12 +11,14 @@ from uuid import UUID
 from commenda.audit import record
 from commenda.funding import queries
 from commenda.funding.model import RULES, Direction, Funding, FundingOrder, FundingStatus, Purpose
-from commenda.identity import Principal, request_approval
+from commenda.funding.statements import match, release
+from commenda.identity import LIFETIME, Principal, request_approval, take_back
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain
+from commenda.kit.rows import put
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -76,13 +80,18 @@ def request_funding(
     *,
     paper: bool,
     large: Decimal,
+    wait: timedelta = DAY,
+    currencies: Sequence[str] = (),
 ) -> Funding:
-    """Carry out a request at once, or ask a second person. `key` names one without a reference.
+    """Carry out a request at once, or ask two of the staff. `key` names one without a reference.
 
     A deposit is credited at once on `paper`. A withdrawal is paid at once while it stays below
     `large`, together with what was paid at once in the 24 hours before: many small ones are a large
-    one. A reference that was used before answers with the request it stands for. Codes
-    `reference_conflict` where that was another, `insufficient_balance`.
+    one. To an address that is new it is paid when `wait` is over since it was first named. Bank
+    entries may stand for a deposit already, and `currencies` says which for which (`read_in`).
+    A reference that was used before answers with the request it stands for. Codes
+    `reference_conflict` where that was another, `insufficient_balance`, `not_a_withdrawal` for an
+    address of a deposit.
     """
     _positive(order.amount, order.asset)
     # One request of a user at a time: of two with one reference, the second finds the first.
@@ -92,38 +101,73 @@ def request_funding(
     known = queries.find(tx, request_id)
     if known is not None:
         return _same(known, order)
-    author = Author(principal.actor, RULES, now)
-    if order.direction is Direction.DEPOSIT:
-        at_once = paper
-    else:
+    author, not_before, small = Author(principal.actor, RULES, now), None, paper
+    if order.direction is Direction.WITHDRAWAL:
         before = queries.paid_at_once(tx, principal.user_id, order.asset, now - DAY)
-        at_once = before + order.amount < large
+        small = before + order.amount < large
+        not_before = _not_before(tx, author, principal.user_id, request_id, order.address, wait)
+    elif order.address is not None:
+        raise CommendaError("not_a_withdrawal", "A deposit goes to the wallet").at(
+            "address", order.address, "leave it out"
+        )
+    at_once = small and not_before is None
     if not _begin(tx, author, principal.user_id, request_id, order, at_once=at_once):
         raise conflict(
             "insufficient_balance",
             "Your wallet has less than this available: what is on hold is not",
         ).at("amount", order.amount, "take out what is available, or wait until the rest is free")
-    approval_id = None if at_once else _ask(tx, principal, request_id, order, now)
+    longer = LIFETIME + (timedelta(0) if not_before is None else wait)
+    approval_id = None if small else _ask(tx, principal, request_id, order, now, longer)
     status, done_at = (FundingStatus.DONE, now) if at_once else (FundingStatus.PENDING, None)
-    tx.execute(
-        "INSERT INTO funding_requests (id, user_id, asset, direction, amount, reference, status,"
-        " approval_id, created_at, done_at) VALUES (%(id)s, %(user)s, %(asset)s, %(direction)s,"
-        " %(amount)s, %(reference)s, %(status)s, %(approval)s, %(now)s, %(done_at)s)",
+    put(
+        tx,
+        "INSERT INTO funding_requests",
         order.model_dump()
-        | {"id": request_id, "user": principal.user_id, "status": status, "approval": approval_id}
-        | {"now": now, "done_at": done_at},
+        | {"id": request_id, "user_id": principal.user_id, "approval_id": approval_id}
+        | {"status": status, "created_at": now, "done_at": done_at, "not_before": not_before},
     )
+    if order.direction is Direction.DEPOSIT and not at_once:
+        match(tx, author, currencies, order.amount)
     funding = queries.find(tx, request_id)
     assert funding is not None
     _record(tx, author, funding)
     return funding
 
 
+def pay_waiting(tx: Tx, author: Author, limit: int = 500) -> int:
+    """Pay the small withdrawals whose address is new no more; how many."""
+    due = tx.execute(
+        "SELECT id FROM funding_requests WHERE status = 'pending' AND approval_id IS NULL"
+        " AND not_before <= %s ORDER BY not_before, id LIMIT %s FOR UPDATE SKIP LOCKED",
+        (author.now, limit),
+    ).fetchall()
+    for (request,) in due:
+        conclude(tx, replace(author, rule_version=RULES), request, approved=True)
+    return len(due)
+
+
+def cancel(tx: Tx, principal: Principal, request_id: UUID, now: datetime) -> Funding:
+    """Take back a request of one's own that waits; its money is free again.
+
+    Codes `unknown_funding`, `already_decided`, `approval_expired`.
+    """
+    funding = queries.find(tx, request_id)
+    if funding is None or funding.user_id != principal.user_id:
+        raise unknown("funding", request_id, "id")
+    if funding.status == FundingStatus.PENDING and funding.approval_id is not None:
+        take_back(tx, funding.approval_id, principal, now)
+    return conclude(tx, Author(principal.actor, RULES, now), request_id, approved=False)
+
+
 def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Funding:
-    """Carry out what a second person decided of a pending request; code `already_decided`."""
+    """Carry out what was decided of a pending request. Codes `already_decided`, `address_waits`."""
     funding = queries.find(tx, request_id, lock=True)
     if funding is None or funding.status != FundingStatus.PENDING:
         raise conflict("already_decided", "This request is not pending").at("id", request_id)
+    if approved and funding.not_before is not None and author.now < funding.not_before:
+        raise conflict("address_waits", "The address is new: its owner may still cancel").at(
+            "notBefore", funding.not_before, "approve it from then on"
+        )
     owner = Owner(OwnerKind.INVESTOR, funding.user_id)
     if funding.direction == Direction.WITHDRAWAL and approved:
         paid = _withdraw(tx, author, owner, request_id, funding, held=True)
@@ -132,6 +176,8 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
         void_holds(tx, author, [f"withdrawal:{request_id}"])
     elif approved:
         deposit(tx, author, owner, funding.asset, funding.amount, str(request_id))
+    else:
+        release(tx, request_id)
     status = FundingStatus.DONE if approved else FundingStatus.REJECTED
     tx.execute(
         "UPDATE funding_requests SET status = %s, done_at = %s WHERE id = %s",
@@ -141,6 +187,22 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
     assert concluded is not None
     _record(tx, author, concluded)
     return concluded
+
+
+def _not_before(
+    tx: Tx, author: Author, user: UUID, request: UUID, address: str | None, wait: timedelta
+) -> datetime | None:
+    """Until when a withdrawal to an address waits; its owner is told of one that is new."""
+    if address is None:
+        return None
+    since = queries.known_since(tx, user, address)
+    until = (since or author.now) + wait
+    if until <= author.now:
+        return None
+    if since is None:
+        said = {"address": address, "notBefore": until.isoformat()}
+        record(tx, [author.event("funding.new_address", request, user, "waits", said)])
+    return until
 
 
 def _outside(asset: str, event: str) -> AccountKey:
@@ -156,7 +218,7 @@ def _positive(amount: Decimal, asset: str) -> Decimal:
 
 
 def _same(known: Funding, order: FundingOrder) -> Funding:
-    if (known.amount, known.asset) != (order.amount, order.asset):
+    if (known.amount, known.asset, known.address) != (order.amount, order.asset, order.address):
         raise conflict(
             "reference_conflict", f"This reference stands for another {known.direction}"
         ).at("reference", known.reference, "give every request a reference of its own")
@@ -198,17 +260,25 @@ def _set_aside(tx: Tx, author: Author, owner: Owner, request_id: UUID, money: Mo
 
 
 def _ask(
-    tx: Tx, principal: Principal, request_id: UUID, order: FundingOrder, now: datetime
+    tx: Tx,
+    principal: Principal,
+    request_id: UUID,
+    order: FundingOrder,
+    now: datetime,
+    lifetime: timedelta,
 ) -> UUID:
     payload = {
         "userId": str(principal.user_id),
         "amount": f"{order.amount:f}",
         "asset": order.asset,
         "reference": order.reference,
+        "address": order.address,
     }
     kind, correlation = f"funding.{order.direction}", ids.derive(order.direction, request_id)
-    asked = request_approval(tx, principal, kind, str(request_id), payload, correlation, now)
-    return asked.id
+    named = str(request_id)
+    return request_approval(
+        tx, principal, kind, named, payload, correlation, now, lifetime=lifetime
+    ).id
 
 
 def _record(tx: Tx, author: Author, funding: Funding) -> None:

@@ -54,4 +54,12 @@ CHECKS = (
         " SELECT 'request ' || id, coalesce(said, 'an event that asked for it'),"
         "  coalesce(found, 'no request') FROM compared WHERE said IS DISTINCT FROM found",
     ),
+    Check(
+        "what the bank's records are matched with is as much, the same way, and not turned down",
+        "SELECT e.id, e.direction || ' ' || e.amount,"
+        "  r.direction || ' ' || r.amount || ' ' || r.status"
+        " FROM bank_entries e JOIN funding_requests r ON r.id = e.request_id"
+        " WHERE e.amount <> r.amount OR e.reversal OR r.status = 'rejected'"
+        "  OR (e.direction = 'credit') <> (r.direction = 'deposit')",
+    ),
 )

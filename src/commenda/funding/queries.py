@@ -16,7 +16,8 @@ _SELECT: LiteralString = (
     "SELECT id, sequence, user_id, asset, direction, amount, reference,"
     " CASE WHEN status = 'done' AND EXISTS (SELECT FROM journals"
     "   WHERE key = 'reverse:' || direction || ':' || funding_requests.id) THEN 'reversed'"
-    "  ELSE status END AS status, approval_id, created_at, done_at FROM funding_requests "
+    "  ELSE status END AS status, approval_id, created_at, done_at, address, not_before"
+    " FROM funding_requests "
 )
 
 
@@ -40,9 +41,20 @@ def paid_at_once(tx: Tx, user: UUID, asset: str, since: datetime) -> Decimal:
     """What a user has taken out after a time without a second person."""
     row = tx.execute(
         "SELECT coalesce(sum(amount), 0) FROM funding_requests WHERE user_id = %s AND asset = %s"
-        " AND direction = 'withdrawal' AND approval_id IS NULL AND created_at > %s",
+        " AND direction = 'withdrawal' AND approval_id IS NULL AND status <> 'rejected'"
+        " AND created_at > %s",
         (user, asset, since),
     ).fetchone()
     assert row is not None
     paid: Decimal = row[0]
     return paid
+
+
+def known_since(tx: Tx, user: UUID, address: str) -> datetime | None:
+    """When a user first asked for money to an address, and did not cancel it."""
+    row = tx.execute(
+        "SELECT min(created_at) FROM funding_requests"
+        " WHERE user_id = %s AND address = %s AND status <> 'rejected'",
+        (user, address),
+    ).fetchone()
+    return row[0] if row else None

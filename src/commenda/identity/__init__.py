@@ -18,6 +18,7 @@ from commenda.identity.actions import (
 )
 from commenda.identity.approvals import (
     CLOCK,
+    LIFETIME,
     Approval,
     ApprovalStatus,
     approval_by_id,
@@ -61,6 +62,7 @@ __all__ = [
     "CHECKS",
     "CLOCK",
     "CUSTOMERS",
+    "LIFETIME",
     "PERMISSIONS",
     "Approval",
     "ApprovalStatus",

@@ -8,11 +8,11 @@ before, and shares can fall due by periods. `lifecycle.py` has the states, `wate
 """
 
 from commenda.funding import deposit
-from commenda.managed.agenda import Agenda, agenda
 from commenda.managed.checks import CHECKS
 from commenda.managed.crystallisation import crystallise_due
 from commenda.managed.custody import authorise_custody, available_to_subscribe
 from commenda.managed.decisions import RETURN_MATRIX, SETTLE_BATCH, change_matrix, settle_batch
+from commenda.managed.due import Agenda, agenda
 from commenda.managed.leaderboard import list_flow, score_flows
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation, sweep_matured

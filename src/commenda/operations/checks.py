@@ -11,6 +11,7 @@ from commenda.audit import Check
 # by which column, and whose it is.
 NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("funding", "{body,id}", "funding_requests", "id", "t.user_id"),
+    ("cancel-funding", "{body,id}", "funding_requests", "id", "t.user_id"),
     ("custody-auth", "{body,asset}", "custody_authorisations", "asset", "t.user_id"),
     ("subscribe", "{body,subscriptionId}", "managed_subscriptions", "id", "t.investor_id"),
     ("withdraw", "{body,subscriptionId}", "managed_subscriptions", "id", "t.investor_id"),
@@ -23,7 +24,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("pool-close", "{body,approvalId}", "approvals", "id", "t.requested_by"),
     ("reversal", "{body,approvalId}", "approvals", "id", "t.requested_by"),
     ("close-period", "{body,approvalId}", "approvals", "id", "t.requested_by"),
-    ("approve", "{body,id}", "approvals", "id", "t.decided_by"),
+    ("approve", "{body,id}", "approval_votes", "approval_id", "t.user_id"),
     ("reject", "{body,id}", "approvals", "id", "t.decided_by"),
     ("co-trading.flow", "{body,flowId}", "shared_flows", "id", "t.creator_id"),
     ("co-trading.subscribe", "{body,subscriptionId}", "flow_subscriptions", "id", "t.follower_id"),
@@ -34,6 +35,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("void-hold", "{body,group}", "holds", "group_key", "split_part(t.resolved_by, ':', 2)"),
 )
 UNNAMED: Final[Mapping[str, str]] = {
+    "bank-statement": "it counts what was new, and names no row",
     "schedules.create": "the schedule may have been deleted since",
     "schedules.edit": "the schedule may have been deleted since",
     "schedules.run": "the run may have been forgotten since, or deleted with its schedule",

@@ -31,6 +31,7 @@ from commenda.books import (
     record_nav,
 )
 from commenda.execution import observe_executions
+from commenda.funding import pay_waiting
 from commenda.income import Cadence, accrue_due, distribute_due
 from commenda.kit import clock, outbox
 from commenda.kit.db import AWAY, Tx
@@ -284,6 +285,13 @@ JOBS: tuple[Step | Job, ...] = (
         _once(lambda tx, author: expire_approvals(tx, author.now)),
         "Let requests expire that nobody decided.",
         "0 * * * *",
+        any_moment=True,
+    ),
+    Job(
+        "withdrawals",
+        _in_batches(pay_waiting),
+        "Pay withdrawals whose address is new no more.",
+        "*/10 * * * *",
         any_moment=True,
     ),
     # Hourly, so that what failed is tried again before the day is over.

@@ -80,6 +80,8 @@ CREATE TABLE approval_votes (
     UNIQUE NULLS NOT DISTINCT (approval_id, user_id),
     CHECK (user_id IS NOT NULL OR basis = 'bank_record')
 );
+INSERT INTO approval_votes SELECT id, decided_by, 'decision', decided_at FROM approvals
+    WHERE status = 'approved';
 GRANT SELECT, INSERT, UPDATE (voided_at) ON approval_votes TO commenda_app;
 
 -- --- Accounts by invitation ----------------------------------------------------------------------
