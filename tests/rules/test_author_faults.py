@@ -17,7 +17,7 @@ import pytest
 from commenda.kernel import Bars, L2Events, L2Rules, run_l2
 from commenda.kernel.l2_book import ASK, BID
 from commenda.kit.errors import CommendaError
-from commenda.strategies import find_depth_strategy, find_strategy, run_program, run_sandboxed
+from commenda.strategies import find_depth_strategy, find_strategy, run_program
 from commenda.strategies.faults import watch
 from commenda.studies.evaluate import evaluate
 from study_outcomes import course, noise
@@ -183,13 +183,6 @@ def test_a_step_in_the_order_book_says_at_which_event(tmp_path: Path) -> None:
         f"depth.py, line {line_of('THREE', DEPTH)}, event 5 (1970-01-01T00:00:06Z):"
         " RuntimeError: three"
     )
-
-
-def test_in_a_process_of_its_own_it_is_said_alike(steps: Path) -> None:
-    for name in ("raises", "plain"):
-        with pytest.raises(CommendaError) as refused:
-            run_sandboxed(f"{steps}:{name}", {}, noise(200, 3))
-        check(refused.value, name)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ run over so many bars raises if and only if it is among them.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
@@ -40,11 +41,11 @@ class Watched:
     """A plain Python step that says in which bar it raised, or answered what is no number."""
 
     def __init__(self, step: Callable[..., Any]) -> None:
-        self.step, self.bars = step, 0
+        self.__wrapped__, self.bars = step, 0
 
     def __call__(self, *given: Any) -> float:
         self.bars += 1
-        answer = self.step(*given)
+        answer = self.__wrapped__(*given)
         try:
             return float(answer)
         except (TypeError, ValueError):
@@ -91,7 +92,7 @@ def watch(
     """
     try:
         return over(None)
-    except CommendaError:
+    except (CommendaError, MemoryError):
         raise
     except Exception as error:
         place, said = _place_of(step, error), str(error)
@@ -182,7 +183,7 @@ def _folder(step: Any) -> Path:
 
 
 def _plain(step: Any) -> Any:
-    return step.step if isinstance(step, Watched) else getattr(step, "py_func", step)
+    return getattr(step, "py_func", inspect.unwrap(step))
 
 
 def _uncompiled(error: Exception) -> bool:

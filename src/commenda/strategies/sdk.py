@@ -247,7 +247,7 @@ def reached(function: Any) -> dict[str, Any]:
     Functions are followed, also through modules; those of numpy, numba and Python itself are not.
     """
     found: dict[str, Any] = {}
-    first = getattr(function, "py_func", function)
+    first = getattr(function, "py_func", inspect.unwrap(function))
     if isinstance(first, FunctionType):
         _reach(first, found)
     return found
