@@ -64,6 +64,16 @@ def declared(step: Any, identity: str, what: str) -> Iterator[None]:
         raise _fault(identity, place, f"{what}: {_said(error)}") from error
 
 
+def refuse_warmup(program: Program, bars: int) -> None:
+    """Code `warmup_exceeds_data` for a program that would decide nothing in so many bars."""
+    if program.warmup >= bars:
+        raise CommendaError(
+            "warmup_exceeds_data",
+            f"{program.identity} decides nothing in its first {program.warmup:,} bars, and there"
+            f" are {bars:,}",
+        ).at("bars", bars, "give a longer history, or parameters that look back less far")
+
+
 def run_program(program: Program, bars: Bars, **terms: Any) -> Result:
     """`kernel.run`; codes of `watch`."""
 

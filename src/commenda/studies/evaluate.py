@@ -13,7 +13,7 @@ from typing import Any
 from commenda.kernel import Bars, Costs, Funding, Program, Terms
 from commenda.kit.errors import CommendaError
 from commenda.returns import Year, sharpe_sample
-from commenda.strategies import UNCOMPILED, run_program
+from commenda.strategies import UNCOMPILED, refuse_warmup, run_program
 from commenda.studies.measures import (
     OBJECTIVES,
     Record,
@@ -96,6 +96,7 @@ def _glimpsed(course: Course, program: Program, rung: int) -> Outcome:
 def _outcome(course: Course, program: Program) -> Outcome:
     begun = time.perf_counter()
     try:
+        refuse_warmup(program, len(course.bars))
         record = course.run(program, len(course.bars))
         aims, ratio = [OBJECTIVES[name] for name in course.objectives], OBJECTIVES["sharpe"]
         train = [record.within(split.train) for split in course.splits]
