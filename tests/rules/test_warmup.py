@@ -5,37 +5,41 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from commenda.cli import backtest_tables as tables
 from commenda.kit.errors import CommendaError
-from commenda.strategies import backtest, catalogue
+from commenda.strategies import Plan, catalogue, read_bars, render, report_of
+from commenda.studies import Plan as Search
 from commenda.studies import Sampler, Walk, WalkForward, splits
 from commenda.studies.evaluate import evaluate, glimpse
-from commenda.studies.model import Outcome, Plan, TrialState
+from commenda.studies.model import Outcome, TrialState
 from commenda.studies.search import STARTUP, search_of
+from study_histories import candles
 from study_outcomes import course, noise, space
 
 SMA = catalogue()["sma_cross"]
-HOUR = timedelta(hours=1)
 
 
-@pytest.mark.parametrize(("slow", "bars", "refused"), [(200, 150, True), (200, 201, False)])
-def test_a_backtest_of_too_few_bars_is_refused(slow: int, bars: int, refused: bool) -> None:
-    params = {"fast": 5, "slow": slow}
-    needed = SMA.bind(**params).warmup
-    assert slow - 1 <= needed <= slow
-    history = noise(bars, 5)
-    if not refused:
-        assert len(backtest(SMA, params, history, interval=HOUR, funding=None).equity) == bars
-        return
-    with pytest.raises(CommendaError) as found:
-        backtest(SMA, params, history, interval=HOUR, funding=None)
-    assert found.value.code == "warmup_exceeds_data"
-    assert found.value.message == (
-        f"sma_cross 1.0.0 decides nothing in its first {needed} bars, and there are {bars}"
-    )
+@pytest.mark.parametrize(("bars", "says"), [(150, True), (250, False)])
+def test_a_report_says_that_the_data_is_too_short(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bars: int, says: bool
+) -> None:
+    candles(tmp_path / "x_BTCUSDT_1h.parquet", np.zeros(bars))
+    data = read_bars(tmp_path / "x_BTCUSDT_1h.parquet")
+    plan = Plan(SMA, {"fast": 5, "slow": 200}, data, None)
+    report, needed = report_of(plan, plan.run()), SMA.bind(fast=5, slow=200).warmup
+    assert 199 <= needed <= 200
+    assert (report["metrics"]["warmup"], report["metrics"]["warmupOf"]) == (needed, bars)
+    tables.show_report(report)
+    said = f"The strategy decides nothing in its first {needed} bars, and there are {bars}"
+    assert (said in " ".join(capsys.readouterr().out.split())) is says
+    page = render(report)
+    assert (said in page) is says
+    assert (f"策略在前 {needed} 根 K 线内不作决定，而数据只有 {bars} 根" in page) is says
 
 
 def test_a_trial_that_decides_nothing_fails_and_says_both_numbers() -> None:
@@ -64,7 +68,7 @@ def test_a_rung_within_the_warm_up_gives_nothing_up() -> None:
     over = course(noise(1_000, 5), None)
     (seen,) = glimpse(over, [SMA.bind(fast=5, slow=600)], 0)
     assert (seen.state, seen.rungs) == (TrialState.PRUNED, (None,))
-    plan = Plan(sampler=Sampler.GRID, pruning=True)
+    plan = Search(sampler=Sampler.GRID, pruning=True)
     search = search_of(plan, space("fast=5:50"), lambda _: True)
     asked = search.ask(STARTUP)
     for one in asked:

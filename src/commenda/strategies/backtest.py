@@ -24,7 +24,7 @@ from commenda.returns import (
     year_of,
 )
 from commenda.strategies.data import as_bars
-from commenda.strategies.faults import refuse_warmup, run_program
+from commenda.strategies.faults import run_program
 from commenda.strategies.funding import nanoseconds, refuse_gaps
 from commenda.strategies.sdk import Strategy
 
@@ -117,16 +117,15 @@ def backtest(
 
     `funding` must be complete over the run (see `refuse_gaps`); None charges none, and the result
     says so. Ratios are annualised as the bars' calendar has it (`returns.year_of`), or by
-    `periods_per_year`. Codes `warmup_exceeds_data` and those of `faults.watch`.
+    `periods_per_year`. Codes of `faults.watch`.
     """
     bars = bars if isinstance(bars, Bars) else as_bars(bars)
     missing = count_missing(bars, interval)
     if funding is not None:
         refuse_gaps(funding, bars, funding_every)
-    costs, terms, program = costs or Costs(), terms or Terms(), strategy.bind(**params)
-    refuse_warmup(program, len(bars))
+    costs, terms = costs or Costs(), terms or Terms()
     result = run_program(
-        program,
+        strategy.bind(**params),
         bars,
         cash=cash,
         funding=funding,

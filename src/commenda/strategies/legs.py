@@ -26,7 +26,7 @@ from commenda.kit.errors import CommendaError
 from commenda.returns import year_of
 from commenda.strategies.backtest import Metrics, Trade, count_missing, measured, round_trips
 from commenda.strategies.data import BarData, FundingData
-from commenda.strategies.faults import refuse_warmup, watch
+from commenda.strategies.faults import watch
 from commenda.strategies.plan import (
     Row,
     plain,
@@ -128,8 +128,6 @@ class LegsPlan:
         """The run; codes of `backtest`."""
         missing = sum(count_missing(leg.data.bars, self.interval) for leg in self.sources)
         legs = [self._leg(leg) for leg in self.legs]
-        for leg in legs:
-            refuse_warmup(leg.program, len(leg.bars))
 
         def stamps() -> Stamps:
             return np.unique(np.concatenate([leg.bars.ts for leg in legs]))
