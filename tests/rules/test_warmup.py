@@ -33,13 +33,13 @@ def test_a_report_says_that_the_data_is_too_short(
     plan = Plan(SMA, {"fast": 5, "slow": 200}, data, None)
     report, needed = report_of(plan, plan.run()), SMA.bind(fast=5, slow=200).warmup
     assert 199 <= needed <= 200
-    assert (report["metrics"]["warmup"], report["metrics"]["warmupOf"]) == (needed, bars)
+    assert report["metrics"]["undecided"] == ({"warmup": needed, "bars": bars} if says else None)
     tables.show_report(report)
-    said = f"The strategy decides nothing in its first {needed} bars, and there are {bars}"
+    said = f"The strategy warms up for {needed} bars and the data has {bars}"
     assert (said in " ".join(capsys.readouterr().out.split())) is says
     page = render(report)
     assert (said in page) is says
-    assert (f"策略在前 {needed} 根 K 线内不作决定，而数据只有 {bars} 根" in page) is says
+    assert (f"策略需预热 {needed} 根 K 线，数据只有 {bars} 根" in page) is says
 
 
 def test_a_trial_that_decides_nothing_fails_and_says_both_numbers() -> None:

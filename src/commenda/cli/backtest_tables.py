@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from commenda.cli.tables import Column, minute, say, show
 from commenda.market import interval_name
-from commenda.strategies import Kept, undecided
+from commenda.strategies import Kept
 
 Row = dict[str, Any]
 HELD = "Buy & hold"
@@ -81,11 +81,6 @@ def _ruin(report: Row) -> str:
 def notes(metrics: Row) -> list[str]:
     """What a reader must know before the figures."""
     found = []
-    if undecided(metrics):
-        found.append(
-            f"The strategy decides nothing in its first {metrics['warmup']:,} bars, and there are"
-            f" {metrics['warmupOf']:,}: give it a longer history."
-        )
     if not metrics["fundingCharged"]:
         found.append("Funding is not charged in this run.")
     if metrics["fundingEstimated"]:

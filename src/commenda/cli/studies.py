@@ -176,12 +176,8 @@ def run_study(
         since=since,
         until=until,
     )
-<<<<<<< HEAD
     warn(*(f"{data.name}: {note}" for note in material.notes))
-    with open_database(database) as opened:
-=======
     with life() as mine, open_database(database) as opened:
->>>>>>> e43b27e (End long commands in order when they are told to, and say how to go on; note a warm-up that exceeds the data)
         # Only now: a database that this process started is not bound by the study's limits.
         studies.be_modest(memory or None, nice)
         with opened.transaction() as tx:

@@ -37,7 +37,6 @@ from commenda.strategies.plan import Plan, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
 from commenda.strategies.queries import Status
-from commenda.strategies.readings import undecided
 from commenda.strategies.registry import (
     Registrar,
     keep_params,
@@ -152,5 +151,4 @@ __all__ = [
     "strategy",
     "terms_of",
     "try_walls",
-    "undecided",
 ]

@@ -59,8 +59,6 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "fundingCharged": False,
             "fundingEstimated": 0,
             "missingBars": 0,
-            "warmup": 0,
-            "warmupOf": 0,
             **trade_figures(run.trades),
             "openTrades": int(run.held[-1] != 0.0),
             "timeInMarket": float(np.mean(run.held != 0.0)),

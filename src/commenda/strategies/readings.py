@@ -28,12 +28,6 @@ def ruin(equity: Array, stamps: Stamps) -> Row:
     return {"ruinedAt": iso(stamps[gone[0]]) if gone.size else None}
 
 
-def undecided(metrics: Row) -> bool:
-    """Whether a strategy looks back farther than its data goes: it decided nothing."""
-    needed = metrics.get("warmup")  # not said of runs kept before it was
-    return bool(needed) and needed >= metrics["warmupOf"]
-
-
 def deepest_fall(curve: Array, stamps: Stamps) -> Row:
     """From which peak to which trough the deepest fall went, and when the peak was seen again."""
     falls = underwater(curve)

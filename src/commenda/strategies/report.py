@@ -62,7 +62,6 @@ def report_of(plan: Plan | LegsPlan, run: BarRun) -> Row:
         "metrics": {
             **_metrics(run, curve, stamps),
             **trade_figures(trades),
-            **_warmup(plan),
             "openTrades": sum(bool(p.fills) and p.fills[-1].held != 0.0 for p in parts),
             **_exposure(run, parts, held, exposure),
             "undecided": _undecided(plan),
@@ -99,7 +98,6 @@ def _parts(plan: Plan | LegsPlan, run: BarRun) -> list[Part]:
     return [Part(plan.data.bars, run.fills, run.trades, run.counts)]
 
 
-<<<<<<< HEAD
 def _undecided(plan: Plan | LegsPlan) -> Row | None:
     """The bars that the strategy warms up for and those there are, where these are not more."""
     legs = plan.legs if isinstance(plan, LegsPlan) else (plan,)
@@ -109,14 +107,6 @@ def _undecided(plan: Plan | LegsPlan) -> Row | None:
         if warmup >= bars:
             return {"warmup": warmup, "bars": bars}
     return None
-=======
-def _warmup(plan: Plan | LegsPlan) -> Row:
-    """The first bars, whose decisions are ignored, of how many: of the leg with the fewest left."""
-    legs = plan.legs if isinstance(plan, LegsPlan) else (plan,)
-    found = [(plan.strategy.bind(**one.params).warmup, len(one.data.bars)) for one in legs]
-    warmup, bars = max(found, key=lambda one: one[0] - one[1])
-    return {"warmup": warmup, "warmupOf": bars}
->>>>>>> e43b27e (End long commands in order when they are told to, and say how to go on; note a warm-up that exceeds the data)
 
 
 def _held(part: Part, ts: Stamps) -> Array:

@@ -27,7 +27,6 @@ from commenda.market import interval_name
 from commenda.returns import Calendar
 from commenda.strategies import report_figures as figures
 from commenda.strategies.plan import Row
-from commenda.strategies.readings import undecided
 from commenda.strategies.report_texts import words_in
 
 
@@ -86,9 +85,6 @@ def _header(words: Words, report: Row) -> Markup:
     if ruined:
         owed = money(report["execution"]["shortfall"])
         notes.insert(0, words.say("ruined", when=minute(ruined), owed=owed))
-    if undecided(metrics):
-        needed, bars = f"{metrics['warmup']:,}", f"{metrics['warmupOf']:,}"
-        notes.append(words.say("undecided", needed=needed, bars=bars))
     if not metrics["fundingCharged"]:
         notes.append(words.say("no_funding"))
     if metrics["fundingEstimated"]:

@@ -24,11 +24,6 @@ TEXTS: Texts = {
         "Ruined: nothing was left at {when} UTC, and nothing was traded afterwards; {owed} more"
         " were owed.",
     ),
-    "undecided": (
-        "策略在前 {needed} 根 K 线内不作决定，而数据只有 {bars} 根：请给更长的历史。",
-        "The strategy decides nothing in its first {needed} bars, and there are {bars}: give it a"
-        " longer history.",
-    ),
     "no_funding": (
         "本次运行未计资金费。",
         "Funding is not charged in this run.",
