@@ -202,7 +202,8 @@ def test_a_study_whose_process_fails_says_why(
     begun = asked(client, who, space={"fast": "60:90", "slow": "20:50"}, trials=2)
     work(db, begun["id"])
     after = client.get(f"{STUDIES_URL}/{begun['id']}", headers=who).json()
-    assert (after["state"], after["reason"]) == ("failed", "No configuration ran to the end")
+    said = "No configuration ran to the end; the first: fast is not below slow"
+    assert (after["state"], after["reason"]) == ("failed", said)
 
 
 def test_a_key_is_answered_once(client: TestClient, sign_in: SignIn) -> None:

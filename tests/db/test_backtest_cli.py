@@ -76,7 +76,7 @@ def test_people_are_told_the_figures_their_methods_and_what_was_left_out(minutes
     assert "991,729.31" in said
     assert "133 and 1 open" in said
     assert "Funding is not charged" in said
-    assert "1m bar returns × √525,600, from 30 days" in said
+    assert "1m bar returns × √525,600, 365 days a year, from 30 days" in said
     assert "none: under a year" in said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import partial
 from importlib import import_module
@@ -97,13 +98,25 @@ def commenda() -> None:
 
 
 def main() -> None:
-    """Run the command line; a refusal is one clear message and exit code 2."""
+    """Run the command line; a refusal is one clear message and exit code 2.
+
+    Where a command was to answer with JSON, it is one JSON object on standard output as well.
+    """
     try:
         app()
     except CommendaError as error:
         said = Text.assemble((error.code, "bold red"), " ", _explain(error))
         Console(stderr=True).print(said, highlight=False, soft_wrap=True)
+        if "--json" in sys.argv:
+            typer.echo(json.dumps(_as_problem(error)))
         sys.exit(2)
+
+
+def _as_problem(error: CommendaError) -> dict[str, object]:
+    """A refusal by the names that it has over HTTP."""
+    named = {"field": error.field, "value": error.value, "mend": error.hint}
+    known = {name: value for name, value in named.items() if value is not None}
+    return {"status": error.status, "code": error.code, "detail": error.message, **known}
 
 
 def _explain(error: CommendaError) -> str:

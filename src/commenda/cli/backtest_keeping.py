@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from commenda.cli import backtest_tables as tables
+from commenda.cli.lives import life
 from commenda.cli.options import ACTOR, print_json, transaction
 from commenda.cli.tables import say
 from commenda.strategies import DepthPlan, LegsPlan, Plan, keep, render, shown_of
@@ -45,7 +46,8 @@ def finish(
 ) -> None:
     """Run a plan, write its report, and keep the run where that is asked for."""
     begun = time.perf_counter()
-    result = plan.run()
+    with life():
+        result = plan.run()
     seconds = time.perf_counter() - begun
     shown = shown_of(plan, result)
     if html is not None:

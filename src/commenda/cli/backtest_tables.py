@@ -51,6 +51,8 @@ def show_report(report: Row) -> None:
         f"{_named(source)} · {size} · {source['first'][:16]} to {source['last'][:16]} UTC"
         " · a backtest, nothing was traded"
     )
+    if metrics.get("ruinedAt"):
+        say((f"Ruined: {_ruin(report)}", "bold red"))
     for note in () if in_book else notes(metrics):
         say((note, "yellow"))
     found = (in_book_figures if in_book else figures)(report)
@@ -67,6 +69,14 @@ def _named(source: Row) -> str:
 
 def _step(source: Row) -> str:
     return interval_name(source["intervalSeconds"]) if "intervalSeconds" in source else "depth"
+
+
+def _ruin(report: Row) -> str:
+    when, owed = report["metrics"]["ruinedAt"], report["execution"]["shortfall"]
+    return (
+        f"nothing was left at {when[:16]} UTC, and nothing was traded afterwards;"
+        f" {owed:,.2f} more were owed."
+    )
 
 
 def notes(metrics: Row) -> list[str]:
@@ -187,6 +197,9 @@ def show_comparison(runs: Sequence[tuple[str, Row]]) -> None:
     rows.append(["Data", *map(_data, sources)])
     rows.append(["From (UTC)", *(one["first"][:16] for one in sources)])
     rows.append(["To (UTC)", *(one["last"][:16] for one in sources)])
+    ruined = [report["metrics"].get("ruinedAt") or "" for report in reports]
+    if any(ruined):
+        rows.append(["Ruined (UTC)", *(one[:16] or "-" for one in ruined)])
     for name, figure in figures(reports[0]).items():
         label = HELD if name.startswith(HELD) else name
         rows.append([label, *(figure.of(report) for report in reports)])
@@ -240,4 +253,5 @@ KEPT_RUNS = (
     Column("Kept (UTC)", lambda one: minute(one.created_at)),
     Column("Return", lambda one: _percent(one.metrics["totalReturn"]), number=True),
     Column("Drawdown", lambda one: _fall(one.metrics["maxDrawdown"]), number=True),
+    Column("", lambda one: "ruined" if one.metrics.get("ruinedAt") else ""),
 )

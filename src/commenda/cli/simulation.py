@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from commenda.cli.lives import life
 from commenda.cli.options import Html, require_folder
 from commenda.cli.simulation_report import show_report
 from commenda.cli.tables import progress
@@ -37,11 +38,17 @@ def run(
     require_folder(html_out)
     require_folder(json_out, "--json")
     directory = _directory(keep, resume)
-    try:
-        result = _replay(plan, directory)
-    finally:
-        if keep is None and resume is None:
-            shutil.rmtree(directory, ignore_errors=True)
+    with life() as mine:
+        if keep is not None or resume is not None:
+            mine.again = ["commenda", "simulate", str(scenario), "--resume", str(directory)]
+            options = {"--seed": seed, "--json": json_out, "--html": html_out}
+            for option, value in options.items():
+                mine.again += [] if value is None else [option, str(value)]
+        try:
+            result = _replay(plan, directory)
+        finally:
+            if keep is None and resume is None:
+                shutil.rmtree(directory, ignore_errors=True)
     if json_out is not None:
         json_out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", "utf-8")
     if html_out is not None:

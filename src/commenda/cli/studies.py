@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +28,7 @@ from commenda.cli.backtest_options import (
     terms_of,
 )
 from commenda.cli.backtest_tables import YEARS
+from commenda.cli.lives import life
 from commenda.cli.options import (
     ACTOR,
     AsJson,
@@ -89,6 +93,7 @@ FOLDS = (
 
 @app.command("run")
 def run_study(
+    context: typer.Context,
     strategy: AnyStrategy,
     data: Annotated[Path, typer.Option("--data", help="Parquet or CSV file of candles.")],
     space: Annotated[
@@ -172,7 +177,7 @@ def run_study(
         until=until,
     )
     warn(*(f"{data.name}: {note}" for note in material.notes))
-    with open_database(database) as opened:
+    with life() as mine, open_database(database) as opened:
         # Only now: a database that this process started is not bound by the study's limits.
         studies.be_modest(memory or None, nice)
         with opened.transaction() as tx:
@@ -186,12 +191,15 @@ def run_study(
                 asked_by=ACTOR,
                 periods_per_year=periods_per_year,
             )
-        _carry_on(opened, study, material, jobs, backend, address)
+        mine.again = _again(study, context.params)
+        with _within(memory, mine.again):
+            _carry_on(opened, study, material, jobs, backend, address)
         _show(opened, study.id, html, as_json)
 
 
 @app.command()
 def resume(
+    context: typer.Context,
     ident: Ident,
     jobs: Jobs = 1,
     backend: On = studies.Backend.PROCESSES,
@@ -204,15 +212,17 @@ def resume(
 ) -> None:
     """Go on with a study that was killed or interrupted, where it stopped."""
     require_folder(html)
-    with open_database(database) as opened:
+    with life() as mine, open_database(database) as opened:
         study = _find(opened, ident)
         if study.state is studies.StudyState.RUNNING:
+            mine.again = _again(study, context.params)
             studies.be_modest(memory or None, nice)
             with opened.transaction() as tx:
                 hashes = study.data_hash, study.funding_hash
                 home = settings_of(database).data
                 material = studies.material_again(tx, home, study.data, *hashes)
-            _carry_on(opened, study, material, jobs, backend, address)
+            with _within(memory, mine.again):
+                _carry_on(opened, study, material, jobs, backend, address)
         _show(opened, study.id, html, as_json)
 
 
@@ -277,6 +287,42 @@ def _carry_on(
             lambda: datetime.now(UTC),
             seen=moved,
         )
+
+
+AGAIN = {
+    "jobs": 1,
+    "backend": studies.Backend.PROCESSES,
+    "address": None,
+    "memory": 4096,
+    "nice": 10,
+    "html": None,
+    "database": None,
+}
+"""What a study is resumed with, and what each is by default."""
+
+
+def _again(study: studies.Study, given: dict[str, Any]) -> list[str]:
+    """The command that goes on with a study as this one runs it."""
+    words = ["commenda", "study", "resume", str(study.id)]
+    for name, default in AGAIN.items():
+        words += [f"--{name}", str(given[name])] if given[name] != default else []
+    return [*words, "--json"] if given["as_json"] else words
+
+
+@contextmanager
+def _within(memory: int, again: Sequence[str]) -> Iterator[None]:
+    """Code `out_of_memory` where a study needs more than it may have."""
+    try:
+        yield
+    except (MemoryError, studies.WorkerLost) as error:
+        said = f"A process of the study needed more than {memory:,} MB"
+        if isinstance(error, studies.WorkerLost):
+            said = f"A worker was ended by the system: as a rule it needed more than {memory:,} MB"
+        raise CommendaError("out_of_memory", said).at(
+            "--memory",
+            memory,
+            "allow more, or have fewer --jobs; then: " + shlex.join(again),
+        ) from error
 
 
 def _find(database: Database, ident: str) -> studies.Study:

@@ -30,6 +30,7 @@ from commenda.strategies.data import (
 )
 from commenda.strategies.depth import DepthPlan, read_book
 from commenda.strategies.depth_sdk import DepthStrategy, depth_strategy
+from commenda.strategies.faults import UNCOMPILED, refuse_warmup, run_program
 from commenda.strategies.funding import funding_between, refuse_gaps
 from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.plan import Plan, terms_of
@@ -82,6 +83,7 @@ from commenda.strategies.walls import WALLS
 __all__ = [
     "CATALOGUE",
     "CHECKS",
+    "UNCOMPILED",
     "WALLS",
     "Backtest",
     "BacktestSummary",
@@ -134,6 +136,7 @@ __all__ = [
     "read_funding",
     "reference_to",
     "refuse_gaps",
+    "refuse_warmup",
     "register",
     "register_catalogue",
     "render",
@@ -141,6 +144,7 @@ __all__ = [
     "repeat_plan",
     "report_of",
     "round_trips",
+    "run_program",
     "run_sandboxed",
     "shown_of",
     "source_hash",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from commenda.kernel import Array, Bars, Costs, Counts, Fill, Funding, Terms, run
+from commenda.kernel import Array, Bars, Costs, Counts, Fill, Funding, Terms
 from commenda.kernel.bars import SECOND
 from commenda.kit.errors import CommendaError
 from commenda.market import missing_between, other_interval
@@ -24,6 +24,7 @@ from commenda.returns import (
     year_of,
 )
 from commenda.strategies.data import as_bars
+from commenda.strategies.faults import run_program
 from commenda.strategies.funding import nanoseconds, refuse_gaps
 from commenda.strategies.sdk import Strategy
 
@@ -116,14 +117,14 @@ def backtest(
 
     `funding` must be complete over the run (see `refuse_gaps`); None charges none, and the result
     says so. Ratios are annualised as the bars' calendar has it (`returns.year_of`), or by
-    `periods_per_year`.
+    `periods_per_year`. Codes of `faults.watch`.
     """
     bars = bars if isinstance(bars, Bars) else as_bars(bars)
     missing = count_missing(bars, interval)
     if funding is not None:
         refuse_gaps(funding, bars, funding_every)
     costs, terms = costs or Costs(), terms or Terms()
-    result = run(
+    result = run_program(
         strategy.bind(**params),
         bars,
         cash=cash,

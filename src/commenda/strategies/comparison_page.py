@@ -14,6 +14,7 @@ from commenda.charts import (
     day,
     gain,
     html_page,
+    minute,
     money,
     percent,
     section,
@@ -57,6 +58,7 @@ COMPARED: dict[str, Callable[[Row], Cell]] = {
     ),
     "annual_return": lambda r: change(r["metrics"]["annualReturn"]),
     "max_drawdown": lambda r: percent(-r["metrics"]["maxDrawdown"]),
+    "is_ruined": lambda r: _when(r["metrics"].get("ruinedAt")),
     "sharpe": lambda r: _two(r["metrics"]["sharpe"]),
     "sortino": lambda r: _two(r["metrics"]["sortino"]),
     "trades": lambda r: f"{r['metrics']['trades']:,}",
@@ -69,6 +71,10 @@ COMPARED: dict[str, Callable[[Row], Cell]] = {
     "funding": lambda r: money(r["costs"]["funding"]),
 }
 """Figures that stand side by side."""
+
+
+def _when(moment: str | None) -> str:
+    return minute(moment) if moment else "-"
 
 
 def _two(value: float | None) -> str:

@@ -38,6 +38,7 @@ from commenda.market import (
 from commenda.strategies.backtest import Trade, round_trips
 from commenda.strategies.data import utc_of
 from commenda.strategies.depth_sdk import DepthStrategy
+from commenda.strategies.faults import watch
 from commenda.strategies.plan import Row, plain, plain_strategy, refuse_amount
 
 _NAME = re.compile(rf"(?P<venue>{VENUE})_(?P<symbol>(?=[^_]*[^\W\d_]){SYMBOL})_.*")
@@ -122,7 +123,15 @@ class DepthPlan:
     def run(self) -> DepthRun:
         program = self.strategy.bind(self.strategy.resolve(self.params))
         events = self.data.record.events
-        result = run_l2(program, events, self.rules, cash=self.cash)
+
+        def over(count: int | None) -> L2Result:
+            columns = ("ts", "local", "kind", "price", "lots", "update")
+            part = {name: getattr(events, name)[:count] for name in columns}
+            given = events if count is None else replace(events, **part)
+            return run_l2(program, given, self.rules, cash=self.cash)
+
+        step, identity = program.step, self.strategy.identity
+        result = watch(step, identity, over, lambda: events.ts, of="event")
         return DepthRun(
             ts=np.append(result.ts, events.ts[-1]),
             equity=np.append(result.equity, result.final_equity),

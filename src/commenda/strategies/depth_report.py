@@ -20,6 +20,7 @@ from commenda.strategies.readings import (
     classes,
     deepest_fall,
     exposures,
+    ruin,
     sampled,
     trade_figures,
 )
@@ -48,6 +49,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "annualReturn": None,
             "maxDrawdown": max_drawdown(curve),
             **deepest_fall(curve, stamps),
+            **ruin(curve, stamps),
             "sharpe": None,
             "sortino": None,
             "barsPerYear": None,
@@ -83,6 +85,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
         "execution": {
             "fills": len(run.fills),
             "makerFills": result.counts.maker_fills,
+            "shortfall": result.shortfall,
             "byKind": {str(kind): sources.count(kind) for kind in FillSource if kind in sources},
             "ambiguousBars": 0,
             **{camel_case(name): count for name, count in result.counts._asdict().items()},

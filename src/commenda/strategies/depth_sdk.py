@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from commenda.kernel import L2Program, compiled
+from commenda.strategies.faults import declared
 from commenda.strategies.sdk import Conflict, Declared, Param, Values, refuse_repeated
 
 
@@ -43,7 +44,9 @@ class DepthStrategy(Declared):
 
     def bind(self, params: Values) -> L2Program:
         """The program that the replay runs, of parameters that `resolve` answered."""
-        return L2Program(self.step, np.array(list(params.values())), int(self.state_size(params)))
+        with declared(self.step, self.identity, "state_size"):
+            size = int(self.state_size(params))
+        return L2Program(self.step, np.array(list(params.values())), size)
 
 
 def depth_strategy(

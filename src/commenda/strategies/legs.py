@@ -10,12 +10,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from commenda.kernel import MOST_LEGS, Array, Costs, Leg, LegResult, Terms, run_legs, source_digest
+from commenda.kernel import (
+    MOST_LEGS,
+    Array,
+    Costs,
+    Leg,
+    LegResult,
+    LegsResult,
+    Terms,
+    run_legs,
+    source_digest,
+)
 from commenda.kernel.bars import Stamps
 from commenda.kit.errors import CommendaError
 from commenda.returns import year_of
 from commenda.strategies.backtest import Metrics, Trade, count_missing, measured, round_trips
 from commenda.strategies.data import BarData, FundingData
+from commenda.strategies.faults import watch
 from commenda.strategies.plan import (
     Row,
     plain,
@@ -116,7 +127,20 @@ class LegsPlan:
     def run(self) -> LegsBacktest:
         """The run; codes of `backtest`."""
         missing = sum(count_missing(leg.data.bars, self.interval) for leg in self.sources)
-        result = run_legs([self._leg(leg) for leg in self.legs], cash=self.cash)
+        legs = [self._leg(leg) for leg in self.legs]
+
+        def stamps() -> Stamps:
+            return np.unique(np.concatenate([leg.bars.ts for leg in legs]))
+
+        def over(count: int | None) -> LegsResult:
+            given = legs
+            if count is not None:
+                ends = [np.searchsorted(leg.bars.ts, stamps()[count - 1], "right") for leg in legs]
+                cut = zip(legs, map(int, ends), strict=True)
+                given = [replace(leg, bars=leg.bars.between(0, end)) for leg, end in cut if end]
+            return run_legs(given, cash=self.cash)
+
+        result = watch(self.strategy.step, self.strategy.identity, over, stamps)
         trades = [round_trips(leg.fills) for leg in result.legs]
         return LegsBacktest(
             interval=self.interval,

@@ -22,6 +22,12 @@ MARKER_COLUMNS = 200
 MOST_CLASSES = 24
 
 
+def ruin(equity: Array, stamps: Stamps) -> Row:
+    """When nothing was left (`stamps` are of the equity's closes); None where that never was."""
+    gone = np.flatnonzero(equity <= 0.0)
+    return {"ruinedAt": iso(stamps[gone[0]]) if gone.size else None}
+
+
 def deepest_fall(curve: Array, stamps: Stamps) -> Row:
     """From which peak to which trough the deepest fall went, and when the peak was seen again."""
     falls = underwater(curve)

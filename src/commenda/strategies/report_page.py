@@ -81,6 +81,10 @@ def _header(words: Words, report: Row) -> Markup:
     strategy = report["inputs"]["strategy"]
     name = f"{strategy['name']} {strategy['version']}"
     notes = [words.say("warning")]
+    ruined = metrics.get("ruinedAt")  # not said of runs kept before it was
+    if ruined:
+        owed = money(report["execution"]["shortfall"])
+        notes.insert(0, words.say("ruined", when=minute(ruined), owed=owed))
     if not metrics["fundingCharged"]:
         notes.append(words.say("no_funding"))
     if metrics["fundingEstimated"]:
@@ -94,7 +98,12 @@ def _header(words: Words, report: Row) -> Markup:
         "header",
         tag("div", tag("h1", words.say("title", strategy=name)), buttons(words), class_="top"),
         tag("p", _facts(words, data), class_="facts"),
-        tag("p", tag("span", words.say("simulated"), class_="badge warn"), class_="badges"),
+        tag(
+            "p",
+            tag("span", words.say("simulated"), class_="badge warn"),
+            *([tag("span", words.say("is_ruined"), class_="badge warn")] if ruined else []),
+            class_="badges",
+        ),
         *(tag("p", note, class_="warning", role="note") for note in notes),
         tag("p", words.say("basis", when=f"{end:%Y-%m-%d %H:%M}"), class_="note"),
     )

@@ -18,6 +18,12 @@ TEXTS: Texts = {
         " nothing about future returns, and the more that was tried on the same data, the less the"
         " best of it means.",
     ),
+    "is_ruined": ("爆仓", "ruined"),
+    "ruined": (
+        "爆仓：{when} UTC 权益归零，此后不再交易；另欠 {owed}。",
+        "Ruined: nothing was left at {when} UTC, and nothing was traded afterwards; {owed} more"
+        " were owed.",
+    ),
     "no_funding": (
         "本次运行未计资金费。",
         "Funding is not charged in this run.",

@@ -36,6 +36,7 @@ import numpy as np
 
 from commenda.kernel import Program, Stops, compiled
 from commenda.kit.errors import CommendaError, not_found
+from commenda.strategies.faults import Watched, declared
 
 Values = Mapping[str, float]
 
@@ -91,6 +92,11 @@ class Declared:
     source_hash: str
 
     @property
+    def identity(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
+
+    @property
     def compiled(self) -> bool:
         """Whether the step is compiled; a plain Python one is hundreds of times slower."""
         return hasattr(self.step, "py_func")
@@ -112,7 +118,8 @@ class Declared:
                     name, params[name], f"its parameters are {', '.join(known)}"
                 )
         values = {p.name: p.checked(params.get(p.name, p.default)) for p in self.params}
-        conflict = self.check(values) if self.check else None
+        with declared(self.check, self.identity, "check"):
+            conflict = self.check(values) if self.check else None
         if conflict:
             raise CommendaError("bad_parameter", conflict.message).at(
                 conflict.field, values[conflict.field], conflict.hint
@@ -144,15 +151,21 @@ class Strategy(Declared):
     def bind(self, **params: object) -> Program:
         """The program that the kernel runs: this step with these parameters, defaults elsewhere."""
         values = self.resolve(params)
-        return Program(
-            identity=f"{self.name} {self.version}",
-            step=self.step,
-            params=np.array(list(values.values())),
-            state_size=int(self.state_size(values)),
-            warmup=int(self.warmup(values)),
-            stops=self.stops_of(values),
-            orders=self.orders,
-        )
+        with declared(self.step, self.identity, "what it declares"):
+            return Program(
+                identity=self.identity,
+                step=self.step if self.compiled else Watched(self.step),
+                params=np.array(list(values.values())),
+                state_size=int(self.state_size(values)),
+                warmup=self.look_back(values),
+                stops=self.stops_of(values),
+                orders=self.orders,
+            )
+
+    def look_back(self, values: Values) -> int:
+        """Bars whose decisions are ignored: the warm-up of these values."""
+        with declared(self.step, self.identity, "warmup"):
+            return int(self.warmup(values))
 
     def stops_of(self, values: Values) -> Stops:
         """The stops that the engine enforces with these values."""
@@ -234,7 +247,7 @@ def reached(function: Any) -> dict[str, Any]:
     Functions are followed, also through modules; those of numpy, numba and Python itself are not.
     """
     found: dict[str, Any] = {}
-    first = getattr(function, "py_func", function)
+    first = getattr(function, "py_func", inspect.unwrap(function))
     if isinstance(first, FunctionType):
         _reach(first, found)
     return found

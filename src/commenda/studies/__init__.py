@@ -53,7 +53,7 @@ from commenda.studies.running import Progress, begin, cancel, run, summary
 from commenda.studies.space import Dimension, Space, space_of, texts_of
 from commenda.studies.splits import Range, Split, Walk, WalkForward, splits, walk_of
 from commenda.studies.verdict import Evidence, Finding, Grade, Thresholds, Verdict, judge
-from commenda.studies.workers import Backend, Workers, be_modest, workers
+from commenda.studies.workers import Backend, WorkerLost, Workers, be_modest, workers
 
 __all__ = [
     "OBJECTIVES",
@@ -81,6 +81,7 @@ __all__ = [
     "Verdict",
     "Walk",
     "WalkForward",
+    "WorkerLost",
     "Workers",
     "be_modest",
     "begin",

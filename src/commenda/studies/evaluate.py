@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from commenda.kernel import Bars, Costs, Funding, Program, Terms, run
+from commenda.kernel import Bars, Costs, Funding, Program, Terms
 from commenda.kit.errors import CommendaError
 from commenda.returns import Year, sharpe_sample
+from commenda.strategies import UNCOMPILED, refuse_warmup, run_program
 from commenda.studies.measures import (
     OBJECTIVES,
     Record,
@@ -43,7 +44,7 @@ class Course:
         """The record of a program over the first so many bars."""
         whole = len(self.bars)
         given = self.bars if bars == whole else self.bars.between(0, bars)
-        result = run(
+        result = run_program(
             program,
             given,
             cash=self.cash,
@@ -95,6 +96,7 @@ def _glimpsed(course: Course, program: Program, rung: int) -> Outcome:
 def _outcome(course: Course, program: Program) -> Outcome:
     begun = time.perf_counter()
     try:
+        refuse_warmup(program, len(course.bars))
         record = course.run(program, len(course.bars))
         aims, ratio = [OBJECTIVES[name] for name in course.objectives], OBJECTIVES["sharpe"]
         train = [record.within(split.train) for split in course.splits]
@@ -129,4 +131,8 @@ def _summed_up(record: Record, state: TrialState, begun: float, **found: Any) ->
 
 def _failed(error: Exception, begun: float) -> Outcome:
     said = str(error) or type(error).__name__
+    if isinstance(error, CommendaError):
+        if error.code == UNCOMPILED:  # none of the others would be, either
+            raise error
+        said = error.message
     return Outcome(TrialState.FAILED, reason=said, seconds=time.perf_counter() - begun)

@@ -72,12 +72,11 @@ def record_of(result: Result, cash: float, year: Year) -> Record:
     Where equity reaches zero everything is lost in that bar, and nothing is won back.
     """
     before = np.concatenate(([cash], result.equity[:-1]))
-    after = result.equity
-    ruined = np.flatnonzero(after <= 0.0)
-    last = int(ruined[0]) if ruined.size else after.size
+    after, ruined = result.equity, result.ruined_at
+    last = after.size if ruined is None else ruined
     returns = np.zeros(after.size)
     returns[:last] = after[:last] / before[:last] - 1.0
-    if ruined.size:
+    if ruined is not None:
         returns[last] = -1.0
     turnover = np.zeros(after.size)
     fills = [fill for fill in result.fills if fill.bar <= last]
@@ -86,7 +85,7 @@ def record_of(result: Result, cash: float, year: Year) -> Record:
     trades = round_trips(result.fills)
     closed = np.array([trade.closed for trade in trades], dtype=np.int64)
     profits = np.array([trade.profit for trade in trades])
-    return Record(returns, turnover, closed, profits, year, last if ruined.size else None)
+    return Record(returns, turnover, closed, profits, year, ruined)
 
 
 def periods_of(returns: Array) -> Array:

@@ -48,8 +48,6 @@ from commenda.studies.workers import Workers
 MOST_POINTS = 1_000_000
 """Of a grid, which is listed before it is tried."""
 
-NOTHING = "No configuration ran to the end"
-
 MOST_REFUSED = 10
 """A study ends after so many times its trials, where the strategy refuses most of its space."""
 
@@ -297,9 +295,7 @@ def conclude(database: Database, study: Study, space: Space, limits: Thresholds)
         ledger = queries.ledger_of(tx, study.strategy, study.data_hash)
     best = best_of(trials, plan.aims[0])
     if best is None or best.outcome is None:
-        ruined = sum(outcome.ruined for _, outcome in finished(trials))
-        said = f"No configuration came to a {plan.objectives[0]}; {ruined} were ruined"
-        raise CommendaError("nothing_ran", said if finished(trials) else NOTHING).at(
+        raise CommendaError("nothing_ran", _nothing(trials, plan.objectives[0])).at(
             "space",
             ", ".join(f"{name}={text}" for name, text in study.space.items()),
             "look at the trials' reasons: study show",
@@ -328,6 +324,18 @@ def conclude(database: Database, study: Study, space: Space, limits: Thresholds)
         }
     )
     return found
+
+
+def _nothing(trials: Sequence[Trial], objective: str) -> str:
+    """Why a study has no best: all were refused or failed, or ruined, or traded nothing."""
+    ended = finished(trials)
+    if ended:
+        ruined = sum(outcome.ruined for _, outcome in ended)
+        rest = len(ended) - ruined
+        return f"No configuration has a {objective}: {ruined} were ruined, {rest} have none"
+    reasons = (one.outcome.reason for one in trials if one.outcome and one.outcome.reason)
+    first = next(reasons, None)
+    return "No configuration ran to the end" + (f"; the first: {first}" if first else "")
 
 
 @contextmanager

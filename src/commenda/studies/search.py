@@ -163,13 +163,14 @@ class _Median:
 
     def hopeless(self, rung: int, value: float | None) -> bool:
         seen = self._seen.get(rung, ())
-        if not self.active or len(seen) < STARTUP:
-            return False
+        if not self.active or len(seen) < STARTUP or value is None:
+            return False  # what decided nothing yet is not worse
         return self._aim.signed(value) < sorted(seen)[len(seen) // 2]
 
     def learn(self, outcome: Outcome) -> None:
         for rung, value in enumerate(outcome.rungs):
-            self._seen.setdefault(rung, []).append(self._aim.signed(value))
+            if value is not None:
+                self._seen.setdefault(rung, []).append(self._aim.signed(value))
 
 
 def _states() -> dict[TrialState, optuna.trial.TrialState]:

@@ -137,7 +137,7 @@ class Space:
         names = [one.name for one in self.dimensions]
         given = {p.name: p.default for p in strategy.params} | dict(self.fixed)
         corners = (given | dict(zip(names, corner, strict=True)) for corner in product(*ends))
-        return int(max(strategy.warmup(corner) for corner in corners))
+        return max(map(strategy.look_back, corners))
 
 
 def space_of(

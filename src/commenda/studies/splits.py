@@ -77,11 +77,14 @@ def splits(bars: int, walk: WalkForward, purge: int) -> tuple[Split, ...]:
     cut = _purged if walk.kind is Walk.PURGED else _forward
     found = cut(bars, walk, purge)
     for split in found:
-        ranges = [split.test, *split.train]
-        if not split.train or min(one.stop - one.start for one in ranges) < LEAST:
-            gap = purge + walk.embargo
+        # The first bars decide nothing: what learns or is tested on those alone says nothing.
+        sizes = [one.stop - max(one.start, purge) for one in (split.test, *split.train)]
+        if not split.train or min(sizes) < LEAST:
             raise CommendaError(
-                "short_history", f"{bars} bars are too few for {walk.folds} folds {gap} bars apart"
+                "short_history",
+                f"{bars:,} bars are too few for {walk.folds} folds {purge + walk.embargo:,} bars"
+                f" apart, of a strategy that decides nothing in its first {purge:,} bars: a window"
+                f" has {max(0, min(sizes)):,} left, and {LEAST} are needed",
             ).at(
                 "walk_forward",
                 f"{walk.kind}:{walk.folds}",

@@ -34,6 +34,10 @@ PACKAGES = {Backend.RAY: ("ray", "ray"), Backend.DASK: ("distributed", "distribu
 """What a cluster's backend imports, and the package that has it."""
 
 
+class WorkerLost(Exception):
+    """A process ended in the middle of its work, and nobody knows why."""
+
+
 class Workers:
     """Runs a function over parts of a batch and puts the answers in the batch's order."""
 
@@ -57,7 +61,12 @@ class Workers:
 
         share = -(-len(programs) // self.jobs)
         parts = [programs[place : place + share] for place in range(0, len(programs), share)]
-        answers = self._parallel(delayed(work)(course, part, *rest) for part in parts)
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        try:
+            answers = self._parallel(delayed(work)(course, part, *rest) for part in parts)
+        except BrokenProcessPool as error:
+            raise WorkerLost(str(error)) from error
         return [one for answer in answers for one in answer]
 
 
