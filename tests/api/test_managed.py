@@ -410,6 +410,7 @@ def test_products_say_what_they_ask_and_what_is_expected_of_them(
         "platformCut": "0.3",
         "referralRates": ["0.2", "0.1"],
         "crystalliseDays": None,
+        "hurdleKind": "hard",
     }
     assert offer["expectedReturn"]["annualReturn"] == "0.12"
     assert (offer["minimum"], offer["maximum"], offer["earlyExit"]) == ("10", "1000000", False)
