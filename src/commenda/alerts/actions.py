@@ -15,6 +15,7 @@ from commenda.identity import Permission
 from commenda.kit import bus
 from commenda.kit.db import Tx
 from commenda.kit.rows import columns
+from commenda.kit.times import iso
 
 RULES = "alerts/1"
 
@@ -106,7 +107,7 @@ def end_alerts(
                 "alerts",
                 RULES,
                 row["closed_at"],
-                {"count": row["count"], "firstAt": row["first_at"].isoformat()},
+                {"count": row["count"], "firstAt": iso(row["first_at"])},
             )
             for row in ended
         ],

@@ -315,8 +315,7 @@ def _alert(
             " JOIN instruments i ON i.id = p.instrument_id"
             " WHERE c.closed_at IS NULL AND c.amount IS NULL AND c.reason IS NOT NULL"
         ).fetchall()
-        over = [symbol for (symbol,) in still]
-        end_alerts(tx, "liquidation.failed", author.now, but=over)
+        end_alerts(tx, "liquidation.failed", author.now, but=[symbol for (symbol,) in still])
 
 
 def _parts_left(tx: Tx, broker: Broker, author: Author, attempts: Mapping[UUID, int]) -> set[UUID]:
