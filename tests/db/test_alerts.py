@@ -1,16 +1,33 @@
-"""Raising alerts: the same one once, and read as it is told."""
+"""Raising alerts: the same one counts while it is open, and ends."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+import psycopg
 import pytest
 
-from commenda.alerts import KINDS, count_alerts, latest_alerts, raise_alerts
+from commenda.alerts import (
+    KINDS,
+    count_alerts,
+    end_alerts,
+    end_quiet_alerts,
+    latest_alerts,
+    open_alerts,
+    raise_alerts,
+)
 from commenda.audit import Event, record
 from commenda.identity import Permission
 from commenda.kit import ids
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import Database
+from commenda.kit.migrate import migrate
+from migrated import (
+    NAMES,
+    scratch,  # noqa: F401 - fixtures
+)
+from world import in_threads
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -25,25 +42,87 @@ def raised(db: Database, *alerts: Event) -> int:
         return raise_alerts(tx, alerts)
 
 
-def test_a_missed_deadline_is_raised_once_for_each_subject(db: Database) -> None:
+def test_what_is_raised_while_it_is_open_counts_and_is_told_once(db: Database) -> None:
     kind = "alert.matured_not_settled"
     assert raised(db, event(kind), event(kind, "other")) == 2
-    assert raised(db, event(kind, after=timedelta(days=400))) == 0
+    told = [raised(db, event(kind, after=n * MINUTE)) for n in (15, 30, 30, 20, 45)]
+    assert told == [0, 0, 0, 0, 0]
     assert raised(db, event("alert.liquidating_too_long", after=MINUTE)) == 1
+    with db.transaction() as tx:
+        rows = {
+            (one["kind"], one["subject"]): one for one in latest_alerts(tx, Permission.OVERVIEW, 10)
+        }
+        events = tx.execute("SELECT count(*) FROM audit_events WHERE kind = %s", (kind,)).fetchone()
+    one = rows[kind, "one"]
+    # At 0, 15, 30 and 45: what is raised twice at 30, and late at 20, is counted once and not.
+    assert (one["count"], one["at"], one["lastAt"]) == (4, START, START + 45 * MINUTE)
+    assert rows[kind, "other"]["count"] == 1
+    assert events == (2,)
 
 
-def test_a_failing_job_is_raised_once_an_hour(db: Database) -> None:
+def test_an_alert_that_ended_is_opened_anew(db: Database) -> None:
     kind = "alert.job_failed"
-    told = [raised(db, event(kind, after=n * MINUTE)) for n in (0, 59, 60, 61, 119, 120)]
-    assert told == [1, 0, 1, 0, 0, 1]
+    assert raised(db, event(kind), event(kind, "other")) == 2
+    with db.transaction() as tx:
+        assert end_alerts(tx, kind, START + MINUTE, about=["one", "nobody"]) == 1
+        assert end_alerts(tx, kind, START + MINUTE, about=["one"]) == 0
+        assert open_alerts(tx, kind, "alert.unreconciled") == {
+            kind: ["other"],
+            "alert.unreconciled": [],
+        }
+    assert raised(db, event(kind, after=2 * MINUTE), event(kind, "other", 2 * MINUTE)) == 1
+    with db.transaction() as tx:
+        assert end_alerts(tx, kind, START + 3 * MINUTE, but=["one"]) == 1
+        found = latest_alerts(tx, Permission.OVERVIEW, 10)
+        ended = tx.execute(
+            "SELECT subject, details FROM audit_events WHERE kind = 'alerts.ended' ORDER BY id"
+        ).fetchall()
+    assert {(one["subject"], one["count"], one["closedAt"]) for one in found} == {
+        ("one", 1, START + MINUTE),
+        ("one", 1, None),
+        ("other", 2, START + 3 * MINUTE),
+    }
+    assert ended == [
+        ("alert.job_failed one", {"count": 1, "firstAt": "2026-01-05T00:00:00Z"}),
+        ("alert.job_failed other", {"count": 2, "firstAt": "2026-01-05T00:00:00Z"}),
+    ]
 
 
-def test_what_has_no_quiet_time_is_raised_each_time_and_a_repeated_step_raises_it_once(
-    db: Database,
-) -> None:
+def test_another_result_is_told_and_is_the_same_alert(db: Database) -> None:
+    kind = "alert.flow_failed"
+    assert raised(db, event(kind)) == 1
+    assert raised(db, replace(event(kind, after=MINUTE), result="paused")) == 0
+    with db.transaction() as tx:
+        (one,) = latest_alerts(tx, Permission.OVERVIEW, 10)
+        told = tx.execute("SELECT result FROM audit_events WHERE kind = %s ORDER BY id", (kind,))
+        assert told.fetchall() == [("raised",), ("paused",)]
+    assert (one["result"], one["count"], one["at"]) == ("paused", 2, START)
+
+
+def test_what_nobody_ends_is_over_once_it_was_quiet_for_its_time(db: Database) -> None:
+    kind, day = "alert.withdrawal_refused", timedelta(days=1)
+    told = [raised(db, event(kind, after=n * day / 2)) for n in (0, 1, 2, 4, 5)]
+    assert told == [1, 0, 0, 1, 0]
+    raised(db, event("alert.unreconciled"))
+    with db.transaction() as tx:
+        assert end_quiet_alerts(tx, START + 3.4 * day) == 0
+        assert end_quiet_alerts(tx, START + 3.5 * day) == 1
+        assert open_alerts(tx, kind, "alert.unreconciled")["alert.unreconciled"] == ["one"]
+
+
+def test_two_who_raise_the_same_at_once_open_one(db: Database) -> None:
     kind = "alert.unreconciled"
-    told = [raised(db, event(kind, after=n * MINUTE)) for n in (0, 0, 1)]
-    assert told == [1, 0, 1]
+    subjects = [f"line {n}" for n in range(40)]
+
+    def raise_all(turn: int) -> int:
+        order = subjects if turn % 2 else subjects[::-1]
+        return raised(db, *(event(kind, one, turn * MINUTE) for one in order))
+
+    in_threads(*(partial(raise_all, turn) for turn in range(1, 9)))
+    with db.transaction() as tx:
+        found = latest_alerts(tx, Permission.OVERVIEW, 100)
+    assert sorted(one["subject"] for one in found) == sorted(subjects)
+    assert {one["lastAt"] for one in found} == {START + 8 * MINUTE}
 
 
 def test_a_kind_without_a_row_is_a_mistake_and_nothing_is_recorded(db: Database) -> None:
@@ -68,26 +147,32 @@ def test_the_latest_come_first_with_their_severity_and_no_other_events(db: Datab
 
 def test_alerts_are_counted_by_kind(db: Database) -> None:
     raised(db, event("alert.unreconciled"), event("alert.unreconciled", "other"))
+    raised(db, event("alert.unreconciled", after=MINUTE))
     with db.transaction() as tx:
-        counted = {kind.name: number for kind, number in count_alerts(tx).items()}
-    assert counted == {kind.name: 0 for kind in KINDS} | {"alert.unreconciled": 2}
+        end_alerts(tx, "alert.unreconciled", START + MINUTE, about=["other"])
+        counted = {kind.name: numbers for kind, numbers in count_alerts(tx).items()}
+    assert counted == {kind.name: (0, 0) for kind in KINDS} | {"alert.unreconciled": (2, 1)}
 
 
-def test_the_index_finds_alerts_in_a_long_trail(db: Database) -> None:
-    with db.transaction() as tx:
-        record(tx, [event("settlement.done", str(number)) for number in range(3_000)])
-        raise_alerts(tx, [event("alert.unreconciled")])
+@pytest.fixture
+def before(scratch: str) -> str:
+    migrate(scratch, to=NAMES.index("0029_investors"))
+    return scratch
 
-    def scans(tx: Tx) -> int:
-        query = (
-            "SELECT pg_stat_get_xact_numscans(oid) FROM pg_class"
-            " WHERE relname = 'audit_events_alerts'"
-        )
-        (number,) = tx.execute(query).fetchone() or (0,)
-        return int(number)
 
-    with db.transaction() as tx:
-        tx.execute("SET LOCAL enable_seqscan = off")
-        before = scans(tx)
-        latest_alerts(tx, Permission.OVERVIEW, 10)
-        assert scans(tx) == before + 1
+def test_alerts_of_before_are_kept_as_what_they_were(before: str) -> None:
+    with psycopg.connect(before) as owner:
+        for number, kind in enumerate(("alert.job_failed", "liquidation.failed", "login.failed")):
+            owner.execute(
+                "INSERT INTO audit_events (happened_at, kind, actor, subject, correlation_id,"
+                " result, rule_version, details, request_id)"
+                " VALUES (%s, %s, 'x', 'one', %s, 'failed', 'x/1', '{}', '')",
+                (START + number * MINUTE, kind, ids.derive(kind)),
+            )
+    migrate(before)
+    with psycopg.connect(before) as owner:
+        rows = owner.execute("SELECT kind, first_at, count, closed_at FROM alerts ORDER BY id")
+        assert rows.fetchall() == [
+            ("alert.job_failed", START, 1, START),
+            ("liquidation.failed", START + MINUTE, 1, START + MINUTE),
+        ]

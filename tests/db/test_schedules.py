@@ -407,7 +407,7 @@ def test_what_is_not_made_up_for_goes_on_after_a_failure(office: Office) -> None
     assert office.seen(hourly).failures == 0
 
 
-def test_a_job_that_goes_on_failing_is_told_once_an_hour(office: Office) -> None:
+def test_a_job_that_goes_on_failing_is_told_once_until_it_succeeds(office: Office) -> None:
     office.schedule("accrue", name="income")
     office.away(MONDAY + DAY)
     for _ in range(6):
@@ -417,7 +417,11 @@ def test_a_job_that_goes_on_failing_is_told_once_an_hour(office: Office) -> None
         "SELECT to_char(happened_at, 'DD HH24:MI') FROM audit_events"
         " WHERE kind = 'alert.job_failed' AND subject = 'income' ORDER BY id"
     )
-    assert alerts == ["06 00:00", "06 01:00"]
+    assert alerts == ["06 00:00"]
+    counted = "SELECT count || ' ' || (closed_at IS NULL) FROM alerts WHERE subject = 'income'"
+    assert office.column(counted) == ["6 true"]
+    office.ticks(4)
+    assert office.column(counted) == ["6 false"]
 
 
 def test_a_failing_job_stops_nobody_else(office: Office) -> None:

@@ -107,7 +107,7 @@ def test_a_tick_that_was_cut_short_goes_on_with_the_jobs_that_were_not_done(
     assert business_now(operation.database) == START + STEP
 
 
-def test_a_step_that_fails_is_told_once_an_hour_and_does_not_stop_the_others(
+def test_a_step_that_fails_is_told_once_and_counted_and_does_not_stop_the_others(
     operation: Operation,
 ) -> None:
     done: list[str] = []
@@ -125,7 +125,9 @@ def test_a_step_that_fails_is_told_once_an_hour_and_does_not_stop_the_others(
             "SELECT to_char(happened_at, 'HH24:MI'), details FROM audit_events"
             " WHERE kind = 'alert.job_failed' AND subject = 'bad' ORDER BY id"
         ).fetchall()
-    assert alerts == [(at, {"error": "ValueError: no such thing"}) for at in ("00:15", "01:15")]
+        counted = tx.execute("SELECT count FROM alerts WHERE subject = 'bad'").fetchall()
+    assert alerts == [("00:15", {"error": "ValueError: no such thing"})]
+    assert counted == [(6,)]
 
 
 def test_a_job_that_is_interrupted_is_done_again_by_the_next_worker(operation: Operation) -> None:

@@ -1,11 +1,19 @@
 """What somebody should look at: which kinds there are, how grave each is and who is told.
 
-An alert is an event of the audit trail whose kind is a row of KINDS, so it is sealed, exported and
-traced like any other. Domains raise it (`raise_alerts`) instead of recording it; who may hear of
-it is told as soon as the transaction commits, and reads the latest with `latest_alerts`.
+An alert is of a kind that is a row of KINDS, about a subject, and open until it ends: raised again
+meanwhile (`raise_alerts`) it counts. Its opening and its end are events of the audit trail, sealed
+and exported like any other, and told to who may hear of them as soon as the transaction commits.
+Whoever raises a kind ends it (`end_alerts`), or it ends once it was quiet for so long.
 """
 
-from commenda.alerts.actions import count_alerts, latest_alerts, raise_alerts
+from commenda.alerts.actions import (
+    count_alerts,
+    end_alerts,
+    end_quiet_alerts,
+    latest_alerts,
+    open_alerts,
+    raise_alerts,
+)
 from commenda.alerts.model import KINDS, Kind, Severity, kind_named, topic_of
 
 __all__ = [
@@ -13,8 +21,11 @@ __all__ = [
     "Kind",
     "Severity",
     "count_alerts",
+    "end_alerts",
+    "end_quiet_alerts",
     "kind_named",
     "latest_alerts",
+    "open_alerts",
     "raise_alerts",
     "topic_of",
 ]

@@ -8,9 +8,6 @@ from enum import StrEnum
 
 from commenda.identity import Permission
 
-ONCE = timedelta(days=36_500)
-"""A century: the same alert is not raised twice."""
-
 
 class Severity(StrEnum):
     WARNING = "warning"
@@ -28,36 +25,38 @@ class Kind:
     that was released keeps its name, and a new one begins with `alert.`: the index that finds
     alerts goes by that."""
     severity: Severity
-    quiet: timedelta = timedelta(0)
-    """Business time in which another about the same subject is the same alert, raised once."""
+    quiet: timedelta | None = None
+    """Of what nobody ends: the business time without another about the same subject after which it
+    is over. Where it is None, whoever raises it says when it ends."""
     told: Permission = Permission.OVERVIEW
     """Whoever has this permission is told."""
 
 
 KINDS = (
-    # Each try of a liquidation that leaves something open; it is tried again by itself.
+    # An instrument whose positions the venue does not let go of, for all books together; each try
+    # counts, and it is tried again by itself.
     Kind("liquidation.failed", Severity.WARNING),
-    # A subscription that missed a deadline.
-    Kind("alert.matured_not_liquidating", Severity.CRITICAL, ONCE),
-    Kind("alert.liquidating_too_long", Severity.CRITICAL, ONCE),
-    Kind("alert.liquidated_not_settled", Severity.CRITICAL, ONCE),
-    Kind("alert.matured_not_settled", Severity.CRITICAL, ONCE),
-    Kind("alert.settled_not_shared", Severity.CRITICAL, ONCE),
-    Kind("alert.profit_share_failing", Severity.WARNING, ONCE),
+    # A subscription that missed a deadline, until the step is done.
+    Kind("alert.matured_not_liquidating", Severity.CRITICAL),
+    Kind("alert.liquidating_too_long", Severity.CRITICAL),
+    Kind("alert.liquidated_not_settled", Severity.CRITICAL),
+    Kind("alert.matured_not_settled", Severity.CRITICAL),
+    Kind("alert.settled_not_shared", Severity.CRITICAL),
+    Kind("alert.profit_share_failing", Severity.WARNING),
     # A withdrawal of a part whose positions do not get closed, and one that came to nothing.
-    Kind("alert.withdrawing_too_long", Severity.CRITICAL, ONCE),
-    Kind("alert.withdrawal_refused", Severity.WARNING),
+    Kind("alert.withdrawing_too_long", Severity.CRITICAL),
+    Kind("alert.withdrawal_refused", Severity.WARNING, timedelta(days=1)),
     # A flow whose strategy or publication fails, and a signal that no follower can take.
     Kind("alert.flow_failed", Severity.CRITICAL),
-    Kind("alert.copy_failed", Severity.CRITICAL, ONCE),
-    # A step of the tick, or the job of a schedule.
-    Kind("alert.job_failed", Severity.WARNING, timedelta(hours=1)),
+    Kind("alert.copy_failed", Severity.CRITICAL),
+    # A step of the tick, or the job of a schedule, until it succeeds.
+    Kind("alert.job_failed", Severity.WARNING),
     # Somebody at the machine made, invited or reset one of the staff: no second person was asked.
-    Kind("alert.staff_at_machine", Severity.WARNING),
+    Kind("alert.staff_at_machine", Severity.WARNING, timedelta(days=1)),
     # Entries of a bank statement that match no deposit, and money that the bank took back.
-    Kind("alert.bank_unmatched", Severity.WARNING),
-    Kind("alert.bank_reversed", Severity.CRITICAL, ONCE),
-    # A line of the reconciliation with something unexplained; one for each time it is held.
+    Kind("alert.bank_unmatched", Severity.WARNING, timedelta(days=1)),
+    Kind("alert.bank_reversed", Severity.CRITICAL, timedelta(days=30)),
+    # A line of the reconciliation with something unexplained, until one without it is held.
     Kind("alert.unreconciled", Severity.CRITICAL),
 )
 

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from commenda.alerts import raise_alerts
+from commenda.alerts import end_alerts, open_alerts, raise_alerts
 from commenda.audit import Event, record
 from commenda.books.dust import dust_beside, dust_of, take_over
 from commenda.books.model import Product, Trigger
@@ -230,7 +230,11 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
     tries = [one for one in tries if one.scope_id not in waiting and not one.given_up]
     attempts = [(one.scope_id, one.attempt) for one in tries if one.whole]
     take_over(tx, broker, author, batch, dust_of(tx, broker, author.now, attempts))
-    holding = {scope for scope, *_ in open_quantities(tx, [scope for scope, _ in attempts])}
+    held = {
+        (scope, broker.instrument(instrument).symbol)
+        for scope, _, instrument, _ in open_quantities(tx, [scope for scope, _ in attempts])
+    }
+    holding = {scope for scope, _ in held}
     holding |= _parts_left(tx, broker, author, {one.closing_id: one.attempt for one in tries})
     reasons = _refusals(tx, batch)
     flat = [one for one in tries if one.closing_id not in holding]
@@ -274,19 +278,44 @@ def _conclude(tx: Tx, broker: Broker, author: Author, products: Products, batch:
     closed = {True: "LIQUIDATED", False: "closed"}
     concluded = [event(one, f"{one.topic}.concluded", closed[one.whole], None) for one in flat]
     # A part waits without harm: it is told of when it takes too long.
-    concluded += [
-        event(one, "withdrawal.failed", "closing", reason) for one, reason in stuck if not one.whole
-    ]
-    record(tx, concluded)
+    failed = {True: ("liquidation.failed", "LIQUIDATING"), False: ("withdrawal.failed", "closing")}
+    record(tx, concluded + [event(one, *failed[one.whole], reason) for one, reason in stuck])
+    _alert(tx, author, batch, held, {one.scope_id: reason for one, reason in stuck if one.whole})
+    return len(flat)
+
+
+def _alert(
+    tx: Tx, author: Author, batch: UUID, held: set[tuple[UUID, str]], stuck: Mapping[UUID, str]
+) -> None:
+    """One alert for each instrument that books cannot leave, for all of them together.
+
+    It ends once no book that was refused holds the instrument any more.
+    """
+    books: dict[str, list[UUID]] = {}
+    for scope, symbol in sorted(held):
+        if scope in stuck:
+            books.setdefault(symbol, []).append(scope)
     raise_alerts(
         tx,
         [
-            event(one, "liquidation.failed", "LIQUIDATING", reason)
-            for one, reason in stuck
-            if one.whole
+            author.event(
+                "liquidation.failed",
+                symbol,
+                batch,
+                "LIQUIDATING",
+                {"books": len(scopes), "reason": stuck[scopes[0]]},
+            )
+            for symbol, scopes in books.items()
         ],
     )
-    return len(flat)
+    if open_alerts(tx, "liquidation.failed")["liquidation.failed"]:
+        still = tx.execute(
+            "SELECT DISTINCT i.symbol FROM closings c JOIN legs l ON l.scope_id = c.scope_id"
+            " JOIN positions p ON p.leg_id = l.id AND p.quantity <> 0"
+            " JOIN instruments i ON i.id = p.instrument_id"
+            " WHERE c.closed_at IS NULL AND c.amount IS NULL AND c.reason IS NOT NULL"
+        ).fetchall()
+        end_alerts(tx, "liquidation.failed", author.now, but=[symbol for (symbol,) in still])
 
 
 def _parts_left(tx: Tx, broker: Broker, author: Author, attempts: Mapping[UUID, int]) -> set[UUID]:

@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
-from commenda.alerts import raise_alerts
+from commenda.alerts import end_alerts, open_alerts, raise_alerts
 from commenda.audit import Event
 from commenda.copying.actions import publish_signal
 from commenda.copying.jobs import enqueue_copy
@@ -55,6 +55,10 @@ class Runners:
             self._loaded[flow.id] = known = load_runner(tx, flow, self.costs)
         return known
 
+    def failing(self) -> set[UUID]:
+        """The flows that failed the last time."""
+        return {flow for flow, _ in self._failures}
+
     def forget(self) -> None:
         """Drop what was stepped in a transaction that did not commit."""
         self._loaded.clear()
@@ -77,18 +81,34 @@ class Runners:
 
 
 def _tell_failure(tx: Tx, flow: Flow, now: datetime, error: Exception, times: int) -> None:
-    """Raise an alert when a flow begins to fail, and when it is paused for it."""
-    paused = times >= PATIENCE and bool(
+    """Raise an alert while a flow fails; it is paused when it goes on failing."""
+    if times == PATIENCE:
         tx.execute(
             "UPDATE shared_flows SET status = 'paused', is_active = false, updated_at = %s"
             " WHERE id = %s AND status = 'active'",
             (now, flow.id),
-        ).rowcount
-    )
-    if times == 1 or paused:
-        said = {"title": flow.title, "error": f"{type(error).__name__}: {error}"[:1000]}
-        result = "paused" if paused else "failed"
-        _alert(tx, "alert.flow_failed", str(flow.id), flow.id, result, now, said)
+        )
+    said = {"title": flow.title, "error": f"{type(error).__name__}: {error}"[:1000]}
+    result = "paused" if times >= PATIENCE else "failed"
+    _alert(tx, "alert.flow_failed", str(flow.id), flow.id, result, now, said)
+
+
+def _end_what_is_over(tx: Tx, runners: Runners, tried: Sequence[UUID], now: datetime) -> None:
+    """End alerts about flows that work again or are closed, and signals that are copied."""
+    flows, signals = open_alerts(tx, "alert.flow_failed", "alert.copy_failed").values()
+    if not flows and not signals:
+        return
+    failing = runners.failing()
+    works = [flow for flow in tried if flow not in failing]
+    over = tx.execute(
+        "SELECT 'alert.flow_failed', id::text FROM shared_flows WHERE id = ANY (%s::uuid[])"
+        "  AND (status = 'closed' OR id = ANY (%s))"
+        " UNION ALL SELECT 'alert.copy_failed', id::text FROM trading_signals"
+        "  WHERE id = ANY (%s::uuid[]) AND status = 'processed'",
+        (flows, works, signals),
+    ).fetchall()
+    for kind, subject in over:
+        end_alerts(tx, kind, now, about=[subject])
 
 
 def tell_uncopied(tx: Tx, signal_id: UUID, error: Exception) -> None:
@@ -116,7 +136,8 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
     """
     open_ts = int(now.timestamp())
     runners_now, signals = [], 0
-    for flow, last_bar, _ in _flows(tx, broker, "status <> 'closed' AND " + _COPIED):
+    flows = _flows(tx, broker, "status <> 'closed' AND " + _COPIED)
+    for flow, last_bar, _ in flows:
         with runners.apart(tx, flow, now, "step"):
             runner = runners.of(tx, flow, last_bar)
             moves = _take(runner, broker, open_ts)
@@ -124,6 +145,7 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
                 signals += _decide(tx, broker, flow, now, moves, tell)
                 runners_now.append(runner)
     save_runners(tx, runners_now)
+    _end_what_is_over(tx, runners, [flow.id for flow, _, _ in flows], now)
     return signals
 
 

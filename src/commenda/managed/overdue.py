@@ -1,8 +1,8 @@
-"""Steps that did not happen in their time, each raised once as an alert."""
+"""Steps that did not happen in their time: an alert each, until they did."""
 
 from __future__ import annotations
 
-from commenda.alerts import raise_alerts
+from commenda.alerts import end_alerts, end_quiet_alerts, raise_alerts
 from commenda.audit import Event
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -10,9 +10,22 @@ from commenda.kit.times import iso
 from commenda.ledger import Author
 from commenda.managed.lifecycle import Deadlines, Milestones, State, overdue
 
+KINDS = (
+    "alert.matured_not_liquidating",
+    "alert.liquidating_too_long",
+    "alert.liquidated_not_settled",
+    "alert.matured_not_settled",
+    "alert.settled_not_shared",
+    "alert.profit_share_failing",
+    "alert.withdrawing_too_long",
+)
+"""What is derived anew each time: what is not found any more is over."""
+
 
 def alert_overdue(tx: Tx, author: Author) -> int:
-    """Raise an alert for every deadline that a subscription has missed since; how many are new."""
+    """Raise an alert for every deadline that a subscription misses, and end those about what was
+    done since; how many are new.
+    """
     rows = tx.execute(
         "SELECT s.id, s.status, s.matures_at, c.requested_at, c.closed_at, c.reason"
         " FROM managed_subscriptions s LEFT JOIN closings c ON c.id = s.id"
@@ -29,7 +42,13 @@ def alert_overdue(tx: Tx, author: Author) -> int:
             author.event(f"alert.{code}", subscription, correlation, status, details)
             for code in overdue(milestones, author.now)
         )
-    return raise_alerts(tx, events + _withdrawals_overdue(tx, author))
+    events += _withdrawals_overdue(tx, author)
+    new = raise_alerts(tx, events)
+    for kind in KINDS:
+        late = [one.subject for one in events if one.kind == kind]
+        end_alerts(tx, kind, author.now, but=late)
+    end_quiet_alerts(tx, author.now)
+    return new
 
 
 def _withdrawals_overdue(tx: Tx, author: Author) -> list[Event]:

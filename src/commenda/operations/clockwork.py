@@ -37,7 +37,7 @@ from commenda.operations.runs import (
     due,
     end_turn,
     said,
-    tell_failure,
+    tell_outcome,
 )
 from commenda.operations.ticks import (
     Interrupted,
@@ -219,8 +219,7 @@ class Clockwork:
         error = self._try(f"tick:{at.isoformat()}:{step.name}", step.act, at)
         with self.operation.database.transaction() as tx:
             mark_done(tx, step, at)
-            if error is not None:
-                tell_failure(tx, step.name, at, error)
+            tell_outcome(tx, step.name, at, error)
 
     def _catch_up(self, schedule_id: UUID, at: datetime) -> None:
         for _ in range(AT_ONCE):

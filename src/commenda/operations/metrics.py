@@ -227,8 +227,17 @@ _READINGS = (
         "commenda_alerts_total",
         "Alerts that were ever raised, by kind and severity.",
         lambda tx, _now: {
-            (kind.name, kind.severity): float(number)
-            for kind, number in alerts.count_alerts(tx).items()
+            (kind.name, kind.severity): float(raised)
+            for kind, (raised, _) in alerts.count_alerts(tx).items()
+        },
+        ("kind", "severity"),
+    ),
+    _Reading(
+        "commenda_alerts_open",
+        "Alerts that are open, by kind and severity.",
+        lambda tx, _now: {
+            (kind.name, kind.severity): float(still)
+            for kind, (_, still) in alerts.count_alerts(tx).items()
         },
         ("kind", "severity"),
     ),

@@ -177,7 +177,10 @@ class Alert(Body):
     subject: str
     correlation_id: UUID
     result: str
-    at: datetime
+    at: datetime = Field(description="When it was raised first.")
+    last_at: datetime
+    count: int = Field(description="How often it was raised since it is open.")
+    closed_at: datetime | None = Field(description="When it ended; null while it is open.")
     details: dict[str, Any]
 
 

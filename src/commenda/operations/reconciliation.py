@@ -21,7 +21,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from commenda.alerts import raise_alerts
+from commenda.alerts import end_alerts, raise_alerts
 from commenda.audit import Event
 from commenda.execution import (
     Broker,
@@ -305,7 +305,9 @@ def keep(tx: Tx, author: Author, found: Reconciliation) -> None:
         "  %s::numeric[]) AS n",
         (found.as_of, *columns([astuple(line) for line in found.lines], 5)),
     )
-    raise_alerts(tx, [_alert(author, line) for line in found.unexplained])
+    alerts = [_alert(author, line) for line in found.unexplained]
+    raise_alerts(tx, alerts)
+    end_alerts(tx, "alert.unreconciled", author.now, but=[one.subject for one in alerts])
 
 
 def _alert(author: Author, line: Comparison) -> Event:

@@ -21,7 +21,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
-from commenda.alerts import raise_alerts
+from commenda.alerts import end_alerts, raise_alerts
 from commenda.audit import Event
 from commenda.books import next_retry
 from commenda.kit import clock, ids
@@ -305,8 +305,7 @@ def end_turn(tx: Tx, turn: Turn, at: datetime, error: str | None) -> bool:
     ).rowcount
     if not noted:
         raise Superseded
-    if error is not None:
-        tell_failure(tx, turn.name, at, error)
+    tell_outcome(tx, turn.name, at, error)
     if turn.next_at is None:
         return False
     waits = error is not None and one.catch_up is CatchUp.EVERY
@@ -328,8 +327,11 @@ def _following(one: Schedule, moment: datetime, at: datetime) -> datetime:
     return next_after(one.rule, moment if one.catch_up is CatchUp.EVERY else at)
 
 
-def tell_failure(tx: Tx, name: str, at: datetime, error: str) -> None:
-    """Raise an alert about a job that failed."""
+def tell_outcome(tx: Tx, name: str, at: datetime, error: str | None) -> None:
+    """Raise an alert about a job that failed; it ends when the job succeeds."""
+    if error is None:
+        end_alerts(tx, "alert.job_failed", at, about=[name])
+        return
     correlation, details = ids.derive("job", name), {"error": error}
     event = Event("alert.job_failed", name, correlation, "failed", "operation", RULES, at, details)
     raise_alerts(tx, [event])

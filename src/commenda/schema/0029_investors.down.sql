@@ -5,6 +5,9 @@ BEGIN
         RAISE EXCEPTION 'the last version has no soft hurdles';
     END IF;
 END $$;
+CREATE INDEX audit_events_alerts ON audit_events (happened_at DESC, id DESC)
+    WHERE kind LIKE 'alert.%' OR kind = 'liquidation.failed';
+DROP TABLE alerts;
 ALTER TABLE crystallisation_legs DROP COLUMN unshared;
 ALTER TABLE product_terms DROP COLUMN hurdle_kind;
 

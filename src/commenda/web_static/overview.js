@@ -265,9 +265,9 @@ function retries() {
 
 function alerts() {
   const body = seen.alerts.length ? table([
-    [t("at"), (row) => time(row.at)],
-    [t("kind"), (row) => word("kinds", row.kind)],
-    [t("subscription"), (row) => (/^[0-9a-f-]{36}$/.test(row.subject) ? traceButton(row.subject, row.subject.slice(0, 8), row.at) : row.subject)],
+    [t("at"), (row) => time(row.lastAt)],
+    [t("kind"), (row) => `${word("kinds", row.kind)}${row.count > 1 ? ` × ${row.count}` : ""}${row.closedAt ? ` · ${t("over")}` : ""}`],
+    [t("subject"), (row) => (/^[0-9a-f-]{36}$/.test(row.subject) ? traceButton(row.subject, row.subject.slice(0, 8), row.at) : row.subject)],
     [t("details"), (row) => detailed(row.details), "wrap"],
   ], seen.alerts.slice(0, 8), (row) => fresh.has(keyOf(row))) : h("div", { class: "body" }, empty(t("noAlerts")));
   return card(t("alerts"), t("asOf", time(seen.clock.now)), body);
