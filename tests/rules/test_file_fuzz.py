@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,15 @@ import polars as pl
 import pytest
 
 from commenda.kit.errors import CommendaError
-from commenda.market import Series, depth_record, read_depth, read_frames, read_recorded
+from commenda.market import (
+    Series,
+    depth_record,
+    load_catalogue,
+    read_depth,
+    read_frames,
+    read_recorded,
+)
+from commenda.simulate.scenario import load_scenario
 from commenda.strategies import read_bars, read_funding
 from extent import up_to
 
@@ -187,6 +196,53 @@ def test_damaged_frames_are_read_or_refused(seed: int, tmp_path: Path) -> None:
             content = change(rng, content)
         file.write_bytes(content)
         refusal_of(f"trial {trial} of {seed}", read)
+
+
+def entry(**given: object) -> bytes:
+    """A catalogue of one instrument, sound but for what is given."""
+    sound: dict[str, object] = {
+        **{"venue": "x", "symbol": "AUSD", "kind": "spot", "base": "A", "quote": "USD"},
+        **{"tick": "0.01", "lot": "0.1", "minimum_notional": "5", "maximum_leverage": 1},
+        **{"maker_fee": "0.001", "taker_fee": "0.001"},
+    }
+    lines = (f"{name} = {json.dumps(value)}" for name, value in (sound | given).items())
+    return "\n".join(["[[instrument]]", *lines]).encode()
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({}, ""),
+        ({"symbol": "币安人生USDT"}, ""),
+        ({"tick": "1e-19"}, "bad_catalogue"),  # numeric(38,18) ends before
+        ({"lot": "1e999999"}, "bad_catalogue"),
+        ({"minimum_notional": "NaN"}, "bad_catalogue"),
+        ({"maximum_leverage": 40_000}, "bad_catalogue"),  # smallint ends before
+        ({"venue": "../x"}, "bad_catalogue"),
+        ({"symbol": "a\u0000b"}, "bad_catalogue"),
+        ({"kind": "inverse_perpetual"}, "bad_catalogue"),
+        ({"symbol": "BTCUSD_PERP"}, "inverse_contract"),
+    ],
+)
+def test_an_entry_that_cannot_be_kept_is_refused(
+    tmp_path: Path, given: dict[str, object], code: str
+) -> None:
+    file = tmp_path / "more.toml"
+    file.write_bytes(entry(**given))
+    assert refusal_of(str(given), load_catalogue, file) == code
+
+
+def test_damaged_catalogues_and_scenarios_are_read_or_refused(seed: int, tmp_path: Path) -> None:
+    file = tmp_path / "more.toml"
+    nested = b"[[instrument]]\nvenue = " + b"[" * 5_000
+    for trial in range(up_to(150, 3_000)):
+        rng = Random(f"{seed} {trial}")
+        content = rng.choice([entry() * 2, nested])
+        for change in rng.sample([cut, flipped, put_in, spelled, shuffled], rng.choice([1, 2])):
+            content = change(rng, content)
+        file.write_bytes(content)
+        refusal_of(f"trial {trial} of {seed}", load_catalogue, file)
+        assert refusal_of(f"trial {trial} of {seed}", load_scenario, file)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"PAR1PAR1PAR1", os.urandom(64)])
