@@ -277,3 +277,41 @@ def test_an_import_and_a_run_find_the_same(write: Write, tmp_path: Path, name: s
         FindingKind.LATE_STAMP,
     }
     assert run.frame.equals(imported.frame)
+
+
+@pytest.mark.parametrize("name", ["x_BTCUSDT_1h.csv", "anyname.csv", "BTCUSDT-1h-2025-01.csv"])
+def test_a_file_of_one_bar_says_so(write: Write, name: str) -> None:
+    with pytest.raises(CommendaError, match=r"The file has one bar.* run needs two"):
+        read_bars(write(name, ["2025-01-01T00:00Z"]))
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_lines_may_end_in_any_way(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "x_BTCUSDT_1h.csv"
+    rows = [f"{1735689600 + 3600 * i},1,1,1,1,1" for i in range(3)]
+    file.write_bytes(end.join(["ts,open,high,low,close,volume", *rows]).encode())
+    assert read_bars(file).source.bars == 3
+    file.write_bytes(file.read_bytes().replace(b"1735693200,1,", b"1735693200,x,"))
+    with pytest.raises(CommendaError, match=r"x_BTCUSDT_1h\.csv, line 3: the column open"):
+        read_bars(file)
+
+
+def test_a_line_is_counted_from_the_top_of_the_file(tmp_path: Path) -> None:
+    """A blank line, a byte order mark and some megabytes come before it."""
+    file = tmp_path / "x_BTCUSDT_1m.csv"
+    rows = [f"{1735689600 + 60 * i},100.25,100.5,100.0,100.25,1.5" for i in range(150_000)]
+    rows[140_000] = rows[140_000].replace("100.25", "n/a", 1)
+    text = "\ufeff\nts,open,high,low,close,volume\n" + "\n".join(rows)
+    file.write_text(text, "utf-8")
+    with pytest.raises(CommendaError) as refusal:
+        read_bars(file)
+    line = text.splitlines().index(rows[140_000]) + 1
+    assert f"line {line}: the column open" in refusal.value.message
+    assert refusal.value.value == "n/a"
+
+
+def test_missing_columns_are_told_with_those_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "x_BTCUSDT_1m.csv"
+    file.write_text("https://example.com/data\nunix,date,open,high,low,close\n1,2,3,4,5,6\n")
+    with pytest.raises(CommendaError, match=r"it has https://example\.com/data"):
+        read_bars(file)

@@ -90,7 +90,10 @@ def pieces(file: Path, ending: str, prefix: str = "file") -> Iterator[bytes]:
     ) as error:
         what = f"readable {kind[1:]}" if kind in {".zip", ".gz"} else "readable file"
         raise _unreadable(
-            prefix, f"Not a {what} ({error})", file, "copy or export it again"
+            prefix,
+            f"Not a {what} ({' '.join(str(error).split())[:100]})",
+            file,
+            "copy or export it again",
         ) from error
 
 

@@ -7,7 +7,8 @@ A **dataset** is one series of an instrument: candles of one interval, funding r
 prices. `import_files` reads Parquet or CSV, judges it (`quality` says what is fatal and what only
 warns), and keeps the series under the data directory with its digest in the database;
 `fetch_series` gets one from an exchange, for `import_source` to keep in the same way. Nothing is
-invented: a gap stays a gap, and no price is filled in.
+invented: a gap stays a gap, and no price is filled in. A run over a file reads and judges it in the
+same way (`read_recorded`).
 
 A **`CandleFeed`** holds series in memory for the replay, the paper venue, the steppers and the
 backtests. A bar is named by its open and known at its close; `mark_at` is the one dated source of

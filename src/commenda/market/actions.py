@@ -13,6 +13,7 @@ import polars as pl
 from commenda.kit import clock
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.outside import refuse_rows
 from commenda.market import queries
 from commenda.market.files import (
     Loaded,
@@ -171,6 +172,7 @@ def _extended(tx: Tx, data_dir: Path, before: Dataset, loaded: Loaded) -> Loaded
     Rows that are there already and equal are no finding: overlap is what appending is for.
     """
     rows = joined([read_imported(data_dir, before), loaded.frame])
+    refuse_rows(rows.height, before.path)
     once = judge(rows, before.path, before.series, before.interval_seconds).frame
     lasting = judge(once, before.path, before.series, before.interval_seconds).findings
     of_sources = {

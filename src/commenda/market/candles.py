@@ -111,10 +111,9 @@ def read(
     A coarser interval is made of whole finer bars; one that has not closed is left out. Code
     `no_dataset` where no candles are fine enough.
     """
-    as_imported = any(
-        one.interval_seconds == interval for one in queries.datasets_of(tx, instrument.id)
-    )
-    if interval > COARSEST and not as_imported:
+    if interval > COARSEST and interval not in {
+        one.interval_seconds for one in queries.datasets_of(tx, instrument.id)
+    }:
         raise CommendaError(
             "bad_interval", "Candles are a week long at most, unless they were imported so"
         ).at("interval", interval_name(interval), "use 1w or less")

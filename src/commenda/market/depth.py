@@ -15,7 +15,6 @@ that are missing; nothing is skipped without being counted.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ import numpy.typing as npt
 import polars as pl
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.outside import lines, pieces, refuse_rows
 from commenda.market.files import read_parquet
 
 if TYPE_CHECKING:
@@ -200,50 +200,78 @@ def clock_offset(
 
 
 def read_frames(file: Path) -> RawFrames:
-    """Read raw frames, `.gz` or plain; codes `market_file_missing`, and `depth_frame` naming the
-    line that is none.
+    """Read raw frames, `.gz` or plain; codes `market_file_missing`, `market_file_unreadable`,
+    `file_too_large`, and `depth_frame` naming the line that is none.
     """
-    depth: list[tuple[Any, ...]] = []
-    trades: list[tuple[Any, ...]] = []
-    clocks: list[tuple[int, int]] = []
-    for number, line in _lines(file):
-        try:
-            stamp, text = line.split(" ", 1)
-            local, message = int(stamp), json.loads(text)
-            message = message.get("data", message)
-            if message.get("e") == "depthUpdate":
-                depth += _level_rows(local, message, "delta", "b", "a")
-            elif "lastUpdateId" in message:
-                message |= {"U": 0, "u": message["lastUpdateId"], "pu": 0}
-                depth += _level_rows(local, message, "snapshot", "bids", "asks")
-            elif message.get("e") == "trade":
-                price, quantity = float(message["p"]), float(message["q"])
-                trades.append((local, message["T"], message["t"], price, quantity, message["m"]))
-            if "E" in message:
-                clocks.append((local, message["E"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CommendaError(
-                "depth_frame",
-                f"Line {number} is not a recorded frame ({type(error).__name__}: {error})",
-            ).at("file", file, "each line is <nanoseconds> <JSON of the message>") from error
-    return RawFrames(
-        pl.DataFrame(depth, _DEPTH, orient="row"),
-        pl.DataFrame(trades, _TRADES, orient="row"),
-        pl.DataFrame(clocks, _CLOCKS, orient="row"),
-    )
+    depth, trades, clocks = _Table(_DEPTH, file), _Table(_TRADES, file), _Table(_CLOCKS, file)
+    number = 0
+    for block in lines(pieces(file, ".jsonl", "market_file"), file):
+        for line in block.removesuffix(b"\n").split(b"\n"):
+            number += 1
+            try:
+                stamp, text = line.split(b" ", 1)
+                local, message = int(stamp), json.loads(text)
+                message = message.get("data", message)
+                if message.get("e") == "depthUpdate":
+                    depth.rows += _level_rows(local, message, "delta", "b", "a")
+                elif "lastUpdateId" in message:
+                    message |= {"U": 0, "u": message["lastUpdateId"], "pu": 0}
+                    depth.rows += _level_rows(local, message, "snapshot", "bids", "asks")
+                elif message.get("e") == "trade":
+                    numbers = float(message["p"]), float(message["q"])
+                    trades.rows.append(
+                        (local, int(message["T"]), int(message["t"]), *numbers, bool(message["m"]))
+                    )
+                if "E" in message:
+                    clocks.rows.append((local, int(message["E"])))
+                for table in (depth, trades, clocks):
+                    table.settle()
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+                OverflowError,
+                RecursionError,
+            ) as error:
+                raise CommendaError(
+                    "depth_frame",
+                    f"Line {number} is not a recorded frame ({type(error).__name__}:"
+                    f" {str(error)[:80]})",
+                ).at("file", file, "each line is <nanoseconds> <JSON of the message>") from error
+    return RawFrames(depth.whole(), trades.whole(), clocks.whole())
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    if not file.is_file():
-        raise CommendaError("market_file_missing", "No such file").at("file", file)
-    with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
-        yield from enumerate(lines, 1)
+class _Table:
+    """Rows that become columns before there are many of them: a tuple takes ten times as much."""
+
+    def __init__(self, columns: pl.Schema, file: Path) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        self._columns, self._file = columns, file
+        self._settled: list[pl.DataFrame] = []
+
+    def settle(self, least: int = 50_000) -> None:
+        if len(self.rows) >= least:
+            try:
+                part = pl.DataFrame(self.rows, self._columns, orient="row")
+            except (OverflowError, TypeError, pl.exceptions.PolarsError) as error:
+                raise CommendaError("depth_frame", "A recorded frame has a number out of range").at(
+                    "file", self._file, "record it again"
+                ) from error
+            self._settled.append(part)
+            self.rows = []
+            refuse_rows(sum(part.height for part in self._settled), self._file)
+
+    def whole(self) -> pl.DataFrame:
+        self.settle(least=0)
+        return pl.concat(self._settled)
 
 
 def _level_rows(
     local: int, message: dict[str, Any], kind: str, bids: str, asks: str
 ) -> Iterator[tuple[Any, ...]]:
-    about = (local, message["T"], kind, message["u"], message["U"], message["pu"])
+    numbers = (int(message[name]) for name in ("u", "U", "pu"))
+    about = (local, int(message["T"]), kind, *numbers)
     for side, levels in (("b", message[bids]), ("a", message[asks])):
         for price, quantity in levels:
             yield (*about, side, float(price), float(quantity))

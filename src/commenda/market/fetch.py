@@ -25,7 +25,7 @@ import polars as pl
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.times import iso
 from commenda.market.files import COLUMNS
-from commenda.market.grid import interval_name
+from commenda.market.grid import DAY, MONTH, interval_name
 from commenda.market.model import SYMBOL, Instrument, Kind, Series, exact
 from commenda.market.names import SourceName
 from commenda.market.sources import Source, judge_rows
@@ -211,7 +211,9 @@ def _rows(
         return found if step else [(one["timestamp"], one["fundingRate"]) for one in found]
 
     until = _milliseconds(span.until)
-    end = min(until, closed - step + 1) if step else min(until, closed) + _JITTER
+    # A month is over after 31 days at the latest.
+    longest = step if interval % MONTH else step // MONTH * 31 * DAY
+    end = min(until, closed - longest + 1) if step else min(until, closed) + _JITTER
     return _paged(page, _milliseconds(span.since), end, step or 1, on_page)
 
 
@@ -277,7 +279,7 @@ def _venue(exchange: str, market: Any) -> str:
 
 
 def _timeframe(exchange: Any, interval: int) -> str:
-    name = interval_name(interval)
+    name = interval_name(interval).replace("mo", "M")
     if name not in exchange.timeframes:
         raise CommendaError("bad_interval", f"{exchange.id} has no candles of this interval").at(
             "interval", name, f"it has {', '.join(exchange.timeframes)}"

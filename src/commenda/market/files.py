@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import polars as pl
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.outside import refuse_rows
+from commenda.kit.parquet import FalseClaim, claimed_rows
 from commenda.market.grid import interval_name, other_interval, slices
 from commenda.market.model import Dataset, Finding, Series
 from commenda.market.quality import (
@@ -33,6 +35,9 @@ COLUMNS = {
     Series.MARK: ("ts", "open", "high", "low", "close"),
     Series.FUNDING: ("ts", "rate"),
 }
+
+
+_EARLIEST, _LATEST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1900, 2200))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,17 +160,24 @@ def read_parquet(file: Path, columns: Sequence[str] | None = None) -> pl.DataFra
     if not file.is_file():
         raise CommendaError("market_file_missing", "No such file").at("file", file)
     try:
+        refuse_rows(claimed_rows(file), file)
         lazy = pl.scan_parquet(file, glob=False)
-        refuse_rows(lazy.select(pl.len()).collect().item(), file)
         has = lazy.collect_schema()
         wanted = [one for one in columns or has.names() if one in has]
         if columns and not all(has[one].is_numeric() or has[one].is_temporal() for one in wanted):
             lazy = lazy.head(1)  # it is refused for its types: no need to hold such columns
         return lazy.select(wanted).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise CommendaError(
-            "market_file_unreadable", f"Not a readable Parquet file ({str(error).splitlines()[0]})"
-        ).at("file", file, "copy or export it again") from error
+    except CommendaError:
+        raise
+    except BaseException as error:
+        # A damaged file may also end in a panic of the reader, which is no Exception.
+        known = isinstance(error, FalseClaim | pl.exceptions.PolarsError | OSError)
+        if not known and type(error).__name__ != "PanicException":
+            raise
+        said = str(error).splitlines()[0][:200] if str(error) and known else "it is damaged"
+        raise CommendaError("market_file_unreadable", f"Not a readable Parquet file ({said})").at(
+            "file", file, "copy or export it again"
+        ) from error
 
 
 def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
@@ -196,9 +208,22 @@ def typed(frame: pl.DataFrame, origin: str, series: Series) -> pl.DataFrame:
             )
     if frame.is_empty():
         raise no_rows(origin)
+    _refuse_far_times(frame["ts"], origin)
     return frame.with_columns(
         pl.col("ts").cast(pl.Datetime("us", "UTC")), pl.exclude("ts").cast(pl.Float64)
     )
+
+
+def _refuse_far_times(stamps: pl.Series, origin: str) -> None:
+    """Times that no market has had, and that do not fit into 64 bits of nanoseconds."""
+    assert isinstance(stamps.dtype, pl.Datetime)
+    second = {"ms": 10**3, "us": 10**6, "ns": 10**9}[stamps.dtype.time_unit]
+    whole = stamps.to_physical()
+    ends = int(whole.min()), int(whole.max())  # type: ignore[arg-type]
+    if ends[0] < _EARLIEST * second or ends[1] >= _LATEST * second:
+        raise CommendaError(
+            "market_file_value", "The column ts has a time before 1900 or after 2199"
+        ).at("file", origin, "export its times again")
 
 
 def _is_utc(dtype: pl.DataType) -> bool:

@@ -7,6 +7,7 @@ assets, simulated or not) never changes.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -22,7 +23,8 @@ from psycopg.rows import dict_row
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.money import number, whole
-from commenda.market.model import Instrument, Kind
+from commenda.market.model import SYMBOL, VENUE, Instrument, Kind
+from commenda.market.names import refuse_inverse
 
 Catalogue: TypeAlias = Mapping[tuple[str, str], Instrument]
 """Instruments by (venue, symbol), none of them stored: their id is 0."""
@@ -57,9 +59,9 @@ def parse_catalogue(text: str, origin: str) -> Catalogue:
     """The instruments of a catalogue's TOML; `origin` names it in errors."""
     try:
         entries = tomllib.loads(text).get("instrument", [])
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _bad_catalogue(str(error), origin) from error
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
         raise _bad_catalogue("Instruments are [[instrument]] tables", origin)
     found = [_instrument_of_entry(entry, origin) for entry in entries]
     return MappingProxyType({(one.venue, one.symbol): one for one in found})
@@ -182,19 +184,28 @@ def _instrument_of_entry(entry: dict[str, Any], origin: str) -> Instrument:
         raise _bad_catalogue(f"The entry {name} is wrong: {error}", origin) from error
     if not _is_tradable(one):
         raise _bad_catalogue(f"The entry {name} has a step, fee or limit out of range", origin)
+    if not (re.fullmatch(VENUE, one.venue) and re.fullmatch(SYMBOL, one.symbol)):
+        raise _bad_catalogue(f"The entry {name} has a venue or symbol that is no name", origin)
+    refuse_inverse(one.venue, one.symbol)
     return one
 
 
 def _is_tradable(one: Instrument) -> bool:
     """Whether prices, quantities and fees can be computed on these terms."""
     return (
-        all(getattr(one, number).is_finite() for number in _DECIMALS)
+        all(_is_kept_whole(getattr(one, number)) for number in _DECIMALS)
         and one.tick > 0
         and one.lot > 0
         and one.minimum_notional >= 0
-        and one.maximum_leverage >= 1
+        and 1 <= one.maximum_leverage < 2**15
         and all(-1 < fee < 1 for fee in (one.maker_fee, one.taker_fee))
     )
+
+
+def _is_kept_whole(number: Decimal) -> bool:
+    """Whether the database's numeric(38,18) holds it to the last digit."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -18 and abs(number) < 10**19
 
 
 @cache

@@ -86,10 +86,10 @@ def read_source(files: Sequence[Path], name: SourceName, zone: str | None = None
             notes[_LIKE_SPOT] = None
         judged.append(judge(rows.frame, str(file), name.series, name.interval))
         frames.append(rows.frame)
+        refuse_rows(sum(frame.height for frame in frames), file)
     if len(files) == 1:
         return Source(name, judged[0], tuple(notes))
     origin = f"{files[0].name} … {files[-1].name} ({len(files)} files)"
-    refuse_rows(sum(frame.height for frame in frames), origin)
     whole = judge(joined(frames), origin, name.series, name.interval)
     return Source(name, whole, tuple(notes))
 

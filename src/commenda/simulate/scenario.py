@@ -135,7 +135,7 @@ def load_scenario(path: Path, seed: int | None = None) -> Scenario:
         raw = tomllib.loads(text)
     except OSError as error:
         raise _bad("scenario", str(path), f"it cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _bad("scenario", str(path), str(error)) from error
     _refuse_unknown(raw)
     table = _Table(raw, "")
