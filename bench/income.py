@@ -45,7 +45,7 @@ DAYS = 3
 DEEP = 10_000_000
 CHUNK = 2_000
 RATE = Decimal("0.0001234567")
-AIM, AIM_TIMES = 30_000, 15
+AIM, AIM_TIMES = 40_000, 15
 KEY = b"the benchmark's own key"
 
 

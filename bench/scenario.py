@@ -16,7 +16,7 @@ from bench.kit import Figure, durability, fresh_database, machine, show
 from commenda.simulate import load_scenario
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
-AIM_SECONDS = 180
+AIM_SECONDS = 120
 NAMES = ("demo", "spring-2025")
 COMMAND = "from commenda.cli import main; main()"
 

@@ -47,7 +47,7 @@ SUBSCRIPTIONS = 10_000
 CREATORS = 12
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 TERM_DAYS = 7
-AIM = 1_000
+AIM = 2_000
 SECRET = b"bench"
 PRODUCT = ids.derive("product", "bench")
 
