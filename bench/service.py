@@ -60,7 +60,7 @@ LOG_ENTRIES = 500
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 PRODUCT = ids.derive("product", "bench")
 READER = ids.derive("user", "investor", 0)
-AIMS = {"reads": ">= 1,000", "p99": "< 80", "subscribe": ">= 150", "healthy": "< 5"}
+AIMS = {"reads": ">= 0.8 of bare", "p99": "< 80", "subscribe": ">= 0.35 of bare", "healthy": "< 4"}
 
 
 def main() -> None:

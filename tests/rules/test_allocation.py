@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from decimal import Decimal
+from random import Random
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from commenda.kit.errors import CommendaError
 from commenda.managed.allocation import (
+    LOG,
     Allocation,
     Candidate,
     Policy,
@@ -21,6 +23,7 @@ from commenda.managed.allocation import (
     by_profile,
     by_risk,
     capital_limit,
+    logarithm,
     water_fill,
 )
 
@@ -282,3 +285,11 @@ def test_water_filling_is_proportional_among_those_below_their_caps(
             slack = 1 / float(weights[i]) + 1 / float(weights[j])
             assert filled[j] / float(weights[j]) <= filled[i] / float(weights[i]) + slack
     assert not levels or max(levels) - min(levels) <= 2 / float(min(weights))
+
+
+def test_logarithms_are_those_of_decimal_to_the_last_digit() -> None:
+    """The reference is Decimal's own, which is correctly rounded, at random and awkward places."""
+    random = Random(20)
+    awkward = [0.5, 0.999, 0.9990005, 1 - 2.0**-53, 0.5 / 2**64, 1.5 / 2**64]
+    drawn = [random.random() for _ in range(5_000)] + [2.0**-k for k in range(1, 65)] + awkward
+    assert [str(logarithm(u)) for u in drawn] == [str(LOG.ln(D(u))) for u in drawn]

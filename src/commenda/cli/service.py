@@ -77,7 +77,8 @@ def api(
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, stop)
     _stop_with_parent(supervised, stop)
-    server.run()
+    if not server.should_exit:
+        server.run()
     if not server.started:
         raise typer.Exit(1)
 
@@ -98,7 +99,7 @@ def worker(
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stopping.set())
     _stop_with_parent(supervised, stopping.set)
-    if not work_until(settings, stopping, pace=_pace(pace)):
+    if not stopping.is_set() and not work_until(settings, stopping, pace=_pace(pace)):
         typer.echo("another worker took this one's place", err=True)
         raise typer.Exit(3)
 
@@ -171,12 +172,19 @@ def _pace(text: str) -> Decimal:
 
 
 def _stop_with_parent(supervised: bool, stop: Callable[[], None]) -> None:
-    """Call `stop` when the supervisor is gone, however it went: its end of our stdin is closed."""
+    """Wait for the supervisor's word that the database is open, with all that is imported by now.
+
+    From then on call `stop` when it is gone, however it went: its end of our stdin is closed.
+    """
 
     def watch() -> None:
         while os.read(0, 1024):  # not sys.stdin: its lock would be held at the end
-            pass
+            begun.set()
         stop()
+        begun.set()
+
+    begun = threading.Event()
 
     if supervised:
         threading.Thread(target=watch, name="commenda-parent", daemon=True).start()
+        begun.wait()

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -59,6 +59,13 @@ class Part:
             )
         self.started_at = time.monotonic()
 
+    def go(self) -> None:
+        """The database is open: what was imported meanwhile may begin."""
+        if self.process is not None and self.process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self.process.stdin.write(b"go")
+                self.process.stdin.flush()
+
     def look_after(self, console: Console) -> None:
         """Start it again if it ended; sooner or later as it keeps ending."""
         now = time.monotonic()
@@ -75,6 +82,7 @@ class Part:
             self.process, self.rest_until = None, now + rest
         if self.process is None and now >= self.rest_until:
             self.start()
+            self.go()
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -134,19 +142,29 @@ def _supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) 
         signal.signal(one, lambda *_: stopping.set())
     begun = time.monotonic()
     _require_free(host, port)
-    # Opened here too: the embedded server stays while a part is started again.
-    with Database.open(settings) as database:
-        for part in parts:
+    try:
+        for part in parts:  # they import while the database starts, and wait for it
             part.start()
-        _run(database, parts, stopping, console, _address(host, port), begun)
-        console.print("stopping …", highlight=False)
-        for part in reversed(parts):
-            part.stop()
-        deadline = time.monotonic() + PATIENCE
-        for part in reversed(parts):
-            part.wait(deadline)
+        # Opened here too: the embedded server stays while a part is started again.
+        with Database.open(settings) as database:
+            for part in parts:
+                part.go()
+            _run(database, parts, stopping, console, _address(host, port), begun)
+            console.print("stopping …", highlight=False)
+            _end(parts)
+    finally:
+        _end(parts)
     console.print("stopped; the same command goes on from here", highlight=False)
     return 0
+
+
+def _end(parts: Sequence[Part]) -> None:
+    """End the parts in order, the last that was started first."""
+    for part in reversed(parts):
+        part.stop()
+    deadline = time.monotonic() + PATIENCE
+    for part in reversed(parts):
+        part.wait(deadline)
 
 
 def _require_free(host: str, port: int) -> None:

@@ -30,6 +30,15 @@ CHECKS = (
         " WHERE s.status = 'processed' AND e.status IN ('pending', 'executing') GROUP BY s.id",
     ),
     Check(
+        "the capital that follows a flow is that of its active followers",
+        "SELECT 'flow ' || f.id, coalesce(sum(s.investment_amount), 0)::text,"
+        "  coalesce(c.amount, 0)::text"
+        " FROM shared_flows f LEFT JOIN followed_capital c ON c.flow_id = f.id"
+        " LEFT JOIN flow_subscriptions s ON s.flow_id = f.id AND s.status = 'active'"
+        " GROUP BY f.id, c.amount HAVING coalesce(sum(s.investment_amount), 0)"
+        "  <> coalesce(c.amount, 0)",
+    ),
+    Check(
         "signals of a flow are numbered without a gap",
         "SELECT 'flow ' || f.id, '1 to ' || f.last_sequence,"
         "  count(s.id) || ' from ' || min(s.sequence) || ' to ' || max(s.sequence)"

@@ -29,22 +29,27 @@ def answered(answer: object, status: int) -> Outcome:
     return {"status": known, "body": wire(body)}
 
 
+def refused(error: CommendaError) -> Outcome:
+    """A refusal as what is recorded of it; raised again where it is not kept."""
+    if error.status in PASSING:
+        raise error
+    refusal = {
+        "code": error.code,
+        "detail": error.message,
+        "field": error.field,
+        "value": None if error.value is None else str(error.value),
+        "mend": error.hint,
+    }
+    return {"status": error.status, "body": refusal}
+
+
 def attempt(tx: Tx, act: Callable[[], object], status: int = 200) -> Outcome:
     """What `act` answers, or refuses with: what it did is undone then. For `once` to record."""
     try:
         with tx.transaction():
             return answered(act(), status)
     except CommendaError as error:
-        if error.status in PASSING:
-            raise
-        refusal = {
-            "code": error.code,
-            "detail": error.message,
-            "field": error.field,
-            "value": None if error.value is None else str(error.value),
-            "mend": error.hint,
-        }
-        return {"status": error.status, "body": refusal}
+        return refused(error)
 
 
 def once(
@@ -62,22 +67,37 @@ def once(
     replayed. Code `idempotency_conflict` when the key stands for another request. A concurrent
     call with the same key waits for the first to commit.
     """
+    _, known = claim(tx, operation, principal, client_key, request, now)
+    if known is None:
+        known = act()
+        keep(tx, operation, principal, client_key, known)
+        return known, False
+    return known, True
+
+
+def claim(
+    tx: Tx,
+    operation: str,
+    principal: str,
+    client_key: str,
+    request: Any,
+    now: datetime | None = None,
+) -> tuple[datetime, Outcome | None]:
+    """Claim a key: the business time, and None where it is ours to `keep` an outcome under.
+
+    Else the outcome that it has. Codes as of `once`.
+    """
     digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).digest()
     claimed = tx.execute(
         "INSERT INTO idempotency (operation, principal, client_key, request_hash, recorded_at)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        " VALUES (%s, %s, %s, %s, coalesce(%s, business_now())) ON CONFLICT DO NOTHING"
+        " RETURNING recorded_at",
         (operation, principal, client_key, digest, now),
-    ).rowcount
-    if claimed:
-        outcome = act()
-        tx.execute(
-            "UPDATE idempotency SET outcome = %s"
-            " WHERE operation = %s AND principal = %s AND client_key = %s",
-            (Jsonb(outcome), operation, principal, client_key),
-        )
-        return outcome, False
+    ).fetchone()
+    if claimed is not None:
+        return claimed[0], None
     row = tx.execute(
-        "SELECT request_hash, outcome FROM idempotency"
+        "SELECT request_hash, outcome, recorded_at FROM idempotency"
         " WHERE operation = %s AND principal = %s AND client_key = %s",
         (operation, principal, client_key),
     ).fetchone()
@@ -86,4 +106,13 @@ def once(
         raise conflict("idempotency_conflict", "This key was used for another request").at(
             "Idempotency-Key", client_key, "send the request with a new key"
         )
-    return row[1], True
+    return row[2], row[1]
+
+
+def keep(tx: Tx, operation: str, principal: str, client_key: str, outcome: Outcome) -> None:
+    """Record the outcome of a key that was claimed in this transaction."""
+    tx.execute(
+        "UPDATE idempotency SET outcome = %s"
+        " WHERE operation = %s AND principal = %s AND client_key = %s",
+        (Jsonb(outcome), operation, principal, client_key),
+    )

@@ -19,6 +19,7 @@ from typing import (
     LiteralString,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -31,6 +32,7 @@ from commenda.kit.db import Tx
 from commenda.kit.pages import Numbered, Sheet
 
 T = TypeVar("T")
+M = TypeVar("M")
 Values = Mapping[str, Any] | Sequence[Any]
 
 
@@ -39,8 +41,7 @@ def record_row(kind: type[T]) -> BaseRowFactory[T]:
     known: Any = kind
 
     def factory(cursor: Any) -> Callable[[Sequence[Any]], T]:
-        columns = cursor.description or ()
-        return _maker(known, tuple(column.name for column in columns))
+        return _maker(known, _names(cursor))
 
     return factory
 
@@ -55,6 +56,22 @@ def first(tx: Tx, kind: type[T], query: LiteralString, values: Values = ()) -> T
     """The first that a question finds."""
     with tx.cursor(row_factory=record_row(kind)) as cursor:
         return cursor.execute(query, values).fetchone()
+
+
+def first_with(
+    tx: Tx, kind: type[T], many: type[M], query: LiteralString, values: Values = ()
+) -> tuple[T, list[M]] | None:
+    """The first that a question finds, with records whose fields are its last columns, as arrays in
+    the order of the fields of `many`."""
+    with tx.cursor() as cursor:
+        row = cursor.execute(query, values).fetchone()
+        names = _names(cursor)
+    if row is None:
+        return None
+    known: Any = kind
+    own = len(names) - len(fields(cast(Any, many)))
+    columns = [column or () for column in row[own:]]
+    return _maker(known, names[:own])(row), [many(*one) for one in zip(*columns, strict=True)]
 
 
 def put(tx: Tx, into: LiteralString, values: Mapping[str, Any]) -> bool:
@@ -105,8 +122,15 @@ def extended(record: Any, kind: type[T], **more: Any) -> T:
     return kind(**{**known, **more})
 
 
+def _names(cursor: Any) -> tuple[bytes, ...]:
+    """How the columns are called; `description` would take as long as reading a row of them."""
+    found = cursor.pgresult
+    return () if found is None else tuple(map(found.fname, range(found.nfields)))
+
+
 @cache
-def _maker(kind: Any, names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+def _maker(kind: Any, columns: tuple[bytes, ...]) -> Callable[[Sequence[Any]], Any]:
+    names = [name.decode() for name in columns]
     own: list[tuple[str, int]] = []
     grouped: dict[str, list[tuple[str, int]]] = {}
     for place, name in enumerate(names):
@@ -117,10 +141,10 @@ def _maker(kind: Any, names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
             own.append((name, place))
     hints = get_type_hints(kind, include_extras=True) if grouped else {}
     parts = []
-    for part, columns in grouped.items():
+    for part, its in grouped.items():
         part_kind, optional = _record_kind(hints[part])
-        make_part = _maker(part_kind, tuple(name for name, _ in columns))
-        parts.append((part, make_part, [place for _, place in columns], optional))
+        make_part = _maker(part_kind, tuple(name.encode() for name, _ in its))
+        parts.append((part, make_part, [place for _, place in its], optional))
 
     def make(row: Sequence[Any]) -> Any:
         known = {name: row[place] for name, place in own}

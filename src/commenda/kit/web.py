@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
-from commenda.kit.idempotency import Outcome, answered, attempt, once
+from commenda.kit.idempotency import Outcome, answered, claim, keep, once, refused
 from commenda.kit.keys import Keys
 from commenda.kit.pages import Key, Numbered, Page, Sheet, key_after, page_of
 from commenda.kit.problems import GUARDED, Problem, problem_of, problems
@@ -189,26 +189,39 @@ def write(
     runs. `request` is what must be equal for a replay: another under the same key is refused with
     code `idempotency_conflict`. `principal` is whose the key is, where that is not the user's id.
     """
+    if key is None:
+        with service.database.transaction() as tx:
+            return _response(answered(act(tx, business_now(tx)), status), replayed=False)
+    asked = request.model_dump(mode="json") if isinstance(request, BaseModel) else request
+    named = (operation, principal or str(who.user_id), key)
+    try:
+        with service.database.transaction() as tx:
+            now, known = claim(tx, *named, asked)
+            if known is not None:
+                return _response(known, replayed=True)
+            try:
+                outcome = answered(act(tx, now), status)
+            except CommendaError as error:
+                raise _Undone(refused(error)) from error
+            keep(tx, *named, outcome)
+            return _response(outcome, replayed=False)
+    except _Undone as undone:  # the claim went too: who came between has its own outcome recorded
+        outcome = undone.outcome
+        with service.database.transaction() as tx:
+            return _response(*once(tx, *named, asked, now, lambda: outcome))
 
-    with service.database.transaction() as tx:
-        now = business_now(tx)
-        if key is None:
-            recorded, replayed = answered(act(tx, now), status), False
-        else:
-            asked = request.model_dump(mode="json") if isinstance(request, BaseModel) else request
-            recorded, replayed = once(
-                tx,
-                operation,
-                principal or str(who.user_id),
-                key,
-                asked,
-                now,
-                lambda: attempt(tx, lambda: act(tx, now), status),
-            )
-    return _response(recorded, replayed=replayed)
+
+class _Undone(Exception):
+    """A refusal that takes its transaction with it, and is to be kept.
+
+    A savepoint would leave the rest of the transaction, and be paid for by each success.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
 
 
-def _response(recorded: Outcome, *, replayed: bool) -> Response:
+def _response(recorded: Outcome, replayed: bool) -> Response:
     """What was answered or refused with, as a response; a replayed one says so."""
     status, body = recorded["status"], recorded["body"]
     if status < 400:

@@ -15,8 +15,9 @@ Rules: acceptance.md, part 2, "Allocation". Scores are 0 to 100; fractions are D
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cache
 from typing import Any
@@ -25,6 +26,7 @@ from uuid import UUID
 from commenda.kit import ids
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import from_units, split_amount
+from commenda.kit.wire import on_wire, wire
 
 VERSION = "allocation-1"
 """Changes whenever the same input could give another result."""
@@ -32,8 +34,11 @@ VERSION = "allocation-1"
 WEIGHT_SCALE = 6
 WHOLE = 10**WEIGHT_SCALE
 LOG = Context(prec=20)
+_FINE, _ONE = Context(prec=45), 1 << 130
+_EDGE, _CLOSE = Decimal("1e-33"), Decimal("-0.001")
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One flow that could be copied, as it was known when the subscription was allocated.
@@ -53,6 +58,7 @@ class Candidate:
     days: int = 0
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The thresholds of one product.
@@ -88,6 +94,7 @@ class Policy:
             )
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """A candidate in the snapshot: its weight and key in the draw, or why it had none.
@@ -103,6 +110,7 @@ class Ranked:
     reasons: tuple[str, ...]
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """One leg to be: its flow and its part of the principal."""
@@ -112,6 +120,7 @@ class Chosen:
     weight: Decimal
 
 
+@on_wire
 @dataclass(frozen=True, slots=True)
 class Allocation:
     """The snapshot of one allocation: all of its input, and its result.
@@ -130,9 +139,8 @@ class Allocation:
     alerts: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The snapshot as JSON types, names in camelCase, decimals and ids as strings."""
-        plain = _plain(self)
-        assert isinstance(plain, dict)
+        """The snapshot as it goes over the wire: decimals and ids as strings."""
+        plain: dict[str, Any] = wire(self)
         return plain
 
 
@@ -188,8 +196,40 @@ def draw_weight(candidate: Candidate, policy: Policy) -> Decimal:
 
 def draw_key(seed: bytes, candidate: Candidate, weight: Decimal) -> Decimal:
     """log(u) / w, u in (0, 1) from HMAC(seed, creator); greater is drawn earlier."""
-    u = Decimal(ids.uniform(seed, candidate.creator_id))
-    return LOG.divide(LOG.ln(u), weight)
+    return LOG.divide(logarithm(ids.uniform(seed, candidate.creator_id)), weight)
+
+
+@cache
+def _table() -> tuple[tuple[int, ...], int]:
+    """log((2j + 1) / 512) for each j from 128 on, and log(2), as multiples of 2^-130."""
+    middles = [_FINE.divide(Decimal(2 * j + 1), Decimal(512)) for j in range(128, 256)]
+    logs = [_FINE.ln(one) for one in middles]
+    whole = [int(_FINE.multiply(one, Decimal(_ONE))) for one in (*logs, _FINE.ln(Decimal(2)))]
+    return tuple(whole[:-1]), whole[-1]
+
+
+def logarithm(u: float) -> Decimal:
+    """log(u) to the 20 digits of `LOG.ln`, for u in (0, 1), in a fifth of the time.
+
+    u is c · 2^e with c in [1/2, 1). c lies near the middle m of one of 128 steps, whose logarithm
+    is known, and log(c / m) = 2 artanh((c - m) / (c + m)), of whose series seven terms are enough.
+    All is whole numbers, of more digits than are asked for; where these could be rounded to either
+    side, and close to 1, `LOG.ln` is asked.
+    """
+    c, exponent = math.frexp(u)
+    whole = int(c * 2**53)
+    step = int(c * 256)
+    logs, log2 = _table()
+    middle = (2 * step + 1) << 44
+    x = ((whole - middle) << 131) // (whole + middle)  # twice the argument
+    square = (x * x) >> 132
+    series, power = x, x
+    for odd in (3, 5, 7, 9, 11, 13):
+        power = (power * square) >> 130
+        series += power // odd
+    exact = _FINE.divide(Decimal(exponent * log2 + logs[step - 128] + series), Decimal(_ONE))
+    low, high = LOG.subtract(exact, _EDGE), LOG.add(exact, _EDGE)
+    return low if low == high and exact < _CLOSE else LOG.ln(Decimal(u))
 
 
 def water_fill(
@@ -310,27 +350,3 @@ def _weigh(
 def _alerts(chosen: int, policy: Policy) -> tuple[str, ...]:
     few = ("too_few_creators",) if chosen < policy.fewest else ()
     return few + (("more_creators_drawn",) if chosen > policy.k else ())
-
-
-def _plain(value: Any) -> Any:
-    """JSON types; a dataclass becomes an object with names in camelCase."""
-    kind = type(value)
-    if kind is Decimal or kind is UUID:
-        return str(value)
-    if kind is tuple:
-        return [_plain(item) for item in value]
-    names = _names(kind)  # type: ignore[arg-type]  # a class is hashable whatever it is of
-    return {wire: _plain(getattr(value, name)) for name, wire in names} if names else value
-
-
-@cache
-def _names(kind: type) -> tuple[tuple[str, str], ...]:
-    """A dataclass's fields and how they are called in JSON; empty for any other type."""
-    if not is_dataclass(kind):
-        return ()
-    return tuple((field.name, _camel(field.name)) for field in fields(kind))
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.title() for part in rest)

@@ -67,7 +67,9 @@ def custody_of(tx: Tx, user: UUID, asset: str) -> Custody:
     ).fetchone()
     limit, authorised_at = row or (Decimal(0), None)
     used = _open_principal(tx, user, asset)
-    return Custody(asset, limit, used, _room(tx, user, asset, limit - used), authorised_at)
+    wallet = available_in(tx, AccountKey("wallet", Owner(OwnerKind.INVESTOR, user), asset))
+    room = max(Decimal(0), min(wallet, limit - used))
+    return Custody(asset, limit, used, room, authorised_at)
 
 
 def available_to_subscribe(tx: Tx, user: UUID, asset: str) -> Decimal:
@@ -75,14 +77,10 @@ def available_to_subscribe(tx: Tx, user: UUID, asset: str) -> Decimal:
 
     The user's authorisation is locked, so that two subscriptions cannot both count on it.
     """
-    row = tx.execute(
-        "SELECT limit_amount FROM custody_authorisations WHERE user_id = %s AND asset = %s"
-        " FOR UPDATE",
-        (user, asset),
-    ).fetchone()
-    if row is None:
-        return Decimal(0)
-    return _room(tx, user, asset, row[0] - _open_principal(tx, user, asset))
+    row = tx.execute("SELECT room_to_subscribe(%s, %s)", (user, asset)).fetchone()
+    assert row is not None
+    room: Decimal = row[0]
+    return room
 
 
 def _open_principal(tx: Tx, user: UUID, asset: str) -> Decimal:
@@ -96,8 +94,3 @@ def _open_principal(tx: Tx, user: UUID, asset: str) -> Decimal:
     assert row is not None
     used: Decimal = row[0]
     return used
-
-
-def _room(tx: Tx, user: UUID, asset: str, authorised: Decimal) -> Decimal:
-    wallet = available_in(tx, AccountKey("wallet", Owner(OwnerKind.INVESTOR, user), asset))
-    return max(Decimal(0), min(wallet, authorised))

@@ -202,8 +202,7 @@ def list_subscriptions(
 def subscription(service: Served, who: Holder, subscription_id: UUID) -> Response:
     """One subscription: state, dates, creators, value against expectation, settlement."""
     with service.database.read() as tx:
-        held = queries.subscription_of(tx, subscription_id, _owner(who))
-        traders = queries.traders_of(tx, subscription_id)
+        held, traders = queries.subscription_with_traders(tx, subscription_id, _owner(who))
     return sent(detail(held, traders))
 
 

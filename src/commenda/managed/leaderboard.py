@@ -26,10 +26,9 @@ def candidates(tx: Tx) -> list[Candidate]:
     """Every listed flow as it is known now."""
     rows = tx.execute(
         "SELECT f.creator_id, f.id, b.profile, b.score, b.max_drawdown, f.status,"
-        "  coalesce(followed.capital, 0), b.uptime, b.days"
+        "  coalesce(followed.amount, 0), b.uptime, b.days"
         " FROM leaderboard b JOIN shared_flows f ON f.id = b.flow_id"
-        " LEFT JOIN (SELECT flow_id, sum(investment_amount) AS capital FROM flow_subscriptions"
-        "   WHERE status = 'active' GROUP BY flow_id) followed ON followed.flow_id = f.id"
+        " LEFT JOIN followed_capital followed ON followed.flow_id = f.id"
         " ORDER BY f.id"
     ).fetchall()
     return [Candidate(*row) for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -78,7 +78,7 @@ def require_adjacent(tiers: Sequence[tuple[str, Decimal, Decimal]]) -> None:
             )
 
 
-_OFFERS: LiteralString = (
+_COLUMNS: LiteralString = (
     "SELECT p.id AS product_id, p.profile, p.term_days, p.tier, p.asset, p.minimum, p.maximum,"
     ' p.early_exit, t.management_fee AS "fees.management_fee", t.hurdle AS "fees.hurdle",'
     ' t.profit_share AS "fees.profit_share", t.platform_cut AS "fees.platform_cut",'
@@ -87,12 +87,41 @@ _OFFERS: LiteralString = (
     ' e.annual_return AS "expected_return.annual_return",'
     ' e.warning_percent AS "expected_return.warning_percent",'
     ' e.alert_percent AS "expected_return.alert_percent", t.valid_from AS terms_valid_from'
+)
+_IN_FORCE: LiteralString = (
     " FROM products p"
     " CROSS JOIN LATERAL (SELECT * FROM product_terms WHERE product_id = p.id"
     "   AND valid_from <= %(now)s ORDER BY valid_from DESC LIMIT 1) t"
     " CROSS JOIN LATERAL (SELECT * FROM expected_returns WHERE product_id = p.id"
     "   AND valid_from <= %(now)s ORDER BY valid_from DESC LIMIT 1) e"
 )
+
+
+_OFFERS = _COLUMNS + _IN_FORCE
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTo(Offer):
+    """An offer with what one investor can subscribe now, and whether they carry a loss to it."""
+
+    room: Decimal
+    carries: bool
+
+
+def offer_to(tx: Tx, product_id: UUID, investor: UUID, now: datetime) -> OfferTo:
+    """`offer_of` and `available_to_subscribe` in one question: the authorisation is locked."""
+    offer = first(
+        tx,
+        OfferTo,
+        _COLUMNS + ", room_to_subscribe(%(investor)s, p.asset) AS room, EXISTS (SELECT FROM"
+        "  loss_carries c WHERE c.investor_id = %(investor)s AND c.product_id = p.id) AS carries"
+        + _IN_FORCE
+        + " WHERE p.id = %(id)s",
+        {"id": product_id, "now": now, "investor": investor},
+    )
+    if offer is None:
+        raise _unknown(product_id)
+    return offer
 
 
 def offer_of(tx: Tx, product_id: UUID, now: datetime) -> Offer:

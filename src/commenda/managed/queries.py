@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, LiteralString
@@ -14,7 +14,7 @@ from pydantic import Field
 from commenda.books import Trigger
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
-from commenda.kit.rows import first, records
+from commenda.kit.rows import first, first_with, records
 from commenda.kit.wire import Amount, Asset, Internal, on_wire, one_of
 from commenda.managed.lifecycle import State
 from commenda.managed.model import ExpectedReturn, Profile
@@ -133,7 +133,7 @@ class Held:
     """The business time at which it was read."""
 
 
-_HELD: LiteralString = (
+_COLUMNS: LiteralString = (
     "SELECT s.id AS subscription_id, s.investor_id, s.status, s.amount, s.asset,"
     ' s.product_id AS "product.product_id", p.profile AS "product.profile",'
     ' p.term_days AS "product.term_days", p.tier AS "product.tier",'
@@ -157,6 +157,8 @@ _HELD: LiteralString = (
     " coalesce(t.principal, r.reserved_amount - r.released_amount) AS principal,"
     " coalesce(s.accrued_until, s.activated_at) AS accrued_until, k.withdrawn,"
     " k.expected AS expected_before, business_now() AS now"
+)
+_TABLES: LiteralString = (
     " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
     " JOIN principal_reservations r ON r.subscription_id = s.id"
     " JOIN allocation_snapshots a ON a.subscription_id = s.id"
@@ -168,16 +170,13 @@ _HELD: LiteralString = (
     " LEFT JOIN closings c ON c.id = s.id"
     " LEFT JOIN settlements t ON t.subscription_id = s.id"
 )
+_HELD = _COLUMNS + _TABLES
+_OF_ONE: LiteralString = " WHERE s.id = %s AND s.investor_id = coalesce(%s, s.investor_id)"
 
 
 def subscription_of(tx: Tx, subscription_id: UUID, owner: UUID | None) -> Held:
     """One subscription, of this owner unless that is None; code `unknown_subscription`."""
-    held = first(
-        tx,
-        Held,
-        _HELD + " WHERE s.id = %s AND s.investor_id = coalesce(%s, s.investor_id)",
-        (subscription_id, owner),
-    )
+    held = first(tx, Held, _HELD + _OF_ONE, (subscription_id, owner))
     if held is None:
         raise unknown("subscription", subscription_id, "id")
     return held
@@ -233,9 +232,28 @@ _TRADERS: LiteralString = (
 _BY_WEIGHT: LiteralString = " ORDER BY a.subscription_id, a.weight DESC, a.flow_id"
 
 
-def traders_of(tx: Tx, subscription_id: UUID) -> list[AllocatedTrader]:
-    """Whom a subscription copies, greatest weight first."""
-    return records(tx, AllocatedTrader, _TRADERS + "= %s" + _BY_WEIGHT, (subscription_id,))
+_FIELDS = tuple(one.name for one in fields(AllocatedTrader))
+_WITH_TRADERS = "".join(
+    (
+        _COLUMNS,
+        *(f", traders.{name}" for name in _FIELDS),
+        _TABLES,
+        " CROSS JOIN LATERAL (SELECT ",
+        ", ".join(f"array_agg({name}) AS {name}" for name in _FIELDS),
+        f" FROM ({_TRADERS}= s.id{_BY_WEIGHT}) a) traders",
+        _OF_ONE,
+    )
+)
+
+
+def subscription_with_traders(
+    tx: Tx, subscription_id: UUID, owner: UUID | None
+) -> tuple[Held, list[AllocatedTrader]]:
+    """`subscription_of`, and whom it copies, greatest weight first: in one question."""
+    found = first_with(tx, Held, AllocatedTrader, _WITH_TRADERS, (subscription_id, owner))
+    if found is None:
+        raise unknown("subscription", subscription_id, "id")
+    return found
 
 
 def traders_by_subscription(

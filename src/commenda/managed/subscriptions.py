@@ -7,8 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from commenda.audit import record
 from commenda.books import NewLeg, Scope, open_scopes, request_transfers
 from commenda.copying import NewFollower, attach_legs, detach_legs
@@ -17,6 +15,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, scale_of, split_amount
+from commenda.kit.wire import wire_text
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -29,11 +28,10 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.managed.allocation import Allocation, Policy, allocate
-from commenda.managed.custody import available_to_subscribe
 from commenda.managed.leaderboard import candidates
 from commenda.managed.lifecycle import State
 from commenda.managed.model import Offer, SubscriptionMade, SubscriptionOrder
-from commenda.managed.products import offer_of
+from commenda.managed.products import OfferTo, offer_to
 from commenda.managed.profit_share import Carry, add_carry, resubscribe
 
 ACTIVATION_BATCH = 250
@@ -49,9 +47,9 @@ def subscribe(
     it, `no_eligible_creator`, `allocation_capacity`.
     """
     amount = Decimal(plain(order.amount))
-    offer = offer_of(tx, order.product_id, author.now)
+    offer = offer_to(tx, order.product_id, investor_id, author.now)
     _require_within_tier(offer, amount)
-    if amount > available_to_subscribe(tx, investor_id, offer.asset):
+    if amount > offer.room:
         raise _not_covered()
     subscription_id = ids.derive("managed-subscription", investor_id, key)
     seed = ids.tie_break(secret, "allocation", subscription_id)
@@ -113,11 +111,11 @@ def _insert(
     investor_id: UUID,
     amount: Decimal,
     key: str,
-    offer: Offer,
+    offer: OfferTo,
     drawn: Allocation,
 ) -> None:
     asset, chosen = offer.asset, drawn.chosen
-    carried = _take_carry(tx, investor_id, offer.product_id)
+    carried = _take_carry(tx, investor_id, offer.product_id) if offer.carries else Carry()
     mark, left = resubscribe(amount, carried, scale_of(asset))
     if left != carried:
         _keep_carry(tx, investor_id, offer.product_id, left)
@@ -142,7 +140,7 @@ def _insert(
         " snapshot AS ("
         "  INSERT INTO allocation_snapshots"
         "   (subscription_id, version, seed, snapshot, created_at)"
-        "  VALUES (%(id)s, %(version)s, %(seed)s, %(snapshot)s, %(now)s))"
+        "  VALUES (%(id)s, %(version)s, %(seed)s, %(snapshot)s::jsonb, %(now)s))"
         " INSERT INTO managed_allocations"
         "  (subscription_id, flow_id, creator_id, leg_id, weight, amount)"
         " SELECT %(id)s, flow, creator, leg, weight, amount"
@@ -162,7 +160,7 @@ def _insert(
             "now": now,
             "version": drawn.version,
             "seed": drawn.seed,
-            "snapshot": Jsonb(drawn.to_json()),
+            "snapshot": wire_text(drawn).decode(),
             "flows": [one.flow_id for one in chosen],
             "creators": [one.creator_id for one in chosen],
             "legs": [ids.derive("leg", subscription_id, one.flow_id) for one in chosen],
