@@ -30,6 +30,7 @@ class Client:
     def __init__(self, address: str) -> None:
         self.address = f"{address.rstrip('/')}/api/v1"
         self.token: str | None = None
+        self.proof: str | None = None
 
     def get(self, path: str) -> Any:
         return self._call("GET", path, None)
@@ -41,6 +42,8 @@ class Client:
         request = urllib.request.Request(self.address + path, method=method)
         if self.token is not None:
             request.add_header("Authorization", f"Bearer {self.token}")
+        if self.proof is not None:
+            request.add_header("X-Proof", self.proof)
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
@@ -97,6 +100,8 @@ def main(address: str) -> None:
 
     # The confirmation takes the present code; signing in again takes the next one, since a code is
     # good for one use. Authenticators of the neighbouring half minute are allowed for.
+    # A token alone may not set one up: the password proves who asks.
+    client.proof = client.post("/auth/proof", {"password": password})["proof"]
     secret = client.post("/auth/totp")["secret"]
     now = time.time()
     client.post("/auth/totp/confirm", {"code": one_time_code(secret, now)})

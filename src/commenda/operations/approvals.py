@@ -44,6 +44,7 @@ class Executor:
 EXECUTORS: tuple[Executor, ...] = (
     Executor(funding.DEPOSIT, funding.carry_out, funding.turn_down),
     Executor(funding.WITHDRAWAL, funding.carry_out, funding.turn_down),
+    Executor(funding.UNFREEZE, funding.unfreeze),
     Executor(managed.RETURN_MATRIX, managed.change_matrix),
     Executor(managed.SETTLE_BATCH, managed.settle_batch),
     Executor(ledger.CLOSE_PERIOD, ledger.carry_out_close),
