@@ -238,6 +238,8 @@ def test_a_key_is_no_second_person(house: House, lines: dict[str, Headers]) -> N
         owner.execute("UPDATE api_keys SET scopes = scopes || '{approve}'")
     asked = house.fund(house.customer("ines"), amount="5").json()["approvalId"]
     assert refused(house.approve({"X-API-Key": key}, asked)) == (403, "not_permitted")
+    with psycopg.connect(house.database.owner_url) as owner:
+        owner.execute("UPDATE api_keys SET scopes = array_remove(scopes, 'approve')")
 
 
 def test_words_for_what_was_rejected_do_not_count_when_it_is_asked_for_again(

@@ -54,12 +54,12 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(income.CLOSING, income.take_off_market),
     Executor(
         identity.ACCOUNT,
-        lambda tx, author, asked: identity.let_in(tx, asked, author.actor, author.now),
-        lambda tx, author, asked: identity.keep_out(tx, asked, author.actor, author.now),
+        lambda tx, author, asked: identity.let_in(tx, asked, author.actor),
+        lambda tx, author, asked: identity.keep_out(tx, asked, author.actor),
     ),
     Executor(
         identity.ACCESS,
-        lambda tx, author, asked: identity.give_access(tx, asked, author.actor, author.now),
+        lambda tx, author, asked: identity.give_access(tx, asked, author.actor),
     ),
 )
 
