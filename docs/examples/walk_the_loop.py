@@ -100,7 +100,7 @@ def main(address: str) -> None:
 
     # The confirmation takes the present code; signing in again takes the next one, since a code is
     # good for one use. Authenticators of the neighbouring half minute are allowed for.
-    # A token is not enough for a second factor: the password proves who is asking.
+    # A token alone may not set one up: the password proves who asks.
     client.proof = client.post("/auth/proof", {"password": password})["proof"]
     secret = client.post("/auth/totp")["secret"]
     now = time.time()

@@ -46,6 +46,10 @@ def void(client: TestClient, who: Headers, group: str, key: str | None = None) -
     return client.post(f"{HOLDS}/{group}/void", headers=headers)
 
 
+def approve(client: TestClient, who: Headers, approval: str) -> Any:
+    return client.post(f"/api/v1/approvals/{approval}/approve", headers=who)
+
+
 def available(client: TestClient, who: Headers) -> tuple[str, str]:
     (one,) = client.get("/api/v1/wallet/balances", headers=who).json()
     return one["available"], one["frozen"]
@@ -76,8 +80,15 @@ def test_frozen_money_stays_in_the_wallet_and_is_not_available(
     assert [entry["type"] for entry in log] == ["recharge"], "no money moved"
     world.assert_sound()
 
-    freed = void(client, sign_in("operator"), frozen["group"])
-    assert (freed.status_code, freed.json()["status"]) == (200, "voided")
+    asked = void(client, sign_in("operator"), frozen["group"])
+    assert (asked.status_code, asked.json()["status"]) == (202, "held")
+    assert available(client, ines) == ("399.5", "600.5"), "one of the staff sets nothing free"
+    again = void(client, risk, frozen["group"]).json()["approvalId"]
+    assert again == asked.json()["approvalId"], "it is asked for already"
+    alone = approve(client, sign_in("operator"), again)
+    assert (alone.status_code, alone.json()["code"]) == (409, "same_person")
+    freed = approve(client, risk, again)
+    assert (freed.status_code, freed.json()["outcome"]["status"]) == (200, "voided")
     assert available(client, ines) == ("1000", "0")
     again = void(client, risk, frozen["group"])
     assert (again.status_code, again.json()["code"]) == (409, "hold_resolved")
@@ -89,16 +100,17 @@ def test_what_was_frozen_by_whom_and_why_is_in_the_audit_trail(
 ) -> None:
     pay_in(client, sign_in("investor", "ines"), "1000")
     group = hold(client, sign_in("risk"), "ines", "600", reason="court order").json()["group"]
-    void(client, sign_in("operator"), group)
+    asked = void(client, sign_in("operator"), group).json()["approvalId"]
+    approve(client, sign_in("risk", "rita"), asked)
     events = world.rows(
         "SELECT kind, result, actor, details FROM audit_events WHERE subject = %s ORDER BY id",
         group,
     )
     about = {"userId": str(user_of("investor", "ines")), "amount": "600", "asset": "USDT"}
-    risk, operator = user_of("risk"), user_of("operator")
+    risk, rita = user_of("risk"), user_of("risk", "rita")
     assert events == [
         ("hold.placed", "held", f"risk:{risk}", about | {"reason": "court order"}),
-        ("hold.voided", "voided", f"operator:{operator}", about),
+        ("hold.voided", "voided", f"risk:{rita}", about),
     ]
 
 
@@ -153,7 +165,8 @@ def test_money_on_hold_can_be_neither_withdrawn_nor_subscribed_nor_followed_nor_
     assert world.one("SELECT count(*) FROM holds WHERE status <> 'held'") == 0
     world.assert_sound()
 
-    assert void(client, sign_in("risk"), group).status_code == 200
+    asked = void(client, sign_in("risk"), group).json()["approvalId"]
+    assert approve(client, sign_in("operator"), asked).status_code == 200
     assert save().status_code == 201
     assert take_out(client, ines, "201").status_code == 201
     assert subscribe().status_code == 201
@@ -175,8 +188,8 @@ def test_a_large_withdrawal_that_waits_cannot_be_spent_either(
     kept = void(client, risk, f"withdrawal:{asked['id']}")
     assert (kept.status_code, kept.json()["code"]) == (409, "not_a_freeze")
     assert kept.json()["mend"] == "decide the withdrawal"
-    approved = client.post(f"/api/v1/approvals/{asked['approvalId']}/approve", headers=risk)
-    assert approved.status_code == 200, approved.text
+    assert approve(client, risk, asked["approvalId"]).status_code == 202
+    assert approve(client, sign_in("operator"), asked["approvalId"]).status_code == 200
     assert available(client, ines) == ("0", "3000")
     world.assert_sound()
 
@@ -218,7 +231,7 @@ def test_one_key_places_one_hold_and_voids_it_once(
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
     group = answers[0].json()["group"]
     voids = [void(client, risk, group, "two") for _ in range(2)]
-    assert [one.status_code for one in voids] == [200, 200]
+    assert [one.status_code for one in voids] == [202, 202]
     assert voids[0].json() == voids[1].json()
     # Another keeper's key of the same name is another key.
     assert hold(client, sign_in("operator"), "ines", "30", key="one").json()["group"] != group

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from commenda.identity import (
     PERMISSIONS,
     Principal,
     Role,
+    invite,
     request_approval,
 )
 from commenda.kit.db import Database
@@ -237,6 +238,8 @@ def test_a_key_is_no_second_person(house: House, lines: dict[str, Headers]) -> N
         owner.execute("UPDATE api_keys SET scopes = scopes || '{approve}'")
     asked = house.fund(house.customer("ines"), amount="5").json()["approvalId"]
     assert refused(house.approve({"X-API-Key": key}, asked)) == (403, "not_permitted")
+    with psycopg.connect(house.database.owner_url) as owner:
+        owner.execute("UPDATE api_keys SET scopes = array_remove(scopes, 'approve')")
 
 
 def test_words_for_what_was_rejected_do_not_count_when_it_is_asked_for_again(
@@ -313,3 +316,34 @@ def test_a_house_of_two_decides_with_both(house: House) -> None:
     assert house.approve(olga, asked).status_code == 200
     assert house.available(ines) == "700"
     assert decides(house, root, asked_by(house, "olga", "operator"))
+
+
+def test_whom_the_machine_invites_is_let_in_by_their_own_password_and_factor(house: House) -> None:
+    with house.database.transaction() as tx:
+        made = invite(tx, None, "grace", Role.ADMIN, datetime.now(UTC), actor="cli")
+    joined = house.take_up(made.token)
+    assert (joined["status"], joined["approvalId"]) == ("active", None)
+    body = {"username": "grace", "password": PASSWORD, "recoveryCode": joined["recoveryCodes"][0]}
+    assert house.client.post(f"{API}/auth/login", json=body).status_code == 200
+
+
+def test_a_token_is_over_after_three_days_and_when_another_is_made(
+    house: House, lines: dict[str, Headers]
+) -> None:
+    first = house.invite(lines["root"], "oscar")
+    second = house.invite(lines["root"], "oscar")
+    with house.database.transaction() as tx:
+        invite(tx, None, "grace", Role.RISK, datetime.now(UTC) - timedelta(days=3), actor="cli")
+        old = invite(tx, None, "grace", Role.RISK, datetime.now(UTC) - timedelta(days=3))
+    for token, answer in ((first, 404), (old.token, 404), ("ci_nonsense", 404), (second, 200)):
+        body = {"token": token, "password": PASSWORD}
+        assert house.client.post(f"{API}/auth/invitation", json=body).status_code == answer
+    taken = house.client.post(
+        f"{API}/users/invitations",
+        headers=lines["root"],
+        json={"username": "olga", "role": "operator"},
+    )
+    assert refused(taken) == (409, "username_taken"), "nobody's account is taken over by inviting"
+    customer = {"username": "carl", "role": "investor"}
+    answer = house.client.post(f"{API}/users/invitations", headers=lines["root"], json=customer)
+    assert refused(answer) == (422, "not_staff")

@@ -86,7 +86,7 @@ def list_(
 
 @app.command()
 def disable(name: Name, data: Data = None) -> None:
-    """Let a user in no more: their sessions end, their API keys are dead."""
+    """Let a user in no more: their sessions end, their API keys are revoked for good."""
     _set_status(name, UserStatus.DISABLED, data)
 
 
@@ -129,6 +129,8 @@ def _set_status(name: str, status: UserStatus, data: Path | None) -> None:
     with transaction(data) as tx:
         user = _known(tx, name)
         identity.set_access(tx, user, user.role, status, datetime.now(UTC), actor=ACTOR)
+        if user.role not in identity.CUSTOMERS:
+            _tell_staff(tx, user, status)
     typer.echo(f"{user.username} is {status}")
 
 

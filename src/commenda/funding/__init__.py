@@ -9,13 +9,14 @@ pending withdrawal is held on the wallet from the moment it is asked for, so tha
 twice; it leaves when it is approved, and a request that is rejected, cancelled or never decided
 sets it free.
 
-Operators hold money of a wallet, too: a freeze lasts until it is voided or its time has come.
+Operators hold money of a wallet, too: a freeze lasts until two of them void it, or its time comes.
 """
 
 from commenda.funding.actions import deposit, pay_waiting, request_funding
 from commenda.funding.bank import LARGEST_STATEMENT
 from commenda.funding.checks import CHECKS
 from commenda.funding.decisions import DEPOSIT, WITHDRAWAL, carry_out, turn_down
+from commenda.funding.freezes import UNFREEZE, unfreeze
 from commenda.funding.model import RULES, Direction, FundingOrder
 from commenda.funding.statements import (
     EntryStatus,
@@ -30,6 +31,7 @@ __all__ = [
     "DEPOSIT",
     "LARGEST_STATEMENT",
     "RULES",
+    "UNFREEZE",
     "WITHDRAWAL",
     "Direction",
     "EntryStatus",
@@ -43,4 +45,5 @@ __all__ = [
     "read_in",
     "request_funding",
     "turn_down",
+    "unfreeze",
 ]

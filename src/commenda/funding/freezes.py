@@ -1,17 +1,21 @@
-"""Operators freeze money of a wallet: it stays its owner's and cannot be spent."""
+"""Operators freeze money of a wallet: it stays its owner's and cannot be spent.
+
+One of the staff freezes, at once; to set it free before its time takes another one's approval.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from psycopg.rows import class_row
 from pydantic import Field
 
 from commenda.audit import record
-from commenda.funding.model import Purpose
+from commenda.funding.model import RULES, Purpose
+from commenda.identity import Approval, Principal, request_approval, waiting_for
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
@@ -31,6 +35,8 @@ from commenda.ledger import (
     void_holds,
 )
 
+UNFREEZE: Final = "funding.unfreeze"
+
 
 @on_wire
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,9 @@ class Freeze:
     placed_at: datetime
     expires_at: datetime | None
     resolved_at: datetime | None
+    approval_id: Annotated[
+        UUID | None, Field(description="What somebody else decides: whether it is set free.")
+    ] = None
 
 
 class HoldOrder(Body):
@@ -102,12 +111,13 @@ def freeze(tx: Tx, author: Author, order: HoldOrder, key: str) -> Freeze:
     return frozen
 
 
-def unfreeze(tx: Tx, author: Author, group: str) -> Freeze:
-    """Void a freeze.
+def ask_to_unfreeze(tx: Tx, principal: Principal, group: str, now: datetime) -> Freeze:
+    """Ask another of the staff to set frozen money free; asked for already, it is that request.
 
     Codes `unknown_hold`, `hold_resolved`, and `not_a_freeze` for money that is held for something
     else, which alone sets it free.
     """
+    asked = waiting_for(tx, UNFREEZE, group, now)
     found = _find(tx, group)
     if found is None:
         raise unknown("hold", group, "group")
@@ -115,12 +125,29 @@ def unfreeze(tx: Tx, author: Author, group: str) -> Freeze:
         raise conflict("not_a_freeze", f"This money is held for a {found.purpose}").at(
             "group", group, f"decide the {found.purpose}"
         )
+    if found.status != "held":
+        raise _resolved(group)
+    if asked is not None:
+        return replace(found, approval_id=asked.id)
+    payload = _about(found)
+    correlation = found.correlation_id
+    asked = request_approval(tx, principal, UNFREEZE, group, payload, correlation, now)
+    return replace(found, approval_id=asked.id)
+
+
+def unfreeze(tx: Tx, author: Author, approval: Approval) -> dict[str, str]:
+    """Void a freeze, as somebody asked and somebody else approved; code `hold_resolved`."""
+    author, group = replace(author, rule_version=RULES), approval.subject
     if not void_holds(tx, author, [group]):
-        raise conflict("hold_resolved", "This hold is not open any more").at("group", group)
+        raise _resolved(group)
     freed = _find(tx, group)
     assert freed is not None
     _record(tx, author, "hold.voided", freed)
-    return freed
+    return {"group": group, "status": freed.status}
+
+
+def _resolved(group: str) -> CommendaError:
+    return conflict("hold_resolved", "This hold is not open any more").at("group", group)
 
 
 def _find(tx: Tx, group: str) -> Freeze | None:
@@ -134,12 +161,12 @@ def _find(tx: Tx, group: str) -> Freeze | None:
         ).fetchone()
 
 
+def _about(frozen: Freeze) -> dict[str, str]:
+    who, amount = str(frozen.user_id), plain(frozen.amount)
+    return {"userId": who, "amount": amount, "asset": frozen.asset}
+
+
 def _record(tx: Tx, author: Author, kind: str, frozen: Freeze, **details: str) -> None:
-    about = {
-        "userId": str(frozen.user_id),
-        "amount": plain(frozen.amount),
-        "asset": frozen.asset,
-        **details,
-    }
+    about = _about(frozen) | details
     event = author.event(kind, frozen.group, frozen.correlation_id, frozen.status, about)
     record(tx, [event])

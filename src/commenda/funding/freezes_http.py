@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from commenda.funding.freezes import Freeze, HoldOrder, freeze, unfreeze
+from commenda.funding.freezes import Freeze, HoldOrder, ask_to_unfreeze, freeze
 from commenda.funding.model import RULES
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
@@ -41,6 +41,7 @@ def place_hold(
 @router.post(
     "/ledger/holds/{group}/void",
     operation_id="voidHold",
+    status_code=202,
     response_model=Freeze,
     responses=GUARDED | problems(404, 409),
 )
@@ -50,9 +51,10 @@ def void_hold(
     group: Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00]+$")],
     key: IdempotencyKey = None,
 ) -> Response:
-    """Set frozen money free; what is held for a withdrawal is freed by deciding that."""
+    """Ask for frozen money to be set free, which another of the staff approves; what is held for a
+    withdrawal is freed by deciding that."""
 
     def act(tx: Tx, now: datetime) -> Freeze:
-        return unfreeze(tx, Author(who.actor, RULES, now), group)
+        return ask_to_unfreeze(tx, who, group, now)
 
-    return write(service, who, "void-hold", key, {"group": group}, act)
+    return write(service, who, "void-hold", key, {"group": group}, act, status=202)

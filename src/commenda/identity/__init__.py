@@ -31,6 +31,7 @@ from commenda.identity.approvals import (
     request_approval,
     take_back,
     take_back_attest,
+    waiting_for,
 )
 from commenda.identity.checks import CHECKS
 from commenda.identity.invitations import (
@@ -99,4 +100,5 @@ __all__ = [
     "unknown_user",
     "user_by_id",
     "users",
+    "waiting_for",
 ]

@@ -102,7 +102,7 @@ def request_approval(
 ) -> Approval:
     """Ask for something that others must approve: one of the staff, or two for a customer."""
     # A subject may be asked for again; the number of times before names the request.
-    tx.execute("SELECT pg_advisory_xact_lock(10, hashtext(%s))", (f"{kind}\x1f{subject}",))
+    _alone(tx, kind, subject)
     counted = tx.execute(
         "SELECT count(*) FROM approvals WHERE kind = %s AND subject = %s", (kind, subject)
     ).fetchone()
@@ -119,6 +119,20 @@ def request_approval(
     asked = approval_by_id(tx, approval)
     _note(tx, asked, principal.actor, now)
     return asked
+
+
+def waiting_for(tx: Tx, kind: str, subject: str, now: datetime) -> Approval | None:
+    """The request of a kind that waits for a decision about this; nobody asks for another before
+    this transaction ends."""
+    _alone(tx, kind, subject)
+    found: LiteralString = (
+        " WHERE kind = %s AND subject = %s AND status = 'requested' AND expires_at > %s"
+    )
+    return first(tx, Approval, _SELECT + found, (kind, subject, now))
+
+
+def _alone(tx: Tx, kind: str, subject: str) -> None:
+    tx.execute("SELECT pg_advisory_xact_lock(10, hashtext(%s))", (f"{kind}\x1f{subject}",))
 
 
 def approve(tx: Tx, approval_id: UUID, principal: Principal, now: datetime) -> Approval:

@@ -26,6 +26,7 @@ from commenda.identity.api_keys import revoke_keys
 from commenda.identity.approvals import Approval, request_approval
 from commenda.identity.model import CUSTOMERS, PERMISSIONS, Principal, Role, User, UserStatus
 from commenda.identity.queries import find_user, locked_user, user_by_id
+from commenda.identity.tokens import wall_now
 from commenda.identity.trail import note
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
@@ -225,26 +226,27 @@ def _find(tx: Tx, token: str, now: datetime) -> _Open:
 
 
 # --- Deciding -----------------------------------------------------------------------------------
+# Accounts and sessions go by wall time, though approvals go by the business clock.
 
 
-def let_in(tx: Tx, approval: Approval, approver: str, now: datetime) -> dict[str, str]:
+def let_in(tx: Tx, approval: Approval, approver: str) -> dict[str, str]:
     """Let an account in that was invited or reset; whoever approves is tied to it from then on."""
-    user = locked_user(tx, UUID(approval.subject))
+    user, now = locked_user(tx, UUID(approval.subject)), wall_now()
     set_access(tx, user, user.role, UserStatus.ACTIVE, now, kind="user.approved", actor=approver)
     return {"userId": str(user.id), "status": UserStatus.ACTIVE}
 
 
-def keep_out(tx: Tx, approval: Approval, author: str, now: datetime) -> None:
+def keep_out(tx: Tx, approval: Approval, author: str) -> None:
     """Nobody vouched for who took the token up: what they chose is forgotten, and they wait."""
-    user = locked_user(tx, UUID(approval.subject))
+    user, now = locked_user(tx, UUID(approval.subject)), wall_now()
     tx.execute("UPDATE users SET password_hash = NULL WHERE id = %s", (user.id,))
     second_factor.drop(tx, user, now, actor=user.actor)
     note(tx, "user.refused", user.id, UserStatus.WAITING, author, user.id, now)
 
 
-def give_access(tx: Tx, approval: Approval, approver: str, now: datetime) -> dict[str, str]:
+def give_access(tx: Tx, approval: Approval, approver: str) -> dict[str, str]:
     """Give one of the staff the role and status that somebody asked for; both are tied to them."""
-    user = locked_user(tx, UUID(approval.subject))
+    user, now = locked_user(tx, UUID(approval.subject)), wall_now()
     role, status = Role(approval.payload["role"]), UserStatus(approval.payload["status"])
     asked = user_by_id(tx, approval.requested_by).actor
     set_access(tx, user, role, status, now, actor=asked)

@@ -44,6 +44,7 @@ class Executor:
 EXECUTORS: tuple[Executor, ...] = (
     Executor(funding.DEPOSIT, funding.carry_out, funding.turn_down),
     Executor(funding.WITHDRAWAL, funding.carry_out, funding.turn_down),
+    Executor(funding.UNFREEZE, funding.unfreeze),
     Executor(managed.RETURN_MATRIX, managed.change_matrix),
     Executor(managed.SETTLE_BATCH, managed.settle_batch),
     Executor(ledger.CLOSE_PERIOD, ledger.carry_out_close),
@@ -53,12 +54,12 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(income.CLOSING, income.take_off_market),
     Executor(
         identity.ACCOUNT,
-        lambda tx, author, asked: identity.let_in(tx, asked, author.actor, author.now),
-        lambda tx, author, asked: identity.keep_out(tx, asked, author.actor, author.now),
+        lambda tx, author, asked: identity.let_in(tx, asked, author.actor),
+        lambda tx, author, asked: identity.keep_out(tx, asked, author.actor),
     ),
     Executor(
         identity.ACCESS,
-        lambda tx, author, asked: identity.give_access(tx, asked, author.actor, author.now),
+        lambda tx, author, asked: identity.give_access(tx, asked, author.actor),
     ),
 )
 

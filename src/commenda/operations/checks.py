@@ -32,7 +32,15 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
     ("backtest", "{body,id}", "backtests", "id", "t.created_by"),
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
-    ("void-hold", "{body,group}", "holds", "group_key", "split_part(t.resolved_by, ':', 2)"),
+    (
+        "void-hold",
+        "{body,group}",
+        "holds",
+        "group_key",
+        # Before it took two, whoever asked did it.
+        "coalesce((SELECT a.requested_by::text FROM approvals a WHERE a.id::text ="
+        " i.outcome #>> '{body,approvalId}'), split_part(t.resolved_by, ':', 2))",
+    ),
 )
 UNNAMED: Final[Mapping[str, str]] = {
     "bank-statement": "it counts what was new, and names no row",
