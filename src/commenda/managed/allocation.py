@@ -315,7 +315,9 @@ def _alerts(chosen: int, policy: Policy) -> tuple[str, ...]:
 def _plain(value: Any) -> Any:
     """JSON types; a dataclass becomes an object with names in camelCase."""
     kind = type(value)
-    if kind is Decimal or kind is UUID:
+    if kind is Decimal:
+        return f"{value:f}"
+    if kind is UUID:
         return str(value)
     if kind is tuple:
         return [_plain(item) for item in value]
