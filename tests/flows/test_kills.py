@@ -33,7 +33,7 @@ from processes import Process, answer, free_port, until
 
 KILLS = up_to(4, 100)
 PACE = "20000"
-PARTS = ("worker", "api", "postmaster")
+PARTS = ("worker", "worker", "api", "api", "postmaster")  # the first two rest after each kill
 
 
 class Payer:
