@@ -303,10 +303,10 @@ def test_the_command_line_does_the_same(db: Database, monkeypatch: pytest.Monkey
     rule = ("--rule", "0 8 * * mon", "--target", "distribute")
     made = told("create", "payouts", *rule, "--parameter", '{"cadence": "weekly"}')
     assert made["parameter"] == {"cadence": "weekly"}
-    assert made["upcoming"][0] == "2026-01-05T08:00:00+00:00"
+    assert made["upcoming"][0] == "2026-01-05T08:00:00Z"
     assert told("edit", "payouts", "--rule", "0 9 * * mon", "--name", "pay")["version"] == 2
     assert told("pause", "pay")["nextAt"] is None
-    assert told("resume", "pay")["nextAt"] == "2026-01-05T09:00:00+00:00"
+    assert told("resume", "pay")["nextAt"] == "2026-01-05T09:00:00Z"
     assert told("show", made["id"])["name"] == "pay"
     assert told("run", "pay")["status"] == "requested"
     (run,) = told("log", "pay")

@@ -1,8 +1,8 @@
-"""What tests of chains share."""
+"""What tests of chains and of schedules share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from chained import (
     seal_all,
 )
 from commenda.kit.db import Database
+from office import Office
 from people import SETTINGS
 
 
@@ -37,3 +38,11 @@ def verify(
     monkeypatch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
     monkeypatch.setenv("COMMENDA_DATA", str(tmp_path))
     return commenda
+
+
+@pytest.fixture
+def office(db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    office = Office(db, monkeypatch)
+    yield office
+    for worker in office.workers:
+        worker.close()

@@ -330,7 +330,7 @@ def test_a_fixed_holding_is_redeemed_after_maturity_only() -> None:
     with pytest.raises(CommendaError) as caught:
         require_redeemable(product(), end, end - timedelta(microseconds=1))
     assert caught.value.code == "not_matured"
-    assert caught.value.value == "2026-01-06T00:00:00+00:00"
+    assert caught.value.value == "2026-01-06T00:00:00Z"
     assert require_redeemable(product(), end, end) is False
 
 

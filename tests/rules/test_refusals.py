@@ -73,7 +73,7 @@ def test_a_refusal_survives_the_way_to_another_process_whole() -> None:
         (7, 7),
         ("7", "7"),
         (Decimal("2500.00"), "2500.00"),
-        (AT, "2026-01-05T12:30:00+00:00"),
+        (AT, "2026-01-05T12:30:00Z"),
         (AT.date(), "2026-01-05"),
         (WHO, "0b8e1f0c-5f0e-8a51-9c1d-3f1f6f0a7f10"),
     ],

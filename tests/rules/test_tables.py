@@ -51,7 +51,7 @@ def test_programs_get_every_field_in_camel_case_and_decimals_as_plain_strings(
         {
             "ownerId": "00000000-0000-0000-0000-000000000007",
             "soldAmount": "1000",
-            "begunAt": "2026-01-05T08:30:00+00:00",
+            "begunAt": "2026-01-05T08:30:00Z",
             "firstDay": None,
             "parts": [{"dailyRate": "0.0002"}],
         }
@@ -120,9 +120,9 @@ def test_a_record_is_names_and_values(capsys: pytest.CaptureFixture[str]) -> Non
     show_one(record, as_json=False)
     assert [line.split() for line in printed(capsys)] == [
         ["sold", "amount", "1000"],
-        ["begun", "at", "2026-01-05T08:30:00+00:00"],
+        ["begun", "at", "2026-01-05T08:30:00Z"],
         ["first", "day"],
-        ["next", "at", "2026-01-05T08:30:00+00:00"],
+        ["next", "at", "2026-01-05T08:30:00Z"],
         ["2026-01-05"],
         ["built", "in", "true"],
     ]

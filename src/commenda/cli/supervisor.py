@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import psycopg
 from rich.console import Console
 from rich.markup import escape
 
@@ -202,7 +201,7 @@ def _run(
                         "[yellow]the database[/] was gone and runs again", highlight=False
                     )
                 away = ""
-            except (CommendaError, psycopg.Error, OSError) as error:  # a full disk, for one
+            except Exception as error:  # a full disk, for one: whatever it is, it is tried again
                 if str(error) != away:
                     away = str(error)
                     console.print(

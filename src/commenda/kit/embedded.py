@@ -52,6 +52,8 @@ unix_socket_permissions = 0700
 }
 """What is appended to the server's configuration, by the line that says it is there."""
 
+_LINES = 8
+"""Of a postmaster.pid that is whole."""
 _LONGEST_RECOVERY = 600
 """Seconds to wait for a server that replays its log after a crash."""
 
@@ -94,21 +96,35 @@ class EmbeddedServer:
 
         The wheel refuses a postmaster.pid that is half written: for a moment while another process
         starts the server, for ever after a start that was killed. It also gives up after 10 s on
-        a server that recovers for longer.
+        a server that recovers for longer, and while orphans of a killed one hold its memory.
         """
-        file = self._server.pgdata / "postmaster.pid"
         for _ in range(tries):
             try:
                 self._server.start()
                 self._close_socket()
                 return
-            except (AssertionError, OSError, subprocess.SubprocessError):
-                lines = file.read_text().splitlines() if file.exists() else []
-                # The pid of a single-user server, as initdb runs it, is negative.
-                if not lines or not _is_alive(abs(int(lines[0]))):
-                    file.unlink(missing_ok=True)
+            except (AssertionError, OSError, ValueError, subprocess.SubprocessError):
+                self._forget_no_server()
                 time.sleep(0.25)
         raise self._unreachable()
+
+    def _forget_no_server(self) -> None:
+        """Remove a postmaster.pid that is no server's: half written by a start that was killed, or
+        with the number of a process that is none.
+
+        That of a killed postmaster stays: by it the next one sees whether orphans still hold the
+        shared memory, beside which it would spoil the data.
+        """
+        psutil: Any = import_module("psutil")
+        file = self._server.pgdata / "postmaster.pid"
+        lines = file.read_text().splitlines() if file.exists() else []
+        try:
+            # The pid of a single-user server, as initdb runs it, is negative.
+            stale = psutil.Process(abs(int(lines[0]))).name() != "postgres"
+        except (IndexError, ValueError, psutil.NoSuchProcess):
+            stale = len(lines) < _LINES
+        if stale:
+            file.unlink(missing_ok=True)
 
     def _close_socket(self) -> None:
         """A socket that lies elsewhere, its path being too long, is in a folder of its own: close
@@ -132,9 +148,8 @@ class EmbeddedServer:
                     continue
                 attempt += 1
                 if attempt == 5:
-                    # The process in postmaster.pid is not a postmaster any more: start afresh.
-                    (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
-                    self._server.ensure_postgres_running()
+                    self._forget_no_server()
+                    self._start(tries=4)
         raise self._unreachable()
 
     def _unreachable(self) -> CommendaError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import LiteralString
 
 
 def iso(moment: date) -> str:
@@ -14,3 +15,11 @@ def iso(moment: date) -> str:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         return moment.isoformat()
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def sql_iso(column: LiteralString) -> LiteralString:
+    """The same as SQL, where PostgreSQL writes the JSON."""
+    return (
+        f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS' || CASE"
+        f" WHEN date_trunc('second', {column}) = {column} THEN '' ELSE '.US' END) || 'Z'"
+    )

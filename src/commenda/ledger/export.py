@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from commenda.kit.db import Tx
+from commenda.kit.times import sql_iso
 
 _BATCH = 50
 """Journals on their way at once: one may have thousands of entries."""
@@ -28,9 +29,13 @@ def export_journals(
 
 
 _EXPORT: LiteralString = (
-    "SELECT json_build_object('id', j.id, 'key', j.key, 'kind', j.kind, 'actor', j.actor,"
+    "SELECT json_build_object('id', j.id, 'key', j.key, 'kind', j.kind, 'actor', j.actor,"  # noqa: S608 - constants
     " 'ruleVersion', j.rule_version, 'correlationId', j.correlation_id,"
-    " 'postedAt', j.posted_at, 'effectiveAt', j.effective_at, 'reverses', j.reverses,"
+    " 'postedAt', "
+    + sql_iso("j.posted_at")
+    + ", 'effectiveAt', "
+    + sql_iso("j.effective_at")
+    + ", 'reverses', j.reverses,"
     " 'entries', (SELECT json_agg(json_build_object('accountId', e.account_id,"
     "   'version', e.version, 'asset', e.asset, 'amount', trim_scale(e.amount)::text,"
     "   'balanceBefore', trim_scale(e.balance_before)::text,"

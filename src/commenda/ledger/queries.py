@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from pydantic import Field
 
 from commenda.kit.db import Tx
+from commenda.kit.times import sql_iso
 from commenda.kit.wire import Amount, on_wire
 from commenda.ledger.model import AccountKey
 
@@ -185,7 +186,7 @@ _WRITTEN: LiteralString = (
     "SELECT version, json_build_object('userId', user_id, 'coin', coin, 'type', type,"
     " 'amount', trim_scale(amount)::text, 'balanceBefore', trim_scale(balance_before)::text,"
     " 'balanceAfter', trim_scale(balance_after)::text, 'refNo', ref_no, 'remark', remark,"
-    " 'createdAt', created_at)::text" + _FROM_LOG
+    " 'createdAt', " + sql_iso("created_at") + ")::text" + _FROM_LOG
 )
 
 

@@ -1,0 +1,228 @@
+"""Every route that reads, over a business with something of everything: one form of time, and
+decimals as people write them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, LiteralString
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from commenda.app import create_app
+from commenda.cli import app as cli
+from commenda.identity import Role
+from commenda.identity.tokens import Tokens
+from commenda.kit import ids
+from commenda.kit.bus import encode
+from commenda.kit.db import Database
+from commenda.kit.keys import Keys
+from commenda.operations import JOBS
+from commenda.operations.runs import begin_to_lead
+from people import SETTINGS, signed_in
+from routes import api_routes, path_of, roles_for
+from whole import whole_business
+from world import World
+
+BEGINS_LIKE_A_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z")
+EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
+STAFF = ("operator", "risk", "auditor", "admin")
+OWNERS = ("ines", "carl", "emma", "ivy", "wilma")
+
+IDS: dict[str, LiteralString] = {
+    "product_id": "SELECT id FROM pool_products",
+    "holding_id": "SELECT id FROM pool_holdings",
+    "account_id": "SELECT id FROM accounts ORDER BY version DESC",
+    "journal_id": "SELECT DISTINCT ON (kind) id FROM journals ORDER BY kind, id DESC",
+    "approval_id": "SELECT id FROM approvals",
+    "flow_id": "SELECT id FROM shared_flows",
+    "signal_id": "SELECT id FROM trading_signals",
+    "owner_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",
+    "user_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",
+    "schedule_id": "SELECT id FROM schedules",
+    "subscription_id": "SELECT id FROM managed_subscriptions UNION ALL"
+    " SELECT id FROM flow_subscriptions",
+    "name": "SELECT name FROM strategies",
+}
+QUERIES = {
+    "previewSchedule": {"rule": "0 9 13 * fri"},
+    "estimatePoolIncome": {"amount": "0.0000001"},
+}
+NOT_HERE = {
+    *("getBacktest", "getBacktestEquity", "getBacktestReport"),
+    *("getBacktestComparison", "compareBacktests", "listCandles"),
+    *("getStudy", "getStudyReport", "getStudyResult", "listTrials"),
+}
+"""What needs candles that were imported: their own tests look at their times."""
+
+
+@pytest.fixture(scope="module")
+def business(database: Database) -> World:
+    world = whole_business(database)
+    with database.transaction() as tx:
+        begin_to_lead(tx, JOBS)
+    return world
+
+
+@pytest.fixture(scope="module")
+def served(business: World) -> Iterator[TestClient]:
+    app = create_app(SETTINGS, business.database)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def people(business: World) -> dict[str, list[dict[str, str]]]:
+    """Headers of whoever may ask, by role."""
+    found = {role: [signed_in(business.database, role)] for role in STAFF}
+    tokens = Tokens(Keys.of(SETTINGS).derive("access-tokens"))
+    with business.database.transaction() as tx:
+        rows = tx.execute(
+            "SELECT id, role FROM users WHERE username = ANY (%s) UNION ALL"
+            " SELECT DISTINCT creator_id, 'creator' FROM shared_flows",
+            (list(OWNERS),),
+        ).fetchall()
+    assert len(rows) == len(OWNERS) + 2
+    for user, role in rows:
+        session = ids.derive("test-session", user)
+        token = tokens.issue(user, Role(role), session, True, datetime.now(UTC))
+        found.setdefault(role, []).append({"Authorization": f"Bearer {token}"})
+    return found
+
+
+def paths(business: World, route: APIRoute) -> list[str]:
+    path = path_of(route)
+    wanted = re.search(r"{(\w+)}", path)
+    if wanted is None:
+        return [path]
+    with business.database.transaction() as tx:
+        rows = tx.execute(IDS[wanted[1]] + " LIMIT 25").fetchall()
+    return [path.replace(wanted[0], str(one)) for (one,) in rows]
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from texts(name)
+            yield from texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from texts(part)
+    elif isinstance(value, str):
+        yield value
+
+
+A_KEY = re.compile(r"funding:[a-z:]+:[A-Z]+:.*")
+"""The name of a journal for ever: what is in it is part of no answer's form."""
+
+
+def wrong(text: str) -> bool:
+    return bool(
+        ("+00:00" in text and not A_KEY.fullmatch(text))
+        or EXPONENT.fullmatch(text)
+        or (BEGINS_LIKE_A_TIME.match(text) and not TIME.fullmatch(text))
+    )
+
+
+READS = sorted(name for name, route in api_routes().items() if "GET" in (route.methods or ()))
+
+
+@pytest.mark.parametrize("text", ["2026-01-05T00:00:00+00:00", "2026-01-05 00:00:00", "0E-8"])
+def test_what_is_looked_for_is_found(text: str) -> None:
+    assert wrong(text)
+    assert not wrong("2026-01-05T00:00:00Z")
+    assert not wrong("2026-01-05")
+    assert not wrong("-0.00000001")
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_times_end_with_z_and_decimals_have_no_exponent(
+    business: World,
+    served: TestClient,
+    people: dict[str, list[dict[str, str]]],
+    operation: str,
+) -> None:
+    route = api_routes()[operation]
+    if operation in NOT_HERE:
+        pytest.skip("nothing of it is in a business")
+    answered = 0
+    for role in roles_for(route):
+        for headers in people.get(role, []):
+            for path in paths(business, route):
+                answer = served.get(path, headers=headers, params=QUERIES.get(operation, {}))
+                if answer.status_code != 200:
+                    continue
+                answered += 1
+                if "json" in answer.headers["content-type"]:
+                    lines = [answer.text]
+                    if "ndjson" in answer.headers["content-type"]:
+                        lines = answer.text.splitlines()
+                    found = [one for line in lines for one in texts(json.loads(line))]
+                else:
+                    found = re.split(r'[,"\n<>]', answer.text)
+                assert [one for one in found if wrong(one)] == [], path
+    assert answered, f"nobody was answered: the last was {answer.status_code} {answer.text}"
+
+
+def test_a_statement_in_csv_has_the_same_times(
+    business: World, served: TestClient, people: dict[str, list[dict[str, str]]]
+) -> None:
+    with business.database.transaction() as tx:
+        row = tx.execute("SELECT id FROM users WHERE username = 'ines'").fetchone()
+    assert row is not None
+    answer = served.get(
+        f"/api/v1/ledger/statements/{row[0]}",
+        params={"format": "csv", "accounts": "all"},
+        headers=people["auditor"][0],
+    )
+    assert answer.status_code == 200, answer.text
+    found = re.split(r'[,"\n]', answer.text)
+    assert sum(bool(TIME.fullmatch(one)) for one in found) > 10
+    assert [one for one in found if wrong(one)] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ledger", "trial-balance", "--json"],
+        ["ledger", "journals", "--json"],
+        ["ledger", "accounts", "--json"],
+        ["ledger", "holds", "--json"],
+        ["ledger", "periods", "--json"],
+        ["ledger", "statement", "ines", "--json"],
+        ["ledger", "statement", "ines", "--format", "csv"],
+        ["schedule", "list", "--json"],
+        ["schedule", "preview", "0 9 13 * fri", "--json"],
+        ["reconcile", "--json"],
+        ["audit", "export", "--format", "ndjson"],
+        ["audit", "export", "--format", "csv"],
+        ["audit", "export", "--of", "journals"],
+        ["user", "list", "--json"],
+        ["income", "products", "--json"],
+        ["trace", "any"],
+    ],
+    ids=" ".join,
+)
+def test_what_commands_write_for_programs_has_the_same_form(
+    business: World, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", business.database.owner_url)
+    monkeypatch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
+    said = CliRunner().invoke(cli, command)
+    assert said.exit_code in (0, 1), said.output
+    assert said.output.strip()
+    found = re.split(r'[,"\n ]', said.output.replace("funding:paper", ""))
+    assert [one for one in re.split(r'[,"\n]', said.output) if wrong(one)] == []
+    assert [one for one in found if EXPONENT.fullmatch(one)] == []
+
+
+def test_live_messages_have_the_same_form() -> None:
+    said = encode({"at": datetime(2026, 1, 5, tzinfo=UTC), "amount": Decimal("0E-8")})
+    assert said == '{"at":"2026-01-05T00:00:00Z","amount":"0"}'

@@ -1,0 +1,158 @@
+"""What breaks each rule of trading and copying.."""
+
+from __future__ import annotations
+
+SOME_POSITION = "(SELECT account_id FROM positions WHERE quantity <> 0 ORDER BY 1 LIMIT 1)"
+SOME_FLAT = "(SELECT account_id FROM positions WHERE quantity = 0 ORDER BY 1 LIMIT 1)"
+SOME_ALLOCATION = (
+    "(order_id, leg_id) = (SELECT order_id, leg_id FROM allocations"
+    " WHERE quantity <> 0 ORDER BY 1, 2 LIMIT 1)"
+)
+SOME_EXECUTION = (
+    "(signal_id, subscription_id) = (SELECT signal_id, subscription_id FROM signal_executions"
+    " WHERE status = 'completed' ORDER BY 1, 2 LIMIT 1)"
+)
+
+TAMPERING = [
+    # --- trading
+    (
+        "allocations add up to the venue's fills",
+        f"UPDATE allocations SET quantity = quantity * 2 WHERE {SOME_ALLOCATION}",
+    ),
+    (
+        "allocations add up to the venue's fills",
+        f"UPDATE allocations SET notional = notional + 0.00000001 WHERE {SOME_ALLOCATION}",
+    ),
+    (
+        "allocations add up to the venue's fills",
+        f"UPDATE allocations SET fee = fee + 0.00000001 WHERE {SOME_ALLOCATION}",
+    ),
+    (
+        "allocations add up to the venue's fills",
+        "DELETE FROM fills WHERE fill_id = (SELECT min(fill_id) FROM fills)",
+    ),
+    (
+        "fills belong to terminal orders and are shared out",
+        "UPDATE allocations SET quantity = NULL, notional = NULL, fee = NULL"
+        f" WHERE {SOME_ALLOCATION}",
+    ),
+    (
+        "fills belong to terminal orders and are shared out",
+        "UPDATE orders SET status = 'intended', terminal_at = NULL"
+        " WHERE id = (SELECT order_id FROM fills LIMIT 1)",
+    ),
+    (
+        "fills belong to terminal orders and are shared out",
+        "UPDATE orders SET terminal_at = NULL WHERE id = (SELECT order_id FROM fills LIMIT 1)",
+    ),
+    (
+        "every fill of a venue belongs to an order that waited for it",
+        "INSERT INTO stray_fills SELECT o.venue, 'x' || fill_id, order_id, instrument_id, side,"
+        " f.quantity, price, fee, filled_at FROM fills f JOIN orders o ON o.id = f.order_id"
+        " LIMIT 1",
+    ),
+    (
+        "no leg gets more than it asked for, nor the other side",
+        f"UPDATE allocations SET requested = requested / 2 WHERE {SOME_ALLOCATION}",
+    ),
+    (
+        "no leg gets more than it asked for, nor the other side",
+        f"UPDATE allocations SET requested = -requested WHERE {SOME_ALLOCATION}",
+    ),
+    (
+        "positions are the sum of their allocations and of dust",
+        "UPDATE positions SET quantity = quantity + 0.001 WHERE quantity <> 0",
+    ),
+    (
+        "positions are the sum of their allocations and of dust",
+        "DELETE FROM positions WHERE quantity <> 0",
+    ),
+    (
+        "positions are the sum of their allocations and of dust",
+        "UPDATE dust_transfers SET quantity = quantity + 0.001",
+    ),
+    (
+        "positions are the sum of their allocations and of dust",
+        "DELETE FROM dust_transfers",
+    ),
+    (
+        "a flat position holds no cash",
+        f"UPDATE accounts SET balance = 0.00000001 WHERE id = {SOME_FLAT}",
+    ),
+    (
+        "position accounts hold what their open quantity cost",
+        f"UPDATE accounts SET balance = balance + 0.00000001 WHERE id = {SOME_POSITION}",
+    ),
+    (
+        "position accounts hold what their open quantity cost",
+        "UPDATE dust_transfers SET value = value + 0.00000001",
+    ),
+    (
+        "dust was paid for at what its transfer says",
+        "UPDATE dust_transfers SET value = value + 0.00000001",
+    ),
+    (
+        "dust was paid for at what its transfer says",
+        "DELETE FROM dust_transfers",
+    ),
+    (
+        "dust was paid for at what its transfer says",
+        "UPDATE journals SET kind = 'other' WHERE kind = 'dust'",
+    ),
+    (
+        "transit accounts are empty between orders",
+        "UPDATE accounts SET balance = 0.00000001 WHERE kind = 'unallocated'",
+    ),
+    (
+        "transit accounts are empty between orders",
+        "UPDATE accounts SET balance = 1 WHERE kind = 'position' AND owner_kind = 'platform'",
+    ),
+    (
+        "funding passed on to legs equals what the venue paid",
+        "UPDATE funding_payments SET amount = amount + 0.00000001",
+    ),
+    (
+        "funding passed on to legs equals what the venue paid",
+        "UPDATE journals SET kind = 'other' WHERE kind = 'funding'",
+    ),
+    # --- copying
+    (
+        "executions got what was allocated to them",
+        f"UPDATE signal_executions SET executed_amount = 2 * executed_amount"
+        f" WHERE {SOME_EXECUTION}",
+    ),
+    (
+        "executions got what was allocated to them",
+        f"UPDATE signal_executions SET gas_cost = gas_cost + 1 WHERE {SOME_EXECUTION}",
+    ),
+    (
+        "executions got what was allocated to them",
+        f"UPDATE signal_executions SET order_id = NULL WHERE {SOME_EXECUTION}",
+    ),
+    (
+        "executions got what was allocated to them",
+        "UPDATE signal_executions SET status = 'completed', executed_amount = 1"
+        " WHERE status = 'skipped'",
+    ),
+    (
+        "every allocation of a signal belongs to an execution",
+        f"DELETE FROM signal_executions WHERE {SOME_EXECUTION}",
+    ),
+    (
+        "a processed signal leaves no execution behind",
+        f"UPDATE signal_executions SET status = 'pending' WHERE {SOME_EXECUTION}",
+    ),
+    (
+        "signals of a flow are numbered without a gap",
+        "UPDATE shared_flows SET last_sequence = last_sequence + 1",
+    ),
+    (
+        "signals of a flow are numbered without a gap",
+        "UPDATE trading_signals SET sequence = sequence + 10 WHERE sequence = 2",
+    ),
+    (
+        "a leg trades only on its own flow's signals",
+        "UPDATE flow_subscriptions SET flow_id = (SELECT max(id::text)::uuid FROM shared_flows)"
+        " WHERE flow_id = (SELECT min(id::text)::uuid FROM shared_flows) AND NOT is_leader",
+    ),
+]
