@@ -35,7 +35,7 @@ from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel import orders as table
 from commenda.kernel.account import adopt, equity_at, mark_close
-from commenda.kernel.bars import CLOSE, OPEN, VOLUME
+from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inlined, inner, inner_inlined
 from commenda.kernel.filling import (
     SAME,
@@ -99,15 +99,22 @@ def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no
 @inner
 def work_alone(account, bar, rules, tally, orders, finer, fills):  # type: ignore[no-untyped-def]
     """Trade a bar on an account of one leg."""
-    work_busy(
-        account.reshape((1, account.size)),
-        bar.reshape((1, bar.size)),
-        rules.reshape((1, rules.size)),
-        tally.reshape((1, tally.size)),
-        orders.reshape((1, orders.shape[0], orders.shape[1])),
-        finer,
-        fills.reshape((1, fills.shape[0], fills.shape[1])),
-    )
+    accounts, bars = account.reshape((1, account.size)), bar.reshape((1, bar.size))
+    rule, tallies = rules.reshape((1, rules.size)), tally.reshape((1, tally.size))
+    table_of = orders.reshape((1, orders.shape[0], orders.shape[1]))
+    filled = fills.reshape((1, fills.shape[0], fills.shape[1]))
+    if not math.isnan(account[book.PENDING]) or reachable(account, bar, tally, orders) > 0:
+        work_busy(accounts, bars, rule, tallies, table_of, finer, filled)
+        return
+    # Orders wait and nothing is met: most of the bars that are not idle.
+    offer_bar(bar, rules, tally)
+    work_open(account, bar[OPEN], rules, tally, orders, fills)
+    if reachable(account, bar, tally, orders) > 0:
+        work_inside(accounts, bars, rule, tallies, table_of, finer, filled)
+    else:
+        slide(orders, bar[HIGH], account[book.BARS_SEEN])
+        slide(orders, bar[LOW], account[book.BARS_SEEN])
+    count_liquidity(bar[VOLUME], tally)
 
 
 @inner
@@ -128,12 +135,12 @@ def work_busy(accounts, bars, rules, tallies, orders, finer, fills):  # type: ig
     """Trade a bar's open, then its inside, on an account of one or several legs."""
     legs = accounts.shape[0]
     for k in range(legs):
-        tally = tallies[k]
-        tally[at.BOUGHT] = tally[at.SOLD] = tally[at.TAKEN] = 0.0
-        tally[at.NOW] = bars[k, OPEN]
-        offer(bars[k, VOLUME], 0.0, rules[k], tally)
+        offer_bar(bars[k], rules[k], tallies[k])
     liquidate_at_open(accounts, bars, rules, tallies, orders, fills)
-    size_targets(accounts, bars, rules, tallies)
+    for k in range(legs):
+        if not math.isnan(target_of(k, accounts, rules, tallies)):
+            size_targets(accounts, bars, rules, tallies)
+            break
     for k in range(legs):
         if tallies[k, at.TRADES] == 0.0 or not waits(accounts[k], orders[k]):
             continue
@@ -150,8 +157,15 @@ def work_busy(accounts, bars, rules, tallies, orders, finer, fills):  # type: ig
     else:
         slide_over(accounts, bars, tallies, orders)
     for k in range(legs):
-        if tallies[k, at.BOUGHT] + tallies[k, at.SOLD] > 0.0:
-            count_liquidity(bars[k, VOLUME], tallies[k])
+        count_liquidity(bars[k, VOLUME], tallies[k])
+
+
+@inner
+def offer_bar(bar, rules, tally):  # type: ignore[no-untyped-def]
+    """Nothing of the bar is taken yet."""
+    tally[at.BOUGHT] = tally[at.SOLD] = tally[at.TAKEN] = 0.0
+    tally[at.NOW] = bar[OPEN]
+    offer(bar[VOLUME], 0.0, rules, tally)
 
 
 @inner
@@ -295,6 +309,8 @@ def work_open(account, price, rules, tally, orders, fills):  # type: ignore[no-u
 @inner
 def count_liquidity(volume, tally):  # type: ignore[no-untyped-def]
     """Note the share of the bar's volume that this bar's fills took."""
+    if tally[at.BOUGHT] + tally[at.SOLD] == 0.0:
+        return
     share = (tally[at.BOUGHT] + tally[at.SOLD]) / volume if volume > 0.0 else np.inf
     tally[at.SHARE_SUM] += share
     tally[at.SHARE_BARS] += 1.0

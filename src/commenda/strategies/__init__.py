@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
 from commenda.strategies.bodies import RunRequest
+from commenda.strategies.bounds import refuse_beyond_bounds
 from commenda.strategies.checks import CHECKS
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import (
@@ -135,6 +136,7 @@ __all__ = [
     "read_book",
     "read_funding",
     "reference_to",
+    "refuse_beyond_bounds",
     "refuse_gaps",
     "refuse_warmup",
     "register",
