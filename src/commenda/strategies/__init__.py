@@ -37,6 +37,7 @@ from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.plan import Plan, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
+from commenda.strategies.precompile import precompile
 from commenda.strategies.queries import Status
 from commenda.strategies.registry import (
     Registrar,
@@ -131,6 +132,7 @@ __all__ = [
     "move",
     "name_of",
     "plain_terms",
+    "precompile",
     "reached",
     "read_bars",
     "read_book",
