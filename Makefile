@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-all lint fmt bench lock clean
+.PHONY: help install demo test test-all lint fmt compile bench lock clean
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -39,6 +39,9 @@ lint: install    ## ruff, mypy --strict, import-linter
 fmt: install     ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+compile: install ## compile what backtests run, so that the first of them need not wait
+	$(BIN)/commenda strategy compile
 
 bench: install   ## print figures and ratios; never part of the tests
 	$(BIN)/python -m bench

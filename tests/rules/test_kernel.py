@@ -115,8 +115,17 @@ def exact_equity(
             if before < stamp <= int(bars.ts[i]):
                 money -= units * Fraction(mark) * Fraction(rate)
         if pending is not None:
-            wanted = Fraction(pending) * (money + units * o) / o
-            change, pending = wanted - units, None
+            worth, target, pending = money + units * o, Fraction(pending), None
+            wanted = target * worth / o
+            # What is left once the costs are paid bears no more than the target, or than itself.
+            most = max(Fraction(1), abs(target)) * (1 if target > 0 else -1)
+            rise = most * worth > units * o
+            rate = (1 + slip) * (1 + fee) - 1 if rise else 1 - (1 - slip) * (1 - fee)
+            rate = rate if rise else -rate
+            limit = most * (worth + rate * units * o) / (1 + rate * most) / o
+            if target and abs(limit) < abs(wanted):
+                wanted = limit
+            change = wanted - units
             if change:
                 price = o * (1 + slip if change > 0 else 1 - slip)
                 if units * wanted <= 0:
@@ -224,7 +233,9 @@ def test_a_stop_pays_slippage_and_fee() -> None:
     result = run(script(1.0, stop=0.05), bars, cash=1_000.0, costs=Costs(10.0, 100.0))
     # entry 101, stop 95.95, filled at 94.9905
     assert only_stop(result)[1] == pytest.approx(94.9905)
-    assert result.fees == pytest.approx(10 * 101 * 0.001 + 10 * 94.9905 * 0.001)
+    # One unit costs 101 and a fee of 0.101, and there are 1,000.
+    units = 1_000.0 / 101.101
+    assert result.fees == pytest.approx(units * 101 * 0.001 + units * 94.9905 * 0.001)
 
 
 def test_after_a_stop_the_account_stays_flat_until_the_target_changes() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from commenda import kernel
+from commenda.strategies import CATALOGUE, precompile
 
 
 def test_an_edit_in_the_kernel_or_the_strategies_opens_a_new_cache(tmp_path: Path) -> None:
@@ -49,3 +50,11 @@ def test_a_cache_that_cannot_be_written_falls_back_to_a_private_directory(tmp_pa
 def test_the_cache_directory_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COMMENDA_CACHE_DIR", str(tmp_path))
     assert kernel.user_cache() == tmp_path
+
+
+def test_what_is_compiled_ahead_names_every_shipped_strategy_and_runs() -> None:
+    parts = dict(precompile())
+    assert set(parts) >= {each.name for each in CATALOGUE}
+    assert {"sweep", "stepper", "desk", "desk with orders", "two legs"} <= set(parts)
+    for name in ("sma_cross", "sweep", "stepper"):
+        parts[name]()

@@ -69,6 +69,48 @@ def market(seed: int) -> tuple[Bars, Funding, list[float]]:
     return bars, funding, np.where(rng.random(COUNT) < 0.3, sizes, math.nan).tolist()
 
 
+def sized(
+    target: float,
+    cash: float,
+    held: float,
+    entry: float,
+    margin: float,
+    price: float,
+    leverage: float,
+    isolated: bool,
+) -> float:
+    """Units that a target is filled to: the greatest that its conditions allow, by bisection.
+
+    Once the fee is paid the exposure is at most the target (or 1) and the leverage, and of an
+    isolated position the margin it adds is money that no other margin or loss has taken.
+    """
+    worth = cash + held * price
+    side = math.copysign(1.0, target)
+
+    def fits(units: float) -> bool:
+        left = worth - abs(units - held) * price * TAKER
+        if abs(units) * price > max(1.0, abs(target)) * left:
+            return False
+        grows = abs(units) > abs(held) or units * held < 0.0
+        if grows and abs(units) * price > leverage * left:
+            return False
+        if grows and isolated:
+            kept = held * (entry - price) - margin if held * units > 0.0 else 0.0
+            added = abs(units) - (abs(held) if held * units > 0.0 else 0.0)
+            return added * price / leverage <= left + kept
+        return True
+
+    wanted = target * max(0.0, worth) / price
+    if wanted == 0.0 or fits(wanted):
+        return wanted
+    keeps = held if held * target > 0.0 and fits(held) else 0.0
+    near, far = abs(keeps), abs(wanted)
+    for _ in range(200):
+        middle = (near + far) / 2.0
+        near, far = (middle, far) if fits(side * middle) else (near, middle)
+    return side * near
+
+
 def simulate(
     bars: Bars, funding: Funding, wanted: list[float], leverage: float, isolated: bool
 ) -> tuple[list[float], list[tuple[int, float]], float]:
@@ -82,12 +124,13 @@ def simulate(
     for i, (ts, opening, high, low, close) in enumerate(rows):
         payment = held * paid.get(ts, 0.0)
         cash, margin = cash - payment, margin - payment
+        if held != 0.0:
+            # Who opens beyond liquidation trades nothing: the venue is first.
+            level = liquidated_at(held, margin - held * entry if isolated else cash)
+            if opening <= level if held > 0.0 else opening >= level:
+                pending = math.nan
         if not math.isnan(pending):
-            worth = max(0.0, cash + held * opening)
-            asked, most = pending * worth / opening, worth * leverage / opening
-            if held * asked > 0.0:
-                most = max(most, abs(held))  # what is held may be kept
-            asked = math.copysign(min(abs(asked), most), asked)
+            asked = sized(pending, cash, held, entry, margin, opening, leverage, isolated)
             change, pending = asked - held, math.nan
             if change != 0.0:
                 if held * asked <= 0.0:

@@ -54,6 +54,7 @@ from commenda.strategies import (
     find_strategy,
     kept_runs,
     name_of,
+    refuse_beyond_bounds,
     render,
     render_comparison,
     repeat_plan,
@@ -145,6 +146,13 @@ def run(
         typer.Option(help="File of finer candles, for bars that do not tell what came first."),
     ] = None,
     cash: Cash = 1_000_000.0,
+    check_bounds: Annotated[
+        bool,
+        typer.Option(
+            "--check-bounds",
+            help="Run the step interpreted first, and name the line of an index out of bounds.",
+        ),
+    ] = False,
     seed: Seed = None,
     periods_per_year: PeriodsPerYear = None,
     html: Html = None,
@@ -194,6 +202,8 @@ def run(
             finer=None if finer is None else finer_of(finer, sources[0][0]),
             **alike,
         )
+    if check_bounds:
+        refuse_beyond_bounds(plan)
     finish(plan, html=html, as_json=as_json, store=store, database=database)
 
 

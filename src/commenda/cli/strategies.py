@@ -13,7 +13,7 @@ from commenda.cli.backtest_options import params_of
 from commenda.cli.options import ACTOR, AsJson, Data, fields_of, print_json, transaction
 from commenda.cli.tables import Column, progress, say, show
 from commenda.kit.clock import business_now
-from commenda.strategies import WALLS, Registrar, Status, Strategy, find_strategy
+from commenda.strategies import WALLS, Registrar, Status, Strategy, find_strategy, precompile
 from commenda.testing import CHECKS, Finding, Verdict, found, sample_bars, subject_of
 
 app = typer.Typer(help="Strategies: what there is, and whether it is sound.", no_args_is_help=True)
@@ -154,6 +154,22 @@ def walls_(as_json: AsJson = False) -> None:
             say(f"{name}: {said}")
     if any(held.values()):
         raise typer.Exit(1)
+
+
+@app.command("compile")
+def compile_() -> None:
+    """Compile what backtests run, into this user's cache: else the first runs wait for it.
+
+    Takes a minute or two; what is there already is only loaded. COMMENDA_CACHE_DIR moves the cache.
+    """
+    parts = list(precompile())
+    with progress("compiling") as bar:
+        task = bar.add_task("", total=len(parts))
+        for name, compiles in parts:
+            bar.update(task, description=name)
+            compiles()
+            bar.advance(task)
+    say(f"compiled: {', '.join(name for name, _ in parts)}")
 
 
 @app.command("register")

@@ -87,6 +87,7 @@ CACHE_DIR = name_numba_cache()
 
 from commenda.kernel.account import POSITION_ENTRY
 from commenda.kernel.bars import Array, Bars, BookSamples, Funding
+from commenda.kernel.bounds import keep_bounds
 from commenda.kernel.compiling import compiled, inlined, plain
 from commenda.kernel.desk import POSITION_EQUITY, POSITION_QUANTITY, POSITION_SIDE
 from commenda.kernel.l2 import (
@@ -203,6 +204,7 @@ __all__ = [
     "cancel_all",
     "compiled",
     "inlined",
+    "keep_bounds",
     "l2_ask",
     "l2_ask_lots",
     "l2_bid",

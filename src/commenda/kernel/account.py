@@ -17,6 +17,10 @@ That is the plain account: a target is filled whole, and there is no margin. Whe
 more (orders, a cap by volume, margin, stops in layers, latency) it is handed a `Desk`, and events 2
 to 4 are those of `matching.py` instead. Both move money by the same `trade`.
 
+A target is a fraction of the equity at the open, and costs are paid from the same cash: once they
+are paid the exposure is no more than the target, or than 1 where that is less. So a target of 1 is
+what the cash can pay, slippage and fee included.
+
 *Ruin* is an equity of zero or less, and is the end of a run. At the price at which the equity is
 gone (at the open, if that lies beyond) the position is closed; what is missing is the lender's loss
 (`Counts.shortfall`), the equity is 0 from then on, and neither the step nor the account is asked
@@ -167,13 +171,31 @@ def take(account, wanted, reference, kind, rules, fills, row):  # type: ignore[n
 
 
 @inner
+def cost_rate(change, slip, fee):  # type: ignore[no-untyped-def]
+    """What a taker pays for `change`, as a fraction of its notional before slippage."""
+    return slip + fee * (1.0 + math.copysign(slip, change))
+
+
+@inner
 def execute_pending(account, price, rules, fills, row):  # type: ignore[no-untyped-def]
-    """Fill the pending target at the open, if there is an equity to take it from."""
-    worth, target = equity_at(account, price), account[PENDING]
+    """Fill the pending target at the open, if there is an equity to take it from.
+
+    Of equity E at the price p, with h units held, costs at the rate c leave an exposure of m at
+    w units where |w| · p = m · (E - c · |w - h| · p).
+    """
+    worth, target, held = equity_at(account, price), account[PENDING], account[QUANTITY]
     account[PENDING] = np.nan
     if worth <= 0.0:
         return row
-    wanted = target * rules[SIZE] if rules[SIZE] > 0.0 else target * worth / price
+    if rules[SIZE] > 0.0:
+        return take(account, target * rules[SIZE], price, KIND_TARGET, rules, fills, row)
+    wanted = target * worth / price
+    most = math.copysign(max(1.0, abs(target)), target)
+    change = most * worth / price - held
+    rate = math.copysign(cost_rate(change, rules[SLIPPAGE_RATE], rules[FEE_RATE]), change)
+    limit = held + change / (1.0 + most * rate)
+    if (limit - wanted) * target < 0.0:
+        wanted = limit
     return take(account, wanted, price, KIND_TARGET, rules, fills, row)
 
 

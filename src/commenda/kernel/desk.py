@@ -31,6 +31,8 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     ISOLATED,
     LIQUIDATION_FEE,
     SIDE,  # of a leg in hedge mode; 0 in one-way mode
+    JOINT,  # 1: the account has other legs
+    SAME_BARS,  # number of the first leg on the same bars: these share their volume
     ATR_MULTIPLE,
     ATR_LENGTH,
     VOLATILITY_MULTIPLE,
@@ -57,14 +59,21 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     WATCHES,  # 1: closes are watched for the stops' or the fee tiers' sake
     GUARD_AT,  # where in the tally the memory of the stops' indicators begins
     RULES,
-) = range(PLAIN_RULES, PLAIN_RULES + 35)
+) = range(PLAIN_RULES, PLAIN_RULES + 37)
 """The rules array of a run with a desk goes on after the plain one's, the tiers behind it."""
 
 (
     OTHERS,  # equity of the account's other legs
     OTHERS_NOTIONAL,  # and the size of their positions
-    OTHERS_MARGIN,  # and the maintenance margin of these
-    OTHERS_TAKEN,  # units they filled of this bar's volume
+    OTHERS_FREE,  # and what of their equity is not set aside for isolated positions
+    TRADES,  # 1: the leg has a bar now
+    NOW,  # price it has come to inside the bar
+    ROW,  # of the table of fills, where the next goes
+    WORTH,  # equity of the whole account at the open
+    LIMIT,  # equity that a target is a fraction of at most, once its costs are paid
+    CAP,  # the same, by the leverage, where the account has other legs
+    TAKEN,  # units filled of this bar's volume, the other legs' on the same bars included
+    LOST,  # by the liquidation of the position
     VOLUME_NOW,  # of the bar, or finer bar, being traded
     LEFT,  # units it may still fill
     BOUGHT,  # units filled in this bar
@@ -102,7 +111,7 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     DAY_LEFT,  # bars
     NEXT_DAY,  # place in the ring of thirty days' turnover of the one to be replaced
     TALLIES,
-) = range(41)
+) = range(48)
 DAYS_OF_TURNOVER = 30
 DAYS_AT, REGIONS_AT = TALLIES, TALLIES + DAYS_OF_TURNOVER
 
@@ -185,6 +194,7 @@ def open_desk(
     rules[list(asked)] = list(asked.values())
     tally = np.zeros(end)
     tally[START] = tally[PEAK] = cash
+    tally[TRADES] = 1.0
     tally[[LEVEL, LIQUIDATION, TRAIL, SAR]] = np.nan
     tally[ATR_NOW : LOWEST_NOW + 1] = np.nan
     tally[DAY_LEFT] = rules[BARS_A_DAY]

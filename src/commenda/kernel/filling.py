@@ -9,27 +9,51 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel import orders as table
-from commenda.kernel.account import equity_at, trade
+from commenda.kernel.account import cost_rate, equity_at, trade
 from commenda.kernel.compiling import inner, inner_inlined
 from commenda.kernel.guard import set_levels, start_position
 
 ROUNDING = 1e-12
 """A quantity smaller than this part of what was asked for is rounding, not a remainder."""
+SAME = 1e-9
+"""Amounts that differ by a smaller part are the same."""
 
 
 @inner
-def affordable(account, change, price, rules, tally):  # type: ignore[no-untyped-def]
-    """The part of `change` that the leverage allows. Less is always allowed."""
+def cost_of(change, maker, rules, tally):  # type: ignore[no-untyped-def]
+    """What `change` costs, as a fraction of its notional at the reference price."""
+    fees = int(rules[at.FEES_AT]) + 3 * int(tally[at.FEE_TIER])
+    if maker == book.MAKER or change == 0.0:
+        return rules[fees + 2]
+    return cost_rate(change, slip(change, rules, tally), rules[fees + 1])
+
+
+@inner
+def affordable(account, change, price, maker, rules, tally):  # type: ignore[no-untyped-def]
+    """The part of `change` that the leverage allows, its costs paid. Less is always allowed.
+
+    An isolated position is opened with what is set aside for no other.
+    """
     held = account[book.QUANTITY]
-    wanted = held + change
-    if rules[at.LEVERAGE] > 0.0 and (abs(wanted) > abs(held) or wanted * held < 0.0):
-        worth = max(0.0, equity_at(account, price) + tally[at.OTHERS])
-        most = max(0.0, worth * rules[at.LEVERAGE] - tally[at.OTHERS_NOTIONAL]) / price
-        if held * wanted > 0.0:
-            most = max(most, abs(held))
-        if abs(wanted) > most * (1.0 + ROUNDING):
-            tally[at.CLAMPED] += 1.0
-            return math.copysign(most, wanted) - held
+    wanted, leverage = held + change, rules[at.LEVERAGE]
+    if leverage == 0.0 or (abs(wanted) <= abs(held) and wanted * held >= 0.0):
+        return change
+    side, rate = math.copysign(1.0, wanted), cost_of(change, maker, rules, tally)
+    worth = max(0.0, equity_at(account, price) + tally[at.OTHERS])
+    most = max(0.0, worth * leverage - tally[at.OTHERS_NOTIONAL]) / price
+    limit = (most - side * held) / (1.0 + leverage * rate)
+    closes = max(0.0, -side * held)
+    if rules[at.ISOLATED] == 1.0:
+        free = account[book.CASH] + tally[at.OTHERS_FREE]
+        if closes > 0.0:
+            free += held * price - closes * price * rate
+        elif held != 0.0:
+            free += held * account[book.ENTRY_PRICE] - tally[at.MARGIN]
+        limit = min(limit, closes + max(0.0, free) / (price * (1.0 / leverage + rate)))
+    limit = max(limit, closes)
+    if abs(change) > limit * (1.0 + SAME):
+        tally[at.CLAMPED] += 1.0
+        return side * limit
     return change
 
 
@@ -57,7 +81,7 @@ def available(change, maker, rules, tally):  # type: ignore[no-untyped-def]
 
 
 @inner
-def fill(account, change, reference, maker, bound, kind, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def fill(account, change, reference, maker, bound, kind, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """Fill `change` units near `reference`, never beyond `bound` (NaN: any price)."""
     size, held = abs(change), account[book.QUANTITY]
     fees = int(rules[at.FEES_AT]) + 3 * int(tally[at.FEE_TIER])
@@ -72,28 +96,44 @@ def fill(account, change, reference, maker, bound, kind, rules, tally, orders, f
     wanted = held + change
     if abs(wanted) <= ROUNDING * size:
         wanted = 0.0
-    set_margin(held, wanted, price, rules, tally)
     fee = size * price * rate
-    row = trade(account, wanted, price, reference, fee, kind, maker, fills, row)
+    if rules[at.ISOLATED] == 1.0:
+        if held * change < 0.0:
+            bear(account, min(1.0, abs(held) / size), change, price, fee, tally)
+        set_margin(held, wanted, price, rules, tally)
+    row = int(tally[at.ROW])
+    tally[at.ROW] = trade(account, wanted, price, reference, fee, kind, maker, fills, row)
     tally[at.LEFT] = max(0.0, tally[at.LEFT] - size)
+    tally[at.TAKEN] += size
     tally[at.BOUGHT if change > 0.0 else at.SOLD] += size
     tally[at.NOTIONAL_TODAY] += size * price
     if held != 0.0 and held * wanted <= 0.0 and orders[0, table.LIVE] > 0.0:
         table.close_reducing(orders, wanted)
     if wanted == 0.0:
         tally[at.LEVEL] = tally[at.LIQUIDATION] = np.nan
-        return row
+        return
     if held * wanted <= 0.0:
         start_position(account, rules, tally)
     set_levels(account, rules, tally)
-    return row
+
+
+@inner
+def bear(account, part, change, price, fee, tally):  # type: ignore[no-untyped-def]
+    """The venue bears what closing an isolated position loses beyond its margin.
+
+    `part` of `change` closes; the rest, and of the fee its part, opens the other way.
+    """
+    closed = -part * change
+    margin = tally[at.MARGIN] * closed / account[book.QUANTITY]
+    left = margin + closed * (price - account[book.ENTRY_PRICE]) - part * fee
+    if left < 0.0:
+        account[book.CASH] -= left
+        account[book.SHORTFALL] -= left
 
 
 @inner
 def set_margin(held, wanted, price, rules, tally):  # type: ignore[no-untyped-def]
     """Move the collateral of an isolated position with its size."""
-    if rules[at.ISOLATED] == 0.0:
-        return
     if held * wanted <= 0.0:
         tally[at.MARGIN] = abs(wanted) * price / rules[at.LEVERAGE]
     elif abs(wanted) > abs(held):
@@ -146,7 +186,7 @@ def cost_to(size, side, rules, tally):  # type: ignore[no-untyped-def]
 
 
 @inner
-def stop_position(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def stop_position(account, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """Close the position at its tightest stop; what liquidity is short of, at the next opens."""
     kind = tally[at.LEVEL_KIND]
     account[book.STOP_FILL] = price
@@ -166,33 +206,29 @@ def stop_position(account, price, rules, tally, orders, fills, row):  # type: ig
         tally[at.SHORT_FILLED] += 1.0
         account[book.PENDING] = 0.0
         tally[at.PENDING_KIND] = kind
-    if size == 0.0:
-        return row
-    change = math.copysign(size, -held)
-    return fill(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+    if size > 0.0:
+        change = math.copysign(size, -held)
+        fill(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills)
 
 
 @inner
-def liquidate(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
-    """The venue closes the position, and bears what that loses beyond the collateral."""
-    held, entry, margin = account[book.QUANTITY], account[book.ENTRY_PRICE], tally[at.MARGIN]
-    fees = account[book.FEES]
-    account[book.STOP_FILL] = price
+def seize(account, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
+    """The venue closes a leg: what it holds, what it wants, and every order."""
     account[book.STOPPED] = 1.0
     account[book.PENDING] = np.nan
+    tally[at.LOST] = 0.0
     if orders[0, table.LIVE] > 0.0:
         table.close_all(orders)
+    held, before = account[book.QUANTITY], account[book.CASH]
+    if held == 0.0:
+        return
+    paid = held * account[book.ENTRY_PRICE]
+    account[book.STOP_FILL] = price
     kind = book.KIND_LIQUIDATION
-    row = fill(account, -held, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
-    got = fills[row - 1, book.FILL_PRICE]
-    left = account[book.CASH] + tally[at.OTHERS]
-    if rules[at.ISOLATED] == 1.0:
-        left = margin + held * (got - entry) - (account[book.FEES] - fees)
-    # Without a margin it is the end, whatever rounding says.
-    if left < 0.0 or rules[at.LEVERAGE] == 0.0:
-        account[book.CASH] -= left
-        account[book.SHORTFALL] += max(0.0, -left)
-    return row
+    fill(account, -held, price, book.TAKER, np.nan, kind, rules, tally, orders, fills)
+    tally[at.LOST] = max(0.0, paid - (account[book.CASH] - before))
+    if tally[at.TRADES] == 0.0:  # at its last close, for there is no bar
+        fills[int(tally[at.ROW]) - 1, book.FILL_BAR] -= 1.0
 
 
 @inner_inlined
@@ -205,7 +241,7 @@ def offer(volume, taken, rules, tally):  # type: ignore[no-untyped-def]
 
 
 @inner
-def work_order(account, each, price, maker, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def work_order(account, each, price, maker, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """Fill the order in row `each` of the table near `price`, as far as it may and can be."""
     held = account[book.QUANTITY]
     quantity = orders[each, table.ORDER_QUANTITY]
@@ -214,11 +250,11 @@ def work_order(account, each, price, maker, rules, tally, orders, fills, row):  
     reduces = orders[each, table.ORDER_REDUCE] == 1.0 or rules[at.SIDE] * quantity < 0.0
     if reduces:
         quantity = math.copysign(min(abs(quantity), abs(held)), quantity) if shrinks else 0.0
-    quantity = in_lots(affordable(account, quantity, price, rules, tally), rules)
+    quantity = in_lots(affordable(account, quantity, price, maker, rules, tally), rules)
     if quantity == 0.0:
         orders[0, table.REFUSED] += 1.0
         table.close_order(orders, each)
-        return row
+        return
     size = available(quantity, maker, rules, tally)
     whole = size >= abs(quantity)
     if size > 0.0:
@@ -231,12 +267,12 @@ def work_order(account, each, price, maker, rules, tally, orders, fills, row):  
             why = book.KIND_LIMIT
         bound = orders[each, table.ORDER_LIMIT]
         change = math.copysign(size, quantity)
-        row = fill(account, change, price, maker, bound, why, rules, tally, orders, fills, row)
+        fill(account, change, price, maker, bound, why, rules, tally, orders, fills)
     if orders[each, table.ORDER_KIND] == table.FREE:
-        return row  # it ended with the position
+        return  # it ended with the position
     if whole:
         table.close_order(orders, each)
-        return row
+        return
     tally[at.SHORT_FILLED] += 1.0
     orders[each, table.ORDER_QUANTITY] = quantity - math.copysign(size, quantity)
     if kind == table.STOP or kind == table.TRAILING:
@@ -245,4 +281,3 @@ def work_order(account, each, price, maker, rules, tally, orders, fills, row):  
         orders[each, table.ORDER_FROM] = account[book.BARS_SEEN] + 1.0  # takes on at the next open
     elif size == 0.0:
         tally[at.LEFT] = 0.0  # less than a lot is nothing
-    return row

@@ -68,9 +68,13 @@ def tighten_from_entry(account, rules, tally):  # type: ignore[no-untyped-def]
 
 @inner
 def set_levels(account, rules, tally):  # type: ignore[no-untyped-def]
-    """Where the tightest stop and the liquidation of the position lie now."""
-    quantity = account[book.QUANTITY]
-    side, cash = math.copysign(1.0, quantity), account[book.CASH] + tally[at.OTHERS]
+    """Where the tightest stop and the liquidation of the position lie now.
+
+    Beside other legs no price of this one tells what the account is worth: there its floors and its
+    liquidation are looked for as it goes, in `inside.py`.
+    """
+    quantity, cash = account[book.QUANTITY], account[book.CASH]
+    side, alone = math.copysign(1.0, quantity), rules[at.JOINT] == 0.0
     level, kind = np.nan, book.KIND_STOP
     closing = account[book.STOPPED] == 1.0 and account[book.PENDING] == 0.0
     if not closing:
@@ -78,22 +82,23 @@ def set_levels(account, rules, tally):  # type: ignore[no-untyped-def]
             level = rule.fraction_stop(account[book.ENTRY_PRICE], side, rules[book.STOP])
         if rule.tighter(side, tally[at.TRAIL], level):
             level, kind = tally[at.TRAIL], tally[at.TRAIL_KIND]
-        if rules[at.CURVE_DRAWDOWN] > 0.0:
+        if alone and rules[at.CURVE_DRAWDOWN] > 0.0:
             floor = tally[at.PEAK] * (1.0 - rules[at.CURVE_DRAWDOWN])
             price = rule.floor_stop(floor, cash, quantity)
             if rule.tighter(side, price, level):
                 level, kind = price, book.KIND_EQUITY_CURVE
-        if rules[at.ACCOUNT_LOSS] > 0.0:
+        if alone and rules[at.ACCOUNT_LOSS] > 0.0:
             floor = tally[at.START] * (1.0 - rules[at.ACCOUNT_LOSS])
             price = rule.floor_stop(floor, cash, quantity)
             if rule.tighter(side, price, level):
                 level, kind = price, book.KIND_ACCOUNT
     tally[at.LEVEL] = level
     tally[at.LEVEL_KIND] = kind
-    collateral = cash - tally[at.OTHERS_MARGIN]
     if rules[at.ISOLATED] == 1.0:
         collateral = tally[at.MARGIN] - quantity * account[book.ENTRY_PRICE]
-    tally[at.LIQUIDATION] = liquidation_price(quantity, collateral, rules)
+        tally[at.LIQUIDATION] = liquidation_price(quantity, collateral, rules)
+    elif alone:
+        tally[at.LIQUIDATION] = liquidation_price(quantity, cash, rules)
 
 
 @inner_inlined

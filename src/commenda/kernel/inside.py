@@ -1,6 +1,6 @@
 """The inside of a bar at a desk: what its prices set off between the open and the close.
 
-Rules 2 and 3 of `matching.py`.
+Rules 2 and 3 of `matching.py`. An account of several legs is played as one: see `liquidation.py`.
 """
 
 from __future__ import annotations
@@ -12,137 +12,249 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel import orders as table
-from commenda.kernel.account import equity_at
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inner, inner_inlined
-from commenda.kernel.filling import liquidate, offer, stop_position, work_order
+from commenda.kernel.filling import offer, seize, stop_position, work_order
+from commenda.kernel.liquidation import (
+    account_in_danger,
+    floor_of,
+    has_floor,
+    liquidate,
+    price_at,
+    share_volume,
+    stand,
+    used_up,
+    worth_at,
+)
 from commenda.kernel.orders import slide
 
-NOTHING, THE_STOP, THE_LIQUIDATION = 0, -1, -2
+NOTHING, THE_STOP, THE_LIQUIDATION, THE_FLOOR = 0, -1, -2, -3
 UP, DOWN = 1.0, -1.0
 SAME = 1e-12
 """Two equities that differ by a smaller part differ by rounding."""
 
 
 @inner
-def work_inside(account, bar, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
+def work_inside(accounts, bars, rules, tallies, orders, finer, fills):  # type: ignore[no-untyped-def]
     """Play the inside of a bar; on finer bars where the order of its events is unknown."""
-    first, last = int(tally[at.FINER_FROM]), int(tally[at.FINER_TO])
-    if first == last:
-        end, ambiguous = both_ways(account, bar, rules, tally, orders, fills, row)
-        tally[at.AMBIGUOUS] += ambiguous
-        return end
-    kept, kept_tally, kept_orders = account.copy(), tally.copy(), orders.copy()
-    end, ambiguous = both_ways(account, bar, rules, tally, orders, fills, row)
-    if not ambiguous:
-        return end
-    copy(kept, account)
-    copy(kept_tally, tally)
-    copy_rows(kept_orders, orders)
-    end, ambiguous = row, False
-    left, at_open = tally[at.LEFT], tally[at.BOUGHT] + tally[at.SOLD]
-    for each in range(first, last):
-        inside = finer[each]
-        # What the open took, it took from the first of them, and all share what it left of the bar.
-        offer(inside[VOLUME], at_open if each == first else 0.0, rules, tally)
-        since = tally[at.BOUGHT] + tally[at.SOLD] - at_open
-        tally[at.LEFT] = min(tally[at.LEFT], max(0.0, left - since))
-        if reachable(account, inside, tally, orders) > 0:
-            end, unknown = both_ways(account, inside, rules, tally, orders, fills, end)
+    first, count = finer_inside(tallies)
+    if count == 0:
+        ambiguous = both_ways(accounts, bars, rules, tallies, orders, fills)
+        tallies[first, at.AMBIGUOUS] += ambiguous
+        return
+    kept, kept_tallies, kept_orders = accounts.copy(), tallies.copy(), orders.copy()
+    if not both_ways(accounts, bars, rules, tallies, orders, fills):
+        return
+    restore(kept, kept_tallies, kept_orders, accounts, tallies, orders)
+    inside, ambiguous = bars.copy(), False
+    for each in range(count):
+        for k in range(accounts.shape[0]):
+            if tallies[k, at.TRADES] == 0.0:
+                continue
+            for column in range(VOLUME + 1):
+                inside[k, column] = finer[int(tallies[k, at.FINER_FROM]) + each, column]
+            # What the open took, it took from the first, and all share what it left of the bar.
+            at_open = kept_tallies[k, at.TAKEN]
+            offer(inside[k, VOLUME], at_open if each == 0 else 0.0, rules[k], tallies[k])
+            left = kept_tallies[k, at.LEFT] - (tallies[k, at.TAKEN] - at_open)
+            tallies[k, at.LEFT] = min(tallies[k, at.LEFT], max(0.0, left))
+        if may_happen(accounts, inside, rules, tallies, orders) > 0:
+            unknown = both_ways(accounts, inside, rules, tallies, orders, fills)
             ambiguous = ambiguous or unknown
         else:
-            slide(orders, inside[HIGH], account[book.BARS_SEEN])
-            slide(orders, inside[LOW], account[book.BARS_SEEN])
-    tally[at.REFINED] += 1.0
-    tally[at.AMBIGUOUS] += ambiguous
-    return end
+            slide_over(accounts, inside, tallies, orders)
+    tallies[first, at.REFINED] += 1.0
+    tallies[first, at.AMBIGUOUS] += ambiguous
 
 
 @inner
-def both_ways(account, bar, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def finer_inside(tallies):  # type: ignore[no-untyped-def]
+    """The first leg that trades, and how many finer bars each that does has: 0 if not as many."""
+    first, count = -1, 0
+    for k in range(tallies.shape[0]):
+        if tallies[k, at.TRADES] == 0.0:
+            continue
+        there = int(tallies[k, at.FINER_TO] - tallies[k, at.FINER_FROM])
+        if first < 0:
+            first, count = k, there
+        elif there != count:
+            return first, 0
+    return max(first, 0), count
+
+
+@inner
+def both_ways(accounts, bars, rules, tallies, orders, fills):  # type: ignore[no-untyped-def]
     """Play a bar along both ways and keep the one that ends poorer; whether they differ."""
-    expected = reachable(account, bar, tally, orders)
-    kept, kept_tally, kept_orders = account.copy(), tally.copy(), orders.copy()
-    end = play_way(account, bar, DOWN, rules, tally, orders, fills, row)
-    worth, held = equity_at(account, bar[CLOSE]), account[book.QUANTITY]
-    live, idle = orders[0, table.LIVE], math.isnan(account[book.PENDING])
-    alone = expected == 1 and end <= row + 1 and idle
-    if alone and reachable(account, bar, tally, orders) == 0:
-        return end, False
-    copy(kept, account)
-    copy(kept_tally, tally)
-    copy_rows(kept_orders, orders)
-    end = play_way(account, bar, UP, rules, tally, orders, fills, row)
-    other = equity_at(account, bar[CLOSE])
-    same_book = account[book.QUANTITY] == held and orders[0, table.LIVE] == live
-    same_book = same_book and math.isnan(account[book.PENDING]) == idle
+    expected = may_happen(accounts, bars, rules, tallies, orders)
+    kept, kept_tallies, kept_orders = accounts.copy(), tallies.copy(), orders.copy()
+    play_way(accounts, bars, DOWN, rules, tallies, orders, fills)
+    alone = expected == 1
+    for k in range(accounts.shape[0]):
+        once = tallies[k, at.ROW] <= kept_tallies[k, at.ROW] + 1.0
+        alone = alone and once and math.isnan(accounts[k, book.PENDING])
+    if alone and may_happen(accounts, bars, rules, tallies, orders) == 0:
+        return False
+    worth, down, down_orders = worth_at(accounts, bars, CLOSE), accounts.copy(), orders.copy()
+    restore(kept, kept_tallies, kept_orders, accounts, tallies, orders)
+    play_way(accounts, bars, UP, rules, tallies, orders, fills)
+    other, same_book = worth_at(accounts, bars, CLOSE), True
+    for k in range(accounts.shape[0]):
+        same = accounts[k, book.QUANTITY] == down[k, book.QUANTITY]
+        same = same and orders[k, 0, table.LIVE] == down_orders[k, 0, table.LIVE]
+        idle, was_idle = math.isnan(accounts[k, book.PENDING]), math.isnan(down[k, book.PENDING])
+        same_book = same_book and same and idle == was_idle
     if same_book and abs(other - worth) <= SAME * abs(worth):
-        return end, False
+        return False
     if worth < other:
-        copy(kept, account)
-        copy(kept_tally, tally)
-        copy_rows(kept_orders, orders)
-        end = play_way(account, bar, DOWN, rules, tally, orders, fills, row)
-    return end, True
+        restore(kept, kept_tallies, kept_orders, accounts, tallies, orders)
+        play_way(accounts, bars, DOWN, rules, tallies, orders, fills)
+    return True
+
+
+@inner
+def restore(kept, kept_tallies, kept_orders, accounts, tallies, orders):  # type: ignore[no-untyped-def]
+    """Take a bar back that was played."""
+    copy(kept, accounts)
+    copy(kept_tallies, tallies)
+    for k in range(orders.shape[0]):
+        copy(kept_orders[k], orders[k])
 
 
 @inner
 def copy(source, destination):  # type: ignore[no-untyped-def]
-    """Copy an array. A loop of our own: an assignment to a slice takes seconds to compile."""
-    for place in range(source.size):
-        destination[place] = source[place]
-
-
-@inner
-def copy_rows(source, destination):  # type: ignore[no-untyped-def]
+    """Copy a table. A loop of our own: an assignment to a slice takes seconds to compile."""
     for row in range(source.shape[0]):
         for column in range(source.shape[1]):
             destination[row, column] = source[row, column]
 
 
 @inner
-def play_way(account, bar, first, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
-    """Open, then the extreme on the side of `first`, then the other one, then the close."""
-    near, far = (bar[LOW], bar[HIGH]) if first == DOWN else (bar[HIGH], bar[LOW])
-    # What lies beyond the open on the side that comes second is reached at the open all the same.
-    row = play(account, bar[OPEN], bar[OPEN], -first, rules, tally, orders, fills, row)
-    row = play(account, bar[OPEN], near, first, rules, tally, orders, fills, row)
-    row = play(account, near, far, -first, rules, tally, orders, fills, row)
-    return play(account, far, bar[CLOSE], first, rules, tally, orders, fills, row)
+def slide_over(accounts, bars, tallies, orders):  # type: ignore[no-untyped-def]
+    """Let trailing orders follow bars in which nothing happens."""
+    for k in range(accounts.shape[0]):
+        if tallies[k, at.TRADES] == 1.0:
+            slide(orders[k], bars[k, HIGH], accounts[k, book.BARS_SEEN])
+            slide(orders[k], bars[k, LOW], accounts[k, book.BARS_SEEN])
 
 
 @inner
-def play(account, start, stop, way, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
-    """Everything that is set off between two prices, the nearest first."""
-    price = start
+def play_way(accounts, bars, first, rules, tallies, orders, fills):  # type: ignore[no-untyped-def]
+    """Open, then the extreme on the side of `first`, then the other one, then the close."""
+    near, far = (LOW, HIGH) if first == DOWN else (HIGH, LOW)
+    # What lies beyond the open on the side that comes second is reached at the open all the same.
+    play(accounts, bars, OPEN, OPEN, -first, rules, tallies, orders, fills)
+    play(accounts, bars, OPEN, near, first, rules, tallies, orders, fills)
+    play(accounts, bars, near, far, -first, rules, tallies, orders, fills)
+    play(accounts, bars, far, CLOSE, first, rules, tallies, orders, fills)
+
+
+@inner
+def play(accounts, bars, start, stop, way, rules, tallies, orders, fills):  # type: ignore[no-untyped-def]
+    """Everything that is set off on the way between two prices, in the order of the way."""
+    legs, s = accounts.shape[0], 0.0
+    for k in range(legs):
+        tallies[k, at.NOW] = bars[k, start]
     while True:
-        which, price = nearest(account, price, stop, way, tally, orders)
+        who, which, price, least = 0, NOTHING, np.nan, 2.0
+        for k in range(legs):
+            if tallies[k, at.TRADES] == 0.0:
+                continue
+            now, end = tallies[k, at.NOW], bars[k, stop]
+            found, reached = nearest(accounts[k], now, end, way, tallies[k], orders[k])
+            if found != NOTHING:
+                part = s
+                if end != bars[k, start]:
+                    part = max(s, (reached - bars[k, start]) / (end - bars[k, start]))
+                # At one moment stops and liquidations come before orders.
+                if part < least or (part == least and found < 0 < which):
+                    who, which, price, least = k, found, reached, part
+        if legs > 1:
+            which, who, least = on_the_account(
+                accounts, bars, start, stop, s, which, who, least, rules, tallies
+            )
         if which == NOTHING:
             break
-        if which == THE_STOP:
-            row = stop_position(account, price, rules, tally, orders, fills, row)
-        elif which == THE_LIQUIDATION:
-            row = liquidate(account, price, rules, tally, orders, fills, row)
+        s = least
+        for k in range(legs):
+            tallies[k, at.NOW] = price_at(bars, k, start, stop, s)
+        if which == THE_FLOOR or who < 0:
+            price = tallies[who, at.NOW]
         else:
-            row = set_off(account, which, price, rules, tally, orders, fills, row)
-    slide(orders, stop, account[book.BARS_SEEN])
-    return row
+            tallies[who, at.NOW] = price
+        if legs > 1 and who >= 0:
+            stand(who, accounts, rules, tallies)
+        set_off(accounts, who, which, price, rules, tallies, orders, fills)
+    for k in range(legs):
+        if tallies[k, at.TRADES] == 1.0:
+            slide(orders[k], bars[k, stop], accounts[k, book.BARS_SEEN])
 
 
 @inner
-def set_off(account, each, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def on_the_account(accounts, bars, start, stop, s, which, who, least, rules, tallies):  # type: ignore[no-untyped-def]
+    """Whether a floor of the account's equity, or its liquidation, is met before `which`."""
+    now = here = 0.0
+    for k in range(accounts.shape[0]):
+        now += accounts[k, book.CASH]
+        if accounts[k, book.QUANTITY] != 0.0:
+            now += accounts[k, book.QUANTITY] * price_at(bars, k, start, stop, s)
+    here = worth_at(accounts, bars, stop)
+    for k in range(accounts.shape[0]):
+        if not has_floor(k, accounts, rules, tallies):
+            continue
+        floor, _ = floor_of(k, rules, tallies)
+        if min(now, here) > floor:
+            continue
+        part = s if now <= floor else s + (now - floor) / (now - here) * (1.0 - s)
+        if (part <= least and which != THE_FLOOR) or part < least:
+            which, who, least = THE_FLOOR, k, part
+    part = used_up(accounts, bars, start, stop, s, rules, tallies)
+    if part < least or part == s or (part == least and which > 0):
+        which, who, least = THE_LIQUIDATION, -1, part
+    return which, who, least
+
+
+@inner
+def set_off(accounts, who, which, price, rules, tallies, orders, fills):  # type: ignore[no-untyped-def]
+    """Carry out what is met: a stop, a liquidation, or the order in a row of the leg's table."""
+    if which == THE_LIQUIDATION and (who < 0 or rules[who, at.ISOLATED] == 0.0):
+        liquidate(accounts, False, rules, tallies, orders, fills)
+        return
+    rule, tally, before = rules[who], tallies[who], tallies[who, at.TAKEN]
+    if which == THE_LIQUIDATION:
+        seize(accounts[who], price, rule, tally, orders[who], fills[who])
+    elif which in (THE_STOP, THE_FLOOR):
+        if which == THE_FLOOR:
+            tally[at.LEVEL_KIND] = floor_of(who, rules, tallies)[1]
+        stop_position(accounts[who], price, rule, tally, orders[who], fills[who])
+    else:
+        meet(accounts[who], which, price, rule, tally, orders[who], fills[who])
+    share_volume(who, before, rules, tallies)
+
+
+@inner
+def meet(account, each, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """An order's price is reached: fill it, or make the limit order of it that it asked for."""
     kind = orders[each, table.ORDER_KIND]
+    limit, maker = orders[each, table.ORDER_LIMIT], book.TAKER
     if kind == table.STOP_LIMIT:
         orders[each, table.ORDER_KIND] = table.LIMIT
-        limit = orders[each, table.ORDER_LIMIT]
         if (limit - price) * orders[each, table.ORDER_QUANTITY] < 0.0:
-            return row
-        return work_order(account, each, price, book.TAKER, rules, tally, orders, fills, row)
-    if kind == table.LIMIT:
-        limit = orders[each, table.ORDER_LIMIT]
-        return work_order(account, each, limit, book.MAKER, rules, tally, orders, fills, row)
-    return work_order(account, each, price, book.TAKER, rules, tally, orders, fills, row)
+            return
+    elif kind == table.LIMIT:
+        price, maker = limit, book.MAKER
+    work_order(account, each, price, maker, rules, tally, orders, fills)
+
+
+@inner
+def may_happen(accounts, bars, rules, tallies, orders):  # type: ignore[no-untyped-def]
+    """How many things these bars may set off; an order whose way matters counts twice."""
+    count = 0
+    for k in range(accounts.shape[0]):
+        if tallies[k, at.TRADES] == 1.0:
+            count += reachable(accounts[k], bars[k], tallies[k], orders[k])
+    if accounts.shape[0] > 1 and account_in_danger(accounts, bars, rules, tallies):
+        count += 1
+    return count
 
 
 @inner

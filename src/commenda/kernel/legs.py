@@ -10,7 +10,12 @@ told which it is, takes the targets and orders of its own side, and lets the oth
 one-way mode a leg holds one net position.
 
 All legs whose bars open at the same moment trade that bar before any of them decides on it, and all
-are sized from the equity at its open. Legs on the same bars share its volume, in their order.
+are sized from the equity at its open. Inside the bar they move together, along the same way, and
+what is set off on it happens in the order of the way (`liquidation.py`): so the account is valued,
+stopped and liquidated as one. Legs on the same bars share its volume, in the order in which they
+take of it.
+
+An account whose equity is gone is ruined, and that is the end of the run for all of its legs.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
@@ -28,7 +34,7 @@ from commenda.kernel.account import charge_funding, equity_at, mark_close
 from commenda.kernel.bars import (
     CLOSE,
     NO_FINER,
-    OPEN,
+    VOLUME,
     Array,
     Bars,
     Funding,
@@ -39,6 +45,7 @@ from commenda.kernel.compiling import (
     CUBE,
     FLOATS,
     INDEXES,
+    INTEGER_CUBE,
     INTEGER_TABLE,
     NOTHING,
     ORDER_STEP_FUNCTION,
@@ -51,15 +58,18 @@ from commenda.kernel.compiling import (
     many_of,
 )
 from commenda.kernel.desk import Desk, most_fills_a_bar, open_desk
-from commenda.kernel.margin import maintenance
-from commenda.kernel.matching import fund_margin, send, work_close, work_prices
+from commenda.kernel.filling import SAME
+from commenda.kernel.inside import may_happen
+from commenda.kernel.liquidation import stand, wind_up, worth_at
+from commenda.kernel.loop import finer_rows
+from commenda.kernel.matching import begin_bar, fund_margin, send, waits, work_busy, work_close
 from commenda.kernel.orders import ORDER_COLUMNS
 from commenda.kernel.program import Program
 from commenda.kernel.results import Counts, Fill, as_counts, as_fills
 from commenda.kernel.terms import Costs, Terms
 
 LONG, SHORT = 1, -1
-NEXT_SLICE, ROOM = range(2)
+NEXT_SLICE, ROOM, RUINED = range(3)
 ROOMS = (2, 8, 32, 128)
 """How many legs a compiled loop has room for: it is compiled once for each."""
 MOST_LEGS = ROOMS[-1]
@@ -70,7 +80,8 @@ class Leg:
     """One program on one instrument, with its own costs and terms.
 
     A target of 1 means `share` of the account's equity, or of `size` units where that is given;
-    `side` is 1 or -1 in hedge mode.
+    `side` is 1 or -1 in hedge mode. `finer` bars play the bars whose order of events is unknown,
+    where every leg that trades has as many of them.
     """
 
     program: Program
@@ -81,6 +92,7 @@ class Leg:
     share: float = 1.0
     side: int = 0
     size: float | None = None
+    finer: Bars | None = None
 
     def __post_init__(self) -> None:
         if self.side not in (LONG, 0, SHORT):
@@ -120,12 +132,14 @@ class LegResult:
 class LegsResult:
     """A run of several legs: the account's `equity` at the close of the bars that open at `ts`.
 
-    Equity is the cash begun with and the legs' profits.
+    Equity is the cash begun with and the legs' profits. `ruined_at` is the moment of `ts` whose
+    bars took all of it, None if none did: it is 0 from there on.
     """
 
     ts: Stamps
     equity: Array
     legs: tuple[LegResult, ...]
+    ruined_at: int | None
 
 
 def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
@@ -157,17 +171,20 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
     ts = np.unique(np.concatenate([leg.bars.ts for leg in legs]))
     grid = np.column_stack([rows_at(ts, leg.bars) for leg in legs])
     profits = np.zeros((len(legs), len(ts)))
-    room = max(most_fills_a_bar(desk) for desk in desks)
+    rows_inside, finer = finer_of(legs)
+    inside = int(np.diff(rows_inside, axis=2).max(initial=0))
+    room = max(most_fills_a_bar(desk, inside) for desk in desks)
     fills = np.empty((len(legs), 4 * room + len(ts) // 16, book.FILL_COLUMNS))
-    rows, due, changes = np.zeros((3, len(legs)), np.int64)
-    cursor = np.array((0, room))
+    due, changes = np.zeros((2, len(legs)), np.int64)
+    cursor = np.array((0, room, 0))
     rules = padded([desk.rules for desk in desks])
     tallies = padded([desk.tally for desk in desks])
+    rules[:, at.JOINT], rules[:, at.SAME_BARS] = len(legs) > 1, books_of(legs)
     # Each table has room for as many orders as the program that wants most.
     most = max(len(desk.orders) for desk in desks)
     orders = np.stack([np.resize(desk.orders, (most, ORDER_COLUMNS)) for desk in desks])
     orders[:, 1:] = 0.0
-    scratch = (np.zeros((len(legs), at.DESK_POSITION_SIZE)), *np.zeros((2, len(legs))))
+    scratch = np.zeros((len(legs), at.DESK_POSITION_SIZE)), np.zeros((len(legs), VOLUME + 1))
     programs = [leg.program for leg in legs]
     states, state_at = flat([program.new_state() for program in programs])
     params, params_at = flat([program.params for program in programs])
@@ -177,25 +194,29 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
     spaces = next(space for space in ROOMS if space >= len(legs))
     steps += [steps[0]] * (spaces - len(steps))
     shares = np.array([leg.share for leg in legs])
-    places = np.column_stack((state_at, params_at, prices_at, paid_at, books_of(legs)))
+    places = np.column_stack((state_at, params_at, prices_at, paid_at))
     places = np.ascontiguousarray(places)
     loop = _compiled(spaces, places_orders.pop())
     mine = (tuple(steps), states, params, accounts, rules, tallies, orders)
-    given = (prices, paid, charged, shares, places, grid, *scratch, NO_FINER, profits)
+    given = (prices, paid, charged, shares, places, grid, *scratch, rows_inside, finer, profits)
     while True:
-        loop(*mine, *given, fills, rows, due, changes, cursor)
+        loop(*mine, *given, fills, due, changes, cursor)
         if cursor[NEXT_SLICE] == len(ts):
             break
         fills = np.concatenate((fills, np.empty_like(fills)), axis=1)
     profits[0] -= cash
+    equity = cash + profits.sum(axis=0)
+    ruined_at = int(cursor[RUINED]) - 1 if cursor[RUINED] else None
+    equity[ruined_at if ruined_at is not None else len(ts) :] = 0.0
     after = [Desk(rules[k], tallies[k], orders[k]) for k in range(len(legs))]
     return LegsResult(
         ts=ts,
-        equity=cash + profits.sum(axis=0),
+        equity=equity,
+        ruined_at=ruined_at,
         legs=tuple(
             LegResult(
                 profit=profits[k],
-                fills=as_fills(fills[k, : rows[k]]),
+                fills=as_fills(fills[k, : int(tallies[k, at.ROW])]),
                 target_changes=int(changes[k]),
                 fees=float(accounts[k, book.FEES]),
                 slippage=float(accounts[k, book.SLIPPAGE]),
@@ -244,13 +265,27 @@ def flat_funding(legs: Sequence[Leg]) -> tuple[Array, Stamps, Stamps]:
     return np.ascontiguousarray(np.concatenate(tables)), places, bars.astype(np.int64)
 
 
+def finer_of(legs: Sequence[Leg]) -> tuple[npt.NDArray[np.int64], Array]:
+    """First and last (exclusive) finer row inside each leg's bars, and all finer bars, flat."""
+    if not any(leg.finer is not None for leg in legs):
+        return np.zeros((0, 0, 2), np.int64), NO_FINER
+    rows = np.zeros((len(legs), max(len(leg.bars) for leg in legs), 2), np.int64)
+    tables, begin = [], 0
+    for k, leg in enumerate(legs):
+        own, table = finer_rows(leg.bars, leg.finer)
+        rows[k, : len(own)] = own + begin
+        begin += len(table)
+        tables.append(table)
+    return rows, np.ascontiguousarray(np.concatenate(tables))
+
+
 def books_of(legs: Sequence[Leg]) -> Stamps:
     """The number of the first leg on the same bars: these share their volume."""
     seen: dict[int, int] = {}
     return np.array([seen.setdefault(id(leg.bars), k) for k, leg in enumerate(legs)])
 
 
-STATE_FROM, STATE_TO, PARAMS_FROM, PARAMS_TO, PRICES_FROM, PAID_FROM, PAID_TO, SAME_BARS = range(8)
+STATE_FROM, STATE_TO, PARAMS_FROM, PARAMS_TO, PRICES_FROM, PAID_FROM, PAID_TO = range(7)
 """Columns of `places`: where each leg's part of the flat arrays lies."""
 
 
@@ -269,12 +304,11 @@ def _over_legs(  # type: ignore[no-untyped-def]
     places,
     grid,
     positions,
-    last,
-    taken,
+    bars,
+    finer_rows,
     finer,
     profits,
     fills,
-    rows,
     due,
     changes,
     cursor,
@@ -282,71 +316,68 @@ def _over_legs(  # type: ignore[no-untyped-def]
     states, params, accounts = borrowed(states), borrowed(params), borrowed(accounts)
     rules, tallies, orders = borrowed(rules), borrowed(tallies), borrowed(orders)
     prices, fills, positions = borrowed(prices), borrowed(fills), borrowed(positions)
-    finer = borrowed(finer)
+    bars, finer = borrowed(bars), borrowed(finer)
     legs = grid.shape[1]
     for t in range(cursor[NEXT_SLICE], grid.shape[0]):
+        if cursor[RUINED] > 0:
+            for k in range(legs):
+                profits[k, t] = profits[k, t - 1]
+            continue
         for k in range(legs):
-            if rows[k] + cursor[ROOM] > fills.shape[1]:
+            if tallies[k, at.ROW] + cursor[ROOM] > fills.shape[1]:
                 cursor[NEXT_SLICE] = t
                 return
-        # What is due and what each leg is worth at the open, before any of them trades.
+        busy = False
         for k in range(legs):
-            taken[k] = 0.0
-            i = grid[t, k]
+            i, account, tally = grid[t, k], accounts[k], tallies[k]
+            tally[at.TRADES] = 1.0 if i >= 0 else 0.0
             if i < 0:
+                for column in range(VOLUME):
+                    bars[k, column] = account[book.LAST_CLOSE]
+                bars[k, VOLUME] = 0.0
                 continue
-            last[k] = prices[places[k, PRICES_FROM] + i, OPEN]
+            for column in range(VOLUME + 1):
+                bars[k, column] = prices[places[k, PRICES_FROM] + i, column]
             payment = places[k, PAID_FROM] + due[k]
             while payment < places[k, PAID_TO] and charged[payment] <= i:
-                charge_funding(accounts[k], paid[payment, 0], paid[payment, 1])
-                fund_margin(accounts[k], paid[payment, 0], paid[payment, 1], rules[k], tallies[k])
+                charge_funding(account, paid[payment, 0], paid[payment, 1])
+                fund_margin(account, paid[payment, 0], paid[payment, 1], rules[k], tally)
                 payment += 1
             due[k] = payment - places[k, PAID_FROM]
-        share_equity(accounts, rules, tallies, last)
+            if finer_rows.shape[0] > 0:
+                tally[at.FINER_FROM] = finer_rows[k, i, 0]
+                tally[at.FINER_TO] = finer_rows[k, i, 1]
+            begin_bar(account, rules[k], tally)
+            busy = busy or waits(account, orders[k])
+        if busy or may_happen(accounts, bars, rules, tallies, orders) > 0:
+            work_busy(accounts, bars, rules, tallies, orders, finer, fills)
         for k in range(legs):
-            i = grid[t, k]
-            if i < 0:
-                continue
-            tally, same = tallies[k], places[k, SAME_BARS]
-            tally[at.OTHERS_TAKEN] = taken[same]
-            tally[at.BOUGHT] = tally[at.SOLD] = 0.0
-            bar, account = prices[places[k, PRICES_FROM] + i], accounts[k]
-            row = work_prices(account, bar, rules[k], tally, orders[k], finer, fills[k], rows[k])
-            rows[k] = row
-            taken[same] += tally[at.BOUGHT] + tally[at.SOLD]
-            last[k] = bar[CLOSE]
-        share_equity(accounts, rules, tallies, last)
+            tallies[k, at.NOW] = bars[k, CLOSE]
+        if worth_at(accounts, bars, CLOSE) <= SAME * tallies[0, at.START]:
+            wind_up(accounts, rules, tallies, orders, fills)
+            cursor[RUINED] = t + 1
         for k in range(legs):
-            i = grid[t, k]
-            if i < 0:
+            if grid[t, k] >= 0:
+                mark_close(accounts[k], bars[k], positions[k])
+        for k in range(legs):
+            i, account, bar, position = grid[t, k], accounts[k], bars[k], positions[k]
+            if i < 0 or cursor[RUINED] > 0:
                 continue
-            bar, account, position = prices[places[k, PRICES_FROM] + i], accounts[k], positions[k]
-            mark_close(account, bar, position)
+            stand(k, accounts, rules, tallies)
             work_close(account, bar, position, rules[k], tallies[k], orders[k])
             state = states[places[k, STATE_FROM] : places[k, STATE_TO]]
             known = params[places[k, PARAMS_FROM] : places[k, PARAMS_TO]]
             target = ask(steps[k], state, bar, position, known, orders[k])
             changes[k] += send(account, target * shares[k], rules[k], tallies[k], orders[k])
         for k in range(legs):
-            profits[k, t] = equity_at(accounts[k], last[k])
+            profits[k, t] = account_worth(accounts[k], bars[k, CLOSE])
     cursor[NEXT_SLICE] = grid.shape[0]
 
 
 @inner
-def share_equity(accounts, rules, tallies, last):  # type: ignore[no-untyped-def]
-    """Tell each leg what the others are worth, hold and must keep as margin at these prices."""
-    worth = notional = margin = 0.0
-    for k in range(last.size):
-        worth += equity_at(accounts[k], last[k])
-        size = abs(accounts[k, book.QUANTITY]) * last[k]
-        notional += size
-        margin += maintenance(size, rules[k]) if rules[k, at.TIERS] > 0.0 else 0.0
-    for k in range(last.size):
-        size = abs(accounts[k, book.QUANTITY]) * last[k]
-        own = maintenance(size, rules[k]) if rules[k, at.TIERS] > 0.0 else 0.0
-        tallies[k, at.OTHERS] = worth - equity_at(accounts[k], last[k])
-        tallies[k, at.OTHERS_NOTIONAL] = notional - size
-        tallies[k, at.OTHERS_MARGIN] = margin - own
+def account_worth(account, price):  # type: ignore[no-untyped-def]
+    """A leg's equity; one that never had a bar has no price."""
+    return account[book.CASH] if account[book.QUANTITY] == 0.0 else equity_at(account, price)
 
 
 @cache
@@ -354,6 +385,6 @@ def _compiled(spaces: int, places_orders: bool) -> Any:
     step = ORDER_STEP_FUNCTION if places_orders else STEP_FUNCTION
     mine = (FLOATS, FLOATS, TABLE, TABLE, TABLE, CUBE)
     given = (TABLE, TABLE, INDEXES, FLOATS, INTEGER_TABLE, INTEGER_TABLE)
-    scratch, kept = (TABLE, FLOATS, FLOATS, TABLE), (TABLE, CUBE, *[INDEXES] * 4)
+    scratch, kept = (TABLE, TABLE, INTEGER_CUBE, TABLE), (TABLE, CUBE, *[INDEXES] * 3)
     signature = NOTHING(many_of(step, spaces), *mine, *given, *scratch, *kept)
     return compiled_for(signature)(_over_legs)

@@ -263,7 +263,9 @@ def _over_desk(  # type: ignore[no-untyped-def]
         if finer_rows.shape[0] > 0:
             tally[at.FINER_FROM] = finer_rows[i, 0]
             tally[at.FINER_TO] = finer_rows[i, 1]
-        row = work_bar(account, bar, position, rules, tally, orders, finer, fills, row)
+        tally[at.ROW] = row
+        work_bar(account, bar, position, rules, tally, orders, finer, fills)
+        row = int(tally[at.ROW])
         if account[book.RUIN] == 0.0:
             target = ask(step, state, bar, position, params, orders)
             send(account, target, rules, tally, orders)

@@ -2,8 +2,9 @@
 
 A bar tells four prices and one volume, not the way between them. The rules:
 
-1. *At the open*: first the target whose time has come, then market orders, then limit orders that
-   arrive already beyond the market. These take liquidity at the open.
+1. *At the open*: who opens beyond liquidation is liquidated, and what was pending and every order
+   is gone with the position. Else first the target whose time has come, then market orders, then
+   limit orders that arrive already beyond the market. These take liquidity at the open.
 2. *Inside*: the bar is played along two ways, open-low-high-close and open-high-low-close. On a
    stretch from one price to the next, what is triggered happens in order of price, and anything it
    sets off (a stop of a position just entered) can happen on the rest of the way. Stops and
@@ -17,10 +18,11 @@ A bar tells four prices and one volume, not the way between them. The rules:
    A target short of liquidity is sized anew at the next open until it is reached; the rest of an
    order stays, of a triggered stop as a market order.
 
-An order that would open more than the leverage allows is cut down to it. One that may only reduce
-is cut down to the position and ends with it.
+An order that would open more than the leverage allows, its costs paid, is cut down to it. One that
+may only reduce is cut down to the position and ends with it.
 
-Rules 2 and 3 are carried out in `inside.py`.
+Rules 2 and 3 are carried out in `inside.py`; what one account of several legs adds to them is in
+`liquidation.py`.
 """
 
 from __future__ import annotations
@@ -32,71 +34,200 @@ import numpy as np
 from commenda.kernel import account as book
 from commenda.kernel import desk as at
 from commenda.kernel import orders as table
-from commenda.kernel.account import adopt, equity_at, mark_close, write_off
-from commenda.kernel.bars import HIGH, LOW, OPEN, VOLUME
+from commenda.kernel.account import adopt, equity_at, mark_close
+from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from commenda.kernel.compiling import inlined, inner, inner_inlined
-from commenda.kernel.filling import affordable, available, fill, in_lots, offer, work_order
+from commenda.kernel.filling import (
+    SAME,
+    affordable,
+    available,
+    cost_of,
+    fill,
+    in_lots,
+    offer,
+    work_order,
+)
 from commenda.kernel.guard import set_levels, watch_close
-from commenda.kernel.inside import reachable, work_inside
+from commenda.kernel.inside import may_happen, reachable, slide_over, work_inside
+from commenda.kernel.liquidation import liquidate_at_open, share_volume, stand, wind_up, worth_at
 from commenda.kernel.orders import slide
 
+ROUNDS = 4
+"""For a part of the leverage that costs depend on, and that depends on the costs."""
+
 
 @inlined
-def work_bar(account, bar, position, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
-    """Events 2 to 4 of a bar (see `account.py`) at a desk.
+def work_bar(account, bar, position, rules, tally, orders, finer, fills):  # type: ignore[no-untyped-def]
+    """Events 2 to 4 of a bar (see `account.py`) at the desk of one leg.
 
     `finer` has the open, high, low, close and volume of finer bars in its rows; the tally names
-    those inside this bar.
+    those inside this bar, and the row of `fills` that comes next.
     """
-    row = work_prices(account, bar, rules, tally, orders, finer, fills, row)
+    begin_bar(account, rules, tally)
+    if waits(account, orders) or reachable(account, bar, tally, orders) > 0:
+        work_alone(account, bar, rules, tally, orders, finer, fills)
+    if equity_at(account, bar[CLOSE]) <= 0.0:
+        end_alone(account, bar[CLOSE], rules, tally, orders, fills)
     mark_close(account, bar, position)
-    work_close(account, bar, position, rules, tally, orders)
-    return row
+    if account[book.RUIN] == 0.0:
+        work_close(account, bar, position, rules, tally, orders)
 
 
 @inlined
-def work_prices(account, bar, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
-    """Take the target that has arrived, and trade the bar from its open to its close."""
+def begin_bar(account, rules, tally):  # type: ignore[no-untyped-def]
+    """Take the target that has arrived, and see where stops and liquidation lie."""
     receive_target(account, rules, tally)
     account[book.STOP_FILL] = np.nan
     if account[book.QUANTITY] != 0.0:
         set_levels(account, rules, tally)
-    waits = not math.isnan(account[book.PENDING]) or orders[0, table.LIVE] > 0.0
-    if waits or reachable(account, bar, tally, orders) > 0:
-        row = work_busy(account, bar, rules, tally, orders, finer, fills, row)
-    return row
+
+
+@inner_inlined
+def waits(account, orders):  # type: ignore[no-untyped-def]
+    """Whether a target or an order is to be traded."""
+    return not math.isnan(account[book.PENDING]) or orders[0, table.LIVE] > 0.0
 
 
 @inlined
 def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no-untyped-def]
     """Move stops and fee tiers on after a close, and tell the step its position."""
-    if account[book.EQUITY] <= 0.0 and tally[at.OTHERS] == 0.0:
-        account[book.BARS_SEEN] -= 1.0
-        write_off(account)
-        account[book.BARS_SEEN] += 1.0
-        account[book.EQUITY] = 0.0
     if rules[at.WATCHES] == 1.0:
         watch_close(account, bar, rules, tally, orders)
     tell(account, position, rules, tally, orders)
 
 
 @inner
-def work_busy(account, bar, rules, tally, orders, finer, fills, row):  # type: ignore[no-untyped-def]
-    """Trade a bar's open, then its inside."""
-    tally[at.BOUGHT] = tally[at.SOLD] = 0.0
-    offer(bar[VOLUME], tally[at.OTHERS_TAKEN], rules, tally)
-    if not math.isnan(account[book.PENDING]):
-        row = approach_target(account, bar[OPEN], rules, tally, orders, fills, row)
-    if orders[0, table.LIVE] > 0.0:
-        row = work_open(account, bar[OPEN], rules, tally, orders, fills, row)
+def work_alone(account, bar, rules, tally, orders, finer, fills):  # type: ignore[no-untyped-def]
+    """Trade a bar on an account of one leg."""
+    accounts, bars = account.reshape((1, account.size)), bar.reshape((1, bar.size))
+    rule, tallies = rules.reshape((1, rules.size)), tally.reshape((1, tally.size))
+    table_of = orders.reshape((1, orders.shape[0], orders.shape[1]))
+    filled = fills.reshape((1, fills.shape[0], fills.shape[1]))
+    if not math.isnan(account[book.PENDING]) or reachable(account, bar, tally, orders) > 0:
+        work_busy(accounts, bars, rule, tallies, table_of, finer, filled)
+        return
+    # Orders wait and nothing is met: most of the bars that are not idle.
+    offer_bar(bar, rules, tally)
+    work_open(account, bar[OPEN], rules, tally, orders, fills)
     if reachable(account, bar, tally, orders) > 0:
-        row = work_inside(account, bar, rules, tally, orders, finer, fills, row)
+        work_inside(accounts, bars, rule, tallies, table_of, finer, filled)
     else:
         slide(orders, bar[HIGH], account[book.BARS_SEEN])
         slide(orders, bar[LOW], account[book.BARS_SEEN])
-    if tally[at.BOUGHT] + tally[at.SOLD] > 0.0:
-        count_liquidity(bar[VOLUME], tally)
-    return row
+    count_liquidity(bar[VOLUME], tally)
+
+
+@inner
+def end_alone(account, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
+    """End an account of one leg whose equity is gone."""
+    tally[at.NOW] = price
+    wind_up(
+        account.reshape((1, account.size)),
+        rules.reshape((1, rules.size)),
+        tally.reshape((1, tally.size)),
+        orders.reshape((1, orders.shape[0], orders.shape[1])),
+        fills.reshape((1, fills.shape[0], fills.shape[1])),
+    )
+
+
+@inner
+def work_busy(accounts, bars, rules, tallies, orders, finer, fills):  # type: ignore[no-untyped-def]
+    """Trade a bar's open, then its inside, on an account of one or several legs."""
+    legs = accounts.shape[0]
+    for k in range(legs):
+        offer_bar(bars[k], rules[k], tallies[k])
+    liquidate_at_open(accounts, bars, rules, tallies, orders, fills)
+    for k in range(legs):
+        if not math.isnan(target_of(k, accounts, rules, tallies)):
+            size_targets(accounts, bars, rules, tallies)
+            break
+    for k in range(legs):
+        if tallies[k, at.TRADES] == 0.0 or not waits(accounts[k], orders[k]):
+            continue
+        if legs > 1:
+            stand(k, accounts, rules, tallies)
+        before, price = tallies[k, at.TAKEN], bars[k, OPEN]
+        if not math.isnan(accounts[k, book.PENDING]):
+            approach_target(accounts[k], price, rules[k], tallies[k], orders[k], fills[k])
+        if orders[k, 0, table.LIVE] > 0.0:
+            work_open(accounts[k], price, rules[k], tallies[k], orders[k], fills[k])
+        share_volume(k, before, rules, tallies)
+    if may_happen(accounts, bars, rules, tallies, orders) > 0:
+        work_inside(accounts, bars, rules, tallies, orders, finer, fills)
+    else:
+        slide_over(accounts, bars, tallies, orders)
+    for k in range(legs):
+        count_liquidity(bars[k, VOLUME], tallies[k])
+
+
+@inner
+def offer_bar(bar, rules, tally):  # type: ignore[no-untyped-def]
+    """Nothing of the bar is taken yet."""
+    tally[at.BOUGHT] = tally[at.SOLD] = tally[at.TAKEN] = 0.0
+    tally[at.NOW] = bar[OPEN]
+    offer(bar[VOLUME], 0.0, rules, tally)
+
+
+@inner
+def target_of(k, accounts, rules, tallies):  # type: ignore[no-untyped-def]
+    """The target that leg `k` trades towards now; NaN if it keeps what it has.
+
+    In hedge mode the other side's leg takes what is not of its own side.
+    """
+    target = accounts[k, book.PENDING]
+    if tallies[k, at.TRADES] == 0.0:
+        return np.nan
+    return 0.0 if rules[k, at.SIDE] * target < 0.0 else target
+
+
+@inner
+def size_targets(accounts, bars, rules, tallies):  # type: ignore[no-untyped-def]
+    """Find the equity that this open's targets are fractions of, before any of them trades.
+
+    See `execute_pending` in `account.py`. Of several targets the costs are shared: with E' for what
+    is left once all are paid, w · p = t · E' and E' = E - Σ c · |w - h| · p have one solution. What
+    together is beyond the leverage is cut down in proportion.
+    """
+    worth, asked, rest, leverage = worth_at(accounts, bars, OPEN), 0.0, 0.0, np.inf
+    for k in range(accounts.shape[0]):
+        target = target_of(k, accounts, rules, tallies)
+        if math.isnan(target):
+            rest += abs(accounts[k, book.QUANTITY]) * bars[k, OPEN]
+        elif rules[k, book.SIZE] > 0.0:
+            rest += abs(target) * rules[k, book.SIZE] * bars[k, OPEN]
+        else:
+            asked += abs(target)
+            if rules[k, at.LEVERAGE] > 0.0:
+                leverage = min(leverage, rules[k, at.LEVERAGE])
+    # Of less than the whole equity there is cash for the costs: there the whole is the limit.
+    scale = max(1.0, (worth - rest) / (asked * worth)) if asked * worth > 0.0 else 1.0
+    paid, rate_of_targets = 0.0, 0.0
+    for k in range(accounts.shape[0]):
+        target, price = target_of(k, accounts, rules, tallies), bars[k, OPEN]
+        if math.isnan(target):
+            continue
+        held, units = accounts[k, book.QUANTITY], target * rules[k, book.SIZE]
+        if units == 0.0:
+            units = target * scale * worth / price
+        rate = math.copysign(cost_of(units - held, book.TAKER, rules[k], tallies[k]), units - held)
+        if units == held:
+            continue
+        if rules[k, book.SIZE] > 0.0:
+            paid += rate * (units - held) * price
+        else:
+            paid -= rate * held * price
+            rate_of_targets += rate * target
+    limit = scale * (worth - paid) / (1.0 + scale * rate_of_targets)
+    part, left = 1.0, worth
+    if asked > 0.0 and leverage < np.inf:
+        for _ in range(ROUNDS):
+            left = max(0.0, worth - paid) / (1.0 + part * rate_of_targets)
+            spare = max(0.0, leverage * left - rest)
+            part = min(1.0, spare / (asked * left)) if left > 0.0 else 0.0
+    for k in range(accounts.shape[0]):
+        tallies[k, at.WORTH] = worth
+        tallies[k, at.LIMIT] = limit
+        tallies[k, at.CAP] = part * left if part < 1.0 else np.inf
 
 
 @inlined
@@ -120,15 +251,27 @@ def receive_target(account, rules, tally):  # type: ignore[no-untyped-def]
 
 
 @inner
-def approach_target(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def approach_target(account, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """Trade towards the pending target at the open, as far as liquidity goes."""
-    worth = equity_at(account, price) + tally[at.OTHERS]
-    wanted = account[book.PENDING]
-    wanted *= rules[book.SIZE] if rules[book.SIZE] > 0.0 else max(0.0, worth) / price
-    if rules[at.SIDE] * wanted < 0.0:
+    target, wanted, held = account[book.PENDING], 0.0, account[book.QUANTITY]
+    if rules[at.SIDE] * target < 0.0 or tally[at.WORTH] <= 0.0:
         wanted = 0.0  # in hedge mode the other side's leg takes it
-    held = account[book.QUANTITY]
-    change = affordable(account, wanted - held, price, rules, tally)
+    elif rules[book.SIZE] > 0.0:
+        wanted = target * rules[book.SIZE]
+    else:
+        wanted, limit = target * tally[at.WORTH] / price, target * tally[at.LIMIT] / price
+        if (limit - wanted) * target < 0.0:
+            wanted = limit
+        if rules[at.JOINT] == 1.0 and rules[at.LEVERAGE] > 0.0:
+            tally[at.OTHERS_NOTIONAL] = 0.0  # it is in the cap
+            cap, keeps = (
+                abs(target) * tally[at.CAP] / price,
+                max(0.0, math.copysign(1.0, target) * held),
+            )
+            if abs(wanted) > max(cap, keeps) * (1.0 + SAME):
+                tally[at.CLAMPED] += 1.0
+                wanted = math.copysign(max(cap, keeps), target)
+    change = affordable(account, wanted - held, price, book.TAKER, rules, tally)
     if rules[at.LOT] > 0.0 and wanted != 0.0:
         change = in_lots(in_lots(held + change, rules) - held, rules)
     size = available(change, book.TAKER, rules, tally)
@@ -138,14 +281,13 @@ def approach_target(account, price, rules, tally, orders, fills, row):  # type: 
         tally[at.PENDING_KIND] = book.KIND_TARGET
     else:
         tally[at.SHORT_FILLED] += 1.0
-    if size == 0.0:
-        return row
-    change = math.copysign(size, change)
-    return fill(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills, row)
+    if size > 0.0:
+        change = math.copysign(size, change)
+        fill(account, change, price, book.TAKER, np.nan, kind, rules, tally, orders, fills)
 
 
 @inner
-def work_open(account, price, rules, tally, orders, fills, row):  # type: ignore[no-untyped-def]
+def work_open(account, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """At the open: cancellations, market orders, limit orders that arrive beyond the market."""
     number = account[book.BARS_SEEN]
     for each in range(1, orders.shape[0]):
@@ -156,18 +298,19 @@ def work_open(account, price, rules, tally, orders, fills, row):  # type: ignore
         if kind == table.FREE or orders[each, table.ORDER_FROM] > number:
             continue
         if kind == table.MARKET:
-            row = work_order(account, each, price, book.TAKER, rules, tally, orders, fills, row)
+            work_order(account, each, price, book.TAKER, rules, tally, orders, fills)
         elif kind == table.LIMIT and orders[each, table.ORDER_FROM] == number:
             limit = orders[each, table.ORDER_LIMIT]
             if (limit - price) * orders[each, table.ORDER_QUANTITY] >= 0.0:
-                row = work_order(account, each, price, book.TAKER, rules, tally, orders, fills, row)
+                work_order(account, each, price, book.TAKER, rules, tally, orders, fills)
     slide(orders, price, number)
-    return row
 
 
 @inner
 def count_liquidity(volume, tally):  # type: ignore[no-untyped-def]
     """Note the share of the bar's volume that this bar's fills took."""
+    if tally[at.BOUGHT] + tally[at.SOLD] == 0.0:
+        return
     share = (tally[at.BOUGHT] + tally[at.SOLD]) / volume if volume > 0.0 else np.inf
     tally[at.SHARE_SUM] += share
     tally[at.SHARE_BARS] += 1.0

@@ -139,7 +139,9 @@ class Stepper:
             self._count = trade_bar(account, bar, position, rules, self._fills, 0)
         else:
             tally, orders, fills = desk.tally, desk.orders, self._fills
-            self._count = work_bar(account, bar, position, rules, tally, orders, NO_FINER, fills, 0)
+            tally[at.ROW] = 0.0
+            work_bar(account, bar, position, rules, tally, orders, NO_FINER, fills)
+            self._count = int(tally[at.ROW])
         if account[book.RUIN] > 0.0:
             target = nan
         elif program.orders > 0 and desk is not None:

@@ -111,13 +111,14 @@ class MaintenanceTier(NamedTuple):
 class Margin:
     """Margin of a perpetual.
 
-    A position may be opened up to `leverage` times the collateral. Where what is left of it at
-    the worst price of a bar falls to the maintenance margin, the position is liquidated at the
-    price at which that happened (at the open, if it lay beyond), for `fee_bps` of its notional on
-    top of the taker's fee; what is left of its margin then remains the account's.
-    Cross margin (the default) stands for a position with the whole account, isolated margin with
-    what was set aside when it was opened. What a liquidation leaves below zero is the venue's
-    loss: `Result.shortfall`.
+    A position may be opened up to `leverage` times the collateral, its costs paid. Where what is
+    left of it at the worst price of a bar falls to the maintenance margin, the position is
+    liquidated at the price at which that happened (at the open, if it lay beyond, and before
+    anything else trades there), for `fee_bps` of its notional on top of the taker's fee; what is
+    left of its margin then remains the account's.
+    Cross margin (the default) stands for all positions with the whole account, isolated margin for
+    one with what was set aside when it was opened. What is lost beyond that is the venue's loss:
+    `Counts.shortfall`.
 
     `tiers` are marginal, as income tax is: each rate holds for the part of the notional in its
     tier, which is what exchanges express by a rate and a deduction.

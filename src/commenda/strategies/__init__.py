@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
 from commenda.strategies.bodies import RunRequest
+from commenda.strategies.bounds import refuse_beyond_bounds
 from commenda.strategies.checks import CHECKS
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import (
@@ -36,6 +37,7 @@ from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.plan import Plan, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
+from commenda.strategies.precompile import precompile
 from commenda.strategies.queries import Status
 from commenda.strategies.registry import (
     Registrar,
@@ -130,11 +132,13 @@ __all__ = [
     "move",
     "name_of",
     "plain_terms",
+    "precompile",
     "reached",
     "read_bars",
     "read_book",
     "read_funding",
     "reference_to",
+    "refuse_beyond_bounds",
     "refuse_gaps",
     "refuse_warmup",
     "register",

@@ -14,6 +14,7 @@ from commenda.kernel import (
     MOST_LEGS,
     Array,
     Costs,
+    Funding,
     Leg,
     LegResult,
     LegsResult,
@@ -162,19 +163,19 @@ class LegsPlan:
                 leg.funding.funding.estimated for leg in self.sources if leg.funding
             ),
             missing_bars=missing,
+            ruined_at=result.ruined_at,
         )
 
     def _leg(self, leg: LegPlan) -> Leg:
-        paid = {"funding": leg.funding.funding} if leg.funding else {}
         return Leg(
             self.strategy.bind(**leg.params),
             leg.data.bars,
+            leg.funding.funding if leg.funding else Funding.none(),
             costs=self.costs,
             terms=replace(self.terms, lot=leg.lot),
             share=leg.share,
             side=leg.side,
             size=leg.size,
-            **paid,
         )
 
     def inputs(self) -> Row:
@@ -226,7 +227,7 @@ class LegsBacktest:
     """One run of several legs: as `Backtest`, with the fills and trades of each leg.
 
     `equity` has one value for each moment of `ts`, at which a bar of any leg opens; fills and
-    trades count the leg's own bars.
+    trades count the leg's own bars. `ruined_at` is the moment that took all of it, or None.
     """
 
     interval: timedelta
@@ -238,6 +239,7 @@ class LegsBacktest:
     funding_charged: bool
     funding_estimated: int
     missing_bars: int
+    ruined_at: int | None
 
 
 def _together(sources: Sequence[Row]) -> Row:

@@ -5,10 +5,11 @@
     for finding in check_strategy(my_strategy):
         print(finding)
 
-`CHECKS` lists the promises: nothing later than the closed bar is known to a decision (taken away or
-changed, at every bar), equal input gives equal bits, the step's memory is its `state` alone, the
-backtest's loop and live trading's stepper agree to the bit, the beginning of the history is
-forgotten, and parameters run at the ends of their ranges. `commenda strategy check` prints them.
+`CHECKS` lists the promises: no index is out of bounds, nothing later than the closed bar is known
+to a decision (taken away or changed, at every bar), equal input gives equal bits, the step's memory
+is its `state` alone, the backtest's loop and live trading's stepper agree to the bit, the beginning
+of the history is forgotten, and parameters run at the ends of their ranges. `commenda strategy
+check` prints them.
 
 A compiled step is handed one closed bar at a time, so a future can only come in beside it: through
 a table computed from all bars beforehand. Authors who do that examine the function that computes:

@@ -19,6 +19,7 @@ from commenda.strategies import (
     reference_to,
     run_sandboxed,
 )
+from commenda.testing.bounds import BARS_AT_EDGES, MOST_BARS, beyond_bounds
 from commenda.testing.lookahead import perturbation, truncation, with_another_future
 from commenda.testing.recording import (
     CASH,
@@ -31,10 +32,9 @@ from commenda.testing.recording import (
     show,
 )
 from commenda.testing.subject import Subject
-from commenda.testing.verdict import Broken, Check, Unchecked
+from commenda.testing.verdict import BOUNDS, Broken, Check, Unchecked
 
 RESTARTS = 500
-BARS_AT_EDGES = 1_000
 MOST_STATE = 10_000_000
 TOLERANCE = 1e-6
 HASH_SEEDS = (1, 2)
@@ -239,7 +239,16 @@ def _close(one: Answers, other: Answers) -> npt.NDArray[np.bool_]:
     return np.asarray(alike[0] & alike[1].all(axis=(1, 2)))
 
 
+def stays_within_its_arrays(subject: Subject) -> str:
+    """No index is out of bounds, at the ends of the parameters' ranges neither."""
+    beyond = beyond_bounds(subject)
+    if beyond is not None:
+        raise Broken(beyond)
+    return f"the first {min(len(subject.bars), MOST_BARS):,} bars, interpreted"
+
+
 CHECKS: tuple[Check, ...] = (
+    Check(BOUNDS, "no index is out of bounds", stays_within_its_arrays),
     Check("truncation", "no decision changes when later bars are taken away", truncation),
     Check("perturbation", "no decision changes when later bars are others", perturbation),
     Check("determinism", "equal input gives equal bits, in any process", same_bits_again),
