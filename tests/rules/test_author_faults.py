@@ -220,17 +220,19 @@ def commenda(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
         ["backtest", "{}:raises", "--data", "x_BTCUSDT_1h.csv", "--data", "x_ETHUSDT_1h.csv"],
         ["backtest", "{}:infinite", "--data", "x_BTCUSDT_1h.csv", "--leverage", "3"],
         ["backtest", "{}:plain", "--data", "x_BTCUSDT_1h.csv"],
+        ["strategy check", "{}:raises", "--data", "x_BTCUSDT_1h.csv"],
     ],
 )
 def test_a_command_is_one_message_and_exit_code_2(
     steps: Path, data: Path, words: list[str]
 ) -> None:
-    said = commenda(*(word.format(steps) for word in words), "--json", home=data)
+    given = [*words[0].split(), *(word.format(steps) for word in words[1:])]
+    said = commenda(*given, "--json", home=data)
     name = words[1].partition(":")[2]
     _, mark, bar, what = WRONG[name]
     assert said.returncode == 2
     assert "Traceback" not in said.stderr
-    assert len(said.stderr.splitlines()) == 3
+    assert len(said.stderr.strip().splitlines()) == 3
     problem = json.loads(said.stdout)
     assert (problem["code"], problem["value"]) == ("strategy_failed", f"{name} 1.0.0")
     assert re.match(rf"wrong.py, line {line_of(mark)}, bar {bar} \(.*\): {what}", problem["detail"])

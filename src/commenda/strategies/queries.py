@@ -14,7 +14,7 @@ from pydantic import Field
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found, unknown
-from commenda.kit.rows import first, records
+from commenda.kit.rows import first, put, records
 from commenda.kit.wire import Internal, on_wire, one_of
 
 
@@ -139,13 +139,9 @@ def last_revision(tx: Tx, version: UUID, owner: UUID | None, name: str) -> int:
 
 
 def add_params(tx: Tx, version: UUID, kept: ParameterSet) -> None:
-    tx.execute(
-        "INSERT INTO strategy_params"
-        " (id, version_id, owner_id, name, revision, params, note, created_by, created_at)"
-        " VALUES (%(id)s, %(of)s, %(owner_id)s, %(name)s, %(revision)s, %(params)s, %(note)s,"
-        " %(created_by)s, %(created_at)s)",
-        asdict(kept) | {"of": version, "params": Jsonb(dict(kept.params))},
-    )
+    row = asdict(kept) | {"version_id": version, "params": Jsonb(dict(kept.params))}
+    del row["version"]
+    put(tx, "INSERT INTO strategy_params", row)
 
 
 def parameter_sets(

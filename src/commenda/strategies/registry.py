@@ -20,6 +20,7 @@ from commenda.audit import Event, record
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
+from commenda.kit.rows import put
 from commenda.strategies import queries
 from commenda.strategies.plugins import source_file
 from commenda.strategies.queries import ParameterSet, Status, StrategySummary, Version
@@ -55,11 +56,9 @@ def register(tx: Tx, by: Registrar, strategy: Strategy) -> Version:
     where this version was registered with another source or other ranges.
     """
     strategy_id = ids.derive("strategy", strategy.name)
-    tx.execute(
-        "INSERT INTO strategies (id, name, owner_id, created_by, created_at)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (strategy_id, strategy.name, by.owner_id, by.actor, by.now),
-    )
+    made = {"created_by": by.actor, "created_at": by.now}
+    named = {"id": strategy_id, "name": strategy.name, "owner_id": by.owner_id}
+    put(tx, "INSERT INTO strategies", named | made)
     known = queries.strategy_named(tx, strategy.name)
     if known.owner_id != by.owner_id:
         raise conflict(
@@ -67,29 +66,22 @@ def register(tx: Tx, by: Registrar, strategy: Strategy) -> Version:
         ).at("name", strategy.name, "give yours another name")
     declared = declaration_of(strategy)
     file = source_file(strategy)
-    added = tx.execute(
-        "INSERT INTO strategy_versions"
-        " (id, strategy_id, version, source_hash, declaration, reference, code,"
-        "  created_by, created_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (
-            ids.derive("strategy-version", strategy.name, strategy.version),
-            known.id,
-            strategy.version,
-            strategy.source_hash,
-            Jsonb(declared),
-            reference_to(strategy) or strategy.name,
-            file.read_text("utf-8") if file else "",
-            by.actor,
-            by.now,
-        ),
-    ).rowcount
-    version = queries.version_of(tx, known, strategy.version)
-    if version.source_hash != strategy.source_hash or version.declaration != declared:
+    version = {
+        "id": ids.derive("strategy-version", strategy.name, strategy.version),
+        "strategy_id": known.id,
+        "version": strategy.version,
+        "source_hash": strategy.source_hash,
+        "declaration": Jsonb(declared),
+        "reference": reference_to(strategy) or strategy.name,
+        "code": file.read_text("utf-8") if file else "",
+    }
+    added = put(tx, "INSERT INTO strategy_versions", version | made)
+    kept = queries.version_of(tx, known, strategy.version)
+    if kept.source_hash != strategy.source_hash or kept.declaration != declared:
         raise conflict(
             "strategy_version_taken",
             f"{strategy.name} {strategy.version} is registered with source"
-            f" {version.source_hash[:16]}…, and this is {strategy.source_hash[:16]}…",
+            f" {kept.source_hash[:16]}…, and this is {strategy.source_hash[:16]}…",
         ).at(
             "version",
             strategy.version,
@@ -98,7 +90,7 @@ def register(tx: Tx, by: Registrar, strategy: Strategy) -> Version:
     if added:
         details = {"version": strategy.version, "sourceHash": strategy.source_hash}
         _tell(tx, by, known.id, known.name, "registered", details)
-    return version
+    return kept
 
 
 def register_catalogue(tx: Tx, now: datetime) -> tuple[CommendaError, ...]:

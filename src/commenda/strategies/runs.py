@@ -23,7 +23,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.pages import Page, key_after, page_of
-from commenda.kit.rows import first, records
+from commenda.kit.rows import first, put, records
 from commenda.kit.wire import on_wire
 from commenda.strategies.backtest import Backtest
 from commenda.strategies.depth import DepthPlan, DepthRun
@@ -104,30 +104,28 @@ def keep(
     inputs = shown["inputs"]
     ident = ids.derive("backtest", digest_of_inputs(inputs), actor)
     funding = inputs["funding"]
-    done = tx.execute(
-        "INSERT INTO backtests (id, strategy, version, code_hash, data_sha256, funding_sha256,"
-        " engine_hash, seed, inputs, report, equity_sha256, fills, created_by, created_at, seconds)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (id) DO NOTHING",
-        (
-            ident,
-            inputs["strategy"]["name"],
-            inputs["strategy"]["version"],
-            inputs["strategy"]["codeHash"],
-            inputs["data"]["sha256"],
-            None if funding is None else funding["sha256"],
-            inputs["engineHash"],
-            inputs["seed"],
-            Jsonb(inputs),
-            Jsonb({key: part for key, part in shown.items() if key != "inputs"}),
-            digest_of_equity(run.equity),
-            pack_fills(fill_rows(run)),
-            actor,
-            now,
-            seconds,
-        ),
+    new = put(
+        tx,
+        "INSERT INTO backtests",
+        {
+            "id": ident,
+            "strategy": inputs["strategy"]["name"],
+            "version": inputs["strategy"]["version"],
+            "code_hash": inputs["strategy"]["codeHash"],
+            "data_sha256": inputs["data"]["sha256"],
+            "funding_sha256": None if funding is None else funding["sha256"],
+            "engine_hash": inputs["engineHash"],
+            "seed": inputs["seed"],
+            "inputs": Jsonb(inputs),
+            "report": Jsonb({key: part for key, part in shown.items() if key != "inputs"}),
+            "equity_sha256": digest_of_equity(run.equity),
+            "fills": pack_fills(fill_rows(run)),
+            "created_by": actor,
+            "created_at": now,
+            "seconds": seconds,
+        },
     )
-    return ident, done.rowcount == 1
+    return ident, new
 
 
 _LISTED: LiteralString = (

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from commenda.kit.db import Tx
-from commenda.kit.rows import first, records
+from commenda.kit.rows import first, put, records
 from commenda.studies.model import Fold, Outcome, Study, StudyState, Trial, TrialState
 from commenda.studies.rules import Ledger
 
@@ -28,18 +28,9 @@ def insert_study(tx: Tx, study: Study) -> bool:
     """Store a new study; False where there is one of this id already."""
     stored = asdict(study)
     parts = {name: Jsonb(stored[name]) for name in ("data", "space", "fixed", "plan")}
-    return bool(
-        tx.execute(
-            "INSERT INTO studies (id, strategy, version, reference, source_hash, data_name,"
-            " data_hash, funding_hash, data, interval_seconds, bars, purge, space, fixed, plan,"
-            " asked_by, created_at)"
-            " VALUES (%(id)s, %(strategy)s, %(version)s, %(reference)s, %(source_hash)s,"
-            " %(data_name)s, %(data_hash)s, %(funding_hash)s, %(data)s, %(interval_seconds)s,"
-            " %(bars)s, %(purge)s, %(space)s, %(fixed)s, %(plan)s, %(asked_by)s, %(created_at)s)"
-            " ON CONFLICT (id) DO NOTHING",
-            stored | parts,
-        ).rowcount
-    )
+    ends = ("state", "reason", "finished_at", "result")  # which it has by default until it ends
+    new = {name: value for name, value in (stored | parts).items() if name not in ends}
+    return put(tx, "INSERT INTO studies", new)
 
 
 def find_study(tx: Tx, study_id: UUID) -> Study | None:
