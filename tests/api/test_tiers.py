@@ -24,7 +24,7 @@ from wallets import person
 from world import ASSET, EXPECTED, PROFILE, TERMS, D, World
 
 SignIn = Callable[..., dict[str, str]]
-MIGRATION = NAMES.index("0029_investors")
+MIGRATION = NAMES.index("0028_investors")
 
 
 def publish(world: World, tier: str, minimum: str, maximum: str, days: int = 3) -> UUID:

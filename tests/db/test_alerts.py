@@ -156,7 +156,7 @@ def test_alerts_are_counted_by_kind(db: Database) -> None:
 
 @pytest.fixture
 def before(scratch: str) -> str:
-    migrate(scratch, to=NAMES.index("0029_investors"))
+    migrate(scratch, to=NAMES.index("0028_investors"))
     return scratch
 
 

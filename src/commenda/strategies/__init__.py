@@ -14,6 +14,7 @@ by name and version, with revisions of parameter sets (`registry.py`).
 
 from __future__ import annotations
 
+from commenda.strategies.ahead import precompile
 from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
 from commenda.strategies.bodies import RunRequest
 from commenda.strategies.bounds import refuse_beyond_bounds
@@ -37,7 +38,6 @@ from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.plan import Plan, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
-from commenda.strategies.precompile import precompile
 from commenda.strategies.queries import Status
 from commenda.strategies.registry import (
     Registrar,
