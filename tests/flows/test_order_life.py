@@ -25,13 +25,20 @@ from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.operations import verify
-from commenda.venues import Execution, Fill, OrderStatus, OrderView, Side
+from commenda.venues import VENUES, Execution, Fill, OrderStatus, OrderView, Side
+from commenda.venues import rows as venue_rows
 from venues import SETTLES_IN, Died, Exchange, OtherVenue
 from world import D, World
 
 STEPS = 60
 LOT = D("0.001")
 TERMINAL = {one for one in OrderStatus if one.is_terminal}
+
+
+@pytest.fixture(autouse=True)
+def other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow may trade at the other venue; each life connects to it by hand."""
+    monkeypatch.setattr(venue_rows, "VENUES", (*VENUES, VENUES[0]._replace(name="other")))
 
 
 class Life:
