@@ -18,6 +18,8 @@ from commenda.cli import backtest_tables as tables
 from commenda.kernel import Bars, Costs
 from commenda.strategies import (
     BarData,
+    LegPlan,
+    LegsPlan,
     Plan,
     read_bars,
     render,
@@ -99,6 +101,15 @@ def test_a_ruined_run_says_when_and_what_is_owed(
     ):
         assert badge in reader.texts[language]
         assert any(text.startswith(note) for text in reader.texts[language])
+
+
+def test_an_account_of_several_legs_is_ruined_as_one(data: BarData) -> None:
+    other = BarData(data.bars, replace(data.source, symbol="ETHUSDT", name="x_ETHUSDT_1h"))
+    wild = {**UP, "exposure": 3.0}
+    legs = tuple(LegPlan(wild, one, None, share=0.5) for one in (data, other))
+    made = LegsPlan(TREND, legs, Costs(0.0, 0.0), cash=1_000.0)
+    report = report_of(made, made.run())
+    assert report["metrics"]["ruinedAt"] == WHEN
 
 
 def test_a_run_that_is_not_ruined_says_nothing_of_it(data: BarData) -> None:
