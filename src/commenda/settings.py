@@ -32,7 +32,7 @@ class Settings:
     data: Path = field(default_factory=lambda: Path(".commenda"))
     database_url: str | None = None
     app_password: str | None = None
-    pool_size: int = 8
+    pool_size: int = 12
     durable_commits: bool = True
     master_key: str | None = field(default=None, repr=False)
     """What every other secret is derived from; made and kept under `data` when embedded."""
