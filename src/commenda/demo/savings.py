@@ -28,7 +28,7 @@ from commenda.simulate import ASSET, Investor, Scenario
 
 SAVERS = 0.5
 """The part of those who arrive that also saves."""
-BY_TRANSFER = 0.5
+BY_TRANSFER = 0.75
 """The part of these whose money comes by a transfer that the staff decides."""
 LEAST, MOST = 500, 20_000
 LONGEST_STAY = 20

@@ -33,7 +33,7 @@ from commenda.ledger import Author
 from commenda.operations import approve_and_carry_out
 from commenda.simulate import ASSET, Scenario
 
-PROVED, PAID = 0.5, 0.8
+PROVED, PAID = 0.4, 0.7
 """The part that writes the reference, and the part that pays at all."""
 OPERATORS = ("demo-operator", "demo-operator-2")
 ACCOUNT = "DE89370400440532013000"
