@@ -95,6 +95,23 @@ def test_with_a_role_that_may_not_every_guarded_route_is_403(
     assert asked > len(GUARDED_IDS)
 
 
+def test_what_takes_a_person_takes_a_fresh_proof_on_every_route(
+    client: TestClient, sign_in: SignIn
+) -> None:
+    """Words of the two who decide, and accounts: a stolen token gives none and touches none."""
+    of_a_person = {Permission.APPROVE, Permission.BANK, Permission.USERS}
+    asked = set()
+    for name in GUARDED_IDS:
+        route = ROUTES[name]
+        if "GET" in route.methods or not permissions_of(route) & of_a_person:
+            continue
+        token = {"Authorization": sign_in(roles_for(route)[0])["Authorization"]}
+        answer = ask(client, route, token)
+        assert (answer.status_code, answer.json()["code"]) == (403, "proof_needed"), name
+        asked.add(name)
+    assert asked >= {"approve", "reject", "readBankStatement", "inviteUser"}
+
+
 def test_a_key_without_scopes_may_nothing(client: TestClient, sign_in: SignIn) -> None:
     """What every role may (its account, the market, products) needs a scope, too."""
     made = client.post(

@@ -228,18 +228,21 @@ def test_the_word_of_somebody_who_was_disabled_does_not_count(
 
 def test_a_key_is_no_second_person(house: House, lines: dict[str, Headers]) -> None:
     keys = f"{API}/auth/api-keys"
-    for name, scope in (("olga", "approve"), ("root", "users")):
+    for name, scope in (("olga", "approve"), ("olga", "bank"), ("root", "users")):
         body = {"name": "lent", "scopes": ["approvals", scope]}
         answer = house.client.post(keys, headers=lines[name], json=body)
         assert refused(answer) == (422, "scope_not_held")
     body = {"name": "lent", "scopes": ["approvals"]}
     key = house.client.post(keys, headers=lines["olga"], json=body).json()["secret"]
     with psycopg.connect(house.database.owner_url) as owner:  # one of the version before
-        owner.execute("UPDATE api_keys SET scopes = scopes || '{approve}'")
+        owner.execute("UPDATE api_keys SET scopes = scopes || '{approve,bank}'")
     asked = house.fund(house.customer("ines"), amount="5").json()["approvalId"]
     assert refused(house.approve({"X-API-Key": key}, asked)) == (403, "not_permitted")
+    body = {"kind": "csv", "content": "whoever reads a statement in gives a word, too"}
+    read = house.client.post(f"{API}/bank/statements", headers={"X-API-Key": key}, json=body)
+    assert refused(read) == (403, "not_permitted")
     with psycopg.connect(house.database.owner_url) as owner:
-        owner.execute("UPDATE api_keys SET scopes = array_remove(scopes, 'approve')")
+        owner.execute("UPDATE api_keys SET scopes = '{approvals}'")
 
 
 def test_words_for_what_was_rejected_do_not_count_when_it_is_asked_for_again(

@@ -74,6 +74,16 @@ def test_a_demo_is_started_used_over_http_stopped_and_goes_on(tmp_path: Path) ->
         )
         assert walk.returncode == 0, walk.stdout + walk.stderr + demo.written()[-4000:]
         assert "SETTLED" in walk.stdout
+        four_eyes = subprocess.run(
+            [sys.executable, REPOSITORY / "docs/examples/four_eyes.py", address],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert four_eyes.returncode == 0, four_eyes.stdout + four_eyes.stderr
+        assert "same_person" in four_eyes.stdout
+        assert "demo-operator-2: approved" in four_eyes.stdout
         assert demo.stop(signal.SIGINT) == 0
         settings = Settings(data=data)
         with Database.open(settings) as database:

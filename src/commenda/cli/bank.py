@@ -42,8 +42,10 @@ def import_(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Read a bank statement in: each entry once, matched with the deposit that waits for it. One of
-    the staff must approve such a deposit, instead of two."""
+    """Read a bank statement in: each entry once, matched with the deposit that waits for it.
+
+    One of the staff must approve such a deposit, instead of two.
+    """
     try:
         with file.open(encoding="utf-8") as opened:
             content = opened.read(LARGEST_STATEMENT + 1)

@@ -145,6 +145,7 @@ def _settings(data: Path | None, demo: bool) -> Settings:
     if demo or settings.demo:
         # Nothing here is worth protecting: people are made up and sign-ins are published.
         settings = replace(settings, demo=True, paper_funding=True, require_second_factor=False)
+        settings = replace(settings, bank_currencies=settings.bank_currencies or ("USD=USDT",))
     return settings
 
 

@@ -64,8 +64,10 @@ def invite(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Invite one of the staff: prints a token for them alone, with which they choose a password and
-    second factor under /auth/invitation. From here nobody else need approve; the staff are told."""
+    """Invite one of the staff: prints a token, with which they choose a password and second factor.
+
+    They take it up under /auth/invitation. From here nobody else need approve; the staff are told.
+    """
     with transaction(data) as tx:
         made = identity.invite(tx, None, name, role, datetime.now(UTC), actor=ACTOR)
         _tell_staff(tx, identity.user_by_id(tx, made.user_id), "invited")
@@ -106,8 +108,10 @@ def reset(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Give a user who is locked out a new password; removes the second factor, ends sessions. With
-    --link, which leaves both to them, nobody here ever knows the password."""
+    """Give a user who is locked out a new password; removes the second factor, ends sessions.
+
+    With --link, which leaves both to them, nobody here ever knows the password.
+    """
     hashed = "" if link else identity.prepare_password(_password(password_stdin), name)
     now = datetime.now(UTC)
     with transaction(data) as tx:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from commenda.books import Trigger
-from commenda.demo.savings import offer_products, save, take_out
+from commenda.demo.savings import offer_products, save, save_credited, take_out
+from commenda.demo.transfers import decide
 from commenda.kit import clock
 from commenda.managed import mature_due
 from commenda.operations import Operation, Step
@@ -18,7 +19,8 @@ _FOREVER = timedelta(days=36500)
 def people(scenario: Scenario) -> Step:
     """Investors arrive, ask for their money at their own door, and come back with it; some save.
 
-    Those who ask for nothing are swept when their term is over.
+    Once a day the staff decides about transfers. Those who ask for nothing are swept when their
+    term is over.
     """
     waves: dict[int, tuple[Investor, ...]] = {}
 
@@ -35,6 +37,9 @@ def people(scenario: Scenario) -> Step:
             if arrived:
                 arrive(tx, author, arrived, waves[number], secret)
                 save(tx, author, scenario, offer_products(tx, scenario), arrived)
+            if last.date() != now.date():
+                credited = decide(tx, author, scenario)
+                save_credited(tx, author, scenario, offer_products(tx, scenario), credited)
             renew(tx, author, scenario, last, now + _FOREVER, secret)
             mature_due(tx, now)
             knock(tx, author, scenario, (Trigger.INVESTOR, Trigger.OPERATOR))

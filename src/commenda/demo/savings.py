@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from commenda.demo.transfers import ask
 from commenda.income import (
     RULES,
     Cadence,
@@ -27,6 +28,8 @@ from commenda.simulate import ASSET, Investor, Scenario
 
 SAVERS = 0.5
 """The part of those who arrive that also saves."""
+BY_TRANSFER = 0.75
+"""The part of these whose money comes by a transfer that the staff decides."""
 LEAST, MOST = 500, 20_000
 LONGEST_STAY = 20
 """Days within which whoever holds a flexible product takes it back."""
@@ -98,10 +101,33 @@ def save(
     for one in arrived:
         if _draw(scenario, "saves", one.id) >= SAVERS:
             continue
-        amount = Decimal(int(LEAST * (MOST / LEAST) ** _draw(scenario, "saving", one.id)))
-        wanted = offered[int(_draw(scenario, "pool", one.id) * len(offered))]
+        amount = _saved(scenario, one.id)
+        if _draw(scenario, "transfers", one.id) < BY_TRANSFER:
+            ask(tx, author, one.id, amount)
+            continue
         deposit(tx, author, Owner(OwnerKind.INVESTOR, one.id), ASSET, amount, f"savings:{one.id}")
-        put_in(tx, author, one.id, wanted, amount)
+        put_in(tx, author, one.id, _wanted(scenario, offered, one.id), amount)
+
+
+def save_credited(
+    tx: Tx, author: Author, scenario: Scenario, offered: Sequence[UUID], credited: Sequence[UUID]
+) -> None:
+    """Those whose transfer was credited put it where they wanted to, but people who can sign in."""
+    able = tx.execute(
+        "SELECT id FROM users WHERE id = ANY (%s) AND password_hash IS NOT NULL", (list(credited),)
+    ).fetchall()
+    for one in credited:
+        if (one,) not in able:
+            wanted = _wanted(scenario, offered, one)
+            put_in(tx, author, one, wanted, _saved(scenario, one))
+
+
+def _saved(scenario: Scenario, saver: UUID) -> Decimal:
+    return Decimal(int(LEAST * (MOST / LEAST) ** _draw(scenario, "saving", saver)))
+
+
+def _wanted(scenario: Scenario, offered: Sequence[UUID], saver: UUID) -> UUID:
+    return offered[int(_draw(scenario, "pool", saver) * len(offered))]
 
 
 def put_in(tx: Tx, author: Author, investor: UUID, product: UUID, amount: Decimal) -> None:

@@ -1,4 +1,4 @@
-"""Sign-ins that the demo publishes: one for each role."""
+"""Sign-ins that the demo publishes: one for each role, and a second operator, for four eyes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from commenda.copying import Flow
 from commenda.demo.savings import put_in
+from commenda.demo.transfers import OPERATORS, ask
 from commenda.identity import (
     Role,
     create_user,
@@ -24,7 +25,7 @@ from commenda.managed import SubscriptionOrder, authorise_custody, deposit, subs
 from commenda.simulate import ASSET, Scenario, product_id
 
 PASSWORD = "commenda-demo"
-_MONEY = Decimal(60_000)
+_MONEY, _TRANSFER = Decimal(60_000), Decimal(15_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ class SignIn:
         return PASSWORD
 
 
-SIGN_INS = tuple(SignIn(f"demo-{role}", role, role.capitalize()) for role in Role)
+SIGN_INS = (
+    *(SignIn(f"demo-{role}", role, role.capitalize()) for role in Role),
+    SignIn(OPERATORS[1], Role.OPERATOR, "Second operator"),
+)
 
 
 def register_sign_ins(
@@ -47,9 +51,10 @@ def register_sign_ins(
     """Register the demo's users: the investor has subscriptions and pool holdings, the creator
     leads a flow."""
     now = scenario.start
-    if tx.execute("SELECT 1 FROM users WHERE username = 'demo-admin'").fetchone():
-        return
+    known = tx.execute("SELECT username FROM users WHERE username ^@ 'demo-'").fetchall()
     for one in SIGN_INS:
+        if (one.username,) in known:
+            continue
         password = prepare_password(PASSWORD, one.username)
         if one.role is Role.CREATOR:
             creator = flows[0].creator_id
@@ -65,6 +70,7 @@ def _invest(tx: Tx, investor: UUID, pools: Sequence[UUID], now: datetime, secret
     author = Author("demo", "demo/1", now)
     deposit(tx, author, Owner(OwnerKind.INVESTOR, investor), ASSET, _MONEY, "demo-investor")
     authorise_custody(tx, author, investor, ASSET, _MONEY)
+    ask(tx, author, investor, _TRANSFER)
     for place, (profile, term) in enumerate([("balanced", 3), ("aggressive", 1)]):
         wanted = product_id(profile, term, "silver")
         order = SubscriptionOrder(product_id=wanted, amount=Decimal(8000))

@@ -17,7 +17,7 @@ from commenda.funding.bank import LARGEST_STATEMENT
 from commenda.funding.checks import CHECKS
 from commenda.funding.decisions import DEPOSIT, WITHDRAWAL, carry_out, turn_down
 from commenda.funding.freezes import UNFREEZE, unfreeze
-from commenda.funding.model import RULES, Direction, FundingOrder
+from commenda.funding.model import RULES, Direction, FundingOrder, payment_reference
 from commenda.funding.statements import (
     EntryStatus,
     StatementKind,
@@ -42,6 +42,7 @@ __all__ = [
     "deposit",
     "entries_of",
     "pay_waiting",
+    "payment_reference",
     "read_in",
     "request_funding",
     "turn_down",

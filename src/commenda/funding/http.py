@@ -20,7 +20,7 @@ from commenda.funding.statements import (
     read_in,
 )
 from commenda.identity import Permission, Principal
-from commenda.identity.access import may, require
+from commenda.identity.access import Proved, may, require
 from commenda.kit.db import Tx
 from commenda.kit.web import (
     GUARDED,
@@ -117,6 +117,7 @@ def cancel_funding(
 def read_bank_statement(
     service: Served,
     who: Annotated[Principal, may(Permission.BANK)],
+    _: Proved,
     body: StatementOrder,
     key: IdempotencyKey = None,
 ) -> Response:

@@ -1,8 +1,8 @@
 """API keys: long-lived credentials of a user for programs, with fewer permissions.
 
 A key is shown once and stored as its digest. It never has ACCOUNT, so it can neither make keys nor
-change a password; nor APPROVE or USERS, for a key can be handed on, and is no second person. It can
-do at most what its owner's role allows at the time it is used.
+change a password; nor APPROVE, BANK or USERS, for a key can be handed on, and is no second person.
+It can do at most what its owner's role allows at the time it is used.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from commenda.kit.wire import on_wire, one_of
 
 PREFIX = "ck_"
 MOST_KEYS = 50
+_OF_A_PERSON = frozenset(
+    {Permission.ACCOUNT, Permission.APPROVE, Permission.BANK, Permission.USERS}
+)
 
 
 @on_wire
@@ -74,7 +77,7 @@ def principal_of_key(tx: Tx, secret: str) -> Principal | None:
 
 def grantable(permissions: Collection[Permission]) -> frozenset[Permission]:
     """What a key may be given of these: neither one's account nor what takes a person, there."""
-    return frozenset(permissions) - {Permission.ACCOUNT, Permission.APPROVE, Permission.USERS}
+    return frozenset(permissions) - _OF_A_PERSON
 
 
 def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datetime) -> MadeKey:
@@ -87,7 +90,7 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
     if beyond:
         raise CommendaError(
             "scope_not_held",
-            "A key has some of its maker's permissions, never 'account', 'approve' or 'users'",
+            "A key has some of its maker's permissions, never " + ", ".join(sorted(_OF_A_PERSON)),
         ).at("scopes", ", ".join(beyond))
     if expires_at is not None and expires_at <= now:
         raise CommendaError("bad_expiry", "A key expires in the future").at(

@@ -66,7 +66,7 @@ class Permission(StrEnum):
     SCHEDULES = "schedules"
     """Change what runs when, and ask for runs by hand."""
     BANK = "bank"
-    """Read bank statements in."""
+    """Read bank statements in, and be one of the two who decide what they prove."""
     AUDIT = "audit"
     USERS = "users"
     """Invite, reset, change and disable accounts."""

@@ -17,7 +17,7 @@ from commenda.identity import (
     approval_by_id,
     list_approvals,
 )
-from commenda.identity.access import may
+from commenda.identity.access import Proved, may
 from commenda.kit.db import Tx
 from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
 from commenda.operations.approvals import approve_and_carry_out, reject_and_give_back
@@ -61,7 +61,7 @@ def get_approval(service: Served, _who: Reader, approval_id: UUID) -> Approval:
     | {202: {"model": Approval, "description": "Approved by one; another of the staff must, too."}},
 )
 def approve_request(
-    service: Served, who: Decider, approval_id: UUID, key: IdempotencyKey = None
+    service: Served, who: Decider, _: Proved, approval_id: UUID, key: IdempotencyKey = None
 ) -> Response:
     """Approve what another person asked for. With the last approval it is carried out at once, or
     nothing is decided; what a customer asked for takes two."""
@@ -80,7 +80,12 @@ def approve_request(
     responses=GUARDED | problems(404, 409),
 )
 def reject_request(
-    service: Served, who: Decider, approval_id: UUID, body: Rejection, key: IdempotencyKey = None
+    service: Served,
+    who: Decider,
+    _: Proved,
+    approval_id: UUID,
+    body: Rejection,
+    key: IdempotencyKey = None,
 ) -> Response:
     """Reject what another person asked for; what was held for it is given back."""
     return write(

@@ -56,7 +56,7 @@ function signInsOfDemo() {
   if (!demo.length) return "";
   const mine = session.user()?.username;
   return h("div", { class: "as" }, h("span", { class: "label" }, t("signInAs")), demo.map((one) =>
-    h("button", { type: "button", "aria-pressed": String(one.username === mine), onclick: () => enter(one.username, one.password).catch(failed) }, word("roles", one.role))));
+    h("button", { type: "button", "aria-pressed": String(one.username === mine), onclick: () => enter(one.username, one.password).catch(failed) }, word("roles", one.role) + (one.username.match(/-\d+$/)?.[0].replace("-", " ") ?? "")))));
 }
 
 function begin() {
