@@ -46,6 +46,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """What serves closes its files to others for the whole process, which here goes on."""
+    before = os.umask(0o077)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def seed() -> int:
     """What random tests draw from: COMMENDA_TEST_SEED, or any number; the first line names it."""

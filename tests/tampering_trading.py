@@ -14,6 +14,10 @@ SOME_EXECUTION = (
 )
 
 TAMPERING = [
+    (
+        "the capital that follows a flow is that of its active followers",
+        "UPDATE followed_capital SET amount = amount + 0.00000001",
+    ),
     # --- trading
     (
         "allocations add up to the venue's fills",

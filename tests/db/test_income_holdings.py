@@ -245,7 +245,7 @@ def test_a_fixed_holding_waits_for_its_end_and_earns_nothing_after_it(pool: Pool
     holding = pool.subscribe(ann, pool.product(term_days=3), 10_000)
     pool.now = midnight(pool.day(4)) - timedelta(seconds=1)
     error = refused(lambda: pool.redeem(holding))
-    assert (error.code, error.value) == ("not_matured", midnight(pool.day(4)).isoformat())
+    assert (error.code, error.value) == ("not_matured", f"{pool.day(4).isoformat()}T00:00:00Z")
     pool.advance(10).accrue()
     assert pool.holding(holding).total_income == 6
     redemption = pool.redeem(holding)

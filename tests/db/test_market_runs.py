@@ -36,11 +36,11 @@ def test_what_was_assumed_and_found_is_said_beside_the_result(hours: Path) -> No
         "x_BTCUSDT_1h.csv: found 1 gap",
     ]
     source = json.loads(done.stdout)["inputs"]["data"]
-    assert (source["first"], source["missing"]) == ("2025-01-01T00:00:00+00:00", 1)
+    assert (source["first"], source["missing"]) == ("2025-01-01T00:00:00Z", 1)
     done = command("--data", hours, "--params", "fast=2,slow=5", "--zone", "Asia/Tokyo", "--json")
     assert "times without a zone were taken as Asia/Tokyo" in done.stderr
     source = json.loads(done.stdout)["inputs"]["data"]
-    assert (source["first"], source["zone"]) == ("2024-12-31T15:00:00+00:00", "Asia/Tokyo")
+    assert (source["first"], source["zone"]) == ("2024-12-31T15:00:00Z", "Asia/Tokyo")
 
 
 def test_a_warm_up_beyond_the_data_is_said_with_both_numbers(hours: Path, tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_a_study_with_funding_charges_it(shell: Callable[..., Any], tmp_path: Pa
         (("--space", CROSS, "--params", "stop=much"), "bad_params"),
         (("--space", CROSS, "--fee", "-1"), "bad_costs"),
         (("--space", CROSS, "--marks", "marks.parquet"), "marks_without_funding"),
-        (("--space", CROSS, "--slippage", "nan"), "bad_costs"),
+        (("--space", CROSS, "--slippage", "-0.1"), "bad_costs"),
         (("--space", CROSS, "--html", "/nowhere/at/all.html"), "no_such_folder"),
     ],
 )

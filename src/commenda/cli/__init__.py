@@ -97,6 +97,10 @@ def commenda() -> None:
     use_bounds(Settings.from_environment().import_bounds)
 
 
+class Incomplete(CommendaError):
+    """A refusal of a part: the answer, with the reason beside each, stands already."""
+
+
 def main() -> None:
     """Run the command line; a refusal is one clear message and exit code 2.
 
@@ -107,7 +111,7 @@ def main() -> None:
     except CommendaError as error:
         said = Text.assemble((error.code, "bold red"), " ", _explain(error))
         Console(stderr=True).print(said, highlight=False, soft_wrap=True)
-        if "--json" in sys.argv:
+        if "--json" in sys.argv and not isinstance(error, Incomplete):
             typer.echo(json.dumps(_as_problem(error)))
         sys.exit(2)
 

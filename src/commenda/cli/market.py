@@ -12,6 +12,7 @@ import typer
 from rich.progress import Progress
 
 from commenda import market
+from commenda.cli import Incomplete
 from commenda.cli.options import AsJson, Zone, fields_of, transaction
 from commenda.cli.tables import Column, minute, progress, say, show
 from commenda.kit.db import Database
@@ -188,7 +189,7 @@ def _report(results: list[Result], as_json: bool) -> None:
         for note in row.get("notes", ()):
             say(f"{_short_name(row['files'])}: {note}")
     if refusals:
-        raise CommendaError(
+        raise Incomplete(
             "import_incomplete",
             f"{len(refusals)} of {len(results)} series were refused",
             hint="see the reason beside each; the others were imported",

@@ -72,6 +72,7 @@ def configure_logs(settings: Settings, process: str) -> None:
         # One handler that does nothing: DBOS gives its logger one of its own where it finds none.
         logger.handlers[:] = [logging.NullHandler()]
         logger.propagate = True
+        logger.setLevel(logging.NOTSET)  # a server that was configured before may have raised it
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").disabled = True  # kit.observe has a line for each request

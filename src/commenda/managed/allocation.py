@@ -26,7 +26,7 @@ from uuid import UUID
 from commenda.kit import ids
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.money import from_units, split_amount
-from commenda.kit.wire import on_wire, wire
+from commenda.kit.wire import Amount, on_wire, wire
 
 VERSION = "allocation-1"
 """Changes whenever the same input could give another result."""
@@ -50,11 +50,11 @@ class Candidate:
     creator_id: UUID
     flow_id: UUID
     profile: str
-    score: Decimal
-    max_drawdown: Decimal
+    score: Amount
+    max_drawdown: Amount
     status: str
-    followed_capital: Decimal
-    uptime: Decimal = Decimal(1)
+    followed_capital: Amount
+    uptime: Amount = Decimal(1)
     days: int = 0
 
 
@@ -71,16 +71,16 @@ class Policy:
     """
 
     profiles: tuple[str, ...] = ()
-    max_drawdown: Decimal = Decimal("0.30")
-    min_score: Decimal = Decimal(0)
-    min_uptime: Decimal = Decimal(0)
+    max_drawdown: Amount = Decimal("0.30")
+    min_score: Amount = Decimal(0)
+    min_uptime: Amount = Decimal(0)
     min_days: int = 0
     k: int = 6
     fewest: int = 5
-    cap: Decimal = Decimal("0.20")
-    floor_weight: Decimal = Decimal(1)
-    capital_share: Decimal = Decimal("0.25")
-    capital_floor: Decimal = Decimal(10_000)
+    cap: Amount = Decimal("0.20")
+    floor_weight: Amount = Decimal(1)
+    capital_share: Amount = Decimal("0.25")
+    capital_floor: Amount = Decimal(10_000)
 
     def __post_init__(self) -> None:
         sound = self.k >= 1 and self.floor_weight > 0 and 0 < self.cap <= 1
@@ -105,8 +105,8 @@ class Ranked:
     """
 
     candidate: Candidate
-    draw_weight: Decimal | None
-    key: Decimal | None
+    draw_weight: Amount | None
+    key: Amount | None
     reasons: tuple[str, ...]
 
 
@@ -117,7 +117,7 @@ class Chosen:
 
     creator_id: UUID
     flow_id: UUID
-    weight: Decimal
+    weight: Amount
 
 
 @on_wire
@@ -132,7 +132,7 @@ class Allocation:
 
     version: str
     seed: str
-    amount: Decimal
+    amount: Amount
     policy: Policy
     candidates: tuple[Ranked, ...]
     chosen: tuple[Chosen, ...]

@@ -38,8 +38,9 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
         "holds",
         "group_key",
         # Before it took two, whoever asked did it.
-        "coalesce((SELECT a.requested_by::text FROM approvals a WHERE a.id::text ="
-        " i.outcome #>> '{body,approvalId}'), split_part(t.resolved_by, ':', 2))",
+        "coalesce((SELECT a.requested_by::text FROM approvals a WHERE a.subject = t.group_key"
+        " AND a.kind = 'funding.unfreeze' ORDER BY a.status = 'approved' DESC LIMIT 1),"
+        " split_part(t.resolved_by, ':', 2))",
     ),
 )
 UNNAMED: Final[Mapping[str, str]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -348,7 +348,11 @@ def alone(database: Database, study_id: UUID) -> Iterator[None]:
             raise CommendaError("study_is_running", "Another process runs this study").at(
                 "id", study_id, "wait for it, or cancel the study"
             )
-        yield
+        try:
+            yield
+        finally:  # the server ends a session some time after it was closed
+            with suppress(psycopg.Error):
+                connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
 
 
 def cancel(tx: Tx, study_id: UUID, now: datetime, reason: str) -> bool:
