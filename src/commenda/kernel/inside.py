@@ -142,10 +142,11 @@ def play_way(accounts, bars, first, rules, tallies, orders, fills):  # type: ign
     """Open, then the extreme on the side of `first`, then the other one, then the close."""
     near, far = (LOW, HIGH) if first == DOWN else (HIGH, LOW)
     # What lies beyond the open on the side that comes second is reached at the open all the same.
-    play(accounts, bars, OPEN, OPEN, -first, rules, tallies, orders, fills)
-    play(accounts, bars, OPEN, near, first, rules, tallies, orders, fills)
-    play(accounts, bars, near, far, -first, rules, tallies, orders, fills)
-    play(accounts, bars, far, CLOSE, first, rules, tallies, orders, fills)
+    start, stop, way = OPEN, OPEN, -first
+    for stretch in range(4):
+        play(accounts, bars, start, stop, way, rules, tallies, orders, fills)
+        start, way = stop, -way
+        stop = near if stretch == 0 else far if stretch == 1 else CLOSE
 
 
 @inner

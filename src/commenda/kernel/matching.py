@@ -73,7 +73,7 @@ def work_bar(account, bar, position, rules, tally, orders, finer, fills):  # typ
         work_close(account, bar, position, rules, tally, orders)
 
 
-@inlined
+@inner_inlined
 def begin_bar(account, rules, tally):  # type: ignore[no-untyped-def]
     """Take the target that has arrived, and see where stops and liquidation lie."""
     receive_target(account, rules, tally)
@@ -88,7 +88,7 @@ def waits(account, orders):  # type: ignore[no-untyped-def]
     return not math.isnan(account[book.PENDING]) or orders[0, table.LIVE] > 0.0
 
 
-@inlined
+@inner_inlined
 def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no-untyped-def]
     """Move stops and fee tiers on after a close, and tell the step its position."""
     if rules[at.WATCHES] == 1.0:
