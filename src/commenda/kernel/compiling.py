@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numba
-from llvmlite.binding import Linkage
 from numba import types
 from numba.core.cgutils import unpack_tuple
 from numba.core.codegen import JITCodeLibrary
@@ -69,13 +68,13 @@ class _Part(JITCodeLibrary):
 
     def finalize(self) -> None:
         for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage == Linkage.external:
+            if not function.is_declaration and function.linkage.name == "external":
                 function.linkage = "linkonce_odr"
         self._finalized = True
 
     def _get_module_for_linking(self) -> Any:
         """The code of this part and of all it calls, each of them once."""
-        self._ensure_finalized()
+        self._ensure_finalized()  # type: ignore[no-untyped-call]
         if self._shared_module is None:
             whole = self._final_module.clone()
             for each in self._called({self: None}):
@@ -95,7 +94,7 @@ class _Part(JITCodeLibrary):
         return seen
 
     def get_pointer_to_function(self, name: str) -> int:
-        self._ensure_finalized()
+        self._ensure_finalized()  # type: ignore[no-untyped-call]
         return 0
 
     @property
@@ -109,8 +108,12 @@ class _Part(JITCodeLibrary):
 class _PartCompiler(Compiler):
     def define_pipelines(self) -> Any:
         state = self.state
-        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
-        return super().define_pipelines()
+        name = state.func_id.func_qualname
+        state.library = _Part(state.targetctx.codegen(), name)  # type: ignore[no-untyped-call]
+        return super().define_pipelines()  # type: ignore[no-untyped-call]
+
+
+_general: Any = types.unliteral
 
 
 def _part(forceinline: bool) -> Any:
@@ -123,11 +126,11 @@ def _part(forceinline: bool) -> Any:
     }
 
     def decorate(function: Any) -> Any:
-        part = numba.njit(**options)(getattr(function, "py_func", function))
-        template = part.get_call_template
+        part: Any = numba.njit(**options)(getattr(function, "py_func", function))
+        template, general = part.get_call_template, _general
         # Else there would be one for each constant that a caller passes.
         part.get_call_template = lambda args, kws: template(
-            tuple(map(types.unliteral, args)), {k: types.unliteral(v) for k, v in kws.items()}
+            tuple(map(general, args)), {name: general(kind) for name, kind in kws.items()}
         )
         return part
 
