@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commenda import kernel
+from commenda.kernel.compiling import as_row, compiled, inner
 from commenda.strategies import CATALOGUE, precompile
 
 
@@ -58,3 +60,27 @@ def test_what_is_compiled_ahead_names_every_shipped_strategy_and_runs() -> None:
     assert {"sweep", "stepper", "desk", "desk with orders", "two legs"} <= set(parts)
     for name in ("sma_cross", "sweep", "stepper"):
         parts[name]()
+
+
+@inner
+def entry(table, row, column):
+    if table[row, column] < 0.0:
+        raise ValueError("below zero")
+    return table[row, column]
+
+
+@inner
+def both(table, column):
+    return entry(table, 0, column) + entry(table, 0, 1)
+
+
+@compiled
+def reading(array, column):
+    return both(as_row(array), column) + both(as_row(array), 0)
+
+
+def test_what_only_compiled_code_calls_is_made_once_whatever_constants_it_is_given() -> None:
+    assert reading(np.array((1.0, 20.0, 300.0)), 2) == 300.0 + 20.0 + 1.0 + 20.0
+    assert len(entry.signatures) == len(both.signatures) == 1
+    with pytest.raises(ValueError, match="below zero"):
+        reading(np.array((1.0, -20.0, 300.0)), 2)

@@ -106,7 +106,7 @@ def equity_at(account, price):  # type: ignore[no-untyped-def]
     return account[CASH] + account[QUANTITY] * price
 
 
-@inlined
+@inner_inlined
 def resting_stop(account, stop):  # type: ignore[no-untyped-def]
     """Price of the hard stop of the position held; NaN when flat or when there is no stop."""
     if account[QUANTITY] == 0.0 or stop == 0.0:

@@ -86,6 +86,9 @@ def finer_inside(tallies):  # type: ignore[no-untyped-def]
 def both_ways(accounts, bars, rules, tallies, orders, fills):  # type: ignore[no-untyped-def]
     """Play a bar along both ways and keep the one that ends poorer; whether they differ."""
     expected = may_happen(accounts, bars, rules, tallies, orders)
+    if expected == 1 and closes_whole(accounts, rules, tallies, orders):
+        play_way(accounts, bars, DOWN, rules, tallies, orders, fills)
+        return False
     kept, kept_tallies, kept_orders = accounts.copy(), tallies.copy(), orders.copy()
     play_way(accounts, bars, DOWN, rules, tallies, orders, fills)
     alone = expected == 1
@@ -109,6 +112,15 @@ def both_ways(accounts, bars, rules, tallies, orders, fills):  # type: ignore[no
         restore(kept, kept_tallies, kept_orders, accounts, tallies, orders)
         play_way(accounts, bars, DOWN, rules, tallies, orders, fills)
     return True
+
+
+@inner
+def closes_whole(accounts, rules, tallies, orders):  # type: ignore[no-untyped-def]
+    """Whether a stop, or the venue, would close all that there is, so that nothing follows it."""
+    enough = rules[0, at.BOOK_LEVELS] == 0.0 and tallies[0, at.LEFT] >= abs(
+        accounts[0, book.QUANTITY]
+    )
+    return enough and accounts.shape[0] == 1 and orders[0, 0, table.LIVE] == 0.0
 
 
 @inner
@@ -142,13 +154,14 @@ def play_way(accounts, bars, first, rules, tallies, orders, fills):  # type: ign
     """Open, then the extreme on the side of `first`, then the other one, then the close."""
     near, far = (LOW, HIGH) if first == DOWN else (HIGH, LOW)
     # What lies beyond the open on the side that comes second is reached at the open all the same.
-    play(accounts, bars, OPEN, OPEN, -first, rules, tallies, orders, fills)
-    play(accounts, bars, OPEN, near, first, rules, tallies, orders, fills)
-    play(accounts, bars, near, far, -first, rules, tallies, orders, fills)
-    play(accounts, bars, far, CLOSE, first, rules, tallies, orders, fills)
+    start, stop, way = OPEN, OPEN, -first
+    for stretch in range(4):
+        play(accounts, bars, start, stop, way, rules, tallies, orders, fills)
+        start, way = stop, -way
+        stop = near if stretch == 0 else far if stretch == 1 else CLOSE
 
 
-@inner
+@inner_inlined
 def play(accounts, bars, start, stop, way, rules, tallies, orders, fills):  # type: ignore[no-untyped-def]
     """Everything that is set off on the way between two prices, in the order of the way."""
     legs, s = accounts.shape[0], 0.0
@@ -257,7 +270,7 @@ def may_happen(accounts, bars, rules, tallies, orders):  # type: ignore[no-untyp
     return count
 
 
-@inner
+@inner_inlined
 def nearest(account, price, stop, way, tally, orders):  # type: ignore[no-untyped-def]
     """What is set off first on the way from `price` to `stop` (`way` 1 up, -1 down), and where.
 

@@ -74,6 +74,8 @@ ROOMS = (2, 8, 32, 128)
 """How many legs a compiled loop has room for: it is compiled once for each."""
 MOST_LEGS = ROOMS[-1]
 
+_charge, _fund_margin, _send = map(inner, (charge_funding, fund_margin, send))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leg:
@@ -340,8 +342,8 @@ def _over_legs(  # type: ignore[no-untyped-def]
                 bars[k, column] = prices[places[k, PRICES_FROM] + i, column]
             payment = places[k, PAID_FROM] + due[k]
             while payment < places[k, PAID_TO] and charged[payment] <= i:
-                charge_funding(account, paid[payment, 0], paid[payment, 1])
-                fund_margin(account, paid[payment, 0], paid[payment, 1], rules[k], tally)
+                _charge(account, paid[payment, 0], paid[payment, 1])
+                _fund_margin(account, paid[payment, 0], paid[payment, 1], rules[k], tally)
                 payment += 1
             due[k] = payment - places[k, PAID_FROM]
             if finer_rows.shape[0] > 0:
@@ -368,7 +370,7 @@ def _over_legs(  # type: ignore[no-untyped-def]
             state = states[places[k, STATE_FROM] : places[k, STATE_TO]]
             known = params[places[k, PARAMS_FROM] : places[k, PARAMS_TO]]
             target = ask(steps[k], state, bar, position, known, orders[k])
-            changes[k] += send(account, target * shares[k], rules[k], tallies[k], orders[k])
+            changes[k] += _send(account, target * shares[k], rules[k], tallies[k], orders[k])
         for k in range(legs):
             profits[k, t] = account_worth(accounts[k], bars[k, CLOSE])
     cursor[NEXT_SLICE] = grid.shape[0]

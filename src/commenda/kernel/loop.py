@@ -36,6 +36,8 @@ from commenda.kernel.compiling import (
     ask,
     borrowed,
     compiled_for,
+    inner,
+    inner_inlined,
 )
 from commenda.kernel.desk import Desk, most_fills_a_bar, needs_desk, open_desk
 from commenda.kernel.matching import fund_margin, send, work_bar
@@ -47,6 +49,10 @@ from commenda.kernel.terms import Costs, Terms
 NEXT_BAR, NEXT_ROW, NEXT_STAMP, ROOM = range(4)
 SAME_PRICE = 1e-9
 """Prices that differ by a smaller part are the same."""
+
+# What the stepper calls from Python is here made part of the loops, and nothing else of it.
+_trade_bar, _decide, _work_bar, _send = map(inner_inlined, (trade_bar, decide, work_bar, send))
+_charge, _fund_margin = map(inner, (charge_funding, fund_margin))
 
 
 def run(
@@ -194,16 +200,16 @@ def _over_plain(  # type: ignore[no-untyped-def]
             i += 1
             continue
         while due < funding_bars.size and funding_bars[due] <= i:
-            charge_funding(account, funding_rates[due], funding_marks[due])
+            _charge(account, funding_rates[due], funding_marks[due])
             due += 1
         bar[OPEN] = opens[i]
         bar[HIGH] = highs[i]
         bar[LOW] = lows[i]
         bar[CLOSE] = closes[i]
         bar[VOLUME] = volumes[i]
-        row = trade_bar(account, bar, position, rules, fills, row)
+        row = _trade_bar(account, bar, position, rules, fills, row)
         if account[book.RUIN] == 0.0:
-            decide(account, step(state, bar, position, params), rules)
+            _decide(account, step(state, bar, position, params), rules)
         equity[i] = account[book.EQUITY]
         targets[i] = account[book.STANDING]
         i += 1
@@ -248,8 +254,8 @@ def _over_desk(  # type: ignore[no-untyped-def]
             i += 1
             continue
         while due < funding_bars.size and funding_bars[due] <= i:
-            charge_funding(account, funding_rates[due], funding_marks[due])
-            fund_margin(account, funding_rates[due], funding_marks[due], rules, tally)
+            _charge(account, funding_rates[due], funding_marks[due])
+            _fund_margin(account, funding_rates[due], funding_marks[due], rules, tally)
             due += 1
         bar[OPEN] = opens[i]
         bar[HIGH] = highs[i]
@@ -264,11 +270,11 @@ def _over_desk(  # type: ignore[no-untyped-def]
             tally[at.FINER_FROM] = finer_rows[i, 0]
             tally[at.FINER_TO] = finer_rows[i, 1]
         tally[at.ROW] = row
-        work_bar(account, bar, position, rules, tally, orders, finer, fills)
+        _work_bar(account, bar, position, rules, tally, orders, finer, fills)
         row = int(tally[at.ROW])
         if account[book.RUIN] == 0.0:
             target = ask(step, state, bar, position, params, orders)
-            send(account, target, rules, tally, orders)
+            _send(account, target, rules, tally, orders)
         equity[i] = account[book.EQUITY]
         targets[i] = account[book.STANDING]
         i += 1

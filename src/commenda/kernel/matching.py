@@ -36,7 +36,7 @@ from commenda.kernel import desk as at
 from commenda.kernel import orders as table
 from commenda.kernel.account import adopt, equity_at, mark_close
 from commenda.kernel.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
-from commenda.kernel.compiling import inlined, inner, inner_inlined
+from commenda.kernel.compiling import as_row, inlined, inner, inner_inlined
 from commenda.kernel.filling import (
     SAME,
     affordable,
@@ -73,7 +73,7 @@ def work_bar(account, bar, position, rules, tally, orders, finer, fills):  # typ
         work_close(account, bar, position, rules, tally, orders)
 
 
-@inlined
+@inner_inlined
 def begin_bar(account, rules, tally):  # type: ignore[no-untyped-def]
     """Take the target that has arrived, and see where stops and liquidation lie."""
     receive_target(account, rules, tally)
@@ -88,7 +88,7 @@ def waits(account, orders):  # type: ignore[no-untyped-def]
     return not math.isnan(account[book.PENDING]) or orders[0, table.LIVE] > 0.0
 
 
-@inlined
+@inner_inlined
 def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no-untyped-def]
     """Move stops and fee tiers on after a close, and tell the step its position."""
     if rules[at.WATCHES] == 1.0:
@@ -99,16 +99,17 @@ def work_close(account, bar, position, rules, tally, orders):  # type: ignore[no
 @inner
 def work_alone(account, bar, rules, tally, orders, finer, fills):  # type: ignore[no-untyped-def]
     """Trade a bar on an account of one leg."""
-    accounts, bars = account.reshape((1, account.size)), bar.reshape((1, bar.size))
-    rule, tallies = rules.reshape((1, rules.size)), tally.reshape((1, tally.size))
-    table_of = orders.reshape((1, orders.shape[0], orders.shape[1]))
-    filled = fills.reshape((1, fills.shape[0], fills.shape[1]))
-    if not math.isnan(account[book.PENDING]) or reachable(account, bar, tally, orders) > 0:
+    accounts, bars, rule, tallies = as_row(account), as_row(bar), as_row(rules), as_row(tally)
+    table_of, filled = as_row(orders), as_row(fills)
+    held = account[book.QUANTITY]
+    liquidated = held != 0.0 and (bar[OPEN] - tally[at.LIQUIDATION]) * held <= 0.0
+    if liquidated or not math.isnan(account[book.PENDING]):
         work_busy(accounts, bars, rule, tallies, table_of, finer, filled)
         return
-    # Orders wait and nothing is met: most of the bars that are not idle.
+    # Nothing to size or to liquidate at the open: most of the bars that are not idle.
     offer_bar(bar, rules, tally)
-    work_open(account, bar[OPEN], rules, tally, orders, fills)
+    if orders[0, table.LIVE] > 0.0:
+        work_open(account, bar[OPEN], rules, tally, orders, fills)
     if reachable(account, bar, tally, orders) > 0:
         work_inside(accounts, bars, rule, tallies, table_of, finer, filled)
     else:
@@ -121,13 +122,7 @@ def work_alone(account, bar, rules, tally, orders, finer, fills):  # type: ignor
 def end_alone(account, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """End an account of one leg whose equity is gone."""
     tally[at.NOW] = price
-    wind_up(
-        account.reshape((1, account.size)),
-        rules.reshape((1, rules.size)),
-        tally.reshape((1, tally.size)),
-        orders.reshape((1, orders.shape[0], orders.shape[1])),
-        fills.reshape((1, fills.shape[0], fills.shape[1])),
-    )
+    wind_up(as_row(account), as_row(rules), as_row(tally), as_row(orders), as_row(fills))
 
 
 @inner

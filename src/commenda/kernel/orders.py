@@ -171,14 +171,14 @@ def remaining(orders, number):  # type: ignore[no-untyped-def]
     return 0.0
 
 
-@inlined
+@inner
 def close_order(orders, row):  # type: ignore[no-untyped-def]
     """Take an order out of the table."""
     orders[row, ORDER_KIND] = FREE
     orders[0, LIVE] -= 1.0
 
 
-@compiled
+@inner
 def close_group(orders, row):  # type: ignore[no-untyped-def]
     """Cancel the others of the group of the order in `row`."""
     group = orders[row, ORDER_GROUP]
@@ -188,7 +188,7 @@ def close_group(orders, row):  # type: ignore[no-untyped-def]
             close_order(orders, other)
 
 
-@compiled
+@inner
 def close_reducing(orders, held):  # type: ignore[no-untyped-def]
     """A position is no more: cancel what may only reduce, and reduces nothing of the `held` now."""
     for row in range(1, orders.shape[0]):
@@ -197,7 +197,7 @@ def close_reducing(orders, held):  # type: ignore[no-untyped-def]
             close_order(orders, row)
 
 
-@compiled
+@inner
 def close_all(orders):  # type: ignore[no-untyped-def]
     """Cancel every order at once."""
     for row in range(1, orders.shape[0]):

@@ -191,7 +191,7 @@ class Stepper:
         """
         if self._desk is not None:
             return self._desk.tally.item(at.LEVEL)
-        return float(resting_stop(self._account, self._program.stops.fraction))
+        return float(resting_stop.py_func(self._account, self._program.stops.fraction))
 
     @property
     def ruined(self) -> bool:
