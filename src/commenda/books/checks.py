@@ -6,13 +6,22 @@ from typing import LiteralString
 
 from commenda.audit import Check
 
-# What moved a leg's quantity and cost, in the order of its making: its shares of the venue's fills,
-# and what the dust book took over, out of the leg and into the book's own.
+# What moved a leg's quantity and cost, and the order or closing that caused it: its shares of the
+# venue's fills, and what the dust book took over, out of the leg and into the book's own.
 _MOVES: LiteralString = (
-    "(SELECT a.leg_id, o.instrument_id, o.number, a.quantity, a.notional"
+    "(SELECT a.leg_id, o.instrument_id, o.id AS cause, o.number, a.quantity, a.notional"
     " FROM allocations a JOIN orders o ON o.id = a.order_id WHERE a.quantity <> 0"
-    " UNION ALL SELECT leg_id, instrument_id, number, -quantity, -value FROM dust_transfers"
-    " UNION ALL SELECT dust_leg_id, instrument_id, number, quantity, value FROM dust_transfers)"
+    " UNION ALL SELECT leg_id, instrument_id, cause_id, number, -quantity, -value"
+    "  FROM dust_transfers"
+    " UNION ALL SELECT dust_leg_id, instrument_id, cause_id, number, quantity, value"
+    "  FROM dust_transfers)"
+)
+# They follow each other as they were posted: of orders that work at once a later one may end first.
+_POSTED: LiteralString = (
+    "(SELECT c.leg_id, split_part(j.key, ':', 2) AS cause, min(j.id) AS journal"
+    " FROM journals j JOIN entries e ON e.journal_id = j.id"
+    " JOIN accounts c ON c.id = e.account_id AND c.leg_id IS NOT NULL"
+    " WHERE j.kind IN ('allocation', 'dust') GROUP BY 1, 2)"
 )
 
 CHECKS = (
@@ -37,10 +46,11 @@ CHECKS = (
         "  FROM positions p JOIN accounts acc ON acc.id = p.account_id"
         "  JOIN (SELECT *, coalesce(max(place) FILTER (WHERE running = 0)"
         "       OVER (PARTITION BY leg_id, instrument_id), 0) AS last_flat"
-        "   FROM (SELECT leg_id, instrument_id, notional,"
+        "   FROM (SELECT m.leg_id, instrument_id, notional,"
         "      sum(quantity) OVER each AS running, row_number() OVER each AS place"
-        "     FROM " + _MOVES + " m"
-        "     WINDOW each AS (PARTITION BY leg_id, instrument_id ORDER BY number"
+        "     FROM " + _MOVES + " m LEFT JOIN " + _POSTED + " posted"
+        "      ON posted.leg_id = m.leg_id AND posted.cause = m.cause::text"
+        "     WINDOW each AS (PARTITION BY m.leg_id, instrument_id ORDER BY journal, number"
         "       ROWS UNBOUNDED PRECEDING)) history) run"
         "  ON run.leg_id = p.leg_id AND run.instrument_id = p.instrument_id"
         "  GROUP BY p.leg_id, p.instrument_id, acc.balance) derived"
