@@ -187,10 +187,6 @@ class Database:
         with self._pool.connection() as connection:
             yield connection
 
-    def forget(self) -> None:
-        """Work on with new connections, which remember nothing: something changed beneath them."""
-        self._pool.drain()
-
     def pool_stats(self) -> dict[str, int]:
         """How the pool is used, as psycopg_pool counts it."""
         return self._pool.get_stats()
