@@ -323,7 +323,7 @@ async def _database_away(_request: Request, error: Any) -> JSONResponse:
         503,
         code,
         detail,
-        hint="nothing was done: try again in a few seconds, with the same Idempotency-Key",
+        hint="try again in a few seconds, with the same Idempotency-Key",
         headers={"Retry-After": "2"},
     )
 
