@@ -38,7 +38,7 @@ from commenda.identity.users_http import router as users_router
 from commenda.income.http import router as income_router
 from commenda.kit.clock import business_now
 from commenda.kit.db import AWAY, Database
-from commenda.kit.direct import Direct
+from commenda.kit.direct import Direct, Shelf
 from commenda.kit.errors import CommendaError
 from commenda.kit.forwarded import TrustedProxies
 from commenda.kit.keys import Keys
@@ -148,6 +148,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.router.route_class = Direct
     for router in ROUTERS:
         _add_routes(app, router)
+    app.router.routes.insert(0, Shelf(app.router.routes))
     app.include_router(_watching)
     app.include_router(sockets.router)
     app.include_router(site.pages(demo=settings.demo))

@@ -58,6 +58,14 @@ class _ColumnDumper(ListDumper):
 psycopg.adapters.register_dumper(list, _ColumnDumper)
 
 
+def array(values: Iterable[UUID | Decimal | int]) -> str:
+    """A few ids or numbers as an array literal, for a parameter that is cast: `%s::uuid[]`.
+
+    Of a list psycopg finds out what it is a list of, which takes longer than writing it: 20 µs.
+    """
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 class _Connection(psycopg.Connection[TupleRow]):
     """A pooled connection that knows when it was last used, and what it has learned.
 

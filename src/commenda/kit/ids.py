@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from uuid import UUID
 
 
@@ -28,7 +29,23 @@ def tie_break(secret: bytes, *parts: object) -> bytes:
     return hmac.digest(secret, "\x1f".join(map(str, parts)).encode(), "sha256")
 
 
+def keyed(secret: bytes) -> Callable[[bytes], bytes]:
+    """`tie_break` of many texts under one secret: the key is put in once, a third of the time."""
+    begun = hmac.new(secret, digestmod="sha256")
+
+    def digest(text: bytes) -> bytes:
+        one = begun.copy()
+        one.update(text)
+        return one.digest()
+
+    return digest
+
+
 def uniform(seed: bytes, *parts: object) -> float:
     """A reproducible draw from (0, 1), a function of the seed and what is drawn for."""
-    whole = int.from_bytes(tie_break(seed, *parts)[:8], "big")
-    return (whole + 0.5) / 2**64
+    return fraction(tie_break(seed, *parts))
+
+
+def fraction(digest: bytes) -> float:
+    """A digest as a number in (0, 1)."""
+    return (int.from_bytes(digest[:8], "big") + 0.5) / 2**64

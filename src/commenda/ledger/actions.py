@@ -10,7 +10,7 @@ from decimal import Decimal
 import psycopg
 from psycopg.rows import TupleRow
 
-from commenda.kit.db import Tx, learn, recall
+from commenda.kit.db import Tx, array, learn, recall
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.money import LARGEST, scale_of
 from commenda.ledger import queries
@@ -90,8 +90,8 @@ def _post_one(tx: Tx, by: _By, one: Journal, lines: Sequence[Line]) -> list[Tupl
             one.correlation_id,
             one.effective_at,
             *by,
-            [line.account_id for line in lines],
-            [line.amount for line in lines],
+            array(line.account_id for line in lines),
+            array(line.amount for line in lines),
             one.reverses,
         ),
     ).fetchall()

@@ -15,27 +15,23 @@ Rules: acceptance.md, part 2, "Allocation". Scores are 0 to 100; fractions are D
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Context, Decimal
-from functools import cache
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from commenda.kit import ids
 from commenda.kit.errors import CommendaError, conflict
-from commenda.kit.money import from_units, split_amount
-from commenda.kit.wire import Amount, on_wire, wire
+from commenda.kit.money import from_units, plain, split_amount
+from commenda.kit.wire import Amount, on_wire, wire, wire_text
+from commenda.managed.logarithm import LOG, logarithm
 
 VERSION = "allocation-1"
 """Changes whenever the same input could give another result."""
 
 WEIGHT_SCALE = 6
 WHOLE = 10**WEIGHT_SCALE
-LOG = Context(prec=20)
-_FINE, _ONE = Context(prec=45), 1 << 130
-_EDGE, _CLOSE = Decimal("1e-33"), Decimal("-0.001")
 
 
 @on_wire
@@ -174,7 +170,7 @@ def rejections(
     taken: set[UUID] = set()
     for candidate in sorted(pool, key=lambda c: (-c.score, c.flow_id)):
         failed = by_profile(candidate, policy) or by_risk(candidate, policy)
-        if not failed and not _cap(candidate, amount, policy, 1):
+        if not failed and not _cap(capital_limit(candidate, policy), amount, policy, 1):
             failed = ("capital",)
         if not failed and candidate.creator_id in taken:
             failed = ("other_flow",)
@@ -182,6 +178,81 @@ def rejections(
             taken.add(candidate.creator_id)
         reasons[candidate.flow_id] = failed
     return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """Who may be drawn for an amount under a policy, each with its place among all `rows`."""
+
+    rows: tuple[Ranked, ...]
+    places: tuple[int, ...]
+    names: tuple[bytes, ...]
+    weights: tuple[Decimal, ...]
+    limits: tuple[Decimal, ...]
+
+    @classmethod
+    def of(cls, pool: Sequence[Candidate], amount: Decimal, policy: Policy) -> _Field:
+        found = rejections(pool, amount, policy)
+        rows = tuple(Ranked(one, None, None, found[one.flow_id]) for one in pool)
+        places = tuple(place for place, row in enumerate(rows) if not row.reasons)
+        eligible = [pool[place] for place in places]
+        return cls(
+            rows,
+            places,
+            tuple(str(one.creator_id).encode() for one in eligible),
+            tuple(draw_weight(one, policy) for one in eligible),
+            tuple(capital_limit(one, policy) for one in eligible),
+        )
+
+
+class Pool:
+    """The candidates of one moment, in the order of creators and flows.
+
+    What does not depend on who subscribes is worked out once for all that draw from it.
+    """
+
+    def __init__(self, candidates: Iterable[Candidate]) -> None:
+        self.candidates = tuple(sorted(candidates, key=lambda one: (one.creator_id, one.flow_id)))
+        self._fields: dict[Policy, tuple[Decimal, _Field]] = {}
+        self._texts: tuple[str, ...] = ()
+        self._sound = len({one.flow_id for one in self.candidates}) == len(self.candidates)
+
+    def require_sound(self) -> None:
+        """Code `duplicate_candidate` where a flow is listed twice."""
+        if not self._sound:
+            raise CommendaError("duplicate_candidate", "A flow is listed twice").at(
+                "candidates", len(self.candidates), "list every flow once"
+            )
+
+    def field(self, amount: Decimal, policy: Policy) -> _Field:
+        """Who may be drawn. Up to some amount, which is most often far away, it is the same."""
+        known = self._fields.get(policy)
+        if known is None:
+            limits = (capital_limit(one, policy) for one in self.candidates)
+            ample = min(limits, default=Decimal(0)) * WHOLE  # nobody's limit is a millionth of it
+            known = self._fields[policy] = ample, _Field.of(self.candidates, Decimal(1), policy)
+        ample, field = known
+        return field if 1 <= amount <= ample else _Field.of(self.candidates, amount, policy)
+
+    def snapshot(self, drawn: Allocation) -> str:
+        """`wire_text` of a draw from this pool; what is known of the candidates is written once."""
+        self._texts = self._texts or tuple(wire_text(one).decode() for one in self.candidates)
+        rest = wire_text(replace(drawn, candidates=())).decode()
+        before, after = rest.split('"candidates":[]', 1)
+        rows = ",".join(
+            f'{{"candidate":{text},"drawWeight":{_text(row.draw_weight)},"key":{_text(row.key)},'
+            f'"reasons":{_listed(row.reasons)}}}'
+            for text, row in zip(self._texts, drawn.candidates, strict=True)
+        )
+        return f'{before}"candidates":[{rows}]{after}'
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return '["' + '","'.join(words) + '"]' if words else "[]"
+
+
+def _text(number: Decimal | None) -> str:
+    return "null" if number is None else f'"{plain(number)}"'
 
 
 def capital_limit(candidate: Candidate, policy: Policy) -> Decimal:
@@ -192,44 +263,6 @@ def capital_limit(candidate: Candidate, policy: Policy) -> Decimal:
 def draw_weight(candidate: Candidate, policy: Policy) -> Decimal:
     """The score, or the floor weight if that is more."""
     return max(policy.floor_weight, candidate.score)
-
-
-def draw_key(seed: bytes, candidate: Candidate, weight: Decimal) -> Decimal:
-    """log(u) / w, u in (0, 1) from HMAC(seed, creator); greater is drawn earlier."""
-    return LOG.divide(logarithm(ids.uniform(seed, candidate.creator_id)), weight)
-
-
-@cache
-def _table() -> tuple[tuple[int, ...], int]:
-    """log((2j + 1) / 512) for each j from 128 on, and log(2), as multiples of 2^-130."""
-    middles = [_FINE.divide(Decimal(2 * j + 1), Decimal(512)) for j in range(128, 256)]
-    logs = [_FINE.ln(one) for one in middles]
-    whole = [int(_FINE.multiply(one, Decimal(_ONE))) for one in (*logs, _FINE.ln(Decimal(2)))]
-    return tuple(whole[:-1]), whole[-1]
-
-
-def logarithm(u: float) -> Decimal:
-    """log(u) to the 20 digits of `LOG.ln`, for u in (0, 1), in a fifth of the time.
-
-    u is c · 2^e with c in [1/2, 1). c lies near the middle m of one of 128 steps, whose logarithm
-    is known, and log(c / m) = 2 artanh((c - m) / (c + m)), of whose series seven terms are enough.
-    All is whole numbers, of more digits than are asked for; where these could be rounded to either
-    side, and close to 1, `LOG.ln` is asked.
-    """
-    c, exponent = math.frexp(u)
-    whole = int(c * 2**53)
-    step = int(c * 256)
-    logs, log2 = _table()
-    middle = (2 * step + 1) << 44
-    x = ((whole - middle) << 131) // (whole + middle)  # twice the argument
-    square = (x * x) >> 132
-    series, power = x, x
-    for odd in (3, 5, 7, 9, 11, 13):
-        power = (power * square) >> 130
-        series += power // odd
-    exact = _FINE.divide(Decimal(exponent * log2 + logs[step - 128] + series), Decimal(_ONE))
-    low, high = LOG.subtract(exact, _EDGE), LOG.add(exact, _EDGE)
-    return low if low == high and exact < _CLOSE else LOG.ln(Decimal(u))
 
 
 def water_fill(
@@ -269,7 +302,10 @@ def water_fill(
 
 
 def allocate(
-    seed: bytes, amount: Decimal, candidates: Iterable[Candidate], policy: Policy | None = None
+    seed: bytes,
+    amount: Decimal,
+    candidates: Pool | Iterable[Candidate],
+    policy: Policy | None = None,
 ) -> Allocation:
     """Draw creators for a subscription of `amount` and weigh them.
 
@@ -281,70 +317,59 @@ def allocate(
     Codes: `not_positive`, `duplicate_candidate`, `no_eligible_creator`, `allocation_capacity`.
     """
     policy = policy or Policy()
-    pool = sorted(candidates, key=lambda candidate: (candidate.creator_id, candidate.flow_id))
-    _require_sound(amount, pool)
-    reasons = rejections(pool, amount, policy)
-    eligible = [candidate for candidate in pool if not reasons[candidate.flow_id]]
-    if not eligible:
-        raise conflict(
-            "no_eligible_creator", "No creator passes this product's profile and risk thresholds"
-        ).at("candidates", len(pool), "choose another product, or wait for creators")
-    weights = {c.flow_id: draw_weight(c, policy) for c in eligible}
-    keys = {c.flow_id: draw_key(seed, c, weights[c.flow_id]) for c in eligible}
-    order = sorted(eligible, key=lambda c: (-keys[c.flow_id], c.creator_id))
-    chosen = _weigh(seed, amount, _enough(order, amount, policy), weights, policy)
-    drawn = {leg.flow_id for leg in chosen}
-    reasons.update({c.flow_id: ("not_drawn",) for c in eligible if c.flow_id not in drawn})
-    ranked = tuple(
-        Ranked(c, weights.get(c.flow_id), keys.get(c.flow_id), reasons[c.flow_id]) for c in pool
-    )
-    return Allocation(
-        VERSION, seed.hex(), amount, policy, ranked, chosen, _alerts(len(chosen), policy)
-    )
-
-
-def _require_sound(amount: Decimal, pool: Sequence[Candidate]) -> None:
+    pool = candidates if isinstance(candidates, Pool) else Pool(candidates)
     if not amount.is_finite() or amount <= 0:
         raise CommendaError("not_positive", "The amount must be above 0").at("amount", amount)
-    if len({candidate.flow_id for candidate in pool}) < len(pool):
-        raise CommendaError("duplicate_candidate", "A flow is listed twice").at(
-            "candidates", len(pool), "list every flow once"
-        )
-
-
-def _cap(candidate: Candidate, amount: Decimal, policy: Policy, among: int) -> int:
-    """The most of this subscription that the creator may get among so many, in millionths."""
-    most = policy.cap if among >= policy.fewest else Decimal(1)
-    return int(min(most, capital_limit(candidate, policy) / amount) * WHOLE)
-
-
-def _enough(order: Sequence[Candidate], amount: Decimal, policy: Policy) -> Sequence[Candidate]:
-    """The first k in the draw's order, or as many more as the amount needs; else all of them."""
-    for count in range(min(policy.k, len(order)), len(order)):
-        drawn = order[:count]
-        if sum(_cap(candidate, amount, policy, count) for candidate in drawn) >= WHOLE:
-            return drawn
-    return order
-
-
-def _weigh(
-    seed: bytes,
-    amount: Decimal,
-    drawn: Sequence[Candidate],
-    weights: Mapping[UUID, Decimal],
-    policy: Policy,
-) -> tuple[Chosen, ...]:
-    """The drawn creators with their weights, in the order in which they were drawn."""
-    few = len(drawn) < policy.fewest
+    pool.require_sound()
+    field = pool.field(amount, policy)
+    if not field.places:
+        raise conflict(
+            "no_eligible_creator", "No creator passes this product's profile and risk thresholds"
+        ).at("candidates", len(pool.candidates), "choose another product, or wait for creators")
+    digest = ids.keyed(seed)
+    keys = [
+        LOG.divide(logarithm(ids.fraction(digest(name))), weight)
+        for name, weight in zip(field.names, field.weights, strict=True)
+    ]
+    # Equal keys stay in the order of their creators.
+    order = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)
+    drawn, caps = _enough(order, field.limits, amount, policy)
     filled = water_fill(
-        [Decimal(1) if few else weights[candidate.flow_id] for candidate in drawn],
-        [_cap(candidate, amount, policy, len(drawn)) for candidate in drawn],
-        [ids.tie_break(seed, "weight", candidate.creator_id) for candidate in drawn],
+        [Decimal(1) if len(drawn) < policy.fewest else field.weights[i] for i in drawn],
+        caps,
+        [digest(b"weight\x1f" + field.names[i]) for i in drawn],
     )
-    return tuple(
-        Chosen(candidate.creator_id, candidate.flow_id, weight)
-        for candidate, weight in zip(drawn, filled, strict=True)
+    rows, legs = list(field.rows), list[Chosen]()
+    for i in order:
+        one = pool.candidates[field.places[i]]
+        why = () if len(legs) < len(drawn) else ("not_drawn",)
+        rows[field.places[i]] = Ranked(one, field.weights[i], keys[i], why)
+        if not why:
+            legs.append(Chosen(one.creator_id, one.flow_id, filled[len(legs)]))
+    return Allocation(
+        VERSION, seed.hex(), amount, policy, tuple(rows), tuple(legs), _alerts(len(legs), policy)
     )
+
+
+def _cap(limit: Decimal, amount: Decimal, policy: Policy, among: int) -> int:
+    """The most of this subscription that a creator may get among so many, in millionths."""
+    most = policy.cap if among >= policy.fewest else Decimal(1)
+    return int(min(most, limit / amount) * WHOLE)
+
+
+def _enough(
+    order: list[int], limits: Sequence[Decimal], amount: Decimal, policy: Policy
+) -> tuple[list[int], list[int]]:
+    """The first k in the draw's order, or as many more as the amount needs, or else all of them.
+
+    With the caps of each.
+    """
+    for count in range(min(policy.k, len(order)), len(order) + 1):
+        drawn = order[:count]
+        caps = [_cap(limits[i], amount, policy, count) for i in drawn]
+        if sum(caps) >= WHOLE:
+            break
+    return drawn, caps
 
 
 def _alerts(chosen: int, policy: Policy) -> tuple[str, ...]:

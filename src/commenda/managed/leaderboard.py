@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import LiteralString
 from uuid import UUID
 
 from commenda.kit.db import Tx
-from commenda.managed.allocation import Candidate
+from commenda.managed.allocation import Candidate, Pool
 from commenda.managed.model import Profile
 from commenda.managed.scoring import Record, Score, score
 from commenda.returns import max_drawdown
@@ -22,16 +25,34 @@ def list_flow(tx: Tx, flow_id: UUID, profile: Profile, now: datetime) -> None:
     )
 
 
-def candidates(tx: Tx) -> list[Candidate]:
-    """Every listed flow as it is known now."""
-    rows = tx.execute(
-        "SELECT f.creator_id, f.id, b.profile, b.score, b.max_drawdown, f.status,"
-        "  coalesce(followed.amount, 0), b.uptime, b.days"
-        " FROM leaderboard b JOIN shared_flows f ON f.id = b.flow_id"
-        " LEFT JOIN followed_capital followed ON followed.flow_id = f.id"
-        " ORDER BY f.id"
-    ).fetchall()
-    return [Candidate(*row) for row in rows]
+CANDIDATES: LiteralString = (
+    "(SELECT string_agg(concat_ws(' ', f.creator_id, f.id, b.profile, b.score, b.max_drawdown,"
+    "   f.status, coalesce(followed.amount, 0), b.uptime, b.days), ',' ORDER BY f.id)"
+    " FROM leaderboard b JOIN shared_flows f ON f.id = b.flow_id"
+    " LEFT JOIN followed_capital followed ON followed.flow_id = f.id)"
+)
+"""Every listed flow as it is known now, as a text for `pool_of`."""
+
+
+@lru_cache(maxsize=8)
+def pool_of(text: str | None) -> Pool:
+    """The pool that `CANDIDATES` found. It seldom changes: the same text is read once."""
+    return Pool(
+        Candidate(
+            UUID(creator),
+            UUID(flow),
+            profile,
+            Decimal(points),
+            Decimal(drawdown),
+            status,
+            Decimal(followed),
+            Decimal(uptime),
+            int(days),
+        )
+        for creator, flow, profile, points, drawdown, status, followed, uptime, days in (
+            map(str.split, text.split(",")) if text else ()
+        )
+    )
 
 
 def score_flows(tx: Tx, now: datetime) -> Mapping[UUID, Score]:

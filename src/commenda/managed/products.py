@@ -16,7 +16,8 @@ from commenda.kit.money import plain
 from commenda.kit.rows import first, records
 from commenda.kit.times import iso
 from commenda.ledger import Author
-from commenda.managed.model import MatrixCell, MatrixChange, Offer
+from commenda.managed.leaderboard import CANDIDATES
+from commenda.managed.model import MatrixCell, MatrixChange, Offer, Profile
 
 
 def publish_offer(tx: Tx, offer: Offer) -> None:
@@ -101,27 +102,56 @@ _OFFERS = _COLUMNS + _IN_FORCE
 
 
 @dataclass(frozen=True, slots=True)
-class OfferTo(Offer):
-    """An offer with what one investor can subscribe now, and whether they carry a loss to it."""
+class OfferTo:
+    """What one investor can subscribe of a product now, and all that it takes to do so.
 
+    `room` is what `available_to_subscribe` says, `carries` whether they carry a loss to it,
+    `wallet` and `reserved` are their accounts if they are open, `pool` is for `pool_of`.
+    """
+
+    product_id: UUID
+    profile: Profile
+    tier: str
+    asset: str
+    minimum: Decimal
+    maximum: Decimal
+    terms_valid_from: datetime
     room: Decimal
     carries: bool
+    wallet: int | None
+    reserved: int | None
+    pool: str | None
+
+
+_OFFER_TO: LiteralString = "".join(
+    (
+        "SELECT p.id, p.profile, p.tier, p.asset, p.minimum, p.maximum, t.valid_from,"
+        " room_to_subscribe(%(investor)s, p.asset), EXISTS (SELECT FROM loss_carries c"
+        "  WHERE c.investor_id = %(investor)s AND c.product_id = p.id), wallet.id, reserved.id, ",
+        CANDIDATES,
+        _IN_FORCE,
+        *(
+            f" LEFT JOIN accounts {kind} ON {kind}.kind = '{kind}'"
+            f"  AND {kind}.owner_id = %(investor)s AND {kind}.asset = p.asset"
+            f"  AND {kind}.scope_id IS NULL AND {kind}.leg_id IS NULL"
+            f"  AND {kind}.instrument_id IS NULL AND {kind}.stripe = 0"
+            for kind in ("wallet", "reserved")
+        ),
+        " WHERE p.id = %(id)s",
+    )
+)
 
 
 def offer_to(tx: Tx, product_id: UUID, investor: UUID, now: datetime) -> OfferTo:
-    """`offer_of` and `available_to_subscribe` in one question: the authorisation is locked."""
-    offer = first(
-        tx,
-        OfferTo,
-        _COLUMNS + ", room_to_subscribe(%(investor)s, p.asset) AS room, EXISTS (SELECT FROM"
-        "  loss_carries c WHERE c.investor_id = %(investor)s AND c.product_id = p.id) AS carries"
-        + _IN_FORCE
-        + " WHERE p.id = %(id)s",
-        {"id": product_id, "now": now, "investor": investor},
-    )
-    if offer is None:
+    """All that a subscription asks, in one question; the authorisation is locked.
+
+    Code `unknown_product`.
+    """
+    values = {"id": product_id, "now": now, "investor": investor}
+    row = tx.execute(_OFFER_TO, values).fetchone()
+    if row is None:
         raise _unknown(product_id)
-    return offer
+    return OfferTo(*row)
 
 
 def offer_of(tx: Tx, product_id: UUID, now: datetime) -> Offer:

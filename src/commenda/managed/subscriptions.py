@@ -11,11 +11,10 @@ from commenda.audit import record
 from commenda.books import NewLeg, Scope, open_scopes, request_transfers
 from commenda.copying import NewFollower, attach_legs, detach_legs
 from commenda.kit import ids
-from commenda.kit.db import Tx
+from commenda.kit.db import Tx, array, learn
 from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, scale_of, split_amount
-from commenda.kit.wire import wire_text
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -27,10 +26,10 @@ from commenda.ledger import (
     post,
     post_batch,
 )
-from commenda.managed.allocation import Allocation, Policy, allocate
-from commenda.managed.leaderboard import candidates
+from commenda.managed.allocation import Allocation, Policy, Pool, allocate
+from commenda.managed.leaderboard import pool_of
 from commenda.managed.lifecycle import State
-from commenda.managed.model import Offer, SubscriptionMade, SubscriptionOrder
+from commenda.managed.model import SubscriptionMade, SubscriptionOrder
 from commenda.managed.products import OfferTo, offer_to
 from commenda.managed.profit_share import Carry, add_carry, resubscribe
 
@@ -53,20 +52,22 @@ def subscribe(
         raise _not_covered()
     subscription_id = ids.derive("managed-subscription", investor_id, key)
     seed = ids.tie_break(secret, "allocation", subscription_id)
+    pool = pool_of(offer.pool)
     try:
-        drawn = allocate(seed, amount, candidates(tx), Policy(profiles=(offer.profile,)))
+        drawn = allocate(seed, amount, pool, Policy(profiles=(offer.profile,)))
     except CommendaError as refusal:
         raise refusal.at("amount") from None  # what was asked for, not what the draw found
     correlation = ids.derive("managed", subscription_id)
     investor, asset = Owner(OwnerKind.INVESTOR, investor_id), offer.asset
-    wallet, reserved = open_accounts(
-        tx, [AccountKey("wallet", investor, asset), AccountKey("reserved", investor, asset)]
-    )
+    keys = [AccountKey("wallet", investor, asset), AccountKey("reserved", investor, asset)]
+    open_already = zip(keys, (offer.wallet, offer.reserved), strict=True)
+    learn(tx, {key: account for key, account in open_already if account is not None})
+    wallet, reserved = open_accounts(tx, keys)
     lines = [Line(wallet, -amount), Line(reserved, amount)]
     posted = post(tx, author, Journal(f"reserve:{subscription_id}", "reserve", correlation, lines))
     if posted.refused_account is not None:
         raise _not_covered()
-    _insert(tx, author.now, subscription_id, investor_id, amount, key, offer, drawn)
+    _insert(tx, author.now, subscription_id, investor_id, amount, key, offer, drawn, pool)
     record(
         tx,
         [
@@ -92,7 +93,7 @@ def _not_covered() -> CommendaError:
     ).at("amount", hint="bring money in, or authorise a higher limit")
 
 
-def _require_within_tier(offer: Offer, amount: Decimal) -> None:
+def _require_within_tier(offer: OfferTo, amount: Decimal) -> None:
     checked_amount(amount, offer.asset)
     if not offer.minimum <= amount < offer.maximum:
         raise CommendaError(
@@ -113,6 +114,7 @@ def _insert(
     key: str,
     offer: OfferTo,
     drawn: Allocation,
+    pool: Pool,
 ) -> None:
     asset, chosen = offer.asset, drawn.chosen
     carried = _take_carry(tx, investor_id, offer.product_id) if offer.carries else Carry()
@@ -160,12 +162,12 @@ def _insert(
             "now": now,
             "version": drawn.version,
             "seed": drawn.seed,
-            "snapshot": wire_text(drawn).decode(),
-            "flows": [one.flow_id for one in chosen],
-            "creators": [one.creator_id for one in chosen],
-            "legs": [ids.derive("leg", subscription_id, one.flow_id) for one in chosen],
-            "weights": [one.weight for one in chosen],
-            "amounts": amounts,
+            "snapshot": pool.snapshot(drawn),
+            "flows": array(one.flow_id for one in chosen),
+            "creators": array(one.creator_id for one in chosen),
+            "legs": array(ids.derive("leg", subscription_id, one.flow_id) for one in chosen),
+            "weights": array(one.weight for one in chosen),
+            "amounts": array(amounts),
         },
     )
 
