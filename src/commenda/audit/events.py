@@ -30,7 +30,8 @@ class Event:
 
 def record(tx: Tx, events: Iterable[Event]) -> None:
     """Append events; one that a repeated step records again is kept once."""
-    tx.execute(_APPEND, _columns(list(events)))
+    if rows := list(events):
+        tx.execute(_APPEND, _columns(rows))
 
 
 def record_new(tx: Tx, events: Iterable[Event]) -> list[Event]:
