@@ -1,4 +1,7 @@
-"""How fast a signal reaches 10,000 books: an entry and an exit, from plan to finish."""
+"""How fast a signal reaches 10,000 books: an entry and an exit, from plan to finish.
+
+Beside each stands what PostgreSQL takes to write the same rows by hand (`bare_copy`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
+from bench.bare_copy import copy_tables, write_again
 from bench.kit import Figure, durability, fresh_database, machine, median, show, spread, vacuum
 from bench.population import (
     HOUR,
@@ -73,14 +77,19 @@ def main() -> None:
         note = machine(database)
     figures = []
     for kind, measured in runs.items():
-        speeds = [FOLLOWERS / total for total, _ in measured]
+        speeds = [FOLLOWERS / total for total, _, _ in measured]
+        floors = [FOLLOWERS / floor for _, _, floor in measured if floor]
         rate = median(speeds)
-        ratio = f"{rate / AIM:.2f} of the aim" if kind != "first entry" else ""
+        ratio = ""
+        if floors:
+            ratio = f"{rate / median(floors):.2f} of bare"
+            name = f"baseline: its rows by hand ({spread(floors)})"
+            figures.append(Figure(name, median(floors), "executions/s"))
         aim = f">= {AIM:,}" if kind != "first entry" else ""
         figures.append(Figure(f"{kind} ({spread(speeds)})", rate, "executions/s", ratio, aim))
-        total = median([seconds for seconds, _ in measured])
-        named = {step: median([each[step] for _, each in measured]) for step in STEPS}
-        rest = [seconds - sum(each.values()) for seconds, each in measured]
+        total = median([seconds for seconds, _, _ in measured])
+        named = {step: median([each[step] for _, each, _ in measured]) for step in STEPS}
+        rest = [seconds - sum(each.values()) for seconds, each, _ in measured]
         named["commits and the rest"] = median(rest)
         for step, seconds in named.items():
             figures.append(Figure(f"    {step}", seconds, "s", f"{seconds / total:.0%}"))
@@ -95,8 +104,9 @@ def main() -> None:
 
 def _measure(
     database: Database, amounts: list[Decimal]
-) -> dict[str, list[tuple[float, dict[str, float]]]]:
-    """(seconds, seconds by step) of the first entry, and of each entry and exit after it."""
+) -> dict[str, list[tuple[float, dict[str, float], float]]]:
+    """(seconds, seconds by step, seconds by hand) of each entry and exit; the first entry, which
+    no hand writes, apart."""
     broker = open_broker(database, ["BTCUSDT"], 2 * SIGNALS + 8)
     with database.transaction() as tx:
         flow = open_flow(tx, "creator", broker.feed.instruments[0])
@@ -104,7 +114,7 @@ def _measure(
         follow_all(tx, broker, flow, investors, amounts)
     carry_out_transfers(database, broker, author())
     vacuum(database)
-    runs: dict[str, list[tuple[float, dict[str, float]]]] = {
+    runs: dict[str, list[tuple[float, dict[str, float], float]]] = {
         "first entry": [],
         "entry": [],
         "exit": [],
@@ -119,9 +129,10 @@ def _measure(
                 copy_signal(database, broker, signal_id, now)
                 total = time.perf_counter() - begun
             if lap:
-                runs[kind].append((total, dict(seconds)))
+                runs[kind].append((total, dict(seconds), write_again(database, signal_id)))
             elif kind == "entry":
-                runs["first entry"].append((total, dict(seconds)))
+                runs["first entry"].append((total, dict(seconds), 0.0))
+                copy_tables(database)
     _require_all_executed(database)
     return runs
 

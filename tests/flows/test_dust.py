@@ -256,7 +256,7 @@ def test_dust_waits_while_the_book_is_selling_what_it_has(db: Database) -> None:
             cause_id=flow.id,
             correlation_id=flow.id,
             instrument_id=flow.instrument_id,
-            requests=[(HOUSE, D("-0.7001"))],
+            requests=[(HOUSE, "paper", D("-0.7001"))],
             reference_price=D(200),  # as if others were in it
             now=world.now,
         )

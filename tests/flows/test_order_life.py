@@ -70,7 +70,8 @@ class Life:
 
     def ask(self, *quantities: Decimal, **terms: Any) -> list[Order]:
         """An order for each side, of what the legs ask in their order."""
-        requests = [(leg, one) for leg, one in zip(self.legs, quantities, strict=False) if one]
+        asked = zip(self.legs, quantities, strict=False)
+        requests = [(leg, "other", one) for leg, one in asked if one]
         cause = ids.derive("test-cause", len(self.orders))
         with self.world.database.transaction() as tx:
             new = intend(

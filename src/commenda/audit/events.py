@@ -35,7 +35,7 @@ def record(tx: Tx, events: Iterable[Event]) -> None:
         (row,) = rows
         values = (getattr(row, name) for name in _COLUMNS)
         tx.execute(_APPEND_ONE, (*values, Jsonb(dict(row.details)), request_id.get()))
-    else:
+    elif rows:
         tx.execute(_APPEND, _columns(rows))
 
 

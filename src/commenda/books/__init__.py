@@ -35,7 +35,7 @@ from commenda.books.model import (
     Trigger,
 )
 from commenda.books.parts import request_part
-from commenda.books.payout import pay_out, pay_out_due, pay_parts_due
+from commenda.books.payout import PAYOUT_BATCH, pay_out, pay_out_due, pay_parts_due
 from commenda.books.queries import legs_of, lock_closings
 from commenda.books.rules import INITIAL, free_cash, is_dust, next_retry
 from commenda.books.scopes import close_scopes, open_scopes, record_nav, scope_equity
@@ -44,6 +44,7 @@ from commenda.books.takings import open_books, take_out
 __all__ = [
     "CHECKS",
     "INITIAL",
+    "PAYOUT_BATCH",
     "ClosedBook",
     "Leg",
     "NewLeg",

@@ -144,7 +144,7 @@ def request_transfers(
 
 def carry_out_transfers(database: Database, broker: Broker, author: Author) -> int:
     """Carry out the transfers that were asked for; how many there were."""
-    with database.transaction() as tx:
+    with database.read() as tx:
         waiting = tx.execute(
             "SELECT id, venue, asset, amount, correlation_id FROM transfers"
             " WHERE venue = ANY (%s) AND done_at IS NULL ORDER BY requested_at, id",

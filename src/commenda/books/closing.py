@@ -33,6 +33,7 @@ from commenda.execution import (
     intend,
     open_quantities,
     orders_of,
+    venues_of,
 )
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
@@ -133,7 +134,7 @@ def _go_on(
     errors: list[Exception],
 ) -> int:
     """Take every open batch as far as it goes now, oldest first; how many books were closed."""
-    with database.transaction() as tx:
+    with database.read() as tx:
         rows = tx.execute(
             "SELECT batch_id FROM closing_attempts WHERE outcome IS NULL"
             " GROUP BY batch_id ORDER BY min(begun_at), batch_id"
@@ -195,17 +196,21 @@ def _intend(
     held += left_of_parts(tx, [closing for closing, scope, _ in due if closing != scope])
     for _, leg, instrument, quantity in sorted(held, key=lambda one: (one[2], one[1])):
         requests.setdefault(instrument, []).append((leg, -quantity))
-    beside = dust_beside(tx, broker, requests)
+    at = venues_of(tx, [leg for theirs in requests.values() for leg, _ in theirs])
+    asked = {
+        instrument: [(leg, at[leg], quantity) for leg, quantity in theirs]
+        for instrument, theirs in requests.items()
+    }
+    beside = dust_beside(tx, broker, asked)
     marks = broker.marks(author.now)
-    for instrument_id in sorted(requests):
-        requests[instrument_id] += beside.get(instrument_id, [])
+    for instrument_id in sorted(asked):
         intend(
             tx,
             cause="liquidation",
             cause_id=batch,
             correlation_id=batch,
             instrument_id=instrument_id,
-            requests=requests[instrument_id],
+            requests=asked[instrument_id] + beside.get(instrument_id, []),
             reference_price=marks[instrument_id],
             now=author.now,
             collar=COLLAR if patient else None,

@@ -192,21 +192,21 @@ def take_over(
 
 
 def dust_beside(
-    tx: Tx, broker: Broker, requests: Mapping[int, Sequence[tuple[UUID, Decimal]]]
-) -> dict[int, list[tuple[UUID, Decimal]]]:
-    """What closes the dust book's positions, where a parent of its side is sent anyway."""
-    at = venues_of(tx, [leg for theirs in requests.values() for leg, _ in theirs])
+    tx: Tx, broker: Broker, requests: Mapping[int, Sequence[tuple[UUID, str, Decimal]]]
+) -> dict[int, list[tuple[UUID, str, Decimal]]]:
+    """What closes the dust book's positions, where a parent of its side is sent anyway: requests
+    of the same shape, (leg, venue, signed quantity) by instrument."""
     sides = {
-        (at[leg], instrument, asked > 0)
+        (venue, instrument, asked > 0)
         for instrument, theirs in requests.items()
-        for leg, asked in theirs
+        for _, venue, asked in theirs
     }
-    beside: dict[int, list[tuple[UUID, Decimal]]] = {}
+    beside: dict[int, list[tuple[UUID, str, Decimal]]] = {}
     places = {(venue, instrument) for venue, instrument, _ in sides}
     for (venue, instrument), quantity in _at_rest(tx, broker, places).items():
         if quantity and (venue, instrument, quantity < 0) in sides:
             keeper = dust_leg(broker.instrument(instrument).quote, venue)
-            beside.setdefault(instrument, []).append((keeper, -quantity))
+            beside.setdefault(instrument, []).append((keeper, venue, -quantity))
     return beside
 
 

@@ -100,6 +100,8 @@ def pay_parts_due(
         " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
         (list(product.kinds), limit),
     ).fetchall()
+    if not rows:
+        return 0
     author = Author(product.actor, product.rules, now)
     books = open_books(tx, [scope for _, scope, _, _ in rows], marks)
     paid: list[tuple[Part, Taking[Any]]] = []

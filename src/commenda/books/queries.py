@@ -35,6 +35,8 @@ def legs_and_cash(
     tx: Tx, scope_ids: Sequence[UUID]
 ) -> tuple[dict[UUID, list[Leg]], Mapping[int, Decimal]]:
     """The legs of each scope, and the balance of each leg's cash account, locked."""
+    if not scope_ids:
+        return {}, {}
     legs: dict[UUID, list[Leg]] = {scope: [] for scope in scope_ids}
     for leg in legs_of(tx, scope_ids):
         legs[leg.scope_id].append(leg)

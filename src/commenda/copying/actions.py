@@ -97,26 +97,22 @@ def plan(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> bool:
 
 def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> list[UUID]:
     """Turn a signal's planned executions into one parent order for each side."""
-    signal = queries.find_signal(tx, signal_id)
-    if signal.status == "published":
-        orders = intend(
-            tx,
-            cause="signal",
-            cause_id=signal.id,
-            correlation_id=signal.id,
-            instrument_id=signal.instrument_id,
-            requests=queries.requests_of(tx, signal.id),
-            reference_price=signal.reference_price,
-            trigger_price=signal.trigger_price,
-            # A strategy's stop rested in the bar that has just closed.
-            active_from=(
-                now - timedelta(seconds=broker.feed.interval) if signal.trigger_price else None
-            ),
-            now=now,
-        )
-        queries.mark_planned(tx, signal.id)
-    else:
-        orders = orders_of(tx, "signal", signal.id)
+    signal = queries.claim_planned(tx, signal_id)
+    if signal is None:
+        return [order.id for order in orders_of(tx, "signal", signal_id)]
+    orders = intend(
+        tx,
+        cause="signal",
+        cause_id=signal.id,
+        correlation_id=signal.id,
+        instrument_id=signal.instrument_id,
+        requests=queries.requests_of(tx, signal.id),
+        reference_price=signal.reference_price,
+        trigger_price=signal.trigger_price,
+        # A strategy's stop rested in the bar that has just closed.
+        active_from=now - timedelta(seconds=broker.feed.interval) if signal.trigger_price else None,
+        now=now,
+    )
     return [order.id for order in orders]
 
 

@@ -14,10 +14,11 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.rows import first
 
-_SIGNAL: LiteralString = (
-    "SELECT id, flow_id, sequence, instrument_id, previous_target, target, reference_price,"
-    " trigger_price, status, created_at FROM trading_signals "
+_COLUMNS: LiteralString = (
+    "id, flow_id, sequence, instrument_id, previous_target, target, reference_price,"
+    " trigger_price, status, created_at"
 )
+_SIGNAL: LiteralString = "SELECT " + _COLUMNS + " FROM trading_signals "  # noqa: S608 - constants
 
 
 def find_signal(tx: Tx, signal_id: UUID) -> Signal:
@@ -129,11 +130,12 @@ def plan_executions(
     return int(row[0])
 
 
-def requests_of(tx: Tx, signal_id: UUID) -> list[tuple[UUID, Decimal]]:
-    """(leg, signed quantity) of every execution of a signal that wants to trade."""
+def requests_of(tx: Tx, signal_id: UUID) -> list[tuple[UUID, str, Decimal]]:
+    """(leg, its venue, signed quantity) of every execution of a signal that wants to trade."""
     return tx.execute(
-        "SELECT leg_id, requested FROM signal_executions"
-        " WHERE signal_id = %s AND requested <> 0 ORDER BY leg_id",
+        "SELECT e.leg_id, l.venue, e.requested FROM signal_executions e"
+        " JOIN legs l ON l.id = e.leg_id"
+        " WHERE e.signal_id = %s AND e.requested <> 0 ORDER BY e.leg_id",
         (signal_id,),
     ).fetchall()
 
@@ -175,5 +177,12 @@ def close_signal(tx: Tx, signal_id: UUID, now: datetime) -> None:
     )
 
 
-def mark_planned(tx: Tx, signal_id: UUID) -> None:
-    tx.execute("UPDATE trading_signals SET status = 'planned' WHERE id = %s", (signal_id,))
+def claim_planned(tx: Tx, signal_id: UUID) -> Signal | None:
+    """Be the one who turns a signal's plan into orders; None where another has."""
+    return first(
+        tx,
+        Signal,
+        "UPDATE trading_signals SET status = 'planned'"  # noqa: S608 - constants
+        " WHERE id = %s AND status = 'published' RETURNING " + _COLUMNS,
+        (signal_id,),
+    )

@@ -25,7 +25,6 @@ from commenda.execution.model import Order
 from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
-from commenda.kit.rows import columns
 from commenda.ledger import Author, Journal, Line, post_batch
 from commenda.venues import (
     DEFAULT_VENUE,
@@ -46,7 +45,7 @@ def intend(
     cause_id: UUID,
     correlation_id: UUID,
     instrument_id: int,
-    requests: Sequence[tuple[UUID, Decimal]],
+    requests: Sequence[tuple[UUID, str, Decimal]],
     reference_price: Decimal,
     now: datetime,
     trigger_price: Decimal | None = None,
@@ -54,11 +53,13 @@ def intend(
     collar: Decimal | None = None,
     expires_at: datetime | None = None,
 ) -> list[Order]:
-    """Store one parent order for each venue and side, and what each leg asks of it.
+    """Store one parent order for each venue and side, and what each leg asks of it: `requests` are
+    (leg, its venue, signed quantity).
 
-    A market order; with a `trigger_price` a stop, which rests since `active_from` where that is
-    before it is sent; with a `collar` a limit, that far from the reference price at most (0.01 is
-    one per cent). What works at `expires_at` ends then.
+    Buys are never netted against sells inside the platform: that would be a fill that no venue
+    made, at a price nobody traded. A market order; with a `trigger_price` a stop, which rests since
+    `active_from` where that is before it is sent; with a `collar` a limit, that far from the
+    reference price at most (0.01 is one per cent). What works at `expires_at` ends then.
     """
     kind = OrderKind.MARKET if trigger_price is None else OrderKind.STOP
     tick = Decimal(0)
@@ -67,7 +68,10 @@ def intend(
         row = tx.execute("SELECT tick FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
         assert row is not None, "what is traded is stored"
         tick = row[0]
-    legs, quantities = columns(requests, 2)
+    totals: dict[tuple[str, bool], Decimal] = {}
+    for _, venue, quantity in requests:
+        of = venue, quantity < 0
+        totals[of] = totals.get(of, Decimal(0)) + abs(quantity)
     orders = [
         Order(
             id=_order_id(cause, cause_id, venue, instrument_id, side),
@@ -85,11 +89,14 @@ def intend(
             cause_id=cause_id,
             correlation_id=correlation_id,
         )
-        for venue, side, quantity in queries.asked_at(tx, legs, quantities)
+        for (venue, sells), quantity in sorted(totals.items())
+        if quantity and (side := Side.SELL if sells else Side.BUY)
     ]
     if orders:
         queries.insert_orders(tx, orders, now)
-        queries.insert_requests(tx, orders, legs, quantities)
+        parents = {(order.venue, order.side is Side.SELL): order.id for order in orders}
+        asked = [(parents[venue, one < 0], leg, one) for leg, venue, one in requests if one]
+        queries.insert_requests(tx, asked)
     return orders
 
 

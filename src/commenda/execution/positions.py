@@ -30,12 +30,10 @@ def position_accounts(
                 for leg, kind, owner, scope, asset in rows
             ],
         )
-        insert_positions(
-            tx,
-            instrument.id,
-            [(row[0], account) for row, account in zip(rows, accounts, strict=True)],
-        )
-        books = books_of(tx, leg_ids, instrument.id)
+        # Whoever opens one at the same time opens the same: an account has one key.
+        opened = [(row[0], account) for row, account in zip(rows, accounts, strict=True)]
+        insert_positions(tx, instrument.id, opened)
+        books |= {leg: (books[leg][0], account) for leg, account in opened}
     return {leg: (cash, position) for leg, (cash, position) in books.items() if position}
 
 

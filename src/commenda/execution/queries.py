@@ -16,7 +16,7 @@ from commenda.execution.rules import Share
 from commenda.kit.db import Tx
 from commenda.kit.rows import columns
 from commenda.ledger import Author
-from commenda.venues import Execution, Fill, OrderStatus, Side
+from commenda.venues import Execution, Fill, OrderStatus
 
 CHUNK = 2000
 """Legs in one transaction and one journal: large enough to be fast, small enough to be resumed."""
@@ -138,40 +138,12 @@ def fills_of(tx: Tx, order_id: UUID) -> list[Fill]:
     return [Fill(*row) for row in rows]
 
 
-def asked_at(
-    tx: Tx, legs: Sequence[UUID], quantities: Sequence[Decimal]
-) -> list[tuple[str, Side, Decimal]]:
-    """What legs ask together of each venue, on each side: (venue, side, quantity).
-
-    Buys are never netted against sells inside the platform: that would be a fill that no venue
-    made, at a price nobody traded.
-    """
-    rows = tx.execute(
-        "SELECT l.venue, CASE WHEN r.quantity > 0 THEN 'buy' ELSE 'sell' END AS side,"
-        "  sum(abs(r.quantity)) FROM unnest(%s::uuid[], %s::numeric[]) AS r (leg, quantity)"
-        " JOIN legs l ON l.id = r.leg WHERE r.quantity <> 0 GROUP BY 1, 2 ORDER BY 1, 2",
-        (legs, quantities),
-    )
-    return [(venue, Side(side), quantity) for venue, side, quantity in rows]
-
-
-def insert_requests(
-    tx: Tx, orders: Sequence[Order], legs: Sequence[UUID], quantities: Sequence[Decimal]
-) -> None:
-    """Store what each leg asks of the order at its venue and of its side."""
+def insert_requests(tx: Tx, requests: Sequence[tuple[UUID, UUID, Decimal]]) -> None:
+    """Store what each leg asks of an order: (order, leg, signed quantity)."""
     tx.execute(
         "INSERT INTO allocations (order_id, leg_id, requested)"
-        " SELECT o.id, r.leg, r.quantity"
-        " FROM unnest(%s::uuid[], %s::numeric[]) AS r (leg, quantity) JOIN legs l ON l.id = r.leg"
-        " JOIN unnest(%s::uuid[], %s::text[], %s::integer[]) AS o (id, venue, sign)"
-        "  ON o.venue = l.venue AND o.sign = sign(r.quantity) ON CONFLICT DO NOTHING",
-        (
-            legs,
-            quantities,
-            [order.id for order in orders],
-            [order.venue for order in orders],
-            [order.side.sign for order in orders],
-        ),
+        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[]) ON CONFLICT DO NOTHING",
+        columns(requests, 3),
     )
 
 

@@ -67,7 +67,7 @@ def array(values: Iterable[UUID | Decimal | int]) -> str:
 
 
 class _Connection(psycopg.Connection[TupleRow]):
-    """A pooled connection that knows when it was last used, and what it has learned.
+    """A pooled connection that knows when it was last handed out, and what it has learned.
 
     Learned in a transaction, a fact is kept once it commits and forgotten where anything of it is
     rolled back. Whoever comes after a restored server comes on a new connection.
@@ -116,17 +116,17 @@ def learn(tx: Tx, facts: Mapping[Any, Any]) -> None:
         tx.learned |= facts
 
 
-def _note_use(connection: _Connection) -> None:
-    connection.last_used = time.monotonic()
-
-
 def _check_after_rest(connection: _Connection) -> None:
     """Probe a connection that rested: the server may have been restarted meanwhile.
 
-    A busy connection is not probed, which would cost a round trip for every transaction.
+    A busy connection is not probed, which would cost a round trip for every transaction. Its use
+    is noted here, as it is handed out: with a `reset` the pool hands every connection that comes
+    back to a thread of its own, and whoever asks next finds none and opens another.
     """
-    if time.monotonic() - connection.last_used > 0.5:
+    now = time.monotonic()
+    if now - connection.last_used > 0.5:
         ConnectionPool.check_connection(connection)
+    connection.last_used = now
 
 
 @dataclass(slots=True)
@@ -175,7 +175,6 @@ class Database:
             min_size=1,
             max_size=settings.pool_size,
             check=_check_after_rest,
-            reset=_note_use,
             open=True,
         )
         return cls(owner_url, app_url, pool, server, settings.data if server else None)

@@ -21,12 +21,19 @@ from commenda.managed.overdue import alert_overdue
 from commenda.managed.products import offer_of, publish_offer, require_adjacent
 from commenda.managed.profit_share import HurdleKind
 from commenda.managed.settlement import MANAGED, settle
-from commenda.managed.subscriptions import activate_due, cancel, mature_due, subscribe
+from commenda.managed.subscriptions import (
+    ACTIVATION_BATCH,
+    activate_due,
+    cancel,
+    mature_due,
+    subscribe,
+)
 from commenda.managed.trace import trace
 from commenda.managed.waterfall import FeeTerms
 from commenda.managed.withdrawals import Withdrawal, request_withdrawal, withdrawals_of
 
 __all__ = [
+    "ACTIVATION_BATCH",
     "CHECKS",
     "MANAGED",
     "RETURN_MATRIX",

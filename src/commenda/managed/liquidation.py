@@ -69,4 +69,6 @@ def sweep_matured(tx: Tx, author: Author, limit: int = 1000) -> int:
         "SELECT id FROM managed_subscriptions WHERE status = 'MATURED' ORDER BY id LIMIT %s",
         (limit,),
     ).fetchall()
+    if not rows:
+        return 0
     return len(request_liquidation(tx, author, [row[0] for row in rows], Trigger.SWEEP))

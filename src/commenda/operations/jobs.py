@@ -22,6 +22,7 @@ from uuid import UUID
 
 from commenda import copying
 from commenda.books import (
+    PAYOUT_BATCH,
     carry_out_transfers,
     close_due,
     guard_margins,
@@ -37,6 +38,7 @@ from commenda.kit import clock, outbox
 from commenda.kit.db import AWAY, Tx
 from commenda.ledger import Author, expire_holds
 from commenda.managed import (
+    ACTIVATION_BATCH,
     MANAGED,
     Agenda,
     activate_due,
@@ -153,7 +155,7 @@ def carry_books(
         with database.read() as tx:
             due = agenda(tx, now)
     if due.reserved:
-        operation.batches(lambda tx: activate_due(tx, author))
+        operation.batches(lambda tx: activate_due(tx, author), ACTIVATION_BATCH)
     if due.reserved or due.transfers:
         carry_out_transfers(database, broker, author)
     if due.over:
@@ -167,10 +169,11 @@ def carry_books(
         close_due(database, broker, author, PRODUCTS, copying.planned)
     finally:  # who could be closed does not wait for who could not
         for product in PRODUCTS:
-            operation.batches(partial(pay_out_due, product=product, now=now))
+            operation.batches(partial(pay_out_due, product=product, now=now), PAYOUT_BATCH)
             if product.part is not None:
                 marks = broker.marks(now)
-                operation.batches(partial(pay_parts_due, product=product, now=now, marks=marks))
+                pay_parts = partial(pay_parts_due, product=product, now=now, marks=marks)
+                operation.batches(pay_parts, PAYOUT_BATCH)
         with database.transaction() as tx:
             paid(tx)
         carry_out_transfers(database, broker, author)

@@ -56,15 +56,18 @@ class Operation:
     def author(self, now: datetime) -> Author:
         return Author(self.actor, self.rules, now)
 
-    def batches(self, act: Callable[[Tx], int]) -> int:
-        """Repeat a batch action, each batch in a transaction of its own, until nothing is left."""
+    def batches(self, act: Callable[[Tx], int], size: int = 1) -> int:
+        """Repeat a batch action, each batch in a transaction of its own, until nothing is left.
+
+        One that did less than `size`, where that is what a batch takes, was the last.
+        """
         total = 0
         while True:
             self.pulse()
             with self.database.transaction() as tx:
                 done = act(tx)
             total += done
-            if not done:
+            if done < size:
                 return total
 
 
