@@ -39,6 +39,11 @@ AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction, PoolTim
 failed so may be tried again as it is."""
 
 
+def array_text(values: Iterable[int | Decimal]) -> str:
+    """Numbers as an array literal, for a place with a cast."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 class _ColumnDumper(ListDumper):
     """A batch's columns of numbers and ids as array literals, joined in one go.
 
@@ -49,7 +54,7 @@ class _ColumnDumper(ListDumper):
     def dump(self, obj: list[Any]) -> Buffer | None:
         kinds = set(map(type, obj))
         if kinds <= {int, Decimal}:
-            return b"{%b}" % ",".join(map(str, obj)).encode()
+            return array_text(obj).encode()
         if kinds == {UUID}:
             return b"{%b}" % ",".join([one.hex for one in obj]).encode()
         return super().dump(obj)
