@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -191,9 +191,10 @@ def test_a_fault_of_the_caller_has_a_code_and_posts_nothing(
         close_period(tx, AUTHOR, CLOSED)
     before = book.state()
     good = move("good", (book.wallets[0], -1), (book.wallets[1], 1))
-    with pytest.raises(CommendaError) as caught:
-        book.post(good, *journals(book))
-    assert caught.value.code == code
+    for others in ([good], []):  # a journal that is posted alone goes another way
+        with pytest.raises(CommendaError) as caught:
+            book.post(*others, *journals(book))
+        assert caught.value.code == code
     assert book.state() == before
     assert book.outcomes(good) == ["posted"]
     book.assert_sound()
@@ -205,6 +206,28 @@ def test_what_is_effective_now_or_at_the_end_of_a_closed_period_is_posted(book: 
     now, then = effective(book, NOW), effective(book, CLOSED)
     assert book.outcomes(now) == ["posted"]
     assert book.outcomes(move("then", *then.lines, effective_at=CLOSED)) == ["posted"]
+
+
+def test_a_journal_alone_is_written_as_in_a_batch(book: Book) -> None:
+    a, b, *_ = book.wallets
+    amount = D("1E+2") + D("1E-18")
+    india = timezone(timedelta(hours=5, minutes=30))
+    asked = [
+        move(
+            key, (a, -amount), (b, amount), effective_at=datetime(2024, 2, 29, 23, 30, 0, 1, india)
+        )
+        for key in ("alone", "one", "two")
+    ]
+    ids = [book.post(asked[0])[0].journal_id, *(one.journal_id for one in book.post(*asked[1:]))]
+    for journal_id, journal in zip(ids, asked, strict=True):
+        assert book.rows(
+            "SELECT j.correlation_id, j.effective_at, e.account_id, e.amount FROM journals j"
+            " JOIN entries e ON e.journal_id = j.id"
+            f" WHERE j.id = {journal_id} ORDER BY e.account_id"
+        ) == [
+            (journal.correlation_id, journal.effective_at, a, -amount),
+            (journal.correlation_id, journal.effective_at, b, amount),
+        ]
 
 
 def test_books_are_not_closed_before_the_period_is_over(book: Book) -> None:

@@ -39,6 +39,15 @@ AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction, PoolTim
 failed so may be tried again as it is."""
 
 
+def array_text(values: Iterable[UUID | Decimal | int]) -> str:
+    """Numbers or ids as an array literal, for a parameter that is cast: `%s::uuid[]`.
+
+    Of a short list psycopg finds out what it is a list of, which takes longer than writing it:
+    20 µs.
+    """
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 class _ColumnDumper(ListDumper):
     """A batch's columns of numbers and ids as array literals, joined in one go.
 
@@ -49,21 +58,13 @@ class _ColumnDumper(ListDumper):
     def dump(self, obj: list[Any]) -> Buffer | None:
         kinds = set(map(type, obj))
         if kinds <= {int, Decimal}:
-            return b"{%b}" % ",".join(map(str, obj)).encode()
+            return array_text(obj).encode()
         if kinds == {UUID}:
             return b"{%b}" % ",".join([one.hex for one in obj]).encode()
         return super().dump(obj)
 
 
 psycopg.adapters.register_dumper(list, _ColumnDumper)
-
-
-def array(values: Iterable[UUID | Decimal | int]) -> str:
-    """A few ids or numbers as an array literal, for a parameter that is cast: `%s::uuid[]`.
-
-    Of a list psycopg finds out what it is a list of, which takes longer than writing it: 20 µs.
-    """
-    return "{" + ",".join(map(str, values)) + "}"
 
 
 class _Connection(psycopg.Connection[TupleRow]):

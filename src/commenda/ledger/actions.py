@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
+from typing import LiteralString
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from commenda.kit.db import Tx, array, learn, recall
+from commenda.kit.db import Tx, array_text, learn, recall
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.money import LARGEST, scale_of
 from commenda.ledger import queries
@@ -38,7 +38,28 @@ def open_accounts(tx: Tx, keys: Sequence[AccountKey]) -> list[int]:
 
 def post(tx: Tx, author: Author, journal: Journal) -> Posted:
     """Post one journal; see `post_batch`."""
-    return post_batch(tx, author, [journal])[0]
+    if journal.captures is not None:
+        return post_batch(tx, author, [journal])[0]
+    lines = _moving(journal)
+    # All as text: of ten types a connection would look for ten ways to write them.
+    rows = _rows(
+        tx,
+        "SELECT journal_id, outcome, refused_account, reason"
+        " FROM post_journal(%s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s::numeric[], %s)",
+        (
+            journal.key,
+            journal.kind,
+            journal.correlation_id.hex,
+            journal.effective_at and str(journal.effective_at),
+            author.actor,
+            author.rule_version,
+            str(author.now),
+            array_text([line.account_id for line in lines]),
+            array_text([line.amount for line in lines]),
+            journal.reverses and str(journal.reverses),
+        ),
+    )
+    return _posted(*rows[0])
 
 
 def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Posted]:
@@ -53,54 +74,14 @@ def post_batch(tx: Tx, author: Author, journals: Sequence[Journal]) -> list[Post
     """
     if not journals:
         return []
-    _require_distinct([one.key for one in journals], "duplicate_journal_key", "have the same key")
     groups = [one.captures for one in journals if one.captures is not None]
+    if len(journals) == 1 and not groups:
+        return [post(tx, author, journals[0])]
+    _require_distinct([one.key for one in journals], "duplicate_journal_key", "have the same key")
     _require_distinct(groups, "duplicate_capture", "capture the same holds")
-    moving = [[line for line in journal.lines if line.amount] for journal in journals]
-    for journal, lines in zip(journals, moving, strict=True):
-        _require_entries(journal, lines)
-        _require_balanced(journal, lines)
-    by = (author.actor, author.rule_version, author.now)
-    try:
-        if len(journals) == 1 and not groups:
-            rows = _post_one(tx, by, journals[0], moving[0])
-        else:
-            rows = _post_many(tx, by, journals, moving)
-    except psycopg.Error as error:
-        fault = _fault(error)
-        if fault is None:
-            raise
-        raise fault from error
-    return [
-        Posted(journal_id, Outcome(outcome), account, None if why is None else Refusal(why))
-        for journal_id, outcome, account, why in rows
-    ]
-
-
-_By = tuple[str, str, datetime]
-
-
-def _post_one(tx: Tx, by: _By, one: Journal, lines: Sequence[Line]) -> list[TupleRow]:
-    return tx.execute(
-        "SELECT journal_id, outcome, refused_account, reason"
-        " FROM post_journal(%s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s::numeric[], %s)",
-        (
-            one.key,
-            one.kind,
-            one.correlation_id,
-            one.effective_at,
-            *by,
-            array(line.account_id for line in lines),
-            array(line.amount for line in lines),
-            one.reverses,
-        ),
-    ).fetchall()
-
-
-def _post_many(
-    tx: Tx, by: _By, journals: Sequence[Journal], moving: Sequence[Sequence[Line]]
-) -> list[TupleRow]:
-    return tx.execute(
+    moving = [_moving(journal) for journal in journals]
+    rows = _rows(
+        tx,
         "SELECT journal_id, outcome, refused_account, reason FROM post_journals("
         "%s::text[], %s::text[], %s::uuid[], %s::timestamptz[], %s, %s, %s,"
         " %s::integer[], %s::bigint[], %s::numeric[], %s::bigint[], %s::text[])",
@@ -109,14 +90,37 @@ def _post_many(
             [one.kind for one in journals],
             [one.correlation_id for one in journals],
             [one.effective_at for one in journals],
-            *by,
+            author.actor,
+            author.rule_version,
+            author.now,
             [ordinal for ordinal, lines in enumerate(moving, start=1) for _ in lines],
             [line.account_id for lines in moving for line in lines],
             [line.amount for lines in moving for line in lines],
             [one.reverses for one in journals] if any(one.reverses for one in journals) else None,
-            [one.captures for one in journals] if any(one.captures for one in journals) else None,
+            [one.captures for one in journals] if groups else None,
         ),
-    ).fetchall()
+    )
+    return [_posted(*row) for row in rows]
+
+
+_OUTCOMES = {one.value: one for one in Outcome}
+
+
+def _posted(
+    journal_id: int | None, outcome: str, refused_account: int | None, why: str | None
+) -> Posted:
+    return Posted(journal_id, _OUTCOMES[outcome], refused_account, Refusal(why) if why else None)
+
+
+def _rows(tx: Tx, query: LiteralString, values: Sequence[object]) -> list[TupleRow]:
+    """What the database answers, its refusal of a faulty call in our words."""
+    try:
+        return tx.execute(query, values).fetchall()
+    except psycopg.Error as error:
+        fault = _fault(error)
+        if fault is None:
+            raise
+        raise fault from error
 
 
 def _fault(error: psycopg.Error) -> CommendaError | None:
@@ -146,11 +150,15 @@ def _fault(error: psycopg.Error) -> CommendaError | None:
     return None
 
 
-def _require_entries(journal: Journal, lines: Sequence[Line]) -> None:
+def _moving(journal: Journal) -> list[Line]:
+    """The lines that move something; codes of a journal that cannot be posted."""
+    lines = [line for line in journal.lines if line.amount]
     if len(lines) < 2:
         raise CommendaError(
             "empty_journal", "A journal moves something between two accounts at least"
         ).at(journal.key, len(lines))
+    _require_balanced(journal, lines)
+    return lines
 
 
 def _require_distinct(names: Sequence[str], code: str, what: str) -> None:
@@ -162,7 +170,7 @@ def _require_distinct(names: Sequence[str], code: str, what: str) -> None:
 def _require_balanced(journal: Journal, lines: Sequence[Line]) -> None:
     """Cheap first line of defence: the database checks it again for each asset."""
     try:
-        lines_total = sum((line.amount for line in lines), Decimal(0))
+        lines_total = sum([line.amount for line in lines], Decimal(0))
     # Infinities that cancel, a signalling NaN, or what even Decimal has no room for.
     except (decimal.InvalidOperation, decimal.Overflow):
         lines_total = Decimal("NaN")

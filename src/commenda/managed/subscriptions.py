@@ -11,7 +11,7 @@ from commenda.audit import record
 from commenda.books import NewLeg, Scope, open_scopes, request_transfers
 from commenda.copying import NewFollower, attach_legs, detach_legs
 from commenda.kit import ids
-from commenda.kit.db import Tx, array, learn
+from commenda.kit.db import Tx, array_text, learn
 from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.money import amount as checked_amount
 from commenda.kit.money import plain, scale_of, split_amount
@@ -163,11 +163,11 @@ def _insert(
             "version": drawn.version,
             "seed": drawn.seed,
             "snapshot": pool.snapshot(drawn),
-            "flows": array(one.flow_id for one in chosen),
-            "creators": array(one.creator_id for one in chosen),
-            "legs": array(ids.derive("leg", subscription_id, one.flow_id) for one in chosen),
-            "weights": array(one.weight for one in chosen),
-            "amounts": array(amounts),
+            "flows": array_text(one.flow_id for one in chosen),
+            "creators": array_text(one.creator_id for one in chosen),
+            "legs": array_text(ids.derive("leg", subscription_id, one.flow_id) for one in chosen),
+            "weights": array_text(one.weight for one in chosen),
+            "amounts": array_text(amounts),
         },
     )
 
