@@ -23,6 +23,8 @@ from commenda.strategies.plan import Plan, Row, costs_of, rules_of, terms_of
 from commenda.strategies.runs import Kept
 from commenda.strategies.shipped import find_depth_strategy, find_strategy
 
+FROM_FILES = ("--data", "--funding", "--marks", "--finer")
+
 
 class Files(NamedTuple):
     """Files to run again from, each instrument's in the order of the run; none: its import.
@@ -33,7 +35,7 @@ class Files(NamedTuple):
     data: Sequence[Path] = ()
     rates: Sequence[Path] = ()
     marks: Sequence[Path] = ()
-    finer: Path | None = None
+    finer: Sequence[Path] = ()
     trades: Path | None = None
 
 
@@ -53,15 +55,18 @@ def repeat_plan(
     strategy = find_strategy(named)
     legs: list[Row] = inputs.get("legs", [inputs])
     instruments = list({leg["data"]["sha256"]: leg for leg in legs}.values())
-    again: dict[str, tuple[BarData, FundingData | None]] = {}
+    again: dict[str, Row] = {}
     for k, leg in enumerate(instruments):
-        data, rates, marks = (
+        data, rates, marks, inside = (
             _only(given, option, k, len(instruments))
-            for given, option in zip(files[:3], ("--data", "--funding", "--marks"), strict=True)
+            for given, option in zip(files[:4], FROM_FILES, strict=True)
         )
         bars = _bars_again(tx, data_dir, leg["data"], data)
-        paid = _funding_again(tx, data_dir, leg, bars, data, rates, marks)
-        again[leg["data"]["sha256"]] = bars, paid
+        again[leg["data"]["sha256"]] = {
+            "data": bars,
+            "funding": _funding_again(tx, data_dir, leg, bars, data, rates, marks),
+            "finer": (finer := leg.get("finer")) and _bars_again(tx, data_dir, finer, inside),
+        }
     alike: Row = {
         "costs": costs_of(inputs["costs"]),
         "terms": terms_of(inputs["terms"]),
@@ -70,11 +75,10 @@ def repeat_plan(
         "periods_per_year": inputs.get("periodsPerYear"),  # not known of runs kept before it was
     }
     if "legs" not in inputs:
-        params, data_and_funding = inputs["strategy"]["params"], again[inputs["data"]["sha256"]]
-        finer = inputs["finer"] and _bars_again(tx, data_dir, inputs["finer"], files.finer)
-        return Plan(strategy, params, *data_and_funding, size=inputs["size"], finer=finer, **alike)
+        (read,) = again.values()
+        return Plan(strategy, inputs["strategy"]["params"], size=inputs["size"], **read, **alike)
     planned = (
-        LegPlan(leg["params"], *again[leg["data"]["sha256"]], **{key: leg[key] for key in OWN})
+        LegPlan(leg["params"], **again[leg["data"]["sha256"]], **{key: leg[key] for key in OWN})
         for leg in legs
     )
     return LegsPlan(strategy, tuple(planned), **alike)
