@@ -17,6 +17,7 @@ from commenda.returns import max_drawdown, underwater
 from commenda.strategies.depth import DepthPlan, DepthRun
 from commenda.strategies.plan import Row, camel_case
 from commenda.strategies.readings import (
+    breakdown,
     classes,
     deepest_fall,
     exposures,
@@ -67,13 +68,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "turnover": turnover,
             "turnoverOfEquity": turnover / float(curve.mean()) if curve.min() > 0.0 else None,
         },
-        "costs": {
-            "gross": net + result.fees,
-            "fees": result.fees,
-            "slippage": 0.0,
-            "funding": None,
-            "net": net,
-        },
+        "costs": breakdown(net, result.fees, 0.0, 0.0, result.shortfall) | {"funding": None},
         "benchmark": {
             "name": inputs["data"]["symbol"] or inputs["data"]["name"],
             "finalEquity": float(benchmark[-1]),

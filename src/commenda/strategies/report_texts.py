@@ -175,9 +175,10 @@ TEXTS: Texts = {
     "no_trades": ("没有已平仓的交易。", "No trade was closed."),
     "cost": ("成本分解", "Costs"),
     "cost_summary": (
-        "成本前 {gross}，费用与滑点等共 {costs}，净 {net}。",
-        "{gross} before costs, {costs} of costs, {net} net.",
+        "成本前 {gross}，费用与滑点等共 {costs}{lent}，净 {net}。",
+        "{gross} before costs, {costs} of costs{lent}, {net} net.",
     ),
+    "cost_lent": ("，出借方承担 {lent}", ", {lent} borne by the lender"),
     "cost_method": (
         "费用按成交额；滑点为成交价与参考价之差；资金费付出为负、收入为正",
         "fees on notional; slippage is fill against reference price; funding paid is negative,"
