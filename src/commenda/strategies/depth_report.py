@@ -1,6 +1,7 @@
 """What is reported of a replay in the order book, in the form of a backtest's report.
 
-Equity is read at each step of the strategy and at the end, at the mid of the exchange's book. There
+Equity is read at each step of the strategy, where it is gone, and at the end, at the mid of the
+exchange's book. There
 is no Sharpe ratio: steps of milliseconds over minutes cannot be annualised.
 """
 
@@ -55,7 +56,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "sortino": None,
             "barsPerYear": None,
             "calendar": None,
-            "steps": len(result.ts),
+            "steps": len(result.ts) - (result.ruined_at is not None),
             "targetChanges": None,
             "fundingCharged": False,
             "fundingEstimated": 0,
