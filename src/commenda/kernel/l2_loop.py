@@ -194,6 +194,7 @@ def _replay(step, exchange, trader, events, samples):  # type: ignore[no-untyped
     reports = np.empty((64, queue.REPORT_COLUMNS), np.int64)
     due = trader.clock[who.NEXT_STEP]
     emptied = False
+    last_bid, last_ask = edges[BEST + BID], edges[BEST + ASK]
     for i in range(kinds.size):
         if due < events.ts[i]:
             counters[queue.EVENT] = i - 1
@@ -226,8 +227,12 @@ def _replay(step, exchange, trader, events, samples):  # type: ignore[no-untyped
                     reports = queue.meet_book(exchange, reports, side)
         if closes[i]:
             emptied = False
-            if is_ruined(exchange, trader, reports, samples, events.ts[i]):
-                return reports, value(exchange, trader, reports)
+            bid, ask = edges[BEST + BID], edges[BEST + ASK]
+            moved = bid != last_bid or ask != last_ask
+            if moved or trader.clock[who.BOOKED] < counters[queue.REPORTS]:
+                last_bid, last_ask = bid, ask
+                if is_ruined(exchange, trader, reports, samples, events.ts[i]):
+                    return reports, value(exchange, trader, reports)
     counters[queue.EVENT] = kinds.size - 1
     if not is_ruined(exchange, trader, reports, samples, events.ts[-1]):  # by half a message
         requests, reports, due = catch_up(
