@@ -15,7 +15,16 @@ from commenda.kernel import Costs, Margin, Terms
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import real
 from commenda.market import parse_interval
-from commenda.strategies import BarData, Files, FundingData, LegPlan, read_bars, read_funding
+from commenda.strategies import (
+    BarData,
+    Files,
+    FundingData,
+    LegPlan,
+    SampledBook,
+    read_bars,
+    read_funding,
+    sample_book,
+)
 
 BASIS_POINTS = 10_000
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -38,6 +47,13 @@ LOT = "Quantities are multiples of it; by default any."
 Leverage = Annotated[
     float | None,
     typer.Option(help="Greatest leverage, liquidated at 0.5 % margin; by default no margin."),
+]
+CheckBounds = Annotated[
+    bool,
+    typer.Option(
+        "--check-bounds",
+        help="Run the step interpreted first, and name the line of an index out of bounds.",
+    ),
 ]
 PeriodsPerYear = Annotated[
     float | None,
@@ -88,7 +104,7 @@ def data_of(
     Codes of `read_bars` and `read_funding`, `funding_or_none`, `marks_without_funding`,
     `bad_finer` and `wrong_count`.
     """
-    data, funding, marks, inside, _ = files
+    data, funding, marks, inside, *_ = files
     if funding and no_funding:
         raise CommendaError("funding_or_none", "Funding is either charged or not").at(
             "--no-funding", funding[0], "leave out --no-funding or --funding"
@@ -186,6 +202,14 @@ def finer_of(file: Path, source: BarData) -> BarData:
     return found
 
 
+def book_of(file: Path | None, data: BarData, every: str, levels: int) -> SampledBook | None:
+    """The book that takers walk; codes of `sample_book`, and `bad_duration`."""
+    if file is None:
+        return None
+    often = timedelta(microseconds=duration_of("--book-every", every) / 1_000)
+    return sample_book(file, data.bars, often, levels)
+
+
 def legs_of(
     found: Sequence[Sources],
     params: Sequence[Mapping[str, object] | None],
@@ -213,8 +237,16 @@ def legs_of(
     )
 
 
-def refuse_of_one_account(shares: Sequence[float], sizes: Sequence[float], several: bool) -> None:
-    """Options that go with several legs only; codes `share_of_one` and `share_or_size`."""
+def refuse_of_one_account(
+    shares: Sequence[float], sizes: Sequence[float], several: bool, book: Path | None
+) -> None:
+    """Options that go with several legs only, or not with them; codes `share_of_one`,
+    `share_or_size` and `book_of_one`.
+    """
+    if several and book is not None:
+        raise CommendaError("book_of_one", "A book is of one instrument, for one leg").at(
+            "--book", book, "leave out --book, or run one instrument without --hedge"
+        )
     if shares and not several:
         raise CommendaError("share_of_one", "A single instrument has the whole account").at(
             "--share", shares[0], "leave out --share, or give several instruments by --data"

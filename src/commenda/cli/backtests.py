@@ -18,12 +18,14 @@ from commenda.cli.backtest_options import (
     LOT,
     AnyStrategy,
     Cash,
+    CheckBounds,
     Fee,
     Interval,
     Leverage,
     Maker,
     Participation,
     PeriodsPerYear,
+    book_of,
     costs_of,
     data_of,
     each,
@@ -144,14 +146,14 @@ def run(
         list[Path] | None,
         typer.Option(help="File of finer candles, for bars that do not tell what came first."),
     ] = None,
+    book: Annotated[
+        Path | None,
+        typer.Option(help="File of depth recorded over all the bars: takers walk its book."),
+    ] = None,
+    book_every: Annotated[str, typer.Option(help="How often that is sampled.")] = "1s",
+    book_levels: Annotated[int, typer.Option(min=1, max=1_000, help="And how deep.")] = 20,
     cash: Cash = 1_000_000.0,
-    check_bounds: Annotated[
-        bool,
-        typer.Option(
-            "--check-bounds",
-            help="Run the step interpreted first, and name the line of an index out of bounds.",
-        ),
-    ] = False,
+    check_bounds: CheckBounds = False,
     seed: Seed = None,
     periods_per_year: PeriodsPerYear = None,
     html: Html = None,
@@ -171,7 +173,7 @@ def run(
     require_folder(html)
     found, count = find_strategy(strategy), len(data)
     several = hedge or count > 1
-    refuse_of_one_account(share or (), size or (), several)
+    refuse_of_one_account(share or (), size or (), several, book)
     given = [params_of(one or "") for one in each("--params", params or (), count)]
     for one in given:
         found.resolve(one)
@@ -199,6 +201,7 @@ def run(
             **sources[0]._asdict(),
             size=sizes[0],
             terms=terms[0],
+            book=book_of(book, sources[0].data, book_every, book_levels),
             **alike,
         )
     if check_bounds:
@@ -277,6 +280,7 @@ def rerun(
     finer: Annotated[list[Path] | None, typer.Option(help="The finer candles, if given.")] = None,
     depth: Annotated[Path | None, typer.Option(help="The depth of a replay.")] = None,
     trades: Annotated[Path | None, typer.Option(help="The trades of a replay.")] = None,
+    book: Annotated[Path | None, typer.Option(help="The depth that was sampled, if any.")] = None,
     strategy: Annotated[
         str | None, typer.Option(help="FILE.py:name, where the strategy is in a file.")
     ] = None,
@@ -288,7 +292,7 @@ def rerun(
     Exits with 1 where the result differs.
     """
     candles = [depth] if depth else data or []
-    files = Files(candles, funding or (), marks or (), finer or (), trades)
+    files = Files(candles, funding or (), marks or (), finer or (), trades, book)
     with transaction(database) as tx:
         kept = find_run(tx, ident)
         plan = repeat_plan(tx, settings_of(database).data, kept, files, strategy)

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.strategies.book import sample_book
 from commenda.strategies.data import (
     BarData,
     FundingData,
+    SampledBook,
     imported_bars,
     imported_funding,
     read_bars,
@@ -37,6 +39,7 @@ class Files(NamedTuple):
     marks: Sequence[Path] = ()
     finer: Sequence[Path] = ()
     trades: Path | None = None
+    book: Path | None = None
 
 
 def repeat_plan(
@@ -76,7 +79,8 @@ def repeat_plan(
     }
     if "legs" not in inputs:
         (read,) = again.values()
-        return Plan(strategy, inputs["strategy"]["params"], size=inputs["size"], **read, **alike)
+        alike |= {"size": inputs["size"], "book": _book_again(inputs, files, read["data"])}
+        return Plan(strategy, inputs["strategy"]["params"], **read, **alike)
     planned = (
         LegPlan(leg["params"], **again[leg["data"]["sha256"]], **{key: leg[key] for key in OWN})
         for leg in legs
@@ -97,6 +101,16 @@ def _depth_again(inputs: Row, files: Files, named: str) -> DepthPlan:
         cash=inputs["cash"],
         seed=inputs["seed"],
     )
+
+
+def _book_again(inputs: Row, files: Files, bars: BarData) -> SampledBook | None:
+    found = inputs.get("book")
+    if not found:
+        return None
+    if files.book is None:
+        raise _needed("data_needed", "Depth is not imported", "--book", found)
+    every = timedelta(seconds=found["everySeconds"])
+    return sample_book(files.book, bars.bars, every, found["levels"])
 
 
 def _only(files: Sequence[Path], option: str, k: int, count: int) -> Path | None:

@@ -219,6 +219,7 @@ TEXTS: Texts = {
     "shortfall": ("强平后的亏空", "shortfall beyond the collateral"),
     "terms": ("场所条款", "the venue's terms"),
     "finer": ("更细 K 线", "finer bars"),
+    "book": ("抽样订单簿", "sampled book"),
     "inputs": ("输入", "Inputs"),
     "inputs_note": (
         "相同输入得到逐位相同的权益；哈希为 SHA-256（引擎取前 16 位）",
