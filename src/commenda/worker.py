@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
@@ -63,6 +64,12 @@ def _sealing(keys: Keys, chain: Chain) -> MaintenanceTask:
     """Seal what is new; half of its time and no more goes into catching up after a big batch."""
     key = keys.derive(chain.purpose)
     return MaintenanceTask(2.0, lambda tx: seal(tx, key, chain=chain).full, patience=1.0)
+
+
+def reach_accounts(broker: Broker, tx: Tx) -> None:
+    """Connect to accounts that books trade at by now: each pays funding, whoever sends orders."""
+    for name in venues_in_use(tx):
+        broker.venue(name)
 
 
 def maintenance_tasks(keys: Keys) -> tuple[MaintenanceTask, ...]:
@@ -130,7 +137,8 @@ def work_on(
     feed = CandleFeed([], interval=60)
     with database.transaction() as tx:
         accounts = venues_in_use(tx)
-    broker = Broker(connect(database, feed, accounts), feed, secret)
+    connected = connect(database, feed, accounts)
+    broker = Broker(connected, feed, secret, lambda name: connect(database, feed, [name])[-1])
     return _work_beside_relay(settings, Operation(database, broker, stopping), JOBS, keys)
 
 
@@ -145,7 +153,8 @@ def _work_beside_relay(
     )
     relay.start()
     try:
-        return work(operation, jobs, maintenance_tasks(keys))
+        reaching = MaintenanceTask(60.0, partial(reach_accounts, operation.broker))
+        return work(operation, jobs, (*maintenance_tasks(keys), reaching))
     finally:
         operation.stopping.set()
         relay.join(5)

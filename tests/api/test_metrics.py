@@ -12,9 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from commenda import alerts
 from commenda.audit import Event, record
 from commenda.kit import ids
-from commenda.kit.db import Database
+from commenda.kit.db import Database, Tx
 from commenda.operations import Figures
 from probed import SCENE, opened, probed
 from world import World
@@ -117,6 +118,22 @@ def test_the_business_figures_are_the_databases(db: Database) -> None:
     assert figures["commenda_alerts_total"]["liquidation.failed", "warning"] == 0
     assert figures["commenda_workers"] == {(): 0}
     assert figures["commenda_pool_connections"]["most",] == 24
+
+
+def test_alerts_are_counted_once_for_both_of_their_figures(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, asked = alerts.kind_named("alert.unreconciled"), []
+
+    def count(tx: Tx) -> dict[alerts.Kind, tuple[int, int]]:
+        asked.append(tx)
+        return {kind: (3, 1)}
+
+    monkeypatch.setattr(alerts, "count_alerts", count)
+    figures = {figure.name: figure.values for figure in Figures(db, seconds=0).read()}
+    assert figures["commenda_alerts_total"] == {(kind.name, kind.severity): 3}
+    assert figures["commenda_alerts_open"] == {(kind.name, kind.severity): 1}
+    assert len(asked) == 1
 
 
 def test_the_failure_rate_is_of_the_last_hour(db: Database) -> None:

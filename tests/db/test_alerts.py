@@ -23,11 +23,13 @@ from commenda.identity import Permission
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.migrate import migrate
+from commenda.operations.jobs import job_named
+from commenda.operations.ticks import Operation
 from migrated import (
     NAMES,
     scratch,  # noqa: F401 - fixtures
 )
-from world import in_threads
+from world import World, in_threads
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -108,6 +110,18 @@ def test_what_nobody_ends_is_over_once_it_was_quiet_for_its_time(db: Database) -
         assert end_quiet_alerts(tx, START + 3.4 * day) == 0
         assert end_quiet_alerts(tx, START + 3.5 * day) == 1
         assert open_alerts(tx, kind, "alert.unreconciled")["alert.unreconciled"] == ["one"]
+
+
+def test_a_job_ends_what_was_quiet_whatever_domain_raised_it(db: Database) -> None:
+    kinds = [one.name for one in KINDS if one.quiet]
+    assert {"alert.staff_at_machine", "alert.bank_unmatched"} < set(kinds)
+    raised(db, event("alert.unreconciled"), *map(event, kinds))
+    job = job_named("overdue")
+    assert job is not None
+    job.act(Operation(db, World(db).broker), START + timedelta(days=31), {})
+    with db.transaction() as tx:
+        still = {kind: number for kind, (_, number) in count_alerts(tx).items() if number}
+    assert [kind.name for kind in still] == ["alert.unreconciled"]
 
 
 def test_two_who_raise_the_same_at_once_open_one(db: Database) -> None:

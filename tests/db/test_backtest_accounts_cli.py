@@ -309,7 +309,7 @@ def test_runs_of_every_kind_are_kept_listed_and_repeated_to_the_bit(
 @pytest.mark.parametrize(
     ("arguments", "code", "field"),
     [
-        (("--hedge", "--finer", "x.parquet"), "finer_of_one", "--finer"),
+        (("--data", "eth", "--finer", "x.parquet"), "wrong_count", "--finer"),
         (("--share", "0.5"), "share_of_one", "--share"),
         (("--hedge", "--share", "0.5", "--size", "1"), "share_or_size", "--share"),
         (("--hedge", "--share=-1"), "bad_amount", "share"),
@@ -327,7 +327,8 @@ def test_what_cannot_share_an_account_is_refused_with_its_reason(
     code: str,
     field: str,
 ) -> None:
-    names = {"again": hours["BTC"], "minutes": str(market_data / "binance_usdm_ETHUSDT_5m.parquet")}
+    minutes = str(market_data / "binance_usdm_ETHUSDT_5m.parquet")
+    names = {"again": hours["BTC"], "eth": hours["ETH"], "minutes": minutes}
     error = refusal(
         "sma_cross", "--data", hours["BTC"], *(names.get(one, one) for one in arguments)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,18 @@ from commenda.kit.errors import CommendaError
 from commenda.market import Bar, Instrument
 from commenda.operations import reconcile_all
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket
-from commenda.venues import VENUES, OrderKind, OrderRequest, OrderStatus, PaperVenue, Side, VenueRow
+from commenda.venues import (
+    VENUES,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    PaperVenue,
+    Side,
+    Venue,
+    VenueRow,
+)
 from commenda.venues import rows as venue_rows
+from commenda.worker import reach_accounts
 from venues import Exchange, HandFeed, OtherMarket, OtherVenue, PaperMarket
 from world import ASSET, START, D, World
 
@@ -135,6 +146,25 @@ def test_one_operation_trades_at_two_venues_and_two_accounts(
     assert world.status(held) == "SETTLED"
     # What a venue holds now is the creators' own: their legs' cash and positions there.
     assert world.wallet(ines) > 20_000
+
+
+def test_an_account_that_comes_into_use_later_is_reached_without_a_restart(db: Database) -> None:
+    world = World(db)
+
+    def reach(name: str) -> Venue:
+        return venue_rows.connect(db, world.feed, [name])[-1]
+
+    world.broker = replace(world.broker, reach=reach)
+    other = replace(world.broker, later={})  # of a worker that sends none of its orders
+    flow = world.creator("cleo", venue="paper:second")
+    world.advance().signal(flow, "0.5")
+    world.assert_sound()
+    assert [one.name for one in world.broker.venues] == ["paper", "paper:second"]
+    with db.transaction() as tx:
+        reach_accounts(other, tx)
+    assert [one.name for one in other.venues] == ["paper", "paper:second"]
+    with pytest.raises(CommendaError, match="no such venue"):
+        other.venue("elsewhere:second")
 
 
 def test_a_flow_at_a_venue_that_is_not_there_is_not_shared(db: Database) -> None:

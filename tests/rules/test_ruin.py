@@ -27,7 +27,7 @@ from commenda.kernel import (
 )
 from commenda.studies.measures import record_of
 from desk_programs import FREE, KEEP, MINUTE, candles, orders, random_bars, still, targets
-from l2_scenes import ASK, BID, Row, buy, play
+from l2_scenes import ASK, BID, BOUGHT, Row, buy, play
 
 AT_A_DESK = Terms(lot=1e-9)
 """Asks for a desk, and for nothing that matters."""
@@ -189,17 +189,38 @@ def test_state_saved_before_there_was_a_place_for_ruin_is_restored() -> None:
         Stepper.restore(program, before[:-8], costs=FREE)
 
 
-def test_a_replay_of_a_book_ends_at_the_step_that_finds_the_equity_gone() -> None:
+def test_a_replay_of_a_book_ends_where_the_equity_is_gone() -> None:
     # 30 lots bought at 100 with 1,000; at a mid of 60 they are worth 1,000 - 1,200.
     rows: list[Row] = [(0, BID, 99, 50), (0, ASK, 100, 50)]
     rows += [(25, BID, 59, 50), (25, ASK, 61, 50), (25, BID, 99, 0), (25, ASK, 100, 0)]
     rows += [(45, BID, 199, 50), (45, ASK, 61, 0), (45, ASK, 201, 50), (60, BID, 198, 5)]
     result = play(rows, buy(0, 30, 100), buy(3, 30, 201), cash=1_000.0)
-    # Steps at 10 (which buys), 20 and 30.
+    # Steps at 10 (which buys) and 20; the bid falls at 25.
+    assert result.ts.tolist() == [10, 20, 25]
     assert result.equity.tolist() == [1_000.0, pytest.approx(1_000.0 - 30 * 0.5), 0.0]
     assert (result.ruined_at, result.held.tolist()) == (2, [0, 30, 0])
     assert (result.final_equity, result.cash, result.quantity) == (0.0, 0.0, 0.0)
     assert result.shortfall == pytest.approx(200.0)
     assert [fill.lots for fill in result.fills] == [30]
+    # A step later the bid stands at 99 again: nobody is there to see it.
+    rows[6:] = [(27, BID, 99, 50), (27, ASK, 61, 0), (27, ASK, 100, 50), (60, BID, 98, 5)]
+    again = play(rows, buy(0, 30, 100), cash=1_000.0)
+    assert (again.ts.tolist(), again.ruined_at) == ([10, 20, 25], 2)
+    assert (again.final_equity, again.shortfall) == (0.0, pytest.approx(200.0))
     alive = play(rows[:2], buy(0, 5, 100), cash=1_000.0)
     assert (alive.ruined_at, alive.shortfall) == (None, 0.0)
+
+
+def test_a_fill_in_a_book_may_be_the_ruin() -> None:
+    # 30 lots taken at 100 while the bid is 20: at the mid of 60 they are worth 1,200 less.
+    rows: list[Row] = [(0, BID, 20, 50), (0, ASK, 100, 50), (5, BID, 19, 1), (60, BID, 18, 5)]
+    result = play(rows, buy(0, 30, 100), buy(1, 1, 100), cash=1_000.0, order_latency=3)
+    assert (result.ts.tolist(), result.ruined_at) == ([10, 13], 1)
+    assert (result.final_equity, result.shortfall) == (0.0, pytest.approx(200.0))
+    # A sale by a trade, at 15 while the mid stays at 60: 40 lots sold at 30 are worth 2,400.
+    rows[2:] = [(15, BOUGHT, 30, 90), (60, BID, 18, 5)]
+    sold = play(rows, buy(0, -40, 30), cash=1_000.0)
+    assert (sold.ts.tolist(), sold.ruined_at) == ([10, 15], 1)
+    assert sold.shortfall == pytest.approx(40 * 30 - 1_000.0)
+    fees = play(rows, buy(0, -40, 30), cash=1_000.0, maker_bps=9_000.0)
+    assert fees.shortfall == pytest.approx(40 * 30 * 1.9 - 1_000.0)

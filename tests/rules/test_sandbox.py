@@ -9,11 +9,12 @@ import pytest
 
 from commenda.kernel import Costs, run
 from commenda.kit.errors import CommendaError
-from commenda.strategies import Limits, catalogue, find_strategy, run_sandboxed
+from commenda.strategies import Limits, catalogue, find_strategy, run_program, run_sandboxed
 from commenda.testing import sample_bars
 
 BARS = sample_bars(500)
 HEAD = """
+import numpy as np
 from commenda.strategies import Param, strategy
 
 @strategy(name="tried", version="1", params=[Param("level", default=0.5, low=0.0, high=1.0)],
@@ -72,10 +73,30 @@ def test_a_hog_of_memory_is_ended(tmp_path: Path) -> None:
     assert error.code == "strategy_memory"
 
 
+@pytest.mark.parametrize(
+    ("python", "body"),
+    [
+        (True, "state[0] += 1\nif state[0] == 5: raise RuntimeError('out of ideas')\nreturn 0.0"),
+        (False, "state[0] += 1\nif state[0] == 5: raise ValueError('out of ideas')\nreturn 0.0"),
+        (False, "state[0] += 1\nreturn np.inf if state[0] == 5 else 0.0"),
+        (True, "return 'much'"),
+        (False, "return bar.gone"),
+    ],
+)
+def test_a_step_that_raises_is_told_as_it_is_here(tmp_path: Path, python: bool, body: str) -> None:
+    named = file_of(tmp_path, body, python=python)
+    with pytest.raises(CommendaError) as here:
+        run_program(find_strategy(named).bind(), BARS, cash=1e4)
+    there = refusal(named)
+    assert str(there) == str(here.value)
+    assert there.code in ("strategy_failed", "strategy_does_not_compile")
+    assert "tried.py, line " in there.message
+
+
 def test_a_crash_is_told_with_its_last_words(tmp_path: Path) -> None:
-    failing = refusal(file_of(tmp_path, "print('so far')\nraise RuntimeError('out of ideas')"))
-    assert failing.code == "strategy_crashed"
-    assert "RuntimeError: out of ideas" in failing.message
+    told = refusal(file_of(tmp_path, "import os\nos.write(2, b'so far')\nos.abort()"))
+    assert told.code == "strategy_crashed"
+    assert "so far" in told.message
     leaving = refusal(file_of(tmp_path, "import os\nos._exit(0)"))
     assert leaving.code == "strategy_crashed"
     assert "without an answer" in leaving.message
@@ -108,11 +129,12 @@ def test_files_and_open_files_are_limited(tmp_path: Path) -> None:
     assert "Too many open files" in refusal(file_of(tmp_path, many)).message
     large = "open('large', 'wb').write(bytes(1 << 21))\nreturn 0.0"
     error = refusal(file_of(tmp_path, large), Limits(file_size=1 << 20))
-    assert error.code == "strategy_crashed"
+    assert error.code == "strategy_failed"
 
 
 def test_what_the_file_is_refused_for_is_refused_here(tmp_path: Path) -> None:
-    assert refusal(str(tmp_path / "absent.py")).code == "strategy_file_not_found"
+    absent = refusal(str(tmp_path / "absent.py"))
+    assert (absent.code, absent.value) == ("strategy_file_not_found", str(tmp_path / "absent.py"))
     with pytest.raises(CommendaError) as caught:
         run_sandboxed("ema_trend", {"fast": -1}, BARS)
     assert (caught.value.code, caught.value.field) == ("bad_parameter", "fast")

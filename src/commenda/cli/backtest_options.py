@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 
@@ -15,7 +15,16 @@ from commenda.kernel import Costs, Margin, Terms
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import real
 from commenda.market import parse_interval
-from commenda.strategies import BarData, FundingData, LegPlan, read_bars, read_funding
+from commenda.strategies import (
+    BarData,
+    Files,
+    FundingData,
+    LegPlan,
+    SampledBook,
+    read_bars,
+    read_funding,
+    sample_book,
+)
 
 BASIS_POINTS = 10_000
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -38,6 +47,13 @@ LOT = "Quantities are multiples of it; by default any."
 Leverage = Annotated[
     float | None,
     typer.Option(help="Greatest leverage, liquidated at 0.5 % margin; by default no margin."),
+]
+CheckBounds = Annotated[
+    bool,
+    typer.Option(
+        "--check-bounds",
+        help="Run the step interpreted first, and name the line of an index out of bounds.",
+    ),
 ]
 PeriodsPerYear = Annotated[
     float | None,
@@ -67,21 +83,28 @@ def each(option: str, values: Sequence[T], count: int, *, shared: bool = True) -
     return list(values)
 
 
+class Sources(NamedTuple):
+    """What is read of one instrument."""
+
+    data: BarData
+    funding: FundingData | None
+    finer: BarData | None
+
+
 def data_of(
-    data: Sequence[Path],
-    funding: Sequence[Path],
-    marks: Sequence[Path],
+    files: Files,
     no_funding: bool,
     period: tuple[datetime | None, datetime | None],
     interval: str | None,
     zone: str | None = None,
-) -> list[tuple[BarData, FundingData | None]]:
-    """The bars of each file, and the funding if it is charged; what was assumed of a file, and
-    found in it, is said on standard error.
+) -> list[Sources]:
+    """What is read of each instrument's files; what was assumed of a file, and found in it, is said
+    on standard error.
 
-    Codes of `read_bars` and `read_funding`, `funding_or_none`, `marks_without_funding` and
-    `wrong_count`.
+    Codes of `read_bars` and `read_funding`, `funding_or_none`, `marks_without_funding`,
+    `bad_finer` and `wrong_count`.
     """
+    data, funding, marks, inside, *_ = files
     if funding and no_funding:
         raise CommendaError("funding_or_none", "Funding is either charged or not").at(
             "--no-funding", funding[0], "leave out --no-funding or --funding"
@@ -90,12 +113,14 @@ def data_of(
     step = timedelta(seconds=parse_interval(interval)) if interval else None
     rates = each("--funding", funding, len(data), shared=False)
     prices = each("--marks", marks, len(data), shared=False)
+    finer = each("--finer", inside, len(data), shared=False)
     found = []
-    for file, paid, priced in zip(data, rates, prices, strict=True):
+    for file, paid, priced, resolving in zip(data, rates, prices, finer, strict=True):
         source = read_bars(file, interval=step, zone=zone, since=period[0], until=period[1])
         warn(*(f"{file.name}: {note}" for note in source.notes))
         charged = None if paid is None else read_funding(source.bars, paid, priced, zone)
-        found.append((source, charged))
+        finest = finer_of(resolving, source) if resolving else None
+        found.append(Sources(source, charged, finest))
     return found
 
 
@@ -177,8 +202,16 @@ def finer_of(file: Path, source: BarData) -> BarData:
     return found
 
 
+def book_of(file: Path | None, data: BarData, every: str, levels: int) -> SampledBook | None:
+    """The book that takers walk; codes of `sample_book`, and `bad_duration`."""
+    if file is None:
+        return None
+    often = timedelta(microseconds=duration_of("--book-every", every) / 1_000)
+    return sample_book(file, data.bars, often, levels)
+
+
 def legs_of(
-    found: Sequence[tuple[BarData, FundingData | None]],
+    found: Sequence[Sources],
     params: Sequence[Mapping[str, object] | None],
     shares: Sequence[float | None],
     sizes: Sequence[float | None],
@@ -193,29 +226,27 @@ def legs_of(
     return tuple(
         LegPlan(
             given or {},
-            *paid_bars,
+            **sources._asdict(),
             share=1.0 if size is not None else equal if share is None else share,
             size=size,
             lot=lot or 0.0,
             side=side,
         )
-        for paid_bars, given, share, size, lot in zip(
-            found, params, shares, sizes, lots, strict=True
-        )
+        for sources, given, share, size, lot in zip(found, params, shares, sizes, lots, strict=True)
         for side in ((1, -1) if hedge else (0,))
     )
 
 
 def refuse_of_one_account(
-    finer: Path | None, shares: Sequence[float], sizes: Sequence[float], several: bool
+    shares: Sequence[float], sizes: Sequence[float], several: bool, book: Path | None
 ) -> None:
-    """Options that do not go with several legs, or only with them; codes `finer_of_one`,
-    `share_of_one` and `share_or_size`.
+    """Options that go with several legs only, or not with them; codes `share_of_one`,
+    `share_or_size` and `book_of_one`.
     """
-    if several and finer is not None:
-        raise CommendaError(
-            "finer_of_one", "Finer candles resolve the bars of one instrument in one-way mode"
-        ).at("--finer", finer, "leave out --finer, or run one instrument without --hedge")
+    if several and book is not None:
+        raise CommendaError("book_of_one", "A book is of one instrument, for one leg").at(
+            "--book", book, "leave out --book, or run one instrument without --hedge"
+        )
     if shares and not several:
         raise CommendaError("share_of_one", "A single instrument has the whole account").at(
             "--share", shares[0], "leave out --share, or give several instruments by --data"

@@ -108,7 +108,7 @@ class Figure(NamedTuple):
     method: str
 
     def of(self, report: Row) -> str:
-        return _or_dash(self.shown, report[self.part][self.key])
+        return _or_dash(self.shown, report[self.part].get(self.key))
 
 
 def figures(report: Row) -> dict[str, Figure]:
@@ -146,6 +146,7 @@ def figures(report: Row) -> dict[str, Figure]:
         "Ambiguous bars": Figure("execution", "ambiguousBars", _count, unclear),
         "Slippage": Figure("costs", "slippage", _money, "fills against reference prices"),
         "Funding": Figure("costs", "funding", _money, paid),
+        "Shortfall": Figure("costs", "shortfall", _money, "lost beyond the margin: the lender's"),
     }
 
 
@@ -163,7 +164,7 @@ def in_book_figures(report: Row) -> dict[str, Figure]:
         "Time in the market": "share of steps with a position",
     }
     names = ["Final equity", "Total return", "Greatest drawdown", "Closed trades", "Win rate"]
-    names += ["Time in the market", "Before costs", "Fees"]
+    names += ["Time in the market", "Before costs", "Fees", "Shortfall"]
     shown = {
         name: common[name]._replace(method=methods.get(name, common[name].method)) for name in names
     }

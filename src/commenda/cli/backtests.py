@@ -18,16 +18,17 @@ from commenda.cli.backtest_options import (
     LOT,
     AnyStrategy,
     Cash,
+    CheckBounds,
     Fee,
     Interval,
     Leverage,
     Maker,
     Participation,
     PeriodsPerYear,
+    book_of,
     costs_of,
     data_of,
     each,
-    finer_of,
     legs_of,
     params_of,
     refuse_of_one_account,
@@ -142,17 +143,17 @@ def run(
     lot: Annotated[list[float] | None, typer.Option(help=LOT)] = None,
     leverage: Leverage = None,
     finer: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(help="File of finer candles, for bars that do not tell what came first."),
     ] = None,
+    book: Annotated[
+        Path | None,
+        typer.Option(help="File of depth recorded over all the bars: takers walk its book."),
+    ] = None,
+    book_every: Annotated[str, typer.Option(help="How often that is sampled.")] = "1s",
+    book_levels: Annotated[int, typer.Option(min=1, max=1_000, help="And how deep.")] = 20,
     cash: Cash = 1_000_000.0,
-    check_bounds: Annotated[
-        bool,
-        typer.Option(
-            "--check-bounds",
-            help="Run the step interpreted first, and name the line of an index out of bounds.",
-        ),
-    ] = False,
+    check_bounds: CheckBounds = False,
     seed: Seed = None,
     periods_per_year: PeriodsPerYear = None,
     html: Html = None,
@@ -166,13 +167,13 @@ def run(
     gap in the candles stays a gap and is counted. A file runs with all rights of this process.
 
     Several files of candles are several instruments on one account: --params, --size, --lot and
-    --share are then given once for all or once for each, --funding and --marks once for each, in
-    the order of --data.
+    --share are then given once for all or once for each, --funding, --marks and --finer once for
+    each, in the order of --data.
     """
     require_folder(html)
     found, count = find_strategy(strategy), len(data)
     several = hedge or count > 1
-    refuse_of_one_account(finer, share or (), size or (), several)
+    refuse_of_one_account(share or (), size or (), several, book)
     given = [params_of(one or "") for one in each("--params", params or (), count)]
     for one in given:
         found.resolve(one)
@@ -181,7 +182,8 @@ def run(
     costs = costs_of(fee, maker, slippage, spread, impact)
     terms = [terms_of(participation, one or 0.0, leverage) for one in lots]
     period = period_of(begin, end)
-    sources = data_of(data, funding or (), marks or (), no_funding, period, interval, zone)
+    files = Files(data, funding or (), marks or (), finer or ())
+    sources = data_of(files, no_funding, period, interval, zone)
     alike: dict[str, Any] = {
         "costs": costs,
         "cash": cash,
@@ -196,10 +198,10 @@ def run(
         plan = Plan(
             found,
             given[0],
-            *sources[0],
+            **sources[0]._asdict(),
             size=sizes[0],
             terms=terms[0],
-            finer=None if finer is None else finer_of(finer, sources[0][0]),
+            book=book_of(book, sources[0].data, book_every, book_levels),
             **alike,
         )
     if check_bounds:
@@ -275,9 +277,10 @@ def rerun(
     ] = None,
     funding: Annotated[list[Path] | None, typer.Option(help="The rates, if charged.")] = None,
     marks: Annotated[list[Path] | None, typer.Option(help="The marks, if given.")] = None,
-    finer: Annotated[Path | None, typer.Option(help="The finer candles, if given.")] = None,
+    finer: Annotated[list[Path] | None, typer.Option(help="The finer candles, if given.")] = None,
     depth: Annotated[Path | None, typer.Option(help="The depth of a replay.")] = None,
     trades: Annotated[Path | None, typer.Option(help="The trades of a replay.")] = None,
+    book: Annotated[Path | None, typer.Option(help="The depth that was sampled, if any.")] = None,
     strategy: Annotated[
         str | None, typer.Option(help="FILE.py:name, where the strategy is in a file.")
     ] = None,
@@ -289,7 +292,7 @@ def rerun(
     Exits with 1 where the result differs.
     """
     candles = [depth] if depth else data or []
-    files = Files(candles, funding or (), marks or (), finer, trades)
+    files = Files(candles, funding or (), marks or (), finer or (), trades, book)
     with transaction(database) as tx:
         kept = find_run(tx, ident)
         plan = repeat_plan(tx, settings_of(database).data, kept, files, strategy)

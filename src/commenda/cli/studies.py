@@ -18,6 +18,7 @@ from commenda.cli.backtest_options import (
     LOT,
     AnyStrategy,
     Cash,
+    CheckBounds,
     Interval,
     Leverage,
     Participation,
@@ -133,6 +134,7 @@ def run_study(
     leverage: Leverage = None,
     periods_per_year: PeriodsPerYear = None,
     cash: Cash = 1_000_000.0,
+    check_bounds: CheckBounds = False,
     seed: Annotated[int, typer.Option(min=0, help="What chance is drawn from.")] = 0,
     batch: Annotated[
         int, typer.Option(min=1, help="Configurations chosen at once, whatever the workers.")
@@ -177,6 +179,8 @@ def run_study(
         until=until,
     )
     warn(*(f"{data.name}: {note}" for note in material.notes))
+    if check_bounds:
+        studies.refuse_corners_beyond_bounds(found, material, wanted, plan)
     with life() as mine, open_database(database) as opened:
         # Only now: a database that this process started is not bound by the study's limits.
         studies.be_modest(memory or None, nice)

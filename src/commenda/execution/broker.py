@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,19 +16,29 @@ from commenda.venues import Venue
 class Broker:
     """Handed to whatever sends orders; made once by each entry point."""
 
-    venues: tuple[Venue, ...]
-    """One for each account at a venue that books trade at."""
+    first: tuple[Venue, ...]
+    """One for each account at a venue that books trade at, as it is made."""
     feed: CandleFeed
     secret: bytes
+    reach: Callable[[str], Venue] | None = None
+    """Connects to an account that came into use later; None where none does."""
+    later: dict[str, Venue] = field(default_factory=dict, compare=False)
+
+    @property
+    def venues(self) -> tuple[Venue, ...]:
+        """The accounts that this process is connected to by now."""
+        return (*self.first, *self.later.values())
 
     def venue(self, name: str) -> Venue:
-        """The account of that name; code `unknown_venue`."""
-        for one in self.venues:
-            if one.name == name:
-                return one
-        raise not_found("unknown_venue", "This process is connected to no such venue").at(
-            "venue", name, "start it again once the venue is in use, and see VENUES"
-        )
+        """The account of that name, reached now if it has to be; code `unknown_venue`."""
+        found = next((one for one in self.venues if one.name == name), None)
+        if found is None and self.reach is not None:
+            found = self.later.setdefault(name, self.reach(name))
+        if found is None:
+            raise not_found("unknown_venue", "This process is connected to no such venue").at(
+                "venue", name, f"it is connected to {', '.join(one.name for one in self.venues)}"
+            )
+        return found
 
     def instrument(self, instrument_id: int) -> Instrument:
         """The instrument of that id."""

@@ -68,13 +68,14 @@ def keep_bounds(
     size: float | None = None,
     terms: Terms | None = None,
     interval: timedelta | None = None,
+    side: int | None = None,
 ) -> None:
     """Run a program interpreted; IndexError naming file, line and bar of the first index beyond.
 
-    Of the run nothing is kept; `run` gives its results.
+    With a `side` it is told what a leg is told. Of the run nothing is kept: `run` has its results.
     """
     plain = replace(program, step=interpreted(program.step))
-    asked = {"costs": costs, "size": size, "terms": terms, "interval": interval}
+    asked = {"costs": costs, "size": size, "terms": terms, "interval": interval, "side": side}
     stepper = Stepper(plain, cash=cash, **asked)  # type: ignore[arg-type]
     columns = (bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume)
     rows = zip(*(column.tolist() for column in columns), strict=True)

@@ -183,9 +183,9 @@ class L2Result:
     account after the last event; `fees` are what was paid, rebates negative; `state` is the step's
     memory at the end.
 
-    `ruined_at` is the step that found the equity gone (one past the last: the end did; None: it
-    never was). The replay ends there, the position is taken over at the mid, and `shortfall` is
-    what was missing.
+    `ruined_at` is the sample at which the equity was gone (None: it never was): the one of the fill
+    or of the message that moved the mid, wherever between two steps that was. The replay ends
+    there, the position is taken over at the mid, and `shortfall` is what was missing.
     """
 
     ts: Stamps
@@ -237,7 +237,7 @@ def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash:
     log, worth = replay(step, exchange, trader, loop.columns_of(events), samples)
     reports = log[: exchange.counters[queue.REPORTS]]
     steps, account = int(trader.clock[STEPS]), trader.account
-    ruined, found = worth <= 0.0, int(trader.clock[RUIN])
+    ruined = int(trader.clock[RUIN])
     traded = rules.maker_bps * account[MAKER] + rules.taker_bps * account[TAKER]
     fees = float(money[UNIT] * BASIS_POINT * traded)
     return L2Result(
@@ -251,7 +251,7 @@ def run_l2(program: L2Program | None, events: L2Events, rules: L2Rules, *, cash:
         fees=fees,
         final_equity=max(0.0, worth),
         state=trader.state,
-        ruined_at=(found - 1 if found else steps) if ruined else None,
+        ruined_at=ruined - 1 if ruined else None,
         shortfall=max(0.0, -worth),
     )
 

@@ -50,7 +50,7 @@ class Columns(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """One value for each step, taken before it."""
+    """One value for each step, taken before it, and for the moment at which nothing was left."""
 
     ts: Any
     equity: Any
@@ -80,12 +80,13 @@ def new_clock(events: L2Events, interval: int, every: int, feed: int) -> Integer
 
 
 def new_samples(events: L2Events, interval: int, every: int) -> Samples:
-    """Room for as many steps as there can be."""
+    """Room for as many steps as there can be, and ruin."""
     if interval > 0:
         steps = int(events.ts[-1] - events.ts[0]) // interval
     else:
         steps = len(events) // every if every > 0 else 0
-    return Samples(np.zeros(steps, np.int64), np.zeros(steps), np.zeros(steps, np.int64))
+    room = steps + 1
+    return Samples(np.zeros(room, np.int64), np.zeros(room), np.zeros(room, np.int64))
 
 
 @compiled
@@ -111,6 +112,19 @@ def value(exchange, trader, reports):  # type: ignore[no-untyped-def]
 
 
 @inner
+def is_ruined(exchange, trader, reports, samples, now):  # type: ignore[no-untyped-def]
+    """Whether the equity is gone; the sample of that moment, and the replay's last, says so."""
+    clock = trader.clock
+    moved = trader.account[who.HELD] != 0 or clock[who.BOOKED] < exchange.counters[queue.REPORTS]
+    if not moved or value(exchange, trader, reports) > 0.0:
+        return False
+    samples.ts[clock[who.STEPS]] = now
+    clock[who.STEPS] += 1
+    clock[who.RUIN] = clock[who.STEPS]
+    return True
+
+
+@inner
 def take_step(step, exchange, trader, events, samples, requests, reports):  # type: ignore[no-untyped-def]
     """One step of the strategy, at its own time."""
     clock, latency, position = trader.clock, trader.latency, trader.position
@@ -119,13 +133,8 @@ def take_step(step, exchange, trader, events, samples, requests, reports):  # ty
     who.show(trader, exchange.base)
     who.learn(trader, reports, exchange.counters[queue.REPORTS], now - latency[who.RESPONSE])
     samples.ts[clock[who.STEPS]] = now
-    worth = value(exchange, trader, reports)
-    samples.equity[clock[who.STEPS]] = max(0.0, worth)
-    samples.held[clock[who.STEPS]] = trader.account[who.HELD] if worth > 0.0 else 0
-    if worth <= 0.0:
-        clock[who.STEPS] += 1
-        clock[who.RUIN] = clock[who.STEPS]
-        return requests
+    samples.equity[clock[who.STEPS]] = value(exchange, trader, reports)
+    samples.held[clock[who.STEPS]] = trader.account[who.HELD]
     position[L2_CLOCK] = now - events.ts[0]
     position[L2_HELD] = trader.known[who.HELD]
     position[L2_CASH] = who.cash_of(trader.known, trader.money)
@@ -154,8 +163,6 @@ def catch_up(step, exchange, trader, events, samples, requests, reports, until):
         exchange.counters[queue.NOW] = due
         if arrival > clock[who.NEXT_STEP]:
             requests = take_step(step, exchange, trader, events, samples, requests, reports)
-            if clock[who.RUIN] > 0:
-                return requests, reports, NEVER
             continue
         i = clock[who.ARRIVED]
         row, serial = requests[i, who.ASK_ROW], requests[i, who.ASK_SERIAL]
@@ -166,6 +173,8 @@ def catch_up(step, exchange, trader, events, samples, requests, reports, until):
             price, flags = requests[i, who.ASK_PRICE], requests[i, who.ASK_FLAGS]
             reports = queue.arrive(exchange, reports, row, serial, lots, price, flags)
         clock[who.ARRIVED] = i + 1
+        if is_ruined(exchange, trader, reports, samples, arrival):
+            return requests, reports, NEVER
 
 
 @inlined
@@ -185,6 +194,7 @@ def _replay(step, exchange, trader, events, samples):  # type: ignore[no-untyped
     reports = np.empty((64, queue.REPORT_COLUMNS), np.int64)
     due = trader.clock[who.NEXT_STEP]
     emptied = False
+    last_bid, last_ask = edges[BEST + BID], edges[BEST + ASK]
     for i in range(kinds.size):
         if due < events.ts[i]:
             counters[queue.EVENT] = i - 1
@@ -217,10 +227,17 @@ def _replay(step, exchange, trader, events, samples):  # type: ignore[no-untyped
                     reports = queue.meet_book(exchange, reports, side)
         if closes[i]:
             emptied = False
+            bid, ask = edges[BEST + BID], edges[BEST + ASK]
+            moved = bid != last_bid or ask != last_ask
+            if moved or trader.clock[who.BOOKED] < counters[queue.REPORTS]:
+                last_bid, last_ask = bid, ask
+                if is_ruined(exchange, trader, reports, samples, events.ts[i]):
+                    return reports, value(exchange, trader, reports)
     counters[queue.EVENT] = kinds.size - 1
-    requests, reports, due = catch_up(
-        step, exchange, trader, events, samples, requests, reports, events.ts[-1] + 1
-    )
+    if not is_ruined(exchange, trader, reports, samples, events.ts[-1]):  # by half a message
+        requests, reports, due = catch_up(
+            step, exchange, trader, events, samples, requests, reports, events.ts[-1] + 1
+        )
     return reports, value(exchange, trader, reports)
 
 

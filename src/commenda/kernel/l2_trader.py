@@ -45,7 +45,7 @@ NEXT_STEP, INTERVAL, EVERY, SEEN, ARRIVED, ASKED, PLACED, TOLD, BOOKED, STEPS, R
 CLOCK_SIZE = 11
 """When the next step is due, and how far each cursor has come: events seen by the strategy, orders
 arrived at the exchange of those asked for (PLACED are orders, the others cancels), reports told to
-the strategy and booked, steps done, and the one (counted from 1) that found the equity gone."""
+the strategy and booked, steps done, and of these samples the one (counted from 1) of ruin."""
 
 ASK_TIME, ASK_ROW, ASK_SERIAL, ASK_LOTS, ASK_PRICE, ASK_FLAGS, ASK_COLUMNS = range(7)
 """An order or a cancel on its way."""

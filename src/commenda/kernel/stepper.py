@@ -80,17 +80,22 @@ class Stepper:
         size: float | None = None,
         terms: Terms | None = None,
         interval: timedelta | None = None,
+        side: int | None = None,
     ) -> None:
-        """As `run`. A latency in `terms` and tiers in `costs` need the `interval` between bars."""
+        """As `run`. A latency in `terms` and tiers in `costs` need the `interval` between bars.
+
+        One `side` (1, -1; 0: both) is for a program that is to be told what a leg is told.
+        """
         costs, terms = costs or Costs(), terms or Terms()
         if interval is None and (terms.latency != Latency() or costs.tiers):
             raise ValueError(f"{program.identity}: latency and fee tiers need the bars' interval")
         self._program = program
         self._desk = None
         self._rules = program.rules(costs, size)
-        if needs_desk(program, costs, terms):
+        if side is not None or needs_desk(program, costs, terms):
+            every = interval or DAY
             self._desk = open_desk(
-                program, costs, terms, cash=cash, interval=interval or DAY, size=size
+                program, costs, terms, cash=cash, interval=every, size=size, side=side or 0
             )
             self._rules = self._desk.rules
         size_of_position = book.POSITION_SIZE if self._desk is None else at.DESK_POSITION_SIZE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commenda.alerts import end_alerts, end_quiet_alerts, raise_alerts
+from commenda.alerts import end_alerts, raise_alerts
 from commenda.audit import Event
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -47,7 +47,6 @@ def alert_overdue(tx: Tx, author: Author) -> int:
     for kind in KINDS:
         late = [one.subject for one in events if one.kind == kind]
         end_alerts(tx, kind, author.now, but=late)
-    end_quiet_alerts(tx, author.now)
     return new
 
 

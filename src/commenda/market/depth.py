@@ -117,11 +117,12 @@ class RawFrames:
     clocks: pl.DataFrame
 
 
-def read_depth(depth: Path, trades: Path, *, tick: float, lot: float) -> DepthRecord:
-    """Read two Parquet files; the codes are those of `depth_record`, and `market_file_missing`,
-    `market_file_unreadable`.
+def read_depth(depth: Path, trades: Path | None, *, tick: float, lot: float) -> DepthRecord:
+    """Read Parquet files, of depth alone where there are no `trades`; the codes are those of
+    `depth_record`, and `market_file_missing`, `market_file_unreadable`.
     """
-    return depth_record(read_parquet(depth), read_parquet(trades), tick=tick, lot=lot)
+    hits = pl.DataFrame(schema=_TRADES) if trades is None else read_parquet(trades)
+    return depth_record(read_parquet(depth), hits, tick=tick, lot=lot)
 
 
 def depth_record(

@@ -21,6 +21,7 @@ from typing import Final
 from uuid import UUID
 
 from commenda import copying
+from commenda.alerts import end_quiet_alerts
 from commenda.books import (
     PAYOUT_BATCH,
     carry_out_transfers,
@@ -254,6 +255,12 @@ def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
     return [one for one in signal_ids if not outbox.pending(tx, copying.workflow_of(one))]
 
 
+def _look_late(tx: Tx, author: Author) -> None:
+    """What is overdue, and the end of those alerts of any domain that nobody ends."""
+    alert_overdue(tx, author)
+    end_quiet_alerts(tx, author.now)
+
+
 def _once(act: Callable[[Tx, Author], object]) -> Act:
     """A job that is one transaction."""
 
@@ -282,7 +289,7 @@ JOBS: tuple[Step | Job, ...] = (
     Job("exits", repeat_exits, "Ask again for exits that the venue refused.", "0 * * * *"),
     Step("books", carry_books),
     Step("targets", publish_targets),
-    Job("overdue", _once(alert_overdue), "Raise alerts about what is overdue.", "0 * * * *"),
+    Job("overdue", _once(_look_late), "Raise alerts about what is overdue.", "0 * * * *"),
     Job(
         "approvals",
         _once(lambda tx, author: expire_approvals(tx, author.now)),

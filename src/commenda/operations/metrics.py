@@ -43,6 +43,9 @@ class _Reading:
     read: Read
     labels: tuple[str, ...] = ()
 
+    def __call__(self, tx: Tx, now: datetime) -> list[Figure]:
+        return [Figure(self.name, self.text, self.read(tx, now), self.labels)]
+
 
 class Figures(Seldom[list[Figure]]):
     """The numbers, read at most once in `seconds` however many scrape."""
@@ -70,10 +73,9 @@ def _read(database: Database) -> list[Figure]:
             for one in _READINGS:
                 try:
                     with tx.transaction():
-                        values = one.read(tx, now)
+                        figures += one(tx, now)
                 except psycopg.errors.QueryCanceled:
                     continue  # too much to count in time: the other figures are still told
-                figures.append(Figure(one.name, one.text, values, one.labels))
     except psycopg.Error:
         up = 0.0
     return [
@@ -137,6 +139,21 @@ def _single(query: LiteralString) -> Read:
     return read
 
 
+def _alerts(tx: Tx, _: datetime) -> list[Figure]:
+    """Two figures that are counted in one go."""
+    counted = alerts.count_alerts(tx).items()
+    texts = {"total": "were ever raised", "open": "are open"}
+    return [
+        Figure(
+            f"commenda_alerts_{name}",
+            f"Alerts that {what}, by kind and severity.",
+            {(kind.name, kind.severity): float(numbers[place]) for kind, numbers in counted},
+            ("kind", "severity"),
+        )
+        for place, (name, what) in enumerate(texts.items())
+    ]
+
+
 _executions = _counted(
     "SELECT e.status, count(*) FROM shared_flows AS f"
     " CROSS JOIN LATERAL (SELECT id FROM trading_signals WHERE flow_id = f.id"
@@ -161,7 +178,7 @@ def _durable_work(tx: Tx, _now: datetime) -> Values:
     }
 
 
-_READINGS = (
+_READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
     _Reading(
         "commenda_subscriptions",
         "Managed subscriptions by status.",
@@ -223,24 +240,7 @@ _READINGS = (
         "Active schedules whose last run by the clock failed.",
         _single("SELECT count(*) FROM schedules WHERE status = 'active' AND failures > 0"),
     ),
-    _Reading(
-        "commenda_alerts_total",
-        "Alerts that were ever raised, by kind and severity.",
-        lambda tx, _now: {
-            (kind.name, kind.severity): float(raised)
-            for kind, (raised, _) in alerts.count_alerts(tx).items()
-        },
-        ("kind", "severity"),
-    ),
-    _Reading(
-        "commenda_alerts_open",
-        "Alerts that are open, by kind and severity.",
-        lambda tx, _now: {
-            (kind.name, kind.severity): float(still)
-            for kind, (_, still) in alerts.count_alerts(tx).items()
-        },
-        ("kind", "severity"),
-    ),
+    _alerts,
     _Reading(
         "commenda_workers",
         "Workers that were seen within 15 seconds.",

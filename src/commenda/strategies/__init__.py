@@ -17,13 +17,15 @@ from __future__ import annotations
 from commenda.strategies.ahead import precompile
 from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
 from commenda.strategies.bodies import RunRequest
-from commenda.strategies.bounds import refuse_beyond_bounds
+from commenda.strategies.book import sample_book
+from commenda.strategies.bounds import keep_within, refuse_beyond_bounds
 from commenda.strategies.checks import CHECKS
 from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import (
     BarData,
     DataSource,
     FundingData,
+    SampledBook,
     as_bars,
     imported_bars,
     imported_funding,
@@ -107,6 +109,7 @@ __all__ = [
     "Plugin",
     "Registrar",
     "RunRequest",
+    "SampledBook",
     "SandboxedRun",
     "Status",
     "Strategy",
@@ -127,6 +130,7 @@ __all__ = [
     "is_constant",
     "keep",
     "keep_params",
+    "keep_within",
     "kept_run",
     "kept_runs",
     "move",
@@ -150,6 +154,7 @@ __all__ = [
     "round_trips",
     "run_program",
     "run_sandboxed",
+    "sample_book",
     "shown_of",
     "source_hash",
     "strategy",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from commenda.kernel import Array, Bars, Costs, Counts, Fill, Funding, Terms
+from commenda.kernel import Array, Bars, BookSamples, Costs, Counts, Fill, Funding, Terms
 from commenda.kernel.bars import SECOND
 from commenda.kit.errors import CommendaError
 from commenda.market import missing_between, other_interval
@@ -108,12 +108,14 @@ def backtest(
     size: float | None = None,
     terms: Terms | None = None,
     finer: Bars | None = None,
+    samples: BookSamples | None = None,
     periods_per_year: float | None = None,
 ) -> Backtest:
     """Run `strategy` with `params` over `bars` of one `interval`, from `cash` in quote currency.
 
     A target of 1 is the account's whole equity, or `size` units where that is given. `terms` are
-    the venue's beyond its costs; `finer` bars resolve those whose inside order is unknown.
+    the venue's beyond its costs; `finer` bars resolve those whose inside order is unknown;
+    takers walk the books of `samples`.
 
     `funding` must be complete over the run (see `refuse_gaps`); None charges none, and the result
     says so. Ratios are annualised as the bars' calendar has it (`returns.year_of`), or by
@@ -133,6 +135,7 @@ def backtest(
         size=size,
         terms=terms,
         finer=finer,
+        samples=samples,
     )
     trades = round_trips(result.fills)
     return Backtest(

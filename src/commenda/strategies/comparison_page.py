@@ -69,6 +69,7 @@ COMPARED: dict[str, Callable[[Row], Cell]] = {
     "fees": lambda r: money(r["costs"]["fees"]),
     "slippage": lambda r: money(r["costs"]["slippage"]),
     "funding": lambda r: money(r["costs"]["funding"]),
+    "shortfall": lambda r: money(r["costs"].get("shortfall")),
 }
 """Figures that stand side by side."""
 

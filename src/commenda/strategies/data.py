@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from commenda.kernel import Bars, Funding
+from commenda.kernel import Bars, BookSamples, Funding
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import (
@@ -79,6 +79,17 @@ class FundingData:
     sha256: str
     every: timedelta | None
     """The longest interval it was settled at over the run; None with fewer than two stamps."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledBook:
+    """Books of `levels` levels a side, one `every` so often; `sha256` is of the record's events."""
+
+    samples: BookSamples
+    name: str
+    sha256: str
+    every: timedelta
+    levels: int
 
 
 def read_bars(

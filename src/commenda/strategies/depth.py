@@ -60,9 +60,15 @@ class DepthData:
 
 
 def read_book(
-    depth: Path, trades: Path | None, tick: float | None = None, lot: float | None = None
+    depth: Path,
+    trades: Path | None,
+    tick: float | None = None,
+    lot: float | None = None,
+    *,
+    filled: bool = True,
 ) -> DepthData:
-    """A depth file with its file of trades, or one file of raw frames, which has both.
+    """A depth file with its file of trades, or one file of raw frames, which has both; where no
+    orders are to be `filled` in it, depth will do.
 
     `tick` and `lot` are the instrument's, by the file's name, where they are not given. Codes
     `trades_needed`, `trades_twice` and `grid_needed`, and those of `market.read_depth` and
@@ -84,13 +90,13 @@ def read_book(
             )
         frames = read_frames(depth)
         record = depth_record(frames.depth, frames.trades, tick=tick, lot=lot)
-    elif trades is None:
+    elif trades is None and filled:
         raise CommendaError("trades_needed", "Orders are filled by trades, and none are given").at(
             "--trades", hint="give the file of trades recorded with this depth"
         )
     else:
         record = read_depth(depth, trades, tick=tick, lot=lot)
-    if record.quality.trades == 0:
+    if filled and record.quality.trades == 0:
         raise CommendaError("trades_needed", "No trade falls into the time of the depth").at(
             "--trades", str(trades or depth), "give the file of trades recorded with this depth"
         )

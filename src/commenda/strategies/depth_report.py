@@ -1,6 +1,7 @@
 """What is reported of a replay in the order book, in the form of a backtest's report.
 
-Equity is read at each step of the strategy and at the end, at the mid of the exchange's book. There
+Equity is read at each step of the strategy, where it is gone, and at the end, at the mid of the
+exchange's book. There
 is no Sharpe ratio: steps of milliseconds over minutes cannot be annualised.
 """
 
@@ -17,6 +18,7 @@ from commenda.returns import max_drawdown, underwater
 from commenda.strategies.depth import DepthPlan, DepthRun
 from commenda.strategies.plan import Row, camel_case
 from commenda.strategies.readings import (
+    breakdown,
     classes,
     deepest_fall,
     exposures,
@@ -54,7 +56,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "sortino": None,
             "barsPerYear": None,
             "calendar": None,
-            "steps": len(result.ts),
+            "steps": len(result.ts) - (result.ruined_at is not None),
             "targetChanges": None,
             "fundingCharged": False,
             "fundingEstimated": 0,
@@ -67,13 +69,7 @@ def depth_report(plan: DepthPlan, run: DepthRun) -> Row:
             "turnover": turnover,
             "turnoverOfEquity": turnover / float(curve.mean()) if curve.min() > 0.0 else None,
         },
-        "costs": {
-            "gross": net + result.fees,
-            "fees": result.fees,
-            "slippage": 0.0,
-            "funding": None,
-            "net": net,
-        },
+        "costs": breakdown(net, result.fees, 0.0, 0.0, result.shortfall) | {"funding": None},
         "benchmark": {
             "name": inputs["data"]["symbol"] or inputs["data"]["name"],
             "finalEquity": float(benchmark[-1]),

@@ -47,7 +47,8 @@ class LegPlan:
     """One instrument of a run, or one side of it: `side` is 1 or -1 in hedge mode, else 0.
 
     A target of 1 means `share` of the account's equity, or `size` units where that is given.
-    Quantities are multiples of `lot`.
+    Quantities are multiples of `lot`. `finer` bars resolve those whose inside order is unknown;
+    they are of one interval for all legs.
     """
 
     params: Mapping[str, object]
@@ -57,6 +58,7 @@ class LegPlan:
     size: float | None = None
     lot: float = 0.0
     side: int = 0
+    finer: BarData | None = None
 
     @property
     def name(self) -> str:
@@ -97,11 +99,12 @@ class LegsPlan:
             raise CommendaError("too_many_legs", f"An account has {MOST_LEGS} legs at most").at(
                 "--data", len(self.legs), "run fewer instruments on one account"
             )
-        steps = {leg.data.source.interval for leg in self.legs}
-        if len(steps) > 1:
-            raise CommendaError(
-                "intervals_differ", "Legs of one account trade bars of one interval"
-            ).at("--data", ", ".join(sorted(map(str, steps))), "give files of the same interval")
+        for option, data in (("--data", self._given("data")), ("--finer", self._given("finer"))):
+            steps = {one.source.interval for one in data}
+            if len(steps) > 1:
+                raise CommendaError(
+                    "intervals_differ", "Legs of one account trade bars of one interval"
+                ).at(option, ", ".join(sorted(map(str, steps))), "give files of the same interval")
         seen: dict[object, BarData] = {}
         for leg in self.legs:
             source = leg.data.source
@@ -120,6 +123,10 @@ class LegsPlan:
     def sources(self) -> tuple[LegPlan, ...]:
         """The first leg of each instrument."""
         return tuple({id(leg.data): leg for leg in reversed(self.legs)}.values())[::-1]
+
+    def _given(self, name: str) -> list[BarData]:
+        """The `data` of each instrument, or its `finer` bars where it has some."""
+        return [found for leg in self.sources if (found := getattr(leg, name)) is not None]
 
     @property
     def interval(self) -> timedelta:
@@ -176,6 +183,7 @@ class LegsPlan:
             share=leg.share,
             side=leg.side,
             size=leg.size,
+            finer=leg.finer.bars if leg.finer else None,
         )
 
     def inputs(self) -> Row:
@@ -192,9 +200,9 @@ class LegsPlan:
         terms = replace(self.terms, lot=lots.pop() if len(lots) == 1 else 0.0)
         return {
             "strategy": plain_strategy(self.strategy, params),
-            "data": _together([plain_source(leg.data.source) for leg in self.sources]),
+            "data": _together(self._given("data")),
             "funding": _paid(self.sources),
-            "finer": None,
+            "finer": _together(self._given("finer")),
             "costs": plain(self.costs),
             "terms": plain(terms),
             "cash": self.cash,
@@ -208,6 +216,7 @@ class LegsPlan:
                     "params": each,
                     "data": plain_source(leg.data.source),
                     "funding": None if leg.funding is None else plain_funding(leg.funding),
+                    "finer": None if leg.finer is None else plain_source(leg.finer.source),
                     **{name: getattr(leg, name) for name in OWN},
                 }
                 for leg, each in zip(self.legs, values, strict=True)
@@ -242,10 +251,11 @@ class LegsBacktest:
     ruined_at: int | None
 
 
-def _together(sources: Sequence[Row]) -> Row:
+def _together(found: Sequence[BarData]) -> Row | None:
     """Several sources in the form of one."""
-    if len(sources) == 1:
-        return sources[0]
+    sources = [plain_source(one.source) for one in found]
+    if len(sources) < 2:
+        return sources[0] if sources else None
     symbols = [source["symbol"] for source in sources]
     venues = {source["venue"] for source in sources}
     return {

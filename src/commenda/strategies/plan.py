@@ -27,7 +27,7 @@ from commenda.kernel import (
 from commenda.kit.errors import CommendaError
 from commenda.kit.times import iso
 from commenda.strategies.backtest import Backtest, backtest
-from commenda.strategies.data import BarData, DataSource, FundingData
+from commenda.strategies.data import BarData, DataSource, FundingData, SampledBook
 from commenda.strategies.sdk import Declared, Strategy
 
 Row = dict[str, Any]
@@ -41,6 +41,7 @@ class Plan:
     `funding` None charges none. `size` None: a target is a fraction of equity; else a target of 1
     is `size` units. `seed` is of whatever the run draws; None where it draws nothing. `terms` are
     the venue's beyond its costs; `finer` bars resolve those whose inside order is unknown.
+    Takers walk the sampled `book`, on top of the slippage of `costs`.
     `periods_per_year` annualises; None goes by the calendar of the data.
     """
 
@@ -54,12 +55,18 @@ class Plan:
     seed: int | None = None
     terms: Terms = field(default_factory=Terms)
     finer: BarData | None = None
+    book: SampledBook | None = None
     periods_per_year: float | None = None
 
     def __post_init__(self) -> None:
         refuse_amount("cash", self.cash)
         if self.size is not None:
             refuse_amount("size", self.size)
+        for option, given in (("--finer", self.finer), ("--book", self.book)):
+            if given is not None and not self.strategy.compiled:
+                raise CommendaError(
+                    "step_not_compiled", f"A plain Python step runs without {option}"
+                ).at("strategy", self.strategy.name, f"leave out python=True or {option}")
 
     def run(self) -> Backtest:
         """The run; codes of `backtest`."""
@@ -75,6 +82,7 @@ class Plan:
             size=self.size,
             terms=self.terms,
             finer=self.finer.bars if self.finer else None,
+            samples=self.book.samples if self.book else None,
             periods_per_year=self.periods_per_year,
         )
 
@@ -85,6 +93,7 @@ class Plan:
             "data": plain_source(self.data.source),
             "funding": None if self.funding is None else plain_funding(self.funding),
             "finer": None if self.finer is None else plain_source(self.finer.source),
+            "book": None if self.book is None else plain_book(self.book),
             "costs": plain(self.costs),
             "terms": plain(self.terms),
             "cash": self.cash,
@@ -102,7 +111,7 @@ def digest_of_inputs(inputs: Row) -> str:
     """
     counted = json.loads(json.dumps(inputs))
     for part in (counted, *counted.get("legs", ())):
-        for source in ("data", "funding", "finer"):
+        for source in ("data", "funding", "finer", "book"):
             for said in ("name", "zone"):
                 (part.get(source) or {}).pop(said, None)
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
@@ -130,6 +139,15 @@ def plain_funding(funding: FundingData) -> Row:
         "sha256": funding.sha256,
         "stamps": int(funding.funding.ts.size),
         "estimated": funding.funding.estimated,
+    }
+
+
+def plain_book(book: SampledBook) -> Row:
+    return {
+        "name": book.name,
+        "sha256": book.sha256,
+        "everySeconds": book.every.total_seconds(),
+        "levels": book.levels,
     }
 
 

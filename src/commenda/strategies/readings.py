@@ -28,6 +28,20 @@ def ruin(equity: Array, stamps: Stamps) -> Row:
     return {"ruinedAt": iso(stamps[gone[0]]) if gone.size else None}
 
 
+def breakdown(net: float, fees: float, slippage: float, funding: float, shortfall: float) -> Row:
+    """From the result before costs to the one after them: gross - fees - slippage - funding +
+    shortfall = net. The shortfall is what was lost beyond the collateral, and is the lender's.
+    """
+    return {
+        "gross": net + fees + slippage + funding - shortfall,
+        "fees": fees,
+        "slippage": slippage,
+        "funding": funding,
+        "shortfall": shortfall,
+        "net": net,
+    }
+
+
 def deepest_fall(curve: Array, stamps: Stamps) -> Row:
     """From which peak to which trough the deepest fall went, and when the peak was seen again."""
     falls = underwater(curve)

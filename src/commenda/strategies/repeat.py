@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
+from commenda.strategies.book import sample_book
 from commenda.strategies.data import (
     BarData,
     FundingData,
+    SampledBook,
     imported_bars,
     imported_funding,
     read_bars,
@@ -23,6 +25,8 @@ from commenda.strategies.plan import Plan, Row, costs_of, rules_of, terms_of
 from commenda.strategies.runs import Kept
 from commenda.strategies.shipped import find_depth_strategy, find_strategy
 
+FROM_FILES = ("--data", "--funding", "--marks", "--finer")
+
 
 class Files(NamedTuple):
     """Files to run again from, each instrument's in the order of the run; none: its import.
@@ -33,8 +37,9 @@ class Files(NamedTuple):
     data: Sequence[Path] = ()
     rates: Sequence[Path] = ()
     marks: Sequence[Path] = ()
-    finer: Path | None = None
+    finer: Sequence[Path] = ()
     trades: Path | None = None
+    book: Path | None = None
 
 
 def repeat_plan(
@@ -53,15 +58,18 @@ def repeat_plan(
     strategy = find_strategy(named)
     legs: list[Row] = inputs.get("legs", [inputs])
     instruments = list({leg["data"]["sha256"]: leg for leg in legs}.values())
-    again: dict[str, tuple[BarData, FundingData | None]] = {}
+    again: dict[str, Row] = {}
     for k, leg in enumerate(instruments):
-        data, rates, marks = (
+        data, rates, marks, inside = (
             _only(given, option, k, len(instruments))
-            for given, option in zip(files[:3], ("--data", "--funding", "--marks"), strict=True)
+            for given, option in zip(files[:4], FROM_FILES, strict=True)
         )
         bars = _bars_again(tx, data_dir, leg["data"], data)
-        paid = _funding_again(tx, data_dir, leg, bars, data, rates, marks)
-        again[leg["data"]["sha256"]] = bars, paid
+        again[leg["data"]["sha256"]] = {
+            "data": bars,
+            "funding": _funding_again(tx, data_dir, leg, bars, data, rates, marks),
+            "finer": (finer := leg.get("finer")) and _bars_again(tx, data_dir, finer, inside),
+        }
     alike: Row = {
         "costs": costs_of(inputs["costs"]),
         "terms": terms_of(inputs["terms"]),
@@ -70,11 +78,11 @@ def repeat_plan(
         "periods_per_year": inputs.get("periodsPerYear"),  # not known of runs kept before it was
     }
     if "legs" not in inputs:
-        params, data_and_funding = inputs["strategy"]["params"], again[inputs["data"]["sha256"]]
-        finer = inputs["finer"] and _bars_again(tx, data_dir, inputs["finer"], files.finer)
-        return Plan(strategy, params, *data_and_funding, size=inputs["size"], finer=finer, **alike)
+        (read,) = again.values()
+        alike |= {"size": inputs["size"], "book": _book_again(inputs, files, read["data"])}
+        return Plan(strategy, inputs["strategy"]["params"], **read, **alike)
     planned = (
-        LegPlan(leg["params"], *again[leg["data"]["sha256"]], **{key: leg[key] for key in OWN})
+        LegPlan(leg["params"], **again[leg["data"]["sha256"]], **{key: leg[key] for key in OWN})
         for leg in legs
     )
     return LegsPlan(strategy, tuple(planned), **alike)
@@ -93,6 +101,16 @@ def _depth_again(inputs: Row, files: Files, named: str) -> DepthPlan:
         cash=inputs["cash"],
         seed=inputs["seed"],
     )
+
+
+def _book_again(inputs: Row, files: Files, bars: BarData) -> SampledBook | None:
+    found = inputs.get("book")
+    if not found:
+        return None
+    if files.book is None:
+        raise _needed("data_needed", "Depth is not imported", "--book", found)
+    every = timedelta(seconds=found["everySeconds"])
+    return sample_book(files.book, bars.bars, every, found["levels"])
 
 
 def _only(files: Sequence[Path], option: str, k: int, count: int) -> Path | None:

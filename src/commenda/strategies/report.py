@@ -23,6 +23,7 @@ from commenda.strategies.funding import nanoseconds
 from commenda.strategies.legs import LegRun, LegsBacktest, LegsPlan
 from commenda.strategies.plan import Plan, Row
 from commenda.strategies.readings import (
+    breakdown,
     classes,
     deepest_fall,
     exposures,
@@ -66,7 +67,7 @@ def report_of(plan: Plan | LegsPlan, run: BarRun) -> Row:
             **_exposure(run, parts, held, exposure),
             "undecided": _undecided(plan),
         },
-        "costs": _costs(run),
+        "costs": _costs(run, parts),
         "benchmark": _benchmark(inputs["data"], run, benchmark),
         "execution": _execution(parts),
         "months": months(run.ts, nanoseconds(run.interval), curve),
@@ -155,17 +156,11 @@ def _metrics(run: BarRun, curve: Array, stamps: Stamps) -> Row:
     }
 
 
-def _costs(run: BarRun) -> Row:
-    """From the result before costs to the one after them: gross - fees - slippage - funding."""
-    metrics = run.metrics
-    net = float(run.equity[-1]) - run.cash
-    return {
-        "gross": net + metrics.fees + metrics.slippage + metrics.funding,
-        "fees": metrics.fees,
-        "slippage": metrics.slippage,
-        "funding": metrics.funding if run.funding_charged else None,
-        "net": net,
-    }
+def _costs(run: BarRun, parts: Sequence[Part]) -> Row:
+    metrics, net = run.metrics, float(run.equity[-1]) - run.cash
+    lent = sum(part.counts.shortfall for part in parts)
+    found = breakdown(net, metrics.fees, metrics.slippage, metrics.funding, lent)
+    return found if run.funding_charged else found | {"funding": None}
 
 
 def _benchmark(source: Row, run: BarRun, curve: Array) -> Row:

@@ -194,11 +194,12 @@ def profits(words: Words, report: Row) -> Markup:
 
 def costs(words: Words, report: Row) -> Markup:
     found = report["costs"]
-    spent = found["gross"] - found["net"]
+    lent = found.get("shortfall", 0.0)  # not told apart in runs kept before it was
     summary = words.say(
         "cost_summary",
         gross=gain(found["gross"]),
-        costs=money(spent),
+        costs=money(found["gross"] - found["net"] + lent),
+        lent=words.say("cost_lent", lent=money(lent)) if lent else "",
         net=gain(found["net"]),
     )
     charged = found["funding"] is not None
@@ -210,6 +211,7 @@ def costs(words: Words, report: Row) -> Markup:
             words.say("funding" if charged else "funding_left_out"),
             -found["funding"] if charged else 0.0,
         ),
+        *([_step(words.say("shortfall"), lent)] if lent else []),
         _step(words.say("net"), found["net"], total=True),
     ]
     drawing = waterfall(caption(words, "cost", summary), HALF, steps, amount)

@@ -317,8 +317,8 @@ def _funding(words: Words, inputs: Row, key: str) -> Cell:
     return words.say("not_charged") if found is None else _code(found[key])
 
 
-def _finer(words: Words, inputs: Row) -> Cell:
-    found = inputs["finer"]
+def _beside(inputs: Row, key: str) -> Cell:
+    found = inputs.get(key)
     return "-" if found is None else _code(f"{found['name']} {found['sha256']}")
 
 
@@ -347,7 +347,8 @@ INPUTS: dict[str, Callable[[Words, Row], Cell]] = {
     "cash": lambda w, i: money(i["cash"]),
     "costs": lambda w, i: _code(_asked(i["costs"]) or "-"),
     "terms": lambda w, i: _code(_asked(i["terms"]) or "-"),
-    "finer": _finer,
+    "finer": lambda w, i: _beside(i, "finer"),
+    "book": lambda w, i: _beside(i, "book"),
     "seed": lambda w, i: w.say("nothing_drawn") if i["seed"] is None else str(i["seed"]),
     "data": lambda w, i: _code(i["data"]["name"]),
     "data_hash": lambda w, i: _code(i["data"]["sha256"]),

@@ -175,9 +175,10 @@ TEXTS: Texts = {
     "no_trades": ("没有已平仓的交易。", "No trade was closed."),
     "cost": ("成本分解", "Costs"),
     "cost_summary": (
-        "成本前 {gross}，费用与滑点等共 {costs}，净 {net}。",
-        "{gross} before costs, {costs} of costs, {net} net.",
+        "成本前 {gross}，费用与滑点等共 {costs}{lent}，净 {net}。",
+        "{gross} before costs, {costs} of costs{lent}, {net} net.",
     ),
+    "cost_lent": ("，出借方承担 {lent}", ", {lent} borne by the lender"),
     "cost_method": (
         "费用按成交额；滑点为成交价与参考价之差；资金费付出为负、收入为正",
         "fees on notional; slippage is fill against reference price; funding paid is negative,"
@@ -218,6 +219,7 @@ TEXTS: Texts = {
     "shortfall": ("强平后的亏空", "shortfall beyond the collateral"),
     "terms": ("场所条款", "the venue's terms"),
     "finer": ("更细 K 线", "finer bars"),
+    "book": ("抽样订单簿", "sampled book"),
     "inputs": ("输入", "Inputs"),
     "inputs_note": (
         "相同输入得到逐位相同的权益；哈希为 SHA-256（引擎取前 16 位）",

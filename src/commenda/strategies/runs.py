@@ -233,6 +233,7 @@ def _told_apart(inputs: Row) -> Row:
         "data hash": inputs["data"]["sha256"],
         "funding hash": (inputs["funding"] or {}).get("sha256"),
         "finer bars' hash": (inputs["finer"] or {}).get("sha256"),
+        "book's hash": (inputs.get("book") or {}).get("sha256"),
         "engine hash": inputs["engineHash"],
     }
 

@@ -93,8 +93,8 @@ def run_sandboxed(
 
     `allow` names the walls of WALLS that may be open: all of them for code of one's own. Codes
     `sandbox_open` where another is, `unknown_wall`, `strategy_timeout`, `strategy_memory` and
-    `strategy_crashed` (with the child's last words), and those of `find_strategy` and of the
-    parameters.
+    `strategy_crashed` (with the child's last words) where the process itself ended; and as outside
+    those of `find_strategy`, of the parameters and of `faults.watch` where the step raised.
     """
     limits = limits or Limits()
     for wall in allow:
@@ -151,8 +151,9 @@ def _answer(
         tempfile.TemporaryFile() as words,
     ):
         room = Path(folder).resolve()
+        code = room / "code"
         request = {
-            "strategy": _copied(named, room / "code"),
+            "strategy": _copied(named, code),
             "limits": limits,
             "attacked": (os.getpid(), secret.name),
             **asked,
@@ -165,7 +166,7 @@ def _answer(
         said = words.read().decode("utf-8", "replace").strip()[-LAST_WORDS:]
         if ended != 0:
             _refuse(named, ended, said, limits)
-        return *_read(named, answer.read(LENGTH.size + limits.file_size), said), said
+        return *_read(named, code, answer.read(LENGTH.size + limits.file_size), said), said
 
 
 def _copied(named: str, code: Path) -> str:
@@ -296,17 +297,24 @@ def _name_of(ended: int) -> str:
         return f"signal {-ended}"
 
 
-def _read(named: str, answer: bytes, said: str) -> tuple[dict[str, Any], bytes]:
-    """The child's answer; nothing in it is believed to have the form it should have."""
+def _read(named: str, code: Path, answer: bytes, said: str) -> tuple[dict[str, Any], bytes]:
+    """The child's answer; nothing in it is believed to have the form it should have.
+
+    A refusal names the sources where they were copied from, not their copies in `code`.
+    """
+    home = str(parted(absolute(named))[0].parent)
     try:
         (length,) = LENGTH.unpack_from(answer)
         said_so = json.loads(answer[LENGTH.size : LENGTH.size + length])
         if "error" not in said_so:
             return dict(said_so), answer[LENGTH.size + length :]
-        error = {key: str(text) for key, text in said_so["error"].items() if text is not None}
-        value = named if error.get("field") == "strategy" else error.get("value")
+        error = {
+            key: str(text).replace(str(code), home)
+            for key, text in said_so["error"].items()
+            if text is not None
+        }
         refusal = CommendaError(error["code"], error["message"]).at(
-            error.get("field"), value, error.get("hint")
+            error.get("field"), error.get("value"), error.get("hint")
         )
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _crashed(named, "without an answer", said) from None

@@ -18,9 +18,9 @@ from typing import Any
 
 from numba.core import caching, dispatcher
 
-from commenda.kernel import run
 from commenda.kit.errors import CommendaError
 from commenda.strategies import walls
+from commenda.strategies.faults import run_program
 from commenda.strategies.sandbox import LENGTH, Limits, open_walls
 from commenda.strategies.shipped import find_strategy
 
@@ -89,7 +89,7 @@ def keep_nothing() -> None:
 def carry_out(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Find the strategy, run it, and say what ran, with equity and targets as bytes."""
     strategy = find_strategy(request["strategy"])
-    result = run(strategy.bind(**request["params"]), **request["run"])
+    result = run_program(strategy.bind(**request["params"]), **request["run"])
     said = {
         "strategy": strategy.name,
         "version": strategy.version,

@@ -22,6 +22,7 @@ and those that ran are run again under their numbers. It runs in a process of it
 priority and bounded memory, on this machine's processes or on a Ray or Dask cluster by its name.
 """
 
+from commenda.studies.bounds import refuse_corners_beyond_bounds
 from commenda.studies.jobs import STUDIES, run_study_workflow
 from commenda.studies.material import (
     Material,
@@ -94,6 +95,7 @@ __all__ = [
     "material_of_files",
     "material_of_import",
     "plain",
+    "refuse_corners_beyond_bounds",
     "render",
     "run",
     "run_study_workflow",

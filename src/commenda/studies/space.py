@@ -133,11 +133,17 @@ class Space:
 
     def longest_warmup(self, strategy: Strategy) -> int:
         """The most bars that any configuration looks back, judged by the corners."""
-        ends = [(one.low, one.high) for one in self.dimensions]
+        return max(map(strategy.look_back, self.corners(strategy)))
+
+    def corners(self, strategy: Strategy) -> Iterator[Params]:
+        """Every dimension at either of its ends, the other parameters fixed or at their defaults.
+
+        A strategy may refuse one of them.
+        """
         names = [one.name for one in self.dimensions]
         given = {p.name: p.default for p in strategy.params} | dict(self.fixed)
-        corners = (given | dict(zip(names, corner, strict=True)) for corner in product(*ends))
-        return max(map(strategy.look_back, corners))
+        for corner in product(*((one.low, one.high) for one in self.dimensions)):
+            yield given | dict(zip(names, corner, strict=True))
 
 
 def space_of(
