@@ -17,6 +17,7 @@ from bench import (
     scenario,
     service,
     settlement,
+    startup,
 )
 
 BENCHMARKS = {
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "copying": copying.main,
     "settlement": settlement.main,
     "service": service.main,
+    "startup": startup.main,
     "scenario": scenario.main,
 }
 

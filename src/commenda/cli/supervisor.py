@@ -191,7 +191,7 @@ def _run(
     begun: float,
 ) -> None:
     told, looked_at, away = False, 0.0, ""
-    while not stopping.wait(0.2):
+    while not stopping.wait(0.2 if told else 0.03):
         for part in parts:
             part.look_after(console)
         if time.monotonic() - looked_at > _LOOK_AT_DATABASE:
