@@ -8,6 +8,7 @@ from bench import (
     backtests,
     books,
     clients,
+    compiling,
     copying,
     income,
     kernel,
@@ -23,6 +24,7 @@ from bench import (
 BENCHMARKS = {
     "kernel": kernel.main,
     "backtests": backtests.main,
+    "compiling": compiling.main,
     "l2": l2.main,
     "market": market.main,
     "posting": posting.main,

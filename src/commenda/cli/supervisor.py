@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -145,10 +145,10 @@ def _supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) 
         for part in parts:  # they import while the database starts, and wait for it
             part.start()
         # Opened here too: the embedded server stays while a part is started again.
-        with Database.open(settings) as database:
+        with Database.open(settings) as database, ExitStack() as beside:
             for part in parts:
                 part.go()
-            _run(database, parts, stopping, console, _address(host, port), begun)
+            _run(database, parts, stopping, console, _address(host, port), begun, beside)
             console.print("stopping …", highlight=False)
             _end(parts)
     finally:
@@ -189,6 +189,7 @@ def _run(
     console: Console,
     address: str,
     begun: float,
+    beside: ExitStack,
 ) -> None:
     told, looked_at, away = False, 0.0, ""
     while not stopping.wait(0.2 if told else 0.03):
@@ -219,6 +220,29 @@ def _run(
                 highlight=False,
                 soft_wrap=True,
             )
+            beside.enter_context(_compiling(parts[0].log.with_name("compile.log")))
+
+
+@contextmanager
+def _compiling(log: Path) -> Iterator[None]:
+    """Compile meanwhile what backtests run, behind everything else: else the first would wait.
+
+    What is compiled already is only looked at.
+    """
+    with _appended(log) as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "commenda", "strategy", "compile"],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    os.setpriority(os.PRIO_PROCESS, process.pid, 19)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _ready(address: str) -> bool:
