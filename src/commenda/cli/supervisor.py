@@ -17,16 +17,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from rich.console import Console
 from rich.markup import escape
 
-from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.folder import private_folder
 from commenda.kit.keys import Keys
 from commenda.settings import Settings
+
+if TYPE_CHECKING:
+    from commenda.kit.db import Database
 
 PATIENCE = 20.0
 """Wall seconds that a process has to end by itself."""
@@ -144,6 +146,8 @@ def _supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) 
     try:
         for part in parts:  # they import while the database starts, and wait for it
             part.start()
+        from commenda.kit.db import Database  # behind that: 0.1 s which they need not wait for
+
         # Opened here too: the embedded server stays while a part is started again.
         with Database.open(settings) as database, ExitStack() as beside:
             for part in parts:
