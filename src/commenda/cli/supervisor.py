@@ -224,7 +224,8 @@ def _run(
                 highlight=False,
                 soft_wrap=True,
             )
-            beside.enter_context(_compiling(parts[0].log.with_name("compile.log")))
+            with suppress(OSError):  # no room for one more process: runs compile what they need
+                beside.enter_context(_compiling(parts[0].log.with_name("compile.log")))
 
 
 @contextmanager
