@@ -14,36 +14,39 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
-install: $(VENV)/.ready  ## create .venv with the locked dependencies
+install: compile ## create .venv with the locked dependencies, and compile what backtests run
 
-demo: install    ## start a living operation on a simulated market, in the browser
+# What follows does not wait for the compiler: `up` has it work behind the operation.
+
+demo: $(VENV)/.ready      ## start a living operation on a simulated market, in the browser
 	$(BIN)/commenda up --demo $(if $(PORT),--port $(PORT))
 
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-test: install    ## run the tests; of what is long, a sample
+test: $(VENV)/.ready      ## run the tests; of what is long, a sample
 	$(PYTEST)
 
-test-all: install  ## run every kill point and every long trial, too
+test-all: $(VENV)/.ready  ## run every kill point and every long trial, too
 	COMMENDA_TEST_ALL=1 $(PYTEST)
 
-lint: install    ## ruff, mypy --strict, import-linter
+lint: $(VENV)/.ready      ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fmt: install     ## format the code
+fmt: $(VENV)/.ready       ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-compile: install ## compile what backtests run, so that the first of them need not wait
+compile: $(VENV)/.ready   ## compile what backtests run, so that the first of them need not wait
 	$(BIN)/commenda strategy compile
 
-bench: install   ## print figures and ratios; never part of the tests
+bench: $(VENV)/.ready     ## print figures and ratios; never part of the tests
 	$(BIN)/python -m bench
 
 UV := .cache/uv/bin/uv

@@ -8,6 +8,7 @@ from bench import (
     backtests,
     books,
     clients,
+    compiling,
     copying,
     income,
     kernel,
@@ -17,11 +18,13 @@ from bench import (
     scenario,
     service,
     settlement,
+    startup,
 )
 
 BENCHMARKS = {
     "kernel": kernel.main,
     "backtests": backtests.main,
+    "compiling": compiling.main,
     "l2": l2.main,
     "market": market.main,
     "posting": posting.main,
@@ -31,6 +34,7 @@ BENCHMARKS = {
     "copying": copying.main,
     "settlement": settlement.main,
     "service": service.main,
+    "startup": startup.main,
     "scenario": scenario.main,
 }
 

@@ -1,4 +1,4 @@
-"""Backtests beside their peers: a plain cross, a sweep, rich terms, bar by bar, and a cold start.
+"""Backtests beside their peers: a plain cross, a sweep, rich terms, and bar by bar.
 
 The peers (vectorbt, backtesting.py) live in an environment of their own, `.cache/bench-peers`, made
 here when it is missing, and answer from processes of their own. Ours and theirs take turns, so that
@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import platform
 import subprocess
-import sys
 import tempfile
 import time
 import venv
@@ -25,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from bench.kernel import LOOP_BARS, STEPPED_BARS, median_seconds, synthetic_bars
 from bench.kit import Figure, median, show, times
@@ -54,14 +52,13 @@ from commenda.strategies import catalogue
 PEERS = Path(__file__).parents[1] / ".cache" / "bench-peers"
 PINNED = ("vectorbt==1.2.0", "backtesting==0.6.6")
 ROUNDS = 5
-STARTS = 3
 FAST, SLOW = 50, 200
 PAIRS = [(fast, slow) for fast in range(10, 110, 5) for slow in range(120, 220, 10)]
 SLOW_PEER_BARS = 50_000
 PLAIN_COSTS = Costs(fee_bps=FEE * 10_000.0, slippage_bps=0.0)
 SAME = 1e-6
 
-RICH_AIM, CROSS_AIM, SWEEP_AIM, MEMORY_AIM, START_AIM = 12_000_000, 4.0, 8.0, 1_000, 4.0
+RICH_AIM, CROSS_AIM, SWEEP_AIM, MEMORY_AIM = 12_000_000, 4.0, 8.0, 1_000
 
 
 @compiled
@@ -110,7 +107,6 @@ def main() -> None:
             *_cross(bars, files, installed),
             *_sweep(files[LOOP_BARS], installed),
             *_rich(bars),
-            *_cold_starts(bars, Path(folder)),
         ]
     show(
         f"backtests: {LOOP_BARS:,} bars unless said otherwise, median of {ROUNDS}",
@@ -336,42 +332,6 @@ def _by_hand(program: Program, bars: Bars, terms: dict[str, Any]) -> None:
     on_bar = Stepper(program, **terms).on_bar
     for row in rows:
         on_bar(*row)
-
-
-# --- A cold start ----------------------------------------------------------------------------
-
-
-def _cold_starts(bars: Bars, folder: Path) -> list[Figure]:
-    file = folder / "synthetic_5m.parquet"
-    names = ("open", "high", "low", "close", "volume")
-    columns = {name: getattr(bars, name) for name in names}
-    stamps = pl.Series(bars.ts).cast(pl.Datetime("ns", "UTC")).cast(pl.Datetime("ms", "UTC"))
-    pl.DataFrame({"ts": stamps, **columns}).write_parquet(file)
-    rounds: dict[str, list[float]] = {"empty": [], "warm": []}
-    for _ in range(STARTS):
-        with tempfile.TemporaryDirectory() as cache:
-            for name in rounds:
-                rounds[name].append(_seconds(partial(_command, file, cache)))
-    return [
-        Figure(
-            f"`commenda backtest`, {name} numba cache",
-            median(taken),
-            "s",
-            aim=f"{START_AIM:.0f}" if name == "empty" else "",
-        )
-        for name, taken in rounds.items()
-    ]
-
-
-def _command(file: Path, cache: str) -> None:
-    """The whole of it: start, read the file, compile or load, run, report."""
-    command = [sys.executable, "-m", "commenda", "backtest", "sma_cross", "--data", str(file)]
-    subprocess.run(
-        [*command, "--params", f"fast={FAST},slow={SLOW}", "--size", "1", "--json"],
-        env={**os.environ, "COMMENDA_CACHE_DIR": cache},
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
 
 
 if __name__ == "__main__":

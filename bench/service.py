@@ -79,11 +79,11 @@ def main() -> None:
             bare = [sys.executable, "-m", "bench.bare_api", database.app_url]
             with psycopg.connect(database.owner_url, autocommit=True) as owner:
                 owner.execute(TABLE)
-            with _serving(bare) as (port, _):
+            with serving(bare) as (port, _):
                 base = _rates(port, lambda: _get("/one-query", ""), 200)
                 bare_post = _rates(port, lambda: _post("/orders", "", ORDER, ""), 201)
             api = [sys.executable, "-m", "commenda", "api", "--data", str(settings.data), "--port"]
-            with _serving(api) as (port, healthy):
+            with serving(api) as (port, healthy):
                 figures = _measure(port, tokens, subscriptions, base, bare_post)
     show(
         f"service: {CONNECTIONS} connections against one API process",
@@ -271,19 +271,25 @@ def _token(tokens: Tokens, user: UUID) -> str:
 # --- The process -----------------------------------------------------------------------------
 
 
-@contextmanager
-def _serving(command: list[str]) -> Iterator[tuple[int, float]]:
-    """A running server, told its port last: the port, and the seconds until it was healthy."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def serving(command: list[str]) -> Iterator[tuple[int, float]]:
+    """A running server, told its port last: the port, and the seconds until it was healthy."""
+    port = free_port()
     begun = time.perf_counter()
     process = subprocess.Popen(
         [*command, str(port)],
         env={**os.environ, "COMMENDA_REQUESTS_PER_MINUTE": "0", "COMMENDA_LOG_LEVEL": "warning"},
     )
     try:
-        while not _healthy(port):
+        while not is_healthy(port):
             assert process.poll() is None, "the API ended"
             time.sleep(0.02)
         yield port, time.perf_counter() - begun
@@ -292,7 +298,8 @@ def _serving(command: list[str]) -> Iterator[tuple[int, float]]:
         process.wait(30)
 
 
-def _healthy(port: int) -> bool:
+def is_healthy(port: int) -> bool:
+    """Whether a server on this port says that it lives."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
             return bool(answer.status == 200)

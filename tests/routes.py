@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi.routing import APIRoute
 
-from commenda.app import PREFIX, ROUTERS
+from commenda.app import ROUTERS
 from commenda.identity import PERMISSIONS, Permission, Role
 from commenda.identity.access import Requires
 
@@ -13,10 +13,6 @@ def api_routes() -> dict[str, APIRoute]:
     """Every route under /api/v1, by its operation id."""
     routes = [one for router in ROUTERS for one in router.routes if isinstance(one, APIRoute)]
     return {str(one.operation_id): one for one in routes}
-
-
-def path_of(route: APIRoute) -> str:
-    return PREFIX + route.path
 
 
 def permissions_of(route: APIRoute) -> frozenset[Permission]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from commenda.funding import FundingOrder
 from people import SignIn
-from routes import api_routes, path_of, roles_for
+from routes import api_routes, roles_for
 
 WRONG = ["١٢", "１２", "1_0", "1 ", " 1", "", "1,000", "1.0.0", "0x10", "--1", "NaN", "inf", "½"]
 """No amounts: digits of other scripts, separators, blanks, and what is not finite."""
@@ -109,7 +109,7 @@ def test_a_query_takes_numbers_in_ascii_digits(
         if kinds(field.field_info.annotation)
     ]
     headers = sign_in(str(roles_for(route)[0])) if numbers else {}
-    path = path_of(route)
+    path = route.path
     while "{" in path:
         begin, _, rest = path.partition("{")
         path = begin + "00000000-0000-0000-0000-000000000001" + rest.partition("}")[2]

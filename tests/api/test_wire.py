@@ -26,7 +26,7 @@ from commenda.kit.keys import Keys
 from commenda.operations import JOBS
 from commenda.operations.runs import begin_to_lead
 from people import SETTINGS, signed_in
-from routes import api_routes, path_of, roles_for
+from routes import api_routes, roles_for
 from whole import whole_business
 from world import World
 
@@ -98,7 +98,7 @@ def people(business: World) -> dict[str, list[dict[str, str]]]:
 
 
 def paths(business: World, route: APIRoute) -> list[str]:
-    path = path_of(route)
+    path = route.path
     wanted = re.search(r"{(\w+)}", path)
     if wanted is None:
         return [path]

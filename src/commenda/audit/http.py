@@ -9,7 +9,7 @@ from itertools import chain as one_after_another
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
@@ -20,9 +20,9 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
-from commenda.kit.web import GUARDED, Moment, Page, Paged, Served, on_wire
+from commenda.kit.web import GUARDED, Moment, Page, Paged, Served, on_wire, routes
 
-router = APIRouter(tags=["audit"])
+router = routes("audit")
 Auditor = Annotated[Principal, may(Permission.AUDIT)]
 
 _Text = Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")

@@ -14,6 +14,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from commenda.kit.errors import CommendaError
+from commenda.kit.imports import importing
 from commenda.kit.money import real, whole
 from commenda.kit.outside import use_bounds
 from commenda.settings import Settings
@@ -57,7 +58,8 @@ class OnDemand(TyperGroup):
 
 def _load(command: str) -> Any:
     module, name = COMMANDS[command].split(":")
-    found = getattr(import_module(f"commenda.cli.{module}"), name)
+    with importing():
+        found = getattr(import_module(f"commenda.cli.{module}"), name)
     if isinstance(found, typer.Typer):
         loaded: Any = typer.main.get_group(found)
     else:

@@ -11,17 +11,19 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 from uuid import UUID
 
 import typer
 
 from commenda.kit.clock import require_period
-from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.kit.times import iso
 from commenda.settings import Settings
+
+if TYPE_CHECKING:
+    from commenda.kit.db import Database, Tx
 
 ACTOR = "cli"
 """Who acts, in what is recorded of a command."""
@@ -48,6 +50,8 @@ def settings_of(data: Path | None) -> Settings:
 
 def open_database(data: Path | None = None) -> Database:
     """The database that the environment or `--data` names."""
+    from commenda.kit.db import Database  # 0.1 s: many a command opens none
+
     return Database.open(settings_of(data))
 
 

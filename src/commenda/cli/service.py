@@ -21,6 +21,7 @@ import typer
 
 from commenda.cli.options import Data, Out, output, settings_of
 from commenda.kit.errors import CommendaError
+from commenda.kit.imports import importing
 from commenda.kit.keys import Keys
 from commenda.kit.money import number
 from commenda.settings import Settings
@@ -47,17 +48,19 @@ def api(
     supervised: Supervised = False,
 ) -> None:
     """Serve the HTTP API, the WebSockets and the overview page."""
-    import uvicorn
+    with importing():
+        import uvicorn
 
-    from commenda.app import create_app
-    from commenda.kit.listener import Listener
-    from commenda.kit.logs import configure_logs
+        from commenda.app import create_app
+        from commenda.kit.listener import Listener
+        from commenda.kit.logs import configure_logs
 
-    settings = _prepared(data, demo)
+        settings = _prepared(data, demo)
+        app = create_app(settings)
     configure_logs(settings, "api")
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=host,
             port=port,
             http=Listener,
@@ -90,8 +93,11 @@ def worker(
     supervised: Supervised = False,
 ) -> None:
     """Do durable work and the business's ticks; of several workers one leads the ticks."""
-    from commenda.kit.logs import configure_logs
-    from commenda.worker import work_until
+    with importing():
+        import dbos  # noqa: F401 - by the time that it is needed, the database has been waited for
+
+        from commenda.kit.logs import configure_logs
+        from commenda.worker import work_until
 
     settings = _prepared(data, demo)
     configure_logs(settings, "worker")

@@ -14,19 +14,21 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from rich.console import Console
 from rich.markup import escape
 
-from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.folder import private_folder
 from commenda.kit.keys import Keys
 from commenda.settings import Settings
+
+if TYPE_CHECKING:
+    from commenda.kit.db import Database
 
 PATIENCE = 20.0
 """Wall seconds that a process has to end by itself."""
@@ -144,11 +146,13 @@ def _supervise(settings: Settings, parts: Sequence[Part], host: str, port: int) 
     try:
         for part in parts:  # they import while the database starts, and wait for it
             part.start()
+        from commenda.kit.db import Database  # behind that: 0.1 s which they need not wait for
+
         # Opened here too: the embedded server stays while a part is started again.
-        with Database.open(settings) as database:
+        with Database.open(settings) as database, ExitStack() as beside:
             for part in parts:
                 part.go()
-            _run(database, parts, stopping, console, _address(host, port), begun)
+            _run(database, parts, stopping, console, _address(host, port), begun, beside)
             console.print("stopping …", highlight=False)
             _end(parts)
     finally:
@@ -189,9 +193,10 @@ def _run(
     console: Console,
     address: str,
     begun: float,
+    beside: ExitStack,
 ) -> None:
     told, looked_at, away = False, 0.0, ""
-    while not stopping.wait(0.2):
+    while not stopping.wait(0.2 if told else 0.03):
         for part in parts:
             part.look_after(console)
         if time.monotonic() - looked_at > _LOOK_AT_DATABASE:
@@ -219,6 +224,30 @@ def _run(
                 highlight=False,
                 soft_wrap=True,
             )
+            with suppress(OSError):  # no room for one more process: runs compile what they need
+                beside.enter_context(_compiling(parts[0].log.with_name("compile.log")))
+
+
+@contextmanager
+def _compiling(log: Path) -> Iterator[None]:
+    """Compile meanwhile what backtests run, behind everything else: else the first would wait.
+
+    What is compiled already is only looked at.
+    """
+    with _appended(log) as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "commenda", "strategy", "compile"],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    os.setpriority(os.PRIO_PROCESS, process.pid, 19)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _ready(address: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from commenda.copying import flow_views, signal_views, subscription_views
 from commenda.copying.flow_lists import FlowLists
@@ -41,12 +41,13 @@ from commenda.kit.web import (
     numbered,
     on_wire,
     problems,
+    routes,
     wire_text,
     write,
 )
 from commenda.ledger import Author, Owner, OwnerKind
 
-router = APIRouter(tags=["co-trading"], prefix="/co-trading")
+router = routes("co-trading", "/co-trading")
 
 Reader = Annotated[Principal, may(Permission.FLOWS)]
 Creator = Annotated[Principal, may(Permission.SHARE)]

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from commenda.earnings.model import Earned
 from commenda.earnings.queries import earned
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
-from commenda.kit.web import GUARDED, Asset, Moment, Served, Service, problems
+from commenda.kit.web import GUARDED, Asset, Moment, Served, Service, problems, routes
 
-router = APIRouter(tags=["earnings"])
+router = routes("earnings")
 
 
 @dataclass(frozen=True, slots=True)

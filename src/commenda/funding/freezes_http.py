@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from commenda.funding.freezes import Freeze, HoldOrder, ask_to_unfreeze, freeze
 from commenda.funding.model import RULES
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.db import Tx
-from commenda.kit.web import GUARDED, IdempotencyKey, Served, key_or_new, problems, write
+from commenda.kit.web import GUARDED, IdempotencyKey, Served, key_or_new, problems, routes, write
 from commenda.ledger import Author
 
-router = APIRouter(tags=["ledger"])
+router = routes("ledger")
 Keeper = Annotated[Principal, may(Permission.HOLD)]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from commenda.funding import queries
 from commenda.funding.actions import cancel, request_funding
@@ -30,11 +30,12 @@ from commenda.kit.web import (
     Served,
     key_or_new,
     problems,
+    routes,
     write,
 )
 from commenda.ledger import Author
 
-router = APIRouter(tags=["funding"])
+router = routes("funding")
 Funder = Annotated[Principal, may(Permission.FUND)]
 Owner = Annotated[Principal, may(Permission.WALLET)]
 

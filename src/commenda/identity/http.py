@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 
 from commenda.identity import bodies, invitations, notices, recovery, second_factor, sign_in
@@ -38,9 +38,9 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found, unknown
 from commenda.kit.rows import extended
-from commenda.kit.web import GUARDED, Page, Paged, Served, on_wire, problems
+from commenda.kit.web import GUARDED, Page, Paged, Served, on_wire, problems, routes
 
-router = APIRouter(tags=["identity"])
+router = routes("identity")
 UNKNOWN = GUARDED | problems(404)
 CONFLICTS = GUARDED | problems(404, 409)
 Own = Annotated[Principal, may(Permission.ACCOUNT)]

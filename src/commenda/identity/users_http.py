@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse
 
 from commenda.identity import bodies, invitations
@@ -23,9 +23,9 @@ from commenda.identity.tokens import wall_now
 from commenda.kit.clock import business_now
 from commenda.kit.errors import conflict
 from commenda.kit.pages import key_after, page_of
-from commenda.kit.web import GUARDED, Page, Served, Whole, on_wire, problems, wire
+from commenda.kit.web import GUARDED, Page, Served, Whole, on_wire, problems, routes, wire
 
-router = APIRouter(tags=["identity"])
+router = routes("identity")
 CONFLICTS = GUARDED | problems(404, 409)
 Admin = Annotated[Principal, may(Permission.USERS)]
 

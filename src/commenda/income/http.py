@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
@@ -29,12 +29,13 @@ from commenda.kit.web import (
     Service,
     key_or_new,
     problems,
+    routes,
     wire,
     write,
 )
 from commenda.ledger import Author
 
-router = APIRouter(tags=["income"])
+router = routes("income")
 UNKNOWN = GUARDED | problems(404)
 CONFLICTS = GUARDED | problems(404, 409)
 

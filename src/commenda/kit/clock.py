@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.times import iso
+
+if TYPE_CHECKING:
+    from commenda.kit.db import Tx
 
 
 def read(tx: Tx) -> datetime | None:

@@ -45,17 +45,15 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import psycopg
 from psycopg import conninfo, sql
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import DBAPIError
 
 from commenda.kit.db import APP_ROLE, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.outbox import Queue
 from commenda.kit.slots import Slot
 
-if TYPE_CHECKING:  # importing DBOS takes 0.4 s: only a worker and a migration pay for it
+if TYPE_CHECKING:  # importing these takes 0.7 s: only a worker and a migration pay for it
     from dbos import SQLAlchemyDatasource
+    from sqlalchemy.engine import URL, Engine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,6 +82,7 @@ def step(action: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.
     and raised, now and whenever the workflow resumes.
     """
     datasource = _worker().datasource
+    from sqlalchemy.exc import DBAPIError
 
     def transact() -> R:
         connection: Any = datasource.sql_session().connection().connection
@@ -302,6 +301,8 @@ def version_of(workflows: Sequence[Workflow]) -> str:
 
 def engine_of(url: str, connections: int, application_name: str) -> Engine:
     """A pool whose failure to connect DBOS recognises as one, and tries again."""
+    from sqlalchemy import create_engine, event
+
     engine = create_engine(
         url,
         pool_size=connections,
@@ -324,6 +325,8 @@ def engine_of(url: str, connections: int, application_name: str) -> Engine:
 
 def _url(dsn: str) -> URL:
     """libpq's connection string as SQLAlchemy's URL."""
+    from sqlalchemy.engine import URL
+
     parts = {key: str(value) for key, value in conninfo.conninfo_to_dict(dsn).items()}
     return URL.create(
         "postgresql+psycopg",

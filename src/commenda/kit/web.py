@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar, overload
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
+from commenda.kit.direct import Direct
 from commenda.kit.errors import CommendaError
 from commenda.kit.idempotency import Outcome, answered, claim, keep, once, refused
 from commenda.kit.keys import Keys
@@ -64,6 +65,7 @@ __all__ = [
     "on_wire",
     "one_of",
     "problems",
+    "routes",
     "sent",
     "wire",
     "wire_text",
@@ -92,6 +94,18 @@ async def _service(request: Request) -> Service:
 
 
 Served = Annotated[Service, Depends(_service)]
+
+PREFIX = "/api/v1"
+
+
+def routes(tag: str, below: str = "") -> APIRouter:
+    """A domain's router, under /api/v1 and `below` that: its routes are as they will be served.
+
+    To make one takes 2 to 4 ms, most of it for what it says of itself in OpenAPI, so none is made
+    again for the application.
+    """
+    return APIRouter(prefix=PREFIX + below, tags=[tag], route_class=Direct)
+
 
 # --- Pages -----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from commenda.identity import Approval, Permission, Principal
@@ -26,6 +26,7 @@ from commenda.kit.web import (
     Whole,
     on_wire,
     problems,
+    routes,
     write,
 )
 from commenda.ledger import browse
@@ -36,7 +37,7 @@ from commenda.ledger.statement_http import STATEMENT_FILES, StatementAsked, stat
 from commenda.ledger.statements import StatementPage
 from commenda.ledger.trial import TrialBalance, TrialTotal, asset_totals, trial_balance
 
-router = APIRouter(tags=["ledger"])
+router = routes("ledger")
 UNKNOWN = GUARDED | problems(404)
 CONFLICTS = GUARDED | problems(404, 409)
 Reader = Annotated[Principal, may(Permission.LEDGER)]

@@ -6,14 +6,14 @@ import json
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now, require_period
 from commenda.kit.money import scale_of
 from commenda.kit.pages import key_after, page_of
-from commenda.kit.web import GUARDED, Asset, Moment, Page, Paged, Served, Whole, problems
+from commenda.kit.web import GUARDED, Asset, Moment, Page, Paged, Served, Whole, problems, routes
 from commenda.ledger import queries
 from commenda.ledger.browse import HoldView, holds_where
 from commenda.ledger.model import HoldStatus
@@ -21,7 +21,7 @@ from commenda.ledger.queries import WalletBalance
 from commenda.ledger.statement_http import STATEMENT_FILES, StatementAsked, statement_answer
 from commenda.ledger.statements import AssetLogEntry, LogType, StatementPage
 
-router = APIRouter(tags=["wallet"])
+router = routes("wallet")
 Owner = Annotated[Principal, may(Permission.WALLET)]
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 from pydantic import Field
 
 from commenda.identity import Permission, Principal
@@ -28,6 +28,7 @@ from commenda.kit.web import (
     key_or_new,
     on_wire,
     problems,
+    routes,
     sent,
     write,
 )
@@ -53,7 +54,7 @@ from commenda.managed.progress import SubscriptionDetail, SubscriptionSummary, d
 from commenda.managed.trace import trace
 from commenda.managed.withdrawals import Withdrawal, request_withdrawal, withdrawals_of
 
-router = APIRouter(tags=["managed"])
+router = routes("managed")
 
 Reader = Annotated[Principal, may(Permission.PRODUCTS)]
 Funder = Annotated[Principal, may(Permission.FUND)]

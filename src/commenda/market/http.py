@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Moment, Served, Whole, problems
+from commenda.kit.web import GUARDED, Moment, Served, Whole, problems, routes
 from commenda.market import candles
 from commenda.market.grid import parse_interval
 from commenda.market.instruments import find_instrument
 from commenda.market.model import SYMBOL, VENUE
 
-router = APIRouter(prefix="/market", tags=["market"])
+router = routes("market", "/market")
 Reader = Annotated[Principal, may(Permission.MARKET)]
 Symbol = Annotated[
     str, Query(min_length=1, max_length=40, pattern=f"^{SYMBOL}$", examples=["BTCUSDT"])

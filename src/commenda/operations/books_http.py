@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Moment, Page, Paging, Served, Whole
+from commenda.kit.web import GUARDED, Moment, Page, Paging, Served, Whole, routes
 from commenda.operations.reconciliation import Reconciliation, kept, reconcile_all
 
-router = APIRouter(tags=["ledger"])
+router = routes("ledger")
 Reader = Annotated[Principal, may(Permission.LEDGER)]
 
 

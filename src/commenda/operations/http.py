@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field
 
 from commenda.identity import (
@@ -19,10 +19,20 @@ from commenda.identity import (
 )
 from commenda.identity.access import Proved, may
 from commenda.kit.db import Tx
-from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
+from commenda.kit.web import (
+    GUARDED,
+    Body,
+    IdempotencyKey,
+    Page,
+    Paged,
+    Served,
+    problems,
+    routes,
+    write,
+)
 from commenda.operations.approvals import approve_and_carry_out, reject_and_give_back
 
-router = APIRouter(tags=["approvals"])
+router = routes("approvals")
 Reader = Annotated[Principal, may(Permission.APPROVALS)]
 Decider = Annotated[Principal, may(Permission.APPROVE)]
 

@@ -7,16 +7,16 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import Field
 
 from commenda.alerts import Severity
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Amount, Body
+from commenda.kit.web import GUARDED, Amount, Body, routes
 from commenda.operations.overview import Overview
 
-router = APIRouter(tags=["operations"])
+router = routes("operations")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
 
 

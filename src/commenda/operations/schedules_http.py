@@ -7,14 +7,24 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.web import GUARDED, Body, IdempotencyKey, Page, Paged, Served, problems, write
+from commenda.kit.web import (
+    GUARDED,
+    Body,
+    IdempotencyKey,
+    Page,
+    Paged,
+    Served,
+    problems,
+    routes,
+    write,
+)
 from commenda.kit.wire import Whole
 from commenda.ledger import Author
 from commenda.operations import runs, schedules
@@ -38,7 +48,7 @@ from commenda.operations.schedules import (
 )
 from commenda.operations.ticks import RULES, CatchUp, Job
 
-router = APIRouter(tags=["schedules"])
+router = routes("schedules")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
 Keeper = Annotated[Principal, may(Permission.SCHEDULES)]
 

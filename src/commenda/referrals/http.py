@@ -7,15 +7,13 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Paged, Served, on_wire
+from commenda.kit.web import GUARDED, Paged, Served, on_wire, routes
 from commenda.referrals import queries
 from commenda.referrals.queries import Commission, Referred
 
-router = APIRouter(tags=["referrals"])
+router = routes("referrals")
 Owner = Annotated[Principal, may(Permission.WALLET)]
 
 LARGEST_TREE = 1000

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from fastapi.responses import HTMLResponse
 from pydantic import Field
 
@@ -31,6 +31,7 @@ from commenda.kit.web import (
     Service,
     on_wire,
     problems,
+    routes,
     write,
 )
 from commenda.kit.wire import Real, Whole
@@ -56,7 +57,7 @@ R = TypeVar("R")
 MOST_BARS = 600_000
 """Of one run in a request: a year of minutes."""
 
-router = APIRouter(prefix="/backtests", tags=["backtests"])
+router = routes("backtests", "/backtests")
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
 """Creators see their own; the staff sees all."""
 Runner = Annotated[Principal, may(Permission.SHARE, Permission.SCHEDULES)]

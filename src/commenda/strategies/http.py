@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import Field
 
 from commenda.identity import Permission, Principal
@@ -20,6 +20,7 @@ from commenda.kit.web import (
     Whole,
     on_wire,
     problems,
+    routes,
     wire,
     write,
 )
@@ -29,7 +30,7 @@ from commenda.strategies.queries import ParameterSet, StrategySummary, Version
 from commenda.strategies.registry import Registrar, keep_params, readable
 from commenda.strategies.shipped import catalogue
 
-router = APIRouter(prefix="/strategies", tags=["strategies"])
+router = routes("strategies", "/strategies")
 
 Reader = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
 """Creators see the platform's and their own; the staff sees all."""

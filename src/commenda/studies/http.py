@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import HTMLResponse
 
 from commenda.identity import Permission, Principal
@@ -26,6 +26,7 @@ from commenda.kit.web import (
     Served,
     Service,
     problems,
+    routes,
     write,
 )
 from commenda.strategies import find_installed
@@ -42,7 +43,7 @@ from commenda.studies.splits import WalkForward
 
 MOST_BARS = 2_000_000
 
-router = APIRouter(prefix="/optimizer", tags=["optimizer"])
+router = routes("optimizer", "/optimizer")
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
 """Creators see their own; the staff sees all."""
 Runner = Annotated[Principal, may(Permission.SHARE, Permission.SCHEDULES)]
