@@ -28,9 +28,8 @@ from commenda.ledger import (
     post,
 )
 from people import SETTINGS
-from world import ASSET, D
+from scripted import ASSET, D
 
-pytestmark = pytest.mark.usefixtures("alone")
 KEY = Keys.of(SETTINGS).derive("ledger-chain")
 NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 AUTHOR = Author("test", "test/1", NOW)

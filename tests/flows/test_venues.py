@@ -13,8 +13,9 @@ from commenda.operations import reconcile_all
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket
 from commenda.venues import VENUES, OrderKind, OrderRequest, OrderStatus, PaperVenue, Side, VenueRow
 from commenda.venues import rows as venue_rows
+from scripted import ASSET, START, D
 from venues import Exchange, HandFeed, OtherMarket, OtherVenue, PaperMarket
-from world import ASSET, START, D, World
+from world import World
 
 
 def an_instrument(db: Database) -> Instrument:
