@@ -11,7 +11,7 @@ from click.testing import Result
 from psycopg import conninfo
 from typer.testing import CliRunner
 
-from commenda.audit import Finding, check_chain, seal, unsealed
+from commenda.audit import Anchor, Chain, Finding, check_chain, seal, unsealed
 from commenda.cli import app as command_line
 from commenda.kit import ids
 from commenda.kit.db import Database
@@ -28,9 +28,8 @@ from commenda.ledger import (
     post,
 )
 from people import SETTINGS
-from world import ASSET, D
+from scripted import ASSET, D
 
-pytestmark = pytest.mark.usefixtures("alone")
 KEY = Keys.of(SETTINGS).derive("ledger-chain")
 NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 AUTHOR = Author("test", "test/1", NOW)
@@ -53,24 +52,28 @@ def deposit(db: Database, number: int, *names: str) -> int:
     return posted.journal_id
 
 
-def seal_all(db: Database, limit: int | None = None, key: bytes = KEY) -> int:
+def seal_all(
+    db: Database, limit: int | None = None, key: bytes = KEY, chain: Chain = JOURNALS
+) -> int:
     total = 0
     while True:
         with db.transaction() as tx:
-            rows = seal(tx, key, limit, JOURNALS).rows
+            rows = seal(tx, key, limit, chain).rows
         total += rows
         if not rows:
             return total
 
 
-def findings(db: Database) -> list[Finding]:
+def findings(
+    db: Database, kept: Anchor | None = None, key: bytes = KEY, chain: Chain = JOURNALS
+) -> list[Finding]:
     with db.transaction() as tx:
-        return list(check_chain(tx, KEY, None, JOURNALS))
+        return list(check_chain(tx, key, kept, chain))
 
 
-def waiting(db: Database) -> int:
+def waiting(db: Database, chain: Chain = JOURNALS) -> int:
     with db.transaction() as tx:
-        return unsealed(tx, JOURNALS)
+        return unsealed(tx, chain)
 
 
 def superuser(db: Database) -> psycopg.Connection:

@@ -12,7 +12,8 @@ from commenda.copying import find_flow
 from commenda.kit.db import Database
 from commenda.ledger import Owner, OwnerKind
 from people import SignIn, user_of
-from world import D, World, steps
+from scripted import D, steps
+from world import World
 
 API = "/api/v1/co-trading"
 NOBODY = "00000000-0000-4000-8000-000000000000"

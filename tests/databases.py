@@ -89,13 +89,22 @@ def _drop(connection: psycopg.Connection, name: str) -> None:
     )
 
 
+SMALL = 1 << 20
+"""Bytes up to which the rows of a table are deleted, rather than the table truncated."""
+
 _WRITTEN = """
-SELECT string_agg(DISTINCT format('%I.%I', n.nspname, top.relname), ', ')
-FROM pg_class c
-JOIN pg_class top ON top.oid = coalesce(pg_partition_root(c.oid), c.oid)
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('public', 'paper') AND c.relkind = 'r' AND c.relname <> 'schema_migrations'
-  AND pg_relation_size(c.oid) > 0
+SELECT string_agg(name, ', ') FILTER (WHERE size > %(small)s) AS large,
+    string_agg('DELETE FROM ' || name, ';') FILTER (WHERE size <= %(small)s) AS small
+FROM (
+    SELECT format('%%I.%%I', n.nspname, top.relname) AS name, sum(pg_relation_size(c.oid)) AS size
+    FROM pg_class c
+    JOIN pg_class top ON top.oid = coalesce(pg_partition_root(c.oid), c.oid)
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('public', 'paper') AND c.relkind = 'r'
+      AND c.relname <> 'schema_migrations'
+    GROUP BY 1
+) written
+WHERE size > 0
 """
 
 _RESTART = """
@@ -107,14 +116,33 @@ WHERE c.relnamespace IN ('public'::regnamespace, 'paper'::regnamespace)
 
 
 def empty(database: Database) -> None:
-    """Empty every table and begin every sequence anew, as the owner; the schema stays.
+    """Empty every table and begin every sequence anew; the schema stays.
 
-    A table that nobody wrote to since it was emptied takes no space and is left alone: to truncate
-    all of them costs 75 ms a test, to ask 2.
+    A table that nobody wrote to takes no space and is left alone. To truncate a table costs files:
+    250 ms for the 27 that a small business writes to, on a busy machine, against 35 to delete their
+    rows, which takes the superuser's right to pass over foreign keys and what forbids it. Where
+    nobody has that right, all that was written to is truncated as the owner.
     """
-    with psycopg.connect(database.owner_url, autocommit=True) as owner:
-        row = owner.execute(_WRITTEN).fetchone()
-        if row and row[0]:
-            owner.execute(f"TRUNCATE {row[0]} CASCADE")
-        owner.execute(_RESTART)
+    with _sweeper(database.owner_url) as (sweeper, may_delete):
+        row = sweeper.execute(_WRITTEN, {"small": SMALL if may_delete else 0}).fetchone()
+        assert row is not None
+        large, small = row
+        if large:
+            sweeper.execute(f"TRUNCATE {large} CASCADE")
+        if small:
+            sweeper.execute(small)
+        sweeper.execute(_RESTART)
     database.reconnect()
+
+
+@contextmanager
+def _sweeper(owner_url: str) -> Iterator[tuple[psycopg.Connection, bool]]:
+    """A connection that may empty tables, and whether it may delete past every trigger."""
+    superuser = conninfo.make_conninfo(owner_url, user="postgres")
+    try:
+        connection, may_delete = psycopg.connect(superuser, autocommit=True), True
+        connection.execute("SET session_replication_role = replica")
+    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege):
+        connection, may_delete = psycopg.connect(owner_url, autocommit=True), False
+    with connection:
+        yield connection, may_delete

@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 ALL = os.environ.get("COMMENDA_TEST_ALL", "0") not in ("", "0")
 
+SEED = int(os.environ["COMMENDA_TEST_SEED"])
+"""What is drawn from where tests are collected; within one, ask for the fixture `seed`."""
+
 long = pytest.mark.skipif(not ALL, reason="long: `make test-all` runs it")
 """Marks what only `make test-all` runs."""
 

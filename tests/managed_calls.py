@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.ledger import Owner, OwnerKind
-from world import ASSET, World, steps
+from scripted import ASSET, steps
+from world import World
 
 API = "/api/v1"
 

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import pytest
 from fastapi.testclient import TestClient
 
 from commenda.income import Cadence, ProductKind, Terms, accrue_due, create_product
-from commenda.kit.db import Database
 from commenda.ledger import Owner, OwnerKind
 from people import user_of
-from world import ASSET, D, World
+from scripted import ASSET, D
+from world import World
 
 POOLS = "/api/v1/pools"
 
@@ -22,11 +21,6 @@ RATE = D("0.0002")
 
 
 SignIn = Callable[..., dict[str, str]]
-
-
-@pytest.fixture
-def world(db: Database) -> World:
-    return World(db, hours=48)
 
 
 def owner_of(name: str) -> Owner:

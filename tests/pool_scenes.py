@@ -9,16 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from pool import D, Pool
 
 EARLY = {"term_days": 30, "early_exit": True, "early_exit_penalty": D("0.5")}
-
-
-@pytest.fixture
-def pool(db: Database) -> Pool:
-    return Pool(db)
 
 
 def refused(act: Callable[[], Any]) -> CommendaError:

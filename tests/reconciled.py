@@ -9,12 +9,9 @@ from typing import Any
 import psycopg
 
 from commenda.books import post_funding
-from commenda.operations import (
-    Part,
-    Reconciliation,
-    reconcile_all,
-)
-from world import D, World, flat, steps
+from commenda.operations import Part, Reconciliation, reconcile_all
+from scripted import D, flat, steps
+from world import World
 
 PRICES = {"AAAUSDT": steps((0, 100.0), (10, 120.0), (30, 90.0)), "BBBUSDT": flat(50.0)}
 

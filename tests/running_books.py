@@ -11,7 +11,8 @@ from commenda.copying import Flow
 from commenda.kit.db import Database
 from commenda.ledger import Owner
 from commenda.managed import FeeTerms, withdrawals_of
-from world import D, World, steps
+from scripted import D, steps
+from world import World
 
 UNIT = D("0.00000001")
 

@@ -10,7 +10,8 @@ from uuid import UUID
 from commenda.books import Trigger
 from commenda.kit.db import Database
 from commenda.referrals import release_due
-from world import ASSET, D, World, steps
+from scripted import ASSET, D, steps
+from world import World
 
 UNIT = D("0.00000001")
 

@@ -9,12 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from commenda.kit.db import Database
-from commenda.ledger import (
-    Owner,
-    OwnerKind,
-)
+from commenda.ledger import Owner, OwnerKind
 from people import user_of
-from world import D, World, steps
+from scripted import D, steps
+from world import World
 
 SignIn = Callable[..., dict[str, str]]
 RISING = {"AAAUSDT": steps((0, 100.0), (30, 120.0)), "BBBUSDT": steps((0, 50.0))}

@@ -11,13 +11,11 @@ from fastapi.testclient import TestClient
 from commenda.books import Trigger
 from commenda.kit import ids
 from commenda.kit.db import Database
-from commenda.ledger import (
-    Owner,
-    OwnerKind,
-)
+from commenda.ledger import Owner, OwnerKind
 from commenda.managed import authorise_custody
 from commenda.referrals import refer
-from world import ASSET, D, World, steps
+from scripted import ASSET, D, steps
+from world import World
 
 SignIn = Callable[..., dict[str, str]]
 RISING = {"AAAUSDT": steps((0, 100.0), (30, 120.0)), "BBBUSDT": steps((0, 50.0))}

@@ -38,8 +38,10 @@ from commenda.ledger import (
 from commenda.managed import cancel
 from commenda.strategies import Registrar, keep_params, register_catalogue
 from databases import empty
+from managed_world import TERMS
 from pool import Pool
-from world import ASSET, TERMS, D, World, steps
+from scripted import ASSET, D, steps
+from world import World
 
 
 def whole_business(database: Database) -> World:

@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
+from pwdlib.hashers.argon2 import Argon2Hasher
+from starlette.routing import BaseRoute
 
+from commenda import app as application_module
 from commenda.app import create_app
+from commenda.identity import passwords
 from commenda.kit.db import Database
 from people import SETTINGS, SignIn, signed_in
+from world import World
+
+HASHER = passwords.hasher
+
+
+@pytest.fixture(scope="session", autouse=True)
+def routes_made_once() -> Iterator[None]:
+    """Every application of this process has the routes of its first: to make them takes 0.5 s, and
+    what they work on is the request's application. Nothing here overrides a dependency."""
+    made: dict[int, list[BaseRoute]] = {}
+    make = application_module._add_routes
+
+    def add(app: FastAPI, router: APIRouter) -> None:
+        if id(router) in made:
+            app.router.routes.extend(made[id(router)])
+            return
+        before = len(app.router.routes)
+        make(app, router)
+        made[id(router)] = app.router.routes[before:]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(application_module, "_add_routes", add)
+        yield
+
+
+@contextmanager
+def hashing(hasher: Callable[[], Argon2Hasher]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "hasher", hasher)
+        passwords._nobodys.cache_clear()
+        yield
+    passwords._nobodys.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Passwords at the least cost that argon2 has."""
+    cheap = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+    with hashing(lambda: cheap):
+        yield
+
+
+@pytest.fixture
+def dear_passwords() -> Iterator[None]:
+    """Passwords at the cost of the house."""
+    with hashing(HASHER):
+        yield
 
 
 @pytest.fixture(scope="session")
 def application(database: Database) -> FastAPI:
-    """Built once, for its routes take 0.2 s. But for its figures, what it holds begins anew with
+    """Built once. But for its figures, what it holds begins anew with
     each client."""
     return create_app(SETTINGS, database)
 
@@ -29,3 +81,8 @@ def client(db: Database, application: FastAPI) -> Iterator[TestClient]:
 @pytest.fixture
 def sign_in(db: Database) -> SignIn:
     return lambda role, name="", second_factor=True: signed_in(db, role, name, second_factor)
+
+
+@pytest.fixture
+def world(db: Database) -> World:
+    return World(db, hours=48)

@@ -26,7 +26,8 @@ from commenda.kit.keys import Keys
 from commenda.kit.pages import encode_cursor
 from commenda.ledger import JOURNALS, Owner
 from commenda.settings import Settings
-from world import D, World
+from scripted import D
+from world import World
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 LOGS = "/api/v1/audit/logs"

@@ -26,6 +26,7 @@ from commenda.ledger import (
     void_holds,
 )
 from commenda.operations import Operation, reconcile_books
+from scripted import ASSET, START, D
 from staff_books import (
     SignIn,
     code,
@@ -34,7 +35,7 @@ from staff_books import (
     pages,
     world,  # noqa: F401 - fixtures
 )
-from world import ASSET, START, D, World
+from world import World
 
 STAFF = ("operator", "risk", "auditor", "admin")
 READING = (

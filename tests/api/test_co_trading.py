@@ -16,7 +16,7 @@ from co_trading import (
     market,  # noqa: F401 - a fixture
 )
 from people import SignIn, user_of
-from world import D
+from scripted import D
 
 ROUTES = [
     ("POST", "flows", "share"),

@@ -16,7 +16,8 @@ from co_trading import (
     market,  # noqa: F401 - a fixture
 )
 from people import user_of
-from world import START, D, in_threads
+from scripted import START, D
+from world import in_threads
 
 
 def test_a_subscription_has_the_specifications_shape(market: Market) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from commenda.ledger import (
-    note_balances,
-)
+from commenda.ledger import note_balances
+from scripted import START, D
 from staff_books import (
     SignIn,
     code,
@@ -18,7 +17,7 @@ from staff_books import (
     pages,
     world,  # noqa: F401 - fixtures
 )
-from world import START, D, World
+from world import World
 
 
 def approve(client: TestClient, asked: Any, who: dict[str, str]) -> Any:

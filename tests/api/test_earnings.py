@@ -16,8 +16,9 @@ from commenda.earnings.rules import money_weighted, time_weighted
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import FeeTerms
+from scripted import D
 from wallets import person
-from world import D, World
+from world import World
 
 SignIn = Callable[..., dict[str, str]]
 

@@ -26,8 +26,9 @@ from commenda.kit.errors import CommendaError
 from commenda.ledger import AccountKey, Journal, Line, Owner, open_accounts, post
 from commenda.managed import FeeTerms, activate_due
 from pool import Pool
+from scripted import ASSET, D
 from wallets import person
-from world import ASSET, D, World
+from world import World
 
 SignIn = Callable[..., dict[str, str]]
 TERMS = FeeTerms(

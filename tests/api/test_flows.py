@@ -18,7 +18,8 @@ from co_trading import (
 )
 from commenda.copying.performance import performance
 from people import user_of
-from world import START, D, in_threads
+from scripted import START, D
+from world import in_threads
 
 
 def test_a_shared_flow_has_the_specifications_shape(market: Market) -> None:

@@ -17,7 +17,8 @@ from commenda.kit.db import Database
 from commenda.operations import Operation, Parameters
 from commenda.operations.jobs import job_named
 from people import user_of
-from world import ASSET, D, World, in_threads
+from scripted import ASSET, D
+from world import World, in_threads
 
 HOLDS = "/api/v1/ledger/holds"
 FUNDING = "/api/v1/participation/funding"

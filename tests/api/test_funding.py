@@ -18,7 +18,8 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner, OwnerKind, reverse
 from commenda.operations.approvals import expire_approvals
-from world import ASSET, D, World, in_threads
+from scripted import ASSET, D
+from world import World, in_threads
 
 FUNDING = "/api/v1/participation/funding"
 CUSTODY = "/api/v1/participation/custody-auth"

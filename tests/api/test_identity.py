@@ -140,6 +140,7 @@ def test_every_reason_for_a_refused_sign_in_looks_the_same(
     ]
 
 
+@pytest.mark.usefixtures("dear_passwords")
 def test_an_unknown_user_costs_as_much_as_a_known_one(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +162,7 @@ def test_an_unknown_user_costs_as_much_as_a_known_one(
     assert seen[0] == seen[1]
 
 
+@pytest.mark.usefixtures("dear_passwords")
 def test_a_hash_made_more_cheaply_is_made_anew_at_the_next_sign_in(
     client: TestClient, db: Database
 ) -> None:

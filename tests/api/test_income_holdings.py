@@ -24,9 +24,9 @@ from pool_calls import (
     refusal,
     rich,
     walk,
-    world,  # noqa: F401 - a fixture
 )
-from world import D, World, in_threads
+from scripted import D
+from world import World, in_threads
 
 
 def test_subscribing_debits_the_wallet_sells_quota_and_makes_the_holding(

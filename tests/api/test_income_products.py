@@ -25,9 +25,9 @@ from pool_calls import (
     refusal,
     rich,
     walk,
-    world,  # noqa: F401 - a fixture
 )
-from world import D, World
+from scripted import D
+from world import World
 
 
 def test_a_product_has_the_fields_of_the_specification_and_both_yields(

@@ -24,9 +24,9 @@ from pool_calls import (
     refusal,
     rich,
     walk,
-    world,  # noqa: F401 - a fixture
 )
-from world import D, World
+from scripted import D
+from world import World
 
 
 def test_the_asset_log_shows_pool_in_income_and_pool_out_with_balances_that_chain(

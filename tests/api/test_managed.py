@@ -25,7 +25,9 @@ from managed_calls import (
     owner_of,
     rich,
 )
-from world import EXPECTED, D, World, in_threads
+from managed_world import EXPECTED
+from scripted import D
+from world import World, in_threads
 
 
 def test_the_loop_from_a_deposit_to_the_trace(

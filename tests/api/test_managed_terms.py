@@ -11,16 +11,10 @@ from fastapi.testclient import TestClient
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import ExpectedReturn, Offer, Profile, publish_offer
-from managed_calls import (
-    API,
-    SignIn,
-    approve,
-    get,
-    market,
-    order,
-    rich,
-)
-from world import ASSET, TERMS, D, World
+from managed_calls import API, SignIn, approve, get, market, order, rich
+from managed_world import TERMS
+from scripted import ASSET, D
+from world import World
 
 
 def test_products_say_what_they_ask_and_what_is_expected_of_them(

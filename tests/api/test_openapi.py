@@ -25,6 +25,7 @@ from commenda.app import create_app
 from commenda.identity import Role
 from commenda.kit.db import Database
 from databases import empty
+from extent import up_to
 from people import SETTINGS, signed_in
 from routes import api_routes, roles_for
 
@@ -80,7 +81,7 @@ def test_no_answer_is_undeclared(
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=10,
+        max_examples=up_to(4, 10),
         deadline=None,
         derandomize=True,
         database=None,

@@ -20,7 +20,9 @@ from commenda.kit.db import Database
 from commenda.ledger import reverse
 from commenda.operations.overview import Overview
 from commenda.settings import Settings
-from world import FREE, World, steps
+from managed_world import FREE
+from scripted import steps
+from world import World
 
 SETTINGS = Settings(
     master_key="the overview's own master key, 32 characters or more", requests_per_minute=0

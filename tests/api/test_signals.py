@@ -11,7 +11,7 @@ from co_trading import (
     market,  # noqa: F401 - a fixture
 )
 from commenda.copying import find_flow
-from world import D
+from scripted import D
 
 
 def test_signals_have_the_specifications_shape_and_add_up(market: Market) -> None:

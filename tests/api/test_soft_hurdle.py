@@ -9,8 +9,9 @@ from fastapi.testclient import TestClient
 
 from commenda.kit.db import Database
 from commenda.managed import FeeTerms, HurdleKind
+from scripted import D, steps
 from wallets import person
-from world import D, World, steps
+from world import World
 
 SignIn = Callable[..., dict[str, str]]
 DAY = D("27.39726028")

@@ -36,8 +36,9 @@ from commenda.ledger import (
     statements,
 )
 from commenda.ledger.statements import BATCH, sections
+from scripted import ASSET, START, D
 from wallets import SignIn, get, owner_of, settled
-from world import ASSET, START, D, World
+from world import World
 
 
 def test_a_statement_adds_up(client: TestClient, db: Database, sign_in: SignIn) -> None:

@@ -16,12 +16,14 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.migrate import migrate
 from commenda.managed import Offer, publish_offer
+from managed_world import EXPECTED, PROFILE, TERMS
 from migrated import (
     NAMES,
     scratch,  # noqa: F401 - fixtures
 )
+from scripted import ASSET, D
 from wallets import person
-from world import ASSET, EXPECTED, PROFILE, TERMS, D, World
+from world import World
 
 SignIn = Callable[..., dict[str, str]]
 MIGRATION = NAMES.index("0028_investors")

@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 from commenda.kit.db import Database
 from commenda.kit.pages import encode_cursor
 from commenda.referrals import HOLD, release_due
+from scripted import D
 from wallets import RISING, SignIn, get, owner_of, person, settled
-from world import D, World
+from world import World
 
 
 def test_balances_say_where_the_money_is(client: TestClient, db: Database, sign_in: SignIn) -> None:

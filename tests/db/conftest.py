@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from chained import (
-    commenda,
-    deposit,
-    findings,
-    seal_all,
-)
+from chained import commenda, deposit, findings, seal_all
 from commenda.kit.db import Database
 from office import Office
 from people import SETTINGS
+from pool import Pool
+
+
+@pytest.fixture
+def pool(db: Database) -> Pool:
+    return Pool(db)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,16 +17,15 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
+import chained
 from commenda.audit import (
+    EVENTS,
     Anchor,
     Event,
-    Finding,
     anchor,
     begin_era,
-    check_chain,
     record,
     seal,
-    unsealed,
 )
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
@@ -33,6 +33,9 @@ from world import in_threads
 
 pytestmark = pytest.mark.usefixtures("alone")
 KEY = b"the tests' own chain key, 32 byt"
+seal_all = partial(chained.seal_all, limit=5000, key=KEY, chain=EVENTS)
+findings = partial(chained.findings, key=KEY, chain=EVENTS)
+waiting = partial(chained.waiting, chain=EVENTS)
 AT = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 
 
@@ -56,31 +59,11 @@ def record_each(db: Database, *numbers: int) -> None:
             record(tx, [event(number, amount=number)])
 
 
-def seal_all(db: Database, limit: int = 5000) -> int:
-    total = 0
-    while True:
-        with db.transaction() as tx:
-            sealed = seal(tx, KEY, limit).rows
-        total += sealed
-        if not sealed:
-            return total
-
-
-def findings(db: Database, kept: Anchor | None = None, key: bytes = KEY) -> list[Finding]:
-    with db.transaction() as tx:
-        return list(check_chain(tx, key, kept))
-
-
 def kept_anchor(db: Database) -> Anchor:
     with db.transaction() as tx:
         end = anchor(tx)
     assert end is not None
     return end
-
-
-def waiting(db: Database) -> int:
-    with db.transaction() as tx:
-        return unsealed(tx)
 
 
 @contextmanager

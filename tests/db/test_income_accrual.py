@@ -11,24 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from commenda.income import (
-    Accrued,
-    Product,
-    accrual,
-    accrue_product_day,
-    queries,
-)
-from commenda.income.rules import accrue as accrue_by_rule
+from commenda.income import Accrued, Product, accrual, accrue_product_day, queries
 from commenda.income.rules import midnight
-from commenda.ledger import (
-    close_period,
-)
+from commenda.ledger import close_period
 from pool import RATE, START, D, Pool, earned
-from pool_scenes import (
-    cut_short,
-    pool,  # noqa: F401 - a fixture
-    refused,
-)
+from pool_scenes import cut_short, refused
 
 
 def test_a_day_is_accrued_for_all_who_held_it_whole(pool: Pool) -> None:
@@ -124,33 +111,31 @@ def test_missed_days_are_each_accrued_once_in_order_at_the_rate_of_the_day(pool:
     pool.assert_sound()
 
 
-def test_the_database_accrues_as_the_rule_does(pool: Pool, seed: int) -> None:
-    """`accrue_income` against `rules.accrue`: random amounts, rates that change, days, chunks."""
+def test_random_amounts_earn_what_whole_numbers_say(pool: Pool, seed: int) -> None:
+    """Rates that change, days and chunks: each amount in 10⁻⁸ times the sum of the rates in 10⁻¹⁰,
+    its whole part paid and the rest carried. Not a line of the ledger's own arithmetic."""
     draw = random.Random(seed)
     ann = pool.investor("ann", 10**12)
-    rates = [D(draw.randrange(10**9 + 1)).scaleb(-10) for _ in range(12)]
-    product = pool.product(daily_rate=rates[0], minimum=D("0.00000001"), total_quota=D(10**13))
+    rates = [draw.randrange(10**9 + 1) for _ in range(12)]
+    first = D(rates[0]).scaleb(-10)
+    product = pool.product(daily_rate=first, minimum=D("0.00000001"), total_quota=D(10**13))
     held = []
     for n in range(40):
-        amount = D(draw.randrange(1, 10 ** draw.randrange(1, 18))).scaleb(-8)
-        held.append(pool.subscribe(ann, product, amount, str(n)))
-    carry = dict.fromkeys((one.id for one in held), D(0))
-    total = dict(carry)
+        units = draw.randrange(1, 10 ** draw.randrange(1, 18))
+        held.append((units, pool.subscribe(ann, product, D(units).scaleb(-8), str(n))))
+    before = 0
     for n in range(1, 12):
-        pool.set_rate(product, pool.day(n), rates[n])
+        pool.set_rate(product, pool.day(n), D(rates[n]).scaleb(-10))
         pool.advance(1)
         accrued = pool.accrue(chunk=draw.randrange(1, 50))
-        if n == 1:
-            continue  # the day they were made
-        paid_today = D(0)
-        for one in held:
-            paid, carry[one.id] = accrue_by_rule(one.amount, rates[n - 1], carry[one.id], 8)
-            total[one.id] += paid
-            paid_today += paid
-        assert accrued.amount == paid_today
-        for one in held:
-            now = pool.holding(one)
-            assert (now.total_income, now.carry) == (total[one.id], carry[one.id])
+        counting = sum(rates[1:n])  # not the day they were made
+        paid = [divmod(units * counting, 10**10) for units, _ in held]
+        for (whole, rest), (_, holding) in zip(paid, held, strict=True):
+            now = pool.holding(holding)
+            assert (now.total_income, now.carry) == (D(whole).scaleb(-8), D(rest).scaleb(-18))
+        total = sum(whole for whole, _ in paid)
+        assert accrued.amount == D(total - before).scaleb(-8)
+        before = total
     pool.assert_sound()
 
 

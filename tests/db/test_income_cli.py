@@ -21,7 +21,8 @@ from commenda.income import (
 )
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from world import ASSET, D, World, in_threads
+from scripted import ASSET, D
+from world import World, in_threads
 
 
 @pytest.fixture

@@ -8,29 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from commenda.income import (
-    Accrued,
-    holdings,
-    queries,
-)
+from commenda.income import Accrued, holdings, queries
 from commenda.income.rules import midnight
 from commenda.kit import ids
 from commenda.kit.errors import CommendaError
-from commenda.ledger import (
-    AccountKey,
-    Hold,
-    Owner,
-    OwnerKind,
-    open_accounts,
-    place_holds,
-)
+from commenda.ledger import AccountKey, Hold, Owner, OwnerKind, open_accounts, place_holds
 from pool import ASSET, RATE, START, D, Pool, earned
-from pool_scenes import (
-    EARLY,
-    everything,
-    pool,  # noqa: F401 - a fixture
-    refused,
-)
+from pool_scenes import EARLY, everything, refused
 from world import in_threads
 
 

@@ -10,22 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from commenda.income import (
-    Accrued,
-    Cadence,
-    accrual,
-    distribution,
-    holdings,
-    queries,
-)
+from commenda.income import Accrued, Cadence, accrual, distribution, holdings, queries
 from commenda.kit.db import Tx
 from pool import D, Pool, earned
-from pool_scenes import (
-    EARLY,
-    cut_short,
-    pool,  # noqa: F401 - a fixture
-    refused,
-)
+from pool_scenes import EARLY, cut_short, refused
 from world import in_threads
 
 

@@ -19,10 +19,7 @@ from commenda.income import (
 from commenda.income.rules import midnight
 from commenda.kit import ids
 from pool import RATE, START, D, Pool
-from pool_scenes import (
-    pool,  # noqa: F401 - a fixture
-    refused,
-)
+from pool_scenes import refused
 
 
 def test_a_product_is_created_with_a_rate_from_today_on(pool: Pool) -> None:

@@ -39,7 +39,9 @@ from commenda.ledger import (
     post,
 )
 from people import SETTINGS
-from world import ASSET, D
+from scripted import ASSET, D
+
+pytestmark = pytest.mark.usefixtures("alone")
 
 # --- what is sealed --------------------------------------------------------------------------
 

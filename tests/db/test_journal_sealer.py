@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
+import pytest
 from click.testing import Result
 
 from chained import (
@@ -41,7 +42,10 @@ from commenda.ledger import (
 from commenda.operations import CHAINS
 from commenda.worker import MaintenanceTask, do_task, maintenance_tasks
 from people import SETTINGS
-from world import ASSET, D, in_threads
+from scripted import ASSET, D
+from world import in_threads
+
+pytestmark = pytest.mark.usefixtures("alone")
 
 # --- the sealer and those who post -----------------------------------------------------------
 

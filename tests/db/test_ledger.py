@@ -24,7 +24,7 @@ from commenda.ledger import (
     open_accounts,
 )
 from ledger_lines import first
-from world import D
+from scripted import D
 
 
 @pytest.fixture

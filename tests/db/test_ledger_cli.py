@@ -20,7 +20,8 @@ from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import AccountKey, Hold, open_accounts, place_holds, void_holds
-from world import ASSET, D, World
+from scripted import ASSET, D
+from world import World
 
 
 @pytest.fixture

@@ -15,16 +15,9 @@ from book import AUTHOR, EXTERNAL, NOW, Book, move
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.idempotency import once
-from commenda.ledger import (
-    Outcome,
-    Refusal,
-    balance_of,
-    open_accounts,
-    post,
-    reverse,
-    stripe_of,
-)
-from world import D, in_threads
+from commenda.ledger import Outcome, Refusal, balance_of, open_accounts, post, reverse, stripe_of
+from scripted import D
+from world import in_threads
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from migrated import (
     scratch,  # noqa: F401 - fixtures
     url_of,
 )
-from world import D, World, in_threads
+from scripted import D
+from world import World, in_threads
 
 SERVER = "host=127.0.0.1 port=5432 user=postgres dbname=postgres connect_timeout=2"
 

@@ -38,7 +38,8 @@ from commenda.ledger import (
     trial_balance,
 )
 from commenda.ledger import trial as trial_room
-from world import D, in_threads
+from scripted import D
+from world import in_threads
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -34,7 +34,8 @@ from commenda.ledger import (
 from commenda.ledger.decisions import REVERSIBLE, ask_to_reverse
 from commenda.managed import cancel
 from commenda.operations import approve_and_carry_out, reconcile_all
-from world import ASSET, D, World, flat, in_threads, steps
+from scripted import ASSET, D, flat, steps
+from world import World, in_threads
 
 INES = Owner(OwnerKind.INVESTOR, ids.derive("test-user", "investor", "ines"))
 

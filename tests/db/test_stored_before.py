@@ -22,7 +22,7 @@ from migrated import (
     objects,
     scratch,  # noqa: F401 - fixtures
 )
-from world import START, D
+from scripted import START, D
 
 HELD = NAMES.index("0019_withdrawals_are_held")
 INES, JON = uuid.UUID(int=1), uuid.UUID(int=2)

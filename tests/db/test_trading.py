@@ -18,7 +18,8 @@ from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.managed import activate_due
 from commenda.venues import OrderKind, OrderRequest, OrderStatus, Outage, PaperVenue, Side
-from world import ASSET, START, D, Script, ScriptedVenue, World, in_threads, steps
+from scripted import ASSET, START, D, Script, ScriptedVenue, steps
+from world import World, in_threads
 
 LOT = D("0.001")
 

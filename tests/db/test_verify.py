@@ -27,8 +27,9 @@ from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.operations import CHECKS
 from commenda.operations.checks import NAMED, UNNAMED
+from scripted import D
 from whole import whole_business
-from world import D, World, in_threads
+from world import World, in_threads
 
 TAMPERING = [
     *tampering_ledger.TAMPERING,

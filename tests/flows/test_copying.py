@@ -16,7 +16,8 @@ from commenda.execution import allocate
 from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.venues import Fill, Side
-from world import D, World, in_threads, random_fills, steps
+from scripted import D, random_fills, steps
+from world import World, in_threads
 
 LOT = D("0.001")
 

@@ -15,7 +15,7 @@ from commenda.kit.db import Database
 from commenda.ledger import Author
 from commenda.operations import Operation, approve_and_carry_out, expire_approvals, verify
 from databases import empty
-from world import D
+from scripted import D
 
 STEP = timedelta(hours=12)
 DAYS = 12

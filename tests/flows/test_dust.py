@@ -13,7 +13,9 @@ from commenda.copying import COPIES, Flow
 from commenda.execution import execute_order, intend
 from commenda.kit.db import Database
 from commenda.ledger import Owner
-from world import ASSET, FREE, D, World, in_threads, steps
+from managed_world import FREE
+from scripted import ASSET, D, steps
+from world import World, in_threads
 
 HOUSE = dust_leg(ASSET)
 UNIT = D("0.00000001")

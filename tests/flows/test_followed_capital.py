@@ -11,7 +11,8 @@ import psycopg
 from commenda.copying.checks import CHECKS
 from commenda.copying.following import resize_legs
 from commenda.kit.db import Database
-from world import D, World, in_threads, steps
+from scripted import D, steps
+from world import World, in_threads
 
 CAPITAL = next(check for check in CHECKS if check.rule.startswith("the capital that follows"))
 

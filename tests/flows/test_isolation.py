@@ -12,7 +12,9 @@ import pytest
 from commenda.books import post_funding, record_nav, scope_equity
 from commenda.copying import CopyMode
 from commenda.kit.db import Database
-from world import FREE, D, World, random_fills
+from managed_world import FREE
+from scripted import D, random_fills
+from world import World
 
 Book = tuple[Decimal, tuple[tuple[int, Decimal, Decimal], ...]]
 """Cash, and (instrument, quantity, cost) of each position."""

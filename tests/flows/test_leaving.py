@@ -15,7 +15,8 @@ from commenda.copying.following import change_settings
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner
-from world import START, D, World, in_threads, random_fills, steps
+from scripted import START, D, random_fills, steps
+from world import World, in_threads
 
 
 def exit_of(world: World, leg: UUID) -> dict[str, Any]:

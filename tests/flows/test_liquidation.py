@@ -11,12 +11,9 @@ from commenda.books import Trigger
 from commenda.copying.actions import plan
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from settled_worlds import (
-    a_world,
-    at_the_hour,
-    matured,
-)
-from world import D, World
+from scripted import D
+from settled_worlds import a_world, at_the_hour, matured
+from world import World
 
 
 def test_a_refusing_venue_leaves_it_liquidating_and_it_settles_later(db: Database) -> None:

@@ -27,8 +27,9 @@ from commenda.kit.db import Database
 from commenda.operations import verify
 from commenda.venues import VENUES, Execution, Fill, OrderStatus, OrderView, Side
 from commenda.venues import rows as venue_rows
+from scripted import D
 from venues import SETTLES_IN, Died, Exchange, OtherVenue
-from world import D, World
+from world import World
 
 STEPS = 60
 LOT = D("0.001")

@@ -8,7 +8,8 @@ import pytest
 
 from commenda.kit.db import Database
 from commenda.managed import alert_overdue
-from world import D, ScriptedVenue, World, steps
+from scripted import D, ScriptedVenue, steps
+from world import World
 
 PRICES = {"AAAUSDT": steps((0, 100)), "BBBUSDT": steps((0, 50))}
 

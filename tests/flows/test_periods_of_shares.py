@@ -6,14 +6,9 @@ from commenda.kit.db import Database
 from commenda.ledger import Owner, OwnerKind
 from commenda.managed import FeeTerms, trace
 from commenda.operations import reconcile_all
-from running_books import (
-    RISING,
-    close,
-    only_leg,
-    owed,
-    running,
-)
-from world import D, World, steps
+from running_books import RISING, close, only_leg, owed, running
+from scripted import D, steps
+from world import World
 
 MONTHLY = FeeTerms(profit_share=D("0.20"), platform_cut=D("0.30"), crystallise_days=1)
 

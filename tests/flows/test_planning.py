@@ -16,7 +16,8 @@ from commenda.copying import CopyMode
 from commenda.copying.actions import plan
 from commenda.copying.rules import order_quantity
 from commenda.kit.db import Database
-from world import D, World, flat
+from scripted import D, flat
+from world import World
 
 FOLLOWERS = 24
 MOVES = (

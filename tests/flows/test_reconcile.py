@@ -14,12 +14,10 @@ from commenda.copying.actions import intend_parents, plan
 from commenda.execution import observe, submit
 from commenda.kit.db import Database
 from commenda.managed import activate_due
-from commenda.operations import (
-    Part,
-    Reconciliation,
-)
+from commenda.operations import Part, Reconciliation
 from reconciled import PRICES, charge_funding, figures, live, now, tamper, then, unexplained
-from world import ASSET, D, World, random_fills
+from scripted import ASSET, D, random_fills
+from world import World
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ from commenda.operations import (
 )
 from commenda.operations.reconciliation import keep, kept
 from reconciled import PRICES, figures, live, now, tamper, then, unexplained
-from world import ASSET, D, World
+from scripted import ASSET, D
+from world import World
 
 
 @pytest.fixture

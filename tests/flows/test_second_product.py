@@ -22,7 +22,8 @@ from commenda.copying import NewFollower, attach_legs, detach_legs, planned
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.ledger import AccountKey, Journal, Line, Owner, open_accounts, post
-from world import ASSET, D, World, steps
+from scripted import ASSET, D, steps
+from world import World
 
 # --- the product -------------------------------------------------------------------------------
 

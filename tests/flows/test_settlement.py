@@ -16,6 +16,8 @@ from commenda.ledger import Owner
 from commenda.managed import FeeTerms, cancel, sweep_matured
 from commenda.referrals import HOLD
 from databases import empty
+from managed_world import FREE, TERMS
+from scripted import D, steps
 from settled_worlds import (
     UNIT,
     a_world,
@@ -27,7 +29,7 @@ from settled_worlds import (
     settled,
     total,
 )
-from world import FREE, TERMS, D, World, in_threads, steps
+from world import World, in_threads
 
 
 def test_three_doors_lead_to_the_same_journal(db: Database) -> None:

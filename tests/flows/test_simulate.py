@@ -21,7 +21,7 @@ import pytest
 
 from commenda.kit.errors import CommendaError
 from commenda.simulate import load_scenario, simulate
-from extent import up_to
+from extent import long, up_to
 from scenario_runs import DAYS, SCENARIO
 
 D = Decimal
@@ -93,6 +93,7 @@ def test_settlements_share_out_all_the_money_there_is(result: dict[str, Any]) ->
     assert sum(balances.values()) == 0
 
 
+@long  # one that is killed again and again ends the same, too
 def test_the_same_run_again_gives_the_same_report(
     scenario: Path, result: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -17,7 +17,8 @@ from commenda.kit.db import Database
 from commenda.market import ensure_instrument
 from commenda.operations import Operation
 from commenda.operations.jobs import charge_funding, publish_market, wait_for_copies
-from world import START, World
+from scripted import START
+from world import World
 
 HOUR = timedelta(hours=1)
 

@@ -24,8 +24,9 @@ from commenda.venues import (
 )
 from commenda.venues import rows as venue_rows
 from commenda.worker import reach_accounts
+from scripted import ASSET, START, D
 from venues import Exchange, HandFeed, OtherMarket, OtherVenue, PaperMarket
-from world import ASSET, START, D, World
+from world import World
 
 
 def an_instrument(db: Database) -> Instrument:

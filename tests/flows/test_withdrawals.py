@@ -12,15 +12,10 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner, OwnerKind
 from commenda.managed import FeeTerms, alert_overdue, trace
-from running_books import (
-    RISING,
-    UNIT,
-    close,
-    only_leg,
-    outcome,
-    running,
-)
-from world import FREE, D, World, in_threads, steps
+from managed_world import FREE
+from running_books import RISING, UNIT, close, only_leg, outcome, running
+from scripted import D, steps
+from world import World, in_threads
 
 
 def test_a_part_is_sold_shared_and_paid_while_the_book_goes_on(db: Database) -> None:

@@ -25,7 +25,8 @@ from commenda.operations import JOBS, Clockwork, Job, Operation, Plan, Step, cre
 from commenda.trading import Order as VenueOrder
 from commenda.trading import Outage, Report, record, work
 from pool import Pool
-from world import ASSET, CopyMode, Flow, ScriptedVenue, World
+from scripted import ASSET, ScriptedVenue
+from world import CopyMode, Flow, World
 
 D = Decimal
 HOUR = timedelta(hours=1)

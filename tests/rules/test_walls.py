@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.strangers import HEAD, alive
@@ -32,25 +33,31 @@ import json, sys
 from commenda.kit.errors import CommendaError
 from commenda.strategies import Limits, run_sandboxed, try_walls
 from commenda.testing import sample_bars
-told = json.loads(sys.argv[1])
-try:
-    if told["file"] is None:
-        print(json.dumps(try_walls()[0]))
-    else:
-        run_sandboxed(told["file"], {}, sample_bars(5), limits=Limits(**told["limits"]),
-                      hash_seed=told["seed"])
-except CommendaError as error:
-    print(json.dumps([error.code, error.message]))
+for line in sys.stdin:
+    told, said = json.loads(line), None
+    try:
+        if told["file"] is None:
+            said = try_walls()[0]
+        else:
+            run_sandboxed(told["file"], {}, sample_bars(5), limits=Limits(**told["limits"]),
+                          hash_seed=told["seed"])
+    except CommendaError as error:
+        said = [error.code, error.message]
+    print(json.dumps(said), flush=True)
 """
+CANARY = "canary-of-the-master-key"
 NOBODY = 65534
 Attack = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture(scope="module", params=["as we are", "as nobody"])
-def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The command of an interpreter with this environment's packages; empty for this process."""
+def other(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Any] | None]:
+    """Asks a process of another user, with this environment's packages; None for this process."""
     if request.param == "as we are":
-        return []
+        yield None
+        return
     system = f"/usr/bin/python3.{sys.version_info.minor}"
     if os.getuid() != 0 or not os.access(system, os.X_OK):
         pytest.skip(f"becoming another user takes root and {system}")
@@ -70,28 +77,41 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     tried = subprocess.run([*command, "-c", "import commenda"], capture_output=True, text=True)
     if tried.returncode:
         pytest.skip(f"nobody cannot read this installation: {tried.stderr[-200:]}")
-    return command
+    given = os.environ | {"COMMENDA_MASTER_KEY": CANARY}
+    with subprocess.Popen(
+        [*command, "-c", RUNNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=given,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def ask(**told: object) -> Any:
+            print(json.dumps(told), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
+        assert process.wait(30) == 0
 
 
 @pytest.fixture(scope="module")
-def held(python: list[str]) -> dict[str, str]:
-    if not python:
-        return try_walls()[0]
-    return dict(json.loads(_run(python, file=None)))
-
-
-def _run(python: list[str], **told: object) -> str:
-    command = [*python, "-c", RUNNER, json.dumps(told)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def held(other: Callable[..., Any] | None) -> dict[str, str]:
+    return try_walls()[0] if other is None else dict(other(file=None))
 
 
 @pytest.fixture
 def attack(
-    python: list[str], held: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    other: Callable[..., Any] | None,
+    held: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Attack]:
     """Run a strategy with this body; its code, and what it says it found. Nothing stays behind."""
     seed = uuid.uuid4().int % 2**32
-    monkeypatch.setenv("COMMENDA_MASTER_KEY", "canary-of-the-master-key")
+    monkeypatch.setenv("COMMENDA_MASTER_KEY", CANARY)
 
     def run(wall: str, body: str, limits: dict[str, float] | None = None) -> tuple[str, str]:
         if held[wall]:
@@ -99,11 +119,11 @@ def attack(
         path = tmp_path / "tried.py"
         path.write_text(HEAD + textwrap.indent(textwrap.dedent(body), "    ") + SAID)
         given = {"seconds": 30.0, **(limits or {})}
-        if python:
+        if other is not None:
             for above in (path, tmp_path, *tmp_path.parents):
                 if above != Path("/tmp") and above.is_relative_to("/tmp"):
                     above.chmod(0o755)
-            code, said = json.loads(_run(python, file=str(path), limits=given, seed=seed))
+            code, said = other(file=str(path), limits=given, seed=seed)
         else:
             with pytest.raises(CommendaError) as caught:
                 run_sandboxed(str(path), {}, sample_bars(5), limits=Limits(**given), hash_seed=seed)
