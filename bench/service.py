@@ -89,7 +89,7 @@ def main() -> None:
         f"service: {CONNECTIONS} connections against one API process",
         [
             *_lines("bare: FastAPI, one query", base, "", "", ""),
-            *_lines("bare POST: a subscription's statements and rows", bare_post, "", "", ""),
+            *_lines("bare POST, as many rows", bare_post, "", "", ""),
             *figures,
             Figure("start to healthy, new process", healthy, "s", "", AIMS["healthy"]),
         ],
