@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pwdlib.hashers.argon2 import Argon2Hasher
-from starlette.routing import BaseRoute
 
-from commenda import app as application_module
 from commenda.app import create_app
 from commenda.identity import passwords
 from commenda.kit.db import Database
@@ -19,26 +17,6 @@ from people import SETTINGS, SignIn, signed_in
 from world import World
 
 HASHER = passwords.hasher
-
-
-@pytest.fixture(scope="session", autouse=True)
-def routes_made_once() -> Iterator[None]:
-    """Every application of this process has the routes of its first: to make them takes 0.5 s, and
-    what they work on is the request's application. Nothing here overrides a dependency."""
-    made: dict[int, list[BaseRoute]] = {}
-    make = application_module._add_routes
-
-    def add(app: FastAPI, router: APIRouter) -> None:
-        if id(router) in made:
-            app.router.routes.extend(made[id(router)])
-            return
-        before = len(app.router.routes)
-        make(app, router)
-        made[id(router)] = app.router.routes[before:]
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(application_module, "_add_routes", add)
-        yield
 
 
 @contextmanager
