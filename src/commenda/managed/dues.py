@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 from commenda.books import Leg
@@ -127,7 +128,7 @@ def dues(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, Due]:
             crystallised=row[11],
             withdrawn=row[12],
             expected=row[13],
-            terms=FeeTerms(row[14], row[15], row[16], row[17], tuple(row[18]), row[19], row[20]),
+            terms=_terms(*row[14:18], tuple(row[18]), *row[19:21]),
             annual_return=row[21],
             warning_percent=row[22],
             alert_percent=row[23],
@@ -135,6 +136,10 @@ def dues(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, Due]:
         )
         for row in rows
     }
+
+
+_terms = lru_cache(maxsize=256)(FeeTerms)
+"""Terms as they were checked when made: few, of many subscriptions."""
 
 
 def division_row(parts: Division) -> dict[str, Decimal]:
