@@ -53,11 +53,14 @@ class Due:
 
     def proceeds(self, legs: Sequence[Leg], worth: Sequence[Decimal], until: datetime) -> Proceeds:
         """What is to be divided: what each leg is worth, and what stands before the investor."""
+        waits = self.unshared  # mostly nothing of nobody
         return Proceeds(
             self.principal,
             self.days(until),
             tuple(
-                LegProceeds(leg.id, leg.capital - self.unshared.get(leg.id, 0), value)
+                LegProceeds(
+                    leg.id, leg.capital - waits.get(leg.id, 0) if waits else leg.capital, value
+                )
                 for leg, value in zip(legs, worth, strict=True)
             ),
             self.hurdle,
@@ -151,7 +154,6 @@ def division_row(parts: Division) -> dict[str, Decimal]:
 def receivers(due: Due, parts: Division, legs: Sequence[Leg]) -> list[tuple[AccountKey, Decimal]]:
     """Who gets which part: the lines of the journal beside those of the legs."""
     asset = due.asset
-    creators = {leg.id: leg.creator_id for leg in legs}
     platform = Owner.platform()
     lines = [
         (AccountKey("wallet", Owner(OwnerKind.INVESTOR, due.investor_id), asset), parts.to_wallet),
@@ -159,12 +161,10 @@ def receivers(due: Due, parts: Division, legs: Sequence[Leg]) -> list[tuple[Acco
         (AccountKey("fee:platform", platform, asset), parts.platform),
         *(
             (
-                AccountKey(
-                    "fee:profit_share", Owner(OwnerKind.CREATOR, creators[part.leg_id]), asset
-                ),
+                AccountKey("fee:profit_share", Owner(OwnerKind.CREATOR, leg.creator_id), asset),
                 part.amount,
             )
-            for part in parts.creators
+            for leg, part in zip(legs, parts.creators, strict=True)
         ),
         *(
             (
