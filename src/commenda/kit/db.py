@@ -53,7 +53,7 @@ _NEEDS_ESCAPE = re.compile(r'["\\\0]')
 
 
 class _ColumnDumper(ListDumper):
-    """A batch's columns of numbers and ids as array literals, joined in one go.
+    """A batch's columns of numbers, ids and texts as array literals, joined in one go.
 
     psycopg looks at every element for something to quote; these have nothing, and of texts all are
     looked at together. Measured on 4,000 elements: numbers 4.2 -> 0.4 ms, ids 6.3 -> 1.0 ms, texts
