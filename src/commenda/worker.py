@@ -7,6 +7,7 @@ leads the ticks.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -169,6 +170,8 @@ def work(
     """
     database, broker, stopping = operation.database, operation.broker, operation.stopping
     with start(database, broker) as running:
+        gc.collect()
+        gc.freeze()  # what was imported stays: no collection need look at it again
         step = timedelta(seconds=broker.feed.interval)
         clockwork = Clockwork(operation, jobs, step, running.slot.number)
         due = dict.fromkeys(tasks, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 
 from commenda.kit.db import Database
@@ -47,6 +48,24 @@ class Number:
 @dataclass(frozen=True, slots=True)
 class NamedNumber(Number):
     name: str
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["settle:1", "", "NULL", "a,b", "{c}", " é中"],
+        ["plain", 'a "quoted" one', "a\\b", "'"],
+        ["one", None],
+    ],
+)
+def test_a_column_of_texts_arrives_as_it_was_sent(db: Database, texts: list[str | None]) -> None:
+    with db.transaction() as tx:
+        assert tx.execute("SELECT %s::text[]", (texts,)).fetchone() == (texts,)
+
+
+def test_a_text_that_the_database_cannot_hold_is_refused(db: Database) -> None:
+    with db.transaction() as tx, pytest.raises(psycopg.DataError):
+        tx.execute("SELECT %s::text[]", (["a\0b", "c"],))
 
 
 def test_columns_with_dots_are_parts_and_parts_of_parts(db: Database) -> None:

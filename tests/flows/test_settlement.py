@@ -240,6 +240,28 @@ def test_a_smaller_second_deposit_takes_up_its_part_of_the_loss(db: Database) ->
     assert world.rows("SELECT loss, equity FROM loss_carries") == [(D(500), D(4500))]
 
 
+def test_two_losses_that_are_settled_together_are_carried_as_their_sum(db: Database) -> None:
+    """10,000 and 5,000, half long, lose a tenth as the price falls by a fifth."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (10, 80))}, fee=D(0))
+    flow = world.creator("anna", capital=0)
+    investor = world.investor("ines", 15_000)
+    product = world.product(terms=FREE)
+    both = [
+        world.subscribe(investor, product),
+        world.subscribe(investor, product, 5_000, key="other"),
+    ]
+    world.activate()
+    world.signal(flow, "0.5")
+    world.advance(80)
+    world.mature()
+    for one in both:
+        world.ask(one)
+    world.liquidate()
+    world.settle(*both)
+    assert world.rows("SELECT loss, equity FROM loss_carries") == [(D(1500), D(13_500))]
+    world.assert_sound()
+
+
 def test_a_cancelled_subscription_gives_its_part_of_the_loss_back(db: Database) -> None:
     world = World(db, {"AAAUSDT": steps((0, 100), (10, 80))}, fee=D(0))
     flow = world.creator("anna", capital=0)

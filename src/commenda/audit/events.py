@@ -56,8 +56,8 @@ _APPEND_ONE: LiteralString = (
 _APPEND: LiteralString = (
     "INSERT INTO audit_events (happened_at, kind, actor, subject, correlation_id, result,"
     "  rule_version, details, request_id)"
-    " SELECT n.*, %s FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[],"
-    "  %s::uuid[], %s::text[], %s::text[], %s::jsonb[]) AS n ON CONFLICT DO NOTHING"
+    " SELECT n.*, %s FROM ROWS FROM (unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[],"
+    "  %s::uuid[], %s::text[], %s::text[]), jsonb_array_elements(%s)) AS n ON CONFLICT DO NOTHING"
 )
 
 _COLUMNS = ("at", "kind", "actor", "subject", "correlation_id", "result", "rule_version")
@@ -67,5 +67,5 @@ def _columns(events: Sequence[Event]) -> tuple[Any, ...]:
     return (
         request_id.get(),
         *([getattr(event, name) for event in events] for name in _COLUMNS),
-        [Jsonb(dict(event.details)) for event in events],
+        Jsonb([dict(event.details) for event in events]),
     )

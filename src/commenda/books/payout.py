@@ -169,7 +169,8 @@ def _journals(
     payouts: Sequence[Payout[Any]],
 ) -> list[Journal]:
     """One journal for each: every leg's cash goes to zero, and every part to its receiver."""
-    accounts = iter(open_accounts(tx, [key for one in payouts for key, _ in one.lines]))
+    # Who receives nothing needs no account.
+    accounts = iter(open_accounts(tx, [key for one in payouts for key, part in one.lines if part]))
     return [
         Journal(
             f"{product.key}:{book.scope.id}",
@@ -180,7 +181,7 @@ def _journals(
                     Line(leg.account_id, -cash)
                     for leg, cash in zip(book.legs, book.cash, strict=True)
                 ),
-                *(Line(next(accounts), amount) for _, amount in payout.lines),
+                *(Line(next(accounts), amount) for _, amount in payout.lines if amount),
             ],
             book.closed_at,
         )

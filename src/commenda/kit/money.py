@@ -10,6 +10,7 @@ import decimal
 import re
 from collections.abc import Hashable, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from functools import cache
 from typing import Any
 
 from commenda.kit.errors import CommendaError, unknown
@@ -92,9 +93,14 @@ def just_below(number: Decimal, asset: str) -> Decimal:
     return number - Decimal(1).scaleb(-scale_of(asset))
 
 
+@cache
+def _step(scale: int) -> Decimal:
+    return Decimal(1).scaleb(-scale)
+
+
 def quantise(number: Decimal, scale: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
     """`number` with exactly `scale` decimals."""
-    return number.quantize(Decimal(1).scaleb(-scale), rounding=rounding)
+    return number.quantize(_step(scale), rounding=rounding)
 
 
 def floor_to(number: Decimal, step: Decimal) -> Decimal:

@@ -86,13 +86,16 @@ def put(tx: Tx, into: LiteralString, values: Mapping[str, Any]) -> bool:
 
 
 def put_all(tx: Tx, into: LiteralString, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that have the same columns, by their names."""
+    """Insert rows that have the same columns into a table, by their names, in one statement.
+
+    Not inside a pipeline, which has no COPY.
+    """
     if rows:
         names = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
-        held = sql.SQL(", ").join(map(sql.Placeholder, rows[0]))
-        query = sql.SQL("{} ({}) VALUES ({})").format(sql.SQL(into), names, held)
-        with tx.cursor() as cursor:
-            cursor.executemany(query, rows)
+        query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(into), names)
+        with tx.cursor() as cursor, cursor.copy(query) as copy:
+            for row in rows:
+                copy.write_row(tuple(row.values()))
 
 
 def columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:

@@ -20,8 +20,9 @@ from commenda.ledger.rules import SCALE, has_excess_scale
 
 def open_accounts(tx: Tx, keys: Sequence[AccountKey]) -> list[int]:
     """The account ids of `keys`, in their order, opening those that are missing."""
-    known = recall(tx, keys)
-    distinct = list(dict.fromkeys(key for key in keys if key not in known))
+    wanted = dict.fromkeys(keys)
+    known = recall(tx, wanted)
+    distinct = [key for key in wanted if key not in known]
     if distinct:
         for key in distinct:
             scale_of(key.asset)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -29,10 +30,12 @@ class Owner(NamedTuple):
     id: UUID
 
     @classmethod
+    @cache
     def platform(cls) -> Owner:
         return cls(OwnerKind.PLATFORM, ids.derive("platform"))
 
     @classmethod
+    @cache
     def venue(cls, name: str) -> Owner:
         return cls(OwnerKind.VENUE, ids.derive("venue", name))
 

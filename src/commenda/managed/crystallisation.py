@@ -112,10 +112,10 @@ def record_crystallisations(tx: Tx, author: Author, taken: Sequence[Taken[Crysta
     if not taken:
         return
     made = [one.taking.detail for one in taken]
-    put_all(tx, "INSERT INTO crystallisations", [_row(one, author.now) for one in taken])
+    put_all(tx, "crystallisations", [_row(one, author.now) for one in taken])
     put_all(
         tx,
-        "INSERT INTO crystallisation_legs",
+        "crystallisation_legs",
         [
             {
                 "crystallisation_id": detail.id,

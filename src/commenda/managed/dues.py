@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 from commenda.books import Leg
@@ -52,11 +53,14 @@ class Due:
 
     def proceeds(self, legs: Sequence[Leg], worth: Sequence[Decimal], until: datetime) -> Proceeds:
         """What is to be divided: what each leg is worth, and what stands before the investor."""
+        waits = self.unshared  # mostly nothing of nobody
         return Proceeds(
             self.principal,
             self.days(until),
             tuple(
-                LegProceeds(leg.id, leg.capital - self.unshared.get(leg.id, 0), value)
+                LegProceeds(
+                    leg.id, leg.capital - waits.get(leg.id, 0) if waits else leg.capital, value
+                )
                 for leg, value in zip(legs, worth, strict=True)
             ),
             self.hurdle,
@@ -127,7 +131,7 @@ def dues(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, Due]:
             crystallised=row[11],
             withdrawn=row[12],
             expected=row[13],
-            terms=FeeTerms(row[14], row[15], row[16], row[17], tuple(row[18]), row[19], row[20]),
+            terms=_terms(*row[14:18], tuple(row[18]), *row[19:21]),
             annual_return=row[21],
             warning_percent=row[22],
             alert_percent=row[23],
@@ -135,6 +139,10 @@ def dues(tx: Tx, subscription_ids: Sequence[UUID]) -> dict[UUID, Due]:
         )
         for row in rows
     }
+
+
+_terms = lru_cache(maxsize=256)(FeeTerms)
+"""Terms as they were checked when made: few, of many subscriptions."""
 
 
 def division_row(parts: Division) -> dict[str, Decimal]:
@@ -146,7 +154,6 @@ def division_row(parts: Division) -> dict[str, Decimal]:
 def receivers(due: Due, parts: Division, legs: Sequence[Leg]) -> list[tuple[AccountKey, Decimal]]:
     """Who gets which part: the lines of the journal beside those of the legs."""
     asset = due.asset
-    creators = {leg.id: leg.creator_id for leg in legs}
     platform = Owner.platform()
     lines = [
         (AccountKey("wallet", Owner(OwnerKind.INVESTOR, due.investor_id), asset), parts.to_wallet),
@@ -154,12 +161,10 @@ def receivers(due: Due, parts: Division, legs: Sequence[Leg]) -> list[tuple[Acco
         (AccountKey("fee:platform", platform, asset), parts.platform),
         *(
             (
-                AccountKey(
-                    "fee:profit_share", Owner(OwnerKind.CREATOR, creators[part.leg_id]), asset
-                ),
+                AccountKey("fee:profit_share", Owner(OwnerKind.CREATOR, leg.creator_id), asset),
                 part.amount,
             )
-            for part in parts.creators
+            for leg, part in zip(legs, parts.creators, strict=True)
         ),
         *(
             (

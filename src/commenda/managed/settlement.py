@@ -20,7 +20,7 @@ from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict
 from commenda.kit.money import quantise, scale_of
-from commenda.kit.rows import put_all
+from commenda.kit.rows import columns, put_all
 from commenda.ledger import Author
 from commenda.managed.crystallisation import record_crystallisations
 from commenda.managed.dues import Due, division_row, dues, receivers
@@ -108,7 +108,7 @@ def _record(
     settled = [one.detail for one in paid]
     put_all(
         tx,
-        "INSERT INTO settlements",
+        "settlements",
         [
             {
                 "subscription_id": due.id,
@@ -124,18 +124,24 @@ def _record(
             for due, one, days, grade in settled
         ],
     )
-    with tx.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO loss_carries (investor_id, product_id, loss, equity)"
-            " VALUES (%s, %s, %s, %s) ON CONFLICT (investor_id, product_id) DO UPDATE"
-            " SET loss = loss_carries.loss + excluded.loss,"
-            "     equity = loss_carries.equity + excluded.equity",
+    tx.execute(
+        "INSERT INTO loss_carries (investor_id, product_id, loss, equity)"
+        # One statement meets a row once: who ends two subscriptions together has their sum.
+        " SELECT investor, product, sum(loss), sum(equity)"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[], %s::numeric[])"
+        "  AS n (investor, product, loss, equity) GROUP BY 1, 2 ORDER BY 1, 2"
+        " ON CONFLICT (investor_id, product_id) DO UPDATE"
+        " SET loss = loss_carries.loss + excluded.loss,"
+        "     equity = loss_carries.equity + excluded.equity",
+        columns(
             [
                 (due.investor_id, due.product_id, one.carry.loss, one.carry.equity)
                 for due, one, _, _ in settled
                 if one.carry.loss
             ],
-        )
+            4,
+        ),
+    )
     subscriptions = [one.due.id for one in settled]
     tx.execute(
         "UPDATE managed_subscriptions SET status = 'SETTLED', settled_at = %s WHERE id = ANY (%s)",
