@@ -90,6 +90,12 @@ def _mirror(owner: Tx, one: Written) -> dict[str, LiteralString]:
     """Make a table's like, with its rows where rows of it are changed; its columns' types."""
     table = sql.Identifier(one.table)
     owner.execute(sql.SQL("CREATE TABLE floor.{0} (LIKE public.{0} INCLUDING ALL)").format(table))
+    stored = owner.execute(
+        "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = %s::regclass",
+        (one.table,),
+    ).fetchone()
+    if stored and stored[0]:  # room in its pages, which LIKE does not copy
+        owner.execute(sql.SQL("ALTER TABLE floor.{} SET (" + stored[0] + ")").format(table))
     types: dict[str, LiteralString] = dict(
         owner.execute(
             "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute"
