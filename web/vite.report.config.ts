@@ -3,7 +3,7 @@ import react from "@vitejs/plugin-react"
 import type { Plugin } from "vite"
 import { defineConfig } from "vite"
 
-import { alias } from "./vite.config"
+import { alias } from "./vite.config.ts"
 
 /** Put the one script and the one style sheet into the page, which then needs nothing but itself. */
 function inlined(): Plugin {
