@@ -83,8 +83,10 @@ def node_tools() -> Tools:
 
 def new_enough(node: str) -> bool:
     """Whether vite runs with it."""
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.match(r"v(\d+)\.(\d+)", said)
+    asked = subprocess.run(
+        [node, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    found = re.match(r"v(\d+)\.(\d+)", asked.stdout)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     return (20, 19) <= version < (21, 0) or version >= (22, 12)
 

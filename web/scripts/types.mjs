@@ -1,9 +1,10 @@
 // Write src/api/schema.d.ts from the OpenAPI document on standard input: `commenda openapi | node scripts/types.mjs`.
 // Refusals are left out: every one of them is a Problem (src/api/client.ts). With --check, only compare.
 import { readFileSync, writeFileSync } from "node:fs"
+import { text as read } from "node:stream/consumers"
 import openapiTypescript, { astToString } from "openapi-typescript"
 
-const document = JSON.parse(readFileSync(0, "utf8"))
+const document = JSON.parse(await read(process.stdin))
 for (const path of Object.values(document.paths))
   for (const operation of Object.values(path)) {
     for (const status of Object.keys(operation.responses))
