@@ -11,9 +11,9 @@ export default defineConfig({
   build: { outDir: "dist/console", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: {
     proxy: Object.fromEntries(
-      ["/api", "/demo.json", "/openapi.json", "/healthz", "/readyz"].map((path) => [
+      ["/api", "/demo.json", "/openapi.json", "/healthz", "/readyz", "/ws"].map((path) => [
         path,
-        "http://127.0.0.1:8000",
+        { target: "http://127.0.0.1:8080", ws: path === "/ws" },
       ]),
     ),
   },
