@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
                 run(tools, "npm", "run", "build")
                 publish(wanted)
         except subprocess.CalledProcessError as error:
+            print("The console was not built; all else runs without it.", file=sys.stderr)
             return int(error.returncode)
     if not arguments:
         return 0
