@@ -37,6 +37,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def demo(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a living demo: real processes on a real database."""
+    executable()  # without a browser nobody would look at it
     folder, port = tmp_path_factory.mktemp("demo"), free_port()
     address = f"http://127.0.0.1:{port}"
     data = str(folder / "data")
