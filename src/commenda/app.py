@@ -157,7 +157,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     for router in beside:
         app.include_router(router)
     taken = [getattr(one, "path", "") for router in (app.router, *beside) for one in router.routes]
-    app.router.routes.append(site.Console(taken))  # the last: it takes every other address
+    app.router.default = site.Console(taken, app.router.default)
     app.state.http_figures = HttpFigures()
     app.state.flow_lists = FlowLists()
     app.add_middleware(

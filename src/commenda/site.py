@@ -16,8 +16,7 @@ from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from commenda.kit.observe import PAGE_POLICY
 
@@ -74,18 +73,31 @@ def pages(*, demo: bool) -> APIRouter:
     return router
 
 
-class Console(Route):
-    """Every address that no other route of the application begins like.
+class Console:
+    """What answers where no route of the application does: a router's `default`.
 
     The console's files are served as they are, and its page at any other address: what belongs
-    there its own router knows. `taken` are the paths of the other routes. What looks like a file at
-    the root (`/robots.txt`) and is none is unknown, as is an asset of another build.
+    there its own router knows. But an address that begins like one of `taken`, the paths of the
+    routes, is as unknown as ever (`otherwise`), and so are what looks like a file at the root
+    (`/robots.txt`) and an asset of another build.
     """
 
-    def __init__(self, taken: Iterable[str], root: Traversable = CONSOLE) -> None:
-        super().__init__("/{path:path}", self._answer, methods=["GET"], include_in_schema=False)
+    path = "/{path:path}"
+    """What the figures of requests call it."""
+
+    def __init__(
+        self, taken: Iterable[str], otherwise: ASGIApp, root: Traversable = CONSOLE
+    ) -> None:
         self.elsewhere = frozenset(path.split("/")[1] for path in (*taken, "/assets") if path)
-        self._root = root
+        self._otherwise, self._root = otherwise, root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = None
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            answer = self._answer(Request(scope))
+        if answer is not None:
+            scope["route"] = self
+        await (answer or self._otherwise)(scope, receive, send)
 
     @cached_property
     def files(self) -> dict[str, File]:
@@ -99,26 +111,14 @@ class Console(Route):
             if not path.endswith(".gz")
         }
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            return Match.NONE, {}
-        match, found = super().matches(scope)
-        if match is Match.FULL and self._has("/" + found["path_params"]["path"]):
-            return match, {**found, "route": self}
-        return Match.NONE, {}
-
-    def _has(self, path: str) -> bool:
-        first, _, rest = path[1:].partition("/")
-        if path == "/" or path in self.files:
-            return True
-        of_others = first in self.elsewhere or (not rest and "." in first)
-        return bool(self.files) and not of_others
-
-    def _answer(self, request: Request) -> Response:
-        if not self.files:
+    def _answer(self, request: Request) -> Response | None:
+        path = request.scope["path"]
+        if not self.files and path == "/":
             return PlainTextResponse(_UNBUILT, headers={"Cache-Control": "no-store"})
-        path = "/" + request.path_params["path"]
-        return self.files.get(path, self.files["/index.html"]).answer(request)
+        first, _, rest = path[1:].partition("/")
+        of_others = first in self.elsewhere or (not rest and "." in first)
+        found = self.files.get(path) or (None if of_others else self.files.get("/index.html"))
+        return found.answer(request) if found else None
 
 
 @dataclass(frozen=True)

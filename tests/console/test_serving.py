@@ -30,9 +30,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
 
 def served(root: Path) -> TestClient:
     app = create_app(SETTINGS)
-    whole = app.router.routes.pop()
-    assert isinstance(whole, Console)
-    app.router.routes.append(Console([f"/{one}" for one in whole.elsewhere], root))
+    console = app.router.default
+    assert isinstance(console, Console)
+    taken = [f"/{one}" for one in console.elsewhere]
+    app.router.default = Console(taken, app.router.not_found, root)
     return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
 
 
