@@ -12,13 +12,11 @@ import urllib.request
 from email.message import Message
 from pathlib import Path
 
-from extent import long
 from processes import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-@long  # 58 s on a busy machine, most of it the build of the wheel and a start without a cache
 def test_the_wheel_alone_serves_the_console_without_node(built: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=REPOSITORY)
     (wheel,) = tmp_path.glob("*.whl")
