@@ -6118,42 +6118,6 @@ export interface components {
             upcoming: string[];
         };
         /**
-         * Problem
-         * @description What went wrong, for programs (`code`) and for people (the rest).
-         */
-        Problem: {
-            /**
-             * Type
-             * @example about:blank
-             */
-            type: string;
-            /**
-             * Title
-             * @example Conflict
-             */
-            title: string;
-            /**
-             * Status
-             * @example 409
-             */
-            status: number;
-            /**
-             * Code
-             * @example insufficient_custody
-             */
-            code: string;
-            /** Detail */
-            detail: string;
-            /** Field */
-            field?: string | null;
-            /** Value */
-            value?: string | null;
-            /** Mend */
-            mend?: string | null;
-            /** Requestid */
-            requestId: string;
-        };
-        /**
          * ProductEstimate
          * @description What an amount would earn: at today's rate, and for a fixed product by maturity.
          */
@@ -8509,6 +8473,51 @@ export interface components {
         commenda__strategies__backtests_http__Comparison: {
             /** Items */
             items: components["schemas"]["BacktestView"][];
+        };
+        /**
+         * Problem
+         * @description What went wrong, for programs (`code`) and for people (the rest).
+         */
+        Problem: {
+            /**
+             * Type
+             * @example about:blank
+             */
+            type: string;
+            /**
+             * Title
+             * @example Conflict
+             */
+            title: string;
+            /**
+             * Status
+             * @example 409
+             */
+            status: number;
+            /**
+             * Code
+             * @example insufficient_custody
+             */
+            code: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Field
+             * @default null
+             */
+            field: string | null;
+            /**
+             * Value
+             * @default null
+             */
+            value: string | null;
+            /**
+             * Mend
+             * @default null
+             */
+            mend: string | null;
+            /** Requestid */
+            requestId: string;
         };
     };
     responses: never;
