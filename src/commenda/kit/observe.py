@@ -269,7 +269,7 @@ class Observe:
         if template is None:
             # An included router's route does not know its prefix: what the path has before it.
             own = str(getattr(route, "path", ""))
-            parts = scope["path"].split("/")
+            parts = [] if ":path}" in own else scope["path"].split("/")
             prefix = parts[: max(len(parts) - own.count("/"), 0)]
             template = self._routes[id(route)] = "/".join(prefix) + own
         return template

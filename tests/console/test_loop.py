@@ -1,0 +1,167 @@
+"""What people do in the console, in a browser, against a living demo: the investor's whole loop,
+and every page of every role, in both languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyotp
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from browsing import Visit
+
+PASSWORD = "a long enough passphrase 7"
+SETTLED = 240_000
+"""Milliseconds for a product of one day to be settled, at a day a minute on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the test presses and reads, in one language."""
+
+    locale: str
+    register: str
+    deposit: str
+    authorise: str
+    subscribe: str
+    set_up: str
+    go_on: str
+    confirm: str
+    see: str
+    reserved: re.Pattern[str]
+    settled: str
+    to_wallet: str
+    profile: str
+
+
+ENGLISH = Words(
+    locale="en-US",
+    register="Register",
+    deposit="Deposit",
+    authorise="Authorise custody",
+    subscribe="Subscribe",
+    set_up="Set up",
+    go_on="Go on",
+    confirm="Confirm",
+    see="See it",
+    reserved=re.compile("Reserved|Active|Matured"),
+    settled="Settled",
+    to_wallet="To the wallet",
+    profile="Conservative",
+)
+CHINESE = Words(
+    locale="zh-CN",
+    register="注册",
+    deposit="充值",
+    authorise="授权托管",
+    subscribe="认购",
+    set_up="启用",
+    go_on="继续",
+    confirm="确认",
+    see="查看",
+    reserved=re.compile("已预留|运作中|已到期"),
+    settled="已结算",
+    to_wallet="转入钱包",
+    profile="稳健",
+)
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE], ids=lambda words: words.locale)
+def test_an_investor_goes_from_registering_to_being_paid(visit: Visit, words: Words) -> None:
+    page = visit("/register", words.locale)
+    press = pressing(page)
+    page.locator("[name=username]").fill(f"walker-{words.locale[:2]}")
+    page.locator("[name=password]").fill(PASSWORD)
+    press(words.register)
+
+    page.wait_for_url("**/home")
+    page.goto("/account")
+    press(words.set_up)
+    window(page).locator("[name=password]").fill(PASSWORD)
+    press(words.go_on)
+    secret = page.locator("code", has_text=re.compile("^[A-Z2-7]{16,}$")).inner_text()
+    page.locator("form", has=page.locator("svg")).locator("[name=code]").fill(
+        pyotp.TOTP(secret).now()
+    )
+    press(words.confirm)
+    expect(page.locator("li", has_text=re.compile(r"^[\w-]{8,}$")).first).to_be_visible()
+
+    page.goto("/home")
+    press(words.deposit)
+    window(page).locator("[name=amount]").fill("5000")
+    window(page).get_by_role("button", name=words.deposit, exact=True).click()
+    expect(window(page).get_by_role("status")).to_be_visible()
+    page.goto("/home")
+    expect(page.get_by_text("5,000.00").first).to_be_visible()
+    press(words.authorise)
+    window(page).locator("[name=limit]").fill("4000")
+    window(page).get_by_role("button", name=words.authorise, exact=True).click()
+    expect(window(page)).to_have_count(0)
+
+    page.goto("/discover?profile=conservative")
+    press(words.subscribe, first=True)
+    window(page).locator("[name=amount]").fill("2500")
+    window(page).get_by_role("checkbox").check()
+    window(page).get_by_role("button", name=words.subscribe, exact=True).click()
+    window(page).get_by_role("link", name=words.see).click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(words.profile)
+    expect(page.get_by_text("2,500.00").first).to_be_visible()
+    expect(page.get_by_text(words.settled, exact=True).first).to_be_visible(timeout=SETTLED)
+    expect(page.get_by_text(words.to_wallet).first).to_be_visible()
+
+    page.goto("/activity")
+    expect(page.get_by_text("+5,000.00").first).to_be_visible()
+    expect(page.get_by_text("-2,500.00").first).to_be_visible()
+
+
+PAGES = {
+    "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account"),
+    "operator": ("/operation", "/subscriptions", "/approvals"),
+    "auditor": ("/proof", "/journals", "/trail"),
+}
+
+
+@pytest.mark.parametrize("role", PAGES)
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_each_page_shows_what_it_is_for(visit: Visit, role: str, locale: str) -> None:
+    page = visit("/", locale, viewport={"width": 390, "height": 844})
+    page.locator("[name=username]").fill(f"demo-{role}")
+    page.locator("[name=password]").fill("commenda-demo")
+    page.locator("[type=submit]").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("nav")).to_be_attached()
+    for path in PAGES[role]:
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.locator("main .skeleton")).to_have_count(0, timeout=20_000)
+        assert page.get_by_role("alert").count() == 0, path
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{path} is {wide} px wider than a telephone"
+
+
+def test_amounts_can_be_hidden_and_the_choice_stays(visit: Visit) -> None:
+    page = visit("/")
+    page.locator("[name=username]").fill("demo-investor")
+    page.locator("[name=password]").fill("commenda-demo")
+    page.locator("[type=submit]").click()
+    page.wait_for_url("**/home")
+    page.get_by_role("button", name="Hide amounts").click()
+    expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
+    page.reload()
+    expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
+
+
+def window(page: Page) -> Locator:
+    return page.locator("dialog[open]").last
+
+
+def pressing(page: Page) -> Callable[..., None]:
+    def press(name: str, *, first: bool = False) -> None:
+        found = page.get_by_role("button", name=name, exact=True)
+        (found.first if first else found.last).click()
+
+    return press

@@ -1,0 +1,73 @@
+import { QueryClient } from "@tanstack/react-query"
+import createFetchClient, { type Middleware } from "openapi-fetch"
+import createQueryClient from "openapi-react-query"
+import type { components, paths } from "./schema"
+import { renew, session } from "./session"
+
+type Problem = components["schemas"]["Problem"]
+export type Schemas = components["schemas"]
+
+/** A refusal of the API, or its silence: always the same shape, with what to do about it. */
+export class Refusal extends Error {
+  constructor(readonly problem: Omit<Problem, "type" | "title">) {
+    super(problem.detail)
+  }
+}
+
+const authorise: Middleware = {
+  onRequest({ request }) {
+    const token = session()?.accessToken
+    if (token) request.headers.set("Authorization", `Bearer ${token}`)
+  },
+}
+
+/** Send; where the token has run out, once more with a new one. A refusal is thrown. */
+async function send(request: Request): Promise<Response> {
+  const again = request.clone()
+  let answer = await reach(request)
+  if (answer.status === 401 && request.headers.has("Authorization") && (await renew())) {
+    again.headers.set("Authorization", `Bearer ${session()!.accessToken}`)
+    answer = await reach(again)
+  }
+  if (answer.ok) return answer
+  const body: Partial<Problem> = await answer.json().catch(() => ({}))
+  throw new Refusal({
+    status: answer.status,
+    code: body.code ?? "unreadable",
+    detail: body.detail ?? `HTTP ${answer.status}`,
+    field: body.field,
+    value: body.value,
+    mend: body.mend,
+    requestId: body.requestId ?? answer.headers.get("X-Request-Id") ?? "",
+  })
+}
+
+async function reach(request: Request): Promise<Response> {
+  try {
+    return await fetch(request)
+  } catch {
+    throw new Refusal({ status: 0, code: "unreachable", detail: "unreachable", requestId: "" })
+  }
+}
+
+export const client = createFetchClient<paths>({ baseUrl: location.origin, fetch: send })
+client.use(authorise)
+
+/** Typed by the API's own document: a path, parameter or field that it has not got is a type error. */
+export const api = createQueryClient(client)
+
+/** Figures are asked for again every quarter of a minute; a refusal that asking again cannot mend is not. */
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      refetchInterval: 15_000,
+      staleTime: 5_000,
+      retry: (count, error) =>
+        count < 2 &&
+        (!(error instanceof Refusal) || error.problem.status === 0 || error.problem.status >= 500),
+    },
+  },
+})
+
+/** A key for one press of one button: sent again it is answered again, and nothing is done twice. */
+export const oneKey = () => ({ "Idempotency-Key": crypto.randomUUID() })

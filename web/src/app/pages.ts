@@ -1,0 +1,168 @@
+import {
+  BookOpenCheck,
+  BriefcaseBusiness,
+  Compass,
+  Footprints,
+  House,
+  Layers,
+  ListChecks,
+  ListOrdered,
+  type LucideIcon,
+  NotebookText,
+  Gauge,
+} from "lucide-react"
+import type { ComponentType } from "react"
+import type { Permission } from "@/api/session"
+import type { en } from "@/i18n/en"
+
+type Texts = typeof en
+export type Group = keyof Texts["groups"]
+
+/**
+ * One page: its address, what it is called (`pages.NAME`), who may open it and where its code is. A page with an icon
+ * stands in the navigation; the others are reached from there.
+ */
+export type Page = {
+  path: string
+  name: keyof Texts["pages"]
+  group: Group
+  needs: Permission
+  icon?: LucideIcon
+  load: () => Promise<{ default: ComponentType }>
+}
+
+export const PAGES: readonly Page[] = [
+  {
+    path: "/home",
+    name: "home",
+    group: "invest",
+    needs: "wallet",
+    icon: House,
+    load: () => import("@/features/invest/home"),
+  },
+  {
+    path: "/discover",
+    name: "discover",
+    group: "invest",
+    needs: "subscribe",
+    icon: Compass,
+    load: () => import("@/features/invest/discover"),
+  },
+  {
+    path: "/holdings",
+    name: "holdings",
+    group: "invest",
+    needs: "wallet",
+    icon: BriefcaseBusiness,
+    load: () => import("@/features/invest/holdings"),
+  },
+  {
+    path: "/holdings/$id",
+    name: "subscription",
+    group: "invest",
+    needs: "subscribe",
+    load: () => import("@/features/invest/subscription"),
+  },
+  {
+    path: "/copies/$id",
+    name: "copy",
+    group: "invest",
+    needs: "copy",
+    load: () => import("@/features/invest/copy"),
+  },
+  {
+    path: "/pools/$id",
+    name: "pool",
+    group: "invest",
+    needs: "income",
+    load: () => import("@/features/invest/pool"),
+  },
+  {
+    path: "/flows/$id",
+    name: "flow",
+    group: "invest",
+    needs: "flows",
+    load: () => import("@/features/invest/flow"),
+  },
+  {
+    path: "/activity",
+    name: "activity",
+    group: "invest",
+    needs: "wallet",
+    icon: ListOrdered,
+    load: () => import("@/features/invest/activity"),
+  },
+  {
+    path: "/operation",
+    name: "operation",
+    group: "operate",
+    needs: "overview",
+    icon: Gauge,
+    load: () => import("@/features/operate/operation"),
+  },
+  {
+    path: "/subscriptions",
+    name: "subscriptions",
+    group: "operate",
+    needs: "overview",
+    icon: Layers,
+    load: () => import("@/features/operate/subscriptions"),
+  },
+  {
+    path: "/subscriptions/$id",
+    name: "subscription",
+    group: "operate",
+    needs: "overview",
+    load: () => import("@/features/invest/subscription"),
+  },
+  {
+    path: "/approvals",
+    name: "approvals",
+    group: "operate",
+    needs: "approvals",
+    icon: ListChecks,
+    load: () => import("@/features/operate/approvals"),
+  },
+  {
+    path: "/proof",
+    name: "proof",
+    group: "audit",
+    needs: "ledger",
+    icon: BookOpenCheck,
+    load: () => import("@/features/audit/proof"),
+  },
+  {
+    path: "/journals",
+    name: "journals",
+    group: "audit",
+    needs: "ledger",
+    icon: NotebookText,
+    load: () => import("@/features/audit/journals"),
+  },
+  {
+    path: "/journals/$id",
+    name: "journals",
+    group: "audit",
+    needs: "ledger",
+    load: () => import("@/features/audit/journals"),
+  },
+  {
+    path: "/trail",
+    name: "trail",
+    group: "audit",
+    needs: "audit",
+    icon: Footprints,
+    load: () => import("@/features/audit/trail"),
+  },
+  {
+    path: "/account",
+    name: "account",
+    group: "you",
+    needs: "account",
+    load: () => import("@/features/account/account"),
+  },
+]
+
+/** Where somebody begins: the first page of the navigation that they may open. */
+export const firstPage = (permissions: readonly Permission[]) =>
+  PAGES.find((page) => page.icon && permissions.includes(page.needs)) ?? PAGES.at(-1)!

@@ -1,0 +1,48 @@
+import { lazy, type ComponentType } from "react"
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Navigate,
+  Outlet,
+} from "@tanstack/react-router"
+import { useUser } from "@/api/session"
+import { SignIn } from "@/features/account/sign-in"
+import { firstPage, PAGES } from "./pages"
+import { NotFound, Shell } from "./shell"
+
+function Root() {
+  return useUser() ? <Shell /> : <Outlet />
+}
+
+function Start() {
+  const user = useUser()
+  return user ? <Navigate to={firstPage(user.permissions).path} replace /> : <SignIn />
+}
+
+/** A page for whoever may open it; who is not signed in signs in first, and finds the page behind it. */
+function guarded(needs: (typeof PAGES)[number]["needs"], load: (typeof PAGES)[number]["load"]) {
+  const Page = lazy(load)
+  return function Guarded() {
+    const user = useUser()
+    if (!user) return <SignIn />
+    return user.permissions.includes(needs) ? <Page /> : <NotFound />
+  }
+}
+
+const root = createRootRoute({ component: Root, notFoundComponent: NotFound })
+const open = (path: string, load: () => Promise<{ default: ComponentType }>) =>
+  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load) })
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    createRoute({ getParentRoute: () => root, path: "/", component: Start }),
+    open("/register", () => import("@/features/account/register")),
+    open("/invitation", () => import("@/features/account/invitation")),
+    ...PAGES.map((page) =>
+      createRoute({ getParentRoute: () => root, path: page.path, component: guarded(page.needs, page.load) }),
+    ),
+  ]),
+  defaultPreload: "intent",
+})

@@ -1,0 +1,146 @@
+import { Link, Outlet } from "@tanstack/react-router"
+import { Eye, EyeOff, Menu as MenuIcon, Search } from "lucide-react"
+import { lazy, Suspense, useEffect, useState } from "react"
+import { useTranslation } from "react-i18next"
+import { useUser } from "@/api/session"
+import { cn } from "@/lib/cn"
+import { setPreferences, usePreferences } from "@/lib/preferences"
+import { Button } from "@/ui/button"
+import { Empty, Skeleton } from "@/ui/states"
+import { Bell } from "./bell"
+import { PAGES, type Group } from "./pages"
+import { UserMenu } from "./user-menu"
+
+const Palette = lazy(() => import("./palette"))
+
+/** Everything that is around a page: the navigation, the way to find things, who is here. */
+export function Shell() {
+  const { t } = useTranslation()
+  const { hideAmounts } = usePreferences()
+  const [seeking, setSeeking] = useState(false)
+  const [open, setOpen] = useState(false)
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if ((event.metaKey || event.ctrlKey) && event.key === "k") {
+        event.preventDefault()
+        setSeeking(true)
+      }
+    }
+    addEventListener("keydown", press)
+    return () => removeEventListener("keydown", press)
+  }, [])
+
+  return (
+    <div className="min-h-dvh lg:grid lg:grid-cols-[13rem_minmax(0,1fr)]">
+      <a
+        href="#page"
+        className="bg-card focusable sr-only rounded-md p-2 focus:not-sr-only focus:absolute focus:top-2 focus:left-2 focus:z-50"
+      >
+        {t("frame.skip")}
+      </a>
+      <Navigation open={open} onGo={() => setOpen(false)} />
+      <div className="min-w-0">
+        <header
+          data-app
+          className="bg-background/90 sticky top-0 z-30 flex h-12 items-center gap-2 border-b px-4 backdrop-blur"
+        >
+          <Button
+            intent="ghost"
+            size="icon"
+            className="lg:hidden"
+            aria-label={t("frame.navigation")}
+            aria-expanded={open}
+            onClick={() => setOpen(!open)}
+          >
+            <MenuIcon />
+          </Button>
+          <Button
+            className="text-muted-foreground min-w-0 sm:w-56 sm:justify-start"
+            onClick={() => setSeeking(true)}
+          >
+            <Search /> <span className="hidden sm:inline">{t("frame.seek")}</span>
+            <kbd className="ml-auto hidden rounded border px-1 font-sans text-[0.7rem] sm:inline">
+              {t("frame.seekKey")}
+            </kbd>
+          </Button>
+          <div className="ml-auto flex items-center gap-1">
+            <Button
+              intent="ghost"
+              size="icon"
+              aria-label={t("frame.hideAmounts")}
+              aria-pressed={hideAmounts}
+              onClick={() => setPreferences({ hideAmounts: !hideAmounts })}
+            >
+              {hideAmounts ? <EyeOff /> : <Eye />}
+            </Button>
+            <Bell />
+            <UserMenu />
+          </div>
+        </header>
+        <main id="page" tabIndex={-1} className="mx-auto max-w-[90rem] space-y-4 p-4 outline-none lg:p-6">
+          <Suspense fallback={<Skeleton rows={6} />}>
+            <Outlet />
+          </Suspense>
+        </main>
+      </div>
+      {seeking && (
+        <Suspense>
+          <Palette onClose={() => setSeeking(false)} />
+        </Suspense>
+      )}
+    </div>
+  )
+}
+
+function Navigation({ open, onGo }: { open: boolean; onGo: () => void }) {
+  const { t } = useTranslation()
+  const user = useUser()!
+  const shown = PAGES.filter((page) => page.icon && user.permissions.includes(page.needs))
+  const groups = [...new Set(shown.map((page) => page.group))] as Group[]
+  return (
+    <nav
+      aria-label={t("frame.navigation")}
+      className={cn(
+        "bg-card z-20 flex-col gap-4 border-r p-3 max-lg:border-b lg:sticky lg:top-0 lg:flex lg:h-dvh lg:overflow-y-auto",
+        open ? "flex" : "hidden",
+      )}
+    >
+      <Link
+        to="/"
+        className="focusable flex items-center gap-2 rounded-md px-2 py-1 text-base font-semibold tracking-tight"
+      >
+        <img src="/icon.svg" alt="" width={20} height={20} /> {t("frame.name")}
+      </Link>
+      {groups.map((group) => (
+        <div key={group} className="space-y-0.5">
+          {groups.length > 1 && (
+            <p className="text-muted-foreground px-2 pb-1 text-xs">{t(`groups.${group}`)}</p>
+          )}
+          {shown
+            .filter((page) => page.group === group)
+            .map(({ path, name, icon: Icon }) => (
+              <Link
+                key={path}
+                to={path}
+                onClick={onGo}
+                className="focusable text-muted-foreground hover:bg-muted flex h-8 items-center gap-2 rounded-md px-2 [&.active]:bg-muted [&.active]:text-foreground"
+              >
+                {Icon && <Icon className="size-4" aria-hidden />} {t(`pages.${name}`)}
+              </Link>
+            ))}
+        </div>
+      ))}
+    </nav>
+  )
+}
+
+export function NotFound() {
+  const { t } = useTranslation()
+  return (
+    <Empty title={t("state.notFound")}>
+      <Button asChild>
+        <Link to="/">{t("state.toStart")}</Link>
+      </Button>
+    </Empty>
+  )
+}

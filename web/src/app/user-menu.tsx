@@ -1,0 +1,76 @@
+import { useNavigate } from "@tanstack/react-router"
+import { CircleUser, LogOut, Settings } from "lucide-react"
+import { useTranslation } from "react-i18next"
+import { client, queries } from "@/api/client"
+import { forget, useUser } from "@/api/session"
+import { chooseLanguage } from "@/i18n"
+import { setPreferences, usePreferences } from "@/lib/preferences"
+import { Button } from "@/ui/button"
+import { Menu, MenuChoice, MenuItem } from "@/ui/menu"
+
+/** Who is here, how they want to see things, and the way out. */
+export function UserMenu() {
+  const { t } = useTranslation()
+  const user = useUser()!
+  const navigate = useNavigate()
+  return (
+    <Menu
+      trigger={
+        <Button intent="ghost" aria-label={t("frame.you", { name: user.username })}>
+          <CircleUser /> <span className="hidden max-w-32 truncate sm:inline">{user.username}</span>
+        </Button>
+      }
+    >
+      <p className="px-2 py-1.5 text-xs">
+        {user.username} · {t(`roles.${user.role}`)}
+      </p>
+      <Appearance />
+      <MenuItem onSelect={() => void navigate({ to: "/account" })}>
+        <Settings /> {t("pages.account")}
+      </MenuItem>
+      <MenuItem onSelect={() => void leave()}>
+        <LogOut /> {t("frame.signOut")}
+      </MenuItem>
+    </Menu>
+  )
+}
+
+/** End the session here and at the server; what was seen goes with it. */
+async function leave() {
+  await client.POST("/api/v1/auth/logout").catch(() => null)
+  forget()
+  queries.clear()
+}
+
+function Appearance() {
+  const { t } = useTranslation()
+  const { theme, market, language, zone } = usePreferences()
+  return (
+    <>
+      <MenuChoice
+        label={t("prefs.language")}
+        value={language}
+        options={{ en: t("prefs.en"), zh: t("prefs.zh") }}
+        onChange={(next) => void chooseLanguage(next)}
+      />
+      <MenuChoice
+        label={t("prefs.theme")}
+        value={theme}
+        options={{ light: t("prefs.light"), dark: t("prefs.dark") }}
+        onChange={(next) => setPreferences({ theme: next })}
+      />
+      <MenuChoice
+        label={t("prefs.market")}
+        value={market}
+        options={{ "green-up": t("prefs.greenUp"), "red-up": t("prefs.redUp") }}
+        onChange={(next) => setPreferences({ market: next })}
+      />
+      <MenuChoice
+        label={t("prefs.zone")}
+        value={zone}
+        options={{ UTC: t("prefs.utc"), local: t("prefs.local") }}
+        onChange={(next) => setPreferences({ zone: next })}
+      />
+    </>
+  )
+}

@@ -1,0 +1,141 @@
+import { useParams } from "@tanstack/react-router"
+import { useTranslation } from "react-i18next"
+import { api, client } from "@/api/client"
+import { useList } from "@/lib/lists"
+import { useUrl } from "@/lib/url"
+import { Card, Facts, PageHead } from "@/ui/card"
+import { Field } from "@/ui/field"
+import { Id, Money, Time } from "@/ui/shown"
+import { Empty, Loaded } from "@/ui/states"
+import { Table } from "@/ui/table"
+
+/** Every journal, the newest first; one of them, with its entries, where the address names it. */
+export default function Journals() {
+  const { id } = useParams({ strict: false }) as { id?: string }
+  return id ? <Journal id={id} /> : <List />
+}
+
+function List() {
+  const { t } = useTranslation()
+  const [kind, setKind] = useUrl("kind", "")
+  const [actor, setActor] = useUrl("actor", "")
+  const list = useList(["journals", kind, actor], async (cursor) => {
+    const filters = { ...(kind ? { kind } : {}), ...(actor ? { actor } : {}) }
+    const { data } = await client.GET("/api/v1/ledger/journals", {
+      params: { query: { ...filters, cursor, limit: 200 } },
+    })
+    return data!
+  })
+  return (
+    <>
+      <PageHead title={t("pages.journals")} />
+      <div className="flex flex-wrap items-end gap-3">
+        <Field
+          label={t("common.kind")}
+          value={kind}
+          onChange={(event) => setKind(event.target.value.trim())}
+        />
+        <Field
+          label={t("trail.actor")}
+          value={actor}
+          onChange={(event) => setActor(event.target.value.trim())}
+        />
+      </div>
+      <Card flush>
+        <Loaded query={list} rows={10}>
+          {(rows) => (
+            <Table
+              label={t("pages.journals")}
+              rows={rows}
+              id={(row) => String(row.id)}
+              to={(row) => `/journals/${row.id}`}
+              empty={<Empty title={t("state.nothing")} />}
+              more={list.more}
+              columns={[
+                { key: "id", head: t("trace.journal"), cell: (row) => row.id },
+                { key: "kind", head: t("common.kind"), cell: (row) => row.kind },
+                { key: "posted", head: t("proof.posted"), cell: (row) => <Time at={row.postedAt} /> },
+                {
+                  key: "effective",
+                  head: t("proof.effective"),
+                  cell: (row) => <Time at={row.effectiveAt} />,
+                },
+                { key: "actor", head: t("trail.actor"), cell: (row) => row.actor.slice(0, 24) },
+                { key: "entries", head: t("journal.entries"), right: true, cell: (row) => row.entryCount },
+                {
+                  key: "key",
+                  head: t("journal.key"),
+                  cell: (row) => <code className="text-xs">{row.key}</code>,
+                },
+              ]}
+            />
+          )}
+        </Loaded>
+      </Card>
+    </>
+  )
+}
+
+function Journal({ id }: { id: string }) {
+  const { t } = useTranslation()
+  const query = api.useQuery("get", "/api/v1/ledger/journals/{journal_id}", {
+    params: { path: { journal_id: id }, query: { limit: 200 } },
+  })
+  return (
+    <Loaded query={query} rows={8}>
+      {(journal) => (
+        <>
+          <PageHead title={`${t("trace.journal")} ${journal.id}`} />
+          <Card>
+            <Facts
+              rows={[
+                [t("common.kind"), journal.kind],
+                [t("journal.key"), journal.key],
+                [t("proof.posted"), <Time key="p" at={journal.postedAt} seconds />],
+                [t("proof.effective"), <Time key="e" at={journal.effectiveAt} seconds />],
+                [t("trail.actor"), journal.actor],
+                [t("journal.rule"), journal.ruleVersion],
+                [t("journal.correlation"), <Id key="c" id={journal.correlationId} />],
+                [t("proof.sealed"), journal.seal ?? t("common.no")],
+              ]}
+            />
+          </Card>
+          <Card title={t("journal.entries")} flush>
+            <Table
+              label={t("journal.entries")}
+              rows={journal.entries}
+              id={(row) => `${row.accountId}:${row.version}`}
+              empty={<Empty title={t("state.nothing")} />}
+              columns={[
+                {
+                  key: "account",
+                  head: t("proof.account"),
+                  cell: (row) => `${row.accountKind} ${row.accountId}`,
+                },
+                { key: "owner", head: t("proof.owner"), cell: (row) => <Id id={row.ownerId} /> },
+                {
+                  key: "amount",
+                  head: t("holding.amount"),
+                  right: true,
+                  cell: (row) => <Money amount={row.amount} asset={row.asset} signed />,
+                },
+                {
+                  key: "before",
+                  head: t("activity.before"),
+                  right: true,
+                  cell: (row) => <Money amount={row.balanceBefore} asset={row.asset} />,
+                },
+                {
+                  key: "after",
+                  head: t("activity.after"),
+                  right: true,
+                  cell: (row) => <Money amount={row.balanceAfter} asset={row.asset} />,
+                },
+              ]}
+            />
+          </Card>
+        </>
+      )}
+    </Loaded>
+  )
+}

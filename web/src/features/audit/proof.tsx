@@ -1,0 +1,191 @@
+import { useTranslation } from "react-i18next"
+import { api } from "@/api/client"
+import { useMay } from "@/api/session"
+import { useUrl } from "@/lib/url"
+import { Badge } from "@/ui/badge"
+import { Card, Facts, PageHead } from "@/ui/card"
+import { Choice, Field } from "@/ui/field"
+import { AsOf, Id, Money, Quantity, Time } from "@/ui/shown"
+import { Loaded } from "@/ui/states"
+import { Table } from "@/ui/table"
+
+/** Whether the books agree: with themselves, with the venues, and with the chain that seals them. */
+export default function Proof() {
+  const { t } = useTranslation()
+  return (
+    <>
+      <PageHead title={t("pages.proof")} />
+      <Reconciled />
+      <TrialBalance />
+      <Chain />
+    </>
+  )
+}
+
+function Reconciled() {
+  const { t } = useTranslation()
+  const query = api.useQuery("get", "/api/v1/ledger/reconciliation", { params: { query: {} } })
+  return (
+    <Card
+      title={t("proof.reconciliation")}
+      flush
+      actions={
+        query.data && (
+          <div className="flex gap-2">
+            <Badge tone={query.data.reconciled ? "good" : "bad"}>
+              {query.data.reconciled ? t("proof.agrees") : t("proof.differs")}
+            </Badge>
+            <AsOf at={query.data.asOf} />
+          </div>
+        )
+      }
+    >
+      <Loaded query={query}>
+        {(found) => (
+          <Table
+            label={t("proof.reconciliation")}
+            rows={found.lines}
+            id={(row) => `${row.part}:${row.subject}`}
+            empty={t("state.nothing")}
+            columns={[
+              { key: "part", head: t("common.kind"), cell: (row) => t(`parts.${row.part}`) },
+              { key: "subject", head: t("approvals.subject"), cell: (row) => row.subject },
+              {
+                key: "venue",
+                head: t("proof.venue"),
+                right: true,
+                cell: (row) => <Money amount={row.venue} />,
+              },
+              {
+                key: "ledger",
+                head: t("proof.ledger"),
+                right: true,
+                cell: (row) => <Money amount={row.ledger} />,
+              },
+              {
+                key: "explained",
+                head: t("proof.explained"),
+                right: true,
+                cell: (row) => <Money amount={row.explained} />,
+              },
+              {
+                key: "unexplained",
+                head: t("proof.unexplained"),
+                right: true,
+                cell: (row) => <Money amount={row.unexplained} signed />,
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Card>
+  )
+}
+
+type By = "posted" | "effective"
+
+/** Every kind of account as of any moment, by when it was written or by when it holds. */
+function TrialBalance() {
+  const { t } = useTranslation()
+  const [asOf, setAsOf] = useUrl("asOf", "")
+  const [by, setBy] = useUrl<By>("timeBy", "posted")
+  const query = api.useQuery("get", "/api/v1/ledger/trial-balance", {
+    params: { query: { by, ...(asOf ? { asOf: `${asOf}:00Z` } : {}) } },
+  })
+  return (
+    <Card title={t("proof.trial")} actions={query.data && <AsOf at={query.data.asOf} />}>
+      <div className="mb-3 flex flex-wrap items-end gap-3">
+        <Field
+          label={t("proof.asOf")}
+          type="datetime-local"
+          value={asOf}
+          onChange={(event) => setAsOf(event.target.value)}
+        />
+        <Choice
+          label={t("proof.by")}
+          value={by}
+          options={{ posted: t("proof.posted"), effective: t("proof.effective") }}
+          onChange={setBy}
+        />
+      </div>
+      <Loaded query={query} rows={8}>
+        {(balance) => (
+          <>
+            <p className="mb-2 flex flex-wrap gap-2">
+              {balance.totals.map((total) => (
+                <Badge key={total.asset} tone={/^-?0*(\.0*)?$/.test(total.balance) ? "good" : "bad"}>
+                  {t("proof.sum")} <Money amount={total.balance} asset={total.asset} />
+                </Badge>
+              ))}
+            </p>
+            <Table
+              label={t("proof.trial")}
+              rows={balance.lines}
+              id={(row) => `${row.asset}:${row.kind}:${row.ownerKind}:${row.transit}`}
+              empty={t("state.nothing")}
+              columns={[
+                { key: "kind", head: t("proof.account"), cell: (row) => row.kind, sort: (row) => row.kind },
+                { key: "owner", head: t("proof.owner"), cell: (row) => t(`owners.${row.ownerKind}`) },
+                {
+                  key: "accounts",
+                  head: t("proof.accounts"),
+                  right: true,
+                  cell: (row) => <Quantity value={row.accounts} />,
+                },
+                {
+                  key: "debit",
+                  head: t("proof.debit"),
+                  right: true,
+                  cell: (row) => <Money amount={row.debit} asset={row.asset} />,
+                },
+                {
+                  key: "credit",
+                  head: t("proof.credit"),
+                  right: true,
+                  cell: (row) => <Money amount={row.credit} asset={row.asset} />,
+                },
+                {
+                  key: "balance",
+                  head: t("proof.balance"),
+                  right: true,
+                  cell: (row) => <Money amount={row.balance} asset={row.asset} />,
+                },
+              ]}
+            />
+          </>
+        )}
+      </Loaded>
+    </Card>
+  )
+}
+
+function Chain() {
+  const { t } = useTranslation()
+  const may = useMay("audit")
+  const query = api.useQuery("get", "/api/v1/audit/chain", {}, { enabled: may })
+  if (!may) return null
+  return (
+    <Card title={t("proof.chain")}>
+      <Loaded query={query}>
+        {(ends) => (
+          <div className="grid gap-6 lg:grid-cols-2">
+            {(["journals", "events"] as const).map((one) => (
+              <div key={one} className="space-y-2">
+                <h3 className="font-medium">{t(`proof.${one}`)}</h3>
+                <Facts
+                  rows={[
+                    [t("proof.sealed"), <Quantity key="s" value={ends[one].sequence} />],
+                    [t("proof.unsealed"), <Quantity key="u" value={ends[one].unsealed} />],
+                    [t("proof.sealedAt"), <Time key="t" at={ends[one].sealedAt} />],
+                    [t("proof.digest"), <Id key="d" id={ends[one].digest} />],
+                  ]}
+                />
+              </div>
+            ))}
+          </div>
+        )}
+      </Loaded>
+      <p className="text-muted-foreground mt-3">{t("proof.how")}</p>
+    </Card>
+  )
+}

@@ -1,0 +1,210 @@
+import { useTranslation } from "react-i18next"
+import { api, client, type Schemas } from "@/api/client"
+import { session } from "@/api/session"
+import { useList } from "@/lib/lists"
+import { useUrl } from "@/lib/url"
+import { Badge, type Tone } from "@/ui/badge"
+import { Button } from "@/ui/button"
+import { Card, PageHead } from "@/ui/card"
+import { Choice, Field } from "@/ui/field"
+import { Money, Time } from "@/ui/shown"
+import { Empty, Failed, Loaded } from "@/ui/states"
+import { Table } from "@/ui/table"
+import { useAct } from "@/lib/form"
+import { useMay } from "@/api/session"
+import { oneKey } from "@/api/client"
+
+type Type = NonNullable<Schemas["AssetLogEntry"]["type"]>
+const TYPES: readonly Type[] = [
+  "recharge",
+  "withdraw",
+  "contract",
+  "commission",
+  "pool_in",
+  "pool_out",
+  "income",
+]
+const FUNDING_TONES: Record<Schemas["Funding"]["status"], Tone> = {
+  pending: "warn",
+  done: "good",
+  rejected: "bad",
+  reversed: "bad",
+}
+
+/** Every change of the wallet, from the ledger itself, and money asked in and out. */
+export default function Activity() {
+  const { t } = useTranslation()
+  const [type, setType] = useUrl<Type | "all">("type", "all")
+  const [from, setFrom] = useUrl("from", "")
+  const [to, setTo] = useUrl("to", "")
+  const range = {
+    ...(type === "all" ? {} : { type }),
+    ...(from ? { from: `${from}T00:00:00Z` } : {}),
+    ...(to ? { to: `${to}T23:59:59.999999Z` } : {}),
+  }
+  const log = useList(["asset-log", type, from, to], async (cursor) => {
+    const { data } = await client.GET("/api/v1/wallet/asset-log", {
+      params: { query: { ...range, cursor, limit: 200 } },
+    })
+    return data!
+  })
+  const types = Object.fromEntries(["all", ...TYPES].map((one) => [one, t(`logTypes.${one as Type}`)]))
+  const statement = useAct(async () => {
+    const query = new URLSearchParams({
+      format: "csv",
+      ...(from ? { from: range.from! } : {}),
+      ...(to ? { to: range.to! } : {}),
+    })
+    const answer = await fetch(`/api/v1/wallet/statement?${query}`, {
+      headers: { Authorization: `Bearer ${session()?.accessToken}` },
+    })
+    const link = document.createElement("a")
+    link.href = URL.createObjectURL(await answer.blob())
+    link.download = "statement.csv"
+    link.click()
+    URL.revokeObjectURL(link.href)
+  })
+  return (
+    <>
+      <PageHead title={t("pages.activity")}>
+        <div className="ml-auto flex flex-wrap gap-2" data-screen-only>
+          <Button onClick={() => statement.mutate(undefined)}>{t("activity.csv")}</Button>
+          <Button onClick={() => print()}>{t("activity.print")}</Button>
+        </div>
+      </PageHead>
+      {statement.error && <Failed error={statement.error} />}
+      <div className="flex flex-wrap items-end gap-3" data-screen-only>
+        <Choice
+          label={t("common.kind")}
+          value={type}
+          options={types as Record<Type | "all", string>}
+          onChange={setType}
+        />
+        <Field
+          label={t("common.from")}
+          type="date"
+          value={from}
+          onChange={(event) => setFrom(event.target.value)}
+        />
+        <Field
+          label={t("common.to")}
+          type="date"
+          value={to}
+          onChange={(event) => setTo(event.target.value)}
+        />
+      </div>
+      <Card title={t("activity.log")} flush>
+        <Loaded query={log} rows={8}>
+          {(rows) => (
+            <Table
+              label={t("activity.log")}
+              rows={rows}
+              id={(row) => `${row.refNo}:${row.balanceAfter}`}
+              empty={<Empty title={t("activity.none")} />}
+              more={log.more}
+              columns={[
+                { key: "at", head: t("common.time"), cell: (row) => <Time at={row.createdAt} seconds /> },
+                {
+                  key: "type",
+                  head: t("common.kind"),
+                  cell: (row) => <Badge>{t(`logTypes.${row.type}`)}</Badge>,
+                },
+                { key: "remark", head: t("activity.remark"), cell: (row) => row.remark },
+                {
+                  key: "amount",
+                  head: t("holding.amount"),
+                  right: true,
+                  cell: (row) => <Money amount={row.amount} asset={row.coin} signed />,
+                },
+                {
+                  key: "before",
+                  head: t("activity.before"),
+                  right: true,
+                  cell: (row) => <Money amount={row.balanceBefore} asset={row.coin} />,
+                },
+                {
+                  key: "after",
+                  head: t("activity.after"),
+                  right: true,
+                  cell: (row) => <Money amount={row.balanceAfter} asset={row.coin} />,
+                },
+                {
+                  key: "ref",
+                  head: t("activity.reference"),
+                  cell: (row) => <code className="text-xs">{row.refNo}</code>,
+                },
+              ]}
+            />
+          )}
+        </Loaded>
+      </Card>
+      <Transfers />
+    </>
+  )
+}
+
+/** Deposits and withdrawals that were asked for, and how they stand. */
+function Transfers() {
+  const { t } = useTranslation()
+  const may = useMay("fund")
+  const query = api.useQuery("get", "/api/v1/participation/funding", { params: { query: { limit: 50 } } })
+  const cancel = useAct(async (id: string) => {
+    await client.POST("/api/v1/participation/funding/{request_id}/cancel", {
+      params: { path: { request_id: id }, header: oneKey() },
+    })
+  })
+  return (
+    <Card title={t("activity.transfers")} flush>
+      {cancel.error && <Failed error={cancel.error} />}
+      <Loaded query={query}>
+        {({ items }) => (
+          <Table
+            label={t("activity.transfers")}
+            rows={items}
+            id={(row) => row.id}
+            empty={<Empty title={t("activity.noTransfers")} />}
+            columns={[
+              { key: "at", head: t("common.time"), cell: (row) => <Time at={row.createdAt} /> },
+              { key: "direction", head: t("common.kind"), cell: (row) => t(`transfer.${row.direction}`) },
+              {
+                key: "amount",
+                head: t("holding.amount"),
+                right: true,
+                cell: (row) => <Money amount={row.amount} asset={row.asset} />,
+              },
+              {
+                key: "status",
+                head: t("common.state"),
+                cell: (row) => (
+                  <Badge tone={FUNDING_TONES[row.status]}>{t(`fundingStatus.${row.status}`)}</Badge>
+                ),
+              },
+              {
+                key: "pay",
+                head: t("transfer.reference"),
+                cell: (row) => <code className="text-xs">{row.paymentReference}</code>,
+              },
+              { key: "before", head: t("transfer.notBefore"), cell: (row) => <Time at={row.notBefore} /> },
+              {
+                key: "act",
+                head: "",
+                right: true,
+                cell: (row) =>
+                  may && row.status === "pending" && row.direction === "withdrawal" ? (
+                    <Button
+                      className="h-6"
+                      intent="danger"
+                      disabled={cancel.isPending}
+                      onClick={() => cancel.mutate(row.id)}
+                    >
+                      {t("common.cancel")}
+                    </Button>
+                  ) : null,
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Card>
+  )
+}

@@ -1,0 +1,166 @@
+import { useParams } from "@tanstack/react-router"
+import { useMemo, useState } from "react"
+import { useTranslation } from "react-i18next"
+import { api } from "@/api/client"
+import { useMay } from "@/api/session"
+import { formatPercent } from "@/lib/format"
+import { usePreferences } from "@/lib/preferences"
+import { Badge } from "@/ui/badge"
+import { Button } from "@/ui/button"
+import { Card, Figure, PageHead } from "@/ui/card"
+import { AsOf, Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Empty, Loaded } from "@/ui/states"
+import { Table } from "@/ui/table"
+import { drawdown, TimeChart, type Line } from "@/ui/time-chart"
+import { Follow } from "./follow"
+
+/** One flow: what its creator's own book did, how far it fell, and its latest signals. */
+export default function Flow() {
+  const { t } = useTranslation()
+  const { id } = useParams({ strict: false }) as { id: string }
+  const may = useMay("copy")
+  const [following, setFollowing] = useState(false)
+  const query = api.useQuery("get", "/api/v1/co-trading/flows/{flow_id}", {
+    params: { path: { flow_id: id } },
+  })
+  return (
+    <Loaded query={query} rows={8}>
+      {(flow) => (
+        <>
+          <PageHead title={flow.title}>
+            <Badge tone={flow.status === "active" ? "strong" : "plain"}>
+              {t(`flowStatus.${flow.status}`)}
+            </Badge>
+            {flow.tags.map((tag) => (
+              <Badge key={tag}>{tag}</Badge>
+            ))}
+            <AsOf at={flow.stats.performance.asOf} method="TWR" />
+            {may && flow.status === "active" && (
+              <Button intent="primary" className="ml-auto" onClick={() => setFollowing(true)}>
+                {t("follow.title")}
+              </Button>
+            )}
+          </PageHead>
+          {flow.description && <p>{flow.description}</p>}
+          <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
+            <Figure label={t("flow.return")}>
+              <Change ratio={flow.stats.performance.totalReturn} />
+            </Figure>
+            <Figure label={t("flow.drawdown")}>
+              <Percent ratio={flow.stats.performance.maxDrawdown} />
+            </Figure>
+            <Figure label={t("flow.sharpe")}>
+              <Quantity value={flow.stats.performance.sharpeRatio} />
+            </Figure>
+            <Figure label={t("flow.aum")} note={`${t("flow.followers")}: ${flow.stats.followers}`}>
+              <Money amount={flow.stats.totalAUM} asset={flow.stats.currency} />
+            </Figure>
+          </div>
+          <p className="text-muted-foreground text-xs">{flow.stats.performance.method}</p>
+          <Nav id={id} />
+          <Signals id={id} />
+          {following && <Follow flow={flow} onClose={() => setFollowing(false)} />}
+        </>
+      )}
+    </Loaded>
+  )
+}
+
+function Nav({ id }: { id: string }) {
+  const { t } = useTranslation()
+  const preferences = usePreferences()
+  const query = api.useQuery("get", "/api/v1/co-trading/flows/{flow_id}/nav", {
+    params: { path: { flow_id: id } },
+  })
+  const points = query.data?.points
+  const lines = useMemo((): Line[] => {
+    const values = (points ?? []).map((point) => ({ at: point.at, value: Number(point.nav) }))
+    return [
+      { name: t("flow.nav"), as: "area", color: "--primary", points: values },
+      {
+        name: t("flow.drawdown"),
+        as: "area",
+        color: "--down",
+        percent: true,
+        pane: 1,
+        points: drawdown(values),
+      },
+    ]
+  }, [points, t])
+  return (
+    <Card title={t("flow.navTitle")}>
+      <Loaded query={query} rows={6}>
+        {(nav) =>
+          nav.points.length > 1 ? (
+            <TimeChart
+              tall
+              lines={lines}
+              summary={t("flow.navSummary", {
+                drawdown: formatPercent(
+                  Math.min(...lines[1]!.points.map((point) => point.value)),
+                  preferences,
+                ),
+              })}
+            />
+          ) : (
+            <Empty title={t("holding.noNav")} />
+          )
+        }
+      </Loaded>
+    </Card>
+  )
+}
+
+function Signals({ id }: { id: string }) {
+  const { t } = useTranslation()
+  const query = api.useQuery("get", "/api/v1/co-trading/signals/{flow_id}", {
+    params: { path: { flow_id: id }, query: { limit: 100 } },
+  })
+  return (
+    <Card title={t("flow.signals")} flush>
+      <Loaded query={query}>
+        {({ items }) => (
+          <Table
+            label={t("flow.signals")}
+            rows={items}
+            id={(row) => row.signalId}
+            empty={<Empty title={t("flow.noSignals")} />}
+            columns={[
+              { key: "at", head: t("common.time"), cell: (row) => <Time at={row.createdAt} /> },
+              { key: "type", head: t("common.side"), cell: (row) => t(`signalTypes.${row.signalType}`) },
+              {
+                key: "pair",
+                head: t("common.symbol"),
+                cell: (row) => `${row.signalData.fromToken} → ${row.signalData.toToken}`,
+              },
+              {
+                key: "share",
+                head: t("flow.share"),
+                right: true,
+                cell: (row) => <Quantity value={row.signalData.amountInPercentage} />,
+              },
+              {
+                key: "done",
+                head: t("flow.executed"),
+                right: true,
+                cell: (row) => `${row.executionStatus.executed} / ${row.executionStatus.total}`,
+              },
+              {
+                key: "failed",
+                head: t("flow.failed"),
+                right: true,
+                cell: (row) => <Quantity value={row.executionStatus.failed} />,
+              },
+              {
+                key: "skipped",
+                head: t("flow.skipped"),
+                right: true,
+                cell: (row) => <Quantity value={row.executionStatus.skipped} />,
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Card>
+  )
+}

@@ -1,0 +1,378 @@
+import { Link } from "@tanstack/react-router"
+import { useMemo } from "react"
+import { useTranslation } from "react-i18next"
+import { api, type Schemas } from "@/api/client"
+import { formatAmount, formatNumber } from "@/lib/format"
+import { usePreferences } from "@/lib/preferences"
+import { Badge } from "@/ui/badge"
+import { Card, Figure, PageHead } from "@/ui/card"
+import { AsOf, Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Empty, Loaded } from "@/ui/states"
+import { Table } from "@/ui/table"
+import { TimeChart, type Line } from "@/ui/time-chart"
+
+type Overview = Schemas["OverviewView"]
+
+/** The operation at a glance: what is running, what is stuck, what it is worth, and who watches over it. */
+export default function Operation() {
+  const { t } = useTranslation()
+  const query = api.useQuery("get", "/api/v1/operations/overview", {}, { refetchInterval: 2_000 })
+  return (
+    <Loaded query={query} rows={10}>
+      {(seen) => (
+        <>
+          <PageHead title={t("pages.operation")}>
+            <AsOf at={seen.clock.now} />
+            <Badge>{t(`clock.${seen.clock.mode as "wall"}`)}</Badge>
+          </PageHead>
+          <Loop seen={seen} />
+          <Sums seen={seen} />
+          <Charts seen={seen} />
+          <div className="grid gap-4 xl:grid-cols-2">
+            <Stuck rows={seen.retries} />
+            <Alerts rows={seen.alerts} />
+            <Pools rows={seen.income.pools} />
+            <Workers seen={seen} />
+            <Settled rows={seen.traces} />
+            <Signals rows={seen.signals} />
+          </div>
+        </>
+      )}
+    </Loaded>
+  )
+}
+
+const STATES = ["reserved", "active", "matured", "liquidating", "liquidated", "settled"] as const
+
+/** The life of a subscription, with how many stand at each step. */
+function Loop({ seen }: { seen: Overview }) {
+  const { t } = useTranslation()
+  const preferences = usePreferences()
+  const steps = [
+    [t("operation.registered"), seen.people.investors, null],
+    [t("operation.funded"), seen.people.funded, null],
+    ...STATES.map(
+      (state) =>
+        [
+          t(`states.${state.toUpperCase() as "ACTIVE"}`),
+          seen.subscriptions[state].now,
+          seen.subscriptions[state].lastDay,
+        ] as const,
+    ),
+  ] as const
+  return (
+    <Card title={t("operation.loop")}>
+      <ol className="grid grid-cols-2 gap-3 sm:grid-cols-4 xl:grid-cols-8">
+        {steps.map(([name, count, day], place) => (
+          <li key={place} className="border-l-2 pl-3">
+            <div className="text-muted-foreground text-xs">{name}</div>
+            <div className="num text-lg font-semibold">{formatNumber(count ?? 0, preferences)}</div>
+            {day != null && (
+              <div className="text-muted-foreground text-xs">{t("operation.lastDay", { count: day })}</div>
+            )}
+          </li>
+        ))}
+      </ol>
+    </Card>
+  )
+}
+
+function Sums({ seen }: { seen: Overview }) {
+  const { t } = useTranslation()
+  const { money, asset } = seen
+  return (
+    <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-3">
+      <Figure label={t("operation.underManagement")} note={<Time at={money.valuedAt} />}>
+        <Money amount={money.underManagement} asset={asset} />
+      </Figure>
+      <Figure label={t("operation.outstanding")}>
+        <Money amount={money.outstanding} asset={asset} />
+      </Figure>
+      <Figure
+        label={t("operation.deposited")}
+        note={
+          <>
+            {t("operation.withdrawn")} <Money amount={money.withdrawn} />
+          </>
+        }
+      >
+        <Money amount={money.deposited} asset={asset} />
+      </Figure>
+      <Figure label={t("fees.management")}>
+        <Money amount={money.managementFee} asset={asset} />
+      </Figure>
+      <Figure label={t("settlement.toCreators")}>
+        <Money amount={money.toCreators} asset={asset} />
+      </Figure>
+      <Figure
+        label={t("settlement.toPlatform")}
+        note={
+          <>
+            {t("settlement.toReferrers")} <Money amount={money.toReferrers} />
+          </>
+        }
+      >
+        <Money amount={money.toPlatform} asset={asset} />
+      </Figure>
+    </div>
+  )
+}
+
+function Charts({ seen }: { seen: Overview }) {
+  const { t } = useTranslation()
+  const preferences = usePreferences()
+  const { days, asset } = seen
+  const last = days.at(-1)
+  const newest = last?.at
+  // Days that are over do not change: lines are drawn again when a new one has come.
+  const [index, worth] = useMemo(
+    (): [Line[], Line[]] => [
+      [
+        {
+          name: t("operation.index"),
+          as: "area",
+          color: "--primary",
+          points: days.flatMap((day) =>
+            day.index === null ? [] : [{ at: day.at, value: Number(day.index) }],
+          ),
+        },
+      ],
+      [
+        {
+          name: t("operation.underManagement"),
+          as: "area",
+          color: "--primary",
+          points: days.map((day) => ({ at: day.at, value: Number(day.nav) })),
+        },
+      ],
+    ],
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [newest, days.length, t],
+  )
+  if (!last || days.length < 2) return null
+  return (
+    <div className="grid gap-4 xl:grid-cols-2">
+      <Card title={t("operation.index")}>
+        <TimeChart lines={index} summary={t("operation.indexSummary", { value: last.index ?? "–" })} />
+      </Card>
+      <Card title={`${t("operation.underManagement")} (${asset})`}>
+        <TimeChart
+          lines={worth}
+          summary={t("operation.worthSummary", { value: formatAmount(last.nav, preferences), asset })}
+        />
+      </Card>
+    </div>
+  )
+}
+
+/** What could not be closed yet, first of all that needs somebody. */
+export function Stuck({ rows }: { rows: readonly Schemas["Retry"][] }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t("operation.stuck")} flush={rows.length > 0}>
+      <Table
+        label={t("operation.stuck")}
+        rows={rows}
+        id={(row) => row.id}
+        to={(row) => `/subscriptions/${row.id}`}
+        empty={<Empty title={t("operation.noneStuck")} />}
+        columns={[
+          { key: "id", head: t("operation.subscription"), cell: (row) => row.id.slice(0, 8) },
+          {
+            key: "amount",
+            head: t("holding.amount"),
+            right: true,
+            cell: (row) => <Money amount={row.amount} asset={row.asset} />,
+          },
+          { key: "attempts", head: t("liquidation.attempts"), right: true, cell: (row) => row.attempts },
+          { key: "reason", head: t("liquidation.reason"), cell: (row) => row.reason },
+          { key: "next", head: t("liquidation.next"), cell: (row) => <Time at={row.nextRetryAt} /> },
+        ]}
+      />
+    </Card>
+  )
+}
+
+export function Alerts({ rows }: { rows: readonly Schemas["Alert"][] }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t("operation.alerts")} flush={rows.length > 0}>
+      <Table
+        label={t("operation.alerts")}
+        rows={rows}
+        id={(row) => `${row.kind}:${row.subject}:${row.at}`}
+        empty={<Empty title={t("operation.noAlerts")} />}
+        columns={[
+          { key: "at", head: t("common.time"), cell: (row) => <Time at={row.lastAt} /> },
+          {
+            key: "severity",
+            head: t("common.state"),
+            cell: (row) => (
+              <Badge tone={row.closedAt ? "plain" : row.severity === "critical" ? "bad" : "warn"}>
+                {row.closedAt ? t("operation.over") : t(`severity.${row.severity}`)}
+              </Badge>
+            ),
+          },
+          {
+            key: "kind",
+            head: t("common.kind"),
+            cell: (row) => `${row.kind}${row.count > 1 ? ` × ${row.count}` : ""}`,
+          },
+          { key: "subject", head: t("operation.subject"), cell: (row) => row.subject.slice(0, 24) },
+          { key: "result", head: t("operation.result"), cell: (row) => row.result },
+        ]}
+      />
+    </Card>
+  )
+}
+
+function Pools({ rows }: { rows: readonly Schemas["Pool"][] }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t("kinds.pools")} flush={rows.length > 0}>
+      <Table
+        label={t("kinds.pools")}
+        rows={rows}
+        id={(row) => row.id}
+        empty={<Empty title={t("discover.none")} />}
+        columns={[
+          { key: "name", head: t("holding.name"), cell: (row) => row.name },
+          {
+            key: "rate",
+            head: t("pool.daily"),
+            right: true,
+            cell: (row) => <Percent ratio={row.dailyRate} />,
+          },
+          {
+            key: "sold",
+            head: t("pool.sold"),
+            right: true,
+            cell: (row) => <Money amount={row.soldAmount} asset={row.asset} />,
+          },
+          {
+            key: "quota",
+            head: t("pool.quota"),
+            right: true,
+            cell: (row) => <Money amount={row.totalQuota} asset={row.asset} />,
+          },
+          { key: "through", head: t("pool.through"), cell: (row) => row.accruedThrough },
+        ]}
+      />
+    </Card>
+  )
+}
+
+function Workers({ seen }: { seen: Overview }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t("operation.workers")} flush={seen.workers.length > 0}>
+      <Table
+        label={t("operation.workers")}
+        rows={seen.workers}
+        id={(row) => row.id}
+        empty={<Empty title={t("operation.noWorkers")} />}
+        columns={[
+          { key: "id", head: t("operation.worker"), cell: (row) => row.id },
+          {
+            key: "state",
+            head: t("common.state"),
+            cell: (row) => (
+              <Badge tone={row.silentSeconds > 15 ? "bad" : "good"}>
+                {row.silentSeconds > 15 ? t("operation.silent") : t("operation.up")}
+              </Badge>
+            ),
+          },
+          {
+            key: "leads",
+            head: t("operation.leads"),
+            cell: (row) => (row.leads ? t("common.yes") : t("common.no")),
+          },
+          { key: "tick", head: t("operation.lastTick"), cell: (row) => <Time at={row.tickAt} /> },
+        ]}
+      />
+    </Card>
+  )
+}
+
+function Settled({ rows }: { rows: Overview["traces"] }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t("operation.settled")} flush={rows.length > 0}>
+      <Table
+        label={t("operation.settled")}
+        rows={rows}
+        id={(row) => row.id}
+        to={(row) => `/subscriptions/${row.id}`}
+        empty={<Empty title={t("operation.noneSettled")} />}
+        columns={[
+          { key: "id", head: t("operation.subscription"), cell: (row) => row.id.slice(0, 8) },
+          { key: "at", head: t("settlement.at"), cell: (row) => <Time at={row.settledAt} /> },
+          { key: "investor", head: t("operation.investor"), cell: (row) => row.investor },
+          {
+            key: "amount",
+            head: t("holding.amount"),
+            right: true,
+            cell: (row) => <Money amount={row.amount} asset={row.asset} />,
+          },
+          {
+            key: "wallet",
+            head: t("settlement.toWallet"),
+            right: true,
+            cell: (row) => <Money amount={row.toWallet} asset={row.asset} />,
+          },
+          {
+            key: "return",
+            head: t("flow.return"),
+            right: true,
+            cell: (row) => <Change ratio={row.return} />,
+          },
+        ]}
+      />
+    </Card>
+  )
+}
+
+function Signals({ rows }: { rows: readonly Schemas["LatestSignal"][] }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t("flow.signals")} flush={rows.length > 0}>
+      <Table
+        label={t("flow.signals")}
+        rows={rows}
+        id={(row) => row.id}
+        empty={<Empty title={t("flow.noSignals")} />}
+        columns={[
+          { key: "at", head: t("common.time"), cell: (row) => <Time at={row.createdAt} /> },
+          {
+            key: "flow",
+            head: t("allocation.flow"),
+            cell: (row) => (
+              <Link to={`/flows/${row.flowId}`} className="text-primary hover:underline">
+                {row.flow}
+              </Link>
+            ),
+          },
+          { key: "symbol", head: t("common.symbol"), cell: (row) => row.symbol },
+          {
+            key: "before",
+            head: t("operation.before"),
+            right: true,
+            cell: (row) => <Percent ratio={row.previousTarget} signed />,
+          },
+          {
+            key: "target",
+            head: t("operation.target"),
+            right: true,
+            cell: (row) => <Percent ratio={row.target} signed />,
+          },
+          {
+            key: "price",
+            head: t("common.price"),
+            right: true,
+            cell: (row) => <Quantity value={row.referencePrice} />,
+          },
+        ]}
+      />
+    </Card>
+  )
+}

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest"
+import { formatAmount, formatPercent, formatTime, signOf } from "./format"
+
+const shown = { language: "en", hideAmounts: false } as const
+
+test("an amount keeps all its digits", () => {
+  expect(formatAmount("90071992547409931234.56", shown)).toBe("90,071,992,547,409,931,234.56")
+  expect(formatAmount("0.000000000000000001", shown)).toBe("0.000000000000000001")
+  expect(formatAmount("-5", shown)).toBe("-5.00")
+})
+
+test("whatever amount the API sends is what is shown, less the grouping", () => {
+  let seed = 20261129
+  const draw = (below: number) => (seed = (seed * 48271) % 2147483647) % below
+  for (let round = 0; round < 2000; round++) {
+    const digits = (count: number) => Array.from({ length: count }, () => draw(10)).join("")
+    const whole = `${1 + draw(9)}${digits(draw(19))}`
+    const part = `${digits(draw(17))}${1 + draw(9)}`
+    const amount = `${draw(2) ? "-" : ""}${whole}.${part}`
+    const back = formatAmount(amount, shown).replaceAll(",", "")
+    expect(back).toBe(part.length < 2 ? `${amount}0` : amount)
+  }
+})
+
+test("a hidden amount shows nothing of itself", () => {
+  expect(formatAmount("123.45", { ...shown, hideAmounts: true })).toBe("••••••")
+})
+
+test("a change says its direction, and zero has none", () => {
+  expect(formatPercent("0.0125", shown)).toBe("+1.25%")
+  expect(formatPercent("0", shown)).toBe("0.00%")
+  expect([signOf("-0.00"), signOf("0"), signOf("-0.01"), signOf("3")]).toEqual([0, 0, -1, 1])
+})
+
+test("a moment names its zone; a day stays a day", () => {
+  expect(formatTime("2026-01-05T14:15:00Z", { language: "zh", zone: "UTC" })).toBe("2026-01-05 14:15 UTC")
+  expect(formatTime("2026-01-05", { language: "en", zone: "local" })).toBe("2026-01-05")
+})

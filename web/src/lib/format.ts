@@ -1,0 +1,71 @@
+import type { Preferences } from "./preferences"
+
+type Shown = Pick<Preferences, "language" | "hideAmounts">
+const HIDDEN = "••••••"
+
+/**
+ * An exact decimal string with its digits grouped: at least two decimals, none ever dropped or rounded. It never
+ * passes through a float.
+ */
+export function formatAmount(
+  amount: string,
+  { language, hideAmounts }: Shown,
+  sign: "auto" | "exceptZero" = "auto",
+) {
+  return hideAmounts ? HIDDEN : grouped(amount, language, sign)
+}
+
+/** A plain number that is no secret: a quantity, a price, a count. */
+export const formatNumber = (value: string | number, { language }: Shown, least = 0) =>
+  new Intl.NumberFormat(language, { minimumFractionDigits: least, maximumFractionDigits: 20 }).format(
+    value as Intl.StringNumericLiteral,
+  )
+
+const grouped = (amount: string, language: string, signDisplay: "auto" | "exceptZero") =>
+  new Intl.NumberFormat(language, {
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 20,
+    signDisplay,
+  }).format(amount as Intl.StringNumericLiteral)
+
+/** A ratio such as "0.0125" as 1.25 %. Only what is shown is rounded, to two decimals. */
+export const formatPercent = (
+  ratio: string | number,
+  { language }: Shown,
+  signDisplay: "auto" | "exceptZero" = "exceptZero",
+) =>
+  new Intl.NumberFormat(language, {
+    style: "percent",
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 2,
+    signDisplay,
+  }).format(ratio as Intl.StringNumericLiteral)
+
+/** -1, 0 or 1 of a decimal string. */
+export const signOf = (amount: string) => (/^-?0*(\.0*)?$/.test(amount) ? 0 : amount.startsWith("-") ? -1 : 1)
+
+/** A moment as 2026-01-05 14:15 with its zone, or a day as it is. */
+export function formatTime(
+  moment: string,
+  { language, zone }: Pick<Preferences, "language" | "zone">,
+  seconds = false,
+) {
+  if (moment.length === 10) return moment
+  const parts = new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", {
+    timeZone: zone === "UTC" ? "UTC" : undefined,
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    ...(seconds ? { second: "2-digit" as const } : {}),
+    hourCycle: "h23",
+    timeZoneName: "short",
+  }).formatToParts(new Date(moment))
+  const of = (type: Intl.DateTimeFormatPartTypes) => parts.find((part) => part.type === type)?.value ?? ""
+  const clock = [of("hour"), of("minute"), ...(seconds ? [of("second")] : [])].join(":")
+  return `${of("year")}-${of("month")}-${of("day")} ${clock} ${of("timeZoneName")}`
+}
+
+/** The first characters of an id; whole it stands in the title. */
+export const shortId = (id: string) => id.slice(0, 8)

@@ -1,0 +1,78 @@
+import { useSyncExternalStore } from "react"
+
+/** How one person wants to see things. It lives on <html> as attributes, so that CSS and charts read one truth. */
+export type Preferences = {
+  theme: "light" | "dark"
+  market: "green-up" | "red-up"
+  language: "en" | "zh"
+  zone: "UTC" | "local"
+  hideAmounts: boolean
+}
+
+const KEPT = "commenda.preferences"
+const CHOICES: { [K in keyof Preferences]: readonly Preferences[K][] } = {
+  theme: ["light", "dark"],
+  market: ["green-up", "red-up"],
+  language: ["en", "zh"],
+  zone: ["UTC", "local"],
+  hideAmounts: [true, false],
+}
+
+const listeners = new Set<() => void>()
+let current = starting()
+
+/** What was chosen before, else what browser and language suggest: where Chinese is read, red rises. */
+function starting(): Preferences {
+  const chinese = navigator.language.startsWith("zh")
+  const asked: Record<string, unknown> = {
+    ...kept(),
+    ...Object.fromEntries(new URLSearchParams(location.search)),
+  }
+  const language = asked.language ?? (chinese ? "zh" : "en")
+  const wanted: Record<string, unknown> = {
+    theme: matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light",
+    market: language === "zh" ? "red-up" : "green-up",
+    zone: "UTC",
+    hideAmounts: false,
+    ...asked,
+    language,
+  }
+  const pick = <K extends keyof Preferences>(key: K) =>
+    CHOICES[key].find((one) => one === wanted[key]) ?? CHOICES[key][0]!
+  return {
+    theme: pick("theme"),
+    market: pick("market"),
+    language: pick("language"),
+    zone: pick("zone"),
+    hideAmounts: pick("hideAmounts"),
+  }
+}
+
+function kept(): Record<string, unknown> {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT) ?? "{}")
+  } catch {
+    return {}
+  }
+}
+
+function apply() {
+  const root = document.documentElement
+  root.classList.toggle("dark", current.theme === "dark")
+  root.dataset.market = current.market
+  root.lang = current.language
+}
+
+export const preferences = () => current
+
+export function setPreferences(change: Partial<Preferences>) {
+  current = { ...current, ...change }
+  localStorage.setItem(KEPT, JSON.stringify(current))
+  apply()
+  listeners.forEach((notify) => notify())
+}
+
+export const usePreferences = () =>
+  useSyncExternalStore((notify) => (listeners.add(notify), () => listeners.delete(notify)), preferences)
+
+apply()

@@ -1,0 +1,84 @@
+import { ArrowDownRight, ArrowUpRight, Minus } from "lucide-react"
+import { useTranslation } from "react-i18next"
+import { cn } from "@/lib/cn"
+import { formatAmount, formatNumber, formatPercent, formatTime, shortId, signOf } from "@/lib/format"
+import { usePreferences } from "@/lib/preferences"
+import { Badge } from "./badge"
+
+const NONE = "–"
+
+/** An amount of money with its asset; hidden where the reader hides amounts. */
+export function Money({
+  amount,
+  asset,
+  signed,
+}: {
+  amount: string | null | undefined
+  asset?: string
+  signed?: boolean
+}) {
+  const preferences = usePreferences()
+  if (amount == null) return <span>{NONE}</span>
+  const sign = signed ? signOf(amount) : 0
+  return (
+    <span className={cn("num whitespace-nowrap", sign > 0 && "text-up", sign < 0 && "text-down")}>
+      {formatAmount(amount, preferences, signed ? "exceptZero" : "auto")}
+      {asset && <small className="text-muted-foreground ml-1 text-[0.75em] font-normal">{asset}</small>}
+    </span>
+  )
+}
+
+export function Quantity({ value }: { value: string | number | null | undefined }) {
+  const preferences = usePreferences()
+  return <span className="num">{value == null ? NONE : formatNumber(value, preferences)}</span>
+}
+
+export function Percent({ ratio, signed }: { ratio: string | number | null | undefined; signed?: boolean }) {
+  const preferences = usePreferences()
+  if (ratio == null) return <span>{NONE}</span>
+  return <span className="num">{formatPercent(ratio, preferences, signed ? "exceptZero" : "auto")}</span>
+}
+
+/** A change as arrow, sign and colour: it reads without colour vision, and in either market's colours. */
+export function Change({ ratio }: { ratio: string | null | undefined }) {
+  const preferences = usePreferences()
+  if (ratio == null) return <span>{NONE}</span>
+  const sign = signOf(ratio)
+  const Icon = sign > 0 ? ArrowUpRight : sign < 0 ? ArrowDownRight : Minus
+  return (
+    <Badge tone={sign > 0 ? "up" : sign < 0 ? "down" : "plain"} className="num">
+      <Icon aria-hidden /> {formatPercent(ratio, preferences)}
+    </Badge>
+  )
+}
+
+export function Time({ at, seconds }: { at: string | null | undefined; seconds?: boolean }) {
+  const preferences = usePreferences()
+  if (!at) return <span>{NONE}</span>
+  return (
+    <time dateTime={at} title={at} className="num whitespace-nowrap">
+      {formatTime(at, preferences, seconds)}
+    </time>
+  )
+}
+
+/** The moment for which figures hold. */
+export function AsOf({ at, method }: { at: string | null | undefined; method?: string }) {
+  const { t } = useTranslation()
+  return (
+    <Badge>
+      {t("common.asOf")} <Time at={at} />
+      {method && <> · {method}</>}
+    </Badge>
+  )
+}
+
+export function Id({ id }: { id: string | null | undefined }) {
+  return id ? (
+    <code title={id} className="text-muted-foreground text-xs">
+      {shortId(id)}
+    </code>
+  ) : (
+    <span>{NONE}</span>
+  )
+}
