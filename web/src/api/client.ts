@@ -35,9 +35,9 @@ async function send(request: Request): Promise<Response> {
     status: answer.status,
     code: body.code ?? "unreadable",
     detail: body.detail ?? `HTTP ${answer.status}`,
-    field: body.field,
-    value: body.value,
-    mend: body.mend,
+    field: body.field ?? null,
+    value: body.value ?? null,
+    mend: body.mend ?? null,
     requestId: body.requestId ?? answer.headers.get("X-Request-Id") ?? "",
   })
 }
@@ -46,7 +46,15 @@ async function reach(request: Request): Promise<Response> {
   try {
     return await fetch(request)
   } catch {
-    throw new Refusal({ status: 0, code: "unreachable", detail: "unreachable", requestId: "" })
+    throw new Refusal({
+      status: 0,
+      code: "unreachable",
+      detail: "unreachable",
+      field: null,
+      value: null,
+      mend: null,
+      requestId: "",
+    })
   }
 }
 
