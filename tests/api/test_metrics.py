@@ -49,8 +49,8 @@ def test_requests_are_counted_by_method_template_and_status(probe: TestClient) -
     probe.post("/probe/record/1")
     probe.post("/probe/record/2")
     probe.get("/api/v1/audit/chain")
-    probe.get("/nowhere/1")
-    probe.get("/nowhere/2")
+    probe.get("/api/v1/nowhere/1")
+    probe.get("/api/v1/nowhere/2")
     probe.request("BREW", "/probe/fine")
     samples = scraped(probe)
     counted = {key[1:]: n for key, n in samples.items() if key[0] == "http_requests_total"}
