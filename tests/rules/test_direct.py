@@ -108,6 +108,17 @@ def test_what_is_sent_is_answered_as_ever(
     assert direct.headers == plain.headers
 
 
+def test_a_method_that_no_route_of_a_path_has_is_told_those_that_they_have() -> None:
+    app = FastAPI()
+    app.router.route_class = Direct
+    app.add_api_route("/api/v1/orders", _order, methods=["POST"])
+    app.add_api_route("/api/v1/orders", _who, methods=["GET"])
+    app.add_api_route("/api/v1/orders/{order}", _one, methods=["PUT"])
+    app.router.routes.insert(0, Shelf(app.router.routes))
+    answer = TestClient(app).delete("/api/v1/orders")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
 def test_the_description_of_the_routes_is_the_same() -> None:
     one, other = (_served(kind).get("/openapi.json").json() for kind in (Direct, APIRoute))
     assert json.dumps(one) == json.dumps(other)

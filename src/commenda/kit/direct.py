@@ -78,15 +78,24 @@ class Shelf(BaseRoute):
                 self._own.setdefault(begins, []).append(route)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        allowed, found = set[str](), dict[str, Any]()
         if scope["type"] == "http" and not scope.get("root_path"):
             for route in self._own.get(_begins(scope["path"]), ()):
                 match, more = route.matches(scope)
                 if match == Match.FULL:
                     return match, more
-        return Match.NONE, {}
+                if match == Match.PARTIAL:
+                    allowed.update(route.methods or ())
+                    found = {**more, _ALLOWED: allowed}
+        return (Match.PARTIAL if allowed else Match.NONE), found
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _ALLOWED in scope:  # by any route of the path, where each would name its own methods
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(scope[_ALLOWED]))})
         await scope["route"].handle(scope, receive, send)
+
+
+_ALLOWED = "commenda.allowed"
 
 
 def _begins(path: str) -> str:
