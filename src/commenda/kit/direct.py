@@ -105,15 +105,20 @@ def _begins(path: str) -> str:
 
 def _asked(dependant: Dependant) -> list[tuple[str, str, Callable[..., Awaitable[Any]]]] | None:
     """Each parameter that a dependency gives: its name, what it calls the request, itself."""
-    if _reads(dependant) or dependant.request_param_name or dependant.response_param_name:
+    if _reads(dependant) or dependant.request_param_name:
         return None
     found = []
     for one in dependant.dependencies:
         more = one.path_params or one.header_params or one.body_params or one.dependencies
-        if _reads(one) or more or not one.request_param_name:
+        if _reads(one) or more or not (one.name and one.request_param_name and _awaited(one.call)):
             return None
-        found.append((str(one.name), one.request_param_name, cast(Any, one.call)))
+        found.append((one.name, one.request_param_name, cast(Any, one.call)))
     return found
+
+
+def _awaited(call: object) -> bool:
+    """Whether it is a coroutine function, or an object whose call is one."""
+    return any(map(asyncio.iscoroutinefunction, (call, type(call).__call__)))
 
 
 def _reads(dependant: Dependant) -> bool:
@@ -121,6 +126,8 @@ def _reads(dependant: Dependant) -> bool:
     return bool(
         dependant.query_params
         or dependant.cookie_params
+        or dependant.response_param_name
+        or dependant.http_connection_param_name
         or dependant.background_tasks_param_name
         or dependant.security_scopes_param_name
     )
