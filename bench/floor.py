@@ -79,8 +79,8 @@ def _seconds(
         types: Types = {one.table: _mirror(owner, one) for one in written}
         vacuum(database)
         batches = owner.execute(
-            "SELECT DISTINCT transaction_id::text FROM journals WHERE kind = %s"
-            " ORDER BY 1 DESC LIMIT %s",
+            "SELECT transaction_id::text FROM journals WHERE kind = %s"
+            " GROUP BY transaction_id ORDER BY transaction_id DESC LIMIT %s",
             (kind, MOST),
         ).fetchall()
         return [_write(owner, written, types, batch) for (batch,) in batches]

@@ -78,8 +78,8 @@ class Console:
 
     The console's files are served as they are, and its page at any other address: what belongs
     there its own router knows. But an address that begins like one of `taken`, the paths of the
-    routes, is as unknown as ever (`otherwise`), and so are what looks like a file at the root
-    (`/robots.txt`) and an asset of another build.
+    routes, is as unknown as ever (`otherwise`), and so are what looks like a file or a folder of
+    somebody else's at the root (`/robots.txt`, `/.well-known/…`) and an asset of another build.
     """
 
     path = "/{path:path}"
@@ -115,8 +115,8 @@ class Console:
         path = request.scope["path"]
         if not self.files and path == "/":
             return PlainTextResponse(_UNBUILT, headers={"Cache-Control": "no-store"})
-        first, _, rest = path[1:].partition("/")
-        of_others = first in self.elsewhere or (not rest and "." in first)
+        first = path[1:].partition("/")[0]
+        of_others = first in self.elsewhere or "." in first
         found = self.files.get(path) or (None if of_others else self.files.get("/index.html"))
         return found.answer(request) if found else None
 

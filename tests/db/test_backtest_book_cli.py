@@ -88,6 +88,10 @@ def test_a_kept_run_is_repeated_with_its_book(
         (("--book-levels", "3"), "book_too_short"),  # there are two
         (("--hedge",), "book_of_one"),
         (("--book-every", "soon"), "bad_duration"),
+        (("--book-every", "0s"), "bad_duration"),
+        (("--book-every", "999ns"), "bad_duration"),
+        (("--book-every", "99999999999999s"), "bad_duration"),
+        (("--book-every", "1us"), "book_too_large"),
     ],
 )
 def test_a_book_that_cannot_be_walked_is_refused(

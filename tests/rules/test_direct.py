@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -106,6 +107,47 @@ def test_what_is_sent_is_answered_as_ever(
     )
     assert (direct.status_code, direct.content) == (plain.status_code, plain.content)
     assert direct.headers == plain.headers
+
+
+def _plain(request: Request) -> str:
+    return "plain"
+
+
+def _kept(request: Request) -> Iterator[str]:
+    yield "kept"
+
+
+async def _told(request: Request, response: Response) -> str:
+    response.headers["x-told"] = "yes"
+    return "told"
+
+
+@pytest.mark.parametrize("asked", [_plain, _kept, _told, _who])
+@pytest.mark.parametrize("beside", [(), (Depends(_who),)])
+def test_dependencies_of_other_kinds_are_left_to_fastapi(asked: Any, beside: Any) -> None:
+    def found(given: Any) -> Response:
+        return JSONResponse(given)
+
+    found.__annotations__["given"] = Annotated[str, Depends(asked)]
+    answers = []
+    for kind in (Direct, APIRoute):
+        app = FastAPI()
+        app.router.route_class = kind
+        app.add_api_route("/api/v1/orders", found, methods=["GET"], dependencies=beside)
+        answers.append(TestClient(app).get("/api/v1/orders"))
+    direct, plain = answers
+    assert (direct.status_code, direct.text) == (200, plain.text)
+
+
+def test_a_method_that_no_route_of_a_path_has_is_told_those_that_they_have() -> None:
+    app = FastAPI()
+    app.router.route_class = Direct
+    app.add_api_route("/api/v1/orders", _order, methods=["POST"])
+    app.add_api_route("/api/v1/orders", _who, methods=["GET"])
+    app.add_api_route("/api/v1/orders/{order}", _one, methods=["PUT"])
+    app.router.routes.insert(0, Shelf(app.router.routes))
+    answer = TestClient(app).delete("/api/v1/orders")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
 
 def test_the_description_of_the_routes_is_the_same() -> None:

@@ -28,6 +28,7 @@ from commenda.strategies import (
 
 BASIS_POINTS = 10_000
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+MICROSECOND, DAY = NANOSECONDS["us"], 86_400 * NANOSECONDS["s"]
 T = TypeVar("T")
 
 AnyStrategy = Annotated[
@@ -206,8 +207,12 @@ def book_of(file: Path | None, data: BarData, every: str, levels: int) -> Sample
     """The book that takers walk; codes of `sample_book`, and `bad_duration`."""
     if file is None:
         return None
-    often = timedelta(microseconds=duration_of("--book-every", every) / 1_000)
-    return sample_book(file, data.bars, often, levels)
+    often = duration_of("--book-every", every)
+    if not MICROSECOND <= often <= DAY:
+        raise CommendaError("bad_duration", "Books are a microsecond to a day apart").at(
+            "--book-every", every, "give a time in between, such as 1s"
+        )
+    return sample_book(file, data.bars, timedelta(microseconds=often / MICROSECOND), levels)
 
 
 def legs_of(

@@ -242,8 +242,8 @@ def _compiling(log: Path) -> Iterator[None]:
             stderr=file,
             start_new_session=True,
         )
-    os.setpriority(os.PRIO_PROCESS, process.pid, 19)
     try:
+        os.setpriority(os.PRIO_PROCESS, process.pid, 19)
         yield
     finally:
         process.kill()

@@ -78,15 +78,24 @@ class Shelf(BaseRoute):
                 self._own.setdefault(begins, []).append(route)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        allowed, found = set[str](), dict[str, Any]()
         if scope["type"] == "http" and not scope.get("root_path"):
             for route in self._own.get(_begins(scope["path"]), ()):
                 match, more = route.matches(scope)
                 if match == Match.FULL:
                     return match, more
-        return Match.NONE, {}
+                if match == Match.PARTIAL:
+                    allowed.update(route.methods or ())
+                    found = {**more, _ALLOWED: allowed}
+        return (Match.PARTIAL if allowed else Match.NONE), found
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _ALLOWED in scope:  # by any route of the path, where each would name its own methods
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(scope[_ALLOWED]))})
         await scope["route"].handle(scope, receive, send)
+
+
+_ALLOWED = "commenda.allowed"
 
 
 def _begins(path: str) -> str:
@@ -96,15 +105,20 @@ def _begins(path: str) -> str:
 
 def _asked(dependant: Dependant) -> list[tuple[str, str, Callable[..., Awaitable[Any]]]] | None:
     """Each parameter that a dependency gives: its name, what it calls the request, itself."""
-    if _reads(dependant) or dependant.request_param_name or dependant.response_param_name:
+    if _reads(dependant) or dependant.request_param_name:
         return None
     found = []
     for one in dependant.dependencies:
         more = one.path_params or one.header_params or one.body_params or one.dependencies
-        if _reads(one) or more or not one.request_param_name:
+        if _reads(one) or more or not (one.name and one.request_param_name and _awaited(one.call)):
             return None
-        found.append((str(one.name), one.request_param_name, cast(Any, one.call)))
+        found.append((one.name, one.request_param_name, cast(Any, one.call)))
     return found
+
+
+def _awaited(call: object) -> bool:
+    """Whether it is a coroutine function, or an object whose call is one."""
+    return any(map(asyncio.iscoroutinefunction, (call, type(call).__call__)))
 
 
 def _reads(dependant: Dependant) -> bool:
@@ -112,6 +126,8 @@ def _reads(dependant: Dependant) -> bool:
     return bool(
         dependant.query_params
         or dependant.cookie_params
+        or dependant.response_param_name
+        or dependant.http_connection_param_name
         or dependant.background_tasks_param_name
         or dependant.security_scopes_param_name
     )
