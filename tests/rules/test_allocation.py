@@ -18,8 +18,8 @@ from commenda.kit.wire import wire_text
 from commenda.managed.allocation import (
     Allocation,
     Candidate,
+    Candidates,
     Policy,
-    Pool,
     allocate,
     by_profile,
     by_risk,
@@ -269,7 +269,7 @@ def test_the_snapshot_holds_everything_needed_to_repeat_the_draw() -> None:
 def test_a_pool_that_was_drawn_from_before_gives_what_one_of_its_own_does(
     pool: list[Candidate], seed: bytes, amount: int, least: int
 ) -> None:
-    policy, shared = Policy(min_score=D(least)), Pool(pool)
+    policy, shared = Policy(min_score=D(least)), Candidates(pool)
     for asked in (D(1), D(amount), D("0.5"), D(amount)):
         try:
             alone = allocate(seed, asked, pool, policy)

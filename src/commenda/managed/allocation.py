@@ -205,7 +205,7 @@ class _Field:
         )
 
 
-class Pool:
+class Candidates:
     """The candidates of one moment, in the order of creators and flows.
 
     What does not depend on who subscribes is worked out once for all that draw from it.
@@ -235,7 +235,7 @@ class Pool:
         return field if 1 <= amount <= ample else _Field.of(self.candidates, amount, policy)
 
     def snapshot(self, drawn: Allocation) -> str:
-        """`wire_text` of a draw from this pool; what is known of the candidates is written once."""
+        """`wire_text` of a draw from them; what is known of the candidates is written once."""
         self._texts = self._texts or tuple(wire_text(one).decode() for one in self.candidates)
         rest = wire_text(replace(drawn, candidates=())).decode()
         before, after = rest.split('"candidates":[]', 1)
@@ -304,7 +304,7 @@ def water_fill(
 def allocate(
     seed: bytes,
     amount: Decimal,
-    candidates: Pool | Iterable[Candidate],
+    candidates: Candidates | Iterable[Candidate],
     policy: Policy | None = None,
 ) -> Allocation:
     """Draw creators for a subscription of `amount` and weigh them.
@@ -317,7 +317,7 @@ def allocate(
     Codes: `not_positive`, `duplicate_candidate`, `no_eligible_creator`, `allocation_capacity`.
     """
     policy = policy or Policy()
-    pool = candidates if isinstance(candidates, Pool) else Pool(candidates)
+    pool = candidates if isinstance(candidates, Candidates) else Candidates(candidates)
     if not amount.is_finite() or amount <= 0:
         raise CommendaError("not_positive", "The amount must be above 0").at("amount", amount)
     pool.require_sound()

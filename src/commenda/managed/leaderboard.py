@@ -1,4 +1,4 @@
-"""The pool that allocation draws from: every flow with its latest score."""
+"""Whom allocation draws from: every flow with its latest score."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from commenda.kit.db import Tx
-from commenda.managed.allocation import Candidate, Pool
+from commenda.managed.allocation import Candidate, Candidates
 from commenda.managed.model import Profile
 from commenda.managed.scoring import Record, Score, score
 from commenda.returns import max_drawdown
@@ -31,13 +31,13 @@ CANDIDATES: LiteralString = (
     " FROM leaderboard b JOIN shared_flows f ON f.id = b.flow_id"
     " LEFT JOIN followed_capital followed ON followed.flow_id = f.id)"
 )
-"""Every listed flow as it is known now, as a text for `pool_of`."""
+"""Every listed flow as it is known now, as a text for `candidates_of`."""
 
 
 @lru_cache(maxsize=8)
-def pool_of(text: str | None) -> Pool:
-    """The pool that `CANDIDATES` found. It seldom changes: the same text is read once."""
-    return Pool(
+def candidates_of(text: str | None) -> Candidates:
+    """Those that `CANDIDATES` found. They seldom change: the same text is read once."""
+    return Candidates(
         Candidate(
             UUID(creator),
             UUID(flow),

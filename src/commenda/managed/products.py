@@ -106,7 +106,8 @@ class OfferTo:
     """What one investor can subscribe of a product now, and all that it takes to do so.
 
     `room` is what `available_to_subscribe` says, `carries` whether they carry a loss to it,
-    `wallet` and `reserved` are their accounts if they are open, `pool` is for `pool_of`.
+    `wallet` and `reserved` are their accounts if they are open; `candidates` is what
+    `candidates_of` reads.
     """
 
     product_id: UUID
@@ -120,7 +121,7 @@ class OfferTo:
     carries: bool
     wallet: int | None
     reserved: int | None
-    pool: str | None
+    candidates: str | None
 
 
 _OFFER_TO: LiteralString = "".join(

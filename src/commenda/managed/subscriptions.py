@@ -26,8 +26,8 @@ from commenda.ledger import (
     post,
     post_batch,
 )
-from commenda.managed.allocation import Allocation, Policy, Pool, allocate
-from commenda.managed.leaderboard import pool_of
+from commenda.managed.allocation import Allocation, Candidates, Policy, allocate
+from commenda.managed.leaderboard import candidates_of
 from commenda.managed.lifecycle import State
 from commenda.managed.model import SubscriptionMade, SubscriptionOrder
 from commenda.managed.products import OfferTo, offer_to
@@ -52,9 +52,9 @@ def subscribe(
         raise _not_covered()
     subscription_id = ids.derive("managed-subscription", investor_id, key)
     seed = ids.tie_break(secret, "allocation", subscription_id)
-    pool = pool_of(offer.pool)
+    candidates = candidates_of(offer.candidates)
     try:
-        drawn = allocate(seed, amount, pool, Policy(profiles=(offer.profile,)))
+        drawn = allocate(seed, amount, candidates, Policy(profiles=(offer.profile,)))
     except CommendaError as refusal:
         raise refusal.at("amount") from None  # what was asked for, not what the draw found
     correlation = ids.derive("managed", subscription_id)
@@ -67,7 +67,7 @@ def subscribe(
     posted = post(tx, author, Journal(f"reserve:{subscription_id}", "reserve", correlation, lines))
     if posted.refused_account is not None:
         raise _not_covered()
-    _insert(tx, author.now, subscription_id, investor_id, amount, key, offer, drawn, pool)
+    _insert(tx, author.now, subscription_id, investor_id, amount, key, offer, drawn, candidates)
     record(
         tx,
         [
@@ -114,7 +114,7 @@ def _insert(
     key: str,
     offer: OfferTo,
     drawn: Allocation,
-    pool: Pool,
+    candidates: Candidates,
 ) -> None:
     asset, chosen = offer.asset, drawn.chosen
     carried = _take_carry(tx, investor_id, offer.product_id) if offer.carries else Carry()
@@ -162,7 +162,7 @@ def _insert(
             "now": now,
             "version": drawn.version,
             "seed": drawn.seed,
-            "snapshot": pool.snapshot(drawn),
+            "snapshot": candidates.snapshot(drawn),
             "flows": array_text(one.flow_id for one in chosen),
             "creators": array_text(one.creator_id for one in chosen),
             "legs": array_text(ids.derive("leg", subscription_id, one.flow_id) for one in chosen),
