@@ -661,7 +661,7 @@ export const en = {
     share: "As a share: 0.12 is 12 %",
     warning: "Warning",
     alert: "Alert",
-    points: "Percentage points below expected",
+    points: "Percent off the expected gain, either way",
     from: "Valid from (UTC)",
     fromHint: "Business time. Approved later, it holds from its approval.",
   },

@@ -632,7 +632,7 @@ export const zh: Texts<typeof en> = {
     share: "以小数填写：0.12 即 12 %",
     warning: "警告线",
     alert: "告警线",
-    points: "低于预期的百分点",
+    points: "相对预期收益的偏离百分比（上下均计）",
     from: "生效时间（UTC）",
     fromHint: "业务时间。若审批晚于此时间，则自审批时生效。",
   },

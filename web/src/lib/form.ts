@@ -29,7 +29,11 @@ export function useAct<Given, Done>(
   const problem = mutation.error instanceof Refusal ? mutation.error.problem : null
   return {
     ...mutation,
-    refused: (field: string) => (problem?.field === field ? (problem.mend ?? problem.detail) : null),
+    refused: (field: string) => {
+      if (problem?.field !== field) return null
+      // What a schema refuses says in its detail what is wrong; its mend is the same for all fields.
+      return problem.code === "invalid_request" ? problem.detail : (problem.mend ?? problem.detail)
+    },
   }
 }
 

@@ -149,7 +149,7 @@ function Change({ cell, onClose }: { cell: Cell; onClose: () => void }) {
           [t("matrix.annual"), <Percent key="r" ratio={cell.annualReturn} />],
           [t("matrix.warning"), `${cell.warningPercent} %`],
           [t("matrix.alert"), `${cell.alertPercent} %`],
-          [t("matrix.since"), <Time key="s" at={cell.validFrom} />],
+          [t("matrix.from"), <Time key="s" at={cell.validFrom} />],
         ]}
       />
       {act.data ? (
