@@ -120,8 +120,20 @@ def test_an_investor_goes_from_registering_to_being_paid(visit: Visit, words: Wo
 
 PAGES = {
     "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account"),
-    "operator": ("/operation", "/subscriptions", "/approvals"),
+    "operator": (
+        "/operation",
+        "/subscriptions",
+        "/approvals",
+        "/alerts?shown=all",
+        "/settlement",
+        "/products",
+        "/products?kind=pools",
+        "/money",
+        "/money?view=freezes",
+        "/schedules",
+    ),
     "auditor": ("/proof", "/journals", "/trail"),
+    "admin": ("/users", "/schedules"),
 }
 
 

@@ -1,23 +1,39 @@
 import { useMutation } from "@tanstack/react-query"
-import type { FormEvent } from "react"
-import { queries, Refusal } from "@/api/client"
+import { useRef, type FormEvent } from "react"
+import { oneKey, queries, Refusal } from "@/api/client"
+
+type Key = ReturnType<typeof oneKey>
 
 /**
  * One act that changes something: it runs once at a time, what is on the page is read again after it, and a refusal
- * that names a field is found under that field's name.
+ * that names a field is found under that field's name. `act` gets a key to send along, which stays the same until
+ * there is an answer: what may have arrived is not done twice, and what was refused can be mended and sent again.
  */
-export function useAct<Given, Done>(act: (given: Given) => Promise<Done>, then?: (done: Done) => void) {
+export function useAct<Given, Done>(
+  act: (given: Given, key: Key) => Promise<Done>,
+  then?: (done: Done) => void,
+) {
+  const key = useRef<Key>(null)
   const mutation = useMutation({
-    mutationFn: act,
+    mutationFn: (given: Given) => act(given, (key.current ??= oneKey())),
     onSuccess: (done) => {
+      key.current = null
       void queries.invalidateQueries()
       then?.(done)
+    },
+    onError: (error) => {
+      const status = error instanceof Refusal ? error.problem.status : 0
+      if (status >= 400 && status < 500) key.current = null
     },
   })
   const problem = mutation.error instanceof Refusal ? mutation.error.problem : null
   return {
     ...mutation,
-    refused: (field: string) => (problem?.field === field ? (problem.mend ?? problem.detail) : null),
+    refused: (field: string) => {
+      if (problem?.field !== field) return null
+      // What a schema refuses says in its detail what is wrong; its mend is the same for all fields.
+      return problem.code === "invalid_request" ? problem.detail : (problem.mend ?? problem.detail)
+    },
   }
 }
 

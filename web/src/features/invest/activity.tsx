@@ -12,7 +12,6 @@ import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { useAct } from "@/lib/form"
 import { useMay } from "@/api/session"
-import { oneKey } from "@/api/client"
 
 type Type = NonNullable<Schemas["AssetLogEntry"]["type"]>
 const TYPES: readonly Type[] = [
@@ -148,9 +147,9 @@ function Transfers() {
   const { t } = useTranslation()
   const may = useMay("fund")
   const query = api.useQuery("get", "/api/v1/participation/funding", { params: { query: { limit: 50 } } })
-  const cancel = useAct(async (id: string) => {
+  const cancel = useAct(async (id: string, key) => {
     await client.POST("/api/v1/participation/funding/{request_id}/cancel", {
-      params: { path: { request_id: id }, header: oneKey() },
+      params: { path: { request_id: id }, header: key },
     })
   })
   return (

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { client, oneKey, type Schemas } from "@/api/client"
+import { client, type Schemas } from "@/api/client"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
@@ -11,10 +11,9 @@ import { Failed } from "@/ui/states"
 /** Copy a flow with one's own money. */
 export function Follow({ flow, onClose }: { flow: Schemas["SharedFlow"]; onClose: () => void }) {
   const { t } = useTranslation()
-  const [key] = useState(oneKey)
   const [copyMode, setCopyMode] = useState<"target" | "percentage">("target")
   const act = useAct(
-    async (body: Schemas["CopyOrder"]) =>
+    async (body: Schemas["CopyOrder"], key) =>
       (await client.POST("/api/v1/co-trading/subscribe", { params: { header: key }, body })).data!,
   )
   return (

@@ -1,7 +1,7 @@
 import { useParams } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, client, oneKey } from "@/api/client"
+import { api, client } from "@/api/client"
 import { useMay } from "@/api/session"
 import { useAct } from "@/lib/form"
 import { Badge } from "@/ui/badge"
@@ -18,13 +18,12 @@ export default function Pool() {
   const { id } = useParams({ strict: false }) as { id: string }
   const path = { holding_id: id }
   const may = useMay("income")
-  const [key] = useState(oneKey)
   const [redeeming, setRedeeming] = useState(false)
   const query = api.useQuery("get", "/api/v1/pools/holdings/{holding_id}", {
     params: { path, query: { limit: 200 } },
   })
   const redeem = useAct(
-    async () =>
+    async (_: void, key) =>
       (await client.POST("/api/v1/pools/holdings/{holding_id}/redeem", { params: { path, header: key } }))
         .data!,
     () => setRedeeming(false),

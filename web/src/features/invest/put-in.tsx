@@ -1,6 +1,6 @@
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, client, oneKey, type Schemas } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { isDecimal } from "@/lib/decimal"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
@@ -14,7 +14,6 @@ import { Failed } from "@/ui/states"
 export function PutIn({ product, onClose }: { product: Schemas["PoolProduct"]; onClose: () => void }) {
   const { t } = useTranslation()
   const [amount, setAmount] = useState(product.minimum)
-  const [key] = useState(oneKey)
   const estimate = api.useQuery(
     "get",
     "/api/v1/pools/products/{product_id}/estimate",
@@ -22,7 +21,7 @@ export function PutIn({ product, onClose }: { product: Schemas["PoolProduct"]; o
     { enabled: isDecimal(amount) },
   )
   const act = useAct(
-    async (held: string) =>
+    async (held: string, key) =>
       (
         await client.POST("/api/v1/pools/products/{product_id}/subscribe", {
           params: { path: { product_id: product.id }, header: key },

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, client, oneKey, type Schemas } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { compare, isDecimal, yearlyPart } from "@/lib/decimal"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
@@ -15,12 +15,11 @@ import { Failed } from "@/ui/states"
 export function Subscribe({ offer, onClose }: { offer: Schemas["Offer"]; onClose: () => void }) {
   const { t } = useTranslation()
   const [amount, setAmount] = useState(offer.minimum)
-  const [key] = useState(oneKey)
   const custody = api.useQuery("get", "/api/v1/participation/custody-auth", {
     params: { query: { asset: offer.asset } },
   })
   const act = useAct(
-    async (body: { productId: string; amount: string }) =>
+    async (body: { productId: string; amount: string }, key) =>
       (await client.POST("/api/v1/managed-subscriptions", { params: { header: key }, body })).data!,
   )
   const fits =

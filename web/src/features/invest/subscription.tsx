@@ -1,7 +1,7 @@
 import { useParams } from "@tanstack/react-router"
 import { useMemo, useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, client, oneKey, type Schemas } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
 import { formatPercent } from "@/lib/format"
 import { given, useAct } from "@/lib/form"
@@ -233,9 +233,8 @@ function Leave({ one }: { one: Detail }) {
   const { t } = useTranslation()
   const may = useMay("subscribe")
   const [open, setOpen] = useState(false)
-  const [key] = useState(oneKey)
   const act = useAct(
-    async (amount: string | null) =>
+    async (amount: string | null, key) =>
       (
         await client.POST("/api/v1/managed-subscriptions/{subscription_id}/withdraw", {
           params: { path: { subscription_id: one.subscriptionId }, header: key },

@@ -1,6 +1,6 @@
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, client, oneKey } from "@/api/client"
+import { api, client } from "@/api/client"
 import { useMay } from "@/api/session"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
@@ -33,9 +33,8 @@ function TransferWindow({
   onClose: () => void
 }) {
   const { t } = useTranslation()
-  const [key] = useState(oneKey)
   const act = useAct(
-    async (body: { amount: string; address: string | null; reference: string | null }) =>
+    async (body: { amount: string; address: string | null; reference: string | null }, key) =>
       (
         await client.POST("/api/v1/participation/funding", {
           params: { header: key },
@@ -107,10 +106,10 @@ export function Authorise() {
   const may = useMay("fund")
   const custody = api.useQuery("get", "/api/v1/participation/custody-auth", { params: { query: {} } })
   const act = useAct(
-    async (limit: string) =>
+    async (limit: string, key) =>
       (
         await client.POST("/api/v1/participation/custody-auth", {
-          params: { header: oneKey() },
+          params: { header: key },
           body: { limit, asset: "USDT" },
         })
       ).data!,

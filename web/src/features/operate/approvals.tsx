@@ -1,6 +1,5 @@
-import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { client, oneKey, type Schemas } from "@/api/client"
+import { client, type Schemas } from "@/api/client"
 import { useMay, useUser } from "@/api/session"
 import { given, useAct } from "@/lib/form"
 import { useList } from "@/lib/lists"
@@ -100,14 +99,13 @@ function Decide({ approval, onClose }: { approval: Approval; onClose: () => void
   const may = useMay("approve")
   const user = useUser()!
   const proof = useProof()
-  const [key] = useState(oneKey)
   const path = { approval_id: approval.id }
-  const approve = useAct(async (word: string) => {
+  const approve = useAct(async (word: string, key) => {
     await client.POST("/api/v1/approvals/{approval_id}/approve", {
       params: { path, header: { ...key, "X-Proof": word } },
     })
   }, onClose)
-  const reject = useAct(async ({ word, reason }: { word: string; reason: string }) => {
+  const reject = useAct(async ({ word, reason }: { word: string; reason: string }, key) => {
     await client.POST("/api/v1/approvals/{approval_id}/reject", {
       params: { path, header: { ...key, "X-Proof": word } },
       body: { reason },

@@ -216,7 +216,9 @@ export function Alerts({ rows }: { rows: readonly Schemas["Alert"][] }) {
           {
             key: "kind",
             head: t("common.kind"),
-            cell: (row) => `${row.kind}${row.count > 1 ? ` × ${row.count}` : ""}`,
+            cell: (row) =>
+              t(`alertKinds.${row.kind}` as "alertKinds.alert.flow_failed", { defaultValue: row.kind }) +
+              (row.count > 1 ? ` × ${row.count}` : ""),
           },
           { key: "subject", head: t("operation.subject"), cell: (row) => row.subject.slice(0, 24) },
           { key: "result", head: t("operation.result"), cell: (row) => row.result },
