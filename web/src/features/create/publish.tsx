@@ -1,6 +1,6 @@
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, client, oneKey, type Schemas } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
@@ -12,11 +12,10 @@ import { ParameterFields, paramsOf, STEADY, StrategyChoice } from "./run-form"
 /** Publish a flow: a strategy on one instrument, led by a book of the creator's own money. */
 export function Publish({ strategy, onClose }: { strategy?: string; onClose: () => void }) {
   const { t } = useTranslation()
-  const [key] = useState(oneKey)
   const [symbol, setSymbol] = useState("")
   const instruments = api.useQuery("get", "/api/v1/market/instruments", {}, STEADY)
   const custody = api.useQuery("get", "/api/v1/participation/custody-auth")
-  const act = useAct(async (body: Schemas["FlowDraft"]) => {
+  const act = useAct(async (body: Schemas["FlowDraft"], key) => {
     await client.POST("/api/v1/co-trading/flows", { params: { header: key }, body })
   }, onClose)
   // Only what has a price now is traded here.

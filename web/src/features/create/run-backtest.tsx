@@ -1,7 +1,6 @@
 import { useNavigate } from "@tanstack/react-router"
-import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { client, oneKey, type Schemas } from "@/api/client"
+import { client, type Schemas } from "@/api/client"
 import { useAct } from "@/lib/form"
 import { Dialog } from "@/ui/dialog"
 import { ParameterFields, paramsOf, RunForm } from "./run-form"
@@ -10,9 +9,8 @@ import { ParameterFields, paramsOf, RunForm } from "./run-form"
 export function RunBacktest({ strategy, onClose }: { strategy?: string; onClose: () => void }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
-  const [key] = useState(oneKey)
   const act = useAct(
-    async (body: Schemas["BacktestRequest"]) =>
+    async (body: Schemas["BacktestRequest"], key) =>
       (await client.POST("/api/v1/backtests", { params: { header: key }, body })).data!,
     (run) => void navigate({ to: `/backtests/${run.id}` }),
   )

@@ -1,7 +1,7 @@
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { client, oneKey, type Schemas } from "@/api/client"
+import { client, type Schemas } from "@/api/client"
 import { useAct } from "@/lib/form"
 import { Dialog } from "@/ui/dialog"
 import { Check, Choice, Field } from "@/ui/field"
@@ -24,11 +24,10 @@ type WalkKind = Schemas["Walk"] | "none"
 export function RunStudy({ strategy, onClose }: { strategy?: string; onClose: () => void }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
-  const [key] = useState(oneKey)
   const [sampler, setSampler] = useState<Schemas["Sampler"]>("tpe")
   const [walk, setWalk] = useState<WalkKind>("rolling")
   const act = useAct(
-    async (body: Request) =>
+    async (body: Request, key) =>
       (await client.POST("/api/v1/optimizer/run", { params: { header: key }, body })).data!,
     (study) => void navigate({ to: `/studies/${study.id}` }),
   )

@@ -85,11 +85,18 @@ function OneStrategy({ strategy }: { strategy: Strategy }) {
   )
 }
 
+/** A text wrapped for a screen of code, as paragraphs. */
+const paragraphs = (doc: string) => doc.split(/\n{2,}/).map((text) => text.replaceAll("\n", " "))
+
 function Latest({ version }: { version: Schemas["StrategyVersion"] }) {
   const { t } = useTranslation()
   return (
     <>
-      <p className="whitespace-pre-line">{version.doc}</p>
+      {paragraphs(version.doc).map((text) => (
+        <p key={text} lang="en">
+          {text}
+        </p>
+      ))}
       <div className="flex flex-wrap gap-2">
         {version.stop && (
           <Badge>
