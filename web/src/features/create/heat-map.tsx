@@ -22,7 +22,7 @@ export function HeatMap({ map, less }: { map: Schemas["HeatMapView"]; less: bool
     }
   }
   return (
-    <figure>
+    <figure className="min-w-0">
       <figcaption className="mb-1 text-xs font-medium">{label}</figcaption>
       <Grid
         label={label}

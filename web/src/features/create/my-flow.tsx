@@ -39,7 +39,7 @@ export default function MyFlow() {
             </div>
           </PageHead>
           {flow.description && <p>{flow.description}</p>}
-          <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
+          <div className="grid gap-4 sm:grid-cols-2">
             <Figure label={t("flow.aum")}>
               <Money amount={flow.stats.totalAUM} asset={flow.stats.currency} />
             </Figure>

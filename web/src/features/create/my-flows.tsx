@@ -94,7 +94,7 @@ function Sums({ flows }: { flows: readonly Flow[] }) {
   const earned = api.useQuery("get", "/api/v1/wallet/earnings")
   const currencies = [...new Set(flows.map((flow) => flow.stats.currency))]
   return (
-    <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
+    <div className="grid gap-4 sm:grid-cols-2">
       <Loaded query={earned} rows={2}>
         {({ income, asset }) => (
           <Figure label={t("myFlows.profitShare")} note={t("myFlows.profitShareNote")}>

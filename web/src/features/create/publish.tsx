@@ -5,7 +5,6 @@ import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
 import { Check, Choice, Field } from "@/ui/field"
-import { Money } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
 import { ParameterFields, paramsOf, STEADY, StrategyChoice } from "./run-form"
 
@@ -14,7 +13,6 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
   const { t } = useTranslation()
   const [symbol, setSymbol] = useState("")
   const instruments = api.useQuery("get", "/api/v1/market/instruments", {}, STEADY)
-  const custody = api.useQuery("get", "/api/v1/participation/custody-auth")
   const act = useAct(async (body: Schemas["FlowDraft"], key) => {
     await client.POST("/api/v1/co-trading/flows", { params: { header: key }, body })
   }, onClose)
@@ -75,17 +73,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
             <Field
               name="investment"
               label={t("publish.investment")}
-              hint={
-                <>
-                  {t("publish.investmentHint")}
-                  {custody.data && (
-                    <>
-                      {" · "}
-                      {t("subscribe.available")} <Money amount={custody.data.available} />
-                    </>
-                  )}
-                </>
-              }
+              hint={t("publish.investmentHint")}
               inputMode="decimal"
               pattern="[0-9]+(\.[0-9]+)?"
               required

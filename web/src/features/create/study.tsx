@@ -173,7 +173,7 @@ function Best({ result: { best, evidence } }: { result: Result }) {
   const { t } = useTranslation()
   return (
     <Card title={t("study.best")} actions={<Badge>{t("study.trial", { number: best.number })}</Badge>}>
-      <div className="grid gap-x-10 gap-y-4 lg:grid-cols-2">
+      <div className="grid items-start gap-x-10 gap-y-4 lg:grid-cols-2">
         <Facts
           rows={[
             ...Object.entries(best.params).map(

@@ -27,7 +27,7 @@ export default function Referrals() {
       <Loaded query={query} rows={4}>
         {({ tree }) => (
           <>
-            <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
+            <div className="grid gap-4 sm:grid-cols-2">
               <Figure label={t("referrals.direct")}>
                 <Quantity value={tree.filter((one) => one.level === 1).length} />
               </Figure>
