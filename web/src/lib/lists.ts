@@ -1,4 +1,4 @@
-import { useInfiniteQuery } from "@tanstack/react-query"
+import { useInfiniteQuery, type InfiniteData } from "@tanstack/react-query"
 
 type Page<Row> = { items: Row[]; nextCursor: string | null }
 
@@ -6,12 +6,23 @@ type Page<Row> = { items: Row[]; nextCursor: string | null }
 export function useList<Row>(
   key: readonly unknown[],
   load: (cursor: string | undefined) => Promise<Page<Row>>,
+  /** In how many milliseconds what has come is asked for again, where that is not the usual. */
+  every?: (rows: Row[]) => number,
 ) {
-  const query = useInfiniteQuery({
+  const query = useInfiniteQuery<
+    Page<Row>,
+    Error,
+    InfiniteData<Page<Row>>,
+    readonly unknown[],
+    string | undefined
+  >({
     queryKey: key,
     queryFn: ({ pageParam }) => load(pageParam),
-    initialPageParam: undefined as string | undefined,
+    initialPageParam: undefined,
     getNextPageParam: (last) => last.nextCursor ?? undefined,
+    ...(every && {
+      refetchInterval: ({ state }) => every(state.data?.pages.flatMap((page) => page.items) ?? []),
+    }),
   })
   return {
     ...query,

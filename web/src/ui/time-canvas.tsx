@@ -28,7 +28,8 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
       },
       grid: { vertLines: { visible: false }, horzLines: { color: cssColor("--border", 0.6) } },
       rightPriceScale: { borderVisible: false },
-      timeScale: { borderVisible: false, timeVisible: true },
+      // A thousand columns of extremes fit a telephone, too.
+      timeScale: { borderVisible: false, timeVisible: true, minBarSpacing: 0.05 },
       localization: { locale: language === "zh" ? "zh-CN" : "en-GB" },
       handleScroll: { mouseWheel: false },
     })

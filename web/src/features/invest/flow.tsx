@@ -66,7 +66,7 @@ export default function Flow() {
   )
 }
 
-function Nav({ id }: { id: string }) {
+export function Nav({ id }: { id: string }) {
   const { t } = useTranslation()
   const preferences = usePreferences()
   const query = api.useQuery("get", "/api/v1/co-trading/flows/{flow_id}/nav", {
@@ -111,7 +111,8 @@ function Nav({ id }: { id: string }) {
   )
 }
 
-function Signals({ id }: { id: string }) {
+/** A flow's latest signals; `onOpen` leads to what became of one, where the reader may see that. */
+export function Signals({ id, onOpen }: { id: string; onOpen?: (signal: string) => void }) {
   const { t } = useTranslation()
   const query = api.useQuery("get", "/api/v1/co-trading/signals/{flow_id}", {
     params: { path: { flow_id: id }, query: { limit: 100 } },
@@ -126,7 +127,22 @@ function Signals({ id }: { id: string }) {
             id={(row) => row.signalId}
             empty={<Empty title={t("flow.noSignals")} />}
             columns={[
-              { key: "at", head: t("common.time"), cell: (row) => <Time at={row.createdAt} /> },
+              {
+                key: "at",
+                head: t("common.time"),
+                cell: (row) =>
+                  onOpen ? (
+                    <button
+                      type="button"
+                      className="focusable text-primary rounded hover:underline"
+                      onClick={() => onOpen(row.signalId)}
+                    >
+                      <Time at={row.createdAt} />
+                    </button>
+                  ) : (
+                    <Time at={row.createdAt} />
+                  ),
+              },
               { key: "type", head: t("common.side"), cell: (row) => t(`signalTypes.${row.signalType}`) },
               {
                 key: "pair",

@@ -1,0 +1,113 @@
+import { useState } from "react"
+import { useTranslation } from "react-i18next"
+import { api, client, type Schemas } from "@/api/client"
+import { given, useAct } from "@/lib/form"
+import { Button } from "@/ui/button"
+import { Dialog } from "@/ui/dialog"
+import { Check, Choice, Field } from "@/ui/field"
+import { Failed, Loaded } from "@/ui/states"
+import { ParameterFields, paramsOf, STEADY, StrategyChoice } from "./run-form"
+
+/** Publish a flow: a strategy on one instrument, led by a book of the creator's own money. */
+export function Publish({ strategy, onClose }: { strategy?: string; onClose: () => void }) {
+  const { t } = useTranslation()
+  const [symbol, setSymbol] = useState("")
+  const instruments = api.useQuery("get", "/api/v1/market/instruments", {}, STEADY)
+  const act = useAct(async (body: Schemas["FlowDraft"], key) => {
+    await client.POST("/api/v1/co-trading/flows", { params: { header: key }, body })
+  }, onClose)
+  // Only what has a price now is traded here.
+  const symbols = [...new Set(instruments.data?.filter((one) => one.mark !== null).map((one) => one.symbol))]
+  const chosen = symbols.includes(symbol) ? symbol : (symbols[0] ?? "")
+  return (
+    <Dialog title={t("publish.title")} onClose={onClose}>
+      <p className="text-muted-foreground">{t("publish.why")}</p>
+      <StrategyChoice first={strategy}>
+        {(named, params) => (
+          <form
+            key={named}
+            className="space-y-3"
+            onSubmit={(event) => {
+              const fields = given(event)
+              act.mutate({
+                title: fields.title!,
+                description: fields.description!,
+                tags: fields
+                  .tags!.split(/[,，]/)
+                  .map((tag) => tag.trim())
+                  .filter(Boolean),
+                strategy: named,
+                symbol: chosen,
+                params: paramsOf(params, fields),
+                investmentAmount: fields.investment!,
+                minInvestment: fields.minimum!,
+                maxFollowers: fields.most ? Number(fields.most) : null,
+              })
+            }}
+          >
+            <Loaded query={instruments} rows={1}>
+              {() => (
+                <Choice
+                  label={t("common.symbol")}
+                  value={chosen}
+                  options={Object.fromEntries(symbols.map((one) => [one, one]))}
+                  onChange={setSymbol}
+                />
+              )}
+            </Loaded>
+            <ParameterFields params={params} act={act} />
+            <Field
+              name="title"
+              label={t("publish.name")}
+              maxLength={80}
+              required
+              error={act.refused("title")}
+            />
+            <Field name="description" label={t("publish.description")} error={act.refused("description")} />
+            <Field
+              name="tags"
+              label={t("publish.tags")}
+              hint={t("publish.tagsHint")}
+              error={act.refused("tags")}
+            />
+            <Field
+              name="investment"
+              label={t("publish.investment")}
+              hint={t("publish.investmentHint")}
+              inputMode="decimal"
+              pattern="[0-9]+(\.[0-9]+)?"
+              required
+              error={act.refused("investmentAmount")}
+            />
+            <div className="grid grid-cols-2 gap-3">
+              <Field
+                name="minimum"
+                label={t("publish.minimum")}
+                inputMode="decimal"
+                pattern="[0-9]+(\.[0-9]+)?"
+                defaultValue="100"
+                required
+                error={act.refused("minInvestment")}
+              />
+              <Field
+                name="most"
+                label={t("publish.most")}
+                hint={t("publish.mostHint")}
+                type="number"
+                min={1}
+                max={1_000_000}
+                error={act.refused("maxFollowers")}
+              />
+            </div>
+            <p className="border-warn/40 bg-warn/5 rounded-lg border p-2">{t("publish.real")}</p>
+            <Check required label={t("subscribe.understood")} />
+            {act.error && <Failed error={act.error} />}
+            <Button type="submit" intent="primary" disabled={act.isPending || !chosen}>
+              {t("publish.title")}
+            </Button>
+          </form>
+        )}
+      </StrategyChoice>
+    </Dialog>
+  )
+}
