@@ -16,3 +16,7 @@ export function useUrl<T extends string = string>(key: string, standard: NoInfer
     })
   return [value, choose]
 }
+
+/** Those of some choices that were made. */
+export const present = <K extends string>(choices: Record<K, string>) =>
+  Object.fromEntries(Object.entries(choices).filter(([, value]) => value)) as Partial<Record<K, string>>

@@ -2,9 +2,9 @@ import { useParams } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, client } from "@/api/client"
 import { useList } from "@/lib/lists"
-import { useUrl } from "@/lib/url"
+import { present, useUrl } from "@/lib/url"
 import { Card, Facts, PageHead } from "@/ui/card"
-import { Field } from "@/ui/field"
+import { Filter } from "@/ui/filter"
 import { Id, Money, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -17,10 +17,10 @@ export default function Journals() {
 
 function List() {
   const { t } = useTranslation()
-  const [kind, setKind] = useUrl("kind", "")
-  const [actor, setActor] = useUrl("actor", "")
+  const [kind] = useUrl("kind", "")
+  const [actor] = useUrl("actor", "")
   const list = useList(["journals", kind, actor], async (cursor) => {
-    const filters = { ...(kind ? { kind } : {}), ...(actor ? { actor } : {}) }
+    const filters = present({ kind, actor })
     const { data } = await client.GET("/api/v1/ledger/journals", {
       params: { query: { ...filters, cursor, limit: 200 } },
     })
@@ -30,16 +30,8 @@ function List() {
     <>
       <PageHead title={t("pages.journals")} />
       <div className="flex flex-wrap items-end gap-3">
-        <Field
-          label={t("common.kind")}
-          value={kind}
-          onChange={(event) => setKind(event.target.value.trim())}
-        />
-        <Field
-          label={t("trail.actor")}
-          value={actor}
-          onChange={(event) => setActor(event.target.value.trim())}
-        />
+        <Filter name="kind" label={t("common.kind")} />
+        <Filter name="actor" label={t("trail.actor")} />
       </div>
       <Card flush>
         <Loaded query={list} rows={10}>

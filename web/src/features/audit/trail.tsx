@@ -1,10 +1,10 @@
 import { useTranslation } from "react-i18next"
 import { client } from "@/api/client"
 import { useList } from "@/lib/lists"
-import { useUrl } from "@/lib/url"
+import { present, useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Card, PageHead } from "@/ui/card"
-import { Field } from "@/ui/field"
+import { Filter } from "@/ui/filter"
 import { Id, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -12,15 +12,11 @@ import { Table } from "@/ui/table"
 /** Who did what, when and why: the audit trail, by kind, subject, actor or what belongs together. */
 export default function Trail() {
   const { t } = useTranslation()
-  const [kind, setKind] = useUrl("kind", "")
-  const [actor, setActor] = useUrl("actor", "")
-  const [subject, setSubject] = useUrl("subject", "")
+  const [kind] = useUrl("kind", "")
+  const [actor] = useUrl("actor", "")
+  const [subject] = useUrl("subject", "")
   const list = useList(["trail", kind, actor, subject], async (cursor) => {
-    const filters = {
-      ...(kind ? { kind } : {}),
-      ...(actor ? { actor } : {}),
-      ...(subject ? { subject } : {}),
-    }
+    const filters = present({ kind, actor, subject })
     const { data } = await client.GET("/api/v1/audit/logs", {
       params: { query: { ...filters, cursor, limit: 200 } },
     })
@@ -30,21 +26,9 @@ export default function Trail() {
     <>
       <PageHead title={t("pages.trail")} />
       <div className="flex flex-wrap items-end gap-3">
-        <Field
-          label={t("common.kind")}
-          value={kind}
-          onChange={(event) => setKind(event.target.value.trim())}
-        />
-        <Field
-          label={t("trail.actor")}
-          value={actor}
-          onChange={(event) => setActor(event.target.value.trim())}
-        />
-        <Field
-          label={t("approvals.subject")}
-          value={subject}
-          onChange={(event) => setSubject(event.target.value.trim())}
-        />
+        <Filter name="kind" label={t("common.kind")} />
+        <Filter name="actor" label={t("trail.actor")} />
+        <Filter name="subject" label={t("approvals.subject")} />
       </div>
       <Card flush>
         <Loaded query={list} rows={10}>

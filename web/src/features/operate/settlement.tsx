@@ -9,10 +9,10 @@ import { Button } from "@/ui/button"
 import { Card, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { Check } from "@/ui/field"
-import { Id, Money, Quantity, Time } from "@/ui/shown"
+import { Money, Quantity, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
-import { STATE_TONES } from "../invest/holdings"
+import { useSubscriptionColumns } from "./subscription-columns"
 import { Asked } from "./asked"
 
 type Row = Schemas["SubscriptionSummary"]
@@ -93,6 +93,7 @@ type ReadyProps = {
 
 function Ready({ title, empty, query, leftOut, turn }: ReadyProps) {
   const { t } = useTranslation()
+  const shared = useSubscriptionColumns()
   return (
     <Card title={title} flush={!!query.data?.length}>
       <Loaded query={query} rows={4}>
@@ -117,25 +118,7 @@ function Ready({ title, empty, query, leftOut, turn }: ReadyProps) {
                   />
                 ),
               },
-              {
-                key: "state",
-                head: t("common.state"),
-                cell: (row) => <Badge tone={STATE_TONES[row.status]}>{t(`states.${row.status}`)}</Badge>,
-              },
-              { key: "investor", head: t("operation.investor"), cell: (row) => <Id id={row.investorId} /> },
-              {
-                key: "product",
-                head: t("holding.name"),
-                cell: (row) =>
-                  `${t(`profiles.${row.product.profile}`)} · ${t("common.days", { count: row.product.termDays })}`,
-              },
-              {
-                key: "amount",
-                head: t("holding.amount"),
-                right: true,
-                cell: (row) => <Money amount={row.amount} asset={row.asset} />,
-                sort: (row) => Number(row.amount),
-              },
+              ...shared,
               {
                 key: "worth",
                 head: t("holding.worth"),

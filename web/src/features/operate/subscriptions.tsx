@@ -2,13 +2,13 @@ import { useTranslation } from "react-i18next"
 import { client } from "@/api/client"
 import { useList } from "@/lib/lists"
 import { useUrl } from "@/lib/url"
-import { Badge } from "@/ui/badge"
 import { Card, PageHead } from "@/ui/card"
 import { Choice } from "@/ui/field"
-import { Id, Money, Time } from "@/ui/shown"
+import { Money, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
-import { STATE_TONES, type State } from "../invest/holdings"
+import type { State } from "../invest/holdings"
+import { useSubscriptionColumns } from "./subscription-columns"
 
 const STATES: readonly State[] = [
   "LIQUIDATING",
@@ -23,6 +23,7 @@ const STATES: readonly State[] = [
 /** Everybody's subscriptions, by the state they are in. */
 export default function Subscriptions() {
   const { t } = useTranslation()
+  const shared = useSubscriptionColumns()
   const [status, setStatus] = useUrl<State | "ALL">("status", "ALL")
   const list = useList(["subscriptions", status], async (cursor) => {
     const { data } = await client.GET("/api/v1/managed-subscriptions", {
@@ -61,25 +62,7 @@ export default function Subscriptions() {
                   head: t("operation.subscription"),
                   cell: (row) => row.subscriptionId.slice(0, 8),
                 },
-                {
-                  key: "state",
-                  head: t("common.state"),
-                  cell: (row) => <Badge tone={STATE_TONES[row.status]}>{t(`states.${row.status}`)}</Badge>,
-                },
-                { key: "investor", head: t("operation.investor"), cell: (row) => <Id id={row.investorId} /> },
-                {
-                  key: "product",
-                  head: t("holding.name"),
-                  cell: (row) =>
-                    `${t(`profiles.${row.product.profile}`)} · ${t("common.days", { count: row.product.termDays })}`,
-                },
-                {
-                  key: "amount",
-                  head: t("holding.amount"),
-                  right: true,
-                  cell: (row) => <Money amount={row.amount} asset={row.asset} />,
-                  sort: (row) => Number(row.amount),
-                },
+                ...shared,
                 {
                   key: "gain",
                   head: t("holding.gain"),
