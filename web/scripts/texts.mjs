@@ -11,13 +11,15 @@ const sources = readdirSync(root, { recursive: true })
 const asked = new Set([...sources.matchAll(/"(\w+\.[\w.]+)"/g)].map(([, key]) => key))
 const begun = [...sources.matchAll(/`(\w+\.[\w.]*)\$\{/g)].map(([, key]) => key)
 
-const body = read("i18n/en.ts").replace(/^[^]*?export const en = /, "")
-const texts = Function(`return ${body}`)()
+const texts = readdirSync(new URL("i18n/en", root))
+  .filter((name) => name !== "index.ts")
+  .map((name) => read(`i18n/en/${name}`).replace(/^[^]*?export const \w+ = /, ""))
+  .map((body) => Function(`return ${body}`)())
 const keys = (part, path = "") =>
   Object.entries(part).flatMap(([name, value]) =>
     typeof value === "string" ? [path + name] : keys(value, `${path}${name}.`),
   )
-const unused = keys(texts).filter((key) => {
+const unused = texts.flatMap((some) => keys(some)).filter((key) => {
   const plain = key.replace(/_(one|other)$/, "")
   return !asked.has(plain) && !begun.some((start) => key.startsWith(start))
 })

@@ -3,10 +3,9 @@ import { CircleUser, LogOut, Settings } from "lucide-react"
 import { useTranslation } from "react-i18next"
 import { client, queries } from "@/api/client"
 import { forget, useUser } from "@/api/session"
-import { chooseLanguage } from "@/i18n"
-import { setPreferences, usePreferences } from "@/lib/preferences"
 import { Button } from "@/ui/button"
-import { Menu, MenuChoice, MenuItem } from "@/ui/menu"
+import { Menu, MenuItem } from "@/ui/menu"
+import { Appearance } from "./appearance"
 
 /** Who is here, how they want to see things, and the way out. */
 export function UserMenu() {
@@ -40,37 +39,4 @@ async function leave() {
   await client.POST("/api/v1/auth/logout").catch(() => null)
   forget()
   queries.clear()
-}
-
-function Appearance() {
-  const { t } = useTranslation()
-  const { theme, market, language, zone } = usePreferences()
-  return (
-    <>
-      <MenuChoice
-        label={t("prefs.language")}
-        value={language}
-        options={{ en: t("prefs.en"), zh: t("prefs.zh") }}
-        onChange={(next) => void chooseLanguage(next)}
-      />
-      <MenuChoice
-        label={t("prefs.theme")}
-        value={theme}
-        options={{ light: t("prefs.light"), dark: t("prefs.dark") }}
-        onChange={(next) => setPreferences({ theme: next })}
-      />
-      <MenuChoice
-        label={t("prefs.market")}
-        value={market}
-        options={{ "green-up": t("prefs.greenUp"), "red-up": t("prefs.redUp") }}
-        onChange={(next) => setPreferences({ market: next })}
-      />
-      <MenuChoice
-        label={t("prefs.zone")}
-        value={zone}
-        options={{ UTC: t("prefs.utc"), local: t("prefs.local") }}
-        onChange={(next) => setPreferences({ zone: next })}
-      />
-    </>
-  )
 }

@@ -67,7 +67,11 @@ export const preferences = () => current
 
 export function setPreferences(change: Partial<Preferences>) {
   current = { ...current, ...change }
-  localStorage.setItem(KEPT, JSON.stringify(current))
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(current))
+  } catch {
+    // a browser that keeps nothing, as for a file from disk
+  }
   apply()
   listeners.forEach((notify) => notify())
 }

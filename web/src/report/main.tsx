@@ -1,4 +1,37 @@
+import "../theme.css"
 import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
+import { useTranslation } from "react-i18next"
+import { Appearance } from "@/app/appearance"
+import { startTexts } from "@/i18n"
+import { Button } from "@/ui/button"
+import { Menu } from "@/ui/menu"
+import { KINDS } from "./kinds"
 
-createRoot(document.getElementById("root")!).render(<StrictMode />)
+type Report = { kind: string; data: unknown }
+
+/** One file without a server: what it shows stands in it as JSON. */
+function Page({ report }: { report: Report }) {
+  const { t } = useTranslation()
+  const Kind = KINDS[report.kind]
+  if (!Kind) return <p role="alert">{t("report.unknown", { kind: report.kind })}</p>
+  return (
+    <main className="mx-auto max-w-7xl space-y-4 p-4 print:max-w-none">
+      <div className="flex justify-end" data-screen-only>
+        <Menu trigger={<Button intent="ghost">{t("prefs.appearance")}</Button>}>
+          <Appearance />
+        </Menu>
+      </div>
+      <Kind data={report.data} />
+    </main>
+  )
+}
+
+void startTexts().then(() => {
+  const report = JSON.parse(document.getElementById("report")!.textContent || "{}") as Report
+  createRoot(document.getElementById("root")!).render(
+    <StrictMode>
+      <Page report={report} />
+    </StrictMode>,
+  )
+})

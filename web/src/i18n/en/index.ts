@@ -1,0 +1,10 @@
+import { account } from "./account"
+import { audit } from "./audit"
+import { create } from "./create"
+import { frame } from "./frame"
+import { invest } from "./invest"
+import { operate } from "./operate"
+import { report } from "./report"
+
+/** Every word that the console says, in English, by the pages that say it. */
+export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }

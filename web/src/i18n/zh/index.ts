@@ -1,0 +1,9 @@
+import { account } from "./account"
+import { audit } from "./audit"
+import { create } from "./create"
+import { frame } from "./frame"
+import { invest } from "./invest"
+import { operate } from "./operate"
+import { report } from "./report"
+
+export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }

@@ -1,0 +1,5 @@
+import type { ComponentType } from "react"
+
+/** What each kind of report is drawn with: its data is what Python's `report_page` was given. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each component knows its own data
+export const KINDS: Record<string, ComponentType<{ data: any }>> = {}
