@@ -17,7 +17,7 @@ function Page({ report }: { report: Report }) {
   const Kind = KINDS[report.kind]
   if (!Kind) return <p role="alert">{t("report.unknown", { kind: report.kind })}</p>
   return (
-    <main className="mx-auto max-w-7xl space-y-4 p-4 print:max-w-none">
+    <main className="paper:p-0 @container mx-auto max-w-7xl space-y-4 p-4">
       <div className="flex justify-end" data-screen-only>
         <Menu trigger={<Button intent="ghost">{t("prefs.appearance")}</Button>}>
           <Appearance />

@@ -54,7 +54,7 @@ export type Mark = { name: string; data: unknown; dataIndex: number; seriesIndex
 
 export default function ChartCanvas({ option, hint, onPick }: ChartProps) {
   const host = useRef<HTMLDivElement>(null)
-  const { theme, market } = usePreferences()
+  const { theme, market, paper } = usePreferences()
 
   const told = useEffectEvent((mark: unknown) => said(hint?.(mark as Mark) ?? ""))
   const picked = useEffectEvent((mark: unknown) => onPick?.(mark as Mark))
@@ -76,7 +76,7 @@ export default function ChartCanvas({ option, hint, onPick }: ChartProps) {
       resized.disconnect()
       chart.dispose()
     }
-  }, [option, hints, picks, theme, market])
+  }, [option, hints, picks, theme, market, paper])
 
   return <div ref={host} className="h-full" />
 }
