@@ -1,3 +1,4 @@
+import type { EChartsOption } from "echarts"
 import {
   BarChart,
   CustomChart,
@@ -20,7 +21,6 @@ import {
   VisualMapComponent,
   type GridComponentOption,
   type MarkLineComponentOption,
-  type ParallelComponentOption,
   type TooltipComponentOption,
   type VisualMapComponentOption,
 } from "echarts/components"
@@ -45,10 +45,10 @@ export type ChartOption = ComposeOption<
   | ScatterSeriesOption
   | GridComponentOption
   | MarkLineComponentOption
-  | ParallelComponentOption
   | TooltipComponentOption
   | VisualMapComponentOption
->
+> &
+  Pick<EChartsOption, "parallel" | "parallelAxis"> // whose component's own type takes any key
 /** What was pointed at: its name, its data as the option has them, and where among them it stands. */
 export type Mark = { name: string; data: unknown; dataIndex: number; seriesIndex?: number }
 
