@@ -5,5 +5,15 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
+import { simulation } from "./simulation"
 
-export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const zh = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+  ...simulation,
+}
