@@ -2210,7 +2210,7 @@ export interface paths {
         };
         /**
          * Get Report
-         * @description The report of a complete study: an HTML page that needs nothing but itself.
+         * @description All of a study that is drawn: how far it is, its inputs, its result and its trials.
          */
         get: operations["getStudyReport"];
         put?: never;
@@ -3000,7 +3000,10 @@ export interface components {
             /** Subscriptionids */
             subscriptionIds?: string[] | null;
         };
-        /** BestView */
+        /**
+         * BestView
+         * @description The best, with its annual Sharpe ratios: the means of its folds, null without any.
+         */
         BestView: {
             /** Number */
             number: number;
@@ -3016,6 +3019,10 @@ export interface components {
             trades: number;
             /** Folds */
             folds: components["schemas"]["FoldView"][];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
         };
         /**
          * Cadence
@@ -3756,7 +3763,8 @@ export interface components {
         };
         /**
          * FindingView
-         * @description What one test says.
+         * @description What one test says. `reason` names the sentence that `says` is in English, `values` are its
+         *     figures; a study of an older version has neither.
          */
         FindingView: {
             /** Test */
@@ -3766,6 +3774,15 @@ export interface components {
             value: number | null;
             /** Says */
             says: string;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * Values
+             * @default {}
+             */
+            values: {
+                [key: string]: number | null;
+            };
         };
         /**
          * FlowDraft
@@ -4627,6 +4644,36 @@ export interface components {
              * @example 2500.00
              */
             yearly: string;
+        };
+        /**
+         * InputsView
+         * @description What a study can be repeated from. `plan` is how it searches, as it was stored.
+         */
+        InputsView: {
+            /** Reference */
+            reference: string;
+            /** Sourcehash */
+            sourceHash: string;
+            /** Datahash */
+            dataHash: string;
+            /** Fundinghash */
+            fundingHash: string | null;
+            /** Intervalseconds */
+            intervalSeconds: number;
+            /** Purge */
+            purge: number;
+            /** Space */
+            space: {
+                [key: string]: string;
+            };
+            /** Fixed */
+            fixed: {
+                [key: string]: number;
+            };
+            /** Plan */
+            plan: {
+                [key: string]: unknown;
+            };
         };
         /**
          * InstrumentView
@@ -7331,6 +7378,22 @@ export interface components {
             shipped: boolean;
         };
         /**
+         * StudyReport
+         * @description A study with all that is drawn of it; `result` is null until it is complete.
+         *
+         *     `trials` are at most a thousand of those that were `tried`, chosen evenly by number: the best,
+         *     the front and what the folds chose are always among them.
+         */
+        StudyReport: {
+            study: components["schemas"]["StudyView"];
+            inputs: components["schemas"]["InputsView"];
+            result: components["schemas"]["ResultView"] | null;
+            /** Tried */
+            tried: number;
+            /** Trials */
+            trials: components["schemas"]["TriedView"][];
+        };
+        /**
          * StudyRequest
          * @description A search over imported candles. Rates are fractions of the notional.
          */
@@ -7965,8 +8028,7 @@ export interface components {
         };
         /**
          * TrialView
-         * @description One configuration: what it came to, or why it did not. `sharpe` is of one bar. Values are
-         *     null where undefined, and of a run that was `ruined`.
+         * @description A configuration with all of its folds. `sharpe` is of one bar.
          */
         TrialView: {
             /** Number */
@@ -7978,12 +8040,44 @@ export interface components {
             state: components["schemas"]["TrialState"];
             /** Values */
             values: (number | null)[];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
+            /** Trades */
+            trades: number;
+            /** Reason */
+            reason: string | null;
+            /** Seconds */
+            seconds: number;
+            /** Ruined */
+            ruined: boolean;
             /** Folds */
             folds: components["schemas"]["FoldView"][];
             /** Sharpe */
             sharpe: number | null;
             /** Bars */
             bars: number;
+        };
+        /**
+         * TriedView
+         * @description One configuration: what it came to, or why it did not. Values are null where undefined, and
+         *     of a run that was `ruined`; Sharpe ratios are annual, the means of its folds.
+         */
+        TriedView: {
+            /** Number */
+            number: number;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+            state: components["schemas"]["TrialState"];
+            /** Values */
+            values: (number | null)[];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
             /** Trades */
             trades: number;
             /** Reason */
@@ -11595,7 +11689,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/html": string;
+                    "application/json": components["schemas"]["StudyReport"];
                 };
             };
         };
