@@ -98,10 +98,7 @@ def require_folder(file: Path | None, option: str = "--html") -> None:
 
 
 def require_report(file: Path | None) -> None:
-    """Whether `--html` can be drawn and written: said before a long run, not after it.
-
-    Codes `no_such_folder` and `console_unbuilt`.
-    """
+    """As `require_folder`, and as `require_reports`: there is a page to be filled."""
     require_folder(file)
     if file is not None:
         require_reports()

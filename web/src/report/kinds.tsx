@@ -1,5 +1,8 @@
 import type { ComponentType } from "react"
+import { StudyReport } from "@/features/create/study-report"
 
 /** What each kind of report is drawn with: its data is what Python's `report_page` was given. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each component knows its own data
-export const KINDS: Record<string, ComponentType<{ data: any }>> = {}
+export const KINDS: Record<string, ComponentType<{ data: any }>> = {
+  study: StudyReport,
+}

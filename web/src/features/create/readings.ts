@@ -51,3 +51,6 @@ export const intervalOf = (seconds: number | null) => {
   const [unit, size] = UNITS.find(([, each]) => seconds && seconds % each === 0) ?? []
   return seconds && size ? `${seconds / size}${unit}` : null
 }
+
+/** Objectives of which less is better. */
+export const LESS = ["max_drawdown", "turnover"]
