@@ -2,7 +2,7 @@ import { useMemo } from "react"
 import { useTranslation } from "react-i18next"
 import type { Schemas } from "@/api/client"
 import { Chart, type ChartOption } from "@/ui/chart"
-import { LESS, rounded } from "./readings"
+import { LESS, rounded, shortened } from "./readings"
 import { useObjective } from "./study-marks"
 
 type Map = Schemas["HeatMapView"]
@@ -13,6 +13,7 @@ const MOST_WRITTEN = 14
 export function HeatMap({ map, objective }: { map: Map; objective: string }) {
   const { t } = useTranslation()
   const name = useObjective()(objective)
+  const written = map.xs.length <= MOST_WRITTEN
   const cells = useMemo(() => cellsOf(map), [map])
   const option = useMemo((): ChartOption => {
     const known = cells.flatMap(({ value }) => (value === null ? [] : [value]))
@@ -20,7 +21,7 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
     const axis = (name: string, values: readonly number[]) => ({
       type: "category" as const,
       name,
-      data: values.map((value) => String(rounded(value))),
+      data: values.map((value) => String(shortened(value))),
     })
     return {
       tooltip: {},
@@ -43,7 +44,7 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
           data: cells
             .filter(({ value }) => value !== null)
             .map(({ column, row, value }) => [column, row, rounded(value, 2)!]),
-          label: { show: map.xs.length <= MOST_WRITTEN, color: "var(--foreground)", fontSize: 10 },
+          label: { show: written, color: "var(--foreground)", fontSize: 10 },
           itemStyle: { borderWidth: 1, borderColor: "var(--card)" },
         },
         {
@@ -56,7 +57,7 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
         },
       ],
     } as ChartOption
-  }, [map, cells, objective])
+  }, [map, cells, objective, written])
   const known = cells.filter(({ value }) => value !== null)
   const signed = (value: number | null) => (LESS.includes(objective) ? -value! : value!)
   const best = known.reduce<(typeof known)[number] | null>(
@@ -68,8 +69,8 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
     ? t("study.mapBest", {
         name,
         value: rounded(best.value),
-        x: `${map.x} ${rounded(map.xs[best.column])}`,
-        y: `${map.y} ${rounded(map.ys[best.row])}`,
+        x: `${map.x} ${shortened(map.xs[best.column]!)}`,
+        y: `${map.y} ${shortened(map.ys[best.row]!)}`,
       })
     : t("study.mapRuined")
   return (
@@ -78,16 +79,16 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
         <span className="font-medium">{title}</span> · {words}
       </figcaption>
       <div className="focusable overflow-x-auto" role="region" aria-label={title} tabIndex={0}>
-        <div style={{ minWidth: 80 + map.xs.length * 36 }}>
+        <div style={{ minWidth: 80 + map.xs.length * (written ? 36 : 18) }}>
           <Chart
             option={option}
             summary={words}
-            height={72 + map.ys.length * 24}
+            height={72 + map.ys.length * (written ? 24 : 16)}
             hint={({ data }) => {
               const [column, row] = data as [number, number]
               const cell = cells.find((one) => one.column === column && one.row === row)!
               return [
-                `${map.x} ${rounded(map.xs[column])} · ${map.y} ${rounded(map.ys[row])}`,
+                `${map.x} ${shortened(map.xs[column]!)} · ${map.y} ${shortened(map.ys[row]!)}`,
                 cell.value === null ? t("backtest.ruined") : `${name}: ${rounded(cell.value)}`,
                 t("study.mapTrials", { count: cell.count }),
               ].join("\n")

@@ -5,7 +5,7 @@ import { Badge } from "@/ui/badge"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Percent, Quantity, Time } from "@/ui/shown"
 import { HeatMap } from "./heat-map"
-import { numberIn, rounded, rowIn, said } from "./readings"
+import { numberIn, paramsSaid, rounded, rowIn, said } from "./readings"
 import { State, useObjective, Verdict } from "./study-marks"
 import { Parallel, Samples, Trials } from "./study-trials"
 import { Folds, Judged, Walked } from "./study-verdict"
@@ -80,7 +80,7 @@ function Summary({ result: { best, evidence, findings } }: { result: Result }) {
   return (
     <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-4">
       <Figure label={t("study.best")} note={t("study.trial", { number: best.number })}>
-        <span className="text-base">{said(shortened(best.params))}</span>
+        <span className="text-base">{paramsSaid(best.params)}</span>
       </Figure>
       <Figure
         label={t("study.outOfSample")}
@@ -104,9 +104,6 @@ function Summary({ result: { best, evidence, findings } }: { result: Result }) {
     </div>
   )
 }
-
-const shortened = (params: Record<string, number>) =>
-  Object.fromEntries(Object.entries(params).map(([name, value]) => [name, rounded(value, 6)]))
 
 function Best({ result: { best, evidence } }: { result: Result }) {
   const { t } = useTranslation()
@@ -143,7 +140,7 @@ function Maps({ maps, objective }: { maps: Result["heatMaps"]; objective: string
   return (
     <Card title={t("study.maps")}>
       <p className="text-muted-foreground mb-3 text-xs">{t("study.mapsWords")}</p>
-      <div className="grid gap-6 2xl:grid-cols-2">
+      <div className="grid gap-6 lg:grid-cols-2">
         {maps.map((map) => (
           <HeatMap key={`${map.x} ${map.y}`} map={map} objective={objective} />
         ))}

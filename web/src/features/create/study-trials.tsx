@@ -6,7 +6,7 @@ import { Chart, type ChartOption } from "@/ui/chart"
 import { Quantity } from "@/ui/shown"
 import { Empty } from "@/ui/states"
 import { Table } from "@/ui/table"
-import { LESS, order, rounded, said } from "./readings"
+import { LESS, order, paramsSaid, rounded } from "./readings"
 import { useObjective } from "./study-marks"
 
 type Report = Schemas["StudyReport"]
@@ -37,7 +37,7 @@ export function Parallel({ report: { study, inputs, trials }, best }: Seen) {
     const chosen = drawn.filter((one) => one.number === best)
     return {
       tooltip: {},
-      parallel: { left: 24, right: 48, top: 40, bottom: 16 },
+      parallel: { left: 32, right: 72, top: 40, bottom: 16 },
       parallelAxis: (drawn.some((one) => finite(one.testSharpe)) ? axes : axes.slice(0, -1)).map(
         (name, dim) => ({
           dim,
@@ -143,7 +143,7 @@ export function Samples({ report: { trials }, best }: { report: Report; best: nu
   )
 }
 
-const nameOf = (one: Trial) => `#${one.number} · ${said(one.params)}`
+const nameOf = (one: Trial) => `#${one.number} · ${paramsSaid(one.params)}`
 
 /** Every configuration that was tried, by number; ordered where it is seen. */
 export function Trials({ report: { study, tried, trials } }: { report: Report }) {
@@ -176,7 +176,7 @@ export function Trials({ report: { study, tried, trials } }: { report: Report })
         empty={<Empty title={t("study.noTrials")} />}
         columns={[
           { key: "number", head: t("study.number"), sort: (row) => row.number, cell: (row) => row.number },
-          { key: "params", head: t("run.params"), cell: (row) => said(row.params) },
+          { key: "params", head: t("run.params"), cell: (row) => paramsSaid(row.params) },
           {
             key: "state",
             head: t("common.state"),

@@ -120,8 +120,9 @@ export function Walked({ result, objective }: { result: Result; objective: strin
         columns={[
           { key: "fold", head: t("study.fold"), cell: (row) => row.place },
           { key: "chosen", head: t("study.chosen"), cell: (row) => t("study.trial", { number: row.number }) },
-          figure("train", t("study.learned", { name })),
-          figure("test", t("study.tested", { name })),
+          ...(objective === "sharpe"
+            ? []
+            : [figure("train", t("study.learned", { name })), figure("test", t("study.tested", { name }))]),
           figure("trainSharpe", t("study.inSample")),
           figure("testSharpe", t("study.outOfSample")),
         ]}
