@@ -726,7 +726,7 @@ export interface paths {
          * @description What you have over a period (the last 30 days unless you say): opening, entries, closing.
          *
          *     Of your wallet, or with `accounts=all` of everything that is kept for you. JSON comes in pages,
-         *     `csv` and `html` (a page to print, in `lang`) whole.
+         *     `csv` whole; the console's page of it prints.
          */
         get: operations["getWalletStatement"];
         put?: never;
@@ -4916,11 +4916,6 @@ export interface components {
          * @enum {string}
          */
         Kind: "linear_perpetual" | "spot";
-        /**
-         * Language
-         * @enum {string}
-         */
-        Language: "zh" | "en";
         /** LatestSignal */
         LatestSignal: {
             /**
@@ -7185,8 +7180,9 @@ export interface components {
          * StatementPage
          * @description What somebody has over [from, to), page by page.
          *
-         *     `opening` and `closing` are of all accounts together and the same on every page: opening + the
-         *     amounts of all pages = closing. An account is listed on the page on which it begins.
+         *     `opening` and `closing` are of all accounts together, `summary` of each kind of them, and the
+         *     same on every page: opening + the amounts of all pages = closing. An account is listed on the
+         *     page on which it begins. `owner` is a username or, where that is no user, the kind of owner.
          */
         StatementPage: {
             /**
@@ -7194,6 +7190,11 @@ export interface components {
              * Format: uuid
              */
             userId: string;
+            /**
+             * Owner
+             * @example ines
+             */
+            owner: string;
             /**
              * Coin
              * @example USDT
@@ -7210,10 +7211,17 @@ export interface components {
              */
             to: string;
             /**
+             * Drawnupat
+             * Format: date-time
+             */
+            drawnUpAt: string;
+            /**
              * Opening
              * @example 2500.00
              */
             opening: string;
+            /** Summary */
+            summary: components["schemas"]["StatementSum"][];
             /** Accounts */
             accounts: components["schemas"]["StatementAccount"][];
             /** Entries */
@@ -7250,6 +7258,31 @@ export interface components {
              * @description Of the new ones: with nothing; somebody must look.
              */
             open: number;
+        };
+        /**
+         * StatementSum
+         * @description All accounts of one kind on a statement.
+         */
+        StatementSum: {
+            /**
+             * Kind
+             * @example wallet
+             */
+            kind: string;
+            /** Accounts */
+            accounts: number;
+            /** Entries */
+            entries: number;
+            /**
+             * Opening
+             * @example 2500.00
+             */
+            opening: string;
+            /**
+             * Closing
+             * @example 2500.00
+             */
+            closing: string;
         };
         /**
          * States
@@ -9593,9 +9626,7 @@ export interface operations {
                 to?: string | null;
                 /** @description The wallet, or all that is kept. */
                 accounts?: "wallet" | "all";
-                format?: "json" | "csv" | "html";
-                /** @description Of `html`. */
-                lang?: components["schemas"]["Language"];
+                format?: "json" | "csv";
                 /** @description Of `json`; it carries the period. */
                 cursor?: string | null;
                 limit?: number;
@@ -9614,7 +9645,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StatementPage"];
                     "text/csv": unknown;
-                    "text/html": unknown;
                 };
             };
         };
@@ -9652,9 +9682,7 @@ export interface operations {
                 to?: string | null;
                 /** @description The wallet, or all that is kept. */
                 accounts?: "wallet" | "all";
-                format?: "json" | "csv" | "html";
-                /** @description Of `html`. */
-                lang?: components["schemas"]["Language"];
+                format?: "json" | "csv";
                 /** @description Of `json`; it carries the period. */
                 cursor?: string | null;
                 limit?: number;
@@ -9675,7 +9703,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StatementPage"];
                     "text/csv": unknown;
-                    "text/html": unknown;
                 };
             };
         };
