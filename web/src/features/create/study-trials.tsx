@@ -91,8 +91,12 @@ export function Samples({ report: { trials }, best }: { report: Report; best: nu
   )
   const option = useMemo((): ChartOption => {
     const at = (one: Trial) => [one.trainSharpe!, one.testSharpe!]
-    const all = drawn.flatMap(at)
-    const [low, high] = [Math.min(...all), Math.max(...all)]
+    const [inside, outside] = [drawn.map((one) => one.trainSharpe!), drawn.map((one) => one.testSharpe!)]
+    // The part of the diagonal that both axes have.
+    const [low, high] = [
+      Math.max(Math.min(...inside), Math.min(...outside)),
+      Math.min(Math.max(...inside), Math.max(...outside)),
+    ]
     const chosen = drawn.filter((one) => one.number === best)
     return {
       tooltip: {},

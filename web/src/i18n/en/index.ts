@@ -5,7 +5,18 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
+import { statement } from "./statement"
 import { study } from "./study"
 
 /** Every word that the console says, in English, by the pages that say it. */
-export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...study }
+export const en = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+  ...statement,
+  ...study,
+}

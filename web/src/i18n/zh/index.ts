@@ -5,6 +5,17 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
+import { statement } from "./statement"
 import { study } from "./study"
 
-export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...study }
+export const zh = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+  ...statement,
+  ...study,
+}
