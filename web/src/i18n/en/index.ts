@@ -6,6 +6,8 @@ import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
 import { simulation } from "./simulation"
+import { statement } from "./statement"
+import { study } from "./study"
 
 /** Every word that the console says, in English, by the pages that say it. */
 export const en = {
@@ -17,4 +19,6 @@ export const en = {
   ...audit,
   ...report,
   ...simulation,
+  ...statement,
+  ...study,
 }

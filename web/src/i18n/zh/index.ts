@@ -6,6 +6,8 @@ import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
 import { simulation } from "./simulation"
+import { statement } from "./statement"
+import { study } from "./study"
 
 export const zh = {
   ...frame,
@@ -16,4 +18,6 @@ export const zh = {
   ...audit,
   ...report,
   ...simulation,
+  ...statement,
+  ...study,
 }
