@@ -1,5 +1,13 @@
-import { AreaSeries, createChart, LineSeries, type Time, type UTCTimestamp } from "lightweight-charts"
-import { useEffect, useRef } from "react"
+import {
+  AreaSeries,
+  BaselineSeries,
+  createChart,
+  createSeriesMarkers,
+  LineSeries,
+  type Time,
+  type UTCTimestamp,
+} from "lightweight-charts"
+import { useEffect, useRef, useSyncExternalStore } from "react"
 import { usePreferences } from "@/lib/preferences"
 import { cssColor } from "./css-color"
 import type { Line, Point } from "./time-chart"
@@ -12,9 +20,21 @@ const series = (points: readonly Point[]) =>
     .sort(([left], [right]) => left - right)
     .map(([time, value]) => ({ time: time as Time, value }))
 
+/** Whether it is drawn for paper, which has colours and a width of its own. */
+const paper = matchMedia("print")
+const usePaper = () =>
+  useSyncExternalStore(
+    (notify) => {
+      paper.addEventListener("change", notify)
+      return () => paper.removeEventListener("change", notify)
+    },
+    () => paper.matches,
+  )
+
 export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
   const host = useRef<HTMLDivElement>(null)
   const { theme, market, language, hideAmounts } = usePreferences()
+  const printed = usePaper()
 
   useEffect(() => {
     const chart = createChart(host.current!, {
@@ -61,22 +81,50 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
               },
               line.pane ?? 0,
             )
-          : chart.addSeries(
-              LineSeries,
-              {
-                ...shared,
-                color,
-                lineWidth: line.as === "dashed" ? 1 : 2,
-                lineStyle: line.as === "dashed" ? 2 : 0,
-              },
-              line.pane ?? 0,
-            )
+          : line.as === "signed"
+            ? chart.addSeries(
+                BaselineSeries,
+                {
+                  ...shared,
+                  baseValue: { type: "price", price: 0 },
+                  topLineColor: color,
+                  topFillColor1: cssColor(line.color, 0.25),
+                  topFillColor2: cssColor(line.color, 0.05),
+                  bottomLineColor: color,
+                  bottomFillColor1: cssColor(line.color, 0.05),
+                  bottomFillColor2: cssColor(line.color, 0.25),
+                  lineWidth: 1,
+                },
+                line.pane ?? 0,
+              )
+            : chart.addSeries(
+                LineSeries,
+                {
+                  ...shared,
+                  color,
+                  lineWidth: line.as === "dashed" ? 1 : 2,
+                  lineStyle: line.as === "dashed" ? 2 : 0,
+                },
+                line.pane ?? 0,
+              )
       drawn.setData(series(line.points))
+      if (line.marks?.length)
+        createSeriesMarkers(
+          drawn,
+          line.marks.map((mark) => ({
+            time: seconds(mark) as Time,
+            position: mark.up ? ("atPriceBottom" as const) : ("atPriceTop" as const),
+            price: mark.value,
+            shape: mark.up ? ("arrowUp" as const) : ("arrowDown" as const),
+            color: cssColor(mark.color),
+            size: 0.6,
+          })),
+        )
     }
     chart.panes()[0]?.setStretchFactor(3)
     chart.timeScale().fitContent()
     return () => chart.remove()
-  }, [lines, theme, market, language, hideAmounts])
+  }, [lines, theme, market, language, hideAmounts, printed])
 
   return <div ref={host} className="h-full" />
 }

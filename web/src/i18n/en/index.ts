@@ -1,5 +1,6 @@
 import { account } from "./account"
 import { audit } from "./audit"
+import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
@@ -7,4 +8,13 @@ import { operate } from "./operate"
 import { report } from "./report"
 
 /** Every word that the console says, in English, by the pages that say it. */
-export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const en = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...backtests,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+}

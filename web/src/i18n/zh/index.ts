@@ -1,9 +1,19 @@
 import { account } from "./account"
 import { audit } from "./audit"
+import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
 
-export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const zh = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...backtests,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+}
