@@ -10,26 +10,30 @@ function inlined(): Plugin {
   return {
     name: "inlined",
     enforce: "post",
-    generateBundle(_options, bundle) {
-      let page = ""
-      let script = ""
-      let style = ""
-      for (const one of Object.values(bundle)) {
-        if (one.type === "chunk") script += one.code
-        else if (one.fileName.endsWith(".css")) style += one.source
-        else if (one.fileName.endsWith(".html")) page += one.source
-        else this.error(`${one.fileName} would be a file beside the report: import it with ?inline`)
-        delete bundle[one.fileName]
-      }
-      page = page
-        .replace(/\s*<(script type="module"|link rel="stylesheet")[^>]*>(<\/script>)?/g, "")
-        // Functions, since a replacement's `$&` would mean something; after the JSON that the script reads.
-        .replace("</head>", () => `<style>${style.replace(/<\/(style)/gi, "<\\/$1")}</style></head>`)
-        .replace(
-          "</body>",
-          () => `<script type="module">${script.replace(/<(?=\/script|!--)/gi, "\\x3C")}</script></body>`,
-        )
-      this.emitFile({ type: "asset", fileName: "index.html", source: page })
+    generateBundle: {
+      // After vite has told the imports that are no longer ones what became of them.
+      order: "post",
+      handler(_options, bundle) {
+        let page = ""
+        let script = ""
+        let style = ""
+        for (const one of Object.values(bundle)) {
+          if (one.type === "chunk") script += one.code
+          else if (one.fileName.endsWith(".css")) style += one.source
+          else if (one.fileName.endsWith(".html")) page += one.source
+          else this.error(`${one.fileName} would be a file beside the report: import it with ?inline`)
+          delete bundle[one.fileName]
+        }
+        page = page
+          .replace(/\s*<(script type="module"|link rel="stylesheet")[^>]*>(<\/script>)?/g, "")
+          // Functions, since a replacement's `$&` would mean something; after the JSON that the script reads.
+          .replace("</head>", () => `<style>${style.replace(/<\/(style)/gi, "<\\/$1")}</style></head>`)
+          .replace(
+            "</body>",
+            () => `<script type="module">${script.replace(/<(?=\/script|!--)/gi, "\\x3C")}</script></body>`,
+          )
+        this.emitFile({ type: "asset", fileName: "index.html", source: page })
+      },
     },
   }
 }
