@@ -1,5 +1,6 @@
 import { account } from "./account"
 import { audit } from "./audit"
+import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
@@ -14,6 +15,7 @@ export const en = {
   ...frame,
   ...account,
   ...invest,
+  ...backtests,
   ...create,
   ...operate,
   ...audit,

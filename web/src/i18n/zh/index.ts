@@ -1,5 +1,6 @@
 import { account } from "./account"
 import { audit } from "./audit"
+import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
@@ -13,6 +14,7 @@ export const zh = {
   ...frame,
   ...account,
   ...invest,
+  ...backtests,
   ...create,
   ...operate,
   ...audit,
