@@ -152,7 +152,9 @@ def test_the_figures_shown_are_those_of_the_json(
 def test_a_report_is_printed_white_and_whole(
     kept: Path, report: dict[str, Any], opened: Open
 ) -> None:
-    page = opened(kept / "report.html", color_scheme="dark", viewport={"width": 1440, "height": 300})
+    page = opened(
+        kept / "report.html", color_scheme="dark", viewport={"width": 1440, "height": 300}
+    )
     root, rows = page.locator("html"), page.locator("section#creators tbody tr")
     expect(root).to_have_class("dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
