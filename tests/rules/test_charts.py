@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from importlib import resources
 from xml.etree import ElementTree
 
@@ -15,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commenda.charts import (
-    LANGUAGES,
     Axis,
     Bar,
     Caption,
@@ -45,9 +42,6 @@ from commenda.charts import (
     whole,
 )
 from commenda.kit.markup import Markup, join, tag
-from commenda.simulate.html_figures import falls_from_peak
-from commenda.simulate.html_texts import NAMES, TEXTS, words_in
-from commenda.simulate.series import bins, chain
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NASTY = "</title><script>alert('1')</script>&\"<b>"
@@ -208,31 +202,6 @@ def test_a_waterfall_begins_each_step_where_the_last_ended() -> None:
     assert floating(steps) == [(0, 100), (100, 70), (0, 70), (70, -10), (0, -10)]
 
 
-def test_a_fall_is_measured_from_the_highest_level_so_far() -> None:
-    assert falls_from_peak([None, 100.0, 110.0, 99.0, 121.0]) == pytest.approx(
-        [None, 0.0, 0.0, -0.1, 0.0]
-    )
-
-
-# --- what they are drawn from ----------------------------------------------------------------
-
-
-def test_an_index_begins_the_day_before_its_first_return_and_waits_where_there_is_none() -> None:
-    growth = {"c": Decimal("1.1"), "e": Decimal("0.5")}
-    assert chain(["a", "b", "c", "d", "e"], growth) == [None, 100, 110, 110, 55]
-    assert chain(["a", "b"], {}) == [None, None]
-
-
-@given(st.lists(st.decimals(-2, 2, allow_nan=False, places=6), min_size=1, max_size=60))
-def test_classes_hold_every_value_once_and_never_straddle_zero(values: list[Decimal]) -> None:
-    found = bins(values)
-    assert sum(count for _, _, count in found) == len(values)
-    assert len(found) <= 24
-    for begin, end, count in found:
-        assert sum(begin <= value < end for value in values) == count
-        assert begin >= 0 or end <= 0
-
-
 # --- texts -----------------------------------------------------------------------------------
 
 
@@ -277,19 +246,6 @@ def test_text_is_escaped_once_where_it_enters() -> None:
     assert tag("p", "a<b", class_='"x"') == '<p class="&quot;x&quot;">a&lt;b</p>'
     assert join(tag("i", "&"), None, "&") == "<i>&amp;</i>&amp;"
     assert tag("p", aria_label="x", title=None) == '<p aria-label="x"></p>'
-
-
-def test_both_languages_say_the_same_with_the_same_values() -> None:
-    for key, versions in TEXTS.items():
-        fields = [
-            sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
-            for text in versions
-        ]
-        assert fields[0] == fields[1], key
-        assert all(versions), key
-    assert words_in("zh-CN").name("SETTLED") == "已结算"
-    assert words_in("en").name("a tier called days") == "a tier called days"
-    assert all(len(versions) == len(LANGUAGES) for versions in NAMES.values())
 
 
 def test_figures_bear_sign_and_arrow() -> None:

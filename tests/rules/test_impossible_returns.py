@@ -29,7 +29,6 @@ from commenda.returns import (
     underwater,
     xirr,
 )
-from commenda.simulate.html_figures import falls_from_peak
 
 BEGIN = date(2023, 1, 1)
 
@@ -217,7 +216,6 @@ def test_a_drawdown_begins_with_something_and_takes_no_more_than_all() -> None:
     assert max_drawdown([-5, 0]) == 0.0
     assert max_drawdown([100, -40, 200]) == 1.0
     assert underwater([0, 10, 5, -5]).tolist() == [0.0, 0.0, -0.5, -1.0]
-    assert falls_from_peak([None, 10, 5, -5]) == [None, 0.0, -0.5, -1.0]
 
 
 def test_nothing_earns_nothing_after_a_total_loss() -> None:

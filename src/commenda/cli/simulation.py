@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from commenda.cli.lives import life
-from commenda.cli.options import Html, require_folder
+from commenda.cli.options import Html, require_folder, require_report
 from commenda.cli.simulation_report import show_report
 from commenda.cli.tables import progress
 from commenda.kit.errors import CommendaError
+from commenda.kit.report import report_page
 from commenda.simulate import Scenario, load_scenario, simulate
-from commenda.simulate.html_report import render
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Replay a business (creators, products, investors) over candles, and prove its books."""
     plan = load_scenario(scenario, seed)
-    require_folder(html_out)
+    require_report(html_out)
     require_folder(json_out, "--json")
     directory = _directory(keep, resume)
     with life() as mine:
@@ -52,7 +52,7 @@ def run(
     if json_out is not None:
         json_out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", "utf-8")
     if html_out is not None:
-        html_out.write_text(render(result), "utf-8")
+        html_out.write_text(report_page("simulation", plan.title, result), "utf-8")
     show_report(result)
     sound = result["verify"]["clean"] and result["reconciliation"]["unexplained"] == "0"
     raise typer.Exit(0 if sound else 1)

@@ -112,6 +112,7 @@ function look(fontFamily: string) {
     textStyle: { color: words, fontFamily },
     categoryAxis: axis,
     valueAxis: axis,
+    timeAxis: axis,
     logAxis: axis,
     parallel: { parallelAxisDefault: axis },
     visualMap: { textStyle: { color: words } },

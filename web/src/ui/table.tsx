@@ -140,7 +140,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
                     <td
                       key={column.key}
                       className={cn(
-                        "paper:px-1 paper:text-[10px] border-b px-3 py-1 whitespace-nowrap",
+                        "paper:px-1 border-b px-3 py-1 whitespace-nowrap",
                         column.right && "num text-right",
                       )}
                     >

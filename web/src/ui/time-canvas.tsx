@@ -41,6 +41,7 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
       localization: { locale: language === "zh" ? "zh-CN" : "en-GB" },
       handleScroll: { mouseWheel: false },
     })
+    const number = new Intl.NumberFormat(language, { maximumFractionDigits: 2 })
     for (const line of lines) {
       const format = line.percent
         ? {
@@ -51,7 +52,7 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
         : {
             type: "custom" as const,
             minMove: 0.01,
-            formatter: (value: number) => (hideAmounts ? "•••" : value.toFixed(2)),
+            formatter: (value: number) => (hideAmounts ? "•••" : number.format(value)),
           }
       const shared = { priceLineVisible: false, lastValueVisible: line.as !== "dashed", priceFormat: format }
       const color = cssColor(line.color)
@@ -111,14 +112,22 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
     }
     chart.panes()[0]?.setStretchFactor(3)
     chart.timeScale().fitContent()
-    if (paper) {
-      // At once: what is to be printed does not wait for the next frame.
-      const { clientWidth, clientHeight } = host.current!
-      chart.applyOptions({ autoSize: false })
-      chart.resize(clientWidth, clientHeight, true)
-    }
-    return () => chart.remove()
+    if (!paper) return () => chart.remove()
+    const still = stilled(chart.takeScreenshot())
+    chart.remove()
+    host.current!.append(still)
+    return () => still.remove()
   }, [lines, theme, market, language, hideAmounts, paper])
 
   return <div ref={host} className="h-full" />
+}
+
+/** As dots, at once: a printer does not wait for the next frame, and the steps of drawing it may spoil its page. */
+function stilled(drawn: HTMLCanvasElement) {
+  const still = document.createElement("canvas")
+  Object.assign(still, { width: drawn.width, height: drawn.height })
+  still.style.width = "100%"
+  const dots = drawn.getContext("2d")!.getImageData(0, 0, drawn.width, drawn.height)
+  still.getContext("2d")!.putImageData(dots, 0, 0)
+  return still
 }

@@ -67,6 +67,6 @@ export function drawdown(points: readonly Point[]): Point[] {
   let peak = -Infinity
   return points.map(({ at, value }) => {
     peak = Math.max(peak, value)
-    return { at, value: peak > 0 ? value / peak - 1 : 0 }
+    return { at, value: peak > 0 ? Math.max(value / peak - 1, -1) : 0 }
   })
 }

@@ -6,7 +6,7 @@ import { greatest } from "./sums"
 
 const PROFILES: readonly (readonly [Profile, Line["color"], Line["as"]])[] = [
   ["conservative", "--muted-foreground", "line"],
-  ["balanced", "--muted-foreground", "dashed"],
+  ["balanced", "--warn", "dashed"],
   ["aggressive", "--warn", "line"],
 ]
 const along = (index: Series["index"], name: Profile | "all"): Point[] =>

@@ -4,7 +4,7 @@ import { add, compare } from "@/lib/decimal"
 import { formatPercent } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
-import { Facts, Figure, PageHead } from "@/ui/card"
+import { Figure, PageHead } from "@/ui/card"
 import { AsOf, Change, Money, Quantity, Time } from "@/ui/shown"
 import type { Part } from "./parts"
 
@@ -13,6 +13,17 @@ export function Head({ of: { scenario, verify, reconciliation } }: Part) {
   const { t } = useTranslation()
   const market = scenario.market === "simulated" ? "simulated" : "recorded"
   const { asset } = scenario
+  const facts = [
+    [
+      t("simulation.period"),
+      <>
+        <Time at={scenario.start} /> – <Time at={scenario.end} />
+      </>,
+    ],
+    [t("simulation.candles"), t("simulation.minutes", { minutes: scenario.interval / 60 })],
+    [t("simulation.symbols"), scenario.symbols.join(", ")],
+    [t("simulation.seed"), scenario.seed],
+  ] as const
   return (
     <div className="space-y-3">
       <PageHead title={scenario.title}>
@@ -32,25 +43,14 @@ export function Head({ of: { scenario, verify, reconciliation } }: Part) {
         <TriangleAlert className="text-warn mt-0.5 size-4 shrink-0" aria-hidden />
         {t(`simulation.warning.${market}`)}
       </p>
-      <div className="grid gap-x-10 gap-y-1.5 @2xl:grid-cols-2">
-        <Facts
-          rows={[
-            [
-              t("simulation.period"),
-              <>
-                <Time at={scenario.start} /> – <Time at={scenario.end} />
-              </>,
-            ],
-            [t("simulation.symbols"), scenario.symbols.join(", ")],
-          ]}
-        />
-        <Facts
-          rows={[
-            [t("simulation.candles"), t("simulation.minutes", { minutes: scenario.interval / 60 })],
-            [t("simulation.seed"), scenario.seed],
-          ]}
-        />
-      </div>
+      <dl className="flex flex-wrap gap-x-8 gap-y-1">
+        {facts.map(([name, value]) => (
+          <div key={name} className="flex flex-wrap gap-x-2">
+            <dt className="text-muted-foreground">{name}</dt>
+            <dd className="num">{value}</dd>
+          </div>
+        ))}
+      </dl>
       <p className="text-muted-foreground text-xs">{t("simulation.basis", { asset })}</p>
     </div>
   )

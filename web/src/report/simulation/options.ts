@@ -40,7 +40,7 @@ const rowed = ({ rows, x }: Frame): ChartOption => {
       {
         ...names,
         data: rows.map((row) => row.name),
-        axisLabel: { width: 130, overflow: "truncate", interval: 0 },
+        axisLabel: { width: 130, overflow: "break", interval: 0, fontSize: 11, lineHeight: 12 },
       },
       { ...names, data: rows.map((row) => row.shown ?? ""), position: "right", axisLabel: { interval: 0 } },
     ],
@@ -187,6 +187,8 @@ export const stacked = (
   })),
 })
 
+const ZERO = { axisLine: { show: true, lineStyle: { color: "var(--muted-foreground)" } } }
+
 /** Named points around the zero lines; a name that would hit another is left out. */
 export const points = (
   data: readonly { name: string; x: number; y: number; tone: Tone }[],
@@ -196,6 +198,7 @@ export const points = (
   tooltip: {},
   grid: { ...GRID, top: 28, right: 16, bottom: 22 },
   xAxis: {
+    ...ZERO,
     type: "value",
     name: across,
     nameLocation: "middle",
@@ -204,6 +207,7 @@ export const points = (
     axisLabel: { formatter: label, hideOverlap: true },
   },
   yAxis: {
+    ...ZERO,
     type: "value",
     name: up,
     nameTextStyle: { align: "left" },
