@@ -119,7 +119,14 @@ def test_an_investor_goes_from_registering_to_being_paid(visit: Visit, words: Wo
 
 
 PAGES = {
-    "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account"),
+    "investor": (
+        "/home",
+        "/discover?kind=flows",
+        "/discover?kind=pools",
+        "/holdings",
+        "/statement?accounts=all",
+        "/account",
+    ),
     "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/referrals"),
     "operator": (
         "/operation",
@@ -133,7 +140,7 @@ PAGES = {
         "/money?view=freezes",
         "/schedules",
     ),
-    "auditor": ("/proof", "/journals", "/trail"),
+    "auditor": ("/proof", "/journals", "/statements", "/trail"),
     "admin": ("/users", "/schedules"),
 }
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +175,27 @@ def test_each_test_that_fails_is_a_reason(
     assert against[test].says in verdict.reasons
     if len(change) == 1:
         assert list(against) == [test]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_reason_has_its_sentence_in_both_languages(language: str) -> None:
+    """And the sentence asks for no figure that the reason has not."""
+    web = Path(__file__).parents[2] / "web" / "src" / "i18n" / language / "study.ts"
+    said = web.read_text("utf-8").split("studyReasons: {")[1]
+    sentences = dict(re.findall(r'^    (\w+):\s+"(.*)",$', said.partition("\n  },")[0], re.M))
+    ruin = {"efficiency": -math.inf, "plateau": -math.inf}
+    nothing = dict.fromkeys(("sample", "overfitting", "efficiency", "holdout", "interval"))
+    losing = SharpeSample(-0.01, 1_000, 0.0, 3.0)
+    changes: list[dict[str, object]] = [{}, ruin, nothing | {"neighbours": 3}, {"sample": losing}]
+    found = [
+        one
+        for change in changes
+        for one in judge(dataclasses.replace(SOUND, **change)).findings  # type: ignore[arg-type]
+    ]
+    assert {one.reason for one in found} == set(sentences)
+    for one in found:
+        asked = set(re.findall(r"\{\{(\w+)", sentences[one.reason]))
+        assert asked == set(one.values), one.reason
 
 
 def test_a_choice_that_hardly_ever_loses_is_sound_though_its_equals_rank_beside_it() -> None:

@@ -24,7 +24,7 @@ export function StudyReport({ data, children }: { data: Report; children?: React
     <>
       <PageHead title={t("study.of", { strategy: study.strategy })}>
         <State study={study} />
-        <Verdict grade={study.verdict} />
+        {study.verdict && <Verdict grade={study.verdict} />}
         <Badge>{study.data}</Badge>
         {children}
       </PageHead>

@@ -214,7 +214,8 @@ function linesOf({ accounts, entries, from, to, nextCursor }: Page): Line[] {
 /** What accounts and movements are called; what has no name here is shown as the books have it. */
 function useNames() {
   const { t } = useTranslation()
-  const movement = (name: string) => t(`movements.${name}` as "movements.fill", { defaultValue: name })
+  const movement = (name: string) =>
+    t([`movements.${name}`, `logTypes.${name}`] as ["movements.fill"], { defaultValue: name })
   return {
     account: (kind: string) =>
       t(`bookAccounts.${kind.replace(":", "_")}` as "bookAccounts.wallet", { defaultValue: kind }),

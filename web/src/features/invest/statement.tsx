@@ -104,7 +104,7 @@ function Statement({ owner }: { owner: string | null }) {
           onChange={(event) => setTo(event.target.value)}
         />
         <Choice
-          label={t("statement.accounts")}
+          label={t("statement.which")}
           value={accounts}
           options={{ wallet: t("statement.walletOnly"), all: t("statement.all") }}
           onChange={setAccounts}
