@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from commenda.app import create_app
@@ -27,9 +28,11 @@ from commenda.strategies import (
     catalogue,
     find_depth_strategy,
     keep,
+    kept_run,
     read_bars,
     read_book,
 )
+from commenda.strategies.model import RunReport
 from people import SETTINGS, SignIn
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -118,16 +121,15 @@ def test_creators_see_their_own_and_the_staff_sees_all(client: TestClient, sign_
 
     assert listed("creator", "ann") == {mine["id"]}
     assert listed("auditor") == {mine["id"], theirs["id"]}
-    for path in ("", "/equity", "/report"):
-        answer = client.get(f"{URL}/{theirs['id']}{path}", headers=sign_in("creator", "ann"))
-        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_backtest")
-        ours = client.get(f"{URL}/{theirs['id']}{path}", headers=sign_in("auditor"))
-        assert ours.status_code == 200
+    answer = client.get(f"{URL}/{theirs['id']}", headers=sign_in("creator", "ann"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_backtest")
+    assert client.get(f"{URL}/{theirs['id']}", headers=sign_in("auditor")).status_code == 200
     both = {"ids": f"{mine['id']},{theirs['id']}"}
-    for path in ("/compare", "/compare/report"):
-        assert client.get(URL + path, headers=sign_in("risk"), params=both).status_code == 200
-        hidden = client.get(URL + path, headers=sign_in("creator", "ann"), params=both)
-        assert hidden.status_code == 404
+    seen = client.get(f"{URL}/compare", headers=sign_in("risk"), params=both)
+    assert [one["id"] for one in seen.json()["items"]] == [mine["id"], theirs["id"]]
+    assert all(one["equity"]["strategy"][0] == 1_000_000 for one in seen.json()["items"])
+    hidden = client.get(f"{URL}/compare", headers=sign_in("creator", "ann"), params=both)
+    assert hidden.status_code == 404
     assert client.get(URL, headers=sign_in("investor")).status_code == 403
     assert client.post(URL, headers=sign_in("auditor"), json=RUN).status_code == 403
     assert ran(client, sign_in("operator"))["id"] not in (mine["id"], theirs["id"])
@@ -148,20 +150,32 @@ def test_runs_are_listed_page_by_page(client: TestClient, sign_in: SignIn) -> No
     assert set(seen) == kept
 
 
-def test_the_curve_ends_where_the_metrics_do_and_the_report_is_a_page(
-    client: TestClient, sign_in: SignIn
-) -> None:
+def test_a_kept_run_answers_all_that_is_drawn_of_it(client: TestClient, sign_in: SignIn) -> None:
     who = sign_in("creator")
     found = ran(client, who)
-    curve = client.get(f"{URL}/{found['id']}/equity", headers=who).json()
+    report = client.get(f"{URL}/{found['id']}", headers=who).json()
+    assert {name: report[name] for name in found} == found
+    curve = report["series"]["equity"]
     assert len(curve["ts"]) == len(curve["strategy"]) == len(curve["benchmark"]) <= 4_004
     assert curve["ts"] == sorted(set(curve["ts"]))
     assert curve["strategy"][0] == 1_000_000
     assert curve["strategy"][-1] == pytest.approx(found["metrics"]["finalEquity"], rel=1e-8)
     assert min(curve["strategy"]) < curve["strategy"][-1]
-    page = client.get(f"{URL}/{found['id']}/report", headers=who)
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "991,729.31" in page.text
+    assert min(report["series"]["drawdown"]["drawdown"]) == pytest.approx(
+        -found["metrics"]["maxDrawdown"], rel=1e-8
+    )
+    assert sum(one["fills"] for one in report["markers"]) == found["execution"]["fills"]
+
+
+def test_what_a_kept_run_says_asks_for_it_again_is_the_same_run(
+    client: TestClient, sign_in: SignIn
+) -> None:
+    who, terms = sign_in("creator"), {"leverage": 3, "lot": 0.001, "participation": 0.5, "seed": 4}
+    found = ran(client, who, **terms, slippage=0.0001, end="2025-06-03T00:00:00Z", funding=True)
+    again = client.get(f"{URL}/{found['id']}", headers=who).json()["again"]
+    assert (again["leverage"], again["fee"], again["seed"]) == (3, 0.0005, 4)
+    answer = client.post(URL, headers=who, json=again)
+    assert (answer.status_code, answer.json()["id"]) == (201, found["id"])
 
 
 @pytest.mark.parametrize(
@@ -227,16 +241,22 @@ def test_runs_of_several_legs_and_of_an_order_book_are_read_like_any_other(
         LegsPlan(catalogue()["sma_cross"], legs),
         DepthPlan(find_depth_strategy(str(maker)), {}, read_book(frames, None), rules),
     )
-    who, answers = sign_in("auditor"), []
+    who, reports = sign_in("auditor"), []
     for plan in plans:
         with db.transaction() as tx:
             ident, _ = keep(tx, plan, plan.run(), actor="cli", now=NOW, seconds=0.1)
+            kept = json.loads(json.dumps(kept_run(tx, ident).report))
+        assert TypeAdapter(RunReport).validate_python(kept) == kept
         seen = client.get(f"{URL}/{ident}", headers=who)
         assert seen.status_code == 200, seen.text
-        curve = client.get(f"{URL}/{ident}/equity", headers=who).json()
-        final = seen.json()["metrics"]["finalEquity"]
-        assert curve["strategy"][-1] == pytest.approx(final, rel=1e-8)
-        answers.append(client.get(f"{URL}/{ident}/report", headers=who))
-    assert answers[0].status_code == 200
-    assert "BTCUSDT + ETHUSDT" in answers[0].text
-    assert (answers[1].status_code, answers[1].json()["code"]) == (422, "no_page")
+        reports.append(report := seen.json())
+        assert {name: report[name] for name in kept} == kept
+        final = report["metrics"]["finalEquity"]
+        assert report["series"]["equity"]["strategy"][-1] == pytest.approx(final, rel=1e-8)
+        assert report["again"] is None
+    legs, book = reports
+    assert legs["inputs"]["data"]["symbol"] == "BTCUSDT + ETHUSDT"
+    assert [one["name"] for one in legs["legs"]] == ["BTCUSDT", "ETHUSDT"]
+    assert "price" not in legs["series"]
+    assert book["series"]["price"]["close"]
+    assert book["legs"] is None

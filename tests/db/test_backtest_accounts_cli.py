@@ -16,6 +16,7 @@ from commenda.kernel import QueueModel
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.strategies import LegPlan, LegsPlan, catalogue, read_bars
+from filled import filled
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 FAST = ("--params", "fast=10,slow=40")
@@ -123,7 +124,7 @@ def test_instruments_of_fixed_size_come_to_the_sum_of_their_single_runs(
     files = [part for name in hours for part in ("--data", hours[name], "--size", sizes[name])]
     page = tmp_path / "page.html"
     both = told("sma_cross", *FAST, *files, "--html", str(page))
-    assert "0.5, 7" in page.read_text("utf-8")
+    assert [leg["size"] for leg in filled(page)["data"]["inputs"]["legs"]] == [0.5, 7.0]
     profits = {leg["name"]: leg["profit"] for leg in both["legs"]}
     for name, one in alone.items():
         assert profits[f"{name}USDT"] == pytest.approx(one["metrics"]["profit"], rel=1e-9)
@@ -198,7 +199,10 @@ def test_both_sides_at_once_cost_their_fees_whatever_the_price_does(
     metrics = found["metrics"]
     assert (metrics["openTrades"], metrics["averageExposure"]) == (2, pytest.approx(0.0, abs=1e-12))
     assert metrics["greatestExposure"] > 0.3  # of both sides: 6 bitcoins on a million
-    assert "straddle 1" in page.read_text("utf-8")
+    assert [leg["name"] for leg in filled(page)["data"]["legs"]] == [
+        "BTCUSDT long",
+        "BTCUSDT short",
+    ]
     shown = " ".join(command(straddle, *arguments).output.split())
     assert "BTCUSDT long" in shown
     assert "BTCUSDT short" in shown
@@ -302,8 +306,11 @@ def test_runs_of_every_kind_are_kept_listed_and_repeated_to_the_bit(
     short = refusal("rerun", kept["several"]["id"], "--data", hours["BTC"])
     assert (short.code, short.field) == ("wrong_count", "--data")
     assert refusal("rerun", kept["book"]["id"], "--strategy", one_bid).code == "data_needed"
-    page = str(tmp_path / "page.html")
-    assert refusal("show", kept["book"]["id"], "--html", page).code == "no_page"
+    page = tmp_path / "page.html"
+    assert command("show", kept["book"]["id"], "--html", str(page)).exit_code == 0
+    shown = filled(page)["data"]
+    assert shown["inputs"]["depth"]["queue"] == "pessimistic"
+    assert shown["series"]["price"]["close"]
 
 
 @pytest.mark.parametrize(

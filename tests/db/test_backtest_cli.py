@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from commenda.cli import app
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
+from filled import filled
 
 COMMENDA = Path(sys.executable).with_name("commenda")
 GOLDEN = ("--params", "fast=50,slow=200", "--size", "1", "--fee", "0.0005", "--cash", "1000000")
@@ -152,7 +153,14 @@ def test_a_run_is_kept_shown_compared_and_repeated(minutes: str, tmp_path: Path)
     page = tmp_path / "both.html"
     compared = told("compare", first["id"], second["id"], "--html", str(page))
     assert [one["metrics"] for one in compared] == [first["metrics"], second["metrics"]]
-    assert f"sma_cross {first['id'][:8]}" in page.read_text("utf-8")
+    shown = filled(page)["data"]["items"]
+    assert [one["id"] for one in shown] == [first["id"], second["id"]]
+    assert shown[0]["equity"]["strategy"][-1] == pytest.approx(991_729.3075, abs=1e-3)
+    command("show", first["id"], "--html", str(page))
+    report = filled(page)
+    assert (report["kind"], report["data"]["id"]) == ("backtest", first["id"])
+    assert report["data"]["metrics"] == first["metrics"]
+    assert sum(one["fills"] for one in report["data"]["markers"]) == first["execution"]["fills"]
     side = command("compare", first["id"], second["id"])
     assert "991,729.31" in side.output
     again = told("rerun", first["id"], "--data", minutes)

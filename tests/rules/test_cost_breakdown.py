@@ -18,11 +18,9 @@ from commenda.strategies import (
     LegPlan,
     LegsPlan,
     Plan,
-    render,
     report_of,
 )
 from commenda.strategies.plan import Row
-from html_pages import Reader
 from study_outcomes import HOUR, TREND
 
 COSTS = Costs(5.0, slippage_bps=10.0)
@@ -112,6 +110,3 @@ def test_a_ruined_run_shows_who_bore_what_it_owed(
     tables.show_report(report)
     (row,) = (line for line in capsys.readouterr().out.splitlines() if "Shortfall" in line)
     assert lent in row
-    reader = Reader()
-    reader.feed(render(report))
-    assert any(f"{lent} borne by the lender" in text for text in reader.texts["en"])

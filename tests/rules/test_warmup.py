@@ -12,7 +12,7 @@ import pytest
 
 from commenda.cli import backtest_tables as tables
 from commenda.kit.errors import CommendaError
-from commenda.strategies import Plan, catalogue, read_bars, render, report_of
+from commenda.strategies import Plan, catalogue, read_bars, report_of
 from commenda.studies import Plan as Search
 from commenda.studies import Sampler, Walk, WalkForward, splits
 from commenda.studies.evaluate import evaluate, glimpse
@@ -37,9 +37,6 @@ def test_a_report_says_that_the_data_is_too_short(
     tables.show_report(report)
     said = f"The strategy warms up for {needed} bars and the data has {bars}"
     assert (said in " ".join(capsys.readouterr().out.split())) is says
-    page = render(report)
-    assert (said in page) is says
-    assert (f"策略需预热 {needed} 根 K 线，数据只有 {bars} 根" in page) is says
 
 
 def test_a_trial_that_decides_nothing_fails_and_says_both_numbers() -> None:

@@ -8,12 +8,13 @@ ISO 8601 in UTC, stamps of series in epoch seconds.
 Annotations are not put off here: what is `NotRequired` is not seen in a text.
 """
 
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from commenda.kernel import FillKind
+from commenda.kit.wire import one_of
 from commenda.returns import Calendar
 
 partly = ConfigDict(json_schema_serialization_defaults_required=False)
@@ -159,7 +160,7 @@ class RunMetrics(TypedDict):
     sharpe: float | None
     sortino: float | None
     barsPerYear: float | None
-    calendar: NotRequired[Calendar | None]
+    calendar: NotRequired[Annotated[str, one_of(Calendar)] | None]
     steps: NotRequired[int]
     targetChanges: int | None
     fundingCharged: bool
@@ -297,7 +298,7 @@ class FillMarker(TypedDict):
     at: str
     until: str
     side: Literal["buy", "sell"]
-    kind: FillKind
+    kind: Annotated[str, one_of(FillKind)]
     price: float
     quantity: float
     fills: int

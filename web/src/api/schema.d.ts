@@ -3765,12 +3765,6 @@ export interface components {
             total: string;
         };
         /**
-         * FillKind
-         * @description Why a fill happened: a new target, one of the engine's stops, or an order of the strategy.
-         * @enum {string}
-         */
-        FillKind: "target" | "stop" | "trailing" | "equity_curve" | "account" | "time" | "liquidation" | "market" | "limit" | "stop_order";
-        /**
          * FillMarker
          * @description Fills of one side and kind that lie close together, at their mean price.
          */
@@ -3784,7 +3778,11 @@ export interface components {
              * @enum {string}
              */
             side: "buy" | "sell";
-            kind: components["schemas"]["FillKind"];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "target" | "stop" | "trailing" | "equity_curve" | "account" | "time" | "liquidation" | "market" | "limit" | "stop_order";
             /** Price */
             price: number;
             /** Quantity */
@@ -6895,7 +6893,8 @@ export interface components {
             sortino: number | null;
             /** Barsperyear */
             barsPerYear: number | null;
-            calendar?: components["schemas"]["Calendar"] | null;
+            /** Calendar */
+            calendar?: ("every_day" | "sessions" | "given") | null;
             /** Steps */
             steps?: number;
             /** Targetchanges */

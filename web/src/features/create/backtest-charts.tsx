@@ -118,7 +118,7 @@ export function Equity({ run: { series, metrics, benchmark } }: { run: Told }) {
         points: over(series.equity.ts, series.equity.benchmark),
       },
       {
-        name: t("flow.drawdown"),
+        name: t("backtest.drawdownLine"),
         as: "area",
         color: "--down",
         percent: true,

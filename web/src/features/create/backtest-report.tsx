@@ -161,7 +161,7 @@ function Metrics({ run: { metrics, benchmark, inputs } }: { run: Told }) {
       >
         <Percent ratio={metrics.timeInMarket} />
       </Figure>
-      <Figure label={t("backtest.net")} note={t("costs.words")}>
+      <Figure label={t("backtest.net")} note={t("backtest.netNote")}>
         <Money amount={cents(metrics.profit)} signed />
       </Figure>
     </div>

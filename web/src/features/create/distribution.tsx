@@ -81,7 +81,7 @@ export function Costs({ run: { costs } }: { run: Told }) {
         <tbody>
           {steps.map(({ name, value, from, total }) => (
             <tr key={name} className={total ? "font-medium" : undefined}>
-              <th scope="row" className="py-1 pr-3 text-left font-[inherit]">
+              <th scope="row" className={cn("py-1 pr-3 text-left", !total && "font-normal")}>
                 {name}
               </th>
               <td className="w-1/2 py-1" aria-hidden>
@@ -148,7 +148,7 @@ export function Profits({ run: { tradeProfits, metrics } }: { run: Told }) {
             </tbody>
           </table>
           <p className="text-muted-foreground mt-2 text-xs">
-            {t("backtest.profitsWords", { count: metrics.trades })}. {t("backtest.worst")}{" "}
+            {t("backtest.profitsWords", { count: metrics.trades })} · {t("backtest.worst")}{" "}
             <Money amount={cents(metrics.worstTrade)} signed /> · {t("backtest.average")}{" "}
             <Money amount={cents(metrics.averageTrade)} signed /> · {t("backtest.best")}{" "}
             <Money amount={cents(metrics.bestTrade)} signed />
