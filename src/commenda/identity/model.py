@@ -59,6 +59,8 @@ class Permission(StrEnum):
     """Be that second person."""
     HOLD = "hold"
     """Freeze money of a wallet, and set it free."""
+    ACKNOWLEDGE = "acknowledge"
+    """Say that one looks after an alert."""
     LEDGER = "ledger"
     """Read the books: anybody's statements, accounts, journals, trial balance, reconciliation."""
     CORRECT = "correct"
@@ -98,15 +100,28 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.TERMS,
             Permission.APPROVE,
             Permission.HOLD,
+            Permission.ACKNOWLEDGE,
             Permission.CORRECT,
             Permission.SCHEDULES,
             Permission.BANK,
         },
         Role.RISK: _STAFF
-        | {Permission.APPROVE, Permission.AUDIT, Permission.HOLD, Permission.BANK},
+        | {
+            Permission.APPROVE,
+            Permission.AUDIT,
+            Permission.HOLD,
+            Permission.ACKNOWLEDGE,
+            Permission.BANK,
+        },
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF
-        | {Permission.USERS, Permission.APPROVE, Permission.AUDIT, Permission.SCHEDULES},
+        | {
+            Permission.USERS,
+            Permission.APPROVE,
+            Permission.ACKNOWLEDGE,
+            Permission.AUDIT,
+            Permission.SCHEDULES,
+        },
     }
 )
 """One role for each user. `rules.tied` says which two users are two people."""

@@ -29,6 +29,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("co-trading.flow", "{body,flowId}", "shared_flows", "id", "t.creator_id"),
     ("co-trading.subscribe", "{body,subscriptionId}", "flow_subscriptions", "id", "t.follower_id"),
     ("hold", "{body,group}", "holds", "group_key", "split_part(t.actor, ':', 2)"),
+    ("acknowledge", "{body,id}", "alerts", "id", "split_part(t.acknowledged_by, ':', 2)"),
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
     ("backtest", "{body,id}", "backtests", "id", "t.created_by"),
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
