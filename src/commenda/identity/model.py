@@ -69,6 +69,8 @@ class Permission(StrEnum):
     """Change what runs when, and ask for runs by hand."""
     BANK = "bank"
     """Read bank statements in, and be one of the two who decide what they prove."""
+    MARKET_DATA = "market_data"
+    """Import market data."""
     AUDIT = "audit"
     USERS = "users"
     """Invite, reset, change and disable accounts."""
@@ -104,6 +106,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.CORRECT,
             Permission.SCHEDULES,
             Permission.BANK,
+            Permission.MARKET_DATA,
         },
         Role.RISK: _STAFF
         | {
@@ -112,6 +115,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.HOLD,
             Permission.ACKNOWLEDGE,
             Permission.BANK,
+            Permission.MARKET_DATA,
         },
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF

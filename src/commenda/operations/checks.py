@@ -46,6 +46,8 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
 )
 UNNAMED: Final[Mapping[str, str]] = {
     "bank-statement": "it counts what was new, and names no row",
+    "work-again": "work that is done is forgotten an hour later",
+    "market-import": "what was only judged has no row, and what was kept may be replaced by now",
     "schedules.create": "the schedule may have been deleted since",
     "schedules.edit": "the schedule may have been deleted since",
     "schedules.run": "the run may have been forgotten since, or deleted with its schedule",

@@ -1,4 +1,6 @@
-"""Routes of the risk officer: what books hold, how near they are to their end, what is stuck."""
+"""Routes of the risk officer: what books hold, how near they are to their end, what is stuck, and
+whether the machinery works.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Path, Query, Request, Response
 
 from commenda.books import (
     BookRisk,
@@ -19,13 +21,27 @@ from commenda.books import (
 )
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
+from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import number
-from commenda.kit.web import GUARDED, Page, Paged, Served, Whole, routes
+from commenda.kit.outbox import Failed
+from commenda.kit.web import (
+    GUARDED,
+    IdempotencyKey,
+    Page,
+    Paged,
+    Served,
+    Whole,
+    problems,
+    routes,
+    write,
+)
 from commenda.operations.jobs import PRODUCTS
+from commenda.operations.work import Work, look, run_again
 
 router = routes("risk")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
+Starter = Annotated[Principal, may(Permission.SCHEDULES)]
 MARGINED: Final = tuple(kind for one in PRODUCTS if one.margined for kind in one.kinds)
 
 
@@ -72,6 +88,36 @@ def list_closings(
     with service.database.read() as tx:
         rows = open_closings(tx, failed=failed, after=asked.after(datetime, UUID), limit=asked.rows)
     return asked.page(rows, lambda one: (one.requested_at, one.id))
+
+
+@router.get("/operations/work", operation_id="getWork", responses=GUARDED)
+def get_work(request: Request, service: Served, _who: Reader) -> Work:
+    """Workers, queues, what is behind and what failed, with the checks of /readyz."""
+    readiness = request.app.state.health.read()
+    with service.database.read() as tx:
+        return look(tx, readiness)
+
+
+@router.post(
+    "/operations/work/{workflow_id}/again",
+    operation_id="runWorkAgain",
+    status_code=202,
+    response_model=Failed,
+    responses=GUARDED | problems(404, 409),
+)
+def again(
+    service: Served,
+    who: Starter,
+    workflow_id: Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00]+$")],
+    key: IdempotencyKey = None,
+) -> Response:
+    """Have work that failed run again from its first step: what is there already is not done
+    twice."""
+
+    def act(tx: Tx, now: datetime) -> Failed:
+        return run_again(tx, who, workflow_id, now)
+
+    return write(service, who, "work-again", key, {"workflow": workflow_id}, act, status=202)
 
 
 def _rank(text: str, cursor: str | None) -> Decimal:
