@@ -22,10 +22,10 @@ from commenda.alerts.actions import (
 from commenda.alerts.model import (
     KINDS,
     Alert,
+    AlertState,
     Kind,
     Severity,
     Standing,
-    State,
     kind_named,
     topic_of,
 )
@@ -33,10 +33,10 @@ from commenda.alerts.model import (
 __all__ = [
     "KINDS",
     "Alert",
+    "AlertState",
     "Kind",
     "Severity",
     "Standing",
-    "State",
     "Wanted",
     "acknowledge",
     "alerts_where",

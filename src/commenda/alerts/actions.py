@@ -12,10 +12,10 @@ from psycopg.types.json import Jsonb
 from commenda.alerts.model import (
     KINDS,
     Alert,
+    AlertState,
     Kind,
     Severity,
     Standing,
-    State,
     kind_named,
     topic_of,
 )
@@ -38,7 +38,7 @@ Place = tuple[datetime, int]
 class Wanted:
     """Which alerts: those that agree with whatever is given. `open` is new or acknowledged."""
 
-    state: State | Literal["open"] | None = None
+    state: AlertState | Literal["open"] | None = None
     kind: str | None = None
     severity: Severity | None = None
     subject: str | None = None

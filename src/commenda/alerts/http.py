@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from commenda.alerts.actions import Wanted, acknowledge, alerts_where, standing
-from commenda.alerts.model import KINDS, Alert, Severity, Standing, State
+from commenda.alerts.model import KINDS, Alert, AlertState, Severity, Standing
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.db import Tx
@@ -48,7 +48,7 @@ def list_alerts(
     who: Reader,
     asked: Paged,
     state: Annotated[
-        State | Literal["open"] | None, Query(description="`open` is new or acknowledged.")
+        AlertState | Literal["open"] | None, Query(description="`open` is new or acknowledged.")
     ] = None,
     kind: Annotated[str | None, Query(), one_of(one.name for one in KINDS)] = None,
     severity: Severity | None = None,

@@ -14,7 +14,7 @@ from commenda.identity import Permission
 from commenda.kit.wire import derived, on_wire
 
 
-class State(StrEnum):
+class AlertState(StrEnum):
     """Where an alert stands."""
 
     NEW = "new"
@@ -78,10 +78,10 @@ class Alert:
         return kind_named(self.kind).severity
 
     @derived
-    def state(self) -> State:
+    def state(self) -> AlertState:
         if self.closed_at is not None:
-            return State.CLOSED
-        return State.NEW if self.acknowledged_at is None else State.ACKNOWLEDGED
+            return AlertState.CLOSED
+        return AlertState.NEW if self.acknowledged_at is None else AlertState.ACKNOWLEDGED
 
 
 @on_wire
