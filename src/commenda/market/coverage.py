@@ -127,7 +127,9 @@ _FINDINGS: LiteralString = (
 )
 _FEED: LiteralString = (
     "SELECT f.instrument_id, f.venue, f.symbol, f.interval_seconds, f.closed_at, f.mark,"
-    "  f.mark_as_of, f.mark_source, extract(epoch FROM f.now - f.closed_at)::float8 AS age_seconds,"
+    "  f.mark_as_of, f.mark_source,"
+    # A tick publishes its bars before it moves the clock to itself.
+    "  greatest(0, extract(epoch FROM f.now - f.closed_at))::float8 AS age_seconds,"
     "  f.now - f.closed_at > %(late)s * make_interval(secs => f.interval_seconds) AS late FROM ("
     "  SELECT i.id AS instrument_id, i.venue, i.symbol, bar.interval_seconds,"
     "   bar.ts + make_interval(secs => bar.interval_seconds) AS closed_at, m.price AS mark,"
