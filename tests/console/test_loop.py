@@ -179,7 +179,9 @@ def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
 
     page.goto("/alerts")
     alerts = page.get_by_role("region", name="Alerts")
-    pressing(page)("Acknowledge", first=True)
+    waits = page.get_by_role("button", name="Acknowledge", exact=True).first
+    expect(waits).to_be_visible(timeout=SETTLED)  # the bank takes a payment back after six days
+    waits.click()
     kind = window(page).locator("dd").first.inner_text()
     window(page).locator("[name=note]").fill("The venue was called: it trades again at noon")
     window(page).get_by_role("button", name="Acknowledge", exact=True).click()

@@ -105,7 +105,7 @@ def findings_page(
 
 
 def feed_states(tx: Tx) -> list[FeedState]:
-    """How old the last bar of each instrument of the live market is, the oldest first."""
+    """How old the last bar of each instrument of the live market is; what is late first."""
     return records(tx, FeedState, _FEED, {"late": BARS_LATE})
 
 
@@ -136,5 +136,6 @@ _FEED: LiteralString = (
     "   m.as_of AS mark_as_of, m.source AS mark_source, business_now() AS now"
     "  FROM instruments i LEFT JOIN market_marks m ON m.instrument_id = i.id"
     "  CROSS JOIN LATERAL (SELECT ts, interval_seconds FROM market_bars"
-    "   WHERE instrument_id = i.id ORDER BY ts DESC LIMIT 1) bar) f ORDER BY closed_at, symbol"
+    "   WHERE instrument_id = i.id ORDER BY ts DESC LIMIT 1) bar) f"
+    " ORDER BY late DESC, f.venue, f.symbol"
 )

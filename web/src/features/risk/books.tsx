@@ -103,7 +103,7 @@ export function Books({ title, behind, actions }: { title: string; behind: Behin
                 key: "free",
                 head: t("margins.free"),
                 right: true,
-                cell: (row) => <Money amount={row.marginFree} asset={row.asset} signed />,
+                cell: (row) => <Money amount={row.marginFree} asset={row.asset} />,
               },
               { key: "creators", head: t("exposure.by_creator"), cell: (row) => few(row.creators) },
               { key: "instruments", head: t("exposure.by_instrument"), cell: (row) => few(row.instruments) },
