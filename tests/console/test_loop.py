@@ -177,7 +177,7 @@ def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
     expect(behind.locator("tbody tr").first).to_be_visible()
     assert "of=" in page.url
 
-    page.goto("/alerts")
+    page.goto("/alerts?severity=critical")
     alerts = page.get_by_role("region", name="Alerts")
     waits = page.get_by_role("button", name="Acknowledge", exact=True).first
     expect(waits).to_be_visible(timeout=SETTLED)  # the bank takes a payment back after six days
