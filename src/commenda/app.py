@@ -23,6 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from commenda import __version__, site, sockets
+from commenda.alerts.http import router as alerts_router
 from commenda.audit.http import router as audit_router
 from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
@@ -52,6 +53,7 @@ from commenda.operations.books_http import router as reconciliation_router
 from commenda.operations.http import router as operations_router
 from commenda.operations.overview import Overview
 from commenda.operations.overview_http import router as overview_router
+from commenda.operations.risk_http import router as risk_router
 from commenda.operations.schedules_http import router as schedules_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
@@ -70,6 +72,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     operations_router,
     overview_router,
     schedules_router,
+    alerts_router,
+    risk_router,
     ledger_router,
     books_router,
     reconciliation_router,

@@ -89,6 +89,7 @@ def test_an_entry_says_who_when_by_which_rules_with_which_result(
         "at": "2026-01-05T03:00:00Z",
         "kind": "kind 1",
         "actor": "operator:3",
+        "actorName": None,
         "subject": "subject 7",
         "correlationId": str(ids.derive("test", 1)),
         "result": "done",

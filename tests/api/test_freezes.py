@@ -317,3 +317,25 @@ def test_only_risk_and_operators_hold_money_and_with_a_second_factor(
     unknown = void(client, sign_in("risk"), "freeze:nobody's")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_hold")
     assert world.wallet(world.investor("other", 5)) == D(5)
+
+
+def test_the_staff_reads_who_froze_whose_money_and_why(
+    client: TestClient, world: World, sign_in: SignIn
+) -> None:
+    ines, risk = sign_in("investor", "ines"), sign_in("risk", "grace")
+    pay_in(client, ines, "1000")
+    assert hold(client, risk, "ines", "10", reason="court order 4 O 17/26").status_code == 201
+    (seen,) = client.get(HOLDS, headers=sign_in("auditor")).json()["items"]
+    assert (seen["owner"], seen["actorName"]) == ("ines", "grace")
+    assert (seen["reason"], seen["resolvedByName"]) == ("court order 4 O 17/26", None)
+    (own,) = client.get("/api/v1/wallet/holds", headers=ines).json()["items"]
+    assert (own["reason"], own["actor"], own["actorName"]) == (None, None, None)
+    (event,) = client.get(
+        "/api/v1/audit/logs", params={"kind": "hold.placed"}, headers=risk
+    ).json()["items"]
+    assert event["actorName"] == "grace"
+    group = seen["group"]
+    asked = void(client, sign_in("operator", "oskar"), group).json()["approvalId"]
+    waits = client.get(f"/api/v1/approvals/{asked}", headers=risk).json()
+    assert (waits["requestedByName"], waits["decidedByName"]) == ("oskar", None)
+    assert approve(client, risk, asked).json()["approvedByNames"] == ["grace"]

@@ -111,7 +111,7 @@ def test_one_subscription_is_followed_from_its_deposit_to_its_trace(
     assert (retry["id"], retry["attempts"]) == (one, 1)
     assert "AAAUSDT is halted" in retry["reason"]
     assert retry["next_retry_at"] == world.now + timedelta(seconds=30)
-    assert [alert["kind"] for alert in found["alerts"]] == ["liquidation.failed"]
+    assert [alert.kind for alert in found["alerts"]] == ["liquidation.failed"]
     assert found["subscriptions"]["liquidating"] == {"now": 1, "ever": 1, "last_day": 1}
 
     world.script.refusal = None

@@ -133,6 +133,7 @@ PAGES = {
         "/subscriptions",
         "/approvals",
         "/alerts?shown=all",
+        "/work",
         "/settlement",
         "/products",
         "/products?kind=pools",
@@ -141,6 +142,16 @@ PAGES = {
         "/schedules",
     ),
     "auditor": ("/proof", "/journals", "/statements", "/trail"),
+    "risk": (
+        "/exposure",
+        "/exposure?by=creator",
+        "/exposure?by=venue",
+        "/margins",
+        "/margins?view=closings",
+        "/margins?view=freezes",
+        "/alerts",
+        "/market-data",
+    ),
     "admin": ("/users", "/schedules"),
 }
 
@@ -163,6 +174,39 @@ def test_each_page_shows_what_it_is_for(visit: Visit, role: str, locale: str) ->
         assert wide <= 0, f"{path} is {wide} px wider than a telephone"
 
 
+def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
+    visit: Visit,
+) -> None:
+    page = signed_in(visit, "risk")
+    page.goto("/exposure")
+    page.locator("main tbody button").first.click()
+    behind = page.get_by_role("region", name="Books behind it")
+    expect(behind.locator("tbody tr").first).to_be_visible()
+    assert "of=" in page.url
+
+    page.goto("/alerts?severity=critical")
+    alerts = page.get_by_role("region", name="Alerts")
+    waits = page.get_by_role("button", name="Acknowledge", exact=True).first
+    expect(waits).to_be_visible(timeout=SETTLED)  # the bank takes a payment back after six days
+    waits.click()
+    kind = window(page).locator("dd").first.inner_text()
+    window(page).locator("[name=note]").fill("The venue was called: it trades again at noon")
+    window(page).get_by_role("button", name="Acknowledge", exact=True).click()
+    expect(window(page)).to_have_count(0)
+    row = alerts.locator("tr", has_text="it trades again at noon")
+    expect(row).to_contain_text(kind)
+    expect(row).to_contain_text("Acknowledged")
+    expect(row).to_contain_text("demo-risk")
+    page.goto("/alerts?shown=acknowledged")
+    expect(alerts.locator("tr", has_text="it trades again at noon")).to_be_visible()
+
+    # An auditor reads the note, and has nothing to press.
+    other = signed_in(visit, "auditor")
+    other.goto("/alerts")
+    expect(other.get_by_text("it trades again at noon").first).to_be_visible()
+    expect(other.get_by_role("button", name="Acknowledge", exact=True)).to_have_count(0)
+
+
 def test_amounts_can_be_hidden_and_the_choice_stays(visit: Visit) -> None:
     page = visit("/")
     page.locator("[name=username]").fill("demo-investor")
@@ -173,6 +217,16 @@ def test_amounts_can_be_hidden_and_the_choice_stays(visit: Visit) -> None:
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
     page.reload()
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
+
+
+def signed_in(visit: Visit, role: str) -> Page:
+    page = visit("/")
+    page.locator("[name=username]").fill(f"demo-{role}")
+    page.locator("[name=password]").fill("commenda-demo")
+    page.locator("[type=submit]").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("nav")).to_be_attached()
+    return page
 
 
 def window(page: Page) -> Locator:

@@ -51,14 +51,12 @@ def test_what_is_raised_while_it_is_open_counts_and_is_told_once(db: Database) -
     assert told == [0, 0, 0, 0, 0]
     assert raised(db, event("alert.liquidating_too_long", after=MINUTE)) == 1
     with db.transaction() as tx:
-        rows = {
-            (one["kind"], one["subject"]): one for one in latest_alerts(tx, Permission.OVERVIEW, 10)
-        }
+        rows = {(one.kind, one.subject): one for one in latest_alerts(tx, Permission.OVERVIEW, 10)}
         events = tx.execute("SELECT count(*) FROM audit_events WHERE kind = %s", (kind,)).fetchone()
     one = rows[kind, "one"]
     # At 0, 15, 30 and 45: what is raised twice at 30, and late at 20, is counted once and not.
-    assert (one["count"], one["at"], one["lastAt"]) == (4, START, START + 45 * MINUTE)
-    assert rows[kind, "other"]["count"] == 1
+    assert (one.count, one.at, one.last_at) == (4, START, START + 45 * MINUTE)
+    assert rows[kind, "other"].count == 1
     assert events == (2,)
 
 
@@ -79,7 +77,7 @@ def test_an_alert_that_ended_is_opened_anew(db: Database) -> None:
         ended = tx.execute(
             "SELECT subject, details FROM audit_events WHERE kind = 'alerts.ended' ORDER BY id"
         ).fetchall()
-    assert {(one["subject"], one["count"], one["closedAt"]) for one in found} == {
+    assert {(one.subject, one.count, one.closed_at) for one in found} == {
         ("one", 1, START + MINUTE),
         ("one", 1, None),
         ("other", 2, START + 3 * MINUTE),
@@ -98,7 +96,7 @@ def test_another_result_is_told_and_is_the_same_alert(db: Database) -> None:
         (one,) = latest_alerts(tx, Permission.OVERVIEW, 10)
         told = tx.execute("SELECT result FROM audit_events WHERE kind = %s ORDER BY id", (kind,))
         assert told.fetchall() == [("raised",), ("paused",)]
-    assert (one["result"], one["count"], one["at"]) == ("paused", 2, START)
+    assert (one.result, one.count, one.at) == ("paused", 2, START)
 
 
 def test_what_nobody_ends_is_over_once_it_was_quiet_for_its_time(db: Database) -> None:
@@ -135,8 +133,8 @@ def test_two_who_raise_the_same_at_once_open_one(db: Database) -> None:
     in_threads(*(partial(raise_all, turn) for turn in range(1, 9)))
     with db.transaction() as tx:
         found = latest_alerts(tx, Permission.OVERVIEW, 100)
-    assert sorted(one["subject"] for one in found) == sorted(subjects)
-    assert {one["lastAt"] for one in found} == {START + 8 * MINUTE}
+    assert sorted(one.subject for one in found) == sorted(subjects)
+    assert {one.last_at for one in found} == {START + 8 * MINUTE}
 
 
 def test_a_kind_without_a_row_is_a_mistake_and_nothing_is_recorded(db: Database) -> None:
@@ -151,7 +149,7 @@ def test_the_latest_come_first_with_their_severity_and_no_other_events(db: Datab
     with db.transaction() as tx:
         record(tx, [event("settlement.done", after=2 * MINUTE)])
         found = latest_alerts(tx, Permission.OVERVIEW, 10)
-        assert [(one["kind"], one["severity"]) for one in found] == [
+        assert [(one.kind, one.severity) for one in found] == [
             ("alert.copy_failed", "critical"),
             ("liquidation.failed", "warning"),
         ]

@@ -15,7 +15,7 @@ from commenda.kit import durable
 from commenda.kit.db import Database
 from commenda.kit.durable import Durable
 from commenda.kit.errors import CommendaError
-from commenda.kit.outbox import enqueue, failures, pending, wait
+from commenda.kit.outbox import again, enqueue, failed, failures, in_queues, pending, wait
 from commenda.settings import Settings
 from durable_setting import column, database, effects, launch, put, start  # noqa: F401 - fixtures
 
@@ -120,6 +120,34 @@ def test_a_refused_step_leaves_nothing_and_its_workflow_is_listed_as_failed(
         (failure,) = failures(tx)
     assert (failure.workflow_id, failure.workflow) == ("w", "toy.fail")
     assert failure.error == "[no_money] There is not enough money; amount = 7"
+
+
+def test_what_failed_runs_again_from_its_first_step_when_it_is_asked_for(
+    database: Database, worker: Durable
+) -> None:
+    put(database, "toy.fail", "w", workflow_id="w")
+    wait(database)
+    with database.transaction() as tx:
+        (first,) = failed(tx, 10)
+        assert (first.workflow_id, first.workflow, first.of_kind) == ("w", "toy.fail", 1)
+        assert again(tx, "w") == "toy.fail"
+        assert failed(tx, 10) == []
+        assert [(one.queue, one.waiting) for one in in_queues(tx, "plain", "flows")] == [
+            ("plain", 1),
+            ("flows", 0),
+        ]
+    wait(database)
+    with database.transaction() as tx:
+        (second,) = failed(tx, 10)
+        assert second.failed_at > first.failed_at
+        assert second.error == "[no_money] There is not enough money; amount = 7"
+    put(database, "toy.six_steps", "six", workflow_id="six")
+    wait(database)
+    with database.transaction() as tx:
+        with pytest.raises(CommendaError, match="has not failed"):
+            again(tx, "six")
+        with pytest.raises(CommendaError, match="No such workflow"):
+            again(tx, "nobody")
 
 
 def test_errors_come_back_from_their_records_as_they_were_raised(

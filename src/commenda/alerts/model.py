@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
 
 from commenda.identity import Permission
+from commenda.kit.wire import derived, on_wire
+
+
+class AlertState(StrEnum):
+    """Where an alert stands."""
+
+    NEW = "new"
+    """Open, and nobody has acknowledged it."""
+    ACKNOWLEDGED = "acknowledged"
+    """Open, and somebody has said what is done about it."""
+    CLOSED = "closed"
+    """What it was about is over."""
 
 
 class Severity(StrEnum):
@@ -30,6 +46,52 @@ class Kind:
     is over. Where it is None, whoever raises it says when it ends."""
     told: Permission = Permission.OVERVIEW
     """Whoever has this permission is told."""
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What somebody should look at, in the form of a live message."""
+
+    id: int
+    kind: Annotated[str, Field(examples=["liquidation.failed"])]
+    subject: str
+    correlation_id: UUID
+    result: str
+    at: Annotated[datetime, Field(description="When it was raised first.")]
+    last_at: datetime
+    count: Annotated[int, Field(description="How often it was raised since it is open.")]
+    acknowledged_at: datetime | None
+    acknowledged_by: Annotated[
+        str | None, Field(examples=["risk:0b2f6a2c-2f5d-8b52-8d0e-0d1f6c1f1a11"])
+    ]
+    acknowledged_by_name: Annotated[str | None, Field(examples=["grace"])]
+    note: Annotated[str | None, Field(description="What they said of it.")]
+    closed_at: Annotated[
+        datetime | None, Field(description="When it ended; null while it is open.")
+    ]
+    details: dict[str, Any]
+    type: str = "alert"
+
+    @derived
+    def severity(self) -> Severity:
+        return kind_named(self.kind).severity
+
+    @derived
+    def state(self) -> AlertState:
+        if self.closed_at is not None:
+            return AlertState.CLOSED
+        return AlertState.NEW if self.acknowledged_at is None else AlertState.ACKNOWLEDGED
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many alerts are open."""
+
+    open: int
+    unacknowledged: int
+    critical: Annotated[int, Field(description="Open and critical, acknowledged or not.")]
 
 
 KINDS = (

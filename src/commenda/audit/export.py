@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from commenda.audit.queries import LogEntry
 from commenda.kit.times import iso
 
-_FIELDS = [one.name for one in fields(LogEntry) if one.name != "sealed"]
+_FIELDS = [one.name for one in fields(LogEntry) if one.name not in ("sealed", "actor_name")]
 _COLUMNS = [to_camel(name) for name in _FIELDS]
 
 

@@ -39,6 +39,9 @@ class LogEntry:
     at: datetime
     kind: Annotated[str, Field(examples=["subscription settled"])]
     actor: Annotated[str, Field(examples=["operator:0b2f6a2c-2f5d-8b52-8d0e-0d1f6c1f1a11"])]
+    actor_name: Annotated[
+        str | None, Field(description="Of whoever it was; null for a job.", examples=["ada"])
+    ]
     subject: str
     correlation_id: UUID
     result: str
@@ -51,8 +54,9 @@ class LogEntry:
 
 
 _SELECT = sql.SQL(
-    "SELECT e.id, e.happened_at AS at, e.kind, e.actor, e.subject, e.correlation_id, e.result,"
-    " e.rule_version, e.request_id, e.details, s.sequence, encode(s.digest, 'hex') AS digest,"
+    "SELECT e.id, e.happened_at AS at, e.kind, e.actor, name_of(e.actor) AS actor_name, e.subject,"
+    " e.correlation_id, e.result, e.rule_version, e.request_id, e.details, s.sequence,"
+    " encode(s.digest, 'hex') AS digest,"
     " s.sequence IS NOT NULL AS sealed"
     " FROM audit_events AS e LEFT JOIN audit_seals AS s ON s.row_id = e.id WHERE {}"
 )

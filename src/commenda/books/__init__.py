@@ -19,6 +19,7 @@ from commenda.books.cash import (
 from commenda.books.checks import CHECKS
 from commenda.books.closing import close_due, request_closing
 from commenda.books.dust import dust_leg
+from commenda.books.held import BookRisk, Exposure, books_at_risk, exposure
 from commenda.books.margin import guard_margins
 from commenda.books.model import (
     ClosedBook,
@@ -39,16 +40,20 @@ from commenda.books.payout import PAYOUT_BATCH, pay_out, pay_out_due, pay_parts_
 from commenda.books.queries import legs_of, lock_closings
 from commenda.books.rules import INITIAL, free_cash, is_dust, next_retry
 from commenda.books.scopes import close_scopes, open_scopes, record_nav, scope_equity
+from commenda.books.stuck import OpenClosing, open_closings
 from commenda.books.takings import open_books, take_out
 
 __all__ = [
     "CHECKS",
     "INITIAL",
     "PAYOUT_BATCH",
+    "BookRisk",
     "ClosedBook",
+    "Exposure",
     "Leg",
     "NewLeg",
     "OpenBook",
+    "OpenClosing",
     "Paid",
     "Part",
     "Payout",
@@ -57,10 +62,12 @@ __all__ = [
     "Taken",
     "Taking",
     "Trigger",
+    "books_at_risk",
     "carry_out_transfers",
     "close_due",
     "close_scopes",
     "dust_leg",
+    "exposure",
     "free_cash",
     "guard_margins",
     "is_dust",
@@ -68,6 +75,7 @@ __all__ = [
     "lock_closings",
     "next_retry",
     "open_books",
+    "open_closings",
     "open_scopes",
     "pass_on_income",
     "pay_out",

@@ -3,7 +3,8 @@
 Some whose money comes by bank write the payment's reference with it. The bank's statement of the
 next day then proves it, one operator reads that in, and the day after the other one says yes. Some
 write nothing, so that both operators decide, a day apart. The rest sends nothing: those wait for
-whoever tries the demo, and expire after three days.
+whoever tries the demo, and expire after three days. Now and then the bank takes back a payment that
+was credited already: an alert that stays open, for whoever looks after it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ CURRENCIES = ("USD=USDT",)
 STRANGE_EVERY = 7
 """Days from one transfer that nobody asked for to the next."""
 STRANGE = Decimal("321.50")
+TAKEN_BACK_EVERY = 20
+"""Days from one payment to the next that the bank takes back; the first after six days."""
 
 
 def operators(tx: Tx) -> list[Principal]:
@@ -138,11 +141,24 @@ def _read_statement(
     if day % STRANGE_EVERY == STRANGE_EVERY - 1:
         name, said = "Marco Anonimo", "for the savings, thanks"
         entries.append(_entry(booked, f"X{day}", STRANGE, name, said))
+    if day % TAKEN_BACK_EVERY == 6:
+        entries += _taken_back(tx, booked, day)
     if not entries:
         return
     content = camt053(f"DEMO-{booked}", entries)
     order = StatementOrder(kind=StatementKind.CAMT053, content=content)
     read_in(tx, Author(reader.actor, RULES, author.now), reader.user_id, order, CURRENCIES)
+
+
+def _taken_back(tx: Tx, booked: str, day: int) -> list[Markup]:
+    """The bank's reversal of the latest payment that was credited; none where there is none."""
+    row = tx.execute(
+        "SELECT e.amount, e.counterparty, e.reference FROM bank_entries e"
+        " JOIN funding_requests r ON r.id = e.request_id"
+        " WHERE e.status = 'matched' AND e.direction = 'credit' AND r.status = 'done'"
+        " ORDER BY e.sequence DESC LIMIT 1"
+    ).fetchone()
+    return [] if row is None else [_entry(booked, f"R{day}", *row, taken_back=True)]
 
 
 def camt053(name: str, entries: Sequence[Markup]) -> str:
@@ -154,7 +170,9 @@ def camt053(name: str, entries: Sequence[Markup]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>' + tag("Document", body, xmlns=space)
 
 
-def _entry(booked: str, named: str, amount: Decimal, payer: str, said: str) -> Markup:
+def _entry(
+    booked: str, named: str, amount: Decimal, payer: str, said: str, *, taken_back: bool = False
+) -> Markup:
     details = tag(
         "TxDtls",
         tag("RltdPties", tag("Dbtr", tag("Pty", tag("Nm", payer)))),
@@ -162,7 +180,8 @@ def _entry(booked: str, named: str, amount: Decimal, payer: str, said: str) -> M
     )
     parts = join(
         tag("Amt", plain(amount), Ccy="USD"),
-        tag("CdtDbtInd", "CRDT"),
+        tag("CdtDbtInd", "DBIT" if taken_back else "CRDT"),
+        tag("RvslInd", "true" if taken_back else "false"),
         tag("Sts", tag("Cd", "BOOK")),
         tag("BookgDt", tag("Dt", booked)),
         tag("AcctSvcrRef", named),

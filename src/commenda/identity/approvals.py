@@ -74,6 +74,9 @@ class Approval:
     bank_record: Annotated[
         bool, Field(description="Whether a record of the bank counts as one of them.")
     ] = False
+    requested_by_name: str | None = None
+    decided_by_name: str | None = None
+    approved_by_names: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", ApprovalStatus(self.status))
@@ -86,7 +89,11 @@ _SELECT: LiteralString = (
     "  AND v.voided_at IS NULL AND v.user_id IS NOT NULL ORDER BY v.given_at, v.user_id)"
     "  AS approved_by,"
     " EXISTS (SELECT FROM approval_votes v WHERE v.approval_id = approvals.id"
-    "  AND v.voided_at IS NULL AND v.basis = 'bank_record') AS bank_record FROM approvals"
+    "  AND v.voided_at IS NULL AND v.basis = 'bank_record') AS bank_record,"
+    " name_of(requested_by) AS requested_by_name, name_of(decided_by) AS decided_by_name,"
+    " ARRAY(SELECT u.username FROM approval_votes v JOIN users u ON u.id = v.user_id"
+    "  WHERE v.approval_id = approvals.id AND v.voided_at IS NULL"
+    "  ORDER BY v.given_at, v.user_id) AS approved_by_names FROM approvals"
 )
 
 

@@ -59,6 +59,8 @@ class Permission(StrEnum):
     """Be that second person."""
     HOLD = "hold"
     """Freeze money of a wallet, and set it free."""
+    ACKNOWLEDGE = "acknowledge"
+    """Say that one looks after an alert."""
     LEDGER = "ledger"
     """Read the books: anybody's statements, accounts, journals, trial balance, reconciliation."""
     CORRECT = "correct"
@@ -67,6 +69,8 @@ class Permission(StrEnum):
     """Change what runs when, and ask for runs by hand."""
     BANK = "bank"
     """Read bank statements in, and be one of the two who decide what they prove."""
+    MARKET_DATA = "market_data"
+    """Import market data."""
     AUDIT = "audit"
     USERS = "users"
     """Invite, reset, change and disable accounts."""
@@ -98,15 +102,30 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.TERMS,
             Permission.APPROVE,
             Permission.HOLD,
+            Permission.ACKNOWLEDGE,
             Permission.CORRECT,
             Permission.SCHEDULES,
             Permission.BANK,
+            Permission.MARKET_DATA,
         },
         Role.RISK: _STAFF
-        | {Permission.APPROVE, Permission.AUDIT, Permission.HOLD, Permission.BANK},
+        | {
+            Permission.APPROVE,
+            Permission.AUDIT,
+            Permission.HOLD,
+            Permission.ACKNOWLEDGE,
+            Permission.BANK,
+            Permission.MARKET_DATA,
+        },
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF
-        | {Permission.USERS, Permission.APPROVE, Permission.AUDIT, Permission.SCHEDULES},
+        | {
+            Permission.USERS,
+            Permission.APPROVE,
+            Permission.ACKNOWLEDGE,
+            Permission.AUDIT,
+            Permission.SCHEDULES,
+        },
     }
 )
 """One role for each user. `rules.tied` says which two users are two people."""

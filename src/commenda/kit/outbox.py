@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Annotated
 
 from psycopg import sql
 from psycopg.rows import class_row
+from pydantic import Field
 
 from commenda.kit.db import Database, Tx
-from commenda.kit.errors import CommendaError
+from commenda.kit.errors import CommendaError, conflict, unknown
+from commenda.kit.rows import records
+from commenda.kit.wire import on_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,31 @@ class Failure:
     workflow_id: str
     workflow: str
     error: str | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What stands in a queue."""
+
+    queue: str
+    waiting: int
+    running: int
+    oldest_seconds: Annotated[
+        float | None, Field(description="How long the oldest has waited (wall time).")
+    ]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A workflow that failed, and how many others of its kind did."""
+
+    workflow_id: str
+    workflow: str
+    error: str | None
+    failed_at: datetime
+    of_kind: Annotated[int, Field(description="How many of this kind have failed.")]
 
 
 def enqueue(
@@ -93,6 +122,85 @@ def failures(tx: Tx, limit: int = 100) -> list[Failure]:
         ).fetchall()
 
 
+def in_queues(tx: Tx, *queues: str) -> list[Waiting]:
+    """What waits and runs in each of these queues."""
+    return records(
+        tx,
+        Waiting,
+        "SELECT q.queue, count(w.*) FILTER (WHERE w.status <> 'PENDING') AS waiting,"
+        " count(w.*) FILTER (WHERE w.status = 'PENDING') AS running,"
+        " (extract(epoch FROM clock_timestamp())"
+        "  - min(w.created_at) FILTER (WHERE w.status <> 'PENDING') / 1000.0)::float8"
+        "  AS oldest_seconds"
+        " FROM unnest(%s::text[]) WITH ORDINALITY AS q (queue, place)"
+        " LEFT JOIN dbos.workflow_status w ON w.queue_name = q.queue"
+        "  AND w.status IN ('ENQUEUED', 'PENDING', 'DELAYED')"
+        " GROUP BY q.queue, q.place ORDER BY q.place",
+        (list(queues),),
+    )
+
+
+def running_by(tx: Tx) -> dict[int, int]:
+    """How many workflows run in each worker, by the number of its slot."""
+    return dict(
+        tx.execute(
+            "SELECT split_part(executor_id, '-', 2)::int, count(*) FROM dbos.workflow_status"
+            " WHERE status = 'PENDING' AND executor_id ~ '^worker-[0-9]+$' GROUP BY 1"
+        ).fetchall()
+    )
+
+
+def failed(tx: Tx, limit: int) -> list[Failed]:
+    """The latest workflows that failed, with how many of their kind there are."""
+    return records(
+        tx,
+        Failed,
+        "SELECT w.workflow_uuid AS workflow_id, w.name AS workflow,"
+        " coalesce(o.error, w.error)::json ->> 'message' AS error,"
+        " to_timestamp(w.updated_at / 1000.0) AS failed_at,"
+        " count(*) OVER (PARTITION BY w.name) AS of_kind"
+        " FROM dbos.workflow_status w LEFT JOIN dbos.workflow_output o USING (workflow_uuid)"
+        " WHERE w.status IN ('ERROR', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')"
+        " ORDER BY w.updated_at DESC, w.workflow_uuid LIMIT %s",
+        (limit,),
+    )
+
+
+def again(tx: Tx, workflow_id: str) -> str:
+    """Have a workflow that failed run again from its first step; the name of the workflow.
+
+    The records of its steps are deleted with it: an action whose step was done is called again, and
+    knows by its natural keys what is there. Codes `unknown_workflow` and `not_failed`.
+    """
+    row = tx.execute(
+        "SELECT w.status, w.name, w.queue_name, w.queue_partition_key, w.priority,"
+        "  coalesce(i.inputs, w.inputs)"
+        " FROM dbos.workflow_status w LEFT JOIN dbos.workflow_input i USING (workflow_uuid)"
+        " WHERE w.workflow_uuid = %s FOR UPDATE OF w",
+        (workflow_id,),
+    ).fetchone()
+    if row is None:
+        raise unknown_workflow(workflow_id)
+    status, name, queue, partition, order, inputs = row
+    if status not in ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
+        raise conflict("not_failed", "This work has not failed").at("workflowId", workflow_id)
+    _delete(tx, [workflow_id])
+    enqueue(
+        tx,
+        name,
+        *json.loads(inputs)["positionalArgs"],
+        workflow_id=workflow_id,
+        queue=Queue(queue, partitioned=partition is not None),
+        partition_key=partition,
+        order=order,
+    )
+    return str(name)
+
+
+def unknown_workflow(workflow_id: str) -> CommendaError:
+    return unknown("workflow", workflow_id, "workflowId")
+
+
 def forget(tx: Tx, older_than: timedelta, limit: int = 2000) -> int:
     """Delete the records of workflows that succeeded so long ago (wall time); how many.
 
@@ -102,18 +210,33 @@ def forget(tx: Tx, older_than: timedelta, limit: int = 2000) -> int:
     gone = [
         row[0]
         for row in tx.execute(
-            "DELETE FROM dbos.workflow_status WHERE workflow_uuid IN ("
-            " SELECT workflow_uuid FROM dbos.workflow_status WHERE status = 'SUCCESS'"
-            "  AND completed_at < extract(epoch FROM clock_timestamp() - %s) * 1000 LIMIT %s)"
-            " RETURNING workflow_uuid",
+            "SELECT workflow_uuid FROM dbos.workflow_status WHERE status = 'SUCCESS'"
+            "  AND completed_at < extract(epoch FROM clock_timestamp() - %s) * 1000 LIMIT %s",
             (older_than, limit),
         )
     ]
-    # No foreign key deletes these with it.
-    for table in ("operation_outputs", "workflow_input", "workflow_output") if gone else ():
-        statement = sql.SQL("DELETE FROM dbos.{} WHERE workflow_uuid = ANY (%s)")
-        tx.execute(statement.format(sql.Identifier(table)), (gone,))
+    if gone:
+        _delete(tx, gone)
     return len(gone)
+
+
+def _delete(tx: Tx, gone: list[str]) -> None:
+    """Delete workflows with all that is recorded of them: no foreign key does."""
+    named = {"datasource_outputs": "workflow_id"}
+    for table in _RECORDED:
+        statement = sql.SQL("DELETE FROM dbos.{} WHERE {} = ANY (%s)").format(
+            sql.Identifier(table), sql.Identifier(named.get(table, "workflow_uuid"))
+        )
+        tx.execute(statement, (gone,))
+
+
+_RECORDED = (
+    "workflow_status",
+    "operation_outputs",
+    "datasource_outputs",
+    "workflow_input",
+    "workflow_output",
+)
 
 
 def wait(database: Database, *workflow_ids: str, timeout: float = 30.0) -> None:

@@ -112,18 +112,24 @@ class HoldView:
     ]
     account_id: int
     owner_id: UUID
+    owner: Annotated[str | None, Field(description="Their name.", examples=["ada"])]
     asset: str
     amount: Amount
     purpose: Annotated[str, Field(examples=["withdrawal"])]
+    reason: Annotated[
+        str | None, Field(description="Of a freeze, as whoever placed it said; for the staff.")
+    ]
     status: Annotated[str, one_of(HoldStatus)]
     captured: Annotated[Amount, Field(description="What of it was taken, when it was captured.")]
     journal_id: Annotated[int | None, Field(description="What captured it.")]
     actor: Annotated[str | None, Field(description="Who placed it; for the staff.")]
+    actor_name: str | None
     correlation_id: UUID
     placed_at: datetime
     expires_at: datetime | None
     resolved_at: datetime | None
     resolved_by: Annotated[str | None, Field(description="Who resolved it; for the staff.")]
+    resolved_by_name: str | None
 
 
 @on_wire
@@ -246,11 +252,13 @@ def entries_of_account(
 # --- Holds -----------------------------------------------------------------------------------
 
 _HOLD: LiteralString = (
-    "SELECT h.id, h.group_key, h.account_id, a.owner_id, a.asset, h.amount, h.purpose, h.status,"
-    " h.captured, h.journal_id, CASE WHEN %s THEN h.actor END AS actor, h.correlation_id,"
-    " h.placed_at, h.expires_at, h.resolved_at,"
-    " CASE WHEN %s THEN h.resolved_by END AS resolved_by"
-    " FROM holds h JOIN accounts a ON a.id = h.account_id WHERE "
+    "SELECT h.id, h.group_key, h.account_id, a.owner_id, name_of(a.owner_id) AS owner, a.asset,"
+    " h.amount, h.purpose, h.status, h.captured, h.journal_id, h.correlation_id, h.placed_at,"
+    " h.expires_at, h.resolved_at, said.* FROM holds h JOIN accounts a ON a.id = h.account_id"
+    " LEFT JOIN LATERAL (SELECT h.actor, name_of(h.actor) AS actor_name, h.resolved_by,"
+    "   name_of(h.resolved_by) AS resolved_by_name,"
+    "   (SELECT e.details ->> 'reason' FROM audit_events e WHERE e.kind = 'hold.placed'"
+    "     AND e.subject = h.group_key ORDER BY e.id LIMIT 1) AS reason) said ON %s WHERE "
 )
 
 
@@ -264,14 +272,15 @@ def holds_where(
     limit: int,
     names: bool = True,
 ) -> list[HoldView]:
-    """Holds newest first, before an id; with the `names` of who placed and resolved them or not."""
+    """Holds newest first, before an id; with the `names` of who placed and resolved them, and why,
+    or without."""
     asked = {
         "h.account_id = %s": account_id,
         "a.owner_id = %s": owner,
         "h.status = %s": status,
         "h.id < %s": before,
     }
-    return _found(tx, HoldView, _HOLD, asked, "h.id DESC", limit, (names, names))
+    return _found(tx, HoldView, _HOLD, asked, "h.id DESC", limit, (names,))
 
 
 # --- Periods ---------------------------------------------------------------------------------

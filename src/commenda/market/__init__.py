@@ -24,6 +24,7 @@ for a record.
 """
 
 from commenda.market.actions import Imported, Outcome, import_file, import_files, import_source
+from commenda.market.coverage import BARS_LATE
 from commenda.market.depth import (
     DepthQuality,
     DepthRecord,
@@ -78,6 +79,7 @@ from commenda.market.sources import Source, group_files
 from commenda.market.track import Bar, BarArrays, Observations
 
 __all__ = [
+    "BARS_LATE",
     "REGIMES",
     "SYMBOL",
     "VENUE",

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Moment, Served, Whole, problems, routes
+from commenda.kit.db import Tx
+from commenda.kit.web import (
+    GUARDED,
+    IdempotencyKey,
+    Moment,
+    Page,
+    Paged,
+    Served,
+    Whole,
+    problems,
+    routes,
+    write,
+)
 from commenda.market import candles
+from commenda.market.coverage import (
+    Coverage,
+    FeedState,
+    FoundAt,
+    coverage,
+    feed_states,
+    findings_page,
+)
 from commenda.market.grid import parse_interval
 from commenda.market.instruments import find_instrument
-from commenda.market.model import SYMBOL, VENUE
+from commenda.market.model import SYMBOL, VENUE, FindingKind
+from commenda.market.uploads import MarketFile, QualityReport, take_in
 
 router = routes("market", "/market")
 Reader = Annotated[Principal, may(Permission.MARKET)]
+Staff = Annotated[Principal, may(Permission.OVERVIEW)]
+Keeper = Annotated[Principal, may(Permission.MARKET_DATA)]
 Symbol = Annotated[
     str, Query(min_length=1, max_length=40, pattern=f"^{SYMBOL}$", examples=["BTCUSDT"])
 ]
@@ -59,3 +83,55 @@ def list_candles(
     return candles.CandleSeries(
         instrument.venue, instrument.symbol, interval, instrument.simulated, bars
     )
+
+
+# --- How far it goes, for the staff ----------------------------------------------------------
+
+
+@router.get("/datasets", operation_id="listDatasets", responses=GUARDED)
+def list_datasets(service: Served, _who: Staff) -> list[Coverage]:
+    """Every imported series: its span, what is missing, what was found, and its hash."""
+    with service.database.read() as tx:
+        return coverage(tx)
+
+
+@router.get(
+    "/datasets/{dataset_id}/findings",
+    operation_id="listFindings",
+    responses=GUARDED | problems(404),
+)
+def list_findings(
+    service: Served, _who: Staff, dataset_id: str, asked: Paged, kind: FindingKind | None = None
+) -> Page[FoundAt]:
+    """What was found in a series when it was imported, by time."""
+    digits = dataset_id.isascii() and dataset_id.isdigit() and len(dataset_id) < 10
+    after = asked.after(datetime, int)
+    with service.database.read() as tx:
+        number = int(dataset_id) if digits else 0
+        rows = findings_page(tx, number, kind, after, asked.rows)
+    return asked.page(rows, lambda one: (one.at, one.id))
+
+
+@router.get("/feed", operation_id="getFeed", responses=GUARDED)
+def get_feed(service: Served, _who: Staff) -> list[FeedState]:
+    """How old the last bar of each instrument of the live market is."""
+    with service.database.read() as tx:
+        return feed_states(tx)
+
+
+@router.post(
+    "/datasets",
+    operation_id="importMarketFile",
+    response_model=QualityReport,
+    responses=GUARDED | problems(404),
+)
+def import_market_file(
+    service: Served, who: Keeper, body: MarketFile, key: IdempotencyKey = None
+) -> Response:
+    """Judge a file of market data and, with `keep`, import it: it takes the place of the series of
+    its name, or joins it. A request's bound is its bound: 1 MiB, packed and in base64."""
+
+    def act(tx: Tx, now: datetime) -> QualityReport:
+        return take_in(tx, service.settings.data, who.actor, body, now)
+
+    return write(service, who, "market-import", key, body, act)

@@ -29,6 +29,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("co-trading.flow", "{body,flowId}", "shared_flows", "id", "t.creator_id"),
     ("co-trading.subscribe", "{body,subscriptionId}", "flow_subscriptions", "id", "t.follower_id"),
     ("hold", "{body,group}", "holds", "group_key", "split_part(t.actor, ':', 2)"),
+    ("acknowledge", "{body,id}", "alerts", "id", "split_part(t.acknowledged_by, ':', 2)"),
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
     ("backtest", "{body,id}", "backtests", "id", "t.created_by"),
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
@@ -45,6 +46,8 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
 )
 UNNAMED: Final[Mapping[str, str]] = {
     "bank-statement": "it counts what was new, and names no row",
+    "work-again": "work that is done is forgotten an hour later",
+    "market-import": "what was only judged has no row, and what was kept may be replaced by now",
     "schedules.create": "the schedule may have been deleted since",
     "schedules.edit": "the schedule may have been deleted since",
     "schedules.run": "the run may have been forgotten since, or deleted with its schedule",

@@ -20,13 +20,12 @@ from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.migrate import migrations
 from commenda.kit.wire import on_wire
+from commenda.market import BARS_LATE
 
 T = TypeVar("T")
 
 WORKER_SILENCE = 15
 """Seconds after which a worker that was not seen is taken for gone."""
-BARS_LATE = 2
-"""Bar intervals of business time after which the feed is late."""
 PATIENCE = 2
 """Seconds in which the database has to answer."""
 LEAST_SPACE = 128 << 20

@@ -22,6 +22,7 @@ from commenda.identity import Permission
 from commenda.kit import bus
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
+from commenda.kit.wire import wire
 from commenda.market import SYMBOL, Bar
 
 Message = dict[str, Any]
@@ -86,7 +87,7 @@ def latest_signals(tx: Tx, flow_id: UUID) -> list[Message]:
 
 def latest_alerts(tx: Tx) -> list[Message]:
     """The last alerts, oldest first."""
-    return alerts.latest_alerts(tx, Permission.OVERVIEW, _ALERTS)[::-1]
+    return [wire(one) for one in alerts.latest_alerts(tx, Permission.OVERVIEW, _ALERTS)[::-1]]
 
 
 def bar_closed(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:

@@ -242,6 +242,11 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
     ),
     _alerts,
     _Reading(
+        "commenda_alerts_unacknowledged",
+        "Alerts that are open and that nobody has acknowledged.",
+        _single("SELECT count(*) FROM alerts WHERE closed_at IS NULL AND acknowledged_at IS NULL"),
+    ),
+    _Reading(
         "commenda_workers",
         "Workers that were seen within 15 seconds.",
         lambda tx, _now: {(): float(workers_seen(tx))},

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from pydantic import Field
 
-from commenda.alerts import Severity
+from commenda.alerts import Alert
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.web import GUARDED, Amount, Body, routes
@@ -168,20 +168,6 @@ class LatestSignal(Body):
     reference_price: Amount
     status: str
     created_at: datetime
-
-
-class Alert(Body):
-    type: str
-    kind: str
-    severity: Severity
-    subject: str
-    correlation_id: UUID
-    result: str
-    at: datetime = Field(description="When it was raised first.")
-    last_at: datetime
-    count: int = Field(description="How often it was raised since it is open.")
-    closed_at: datetime | None = Field(description="When it ended; null while it is open.")
-    details: dict[str, Any]
 
 
 class Worker(Body):

@@ -674,6 +674,169 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alerts
+         * @description What somebody should look at, the last raised first.
+         */
+        get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Standing
+         * @description How many alerts are open, and how many of them nobody has acknowledged.
+         */
+        get: operations["getAlertStanding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{alert_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge Alert
+         * @description Say that somebody looks after an alert, and how. It stays open until its cause is gone; one
+         *     that comes back after that is new.
+         */
+        post: operations["acknowledgeAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Exposure
+         * @description What all open books hold at the latest marks: in all, by instrument, creator and venue.
+         */
+        get: operations["getExposure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposure/books": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Books
+         * @description Open books that hold something (of an instrument, by a creator, at a venue): those that are
+         *     closed by their margin first, and of them the nearest to it.
+         */
+        get: operations["listBooksAtRisk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposure/closings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Closings
+         * @description Books that are asked to close and are not closed yet, the oldest first.
+         */
+        get: operations["listOpenClosings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Work
+         * @description Workers, queues, what is behind and what failed, with the checks of /readyz.
+         */
+        get: operations["getWork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/work/{workflow_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Again
+         * @description Have work that failed run again from its first step: what is there already is not done
+         *     twice.
+         */
+        post: operations["runWorkAgain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallet/balances": {
         parameters: {
             query?: never;
@@ -1891,6 +2054,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/market/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Datasets
+         * @description Every imported series: its span, what is missing, what was found, and its hash.
+         */
+        get: operations["listDatasets"];
+        put?: never;
+        /**
+         * Import Market File
+         * @description Judge a file of market data and, with `keep`, import it: it takes the place of the series of
+         *     its name, or joins it. A request's bound is its bound: 1 MiB, packed and in base64.
+         */
+        post: operations["importMarketFile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/market/datasets/{dataset_id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Findings
+         * @description What was found in a series when it was imported, by time.
+         */
+        get: operations["listFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/market/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Feed
+         * @description How old the last bar of each instrument of the live market is.
+         */
+        get: operations["getFeed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/strategies": {
         parameters: {
             query?: never;
@@ -2395,13 +2623,27 @@ export interface components {
             /** Finishedat */
             finishedAt: string | null;
         };
-        /** Alert */
+        /** Acknowledgement */
+        Acknowledgement: {
+            /**
+             * Note
+             * @description What is the cause and what is done about it, for whoever looks next.
+             * @example The venue was called: it trades again at noon
+             */
+            note: string;
+        };
+        /**
+         * Alert
+         * @description What somebody should look at, in the form of a live message.
+         */
         Alert: {
-            /** Type */
-            type: string;
-            /** Kind */
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @example liquidation.failed
+             */
             kind: string;
-            severity: components["schemas"]["Severity"];
             /** Subject */
             subject: string;
             /**
@@ -2427,6 +2669,23 @@ export interface components {
              * @description How often it was raised since it is open.
              */
             count: number;
+            /** Acknowledgedat */
+            acknowledgedAt: string | null;
+            /**
+             * Acknowledgedby
+             * @example risk:0b2f6a2c-2f5d-8b52-8d0e-0d1f6c1f1a11
+             */
+            acknowledgedBy: string | null;
+            /**
+             * Acknowledgedbyname
+             * @example grace
+             */
+            acknowledgedByName: string | null;
+            /**
+             * Note
+             * @description What they said of it.
+             */
+            note: string | null;
             /**
              * Closedat
              * @description When it ended; null while it is open.
@@ -2436,7 +2695,20 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+            /**
+             * Type
+             * @default alert
+             */
+            type: string;
+            severity: components["schemas"]["Severity"];
+            state: components["schemas"]["AlertState"];
         };
+        /**
+         * AlertState
+         * @description Where an alert stands.
+         * @enum {string}
+         */
+        AlertState: "new" | "acknowledged" | "closed";
         /** Alive */
         Alive: {
             /**
@@ -2530,7 +2802,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "ledger" | "correct" | "schedules" | "bank" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -2608,6 +2880,12 @@ export interface components {
              * @default false
              */
             bankRecord: boolean;
+            /** Requestedbyname */
+            requestedByName: string | null;
+            /** Decidedbyname */
+            decidedByName: string | null;
+            /** Approvedbynames */
+            approvedByNames: string[];
         };
         /**
          * ApprovalStatus
@@ -2980,6 +3258,114 @@ export interface components {
             testSharpe: number | null;
         };
         /**
+         * BookRisk
+         * @description An open book that holds something, and how near it is to being closed by its margin.
+         */
+        BookRisk: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @example managed
+             */
+            kind: string;
+            /**
+             * Ownerid
+             * Format: uuid
+             */
+            ownerId: string;
+            /**
+             * Owner
+             * @description Their name; null for the platform.
+             */
+            owner: string | null;
+            /** Asset */
+            asset: string;
+            /**
+             * Creators
+             * @description Whose parts hold it, by name.
+             */
+            creators: string[];
+            /** Instruments */
+            instruments: string[];
+            /**
+             * Quantity
+             * @description Of the instrument that was asked for, signed.
+             */
+            quantity: string | null;
+            /**
+             * Value
+             * @description Of that quantity, signed, at the mark.
+             */
+            value: string | null;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Gross
+             * @example 2500.00
+             */
+            gross: string;
+            /**
+             * Net
+             * @example 2500.00
+             */
+            net: string;
+            /**
+             * Leverage
+             * @description Null where no equity is left.
+             */
+            leverage: string | null;
+            /**
+             * Margined
+             * @description Whether it is closed below maintenance.
+             */
+            margined: boolean;
+            /**
+             * Maintenance
+             * @description The least equity: a twentieth of gross.
+             * @example 2500.00
+             */
+            maintenance: string;
+            /**
+             * Marginused
+             * @description Initial margin: a tenth of gross.
+             * @example 2500.00
+             */
+            marginUsed: string;
+            /**
+             * Marginfree
+             * @description Equity above the initial margin.
+             * @example 2500.00
+             */
+            marginFree: string;
+            /**
+             * Marginratio
+             * @description Maintenance over equity: from 1 on it is closed. Null: no equity.
+             */
+            marginRatio: string | null;
+            /**
+             * Distance
+             * @description By how much all prices must move against it until it is closed: 0.2 is 20 %. Null where it is not margined, or where no price can.
+             */
+            distance: string | null;
+            /**
+             * Closing
+             * @description Whether it is being closed already.
+             */
+            closing: boolean;
+            /**
+             * Markasof
+             * @description The oldest of its marks.
+             */
+            markAsOf: string | null;
+        };
+        /**
          * Cadence
          * @description How often what was accrued is paid out to the wallets.
          * @enum {string}
@@ -3279,6 +3665,68 @@ export interface components {
              * @description Reached it within the last business day.
              */
             lastDay: number | null;
+        };
+        /**
+         * Coverage
+         * @description An imported series: from when to when, how many rows, and what was found wrong with it.
+         */
+        Coverage: {
+            /** Id */
+            id: number;
+            /** Venue */
+            venue: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Series
+             * @enum {string}
+             */
+            series: "candles" | "funding" | "mark";
+            /** Simulated */
+            simulated: boolean;
+            /**
+             * Firstts
+             * Format: date-time
+             * @description The open of the first bar.
+             */
+            firstTs: string;
+            /**
+             * Lastts
+             * Format: date-time
+             */
+            lastTs: string;
+            /** Rows */
+            rows: number;
+            /**
+             * Missing
+             * @description Bars that are not there between the first and the last; null for funding and months, which have no one length.
+             */
+            missing: number | null;
+            /**
+             * Findings
+             * @description How many there are of each kind.
+             * @example {
+             *       "gap": 2
+             *     }
+             */
+            findings: {
+                [key: string]: number;
+            };
+            /**
+             * Sha256
+             * @description Of its content.
+             */
+            sha256: string;
+            /**
+             * Importedat
+             * Format: date-time
+             */
+            importedAt: string;
+            /**
+             * Interval
+             * @example 1h
+             */
+            interval: string | null;
         };
         /**
          * Credentials
@@ -3667,6 +4115,61 @@ export interface components {
             exposure: number[];
         };
         /**
+         * Exposure
+         * @description What all open books hold at the latest marks, summed up in four ways.
+         */
+        Exposure: {
+            /**
+             * Asof
+             * Format: date-time
+             */
+            asOf: string;
+            /** Totals */
+            totals: components["schemas"]["HeldTotal"][];
+            /** Instruments */
+            instruments: components["schemas"]["HeldInstrument"][];
+            /** Creators */
+            creators: components["schemas"]["HeldCreator"][];
+            /** Venues */
+            venues: components["schemas"]["HeldVenue"][];
+        };
+        /**
+         * Failed
+         * @description A workflow that failed, and how many others of its kind did.
+         */
+        Failed: {
+            /** Workflowid */
+            workflowId: string;
+            /** Workflow */
+            workflow: string;
+            /** Error */
+            error: string | null;
+            /**
+             * Failedat
+             * Format: date-time
+             */
+            failedAt: string;
+            /**
+             * Ofkind
+             * @description How many of this kind have failed.
+             */
+            ofKind: number;
+        };
+        /** FailingSchedule */
+        FailingSchedule: {
+            /** Name */
+            name: string;
+            /**
+             * Failures
+             * @description In a row.
+             */
+            failures: number;
+            /** Lasterror */
+            lastError: string | null;
+            /** Nextat */
+            nextAt: string | null;
+        };
+        /**
          * FeeTerms
          * @description What one subscription has agreed to pay, as fractions, and how often.
          *
@@ -3729,6 +4232,48 @@ export interface components {
             oldestMark: string | null;
             /** Newestmark */
             newestMark: string | null;
+        };
+        /**
+         * FeedState
+         * @description The live market of an instrument, in business time.
+         */
+        FeedState: {
+            /** Instrumentid */
+            instrumentId: number;
+            /** Venue */
+            venue: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Closedat
+             * Format: date-time
+             * @description When its last bar closed.
+             */
+            closedAt: string;
+            /**
+             * Ageseconds
+             * @description Since then.
+             */
+            ageSeconds: number;
+            /**
+             * Late
+             * @description Whether that is more than 2 bars.
+             */
+            late: boolean;
+            /** Mark */
+            mark: string | null;
+            /** Markasof */
+            markAsOf: string | null;
+            /**
+             * Marksource
+             * @example candle
+             */
+            markSource: string | null;
+            /**
+             * Interval
+             * @example 15m
+             */
+            interval: string;
         };
         /**
          * Fees
@@ -4122,6 +4667,41 @@ export interface components {
             maxSlippage: string;
         };
         /**
+         * FoundAt
+         * @description Something wrong in an imported series. A gap is at the first bar that is missing.
+         */
+        FoundAt: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Details */
+            details: string;
+        };
+        /** FoundIn */
+        FoundIn: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Details */
+            details: string;
+        };
+        /**
          * Freeze
          * @description Frozen money, and what became of it.
          */
@@ -4309,6 +4889,277 @@ export interface components {
             /** Counts */
             counts: number[][];
         };
+        /** HeldCreator */
+        HeldCreator: {
+            /** Asset */
+            asset: string;
+            /** Books */
+            books: number;
+            /**
+             * Long
+             * @example 2500.00
+             */
+            long: string;
+            /**
+             * Short
+             * @description The value of what is sold short, above 0.
+             * @example 2500.00
+             */
+            short: string;
+            /**
+             * Gross
+             * @description Long and short together.
+             * @example 2500.00
+             */
+            gross: string;
+            /**
+             * Net
+             * @description Long less short.
+             * @example 2500.00
+             */
+            net: string;
+            /**
+             * Share
+             * @description Of the gross value of all books.
+             */
+            share: string | null;
+            /**
+             * Marginused
+             * @description Initial margin of what margined books hold: a tenth of it.
+             * @example 2500.00
+             */
+            marginUsed: string;
+            /**
+             * Nearest
+             * @description By how much prices must move against the margined book that is nearest to being closed by its margin, 0.2 is 20 %; null where none is margined.
+             */
+            nearest: string | null;
+            /**
+             * Creatorid
+             * Format: uuid
+             */
+            creatorId: string;
+            /**
+             * Creator
+             * @description Their name.
+             * @example ada
+             */
+            creator: string | null;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+        };
+        /** HeldInstrument */
+        HeldInstrument: {
+            /** Asset */
+            asset: string;
+            /** Books */
+            books: number;
+            /**
+             * Long
+             * @example 2500.00
+             */
+            long: string;
+            /**
+             * Short
+             * @description The value of what is sold short, above 0.
+             * @example 2500.00
+             */
+            short: string;
+            /**
+             * Gross
+             * @description Long and short together.
+             * @example 2500.00
+             */
+            gross: string;
+            /**
+             * Net
+             * @description Long less short.
+             * @example 2500.00
+             */
+            net: string;
+            /**
+             * Share
+             * @description Of the gross value of all books.
+             */
+            share: string | null;
+            /**
+             * Marginused
+             * @description Initial margin of what margined books hold: a tenth of it.
+             * @example 2500.00
+             */
+            marginUsed: string;
+            /**
+             * Nearest
+             * @description By how much prices must move against the margined book that is nearest to being closed by its margin, 0.2 is 20 %; null where none is margined.
+             */
+            nearest: string | null;
+            /** Instrumentid */
+            instrumentId: number;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Market
+             * @description The venue whose market it is.
+             */
+            market: string;
+            /** Kind */
+            kind: string;
+            /** Mark */
+            mark: string | null;
+            /** Markasof */
+            markAsOf: string | null;
+            /**
+             * Marksource
+             * @example candle
+             */
+            markSource: string | null;
+            /**
+             * Longquantity
+             * @example 2500.00
+             */
+            longQuantity: string;
+            /**
+             * Shortquantity
+             * @example 2500.00
+             */
+            shortQuantity: string;
+            /**
+             * Grossquantity
+             * @example 2500.00
+             */
+            grossQuantity: string;
+            /**
+             * Netquantity
+             * @example 2500.00
+             */
+            netQuantity: string;
+        };
+        /**
+         * HeldTotal
+         * @description All open books of one asset.
+         */
+        HeldTotal: {
+            /** Asset */
+            asset: string;
+            /** Books */
+            books: number;
+            /**
+             * Long
+             * @example 2500.00
+             */
+            long: string;
+            /**
+             * Short
+             * @description The value of what is sold short, above 0.
+             * @example 2500.00
+             */
+            short: string;
+            /**
+             * Gross
+             * @description Long and short together.
+             * @example 2500.00
+             */
+            gross: string;
+            /**
+             * Net
+             * @description Long less short.
+             * @example 2500.00
+             */
+            net: string;
+            /**
+             * Share
+             * @description Of the gross value of all books.
+             */
+            share: string | null;
+            /**
+             * Marginused
+             * @description Initial margin of what margined books hold: a tenth of it.
+             * @example 2500.00
+             */
+            marginUsed: string;
+            /**
+             * Nearest
+             * @description By how much prices must move against the margined book that is nearest to being closed by its margin, 0.2 is 20 %; null where none is margined.
+             */
+            nearest: string | null;
+            /**
+             * Equity
+             * @description Cash and positions, at marks.
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Leverage
+             * @description Gross value over equity.
+             */
+            leverage: string | null;
+            /**
+             * Concentration
+             * @description Herfindahl index of the instruments' shares: 1 is all in one.
+             */
+            concentration: string | null;
+            /** Oldestmark */
+            oldestMark: string | null;
+        };
+        /** HeldVenue */
+        HeldVenue: {
+            /** Asset */
+            asset: string;
+            /** Books */
+            books: number;
+            /**
+             * Long
+             * @example 2500.00
+             */
+            long: string;
+            /**
+             * Short
+             * @description The value of what is sold short, above 0.
+             * @example 2500.00
+             */
+            short: string;
+            /**
+             * Gross
+             * @description Long and short together.
+             * @example 2500.00
+             */
+            gross: string;
+            /**
+             * Net
+             * @description Long less short.
+             * @example 2500.00
+             */
+            net: string;
+            /**
+             * Share
+             * @description Of the gross value of all books.
+             */
+            share: string | null;
+            /**
+             * Marginused
+             * @description Initial margin of what margined books hold: a tenth of it.
+             * @example 2500.00
+             */
+            marginUsed: string;
+            /**
+             * Nearest
+             * @description By how much prices must move against the margined book that is nearest to being closed by its margin, 0.2 is 20 %; null where none is margined.
+             */
+            nearest: string | null;
+            /**
+             * Venue
+             * @description The account at a venue where books trade.
+             */
+            venue: string;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+        };
         /**
          * HoldOrder
          * @description Money of somebody's wallet that must stay where it is.
@@ -4366,6 +5217,12 @@ export interface components {
              * Format: uuid
              */
             ownerId: string;
+            /**
+             * Owner
+             * @description Their name.
+             * @example ada
+             */
+            owner: string | null;
             /** Asset */
             asset: string;
             /**
@@ -4378,6 +5235,11 @@ export interface components {
              * @example withdrawal
              */
             purpose: string;
+            /**
+             * Reason
+             * @description Of a freeze, as whoever placed it said; for the staff.
+             */
+            reason: string | null;
             /**
              * Status
              * @enum {string}
@@ -4399,6 +5261,8 @@ export interface components {
              * @description Who placed it; for the staff.
              */
             actor: string | null;
+            /** Actorname */
+            actorName: string | null;
             /**
              * Correlationid
              * Format: uuid
@@ -4418,6 +5282,8 @@ export interface components {
              * @description Who resolved it; for the staff.
              */
             resolvedBy: string | null;
+            /** Resolvedbyname */
+            resolvedByName: string | null;
         };
         /**
          * Holding
@@ -5054,6 +5920,12 @@ export interface components {
              * @example operator:0b2f6a2c-2f5d-8b52-8d0e-0d1f6c1f1a11
              */
             actor: string;
+            /**
+             * Actorname
+             * @description Of whoever it was; null for a job.
+             * @example ada
+             */
+            actorName: string | null;
             /** Subject */
             subject: string;
             /**
@@ -5093,7 +5965,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "ledger" | "correct" | "schedules" | "bank" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -5107,6 +5979,42 @@ export interface components {
              * @example ck_…
              */
             secret: string;
+        };
+        /**
+         * MarketFile
+         * @description One file of candles, funding rates or mark prices, as `commenda market import` reads it.
+         */
+        MarketFile: {
+            /**
+             * Name
+             * @description <venue>_<SYMBOL>_<interval>.csv, .csv.gz or .parquet, or as Binance names it.
+             * @example binance_usdm_BTCUSDT_1h.csv.gz
+             */
+            name: string;
+            /**
+             * Content
+             * Format: base64
+             * @description The file in base64.
+             */
+            content: string;
+            /**
+             * Zone
+             * @description Of times that name none; UTC.
+             * @example Asia/Shanghai
+             */
+            zone?: string | null;
+            /**
+             * Append
+             * @description Join what was imported before, or take its place.
+             * @default false
+             */
+            append: boolean;
+            /**
+             * Keep
+             * @description False: only say what would be found.
+             * @default false
+             */
+            keep: boolean;
         };
         /**
          * MatrixCell
@@ -5494,6 +6402,88 @@ export interface components {
             termsValidFrom: string;
         };
         /**
+         * OpenClosing
+         * @description A book, or a part of one, whose positions are to be closed at its venue.
+         */
+        OpenClosing: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Scopeid
+             * Format: uuid
+             */
+            scopeId: string;
+            /**
+             * Subject
+             * Format: uuid
+             * @description The subscription.
+             */
+            subject: string;
+            /**
+             * Kind
+             * @description Of the book.
+             * @example managed
+             */
+            kind: string;
+            /**
+             * Ownerid
+             * Format: uuid
+             */
+            ownerId: string;
+            /**
+             * Owner
+             * @description Their name.
+             */
+            owner: string | null;
+            /** Asset */
+            asset: string;
+            /**
+             * Amount
+             * @description Of a part: what is wanted of the book.
+             */
+            amount: string | null;
+            /**
+             * Trigger
+             * @enum {string}
+             */
+            trigger: "investor" | "sweep" | "operator" | "margin";
+            /**
+             * Requestedat
+             * Format: date-time
+             */
+            requestedAt: string;
+            /**
+             * Ageseconds
+             * @description Business time since it was asked for.
+             */
+            ageSeconds: number;
+            /**
+             * Attempts
+             * @description That failed.
+             */
+            attempts: number;
+            /**
+             * Reason
+             * @description Why the last one did.
+             */
+            reason: string | null;
+            /**
+             * Triedat
+             * @description When it was tried last.
+             */
+            triedAt: string | null;
+            /** Nextretryat */
+            nextRetryAt: string | null;
+            /**
+             * Instruments
+             * @description What is still held.
+             */
+            instruments: string[];
+        };
+        /**
          * OverviewView
          * @description The operation at a glance.
          */
@@ -5546,6 +6536,16 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
+        Page_Alert_: {
+            /** Items */
+            items: components["schemas"]["Alert"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
         Page_Approval_: {
             /** Items */
             items: components["schemas"]["Approval"][];
@@ -5586,9 +6586,29 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
+        Page_BookRisk_: {
+            /** Items */
+            items: components["schemas"]["BookRisk"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
         Page_EntryView_: {
             /** Items */
             items: components["schemas"]["EntryView"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_FoundAt_: {
+            /** Items */
+            items: components["schemas"]["FoundAt"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -5649,6 +6669,16 @@ export interface components {
         Page_Notice_: {
             /** Items */
             items: components["schemas"]["Notice"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_OpenClosing_: {
+            /** Items */
+            items: components["schemas"]["OpenClosing"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -5919,7 +6949,7 @@ export interface components {
          * @description What a route asks for. Owning the object is asked for beside it: another's is unknown.
          * @enum {string}
          */
-        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "ledger" | "correct" | "schedules" | "bank" | "audit" | "users";
+        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "audit" | "users";
         /**
          * PickedView
          * @description The trial that a fold chose where it learned.
@@ -6318,6 +7348,59 @@ export interface components {
              * Format: password
              */
             password: string;
+        };
+        /**
+         * QualityReport
+         * @description What a file holds, and what is wrong with it. What is fatal is refused instead.
+         */
+        QualityReport: {
+            /**
+             * Datasetid
+             * @description Null where it was not kept.
+             */
+            datasetId: number | null;
+            /**
+             * Outcome
+             * @enum {unknown}
+             */
+            outcome: "created" | "replaced" | "extended" | "unchanged";
+            /** Venue */
+            venue: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Series
+             * @enum {string}
+             */
+            series: "candles" | "funding" | "mark";
+            /** Interval */
+            interval: string | null;
+            /**
+             * Firstts
+             * Format: date-time
+             */
+            firstTs: string;
+            /**
+             * Lastts
+             * Format: date-time
+             */
+            lastTs: string;
+            /** Rows */
+            rows: number;
+            /**
+             * Counts
+             * @description How many findings of each kind.
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Findings
+             * @description The first 200 by time.
+             */
+            findings: components["schemas"]["FoundIn"][];
+            /** Notes */
+            notes: string[];
         };
         /**
          * Rate
@@ -7508,6 +8591,21 @@ export interface components {
             tokenType: "Bearer";
         };
         /**
+         * Standing
+         * @description How many alerts are open.
+         */
+        Standing: {
+            /** Open */
+            open: number;
+            /** Unacknowledged */
+            unacknowledged: number;
+            /**
+             * Critical
+             * @description Open and critical, acknowledged or not.
+             */
+            critical: number;
+        };
+        /**
          * State
          * @description The state of a managed subscription, as the specification names it.
          * @enum {string}
@@ -8621,6 +9719,23 @@ export interface components {
             detail: string;
         };
         /**
+         * Waiting
+         * @description What stands in a queue.
+         */
+        Waiting: {
+            /** Queue */
+            queue: string;
+            /** Waiting */
+            waiting: number;
+            /** Running */
+            running: number;
+            /**
+             * Oldestseconds
+             * @description How long the oldest has waited (wall time).
+             */
+            oldestSeconds: number | null;
+        };
+        /**
          * Walk
          * @description How the windows move.
          * @enum {string}
@@ -8778,6 +9893,39 @@ export interface components {
              */
             amount: string | number;
         };
+        /**
+         * Work
+         * @description The operation's workers, queues and failures, with what readiness says.
+         */
+        Work: {
+            /**
+             * Asof
+             * Format: date-time
+             * @description Wall time.
+             */
+            asOf: string;
+            /**
+             * Businessnow
+             * Format: date-time
+             */
+            businessNow: string;
+            readiness: components["schemas"]["Readiness"];
+            /** Workers */
+            workers: components["schemas"]["WorkerSeen"][];
+            /** Queues */
+            queues: components["schemas"]["Waiting"][];
+            lag: components["schemas"]["Lag"];
+            /**
+             * Failed
+             * @description The latest 50.
+             */
+            failed: components["schemas"]["Failed"][];
+            /**
+             * Schedules
+             * @description Active, and failing.
+             */
+            schedules: components["schemas"]["FailingSchedule"][];
+        };
         /** Worker */
         Worker: {
             /** Id */
@@ -8798,6 +9946,51 @@ export interface components {
             tickAt: string | null;
             /** Silentseconds */
             silentSeconds: number;
+        };
+        /**
+         * WorkerSeen
+         * @description A worker process that was not stopped.
+         */
+        WorkerSeen: {
+            /** Id */
+            id: string;
+            /**
+             * Startedat
+             * Format: date-time
+             */
+            startedAt: string;
+            /**
+             * Seenat
+             * Format: date-time
+             */
+            seenAt: string;
+            /** Silentseconds */
+            silentSeconds: number;
+            /**
+             * Up
+             * @description Seen within 15 s.
+             */
+            up: boolean;
+            /**
+             * Leads
+             * @description Whether it makes the ticks.
+             */
+            leads: boolean;
+            /**
+             * Tickat
+             * @description Its last tick, in business time.
+             */
+            tickAt: string | null;
+            /**
+             * Waitsfor
+             * @description Why it makes no ticks.
+             */
+            waitsFor: string | null;
+            /**
+             * Running
+             * @description Workflows inside it.
+             */
+            running: number;
         };
         /**
          * Worth
@@ -10013,6 +11206,199 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Run_"];
+                };
+            };
+        };
+    };
+    listAlerts: {
+        parameters: {
+            query?: {
+                /** @description `open` is new or acknowledged. */
+                state?: components["schemas"]["AlertState"] | "open" | null;
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.unreconciled";
+                severity?: components["schemas"]["Severity"] | null;
+                subject?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Alert_"];
+                };
+            };
+        };
+    };
+    getAlertStanding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+        };
+    };
+    acknowledgeAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acknowledgement"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    getExposure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exposure"];
+                };
+            };
+        };
+    };
+    listBooksAtRisk: {
+        parameters: {
+            query?: {
+                instrumentId?: number | null;
+                creatorId?: string | null;
+                venue?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BookRisk_"];
+                };
+            };
+        };
+    };
+    listOpenClosings: {
+        parameters: {
+            query?: {
+                /** @description Only those that failed at least once. */
+                failed?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OpenClosing_"];
+                };
+            };
+        };
+    };
+    getWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
+                };
+            };
+        };
+    };
+    runWorkAgain: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
                 };
             };
         };
@@ -11741,6 +13127,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CandleSeries"];
+                };
+            };
+        };
+    };
+    listDatasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Coverage"][];
+                };
+            };
+        };
+    };
+    importMarketFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarketFile"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityReport"];
+                };
+            };
+        };
+    };
+    listFindings: {
+        parameters: {
+            query?: {
+                kind?: components["schemas"]["FindingKind"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FoundAt_"];
+                };
+            };
+        };
+    };
+    getFeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedState"][];
                 };
             };
         };

@@ -9,6 +9,7 @@ import { Button } from "@/ui/button"
 import { Empty, Skeleton } from "@/ui/states"
 import { Bell } from "./bell"
 import { PAGES, type Group } from "./pages"
+import { Unacknowledged } from "./unacknowledged"
 import { UserMenu } from "./user-menu"
 
 const Palette = lazy(() => import("./palette"))
@@ -126,6 +127,7 @@ function Navigation({ open, onGo }: { open: boolean; onGo: () => void }) {
                 className="focusable text-muted-foreground hover:bg-muted flex h-8 items-center gap-2 rounded-md px-2 [&.active]:bg-muted [&.active]:text-foreground"
               >
                 {Icon && <Icon className="size-4" aria-hidden />} {t(`pages.${name}`)}
+                {name === "alerts" && <Unacknowledged />}
               </Link>
             ))}
         </div>

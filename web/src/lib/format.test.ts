@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { formatAmount, formatPercent, formatTime, signOf } from "./format"
+import { formatAge, formatAmount, formatPercent, formatTime, signOf } from "./format"
 
 const shown = { language: "en", hideAmounts: false } as const
 
@@ -35,4 +35,14 @@ test("a change says its direction, and zero has none", () => {
 test("a moment names its zone; a day stays a day", () => {
   expect(formatTime("2026-01-05T14:15:00Z", { language: "zh", zone: "UTC" })).toBe("2026-01-05 14:15 UTC")
   expect(formatTime("2026-01-05", { language: "en", zone: "local" })).toBe("2026-01-05")
+})
+
+test("an age is said in its two largest units", () => {
+  expect([0.4, 59, 61, 3_600, 90_061].map((seconds) => formatAge(seconds, { language: "en" }))).toEqual([
+    "0 sec",
+    "59 sec",
+    "1 min 1 sec",
+    "1 hr",
+    "1 day 1 hr",
+  ])
 })

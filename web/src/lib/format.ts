@@ -69,3 +69,30 @@ export function formatTime(
 
 /** The first characters of an id; whole it stands in the title. */
 export const shortId = (id: string) => id.slice(0, 8)
+
+/** How long something takes, in its two largest units: 2 d 4 h, 3 min 20 s. */
+export function formatAge(seconds: number, { language }: Pick<Preferences, "language">) {
+  const units = [
+    [86_400, "day"],
+    [3_600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ] as const
+  const first = Math.max(
+    0,
+    units.findIndex(([size]) => seconds >= size),
+  )
+  let left = Math.floor(Math.max(0, seconds))
+  if (left < 1) return unit(0, "second", language)
+  return units
+    .slice(first, first + 2)
+    .flatMap(([size, name]) => {
+      const count = Math.floor(left / size)
+      left -= count * size
+      return count ? [unit(count, name, language)] : []
+    })
+    .join(" ")
+}
+
+const unit = (count: number, name: string, language: string) =>
+  new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" }).format(count)

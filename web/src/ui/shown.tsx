@@ -82,3 +82,8 @@ export function Id({ id }: { id: string | null | undefined }) {
     <span>{NONE}</span>
   )
 }
+
+/** Somebody by name, with their id in the title; by id where they have no name. */
+export function Named({ id, name }: { id: string | null | undefined; name: string | null | undefined }) {
+  return name ? <span title={id ?? undefined}>{name}</span> : <Id id={id} />
+}

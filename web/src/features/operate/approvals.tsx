@@ -9,7 +9,7 @@ import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { Field } from "@/ui/field"
-import { Id, Time } from "@/ui/shown"
+import { Id, Named, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
@@ -63,7 +63,7 @@ export default function Approvals() {
                   ),
                 },
                 { key: "what", head: t("approvals.what"), cell: (row) => said(row.payload) },
-                { key: "by", head: t("approvals.by"), cell: (row) => <Id id={row.requestedBy} /> },
+                { key: "by", head: t("approvals.by"), cell: (row) => <Named id={row.requestedBy} name={row.requestedByName} /> },
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.requestedAt} /> },
                 { key: "expires", head: t("approvals.expires"), cell: (row) => <Time at={row.expiresAt} /> },
                 {
@@ -120,11 +120,11 @@ function Decide({ approval, onClose }: { approval: Approval; onClose: () => void
     >
       <Facts
         rows={[
-          [t("approvals.by"), <Id key="b" id={approval.requestedBy} />],
+          [t("approvals.by"), <Named key="b" id={approval.requestedBy} name={approval.requestedByName} />],
           [t("common.time"), <Time key="t" at={approval.requestedAt} />],
           [t("approvals.subject"), <Id key="s" id={approval.subject} />],
           [t("approvals.bankRecord"), approval.bankRecord ? t("common.yes") : t("common.no")],
-          [t("approvals.needed"), `${approval.approvedBy.length} / ${approval.needed}`],
+          [t("approvals.needed"), [`${approval.approvedBy.length} / ${approval.needed}`, ...approval.approvedByNames].join(" · ")],
           ...Object.entries(approval.payload).map(([name, value]) => [name, shown(value)] as const),
           ...(approval.reason ? ([[t("liquidation.reason"), approval.reason]] as const) : []),
         ]}

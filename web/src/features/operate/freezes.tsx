@@ -10,7 +10,7 @@ import { Button } from "@/ui/button"
 import { Card, Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { Choice, Field } from "@/ui/field"
-import { Id, Money, Time } from "@/ui/shown"
+import { Money, Named, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Asked } from "./asked"
@@ -65,7 +65,11 @@ export function Freezes() {
               more={list.more}
               columns={[
                 { key: "at", head: t("freezes.placed"), cell: (row) => <Time at={row.placedAt} /> },
-                { key: "owner", head: t("proof.owner"), cell: (row) => <Id id={row.ownerId} /> },
+                {
+                  key: "owner",
+                  head: t("proof.owner"),
+                  cell: (row) => <Named id={row.ownerId} name={row.owner} />,
+                },
                 {
                   key: "amount",
                   head: t("holding.amount"),
@@ -84,7 +88,18 @@ export function Freezes() {
                   head: t("common.state"),
                   cell: (row) => <Badge tone={TONES[row.status]}>{t(`holdStatus.${row.status}`)}</Badge>,
                 },
-                { key: "by", head: t("trail.actor"), cell: (row) => row.actor?.slice(0, 24) ?? "–" },
+                {
+                  key: "by",
+                  head: t("trail.actor"),
+                  cell: (row) => row.actorName ?? row.actor?.slice(0, 24) ?? "–",
+                },
+                {
+                  key: "why",
+                  head: t("freezes.reason"),
+                  cell: (row) => (
+                    <span title={row.reason ?? undefined}>{row.reason?.slice(0, 48) ?? "–"}</span>
+                  ),
+                },
                 { key: "until", head: t("approvals.expires"), cell: (row) => <Time at={row.expiresAt} /> },
                 { key: "resolved", head: t("freezes.resolved"), cell: (row) => <Time at={row.resolvedAt} /> },
                 ...(may && status === "held"
@@ -196,7 +211,8 @@ function Lift({ hold, onClose }: { hold: Hold; onClose: () => void }) {
       <Facts
         rows={[
           [t("holding.amount"), <Money key="a" amount={hold.amount} asset={hold.asset} />],
-          [t("proof.owner"), <Id key="o" id={hold.ownerId} />],
+          [t("proof.owner"), <Named key="o" id={hold.ownerId} name={hold.owner} />],
+          [t("freezes.reason"), hold.reason ?? "–"],
           [t("freezes.placed"), <Time key="p" at={hold.placedAt} />],
         ]}
       />

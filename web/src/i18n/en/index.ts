@@ -24,3 +24,7 @@ export const en = {
   ...statement,
   ...study,
 }
+import { risk } from "./risk"
+
+/** Every word that the console says, in English, by the pages that say it. */
+export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...risk }

@@ -23,3 +23,6 @@ export const zh = {
   ...statement,
   ...study,
 }
+import { risk } from "./risk"
+
+export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...risk }

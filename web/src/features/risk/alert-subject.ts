@@ -1,0 +1,31 @@
+import type { Schemas } from "@/api/client"
+
+type Alert = Pick<Schemas["Alert"], "kind" | "subject" | "details">
+
+const said = ({ details }: Alert, name: string) => {
+  const value = (details as Record<string, unknown>)[name]
+  return typeof value === "string" ? value : null
+}
+const subscription = ({ subject }: Alert) => `/subscriptions/${subject}`
+
+/** Where what an alert is about is looked at. A kind that is not here has no page. */
+const PLACES: Record<string, (alert: Alert) => string | null> = {
+  "liquidation.failed": () => "/margins?view=closings",
+  "alert.matured_not_liquidating": subscription,
+  "alert.liquidating_too_long": subscription,
+  "alert.liquidated_not_settled": subscription,
+  "alert.matured_not_settled": subscription,
+  "alert.settled_not_shared": subscription,
+  "alert.profit_share_failing": subscription,
+  "alert.withdrawing_too_long": (alert) =>
+    said(alert, "subscription") && `/subscriptions/${said(alert, "subscription")}`,
+  "alert.withdrawal_refused": subscription,
+  "alert.flow_failed": ({ subject }) => `/flows/${subject}`,
+  "alert.copy_failed": (alert) => said(alert, "flowId") && `/flows/${said(alert, "flowId")}`,
+  "alert.job_failed": () => "/schedules",
+  "alert.bank_unmatched": () => "/money",
+  "alert.bank_reversed": () => "/money",
+  "alert.unreconciled": () => "/proof",
+}
+
+export const subjectPage = (alert: Alert) => PLACES[alert.kind]?.(alert) ?? null
