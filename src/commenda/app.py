@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from commenda import __version__, site, sockets
+from commenda import __version__, channels, site, sockets
 from commenda.audit.http import router as audit_router
 from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
@@ -153,7 +153,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         # the smallest route: 2,600 requests a second included, 4,000 added.
         app.router.routes.extend(router.routes)
     app.router.routes.insert(0, Shelf(app.router.routes))
-    beside = _watching, sockets.router, site.pages(demo=settings.demo)
+    beside = _watching, channels.router, site.pages(demo=settings.demo)
     for router in beside:
         app.include_router(router)
     taken = [getattr(one, "path", "") for router in (app.router, *beside) for one in router.routes]

@@ -7,7 +7,6 @@ leads the ticks.
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -27,6 +26,7 @@ from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kit import bus, clock, durable, outbox
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.imports import importing
 from commenda.kit.keys import Keys
 from commenda.market import CandleFeed
 from commenda.operations import (
@@ -146,19 +146,20 @@ def work_on(
 def _work_beside_relay(
     settings: Settings, operation: Operation, jobs: Sequence[Step | Job], keys: Keys
 ) -> bool:
-    relay = threading.Thread(
-        target=bus.relay,
-        args=(settings, operation.database, operation.stopping),
-        name="commenda-relay",
-        daemon=True,
-    )
-    relay.start()
+    database, stopping = operation.database, operation.stopping
+    beside = [
+        threading.Thread(target=bus.relay, args=(settings, database, stopping), daemon=True),
+        threading.Thread(target=bus.keep_telling, args=(database, stopping), daemon=True),
+    ]
+    for thread in beside:
+        thread.start()
     try:
         reaching = MaintenanceTask(60.0, partial(reach_accounts, operation.broker))
         return work(operation, jobs, (*maintenance_tasks(keys), reaching))
     finally:
-        operation.stopping.set()
-        relay.join(5)
+        stopping.set()
+        for thread in beside:
+            thread.join(5)
 
 
 def work(
@@ -169,9 +170,9 @@ def work(
     A database that goes away is waited for.
     """
     database, broker, stopping = operation.database, operation.broker, operation.stopping
-    with start(database, broker) as running:
-        gc.collect()
-        gc.freeze()  # what was imported stays: no collection need look at it again
+    with importing():
+        running = start(database, broker)
+    with running:
         step = timedelta(seconds=broker.feed.interval)
         clockwork = Clockwork(operation, jobs, step, running.slot.number)
         due = dict.fromkeys(tasks, 0.0)
