@@ -53,6 +53,7 @@ from commenda.operations.http import router as operations_router
 from commenda.operations.overview import Overview
 from commenda.operations.overview_http import router as overview_router
 from commenda.operations.schedules_http import router as schedules_router
+from commenda.operations.work_http import router as work_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
 from commenda.settings import Settings
@@ -70,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     operations_router,
     overview_router,
     schedules_router,
+    work_router,
     ledger_router,
     books_router,
     reconciliation_router,

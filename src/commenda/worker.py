@@ -40,10 +40,11 @@ from commenda.operations import (
     forget_workers,
 )
 from commenda.settings import Settings
+from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
 from commenda.venues import connect
 
-QUEUES = (SIGNALS, STUDIES)
+QUEUES = (SIGNALS, STUDIES, BACKTESTS)
 
 IDLE = 0.05
 """Wall seconds between two looks at the clock."""
@@ -90,7 +91,11 @@ _log = logging.getLogger(__name__)
 
 def workflows(database: Database, broker: Broker) -> tuple[durable.Workflow, ...]:
     """Every workflow, bound to this process's database and broker."""
-    return (copy_signal_workflow(database, broker), run_study_workflow(database))
+    return (
+        copy_signal_workflow(database, broker),
+        run_study_workflow(database),
+        run_backtest_workflow(database),
+    )
 
 
 def start(database: Database, broker: Broker) -> durable.Durable:

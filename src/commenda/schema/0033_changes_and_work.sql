@@ -36,7 +36,7 @@ END $body$;
 
 CREATE TABLE work (
     id       uuid PRIMARY KEY,
-    kind     text NOT NULL CHECK (kind IN ('backtest', 'import')),
+    kind     text NOT NULL,
     subject  text NOT NULL,          -- what people call it
     request  jsonb NOT NULL,         -- what it is begun anew from, after its worker was killed
     state    text NOT NULL DEFAULT 'waiting'
