@@ -540,6 +540,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Clock
+         * @description What time the business has: products mature and income accrues by it.
+         */
+        get: operations["getClock"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/targets": {
         parameters: {
             query?: never;
@@ -668,6 +688,66 @@ export interface paths {
         get: operations["listScheduleRuns"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Work
+         * @description Long work, the latest first: what is under way, what has ended, or both.
+         */
+        get: operations["listWork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{work_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get One
+         * @description One piece of work: how far it is, what came of it, or why it failed.
+         */
+        get: operations["getWork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{work_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Have it stop. What it did so far stays; work that has ended stays as it is.
+         */
+        post: operations["cancelWork"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1992,6 +2072,8 @@ export interface paths {
          * Run Backtest
          * @description Run a strategy of the catalogue over imported candles, and keep the run.
          *
+         *     A short one is answered with the run: 201. A longer one, and any while another is answered, is
+         *     accepted as work: 202, `GET /work/{id}` says how far it is, and its `result` is the run's id.
          *     The same inputs give the same run, and its id.
          */
         post: operations["runBacktest"];
@@ -5650,6 +5732,16 @@ export interface components {
             nextCursor: string | null;
         };
         /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_Work_: {
+            /** Items */
+            items: components["schemas"]["Work"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
          * ParameterSet
          * @description One revision of a named set of parameters for a version; defaults are written out.
          */
@@ -8204,6 +8296,75 @@ export interface components {
              */
             amount: string | number;
         };
+        /**
+         * Work
+         * @description A piece of long work, and how far it is.
+         */
+        Work: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @example backtest
+             */
+            kind: string;
+            /**
+             * Subject
+             * @example ema_trend BTCUSDT 5m
+             */
+            subject: string;
+            state: components["schemas"]["WorkState"];
+            /**
+             * Progress
+             * @description From 0 to 1.
+             */
+            progress: number;
+            /**
+             * Done
+             * @description Of `total` parts, where they are counted.
+             */
+            done: number | null;
+            /** Total */
+            total: number | null;
+            /** Cancellable */
+            cancellable: boolean;
+            /**
+             * Result
+             * @description The id of what it is about or came to.
+             */
+            result: string | null;
+            /**
+             * Refusal
+             * @description Why it failed: code, detail, field, value and mend.
+             */
+            refusal: {
+                [key: string]: unknown;
+            } | null;
+            /** Askedby */
+            askedBy: string;
+            /**
+             * Startedby
+             * @description The name of whoever asked.
+             */
+            startedBy: string | null;
+            /**
+             * Askedat
+             * Format: date-time
+             */
+            askedAt: string;
+            /** Begunat */
+            begunAt: string | null;
+            /** Endedat */
+            endedAt: string | null;
+        };
+        /**
+         * WorkState
+         * @enum {string}
+         */
+        WorkState: "waiting" | "running" | "complete" | "cancelled" | "failed";
         /** Worker */
         Worker: {
             /** Id */
@@ -9230,6 +9391,26 @@ export interface operations {
             };
         };
     };
+    getClock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Clock"];
+                };
+            };
+        };
+    };
     listScheduleTargets: {
         parameters: {
             query?: never;
@@ -9439,6 +9620,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Run_"];
+                };
+            };
+        };
+    };
+    listWork: {
+        parameters: {
+            query?: {
+                under_way?: boolean | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Work_"];
+                };
+            };
+        };
+    };
+    getWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
+                };
+            };
+        };
+    };
+    cancelWork: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
                 };
             };
         };
@@ -11326,6 +11578,8 @@ export interface operations {
             header?: {
                 /** @description The same key and body: the same answer, one effect. Another body: 409. */
                 "Idempotency-Key"?: string | null;
+                /** @description `respond-async` for 202 in any case (RFC 7240). */
+                prefer?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -11343,6 +11597,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BacktestView"];
+                };
+            };
+            /** @description Accepted. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
                 };
             };
         };
