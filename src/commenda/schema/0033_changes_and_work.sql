@@ -103,7 +103,8 @@ SELECT note_changes_of(what::regclass, events, topic, whose, seen_by) FROM (VALU
 DROP FUNCTION note_changes_of;
 
 -- Take what changed away, the oldest first, and tell it once this transaction commits: to each
--- person, and to those who have a permission, the topics that are news. How many were taken.
+-- person, and to those who have a permission, the topics that are news and the business time. How
+-- many were taken.
 CREATE FUNCTION tell_changes(most integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH taken AS (
@@ -111,8 +112,9 @@ CREATE FUNCTION tell_changes(most integer) RETURNS bigint
             SELECT id FROM changes ORDER BY id LIMIT most FOR UPDATE SKIP LOCKED)
         RETURNING topic, whom
     ), told AS (
-        SELECT pg_notify('commenda', format('changes:%s {"topics":%s}', w.whom,
-                                            json_agg(DISTINCT t.topic))) AS sent
+        SELECT pg_notify('commenda', format('changes:%s {"topics":%s,"at":"%s"}', w.whom,
+                json_agg(DISTINCT t.topic),
+                to_char(business_now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))) AS sent
         FROM taken t, unnest(t.whom) AS w (whom) GROUP BY w.whom
     )
     SELECT (SELECT count(*) FROM taken) + 0 * (SELECT count(sent::text) FROM told)

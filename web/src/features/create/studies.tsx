@@ -1,5 +1,5 @@
 import { useTranslation } from "react-i18next"
-import { client, type Schemas } from "@/api/client"
+import { client, polling, type Schemas } from "@/api/client"
 import { useList } from "@/lib/lists"
 import { useUrl } from "@/lib/url"
 import { Badge, type Tone } from "@/ui/badge"
@@ -87,8 +87,8 @@ export default function Studies() {
   )
 }
 
-/** Milliseconds until it is asked for again: often while something runs. */
-export const everyWhile = (running: boolean) => (running ? 2_000 : 15_000)
+/** Milliseconds until it is asked for again: where nobody tells the news, often while something runs. */
+export const everyWhile = (running: boolean) => (running && polling.every === 15_000 ? 2_000 : polling.every)
 
 export function State({ study }: { study: Study }) {
   const { t } = useTranslation()

@@ -44,7 +44,8 @@ export const create = {
   },
   backtest: {
     run: "Run a backtest",
-    runWhy: "The run answers when it is done, and is kept with all of its inputs.",
+    runWhy:
+      "A short run is shown at once, a long one goes on by itself; each is kept with all of its inputs.",
     again: "Run with other inputs",
     of: "Backtest: {{strategy}}",
     none: "No run is kept yet",

@@ -47,7 +47,7 @@ export const create: Texts<typeof english> = {
   },
   backtest: {
     run: "运行回测",
-    runWhy: "运行完成后即返回结果，并连同全部输入一并保存。",
+    runWhy: "较短的回测立即显示结果，较长的在后台继续运行；每次回测都连同全部输入一并保存。",
     again: "更换输入再运行",
     of: "回测：{{strategy}}",
     none: "尚无回测记录",
