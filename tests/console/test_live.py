@@ -1,5 +1,5 @@
-"""The console without anybody asking: one acts, another sees it; a lost connection is said, and made
-good; what is news for nobody is not asked for."""
+"""The console without anybody asking: one acts, another sees it; a lost connection is said, and is
+made good; the socket ends with the session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from uuid import uuid4
 from playwright.sync_api import Locator, Page, expect
 
 from browsing import Visit
-from test_loop import pressing, window
 
 PATIENCE = 10_000
 """Milliseconds that a busy machine may take; where nothing else runs, two seconds are enough."""
@@ -61,10 +60,11 @@ def test_a_deposit_is_seen_in_another_browser_without_a_reload(visit: Visit) -> 
     seeing = signed_in(visit, "investor", "/home")
     acting = signed_in(visit, "investor", "/home")
     expect(available(seeing)).to_contain_text("34,000.00")
-    pressing(acting)("Deposit")
-    window(acting).locator("[name=amount]").fill("1.25")
-    window(acting).get_by_role("button", name="Deposit", exact=True).click()
-    expect(window(acting).get_by_role("status")).to_be_visible()
+    acting.get_by_role("button", name="Deposit", exact=True).click()
+    form = acting.locator("dialog[open]")
+    form.locator("[name=amount]").fill("1.25")
+    form.get_by_role("button", name="Deposit", exact=True).click()
+    expect(form.get_by_role("status")).to_be_visible()
     begun = time.monotonic()
     expect(available(seeing)).to_contain_text("34,001.25", timeout=PATIENCE)
     print(f"a deposit was seen after {time.monotonic() - begun:.2f} s")

@@ -1,15 +1,16 @@
 import { useParams } from "@tanstack/react-router"
+import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
-import { useAct } from "@/lib/form"
 import { useList } from "@/lib/lists"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Quantity, Time } from "@/ui/shown"
-import { Empty, Failed, Loaded } from "@/ui/states"
+import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { CancelWork } from "@/ui/work"
 import { numberIn, order, rounded, said } from "./readings"
 import { STEADY } from "./run-form"
 import { everyWhile, Progress, State, Verdict } from "./studies"
@@ -30,9 +31,7 @@ export default function OneStudy() {
     { params: { path } },
     { refetchInterval: ({ state }) => everyWhile(state.data?.state === "running") },
   )
-  const cancel = useAct(async () => {
-    await client.POST("/api/v1/optimizer/studies/{study_id}/cancel", { params: { path } })
-  })
+  const [stopping, setStopping] = useState(false)
   return (
     <Loaded query={query} rows={10}>
       {(study) => (
@@ -42,18 +41,18 @@ export default function OneStudy() {
             {study.verdict && <Verdict grade={study.verdict} />}
             <Badge>{study.data}</Badge>
             {may && study.state === "running" && (
-              <Button
-                intent="danger"
-                className="ml-auto"
-                disabled={cancel.isPending}
-                onClick={() => cancel.mutate(undefined)}
-              >
+              <Button intent="danger" className="ml-auto" onClick={() => setStopping(true)}>
                 {t("study.cancel")}
               </Button>
             )}
           </PageHead>
           <p className="text-muted-foreground">{t("study.warning")}</p>
-          {cancel.error && <Failed error={cancel.error} />}
+          {stopping && study.state === "running" && (
+            <CancelWork
+              work={{ id, subject: `${study.strategy} ${study.data}` }}
+              onClose={() => setStopping(false)}
+            />
+          )}
           {study.state === "running" && <p role="status">{t("study.running")}</p>}
           {study.state !== "complete" && study.reason && (
             <p className="border-warn/40 bg-warn/5 rounded-lg border p-3">{study.reason}</p>
