@@ -135,7 +135,7 @@ def test_a_run_that_fails_tells_its_refusal(
     failed = looked_at(client, who, accepted)
     assert (failed["state"], failed["result"]) == ("failed", None)
     assert failed["refusal"]["code"] == "market_file_missing", failed
-    assert failed["refusal"]["mend"]
+    assert failed["refusal"]["detail"]
 
 
 def test_work_is_seen_by_whoever_asked_and_by_the_staff(
