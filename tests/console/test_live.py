@@ -23,7 +23,7 @@ def signed_in(page: Page, role: str, path: str) -> Page:
     page.locator("[type=submit]").click()
     expect(page.locator("nav")).to_be_attached()
     page.goto(path)
-    expect(mark(page)).to_have_attribute("data-live", "live")
+    expect(mark(page)).to_have_attribute("data-live", "live", timeout=30_000)
     return page
 
 
@@ -73,7 +73,7 @@ def test_what_an_operator_decides_is_seen_by_whose_it_is(visit: Visit) -> None:
     investor = signed_in(visit(), "investor", "/home")
     operator = signed_in(visit(), "operator", "/approvals")
     rows = operator.locator("main tbody tr", has_text=re.compile("20,?000"))
-    expect(operator.locator("main .skeleton")).to_have_count(0)
+    expect(operator.locator("main .skeleton")).to_have_count(0, timeout=30_000)
     expect(rows).to_have_count(0)
     body = {"direction": "withdrawal", "asset": "USDT", "amount": "20000"}
     asked = call(investor, "/participation/funding", body)
@@ -107,7 +107,7 @@ def test_a_lost_connection_is_said_and_made_good(browser: Browser, demo: str) ->
 
 def test_the_socket_ends_with_the_session(visit: Visit) -> None:
     page = visit("/")
-    with page.expect_websocket() as opened:
+    with page.expect_websocket(timeout=90_000) as opened:
         page.locator("[name=username]").fill("demo-investor")
         page.locator("[name=password]").fill(PASSWORD)
         page.locator("[type=submit]").click()

@@ -70,7 +70,7 @@ export const useLiveness = () =>
 export function goLive() {
   watchSession(follow)
   addEventListener("online", () => (failed = 0) || connect())
-  addEventListener("offline", () => socket?.close())
+  addEventListener("offline", drop)
   follow()
 }
 
@@ -140,7 +140,15 @@ const isClock = (key: readonly unknown[]) => key[1] === "/api/v1/clock"
 
 function hear() {
   clearTimeout(silent)
-  silent = setTimeout(() => socket?.close(), SILENCE)
+  silent = setTimeout(drop, SILENCE)
+}
+
+/** Give a socket up at once: where the network is gone, its own end would be long in coming. */
+function drop() {
+  const gone = socket
+  if (!gone) return
+  lost(1006)
+  gone.close()
 }
 
 function lost(code: number) {
