@@ -237,19 +237,21 @@ def test_a_run_whose_worker_is_killed_is_taken_up_by_the_next(
     who = sign_in("creator")
     accepted = asked(client, who)
     given = {**os.environ, "COMMENDA_DATABASE_URL": db.owner_url}
-    worker = subprocess.Popen([sys.executable, "-c", WORKER], env=given)
-    until("it has a process", lambda: children(worker.pid), 60)
-    (left_over,) = children(worker.pid)
-    os.kill(left_over, signal.SIGSTOP)  # or it would end by itself, which is as well
-    worker.kill()
-    worker.wait()
+    worker, left_over = subprocess.Popen([sys.executable, "-c", WORKER], env=given), 0
     try:
+        until("it has a process", lambda: children(worker.pid), 120)
+        (left_over,) = children(worker.pid)
+        os.kill(left_over, signal.SIGSTOP)  # or it would end by itself, which is as well
+        worker.kill()
         assert looked_at(client, who, accepted)["state"] in ("waiting", "running")
         carried_out(db, accepted)
         done = looked_at(client, who, accepted)
         assert done["state"] == "complete", done
     finally:
-        os.kill(left_over, signal.SIGKILL)
+        worker.kill()
+        worker.wait()
+        if left_over:
+            os.kill(left_over, signal.SIGKILL)
     kept = client.get(f"{URL}/{done['result']}", headers=who).json()
     assert kept["metrics"]["finalEquity"] == pytest.approx(GOLDEN, abs=1e-6)
 
