@@ -21,7 +21,7 @@ def signed_in(page: Page, role: str, path: str) -> Page:
     page.locator("[name=username]").fill(f"demo-{role}")
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("[type=submit]").click()
-    expect(page.locator("nav")).to_be_attached()
+    expect(page.locator("nav")).to_be_attached(timeout=60_000)
     page.goto(path)
     expect(mark(page)).to_have_attribute("data-live", "live", timeout=30_000)
     return page
