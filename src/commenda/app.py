@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from commenda import __version__, site, sockets
+from commenda import __version__, channels, site, sockets
 from commenda.alerts.http import router as alerts_router
 from commenda.audit.http import router as audit_router
 from commenda.copying import FlowLists
@@ -55,6 +55,7 @@ from commenda.operations.overview import Overview
 from commenda.operations.overview_http import router as overview_router
 from commenda.operations.risk_http import router as risk_router
 from commenda.operations.schedules_http import router as schedules_router
+from commenda.operations.work_http import router as work_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
 from commenda.settings import Settings
@@ -74,6 +75,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     schedules_router,
     alerts_router,
     risk_router,
+    work_router,
     ledger_router,
     books_router,
     reconciliation_router,
@@ -157,7 +159,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         # the smallest route: 2,600 requests a second included, 4,000 added.
         app.router.routes.extend(router.routes)
     app.router.routes.insert(0, Shelf(app.router.routes))
-    beside = _watching, sockets.router, site.pages(demo=settings.demo)
+    beside = _watching, channels.router, site.pages(demo=settings.demo)
     for router in beside:
         app.include_router(router)
     taken = [getattr(one, "path", "") for router in (app.router, *beside) for one in router.routes]

@@ -1,4 +1,4 @@
-"""WebSockets: live bars, signals and alerts, pushed to whoever may see them.
+"""WebSockets: live bars, signals, alerts and what changed, pushed to whoever may see them.
 
 A socket is told, in this order: a `snapshot` of the latest, then each `update`; a `heartbeat` when
 its time has come; and after a moment in which something may have been missed, `gap` and a new
@@ -22,37 +22,27 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import WebSocket, WebSocketDisconnect
 from starlette.concurrency import run_in_threadpool
 
-from commenda.alerts import topic_of
 from commenda.identity import Permission, Principal
 from commenda.identity.access import Gate, require
 from commenda.kit.bus import Bus, encode
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.times import iso
-from commenda.operations.live import (
-    Message,
-    latest_alerts,
-    latest_bars,
-    latest_signals,
-    require_listener,
-)
+from commenda.operations.live import Message, require_listener
 from commenda.settings import Settings
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-router = APIRouter()
 
 PROTOCOL = "commenda"
 """The subprotocol to offer beside `bearer.<token>`; it is the one that is answered."""
@@ -143,7 +133,7 @@ class Sockets:
         await self.bus.close()
 
 
-# --- What can be listened to -----------------------------------------------------------------
+# --- What can be listened to: `channels` lists it ---------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +143,13 @@ class Channel:
     latest: Callable[[Tx], list[Message]]
     flow: UUID | None = None
     """Whose followers alone may listen."""
+    personal: bool = False
+    """Whether `topic` has parts: each user's, and each permission's."""
+
+    def topics(self, who: Principal) -> list[str]:
+        if not self.personal:
+            return [self.topic]
+        return [f"{self.topic}:{part}" for part in (who.user_id, *who.permissions)]
 
     def require(self, tx: Tx, who: Principal) -> None:
         """Code `unknown_flow` for whoever may not hear of this flow."""
@@ -160,35 +157,10 @@ class Channel:
             require_listener(tx, self.flow, None if who.may(Permission.OVERVIEW) else who.user_id)
 
 
-@router.websocket("/ws/market/{symbol}")
-async def market(websocket: WebSocket, symbol: str) -> None:
-    """Bars of an instrument, as they close."""
-    latest = partial(latest_bars, symbol=symbol)
-    await _serve(websocket, Channel(f"market:{symbol}", Permission.MARKET, latest))
-
-
-@router.websocket("/ws/strategy/{flow_id}")
-async def strategy(websocket: WebSocket, flow_id: str) -> None:
-    """Signals of a flow and the daily value of its creator's own book, for whoever follows it."""
-    try:
-        flow = UUID(flow_id)
-    except ValueError:
-        flow = UUID(int=0)  # which no flow has
-    latest = partial(latest_signals, flow_id=flow)
-    await _serve(websocket, Channel(f"strategy:{flow}", Permission.FLOWS, latest, flow))
-
-
-@router.websocket("/ws/alerts")
-async def alerts(websocket: WebSocket) -> None:
-    """Whatever somebody of the staff should look at."""
-    staff = Permission.OVERVIEW
-    await _serve(websocket, Channel(topic_of(staff), staff, latest_alerts))
-
-
 # --- One socket ------------------------------------------------------------------------------
 
 
-async def _serve(websocket: WebSocket, channel: Channel) -> None:
+async def serve(websocket: WebSocket, channel: Channel) -> None:
     sockets: Sockets = websocket.app.state.sockets
     await websocket.accept(subprotocol=_answered(websocket))
     try:
@@ -290,7 +262,9 @@ class _Stream:
 
     async def run(self) -> None:
         """Send and receive until either ends, or the reader falls behind."""
-        with self.sockets.bus.listen(self.channel.topic, self.deliver):
+        with ExitStack() as listening:
+            for topic in self.channel.topics(self.who):
+                listening.enter_context(self.sockets.bus.listen(topic, self.deliver))
             try:
                 async with asyncio.timeout(10):
                     await self.sockets.bus.connected()
@@ -329,7 +303,7 @@ class _Stream:
             who = await self.sockets.principal(secret)
             if who.user_id != self.who.user_id:
                 raise _Closed(4403, "this socket is another user's")
-            require(who, self.channel.permission, second_factor=False)
+            self.require_same(who)
             self.secret = secret
             try:
                 self.inbox.put_nowait(_EXTENDED)
@@ -379,11 +353,17 @@ class _Stream:
         self.checked_at = asyncio.get_running_loop().time()
         try:
             who = await self.sockets.principal(self.secret)
-            require(who, self.channel.permission, second_factor=False)
+            self.require_same(who)
             if listener and self.channel.flow is not None:
                 await self.sockets.read(lambda tx: self.channel.require(tx, who))
         except AWAY as error:
             _log.warning("a socket's session could not be checked: %s", error)
+
+    def require_same(self, who: Principal) -> None:
+        """Who came back may hear this, and neither more nor less than is listened to for them."""
+        require(who, self.channel.permission, second_factor=False)
+        if set(self.channel.topics(who)) != set(self.channel.topics(self.who)):
+            raise _Closed(4403, "what you may see has changed: connect again")
 
     async def tell(self, fields: str) -> None:
         self.seq += 1

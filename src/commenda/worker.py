@@ -7,7 +7,6 @@ leads the ticks.
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -27,6 +26,7 @@ from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kit import bus, clock, durable, outbox
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.imports import importing
 from commenda.kit.keys import Keys
 from commenda.market import CandleFeed
 from commenda.operations import (
@@ -40,10 +40,11 @@ from commenda.operations import (
     forget_workers,
 )
 from commenda.settings import Settings
+from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
 from commenda.venues import connect
 
-QUEUES = (SIGNALS, STUDIES)
+QUEUES = (SIGNALS, STUDIES, BACKTESTS)
 
 IDLE = 0.05
 """Wall seconds between two looks at the clock."""
@@ -90,7 +91,11 @@ _log = logging.getLogger(__name__)
 
 def workflows(database: Database, broker: Broker) -> tuple[durable.Workflow, ...]:
     """Every workflow, bound to this process's database and broker."""
-    return (copy_signal_workflow(database, broker), run_study_workflow(database))
+    return (
+        copy_signal_workflow(database, broker),
+        run_study_workflow(database),
+        run_backtest_workflow(database),
+    )
 
 
 def start(database: Database, broker: Broker) -> durable.Durable:
@@ -146,19 +151,20 @@ def work_on(
 def _work_beside_relay(
     settings: Settings, operation: Operation, jobs: Sequence[Step | Job], keys: Keys
 ) -> bool:
-    relay = threading.Thread(
-        target=bus.relay,
-        args=(settings, operation.database, operation.stopping),
-        name="commenda-relay",
-        daemon=True,
-    )
-    relay.start()
+    database, stopping = operation.database, operation.stopping
+    beside = [
+        threading.Thread(target=bus.relay, args=(settings, database, stopping), daemon=True),
+        threading.Thread(target=bus.keep_telling, args=(database, stopping), daemon=True),
+    ]
+    for thread in beside:
+        thread.start()
     try:
         reaching = MaintenanceTask(60.0, partial(reach_accounts, operation.broker))
         return work(operation, jobs, (*maintenance_tasks(keys), reaching))
     finally:
-        operation.stopping.set()
-        relay.join(5)
+        stopping.set()
+        for thread in beside:
+            thread.join(5)
 
 
 def work(
@@ -169,9 +175,9 @@ def work(
     A database that goes away is waited for.
     """
     database, broker, stopping = operation.database, operation.broker, operation.stopping
-    with start(database, broker) as running:
-        gc.collect()
-        gc.freeze()  # what was imported stays: no collection need look at it again
+    with importing():
+        running = start(database, broker)
+    with running:
         step = timedelta(seconds=broker.feed.interval)
         clockwork = Clockwork(operation, jobs, step, running.slot.number)
         due = dict.fromkeys(tasks, 0.0)

@@ -57,6 +57,7 @@ IDS: dict[str, LiteralString] = {
     "name": "SELECT name FROM strategies",
     "backtest_id": "SELECT id FROM backtests",
     "study_id": "SELECT id FROM studies",
+    "work_id": "SELECT id FROM studies",
 }
 COMPARED: LiteralString = "SELECT string_agg(id::text, ',') FROM backtests"
 QUERIES = {

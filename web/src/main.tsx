@@ -6,8 +6,10 @@ import { createRoot } from "react-dom/client"
 import { queries } from "./api/client"
 import { router } from "./app/router"
 import { startTexts } from "./i18n"
+import { goLive } from "./lib/live"
 
 await startTexts()
+goLive()
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <QueryClientProvider client={queries}>

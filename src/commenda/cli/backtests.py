@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from typer.core import TyperGroup
@@ -34,10 +35,12 @@ from commenda.cli.backtest_options import (
     refuse_of_one_account,
     terms_of,
 )
+from commenda.cli.lives import life
 from commenda.cli.options import (
     AsJson,
     Html,
     Zone,
+    open_database,
     period_of,
     print_json,
     require_report,
@@ -63,6 +66,8 @@ from commenda.strategies import (
     repeat_plan,
     shown_run,
 )
+from commenda.strategies import carry_out as run_what_was_asked
+from commenda.studies import be_modest
 
 RUN, DEPTH = "run", "depth"
 
@@ -311,3 +316,11 @@ def rerun(
         if apart:
             show(apart, texts("what", "kept", "now"))
     raise typer.Exit(0 if same else 1)
+
+
+@app.command("carry-out", hidden=True)
+def carry_out(ident: str) -> None:
+    """Run what was asked for over HTTP: what a worker starts."""
+    with life(), open_database(None) as opened:
+        be_modest()
+        run_what_was_asked(opened, UUID(ident), settings_of(None).data)

@@ -10,7 +10,8 @@ instead; the relay also sends a beat, so that Redis counts as alive only while m
 really arrive. Without that, the processes listen to PostgreSQL.
 
 NOTIFY takes a lock of the whole database at the commit: it is for what happens a few times in a
-second (bars, signals, alerts), not for each fill.
+second (bars, signals, alerts), not for each fill. What changes more often than that (wallets,
+books) is noted by triggers in the table `changes`, and told from there (`tell_changes`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from uuid import UUID
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.keys import Keys
 from commenda.kit.money import plain
 from commenda.kit.times import iso
@@ -45,11 +46,16 @@ LARGEST = 7_900
 """Bytes of one message: PostgreSQL takes less than 8,000."""
 GAP = "*"
 """The topic of a message to everybody: something may have been missed."""
+CHANGES = "changes"
+"""`changes:<user id>` and `changes:<permission>`: which topics have news for them."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 BEAT = 1.0
 """Seconds between two beats of the relay."""
 _SILENCE = 3.5 * BEAT
+TOLD_EVERY = 0.25
+"""Seconds between two looks for changes: what changes ten times in between is told once."""
+_MOST_TOLD = 5_000
 _RELAY_LOCK = 0x636F6D72  # "comr": held by the process whose relay runs
 
 Deliver = Callable[[str | None], None]
@@ -303,3 +309,28 @@ def _redis_channel(settings: Settings) -> str:
     if settings.redis_url is None:
         return CHANNEL
     return f"{CHANNEL}:{Keys.of(settings).derive('live-messages').hex()[:16]}"
+
+
+# --- What changed ----------------------------------------------------------------------------
+
+
+def tell_changes(tx: Tx) -> int:
+    """Tell what the table `changes` holds, once this transaction commits; how many rows it took."""
+    row = tx.execute("SELECT tell_changes(%s)", (_MOST_TOLD,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def keep_telling(database: Database, stopping: threading.Event) -> None:
+    """Tell changes until `stopping`, over any failure of the database.
+
+    Every worker calls it in a thread of its own: they take turns at the rows.
+    """
+    wait = TOLD_EVERY
+    while not stopping.wait(wait):
+        try:
+            with database.transaction() as tx:
+                more = tell_changes(tx) >= _MOST_TOLD
+            wait = 0.0 if more else TOLD_EVERY
+        except AWAY as error:
+            _log.warning("changes cannot be told: %s", error)
+            wait = _LONGEST_WAIT

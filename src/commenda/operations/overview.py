@@ -74,7 +74,7 @@ class Overview:
         days = self._navs.days
         return {
             "asset": asset,
-            "clock": {"now": now, **_one(tx, _CLOCK)},
+            "clock": clock_of(tx),
             "people": _one(tx, _PEOPLE),
             "subscriptions": _states(tx, at),
             "money": {
@@ -179,8 +179,13 @@ def _states(tx: Tx, at: Mapping[str, Any]) -> Row:
     return states
 
 
+def clock_of(tx: Tx) -> Row:
+    """What time the business has, how fast it goes by, and what time the wall has."""
+    return _one(tx, _CLOCK)
+
+
 _CLOCK: LiteralString = (
-    "SELECT coalesce(max(mode), 'wall') AS mode, max(pace) AS pace,"
+    "SELECT business_now() AS now, coalesce(max(mode), 'wall') AS mode, max(pace) AS pace,"
     " max(advanced_at) AS advanced_at, clock_timestamp() AS wall FROM business_clock"
 )
 _PEOPLE: LiteralString = (

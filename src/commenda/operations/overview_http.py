@@ -13,11 +13,12 @@ from pydantic import Field
 from commenda.alerts import Alert
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.web import GUARDED, Amount, Body, routes
-from commenda.operations.overview import Overview
+from commenda.kit.web import GUARDED, Amount, Body, Served, routes
+from commenda.operations.overview import Overview, clock_of
 
 router = routes("operations")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
+Anybody = Annotated[Principal, may(Permission.ACCOUNT)]
 
 
 async def _overview(request: Request) -> Overview:
@@ -214,3 +215,10 @@ class OverviewView(Body):
 def overview(_who: Reader, reading: Annotated[Overview, Depends(_overview)]) -> dict[str, Any]:
     """The operation's numbers, charts and latest events; at most seconds old."""
     return reading.read()
+
+
+@router.get("/clock", operation_id="getClock", response_model=Clock, responses=GUARDED)
+def get_clock(service: Served, _who: Anybody) -> dict[str, Any]:
+    """What time the business has: products mature and income accrues by it."""
+    with service.database.transaction() as tx:
+        return clock_of(tx)

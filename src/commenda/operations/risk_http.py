@@ -37,7 +37,7 @@ from commenda.kit.web import (
     write,
 )
 from commenda.operations.jobs import PRODUCTS
-from commenda.operations.work import Work, look, run_again
+from commenda.operations.workers import Workforce, look, run_again
 
 router = routes("risk")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
@@ -90,8 +90,8 @@ def list_closings(
     return asked.page(rows, lambda one: (one.requested_at, one.id))
 
 
-@router.get("/operations/work", operation_id="getWork", responses=GUARDED)
-def get_work(request: Request, service: Served, _who: Reader) -> Work:
+@router.get("/operations/workers", operation_id="getWorkers", responses=GUARDED)
+def get_work(request: Request, service: Served, _who: Reader) -> Workforce:
     """Workers, queues, what is behind and what failed, with the checks of /readyz."""
     readiness = request.app.state.health.read()
     with service.database.read() as tx:
@@ -99,7 +99,7 @@ def get_work(request: Request, service: Served, _who: Reader) -> Work:
 
 
 @router.post(
-    "/operations/work/{workflow_id}/again",
+    "/operations/workers/{workflow_id}/again",
     operation_id="runWorkAgain",
     status_code=202,
     response_model=Failed,

@@ -1,147 +1,118 @@
-"""Who works, on what, and what went wrong with it: one look, for people."""
+"""Long work of every kind in one list: backtests, studies, settlement batches.
+
+Each kind is a row of WORK: a statement that reads it in one shape, and how it is cancelled. What a
+study or a batch is lies where it always lay; how far it is is read off it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import LiteralString
+from uuid import UUID
 
-from pydantic import Field
-
-from commenda import audit, ledger
-from commenda.audit import Event, record
-from commenda.copying import SIGNALS
-from commenda.identity import Principal
-from commenda.kit import ids, outbox
-from commenda.kit.clock import business_now
+from commenda import studies
+from commenda.audit import record
+from commenda.kit import work
 from commenda.kit.db import Tx
-from commenda.kit.outbox import Failed, Waiting
-from commenda.kit.rows import extended, records
-from commenda.kit.wire import on_wire
-from commenda.operations.health import WORKER_SILENCE, Readiness
-from commenda.operations.ticks import RULES
-from commenda.studies import STUDIES
+from commenda.kit.errors import conflict, unknown
+from commenda.kit.rows import first, records
+from commenda.kit.work import KEPT, NAMED, Work
+from commenda.ledger import Author
 
-QUEUES: Final = (SIGNALS.name, STUDIES.name)
-MOST_FAILED = 50
+RULES = "work/1"
 
 
-@on_wire
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    id: str
-    started_at: datetime
-    seen_at: datetime
-    silent_seconds: float
-    up: Annotated[bool, Field(description=f"Seen within {WORKER_SILENCE} s.")]
-    leads: Annotated[bool, Field(description="Whether it makes the ticks.")]
-    tick_at: Annotated[datetime | None, Field(description="Its last tick, in business time.")]
-    waits_for: Annotated[str | None, Field(description="Why it makes no ticks.")]
+class Kind:
+    """A kind of long work; `cancel` is None where what was begun goes on to its end."""
 
-
-@on_wire
-@dataclass(frozen=True, slots=True)
-class WorkerSeen(_Seen):
-    """A worker process that was not stopped."""
-
-    running: Annotated[int, Field(description="Workflows inside it.")]
-
-
-@on_wire
-@dataclass(frozen=True, slots=True)
-class FailingSchedule:
     name: str
-    failures: Annotated[int, Field(description="In a row.")]
-    last_error: str | None
-    next_at: datetime | None
+    rows: LiteralString
+    cancel: Callable[[Tx, UUID, Author], bool] | None = None
 
 
-@on_wire
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """What is behind."""
-
-    signals: Annotated[int, Field(description="Signals that are not copied by all.")]
-    oldest_signal_seconds: Annotated[float | None, Field(description="Business time.")]
-    transfers: Annotated[int, Field(description="Transfers to venues that are not carried out.")]
-    unsealed_events: int
-    unsealed_journals: int
+def _cancel_study(tx: Tx, ident: UUID, author: Author) -> bool:
+    return studies.cancel(tx, ident, author.now, f"cancelled by {author.actor}")
 
 
-@on_wire
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The operation's workers, queues and failures, with what readiness says."""
+WORK = (
+    Kind("backtest", KEPT, lambda tx, ident, _: work.cancel(tx, ident)),
+    Kind(
+        "study",
+        "SELECT s.id, 'study', s.strategy || ' ' || s.data_name, s.state,"
+        " CASE WHEN s.state = 'complete' THEN 1 ELSE least(1, t.ran / (s.plan->>'trials')::float8)"
+        " END, t.ran, (s.plan->>'trials')::int, s.state = 'running', s.id::text,"
+        " CASE WHEN s.state = 'failed' THEN jsonb_build_object('code', 'study_failed', 'detail',"
+        "  s.reason, 'field', NULL, 'value', NULL, 'mend', NULL) END,"
+        " s.asked_by, s.created_at, s.created_at, s.finished_at"
+        " FROM studies s CROSS JOIN LATERAL (SELECT count(*)::int AS ran FROM study_trials"
+        "  WHERE study_id = s.id AND state IN ('complete', 'pruned')) t",
+        _cancel_study,
+    ),
+    # A batch that was approved: each book that it closes is settled by itself, and what is not yet
+    # settled is seen to by the clock. To stop it would leave books half closed.
+    Kind(
+        "settlement",
+        "SELECT a.id, 'settlement', a.subject,"
+        " CASE WHEN b.left = 0 THEN 'complete' ELSE 'running' END,"
+        " CASE WHEN b.total = 0 THEN 1 ELSE (b.total - b.left) / b.total::float8 END,"
+        " b.total - b.left, b.total, false, a.id::text, NULL,"
+        " (SELECT u.role || ':' || u.id FROM users u WHERE u.id = a.requested_by),"
+        " a.requested_at, a.decided_at, CASE WHEN b.left = 0"
+        "  THEN greatest(a.decided_at, b.settled_at) END"
+        " FROM approvals a CROSS JOIN LATERAL (SELECT count(*)::int AS total,"
+        "  (count(*) FILTER (WHERE m.settled_at IS NULL))::int AS left,"
+        "  max(m.settled_at) AS settled_at FROM managed_subscriptions m"
+        "  WHERE m.status <> 'CANCELLED' AND m.id IN ("
+        "   SELECT key::uuid FROM jsonb_each(a.outcome->'states'))) b"
+        " WHERE a.kind = 'managed.settle_batch' AND a.status = 'approved'",
+    ),
+)
+_ALL: LiteralString = NAMED + " UNION ALL ".join(one.rows for one in WORK) + ") w"
+_MINE: LiteralString = " WHERE (%(actor)s::text IS NULL OR w.asked_by = %(actor)s)"
 
-    as_of: Annotated[datetime, Field(description="Wall time.")]
-    business_now: datetime
-    readiness: Readiness
-    workers: list[WorkerSeen]
-    queues: list[Waiting]
-    lag: Lag
-    failed: Annotated[list[Failed], Field(description=f"The latest {MOST_FAILED}.")]
-    schedules: Annotated[list[FailingSchedule], Field(description="Active, and failing.")]
 
-
-def look(tx: Tx, readiness: Readiness) -> Work:
-    """All of it, as of now."""
-    durable = tx.execute("SELECT to_regnamespace('dbos') IS NOT NULL").fetchone() == (True,)
-    running = outbox.running_by(tx) if durable else {}
-    seen = records(
+def list_work(
+    tx: Tx,
+    actor: str | None,
+    *,
+    under_way: bool | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Work]:
+    """Work of one person, or of all where none is named, the latest first."""
+    at, last = after or (None, None)
+    return records(
         tx,
-        _Seen,
-        "SELECT id, started_at, seen_at, leads, tick_at, waits_for,"
-        " extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent_seconds,"
-        " seen_at > clock_timestamp() - make_interval(secs => %s) AS up"
-        " FROM workers WHERE stopped_at IS NULL ORDER BY leads DESC, id",
-        (WORKER_SILENCE,),
-    )
-    now = tx.execute("SELECT clock_timestamp()").fetchone()
-    assert now is not None
-    return Work(
-        now[0],
-        business_now(tx),
-        readiness,
-        [extended(one, WorkerSeen, running=running.get(_slot(one.id), 0)) for one in seen],
-        outbox.in_queues(tx, *QUEUES) if durable else [],
-        _lag(tx),
-        outbox.failed(tx, MOST_FAILED) if durable else [],
-        records(
-            tx,
-            FailingSchedule,
-            "SELECT name, failures, last_error, next_at FROM schedules"
-            " WHERE status = 'active' AND failures > 0 ORDER BY failures DESC, name",
-        ),
+        Work,
+        _ALL + _MINE + " AND (%(open)s::boolean IS NULL OR (w.ended_at IS NULL) = %(open)s)"
+        " AND (%(at)s::timestamptz IS NULL OR (w.asked_at, w.id) < (%(at)s, %(last)s))"
+        " ORDER BY w.asked_at DESC, w.id DESC LIMIT %(limit)s",
+        {"actor": actor, "open": under_way, "at": at, "last": last, "limit": limit},
     )
 
 
-def run_again(tx: Tx, who: Principal, workflow_id: str, now: datetime) -> Failed:
-    """Have work that failed run again, as somebody asks; codes of `outbox.again`."""
-    if tx.execute("SELECT to_regnamespace('dbos') IS NULL").fetchone() == (True,):
-        raise outbox.unknown_workflow(workflow_id)
-    was = next(
-        (one for one in outbox.failed(tx, MOST_FAILED) if one.workflow_id == workflow_id), None
-    )
-    name = outbox.again(tx, workflow_id)
-    error = was.error if was else None
-    said = {"workflow": name, "error": error}
-    correlation = ids.derive("workflow", workflow_id)
-    event = Event("work.again", workflow_id, correlation, "enqueued", who.actor, RULES, now, said)
-    record(tx, [event])
-    return was or Failed(workflow_id, name, None, now, 1)
+def work_by_id(tx: Tx, actor: str | None, ident: UUID) -> Work:
+    """One piece of work; code `unknown_work`, also for another's where an `actor` is named."""
+    found = first(tx, Work, _ALL + _MINE + " AND w.id = %(id)s", {"actor": actor, "id": ident})
+    if found is None:
+        raise unknown("work", ident, "workId", "use one of the list of work")
+    return found
 
 
-def _slot(worker: str) -> int:
-    number = worker.rpartition("-")[2]
-    return int(number) if number.isdigit() else -1
+def cancel_work(tx: Tx, seen_by: str | None, ident: UUID, author: Author) -> Work:
+    """Have it stop; what it did so far stays. Work that has ended stays as it is.
 
-
-def _lag(tx: Tx) -> Lag:
-    row = tx.execute(
-        "SELECT (SELECT count(*) FROM trading_signals WHERE status <> 'processed'),"
-        " (SELECT extract(epoch FROM business_now() - min(created_at))::float8"
-        "   FROM trading_signals WHERE status <> 'processed'),"
-        " (SELECT count(*) FROM transfers WHERE done_at IS NULL)"
-    ).fetchone()
-    assert row is not None
-    return Lag(row[0], row[1], row[2], audit.unsealed(tx), audit.unsealed(tx, ledger.JOURNALS))
+    Codes `unknown_work`, `not_cancellable`.
+    """
+    found = work_by_id(tx, seen_by, ident)
+    kind = next(one for one in WORK if one.name == found.kind)
+    if kind.cancel is None:
+        raise conflict("not_cancellable", "What this began goes on to its end").at(
+            "kind", found.kind, "wait for it"
+        )
+    if kind.cancel(tx, ident, author):
+        record(tx, [author.event("work.cancelled", ident, ident, "done", {"kind": found.kind})])
+    return work_by_id(tx, seen_by, ident)

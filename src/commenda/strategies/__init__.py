@@ -15,6 +15,7 @@ by name and version, with revisions of parameter sets (`registry.py`).
 from __future__ import annotations
 
 from commenda.strategies.ahead import precompile
+from commenda.strategies.asked import BACKTESTS, carry_out, run_backtest_workflow
 from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
 from commenda.strategies.bodies import RunRequest
 from commenda.strategies.book import sample_book
@@ -86,6 +87,7 @@ from commenda.strategies.shipped import (
 from commenda.strategies.walls import WALLS
 
 __all__ = [
+    "BACKTESTS",
     "CATALOGUE",
     "CHECKS",
     "UNCOMPILED",
@@ -118,6 +120,7 @@ __all__ = [
     "Trade",
     "as_bars",
     "backtest",
+    "carry_out",
     "catalogue",
     "compared",
     "depth_strategy",
@@ -153,6 +156,7 @@ __all__ = [
     "repeat_plan",
     "report_of",
     "round_trips",
+    "run_backtest_workflow",
     "run_program",
     "run_sandboxed",
     "sample_book",

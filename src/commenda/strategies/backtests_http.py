@@ -1,21 +1,21 @@
 """Backtests over HTTP: run over imported candles, kept, listed, shown and compared.
 
-A run answers its request, so its length is limited; longer ones are the command line's. Whoever
-runs a backtest sees it, and so does the staff.
+A short run answers its request; a longer one is accepted, and a worker runs it. Whoever runs a
+backtest sees it, and so does the staff.
 """
 
 from __future__ import annotations
 
-import time
+import threading
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Header, Query, Response
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import require_period
+from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.web import (
@@ -24,34 +24,41 @@ from commenda.kit.web import (
     Page,
     Paged,
     Served,
-    Service,
+    key_or_new,
     problems,
     routes,
     write,
 )
+from commenda.kit.work import Work
+from commenda.strategies.asked import ask_for_run, plan_of, run_and_keep
 from commenda.strategies.bodies import BacktestRequest
-from commenda.strategies.data import imported_bars, imported_funding
-from commenda.strategies.plan import Plan
 from commenda.strategies.runs import (
     BacktestReport,
     BacktestSummary,
     BacktestView,
     Comparison,
     compared,
-    keep,
     kept_runs,
     shown_run,
 )
-from commenda.strategies.shipped import find_installed
 
-MOST_BARS = 600_000
-"""Of one run in a request: a year of minutes."""
+MOST_BARS = 2_000_000
+"""Of one run: nearly four years of minutes."""
+AT_ONCE = 100_000
+"""Bars of a run that answers its request: ten weeks of minutes."""
+_AT_ONCE = threading.BoundedSemaphore(1)
+"""Of the threads that answer requests one runs backtests, and the others answer."""
 
 router = routes("backtests", "/backtests")
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
 """Creators see their own; the staff sees all."""
 Runner = Annotated[Principal, may(Permission.SHARE, Permission.SCHEDULES)]
 """Creators run their own, operators run anything; who only watches runs nothing."""
+
+Prefer = Annotated[
+    str | None,
+    Header(max_length=100, description="`respond-async` for 202 in any case (RFC 7240)."),
+]
 
 Ids = Annotated[
     str,
@@ -69,58 +76,45 @@ Ids = Annotated[
     operation_id="runBacktest",
     status_code=201,
     response_model=BacktestView,
-    responses=GUARDED | problems(404, 409),
+    responses=GUARDED | problems(404, 409) | {202: {"model": Work, "description": "Accepted."}},
 )
 def run_backtest(
-    service: Served, who: Runner, body: BacktestRequest, key: IdempotencyKey = None
+    service: Served,
+    who: Runner,
+    body: BacktestRequest,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Run a strategy of the catalogue over imported candles, and keep the run.
 
+    A short one is answered with the run: 201. A longer one, and any while another is answered, is
+    accepted as work: 202, `GET /work/{id}` says how far it is, and its `result` is the run's id.
     The same inputs give the same run, and its id.
     """
 
-    def act(tx: Tx, now: datetime) -> BacktestView:
-        plan = _plan(tx, service, body)
-        begun = time.perf_counter()
-        run = plan.run()
-        seconds = time.perf_counter() - begun
-        ident, _ = keep(tx, plan, run, actor=who.actor, now=now, seconds=seconds)
-        return shown_run(tx, ident, BacktestView)
+    def act(tx: Tx, now: datetime) -> object:
+        plan = plan_of(tx, service.settings.data, body)
+        bars = plan.data.source.bars
+        if bars > MOST_BARS:
+            raise CommendaError(
+                "backtest_too_long", f"A run over HTTP has {MOST_BARS:,} bars at most"
+            ).at(
+                "start",
+                bars,
+                "choose a shorter period or a coarser interval, or run commenda backtest",
+            )
+        later = bars > AT_ONCE or "respond-async" in (prefer or "")
+        if later or not _AT_ONCE.acquire(blocking=False):
+            ident = ids.derive("backtest-work", who.user_id, key_or_new(key))
+            home = service.settings.data.resolve()
+            return ask_for_run(tx, ident, body, home, who.actor, now), 202
+        try:
+            ident = run_and_keep(tx, plan, who.actor, now)
+            return shown_run(tx, ident, BacktestView)
+        finally:
+            _AT_ONCE.release()
 
     return write(service, who, "backtest", key, body, act, status=201, principal=who.actor)
-
-
-def _plan(tx: Tx, service: Service, body: BacktestRequest) -> Plan:
-    require_period("start", body.start, body.end)
-    strategy = find_installed(body.strategy)
-    strategy.resolve(body.params)
-    data_dir = service.settings.data
-    data = imported_bars(
-        tx, data_dir, body.venue, body.symbol, body.step, since=body.start, until=body.end
-    )
-    if data.source.bars > MOST_BARS:
-        raise CommendaError(
-            "backtest_too_long", f"A run in a request has {MOST_BARS:,} bars at most"
-        ).at(
-            "start",
-            data.source.bars,
-            "choose a shorter period or a coarser interval, or run commenda backtest",
-        )
-    funding = None
-    if body.funding:
-        funding = imported_funding(tx, data_dir, body.venue, body.symbol, data.bars)
-    return Plan(
-        strategy,
-        body.params,
-        data,
-        funding,
-        body.costs,
-        body.cash,
-        body.size,
-        body.seed,
-        body.terms,
-        periods_per_year=body.periods_per_year,
-    )
 
 
 @router.get("", operation_id="listBacktests", responses=GUARDED)

@@ -6,13 +6,11 @@ that is killed leaves it to finish; whoever adopts the workflow waits for it, or
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from uuid import UUID
 
 from commenda.kit import durable, outbox
+from commenda.kit.children import run_child
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database, Tx
 from commenda.studies import queries
@@ -46,7 +44,7 @@ def run_study_workflow(database: Database) -> durable.Workflow:
             with database.transaction() as tx:
                 if queries.state_of(tx, UUID(study_id)) is not StudyState.RUNNING:
                     return ""
-            said = _child(database.owner_url, home, study_id)
+            said = run_child(database.owner_url, home, ["study", "resume", study_id, "--json"])
             if BUSY not in said:
                 return said
             time.sleep(PATIENCE)
@@ -60,30 +58,3 @@ def run_study_workflow(database: Database) -> durable.Workflow:
         durable.step(end, study_id, said)  # of a study that has ended this changes nothing
 
     return durable.Workflow(RUN_STUDY, run_study)
-
-
-def _child(database_url: str, home: str, study_id: str) -> str:
-    """Run the study in a child until it ends; what it complained of at the end."""
-    command = [sys.executable, "-m", "commenda", "study", "resume", study_id, "--json"]
-    given = {**os.environ, "COMMENDA_DATABASE_URL": database_url, "COMMENDA_DATA": home}
-    worker = durable.running()
-    child = subprocess.Popen(
-        command,
-        env=given,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while True:
-        try:
-            _, complaint = child.communicate(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            if durable.running() is not worker:
-                # It stopped, and its process waits for this thread. Another resumes the study.
-                child.terminate()
-                child.wait()
-                raise InterruptedError("the worker ended before the study") from None
-            continue
-        return complaint[-2_000:].strip() if child.returncode else ""

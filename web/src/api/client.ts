@@ -64,11 +64,14 @@ client.use(authorise)
 /** Typed by the API's own document: a path, parameter or field that it has not got is a type error. */
 export const api = createQueryClient(client)
 
-/** Figures are asked for again every quarter of a minute; a refusal that asking again cannot mend is not. */
+/** In how many milliseconds figures are asked for again: `lib/live` sets it, who is told of news asks seldom. */
+export const polling = { every: 15_000 }
+
+/** A refusal that asking again cannot mend is not asked for again. */
 export const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      refetchInterval: 15_000,
+      refetchInterval: () => polling.every,
       staleTime: 5_000,
       retry: (count, error) =>
         count < 2 &&

@@ -540,6 +540,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Clock
+         * @description What time the business has: products mature and income accrues by it.
+         */
+        get: operations["getClock"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/targets": {
         parameters: {
             query?: never;
@@ -796,7 +816,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/operations/work": {
+    "/api/v1/operations/workers": {
         parameters: {
             query?: never;
             header?: never;
@@ -807,7 +827,7 @@ export interface paths {
          * Get Work
          * @description Workers, queues, what is behind and what failed, with the checks of /readyz.
          */
-        get: operations["getWork"];
+        get: operations["getWorkers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -816,7 +836,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/operations/work/{workflow_id}/again": {
+    "/api/v1/operations/workers/{workflow_id}/again": {
         parameters: {
             query?: never;
             header?: never;
@@ -831,6 +851,66 @@ export interface paths {
          *     twice.
          */
         post: operations["runWorkAgain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Work
+         * @description Long work, the latest first: what is under way, what has ended, or both.
+         */
+        get: operations["listWork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{work_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get One
+         * @description One piece of work: how far it is, what came of it, or why it failed.
+         */
+        get: operations["getWork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{work_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Have it stop. What it did so far stays; work that has ended stays as it is.
+         */
+        post: operations["cancelWork"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2220,6 +2300,8 @@ export interface paths {
          * Run Backtest
          * @description Run a strategy of the catalogue over imported candles, and keep the run.
          *
+         *     A short one is answered with the run: 201. A longer one, and any while another is answered, is
+         *     accepted as work: 202, `GET /work/{id}` says how far it is, and its `result` is the run's id.
          *     The same inputs give the same run, and its id.
          */
         post: operations["runBacktest"];
@@ -4107,13 +4189,6 @@ export interface components {
              */
             alertPercent: string;
         };
-        /** ExposureCurve */
-        ExposureCurve: {
-            /** Ts */
-            ts: number[];
-            /** Exposure */
-            exposure: number[];
-        };
         /**
          * Exposure
          * @description What all open books hold at the latest marks, summed up in four ways.
@@ -4132,6 +4207,13 @@ export interface components {
             creators: components["schemas"]["HeldCreator"][];
             /** Venues */
             venues: components["schemas"]["HeldVenue"][];
+        };
+        /** ExposureCurve */
+        ExposureCurve: {
+            /** Ts */
+            ts: number[];
+            /** Exposure */
+            exposure: number[];
         };
         /**
          * Failed
@@ -4335,6 +4417,12 @@ export interface components {
             /** Fills */
             fills: number;
         };
+        /**
+         * FindingKind
+         * @description What can be wrong with a row of market data. `quality` says when each is found.
+         * @enum {string}
+         */
+        FindingKind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp";
         /**
          * FindingView
          * @description What one test says. `reason` names the sentence that `says` is in English, `values` are its
@@ -5811,6 +5899,31 @@ export interface components {
          * @enum {string}
          */
         Kind: "linear_perpetual" | "spot";
+        /**
+         * Lag
+         * @description What is behind.
+         */
+        Lag: {
+            /**
+             * Signals
+             * @description Signals that are not copied by all.
+             */
+            signals: number;
+            /**
+             * Oldestsignalseconds
+             * @description Business time.
+             */
+            oldestSignalSeconds: number | null;
+            /**
+             * Transfers
+             * @description Transfers to venues that are not carried out.
+             */
+            transfers: number;
+            /** Unsealedevents */
+            unsealedEvents: number;
+            /** Unsealedjournals */
+            unsealedJournals: number;
+        };
         /** LatestSignal */
         LatestSignal: {
             /**
@@ -6769,6 +6882,16 @@ export interface components {
         Page_UserProfile_: {
             /** Items */
             items: components["schemas"]["UserProfile"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_Work_: {
+            /** Items */
+            items: components["schemas"]["Work"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -9895,37 +10018,73 @@ export interface components {
         };
         /**
          * Work
-         * @description The operation's workers, queues and failures, with what readiness says.
+         * @description A piece of long work, and how far it is.
          */
         Work: {
             /**
-             * Asof
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @example backtest
+             */
+            kind: string;
+            /**
+             * Subject
+             * @example ema_trend BTCUSDT 5m
+             */
+            subject: string;
+            state: components["schemas"]["WorkState"];
+            /**
+             * Progress
+             * @description From 0 to 1.
+             */
+            progress: number;
+            /**
+             * Done
+             * @description Of `total` parts, where they are counted.
+             */
+            done: number | null;
+            /** Total */
+            total: number | null;
+            /** Cancellable */
+            cancellable: boolean;
+            /**
+             * Result
+             * @description The id of what it is about or came to.
+             */
+            result: string | null;
+            /**
+             * Refusal
+             * @description Why it failed: code, detail, field, value and mend.
+             */
+            refusal: {
+                [key: string]: unknown;
+            } | null;
+            /** Askedby */
+            askedBy: string;
+            /**
+             * Startedby
+             * @description The name of whoever asked.
+             */
+            startedBy: string | null;
+            /**
+             * Askedat
              * Format: date-time
-             * @description Wall time.
              */
-            asOf: string;
-            /**
-             * Businessnow
-             * Format: date-time
-             */
-            businessNow: string;
-            readiness: components["schemas"]["Readiness"];
-            /** Workers */
-            workers: components["schemas"]["WorkerSeen"][];
-            /** Queues */
-            queues: components["schemas"]["Waiting"][];
-            lag: components["schemas"]["Lag"];
-            /**
-             * Failed
-             * @description The latest 50.
-             */
-            failed: components["schemas"]["Failed"][];
-            /**
-             * Schedules
-             * @description Active, and failing.
-             */
-            schedules: components["schemas"]["FailingSchedule"][];
+            askedAt: string;
+            /** Begunat */
+            begunAt: string | null;
+            /** Endedat */
+            endedAt: string | null;
         };
+        /**
+         * WorkState
+         * @enum {string}
+         */
+        WorkState: "waiting" | "running" | "complete" | "cancelled" | "failed";
         /** Worker */
         Worker: {
             /** Id */
@@ -9991,6 +10150,39 @@ export interface components {
              * @description Workflows inside it.
              */
             running: number;
+        };
+        /**
+         * Workforce
+         * @description The operation's workers, queues and failures, with what readiness says.
+         */
+        Workforce: {
+            /**
+             * Asof
+             * Format: date-time
+             * @description Wall time.
+             */
+            asOf: string;
+            /**
+             * Businessnow
+             * Format: date-time
+             */
+            businessNow: string;
+            readiness: components["schemas"]["Readiness"];
+            /** Workers */
+            workers: components["schemas"]["WorkerSeen"][];
+            /** Queues */
+            queues: components["schemas"]["Waiting"][];
+            lag: components["schemas"]["Lag"];
+            /**
+             * Failed
+             * @description The latest 50.
+             */
+            failed: components["schemas"]["Failed"][];
+            /**
+             * Schedules
+             * @description Active, and failing.
+             */
+            schedules: components["schemas"]["FailingSchedule"][];
         };
         /**
          * Worth
@@ -10997,6 +11189,26 @@ export interface operations {
             };
         };
     };
+    getClock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Clock"];
+                };
+            };
+        };
+    };
     listScheduleTargets: {
         parameters: {
             query?: never;
@@ -11358,7 +11570,7 @@ export interface operations {
             };
         };
     };
-    getWork: {
+    getWorkers: {
         parameters: {
             query?: never;
             header?: never;
@@ -11373,7 +11585,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Work"];
+                    "application/json": components["schemas"]["Workforce"];
                 };
             };
         };
@@ -11399,6 +11611,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Failed"];
+                };
+            };
+        };
+    };
+    listWork: {
+        parameters: {
+            query?: {
+                under_way?: boolean | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Work_"];
+                };
+            };
+        };
+    };
+    getWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
+                };
+            };
+        };
+    };
+    cancelWork: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
                 };
             };
         };
@@ -13373,6 +13656,8 @@ export interface operations {
             header?: {
                 /** @description The same key and body: the same answer, one effect. Another body: 409. */
                 "Idempotency-Key"?: string | null;
+                /** @description `respond-async` for 202 in any case (RFC 7240). */
+                prefer?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -13390,6 +13675,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BacktestView"];
+                };
+            };
+            /** @description Accepted. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
                 };
             };
         };

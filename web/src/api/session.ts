@@ -16,6 +16,9 @@ let renewing: Promise<boolean> | null = null
 
 export const session = () => current
 
+/** Call `notify` whenever there is another session, or another token of the same. */
+export const watchSession = (notify: () => void) => void listeners.add(notify)
+
 export const useUser = () =>
   useSyncExternalStore(
     (notify) => (listeners.add(notify), () => listeners.delete(notify)),

@@ -9,8 +9,10 @@ import { Button } from "@/ui/button"
 import { Empty, Skeleton } from "@/ui/states"
 import { Bell } from "./bell"
 import { PAGES, type Group } from "./pages"
+import { BusinessTime, LiveMark } from "./status"
 import { Unacknowledged } from "./unacknowledged"
 import { UserMenu } from "./user-menu"
+import { UnderWay } from "./work"
 
 const Palette = lazy(() => import("./palette"))
 
@@ -64,7 +66,10 @@ export function Shell() {
               {t("frame.seekKey")}
             </kbd>
           </Button>
-          <div className="ml-auto flex items-center gap-1">
+          <div className="ml-auto flex min-w-0 items-center gap-1">
+            <BusinessTime className="hidden md:inline" />
+            <LiveMark />
+            <UnderWay />
             <Button
               intent="ghost"
               size="icon"
@@ -132,6 +137,7 @@ function Navigation({ open, onGo }: { open: boolean; onGo: () => void }) {
             ))}
         </div>
       ))}
+      <BusinessTime className="px-2 md:hidden" />
     </nav>
   )
 }

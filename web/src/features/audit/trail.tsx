@@ -42,7 +42,11 @@ export default function Trail() {
               columns={[
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.at} seconds /> },
                 { key: "kind", head: t("common.kind"), cell: (row) => row.kind },
-                { key: "actor", head: t("trail.actor"), cell: (row) => <span title={row.actor}>{row.actorName ?? row.actor.slice(0, 24)}</span> },
+                {
+                  key: "actor",
+                  head: t("trail.actor"),
+                  cell: (row) => <span title={row.actor}>{row.actorName ?? row.actor.slice(0, 24)}</span>,
+                },
                 { key: "subject", head: t("approvals.subject"), cell: (row) => <Id id={row.subject} /> },
                 { key: "result", head: t("operation.result"), cell: (row) => row.result },
                 {

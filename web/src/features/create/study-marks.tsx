@@ -1,6 +1,6 @@
 import { useCallback } from "react"
 import { useTranslation } from "react-i18next"
-import type { Schemas } from "@/api/client"
+import { polling, type Schemas } from "@/api/client"
 import { Badge, type Tone } from "@/ui/badge"
 
 export type Study = Schemas["StudyView"]
@@ -12,8 +12,8 @@ const TONES: Record<Schemas["StudyState"], Tone> = {
 }
 const GRADES: Record<Schemas["Grade"], Tone> = { promote: "good", doubtful: "warn", overfit: "bad" }
 
-/** Milliseconds until it is asked for again: often while something runs. */
-export const everyWhile = (running: boolean) => (running ? 2_000 : 15_000)
+/** Milliseconds until it is asked for again: where nobody tells the news, often while something runs. */
+export const everyWhile = (running: boolean) => (running && polling.every === 15_000 ? 2_000 : polling.every)
 
 export function State({ study }: { study: Study }) {
   const { t } = useTranslation()

@@ -1,10 +1,11 @@
 import { useParams } from "@tanstack/react-router"
+import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, client } from "@/api/client"
+import { api } from "@/api/client"
 import { useMay } from "@/api/session"
-import { useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
-import { Failed, Loaded } from "@/ui/states"
+import { Loaded } from "@/ui/states"
+import { CancelWork } from "@/ui/work"
 import { STEADY } from "./run-form"
 import { everyWhile } from "./study-marks"
 import { StudyReport } from "./study-report"
@@ -24,22 +25,20 @@ export default function OneStudy() {
       refetchInterval: ({ state: { data } }) => data?.study.state === "running" && everyWhile(true),
     },
   )
-  const cancel = useAct(async () => {
-    await client.POST("/api/v1/optimizer/studies/{study_id}/cancel", { params: { path } })
-  })
+  const [stopping, setStopping] = useState(false)
   return (
     <Loaded query={query} rows={10}>
       {(report) => (
         <>
-          {cancel.error && <Failed error={cancel.error} />}
+          {stopping && report.study.state === "running" && (
+            <CancelWork
+              work={{ id, subject: `${report.study.strategy} ${report.study.data}` }}
+              onClose={() => setStopping(false)}
+            />
+          )}
           <StudyReport data={report}>
             {may && report.study.state === "running" && (
-              <Button
-                intent="danger"
-                className="ml-auto"
-                disabled={cancel.isPending}
-                onClick={() => cancel.mutate(undefined)}
-              >
+              <Button intent="danger" className="ml-auto" onClick={() => setStopping(true)}>
                 {t("study.cancel")}
               </Button>
             )}

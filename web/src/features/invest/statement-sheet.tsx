@@ -215,7 +215,7 @@ function linesOf({ accounts, entries, from, to, nextCursor }: Page): Line[] {
 function useNames() {
   const { t } = useTranslation()
   const movement = (name: string) =>
-    t([`movements.${name}`, `logTypes.${name}`] as ["movements.fill"], { defaultValue: name })
+    t([`movements.${name}`, `logTypes.${name}`] as unknown as "movements.fill", { defaultValue: name })
   return {
     account: (kind: string) =>
       t(`bookAccounts.${kind.replace(":", "_")}` as "bookAccounts.wallet", { defaultValue: kind }),

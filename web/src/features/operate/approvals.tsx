@@ -63,7 +63,11 @@ export default function Approvals() {
                   ),
                 },
                 { key: "what", head: t("approvals.what"), cell: (row) => said(row.payload) },
-                { key: "by", head: t("approvals.by"), cell: (row) => <Named id={row.requestedBy} name={row.requestedByName} /> },
+                {
+                  key: "by",
+                  head: t("approvals.by"),
+                  cell: (row) => <Named id={row.requestedBy} name={row.requestedByName} />,
+                },
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.requestedAt} /> },
                 { key: "expires", head: t("approvals.expires"), cell: (row) => <Time at={row.expiresAt} /> },
                 {
@@ -124,7 +128,10 @@ function Decide({ approval, onClose }: { approval: Approval; onClose: () => void
           [t("common.time"), <Time key="t" at={approval.requestedAt} />],
           [t("approvals.subject"), <Id key="s" id={approval.subject} />],
           [t("approvals.bankRecord"), approval.bankRecord ? t("common.yes") : t("common.no")],
-          [t("approvals.needed"), [`${approval.approvedBy.length} / ${approval.needed}`, ...approval.approvedByNames].join(" · ")],
+          [
+            t("approvals.needed"),
+            [`${approval.approvedBy.length} / ${approval.needed}`, ...approval.approvedByNames].join(" · "),
+          ],
           ...Object.entries(approval.payload).map(([name, value]) => [name, shown(value)] as const),
           ...(approval.reason ? ([[t("liquidation.reason"), approval.reason]] as const) : []),
         ]}

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
-import { api } from "@/api/client"
+import { useNow } from "@/lib/clock"
 import { Button } from "@/ui/button"
 
 /** What is said after a request: nothing has changed yet, and where somebody else decides it. */
@@ -20,8 +20,7 @@ export function Asked({ id }: { id: string }) {
 
 /** The business time, and the first moment of the day so many days after it; undefined until it is known. */
 export function useBusinessTime() {
-  const query = api.useQuery("get", "/api/v1/operations/overview")
-  const now = query.data?.clock.now
+  const now = useNow()
   return {
     now,
     dayAfter: (days: number) =>

@@ -16,7 +16,7 @@ type Overview = Schemas["OverviewView"]
 /** The operation at a glance: what is running, what is stuck, what it is worth, and who watches over it. */
 export default function Operation() {
   const { t } = useTranslation()
-  const query = api.useQuery("get", "/api/v1/operations/overview", {}, { refetchInterval: 2_000 })
+  const query = api.useQuery("get", "/api/v1/operations/overview")
   return (
     <Loaded query={query} rows={10}>
       {(seen) => (

@@ -1,6 +1,6 @@
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { client, type Schemas } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { add } from "@/lib/decimal"
 import { useAct } from "@/lib/form"
 import { useList } from "@/lib/lists"
@@ -12,6 +12,7 @@ import { Check } from "@/ui/field"
 import { Money, Quantity, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { WorkBar, WorkState } from "@/ui/work"
 import { useSubscriptionColumns } from "./subscription-columns"
 import { Asked } from "./asked"
 
@@ -59,10 +60,35 @@ export default function Settlement() {
           <Sum rows={chosen} of={(row) => row.performance.currentValue} />
         </Figure>
       </div>
+      <Batches />
       <Ready title={t("batch.liquidated")} query={liquidated} empty={t("batch.noneLiquidated")} {...lists} />
       <Ready title={t("batch.matured")} query={matured} empty={t("batch.noneMatured")} {...lists} />
       {asking && <Ask rows={chosen} onClose={() => setAsking(false)} />}
     </>
+  )
+}
+
+/** How far the batches are that were approved: each book settles by itself, as its positions are really closed. */
+function Batches() {
+  const { t } = useTranslation()
+  const { data } = api.useQuery("get", "/api/v1/work", { params: { query: { limit: 50 } } })
+  const batches = data?.items.filter((one) => one.kind === "settlement") ?? []
+  if (!batches.length) return null
+  return (
+    <Card title={t("batch.asked")}>
+      <ul className="divide-y">
+        {batches.slice(0, 5).map((one) => (
+          <li key={one.id} className="flex flex-wrap items-center gap-x-4 gap-y-1 py-2">
+            <Time at={one.begunAt} />
+            <span className="min-w-48 flex-1">
+              <WorkBar work={one} />
+            </span>
+            <WorkState work={one} />
+            <span className="text-muted-foreground text-xs">{one.startedBy}</span>
+          </li>
+        ))}
+      </ul>
+    </Card>
   )
 }
 

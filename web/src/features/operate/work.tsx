@@ -11,19 +11,19 @@ import { AsOf, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 
-type Work = Schemas["Work"]
+type Work = Schemas["Workforce"]
 
 /** Whether the machinery works: what readiness tries, who works, what waits, what is behind and what failed. */
 export default function WorkPage() {
   const { t } = useTranslation()
-  const query = api.useQuery("get", "/api/v1/operations/work", {}, { refetchInterval: 5_000 })
+  const query = api.useQuery("get", "/api/v1/operations/workers", {}, { refetchInterval: 5_000 })
   return (
     <>
       <PageHead title={t("pages.work")}>
         {query.data && (
           <>
             <Badge tone={query.data.readiness.ready ? "good" : "bad"}>
-              {t(query.data.readiness.ready ? "work.ready" : "work.notReady")}
+              {t(query.data.readiness.ready ? "workers.ready" : "workers.notReady")}
             </Badge>
             <AsOf at={query.data.asOf} />
           </>
@@ -50,12 +50,12 @@ export default function WorkPage() {
 function Checks({ checks }: { checks: Work["readiness"]["checks"] }) {
   const { t } = useTranslation()
   return (
-    <Card title={t("work.checks")}>
+    <Card title={t("workers.checks")}>
       <ul className="space-y-1.5">
         {Object.entries(checks).map(([name, verdict]) => (
           <li key={name} className="flex flex-wrap items-center gap-2">
-            <Badge tone={verdict.ok ? "good" : "bad"}>{t(verdict.ok ? "work.ok" : "work.wrong")}</Badge>
-            <span>{t(`work.check_${name}` as "work.check_database", { defaultValue: name })}</span>
+            <Badge tone={verdict.ok ? "good" : "bad"}>{t(verdict.ok ? "workers.ok" : "workers.wrong")}</Badge>
+            <span>{t(`workers.check_${name}` as "workers.check_database", { defaultValue: name })}</span>
             <span className="text-muted-foreground text-xs">{verdict.detail}</span>
           </li>
         ))}
@@ -69,17 +69,17 @@ function Behind({ seen: { lag, businessNow } }: { seen: Work }) {
   const preferences = usePreferences()
   const oldest = lag.oldestSignalSeconds
   return (
-    <Card title={t("work.behind")}>
+    <Card title={t("workers.behind")}>
       <Facts
         rows={[
-          [t("work.businessNow"), <Time key="n" at={businessNow} />],
+          [t("workers.businessNow"), <Time key="n" at={businessNow} />],
           [
-            t("work.signals"),
+            t("workers.signals"),
             oldest === null ? lag.signals : `${lag.signals} · ${formatAge(oldest, preferences)}`,
           ],
-          [t("work.transfers"), lag.transfers],
-          [t("work.unsealedEvents"), lag.unsealedEvents],
-          [t("work.unsealedJournals"), lag.unsealedJournals],
+          [t("workers.transfers"), lag.transfers],
+          [t("workers.unsealedEvents"), lag.unsealedEvents],
+          [t("workers.unsealedJournals"), lag.unsealedJournals],
         ]}
       />
     </Card>
@@ -107,19 +107,19 @@ function Workers({ rows }: { rows: Work["workers"] }) {
           },
           {
             key: "seen",
-            head: t("work.heartbeat"),
+            head: t("workers.heartbeat"),
             right: true,
             cell: (row) => formatAge(row.silentSeconds, preferences),
           },
-          { key: "running", head: t("work.running"), right: true, cell: (row) => row.running },
+          { key: "running", head: t("workers.running"), right: true, cell: (row) => row.running },
           {
             key: "leads",
             head: t("operation.leads"),
             cell: (row) => (row.leads ? t("common.yes") : t("common.no")),
           },
           { key: "tick", head: t("operation.lastTick"), cell: (row) => <Time at={row.tickAt} /> },
-          { key: "since", head: t("work.since"), cell: (row) => <Time at={row.startedAt} /> },
-          { key: "waits", head: t("work.waitsFor"), cell: (row) => row.waitsFor ?? "–" },
+          { key: "since", head: t("workers.since"), cell: (row) => <Time at={row.startedAt} /> },
+          { key: "waits", head: t("workers.waitsFor"), cell: (row) => row.waitsFor ?? "–" },
         ]}
       />
     </Card>
@@ -130,23 +130,24 @@ function Queues({ rows }: { rows: Work["queues"] }) {
   const { t } = useTranslation()
   const preferences = usePreferences()
   return (
-    <Card title={t("work.queues")} flush={rows.length > 0}>
+    <Card title={t("workers.queues")} flush={rows.length > 0}>
       <Table
-        label={t("work.queues")}
+        label={t("workers.queues")}
         rows={rows}
         id={(row) => row.queue}
         empty={<Empty title={t("operation.noWorkers")} />}
         columns={[
           {
             key: "queue",
-            head: t("work.queue"),
-            cell: (row) => t(`work.queue_${row.queue}` as "work.queue_signals", { defaultValue: row.queue }),
+            head: t("workers.queue"),
+            cell: (row) =>
+              t(`workers.queue_${row.queue}` as "workers.queue_signals", { defaultValue: row.queue }),
           },
-          { key: "waiting", head: t("work.waiting"), right: true, cell: (row) => row.waiting },
-          { key: "running", head: t("work.running"), right: true, cell: (row) => row.running },
+          { key: "waiting", head: t("workers.waiting"), right: true, cell: (row) => row.waiting },
+          { key: "running", head: t("workers.running"), right: true, cell: (row) => row.running },
           {
             key: "oldest",
-            head: t("work.oldest"),
+            head: t("workers.oldest"),
             right: true,
             cell: (row) => (row.oldestSeconds === null ? "–" : formatAge(row.oldestSeconds, preferences)),
           },
@@ -160,21 +161,21 @@ function FailedWork({ rows }: { rows: Work["failed"] }) {
   const { t } = useTranslation()
   const may = useMay("schedules")
   const act = useAct(async (id: string, key) =>
-    client.POST("/api/v1/operations/work/{workflow_id}/again", {
+    client.POST("/api/v1/operations/workers/{workflow_id}/again", {
       params: { path: { workflow_id: id }, header: key },
     }),
   )
   return (
-    <Card title={t("work.failed")} flush={rows.length > 0}>
+    <Card title={t("workers.failed")} flush={rows.length > 0}>
       {act.error && <Failed error={act.error} />}
       <Table
-        label={t("work.failed")}
+        label={t("workers.failed")}
         rows={rows}
         id={(row) => row.workflowId}
-        empty={<Empty title={t("work.noneFailed")} />}
+        empty={<Empty title={t("workers.noneFailed")} />}
         columns={[
           { key: "kind", head: t("common.kind"), cell: (row) => row.workflow },
-          { key: "of", head: t("work.ofKind"), right: true, cell: (row) => row.ofKind },
+          { key: "of", head: t("workers.ofKind"), right: true, cell: (row) => row.ofKind },
           { key: "at", head: t("common.time"), cell: (row) => <Time at={row.failedAt} /> },
           {
             key: "error",
@@ -198,7 +199,7 @@ function FailedWork({ rows }: { rows: Work["failed"] }) {
                       disabled={act.isPending}
                       onClick={() => act.mutate(row.workflowId)}
                     >
-                      {t("work.again")}
+                      {t("workers.again")}
                     </Button>
                   ),
                 },
@@ -213,9 +214,9 @@ function FailedWork({ rows }: { rows: Work["failed"] }) {
 function Schedules({ rows }: { rows: Work["schedules"] }) {
   const { t } = useTranslation()
   return (
-    <Card title={t("work.schedules")} flush>
+    <Card title={t("workers.schedules")} flush>
       <Table
-        label={t("work.schedules")}
+        label={t("workers.schedules")}
         rows={rows}
         id={(row) => row.name}
         empty={null}
@@ -223,7 +224,7 @@ function Schedules({ rows }: { rows: Work["schedules"] }) {
           { key: "name", head: t("schedules.name"), cell: (row) => row.name },
           {
             key: "failures",
-            head: t("work.times"),
+            head: t("workers.times"),
             right: true,
             cell: (row) => row.failures,
           },

@@ -31,7 +31,8 @@ export const backtests = {
   },
   backtest: {
     run: "Run a backtest",
-    runWhy: "The run answers when it is done, and is kept with all of its inputs.",
+    runWhy:
+      "A short run is shown at once, a long one goes on by itself; each is kept with all of its inputs.",
     again: "Run again with these inputs",
     cannotAgain:
       "The form cannot name all of its inputs. The command line repeats it: commenda backtest rerun {{id}}",

@@ -6,6 +6,7 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
+import { risk } from "./risk"
 import { simulation } from "./simulation"
 import { statement } from "./statement"
 import { study } from "./study"
@@ -15,16 +16,13 @@ export const en = {
   ...frame,
   ...account,
   ...invest,
+  ...audit,
   ...backtests,
   ...create,
   ...operate,
-  ...audit,
   ...report,
+  ...risk,
   ...simulation,
   ...statement,
   ...study,
 }
-import { risk } from "./risk"
-
-/** Every word that the console says, in English, by the pages that say it. */
-export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...risk }

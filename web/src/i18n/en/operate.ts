@@ -220,6 +220,7 @@ export const operate = {
   },
   userStatus: { active: "Active", disabled: "Disabled", waiting: "Waits for approval" },
   batch: {
+    asked: "Batches that were approved: settled, of how many",
     run: "Settle these",
     why: "Settlement goes by itself. Here it is asked for by hand: what has matured is closed at the market, what is closed is settled and paid, once another person has approved.",
     tooMany: "A batch takes at most {{most}} subscriptions: take some out",

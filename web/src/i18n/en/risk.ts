@@ -93,7 +93,7 @@ export const risk = {
     zero_volume: "No volume",
     late_stamp: "Off the grid",
   },
-  work: {
+  workers: {
     ready: "Ready",
     notReady: "Not ready",
     checks: "Checks",

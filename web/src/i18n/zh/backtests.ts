@@ -34,7 +34,7 @@ export const backtests: Texts<typeof english> = {
   },
   backtest: {
     run: "运行回测",
-    runWhy: "运行完成后即返回结果，并连同全部输入一并保存。",
+    runWhy: "较短的回测立即显示结果，较长的在后台继续运行；每次回测都连同全部输入一并保存。",
     again: "以相同输入再次运行",
     cannotAgain: "表单无法表达其全部输入，可用命令行重演：commenda backtest rerun {{id}}",
     of: "回测：{{strategy}}",

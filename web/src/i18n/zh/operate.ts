@@ -208,6 +208,7 @@ export const operate: Texts<typeof english> = {
   },
   userStatus: { active: "正常", disabled: "已停用", waiting: "待批准" },
   batch: {
+    asked: "已批准的批次：已结算 / 总数",
     run: "结算所选认购",
     why: "结算通常自动进行。此处为人工发起：经另一人批准后，已到期的按市价清仓，已清仓的结算并支付。",
     tooMany: "每批最多 {{most}} 笔认购：请减少所选",

@@ -95,7 +95,7 @@ export const risk: Texts<typeof english> = {
     zero_volume: "无成交",
     late_stamp: "时间偏移",
   },
-  work: {
+  workers: {
     ready: "就绪",
     notReady: "未就绪",
     checks: "检查项",

@@ -1,0 +1,54 @@
+"""What can be listened to, and who may: each channel is a row and an address.
+
+What is told is in `operations.live`, how a socket is told it in `sockets`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+from fastapi import APIRouter, WebSocket
+
+from commenda.alerts import topic_of
+from commenda.identity import Permission
+from commenda.kit.bus import CHANGES
+from commenda.operations.live import latest_alerts, latest_bars, latest_signals
+from commenda.sockets import Channel, serve
+
+router = APIRouter()
+
+
+@router.websocket("/ws/market/{symbol}")
+async def market(websocket: WebSocket, symbol: str) -> None:
+    """Bars of an instrument, as they close."""
+    latest = partial(latest_bars, symbol=symbol)
+    await serve(websocket, Channel(f"market:{symbol}", Permission.MARKET, latest))
+
+
+@router.websocket("/ws/strategy/{flow_id}")
+async def strategy(websocket: WebSocket, flow_id: str) -> None:
+    """Signals of a flow and the daily value of its creator's own book, for whoever follows it."""
+    try:
+        flow = UUID(flow_id)
+    except ValueError:
+        flow = UUID(int=0)  # which no flow has
+    latest = partial(latest_signals, flow_id=flow)
+    await serve(websocket, Channel(f"strategy:{flow}", Permission.FLOWS, latest, flow))
+
+
+@router.websocket("/ws/alerts")
+async def alerts(websocket: WebSocket) -> None:
+    """Whatever somebody of the staff should look at."""
+    staff = Permission.OVERVIEW
+    await serve(websocket, Channel(topic_of(staff), staff, latest_alerts))
+
+
+@router.websocket("/ws/changes")
+async def changes(websocket: WebSocket) -> None:
+    """Which topics have news for whoever is signed in: what is theirs, and what they may see.
+
+    Never the news itself: that is read where it always is, by whoever may. There is nothing to
+    begin with, so the snapshot is empty; it and each `gap` say that anything may have changed.
+    """
+    await serve(websocket, Channel(CHANGES, Permission.ACCOUNT, lambda _tx: [], personal=True))
