@@ -9,7 +9,7 @@ import typer
 
 from commenda.cli.backtest_keeping import Database, Seed, Store, finish
 from commenda.cli.backtest_options import BASIS_POINTS, Cash, Fee, Maker, duration_of, params_of
-from commenda.cli.options import AsJson
+from commenda.cli.options import AsJson, Html, require_report
 from commenda.kernel import L2Rules, QueueModel
 from commenda.kit.errors import CommendaError
 from commenda.strategies import DepthPlan, find_depth_strategy, read_book
@@ -56,6 +56,7 @@ def depth(
     maker: Maker = None,
     cash: Cash = 1_000_000.0,
     seed: Seed = None,
+    html: Html = None,
     as_json: AsJson = False,
     store: Store = None,
     database: Database = None,
@@ -64,6 +65,7 @@ def depth(
 
     What fills an order is bounded by what the record offered; own orders never move the market.
     """
+    require_report(html)
     found, given = find_depth_strategy(strategy), params_of(params)
     found.resolve(given)
     if every is not None and every_events is not None:
@@ -89,7 +91,7 @@ def depth(
             hint="give such as 100ms, 10, 2, 0.0005 and 0.0002",
         ) from None
     plan = DepthPlan(found, given, read_book(depth, trades, tick, lot), rules, cash, seed)
-    finish(plan, as_json=as_json, store=store, database=database)
+    finish(plan, html=html, as_json=as_json, store=store, database=database)
 
 
 def _refused(code: str, message: str, option: str, value: object) -> CommendaError:

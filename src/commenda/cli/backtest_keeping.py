@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +13,8 @@ from commenda.cli import backtest_tables as tables
 from commenda.cli.lives import life
 from commenda.cli.options import ACTOR, print_json, transaction
 from commenda.cli.tables import say
-from commenda.strategies import DepthPlan, LegsPlan, Plan, keep, render, shown_of
+from commenda.kit.report import report_page
+from commenda.strategies import DepthPlan, LegsPlan, Plan, keep, shown_of
 
 Database = Annotated[
     Path | None,
@@ -51,7 +52,7 @@ def finish(
     seconds = time.perf_counter() - begun
     shown = shown_of(plan, result)
     if html is not None:
-        html.write_text(render(shown), "utf-8")
+        write_page(html, shown)
     kept = None
     if store or (store is None and database is not None):
         now = datetime.now(UTC)
@@ -63,3 +64,10 @@ def finish(
         tables.show_report(shown)
         if kept is not None:
             say(f"kept as {kept}")
+
+
+def write_page(file: Path, report: dict[str, Any]) -> None:
+    """Write a run's report as a page that needs nothing but itself."""
+    inputs = report["inputs"]
+    title = f"{inputs['strategy']['name']} · {inputs['data']['name']}"
+    file.write_text(report_page("backtest", title, report), "utf-8")

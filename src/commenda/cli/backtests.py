@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from commenda.cli import backtest_tables as tables
 from commenda.cli.backtest_depth import depth
-from commenda.cli.backtest_keeping import Database, Seed, Store, finish
+from commenda.cli.backtest_keeping import Database, Seed, Store, finish, write_page
 from commenda.cli.backtest_options import (
     LOT,
     AnyStrategy,
@@ -40,25 +40,28 @@ from commenda.cli.options import (
     Zone,
     period_of,
     print_json,
-    require_folder,
+    require_report,
     settings_of,
     transaction,
 )
 from commenda.cli.tables import say, show, texts
 from commenda.kit.errors import CommendaError
+from commenda.kit.report import report_page
+from commenda.kit.wire import wire
 from commenda.strategies import (
+    BacktestReport,
     Files,
     LegsPlan,
     Plan,
+    compared,
     differences,
     find_run,
     find_strategy,
     kept_runs,
     name_of,
     refuse_beyond_bounds,
-    render,
-    render_comparison,
     repeat_plan,
+    shown_run,
 )
 
 RUN, DEPTH = "run", "depth"
@@ -170,7 +173,7 @@ def run(
     --share are then given once for all or once for each, --funding, --marks and --finer once for
     each, in the order of --data.
     """
-    require_folder(html)
+    require_report(html)
     found, count = find_strategy(strategy), len(data)
     several = hedge or count > 1
     refuse_of_one_account(share or (), size or (), several, book)
@@ -232,11 +235,12 @@ def show_run(
     database: Database = None,
 ) -> None:
     """Show a run that was kept."""
-    require_folder(html)
+    require_report(html)
     with transaction(database) as tx:
         kept = find_run(tx, ident)
+        report = shown_run(tx, kept.id, BacktestReport) if html is not None else None
     if html is not None:
-        html.write_text(render(kept.report), "utf-8")
+        write_page(html, wire(report))
     if as_json:
         print_json(tables.for_programs(kept.report) | tables.of_keeping(kept))
     else:
@@ -252,16 +256,17 @@ def compare(
 ) -> None:
     """Hold runs that were kept against each other; in HTML with their curves over each other."""
 
-    require_folder(html)
+    require_report(html)
     if len(idents) < 2:
         raise CommendaError("nothing_to_compare", "One run cannot be compared").at(
             "ID", idents[0], "name two kept runs or more; commenda backtest list names them"
         )
     with transaction(database) as tx:
         found = [find_run(tx, ident) for ident in idents]
+        side_by_side = compared(tx, [one.id for one in found]) if html is not None else None
     named = [(name_of(one), one.report) for one in found]
     if html is not None:
-        html.write_text(render_comparison(named), "utf-8")
+        html.write_text(report_page("comparison", "Backtests", wire(side_by_side)), "utf-8")
     if as_json:
         print_json([tables.for_programs(one.report) | tables.of_keeping(one) for one in found])
     else:

@@ -20,7 +20,6 @@ from commenda.strategies.bodies import RunRequest
 from commenda.strategies.book import sample_book
 from commenda.strategies.bounds import keep_within, refuse_beyond_bounds
 from commenda.strategies.checks import CHECKS
-from commenda.strategies.comparison_page import render_comparison
 from commenda.strategies.data import (
     BarData,
     DataSource,
@@ -50,11 +49,12 @@ from commenda.strategies.registry import (
 )
 from commenda.strategies.repeat import Files, repeat_plan
 from commenda.strategies.report import report_of
-from commenda.strategies.report_page import render
 from commenda.strategies.runs import (
+    BacktestReport,
     BacktestSummary,
     Difference,
     Kept,
+    compared,
     differences,
     find_run,
     keep,
@@ -62,6 +62,7 @@ from commenda.strategies.runs import (
     kept_runs,
     name_of,
     shown_of,
+    shown_run,
 )
 from commenda.strategies.sandbox import Limits, SandboxedRun, run_sandboxed, try_walls
 from commenda.strategies.sdk import (
@@ -90,6 +91,7 @@ __all__ = [
     "UNCOMPILED",
     "WALLS",
     "Backtest",
+    "BacktestReport",
     "BacktestSummary",
     "BarData",
     "Conflict",
@@ -117,6 +119,7 @@ __all__ = [
     "as_bars",
     "backtest",
     "catalogue",
+    "compared",
     "depth_strategy",
     "differences",
     "find_depth_strategy",
@@ -147,8 +150,6 @@ __all__ = [
     "refuse_warmup",
     "register",
     "register_catalogue",
-    "render",
-    "render_comparison",
     "repeat_plan",
     "report_of",
     "round_trips",
@@ -156,6 +157,7 @@ __all__ = [
     "run_sandboxed",
     "sample_book",
     "shown_of",
+    "shown_run",
     "source_hash",
     "strategy",
     "terms_of",

@@ -7,15 +7,11 @@ runs a backtest sees it, and so does the staff.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
-from fastapi.responses import HTMLResponse
-from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
@@ -29,30 +25,24 @@ from commenda.kit.web import (
     Paged,
     Served,
     Service,
-    on_wire,
     problems,
     routes,
     write,
 )
-from commenda.kit.wire import Real, Whole
-from commenda.strategies.bodies import RunRequest
-from commenda.strategies.comparison_page import render_comparison
+from commenda.strategies.bodies import BacktestRequest
 from commenda.strategies.data import imported_bars, imported_funding
 from commenda.strategies.plan import Plan
-from commenda.strategies.report_page import render
 from commenda.strategies.runs import (
+    BacktestReport,
     BacktestSummary,
     BacktestView,
-    Kept,
+    Comparison,
+    compared,
     keep,
-    kept_run,
     kept_runs,
-    name_of,
     shown_run,
 )
 from commenda.strategies.shipped import find_installed
-
-R = TypeVar("R")
 
 MOST_BARS = 600_000
 """Of one run in a request: a year of minutes."""
@@ -72,35 +62,6 @@ Ids = Annotated[
         description="Two to eight ids, separated by commas.",
     ),
 ]
-
-
-class BacktestRequest(RunRequest):
-    """A run over imported candles. Rates are fractions of the notional."""
-
-    size: Real | None = Field(
-        default=None,
-        gt=0,
-        le=1e12,
-        description="Units that a target of 1 means; the whole equity where it is left out.",
-    )
-    seed: Whole | None = Field(default=None, ge=0, lt=2**63)
-
-
-@on_wire
-@dataclass(frozen=True, slots=True)
-class EquityCurve:
-    """Equity of the strategy and of holding, at the moments at which either is the least or the
-    greatest of one of a thousand columns of time. `ts` in epoch seconds."""
-
-    ts: list[int]
-    strategy: list[float]
-    benchmark: list[float]
-
-
-@on_wire
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    items: list[BacktestView]
 
 
 @router.post(
@@ -124,7 +85,7 @@ def run_backtest(
         run = plan.run()
         seconds = time.perf_counter() - begun
         ident, _ = keep(tx, plan, run, actor=who.actor, now=now, seconds=seconds)
-        return shown_run(tx, ident)
+        return shown_run(tx, ident, BacktestView)
 
     return write(service, who, "backtest", key, body, act, status=201, principal=who.actor)
 
@@ -171,68 +132,26 @@ def list_backtests(service: Served, who: Quant, asked: Paged) -> Page[BacktestSu
 
 @router.get("/compare", operation_id="compareBacktests", responses=GUARDED | problems(404))
 def compare_backtests(service: Served, who: Quant, ids: Ids) -> Comparison:
-    """Several kept runs side by side."""
-    return Comparison(_several(service, who, ids, shown_run))
-
-
-@router.get(
-    "/compare/report",
-    operation_id="getBacktestComparison",
-    response_class=HTMLResponse,
-    responses=GUARDED | problems(404),
-)
-def comparison_report(service: Served, who: Quant, ids: Ids) -> HTMLResponse:
-    """Several kept runs as one HTML page, their curves over each other."""
-    runs = _several(service, who, ids, kept_run)
-    return HTMLResponse(render_comparison([(name_of(one), one.report) for one in runs]))
+    """Several kept runs side by side, each with its curve."""
+    try:
+        wanted = [UUID(name) for name in dict.fromkeys(ids.split(","))]
+    except ValueError:
+        wanted = []
+    if not 2 <= len(wanted) <= 8:
+        raise CommendaError("bad_ids", "Two to eight different backtests are compared").at(
+            "ids", ids, "separate their ids by commas"
+        )
+    with service.database.transaction() as tx:
+        return compared(tx, wanted, actor=_seen_by(who))
 
 
 @router.get("/{backtest_id}", operation_id="getBacktest", responses=GUARDED | problems(404))
-def get_backtest(service: Served, who: Quant, backtest_id: UUID) -> BacktestView:
-    """One kept run: inputs, figures, costs, months."""
+def get_backtest(service: Served, who: Quant, backtest_id: UUID) -> BacktestReport:
+    """One kept run: inputs, figures, costs, months, and the short series that are drawn of it."""
     with service.database.transaction() as tx:
-        return shown_run(tx, backtest_id, actor=_seen_by(who))
-
-
-@router.get(
-    "/{backtest_id}/equity",
-    operation_id="getBacktestEquity",
-    responses=GUARDED | problems(404),
-)
-def get_equity(service: Served, who: Quant, backtest_id: UUID) -> EquityCurve:
-    """Equity of one kept run beside buy and hold, short enough to be drawn."""
-    return EquityCurve(**_one(service, who, backtest_id).report["series"]["equity"])
-
-
-@router.get(
-    "/{backtest_id}/report",
-    operation_id="getBacktestReport",
-    response_class=HTMLResponse,
-    responses=GUARDED | problems(404),
-)
-def get_report(service: Served, who: Quant, backtest_id: UUID) -> HTMLResponse:
-    """The report of one kept run: an HTML page that needs nothing but itself."""
-    return HTMLResponse(render(_one(service, who, backtest_id).report))
+        return shown_run(tx, backtest_id, BacktestReport, actor=_seen_by(who))
 
 
 def _seen_by(who: Principal) -> str | None:
     """Whose runs somebody may see; None for everybody's."""
     return None if who.may(Permission.OVERVIEW) else who.actor
-
-
-def _one(service: Service, who: Principal, ident: UUID) -> Kept:
-    with service.database.transaction() as tx:
-        return kept_run(tx, ident, actor=_seen_by(who))
-
-
-def _several(service: Service, who: Principal, text: str, read: Callable[..., R]) -> list[R]:
-    try:
-        wanted = [UUID(name) for name in dict.fromkeys(text.split(","))]
-    except ValueError:
-        wanted = []
-    if not 2 <= len(wanted) <= 8:
-        raise CommendaError("bad_ids", "Two to eight different backtests are compared").at(
-            "ids", text, "separate their ids by commas"
-        )
-    with service.database.transaction() as tx:
-        return [read(tx, ident, actor=_seen_by(who)) for ident in wanted]

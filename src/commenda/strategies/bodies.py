@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from commenda.kernel import Costs, Margin, Terms
-from commenda.kit.wire import Body, Moment, Real
-from commenda.market import SYMBOL, VENUE, parse_interval
+from commenda.kit.wire import Body, Moment, Real, Whole
+from commenda.market import SYMBOL, VENUE, interval_name, parse_interval
+from commenda.strategies.model import RunInputs
+from commenda.strategies.plan import costs_of, terms_of
 
 BASIS_POINTS = 10_000
 
@@ -72,3 +74,55 @@ class RunRequest(Body):
     def terms(self) -> Terms:
         margin = None if self.leverage is None else Margin(self.leverage)
         return Terms(participation=self.participation, lot=self.lot, margin=margin)
+
+
+class BacktestRequest(RunRequest):
+    """A run over imported candles. Rates are fractions of the notional."""
+
+    size: Real | None = Field(
+        default=None,
+        gt=0,
+        le=1e12,
+        description="Units that a target of 1 means; the whole equity where it is left out.",
+    )
+    seed: Whole | None = Field(default=None, ge=0, lt=2**63)
+
+
+def request_of(inputs: RunInputs) -> BacktestRequest | None:
+    """What asks for the same run once more, over what is imported; None where no request does: of
+    several legs, an order book, finer bars, or costs and terms that a request cannot name.
+    """
+    source, costs, terms = inputs["data"], inputs.get("costs"), inputs.get("terms")
+    beyond = any(inputs.get(name) for name in ("legs", "depth", "finer", "book"))
+    if beyond or costs is None or terms is None or not source["venue"] or not source["symbol"]:
+        return None
+    known_costs, known_terms = costs_of(dict(costs)), terms_of(dict(terms))
+    interval = timedelta(seconds=source["intervalSeconds"])
+    try:
+        asked = BacktestRequest(
+            strategy=inputs["strategy"]["name"],
+            params=inputs["strategy"]["params"],
+            venue=source["venue"],
+            symbol=source["symbol"],
+            interval=interval_name(source["intervalSeconds"]),
+            start=datetime.fromisoformat(source["first"]),
+            end=datetime.fromisoformat(source["last"]) + interval,
+            funding=inputs["funding"] is not None,
+            fee=_fraction(known_costs.fee_bps),
+            slippage=_fraction(known_costs.slippage_bps),
+            cash=inputs["cash"],
+            participation=known_terms.participation,
+            lot=known_terms.lot,
+            leverage=None if known_terms.margin is None else known_terms.margin.leverage,
+            periods_per_year=inputs.get("periodsPerYear"),
+            size=inputs["size"],
+            seed=inputs["seed"],
+        )
+    except ValidationError:  # the command line takes more
+        return None
+    return asked if (asked.costs, asked.terms) == (known_costs, known_terms) else None
+
+
+def _fraction(basis_points: float) -> float:
+    """As it was asked for: 7.000000000000001 is what 0.0007 became."""
+    return round(basis_points / BASIS_POINTS, 12)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from commenda.charts import step_of
 from commenda.kernel import Array, Fill
 from commenda.returns import underwater, win_rate
 from commenda.strategies.backtest import Trade
@@ -20,6 +20,7 @@ COLUMNS = 1_000
 MARKER_COLUMNS = 200
 """Markers are wider than a pixel: those of one side within a column of these become one."""
 MOST_CLASSES = 24
+NICE = (1.0, 2.0, 5.0, 10.0)
 
 
 def ruin(equity: Array, stamps: Stamps) -> Row:
@@ -131,6 +132,14 @@ def classes(values: list[float]) -> list[Row]:
         {"from": (first + place) * step, "to": (first + place + 1) * step, "count": count}
         for place, count in enumerate(counts)
     ]
+
+
+def step_of(spread: float, most: int) -> float:
+    """The smallest of 1, 2, 5 · 10ⁿ of which at most `most` fit into `spread`."""
+    if spread < 1e-300:  # nothing, or too little to be divided
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(spread / most))
+    return next(nice * power for nice in NICE if nice * power * most >= spread * (1 - 1e-9))
 
 
 def markers(ts: Stamps, fills: Sequence[Fill]) -> list[Row]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString, TypeVar
@@ -24,11 +24,26 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.pages import Page, key_after, page_of
 from commenda.kit.rows import first, put, records
-from commenda.kit.wire import on_wire
+from commenda.kit.wire import derived, on_wire
 from commenda.strategies.backtest import Backtest
+from commenda.strategies.bodies import BacktestRequest, request_of
 from commenda.strategies.depth import DepthPlan, DepthRun
 from commenda.strategies.depth_report import depth_report
 from commenda.strategies.legs import LegsBacktest, LegsPlan
+from commenda.strategies.model import (
+    EquityCurve,
+    FillMarker,
+    LegOutcome,
+    ProfitClass,
+    RunBenchmark,
+    RunBreakdown,
+    RunExecution,
+    RunInputs,
+    RunMetrics,
+    RunMonth,
+    RunSeries,
+    partly,
+)
 from commenda.strategies.plan import Plan, Row, digest_of_inputs
 from commenda.strategies.report import report_of
 
@@ -36,32 +51,71 @@ AnyPlan = Plan | LegsPlan | DepthPlan
 AnyRun = Backtest | LegsBacktest | DepthRun
 
 R = TypeVar("R")
+V = TypeVar("V", bound="BacktestView")
 
 
-@on_wire
+def _stored(record: type[R]) -> type[R]:
+    """On the wire, with rows of `model.py` that may leave something out: whether they may pydantic
+    asks the record that holds them.
+    """
+    on_wire(record)
+    record.__pydantic_config__ |= partly  # type: ignore[attr-defined]
+    return record
+
+
+@_stored
 @dataclass(frozen=True, slots=True)
 class BacktestSummary:
     """A kept run: what it was run from and what it came to. Ratios are fractions."""
 
     id: UUID
-    inputs: Row
-    metrics: Row
+    inputs: RunInputs
+    metrics: RunMetrics
     created_by: str
     created_at: datetime
     seconds: float
 
 
-@on_wire
+@_stored
 @dataclass(frozen=True, slots=True)
 class BacktestView(BacktestSummary):
     """A kept run with its costs, months, trades and how its fills came about."""
 
-    costs: Row
-    benchmark: Row
-    execution: Row
-    months: list[Row]
-    trade_profits: list[Row]
+    costs: RunBreakdown
+    benchmark: RunBenchmark
+    execution: RunExecution
+    months: list[RunMonth]
+    trade_profits: list[ProfitClass]
+    legs: list[LegOutcome] | None
     equity_sha256: str
+
+
+@_stored
+@dataclass(frozen=True, slots=True)
+class ComparedBacktest(BacktestView):
+    """A kept run as it is laid over others."""
+
+    equity: EquityCurve
+
+
+@_stored
+@dataclass(frozen=True, slots=True)
+class BacktestReport(BacktestView):
+    """Everything that is shown of a kept run."""
+
+    series: RunSeries
+    markers: list[FillMarker]
+
+    @derived
+    def again(self) -> BacktestRequest | None:
+        """What asks for the same run; null where only the command line can."""
+        return request_of(self.inputs)
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    items: list[ComparedBacktest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +186,18 @@ _LISTED: LiteralString = (
     "SELECT id, inputs, report->'metrics' AS metrics, created_by, created_at, seconds"
     " FROM backtests"
 )
-_SHOWN: LiteralString = (
+_FIGURES: LiteralString = (
     "SELECT id, inputs, report->'metrics' AS metrics, created_by, created_at, seconds,"
     " report->'costs' AS costs, report->'benchmark' AS benchmark,"
     " report->'execution' AS execution, report->'months' AS months,"
-    " report->'tradeProfits' AS trade_profits, equity_sha256 FROM backtests"
+    " report->'tradeProfits' AS trade_profits, report->'legs' AS legs, equity_sha256"
 )
+_SHOWN: dict[type[BacktestView], LiteralString] = {
+    BacktestView: _FIGURES + " FROM backtests",
+    ComparedBacktest: _FIGURES + ", report->'series'->'equity' AS equity FROM backtests",
+    BacktestReport: _FIGURES
+    + ", report->'series' AS series, report->'markers' AS markers FROM backtests",
+}
 _KEPT: LiteralString = (
     "SELECT id, inputs, report || jsonb_build_object('inputs', inputs) AS report, equity_sha256,"
     " fills, created_by, created_at, seconds FROM backtests"
@@ -166,9 +226,14 @@ def kept_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> Kept:
     return _one(tx, Kept, _KEPT, ident, actor)
 
 
-def shown_run(tx: Tx, ident: UUID, *, actor: str | None = None) -> BacktestView:
-    """A kept run as it is answered; the code of `kept_run`."""
-    return _one(tx, BacktestView, _SHOWN, ident, actor)
+def shown_run(tx: Tx, ident: UUID, kind: type[V], *, actor: str | None = None) -> V:
+    """A kept run as one of the `kind`s that are answered; the code of `kept_run`."""
+    return _one(tx, kind, _SHOWN[kind], ident, actor)
+
+
+def compared(tx: Tx, idents: Iterable[UUID], *, actor: str | None = None) -> Comparison:
+    """Several kept runs side by side; the code of `kept_run`."""
+    return Comparison([shown_run(tx, one, ComparedBacktest, actor=actor) for one in idents])
 
 
 def _one(tx: Tx, kind: type[R], query: LiteralString, ident: UUID, actor: str | None) -> R:

@@ -889,7 +889,7 @@ export interface paths {
          * @description What you have over a period (the last 30 days unless you say): opening, entries, closing.
          *
          *     Of your wallet, or with `accounts=all` of everything that is kept for you. JSON comes in pages,
-         *     `csv` and `html` (a page to print, in `lang`) whole.
+         *     `csv` whole; the console's page of it prints.
          */
         get: operations["getWalletStatement"];
         put?: never;
@@ -2238,29 +2238,9 @@ export interface paths {
         };
         /**
          * Compare Backtests
-         * @description Several kept runs side by side.
+         * @description Several kept runs side by side, each with its curve.
          */
         get: operations["compareBacktests"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/backtests/compare/report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Comparison Report
-         * @description Several kept runs as one HTML page, their curves over each other.
-         */
-        get: operations["getBacktestComparison"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2278,49 +2258,9 @@ export interface paths {
         };
         /**
          * Get Backtest
-         * @description One kept run: inputs, figures, costs, months.
+         * @description One kept run: inputs, figures, costs, months, and the short series that are drawn of it.
          */
         get: operations["getBacktest"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/backtests/{backtest_id}/equity": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Equity
-         * @description Equity of one kept run beside buy and hold, short enough to be drawn.
-         */
-        get: operations["getBacktestEquity"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/backtests/{backtest_id}/report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Report
-         * @description The report of one kept run: an HTML page that needs nothing but itself.
-         */
-        get: operations["getBacktestReport"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2438,7 +2378,7 @@ export interface paths {
         };
         /**
          * Get Report
-         * @description The report of a complete study: an HTML page that needs nothing but itself.
+         * @description All of a study that is drawn: how far it is, its inputs, its result and its trials.
          */
         get: operations["getStudyReport"];
         put?: never;
@@ -3028,6 +2968,44 @@ export interface components {
             type: "recharge" | "withdraw" | "contract" | "commission" | "pool_in" | "pool_out" | "income";
         };
         /**
+         * BacktestReport
+         * @description Everything that is shown of a kept run.
+         */
+        BacktestReport: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            inputs: components["schemas"]["RunInputs"];
+            metrics: components["schemas"]["RunMetrics"];
+            /** Createdby */
+            createdBy: string;
+            /**
+             * Createdat
+             * Format: date-time
+             */
+            createdAt: string;
+            /** Seconds */
+            seconds: number;
+            costs: components["schemas"]["RunBreakdown"];
+            benchmark: components["schemas"]["RunBenchmark"];
+            execution: components["schemas"]["RunExecution"];
+            /** Months */
+            months: components["schemas"]["RunMonth"][];
+            /** Tradeprofits */
+            tradeProfits: components["schemas"]["ProfitClass"][];
+            /** Legs */
+            legs: components["schemas"]["LegOutcome"][] | null;
+            /** Equitysha256 */
+            equitySha256: string;
+            series: components["schemas"]["RunSeries"];
+            /** Markers */
+            markers: components["schemas"]["FillMarker"][];
+            /** @description What asks for the same run; null where only the command line can. */
+            again: components["schemas"]["BacktestRequest"] | null;
+        };
+        /**
          * BacktestRequest
          * @description A run over imported candles. Rates are fractions of the notional.
          */
@@ -3133,14 +3111,8 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Metrics */
-            metrics: {
-                [key: string]: unknown;
-            };
+            inputs: components["schemas"]["RunInputs"];
+            metrics: components["schemas"]["RunMetrics"];
             /** Createdby */
             createdBy: string;
             /**
@@ -3161,14 +3133,8 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Metrics */
-            metrics: {
-                [key: string]: unknown;
-            };
+            inputs: components["schemas"]["RunInputs"];
+            metrics: components["schemas"]["RunMetrics"];
             /** Createdby */
             createdBy: string;
             /**
@@ -3178,26 +3144,15 @@ export interface components {
             createdAt: string;
             /** Seconds */
             seconds: number;
-            /** Costs */
-            costs: {
-                [key: string]: unknown;
-            };
-            /** Benchmark */
-            benchmark: {
-                [key: string]: unknown;
-            };
-            /** Execution */
-            execution: {
-                [key: string]: unknown;
-            };
+            costs: components["schemas"]["RunBreakdown"];
+            benchmark: components["schemas"]["RunBenchmark"];
+            execution: components["schemas"]["RunExecution"];
             /** Months */
-            months: {
-                [key: string]: unknown;
-            }[];
+            months: components["schemas"]["RunMonth"][];
             /** Tradeprofits */
-            tradeProfits: {
-                [key: string]: unknown;
-            }[];
+            tradeProfits: components["schemas"]["ProfitClass"][];
+            /** Legs */
+            legs: components["schemas"]["LegOutcome"][] | null;
             /** Equitysha256 */
             equitySha256: string;
         };
@@ -3278,7 +3233,10 @@ export interface components {
             /** Subscriptionids */
             subscriptionIds?: string[] | null;
         };
-        /** BestView */
+        /**
+         * BestView
+         * @description The best, with its annual Sharpe ratios: the means of its folds, null without any.
+         */
         BestView: {
             /** Number */
             number: number;
@@ -3294,6 +3252,10 @@ export interface components {
             trades: number;
             /** Folds */
             folds: components["schemas"]["FoldView"][];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
         };
         /**
          * BookRisk
@@ -3557,6 +3519,40 @@ export interface components {
             releaseAt: string;
             /** Releasedat */
             releasedAt: string | null;
+        };
+        /**
+         * ComparedBacktest
+         * @description A kept run as it is laid over others.
+         */
+        ComparedBacktest: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            inputs: components["schemas"]["RunInputs"];
+            metrics: components["schemas"]["RunMetrics"];
+            /** Createdby */
+            createdBy: string;
+            /**
+             * Createdat
+             * Format: date-time
+             */
+            createdAt: string;
+            /** Seconds */
+            seconds: number;
+            costs: components["schemas"]["RunBreakdown"];
+            benchmark: components["schemas"]["RunBenchmark"];
+            execution: components["schemas"]["RunExecution"];
+            /** Months */
+            months: components["schemas"]["RunMonth"][];
+            /** Tradeprofits */
+            tradeProfits: components["schemas"]["ProfitClass"][];
+            /** Legs */
+            legs: components["schemas"]["LegOutcome"][] | null;
+            /** Equitysha256 */
+            equitySha256: string;
+            equity: components["schemas"]["EquityCurve"];
         };
         /**
          * CopyExit
@@ -3852,6 +3848,13 @@ export interface components {
          * @enum {string}
          */
         Direction: "deposit" | "withdrawal";
+        /** DrawdownCurve */
+        DrawdownCurve: {
+            /** Ts */
+            ts: number[];
+            /** Drawdown */
+            drawdown: number[];
+        };
         /**
          * Earned
          * @description What somebody earned of one asset over [from, to): up to and with now, where `to` is null.
@@ -4039,7 +4042,7 @@ export interface components {
         /**
          * EquityCurve
          * @description Equity of the strategy and of holding, at the moments at which either is the least or the
-         *     greatest of one of a thousand columns of time. `ts` in epoch seconds.
+         *     greatest of one of a thousand columns of time.
          */
         EquityCurve: {
             /** Ts */
@@ -4122,6 +4125,13 @@ export interface components {
             creators: components["schemas"]["HeldCreator"][];
             /** Venues */
             venues: components["schemas"]["HeldVenue"][];
+        };
+        /** ExposureCurve */
+        ExposureCurve: {
+            /** Ts */
+            ts: number[];
+            /** Exposure */
+            exposure: number[];
         };
         /**
          * Failed
@@ -4300,6 +4310,34 @@ export interface components {
             total: string;
         };
         /**
+         * FillKind
+         * @description Why a fill happened: a new target, one of the engine's stops, or an order of the strategy.
+         * @enum {string}
+         */
+        FillKind: "target" | "stop" | "trailing" | "equity_curve" | "account" | "time" | "liquidation" | "market" | "limit" | "stop_order";
+        /**
+         * FillMarker
+         * @description Fills of one side and kind that lie close together, at their mean price.
+         */
+        FillMarker: {
+            /** At */
+            at: string;
+            /** Until */
+            until: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "buy" | "sell";
+            kind: components["schemas"]["FillKind"];
+            /** Price */
+            price: number;
+            /** Quantity */
+            quantity: number;
+            /** Fills */
+            fills: number;
+        };
+        /**
          * FindingKind
          * @description What can be wrong with a row of market data. `quality` says when each is found.
          * @enum {string}
@@ -4307,7 +4345,8 @@ export interface components {
         FindingKind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp";
         /**
          * FindingView
-         * @description What one test says.
+         * @description What one test says. `reason` names the sentence that `says` is in English, `values` are its
+         *     figures; a study of an older version has neither.
          */
         FindingView: {
             /** Test */
@@ -4317,6 +4356,15 @@ export interface components {
             value: number | null;
             /** Says */
             says: string;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * Values
+             * @default {}
+             */
+            values: {
+                [key: string]: number | null;
+            };
         };
         /**
          * FlowDraft
@@ -5501,6 +5549,36 @@ export interface components {
             yearly: string;
         };
         /**
+         * InputsView
+         * @description What a study can be repeated from. `plan` is how it searches, as it was stored.
+         */
+        InputsView: {
+            /** Reference */
+            reference: string;
+            /** Sourcehash */
+            sourceHash: string;
+            /** Datahash */
+            dataHash: string;
+            /** Fundinghash */
+            fundingHash: string | null;
+            /** Intervalseconds */
+            intervalSeconds: number;
+            /** Purge */
+            purge: number;
+            /** Space */
+            space: {
+                [key: string]: string;
+            };
+            /** Fixed */
+            fixed: {
+                [key: string]: number;
+            };
+            /** Plan */
+            plan: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * InstrumentView
          * @description An instrument with its latest mark of the live market.
          */
@@ -5766,11 +5844,6 @@ export interface components {
             /** Unsealedjournals */
             unsealedJournals: number;
         };
-        /**
-         * Language
-         * @enum {string}
-         */
-        Language: "zh" | "en";
         /** LatestSignal */
         LatestSignal: {
             /**
@@ -5811,6 +5884,28 @@ export interface components {
              * Format: date-time
              */
             createdAt: string;
+        };
+        /**
+         * LegOutcome
+         * @description What one leg contributed; the profits of all add up to the run's.
+         */
+        LegOutcome: {
+            /** Name */
+            name: string;
+            /** Profit */
+            profit: number;
+            /** Trades */
+            trades: number;
+            /** Winrate */
+            winRate: number | null;
+            /** Fills */
+            fills: number;
+            /** Fees */
+            fees: number;
+            /** Slippage */
+            slippage: number;
+            /** Funding */
+            funding: number | null;
         };
         /**
          * LiquidationPart
@@ -7178,6 +7273,13 @@ export interface components {
              */
             upcoming: string[];
         };
+        /** PriceCurve */
+        PriceCurve: {
+            /** Ts */
+            ts: number[];
+            /** Close */
+            close: number[];
+        };
         /**
          * ProductEstimate
          * @description What an amount would earn: at today's rate, and for a fixed product by maturity.
@@ -7241,6 +7343,15 @@ export interface components {
             productId: string;
             /** Rates */
             rates: components["schemas"]["Rate"][];
+        };
+        /** ProfitClass */
+        ProfitClass: {
+            /** From */
+            from: number;
+            /** To */
+            to: number;
+            /** Count */
+            count: number;
         };
         /**
          * Proof
@@ -7675,6 +7786,385 @@ export interface components {
             startedAt: string | null;
             /** Finishedat */
             finishedAt: string | null;
+        };
+        /**
+         * RunBenchmark
+         * @description Buying and holding the same.
+         */
+        RunBenchmark: {
+            /** Name */
+            name: string;
+            /** Finalequity */
+            finalEquity: number;
+            /** Totalreturn */
+            totalReturn: number;
+            /** Maxdrawdown */
+            maxDrawdown: number;
+            /** Sharpe */
+            sharpe: number | null;
+            /** Sortino */
+            sortino: number | null;
+        };
+        /** RunBook */
+        RunBook: {
+            /** Name */
+            name: string;
+            /** Sha256 */
+            sha256: string;
+            /** Everyseconds */
+            everySeconds: number;
+            /** Levels */
+            levels: number;
+        };
+        /**
+         * RunBreakdown
+         * @description From the result before costs to the one after them; funding None: not charged.
+         */
+        RunBreakdown: {
+            /** Gross */
+            gross: number;
+            /** Fees */
+            fees: number;
+            /** Slippage */
+            slippage: number;
+            /** Funding */
+            funding: number | null;
+            /** Shortfall */
+            shortfall?: number;
+            /** Net */
+            net: number;
+        };
+        /**
+         * RunCosts
+         * @description `kernel.Costs`, in basis points of the notional.
+         */
+        RunCosts: {
+            /** Feebps */
+            feeBps?: number;
+            /** Makerbps */
+            makerBps?: number | null;
+            /** Slippagebps */
+            slippageBps?: number;
+            /** Spreadbps */
+            spreadBps?: number;
+            /** Impactbps */
+            impactBps?: number;
+            /** Tiers */
+            tiers?: number[][];
+        };
+        /**
+         * RunExecution
+         * @description How the fills came about. Of a run in an order book also what became of its orders, and how
+         *     far its record can be trusted.
+         */
+        RunExecution: {
+            /** Fills */
+            fills: number;
+            /** Makerfills */
+            makerFills: number;
+            /** Shortfall */
+            shortfall?: number;
+            /** Bykind */
+            byKind: {
+                [key: string]: number;
+            };
+            /** Ambiguousbars */
+            ambiguousBars: number;
+            /** Refused */
+            refused?: number;
+            /** Refinedbars */
+            refinedBars?: number;
+            /** Shortfilled */
+            shortFilled?: number;
+            /** Clamped */
+            clamped?: number;
+            /** Greatestshareofvolume */
+            greatestShareOfVolume?: number | null;
+            /** Meanshareofvolume */
+            meanShareOfVolume?: number | null;
+            /** Barswithoutvolume */
+            barsWithoutVolume?: number;
+            /** Orders */
+            orders?: number;
+            /** Filled */
+            filled?: number;
+            /** Rejected */
+            rejected?: number;
+            /** Cancelled */
+            cancelled?: number;
+            /** Expired */
+            expired?: number;
+            /** Open */
+            open?: number;
+            /** Missedcancels */
+            missedCancels?: number;
+            /** Selfcrosses */
+            selfCrosses?: number;
+            /** Takerfills */
+            takerFills?: number;
+            /** Offered */
+            offered?: number;
+            /** Taken */
+            taken?: number;
+            /** Ambiguous */
+            ambiguous?: number;
+            /** Quality */
+            quality?: {
+                [key: string]: unknown;
+            };
+        };
+        /** RunFunding */
+        RunFunding: {
+            /** Name */
+            name: string;
+            /** Sha256 */
+            sha256: string;
+            /** Stamps */
+            stamps: number;
+            /** Estimated */
+            estimated: number;
+        };
+        /**
+         * RunInputs
+         * @description Everything that a result depends on.
+         */
+        RunInputs: {
+            strategy: components["schemas"]["RunStrategy"];
+            data: components["schemas"]["RunSource"];
+            funding: components["schemas"]["RunFunding"] | null;
+            finer: components["schemas"]["RunSource"] | null;
+            book?: components["schemas"]["RunBook"] | null;
+            costs?: components["schemas"]["RunCosts"];
+            terms?: components["schemas"]["RunTerms"];
+            depth?: components["schemas"]["RunRules"];
+            /** Cash */
+            cash: number;
+            /** Size */
+            size: number | null;
+            /** Seed */
+            seed: number | null;
+            /** Periodsperyear */
+            periodsPerYear?: number | null;
+            /** Enginehash */
+            engineHash: string;
+            /** Legs */
+            legs?: components["schemas"]["RunLeg"][];
+        };
+        /** RunLeg */
+        RunLeg: {
+            /** Name */
+            name: string;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+            data: components["schemas"]["RunSource"];
+            funding: components["schemas"]["RunFunding"] | null;
+            finer: components["schemas"]["RunSource"] | null;
+            /** Share */
+            share: number;
+            /** Size */
+            size: number | null;
+            /** Lot */
+            lot: number;
+            /** Side */
+            side: number;
+        };
+        /** RunMargin */
+        RunMargin: {
+            /** Leverage */
+            leverage: number;
+            /** Isolated */
+            isolated: boolean;
+            /** Tiers */
+            tiers: number[][];
+            /** Feebps */
+            feeBps: number;
+        };
+        /** RunMetrics */
+        RunMetrics: {
+            /** Finalequity */
+            finalEquity: number;
+            /** Profit */
+            profit: number;
+            /** Totalreturn */
+            totalReturn: number;
+            /** Days */
+            days: number;
+            /** Annualreturn */
+            annualReturn: number | null;
+            /** Maxdrawdown */
+            maxDrawdown: number;
+            /** Drawdownfrom */
+            drawdownFrom: string | null;
+            /** Drawdownto */
+            drawdownTo: string | null;
+            /** Recoveredat */
+            recoveredAt: string | null;
+            /** Ruinedat */
+            ruinedAt?: string | null;
+            /** Sharpe */
+            sharpe: number | null;
+            /** Sortino */
+            sortino: number | null;
+            /** Barsperyear */
+            barsPerYear: number | null;
+            calendar?: components["schemas"]["Calendar"] | null;
+            /** Steps */
+            steps?: number;
+            /** Targetchanges */
+            targetChanges: number | null;
+            /** Fundingcharged */
+            fundingCharged: boolean;
+            /** Fundingestimated */
+            fundingEstimated: number;
+            /** Missingbars */
+            missingBars: number;
+            /** Trades */
+            trades: number;
+            /** Opentrades */
+            openTrades: number;
+            /** Winrate */
+            winRate: number | null;
+            /** Profitfactor */
+            profitFactor: number | null;
+            /** Averagegain */
+            averageGain: number | null;
+            /** Averageloss */
+            averageLoss: number | null;
+            /** Averagetrade */
+            averageTrade: number | null;
+            /** Besttrade */
+            bestTrade: number | null;
+            /** Worsttrade */
+            worstTrade: number | null;
+            /** Averagebarsheld */
+            averageBarsHeld: number | null;
+            /** Timeinmarket */
+            timeInMarket: number;
+            /** Averageexposure */
+            averageExposure: number;
+            /** Greatestexposure */
+            greatestExposure: number;
+            /** Turnover */
+            turnover: number;
+            /** Turnoverofequity */
+            turnoverOfEquity: number | null;
+            undecided?: components["schemas"]["RunWarmup"] | null;
+        };
+        /** RunMonth */
+        RunMonth: {
+            /** Month */
+            month: string;
+            /** Return */
+            return: number | null;
+            /** Partial */
+            partial: boolean;
+        };
+        /**
+         * RunRules
+         * @description `kernel.L2Rules`; spans of time in nanoseconds.
+         */
+        RunRules: {
+            /** Interval */
+            interval?: number;
+            /** Everyevents */
+            everyEvents?: number;
+            /** Feedlatency */
+            feedLatency?: number;
+            /** Orderlatency */
+            orderLatency?: number;
+            /** Responselatency */
+            responseLatency?: number;
+            /** Makerbps */
+            makerBps?: number;
+            /** Takerbps */
+            takerBps?: number;
+            /** Queue */
+            queue?: string;
+            /** Exponent */
+            exponent?: number;
+            /** Depth */
+            depth?: number;
+            /** Mostorders */
+            mostOrders?: number;
+        };
+        /**
+         * RunSeries
+         * @description Short enough to be drawn. Several instruments have no price in common.
+         */
+        RunSeries: {
+            equity: components["schemas"]["EquityCurve"];
+            drawdown: components["schemas"]["DrawdownCurve"];
+            exposure: components["schemas"]["ExposureCurve"];
+            price?: components["schemas"]["PriceCurve"];
+        };
+        /**
+         * RunSource
+         * @description Bars, or the events of an order book. `first` and `last` are opens, or moments of events.
+         */
+        RunSource: {
+            /** Name */
+            name: string;
+            /** Venue */
+            venue: string | null;
+            /** Symbol */
+            symbol: string | null;
+            /** First */
+            first: string;
+            /** Last */
+            last: string;
+            /** Sha256 */
+            sha256: string;
+            /** Intervalseconds */
+            intervalSeconds?: number;
+            /** Bars */
+            bars?: number;
+            /** Missing */
+            missing?: number;
+            /** Zone */
+            zone?: string | null;
+            /** Events */
+            events?: number;
+            /** Tick */
+            tick?: number;
+            /** Lot */
+            lot?: number;
+        };
+        /** RunStrategy */
+        RunStrategy: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+            /** Codehash */
+            codeHash: string;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * RunTerms
+         * @description `kernel.Terms`; a latency in seconds.
+         */
+        RunTerms: {
+            /** Participation */
+            participation?: number | null;
+            /** Lot */
+            lot?: number;
+            /** Latency */
+            latency?: {
+                [key: string]: number;
+            };
+            margin?: components["schemas"]["RunMargin"] | null;
+        };
+        /** RunWarmup */
+        RunWarmup: {
+            /** Warmup */
+            warmup: number;
+            /** Bars */
+            bars: number;
         };
         /**
          * Sampler
@@ -8267,8 +8757,9 @@ export interface components {
          * StatementPage
          * @description What somebody has over [from, to), page by page.
          *
-         *     `opening` and `closing` are of all accounts together and the same on every page: opening + the
-         *     amounts of all pages = closing. An account is listed on the page on which it begins.
+         *     `opening` and `closing` are of all accounts together, `summary` of each kind of them, and the
+         *     same on every page: opening + the amounts of all pages = closing. An account is listed on the
+         *     page on which it begins. `owner` is a username or, where that is no user, the kind of owner.
          */
         StatementPage: {
             /**
@@ -8276,6 +8767,11 @@ export interface components {
              * Format: uuid
              */
             userId: string;
+            /**
+             * Owner
+             * @example ines
+             */
+            owner: string;
             /**
              * Coin
              * @example USDT
@@ -8292,10 +8788,17 @@ export interface components {
              */
             to: string;
             /**
+             * Drawnupat
+             * Format: date-time
+             */
+            drawnUpAt: string;
+            /**
              * Opening
              * @example 2500.00
              */
             opening: string;
+            /** Summary */
+            summary: components["schemas"]["StatementSum"][];
             /** Accounts */
             accounts: components["schemas"]["StatementAccount"][];
             /** Entries */
@@ -8332,6 +8835,31 @@ export interface components {
              * @description Of the new ones: with nothing; somebody must look.
              */
             open: number;
+        };
+        /**
+         * StatementSum
+         * @description All accounts of one kind on a statement.
+         */
+        StatementSum: {
+            /**
+             * Kind
+             * @example wallet
+             */
+            kind: string;
+            /** Accounts */
+            accounts: number;
+            /** Entries */
+            entries: number;
+            /**
+             * Opening
+             * @example 2500.00
+             */
+            opening: string;
+            /**
+             * Closing
+             * @example 2500.00
+             */
+            closing: string;
         };
         /**
          * States
@@ -8458,6 +8986,22 @@ export interface components {
              * @description Whether this installation's own code is this version.
              */
             shipped: boolean;
+        };
+        /**
+         * StudyReport
+         * @description A study with all that is drawn of it; `result` is null until it is complete.
+         *
+         *     `trials` are at most a thousand of those that were `tried`, chosen evenly by number: the best,
+         *     the front and what the folds chose are always among them.
+         */
+        StudyReport: {
+            study: components["schemas"]["StudyView"];
+            inputs: components["schemas"]["InputsView"];
+            result: components["schemas"]["ResultView"] | null;
+            /** Tried */
+            tried: number;
+            /** Trials */
+            trials: components["schemas"]["TriedView"][];
         };
         /**
          * StudyRequest
@@ -9094,8 +9638,7 @@ export interface components {
         };
         /**
          * TrialView
-         * @description One configuration: what it came to, or why it did not. `sharpe` is of one bar. Values are
-         *     null where undefined, and of a run that was `ruined`.
+         * @description A configuration with all of its folds. `sharpe` is of one bar.
          */
         TrialView: {
             /** Number */
@@ -9107,12 +9650,44 @@ export interface components {
             state: components["schemas"]["TrialState"];
             /** Values */
             values: (number | null)[];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
+            /** Trades */
+            trades: number;
+            /** Reason */
+            reason: string | null;
+            /** Seconds */
+            seconds: number;
+            /** Ruined */
+            ruined: boolean;
             /** Folds */
             folds: components["schemas"]["FoldView"][];
             /** Sharpe */
             sharpe: number | null;
             /** Bars */
             bars: number;
+        };
+        /**
+         * TriedView
+         * @description One configuration: what it came to, or why it did not. Values are null where undefined, and
+         *     of a run that was `ruined`; Sharpe ratios are annual, the means of its folds.
+         */
+        TriedView: {
+            /** Number */
+            number: number;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+            state: components["schemas"]["TrialState"];
+            /** Values */
+            values: (number | null)[];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
             /** Trades */
             trades: number;
             /** Reason */
@@ -9694,9 +10269,9 @@ export interface components {
             unexplained: string;
         };
         /** Comparison */
-        commenda__strategies__backtests_http__Comparison: {
+        commenda__strategies__runs__Comparison: {
             /** Items */
-            items: components["schemas"]["BacktestView"][];
+            items: components["schemas"]["ComparedBacktest"][];
         };
         /**
          * Problem
@@ -10916,9 +11491,7 @@ export interface operations {
                 to?: string | null;
                 /** @description The wallet, or all that is kept. */
                 accounts?: "wallet" | "all";
-                format?: "json" | "csv" | "html";
-                /** @description Of `html`. */
-                lang?: components["schemas"]["Language"];
+                format?: "json" | "csv";
                 /** @description Of `json`; it carries the period. */
                 cursor?: string | null;
                 limit?: number;
@@ -10937,7 +11510,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StatementPage"];
                     "text/csv": unknown;
-                    "text/html": unknown;
                 };
             };
         };
@@ -10975,9 +11547,7 @@ export interface operations {
                 to?: string | null;
                 /** @description The wallet, or all that is kept. */
                 accounts?: "wallet" | "all";
-                format?: "json" | "csv" | "html";
-                /** @description Of `html`. */
-                lang?: components["schemas"]["Language"];
+                format?: "json" | "csv";
                 /** @description Of `json`; it carries the period. */
                 cursor?: string | null;
                 limit?: number;
@@ -10998,7 +11568,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StatementPage"];
                     "text/csv": unknown;
-                    "text/html": unknown;
                 };
             };
         };
@@ -12875,30 +13444,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["commenda__strategies__backtests_http__Comparison"];
-                };
-            };
-        };
-    };
-    getBacktestComparison: {
-        parameters: {
-            query: {
-                /** @description Two to eight ids, separated by commas. */
-                ids: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
+                    "application/json": components["schemas"]["commenda__strategies__runs__Comparison"];
                 };
             };
         };
@@ -12920,51 +13466,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BacktestView"];
-                };
-            };
-        };
-    };
-    getBacktestEquity: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                backtest_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EquityCurve"];
-                };
-            };
-        };
-    };
-    getBacktestReport: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                backtest_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
+                    "application/json": components["schemas"]["BacktestReport"];
                 };
             };
         };
@@ -13105,7 +13607,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/html": string;
+                    "application/json": components["schemas"]["StudyReport"];
                 };
             };
         };

@@ -1,4 +1,12 @@
-import { AreaSeries, createChart, LineSeries, type Time, type UTCTimestamp } from "lightweight-charts"
+import {
+  AreaSeries,
+  BaselineSeries,
+  createChart,
+  createSeriesMarkers,
+  LineSeries,
+  type Time,
+  type UTCTimestamp,
+} from "lightweight-charts"
 import { useEffect, useRef } from "react"
 import { usePreferences } from "@/lib/preferences"
 import { cssColor } from "./css-color"
@@ -14,7 +22,7 @@ const series = (points: readonly Point[]) =>
 
 export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
   const host = useRef<HTMLDivElement>(null)
-  const { theme, market, language, hideAmounts } = usePreferences()
+  const { theme, market, language, hideAmounts, paper } = usePreferences()
 
   useEffect(() => {
     const chart = createChart(host.current!, {
@@ -61,22 +69,56 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
               },
               line.pane ?? 0,
             )
-          : chart.addSeries(
-              LineSeries,
-              {
-                ...shared,
-                color,
-                lineWidth: line.as === "dashed" ? 1 : 2,
-                lineStyle: line.as === "dashed" ? 2 : 0,
-              },
-              line.pane ?? 0,
-            )
+          : line.as === "signed"
+            ? chart.addSeries(
+                BaselineSeries,
+                {
+                  ...shared,
+                  baseValue: { type: "price", price: 0 },
+                  topLineColor: color,
+                  topFillColor1: cssColor(line.color, 0.25),
+                  topFillColor2: cssColor(line.color, 0.05),
+                  bottomLineColor: color,
+                  bottomFillColor1: cssColor(line.color, 0.05),
+                  bottomFillColor2: cssColor(line.color, 0.25),
+                  lineWidth: 1,
+                },
+                line.pane ?? 0,
+              )
+            : chart.addSeries(
+                LineSeries,
+                {
+                  ...shared,
+                  color,
+                  lineWidth: line.as === "dashed" ? 1 : 2,
+                  lineStyle: line.as === "dashed" ? 2 : 0,
+                },
+                line.pane ?? 0,
+              )
       drawn.setData(series(line.points))
+      if (line.marks?.length)
+        createSeriesMarkers(
+          drawn,
+          line.marks.map((mark) => ({
+            time: seconds(mark) as Time,
+            position: mark.up ? ("atPriceBottom" as const) : ("atPriceTop" as const),
+            price: mark.value,
+            shape: mark.up ? ("arrowUp" as const) : ("arrowDown" as const),
+            color: cssColor(mark.color),
+            size: 0.6,
+          })),
+        )
     }
     chart.panes()[0]?.setStretchFactor(3)
     chart.timeScale().fitContent()
+    if (paper) {
+      // At once: what is to be printed does not wait for the next frame.
+      const { clientWidth, clientHeight } = host.current!
+      chart.applyOptions({ autoSize: false })
+      chart.resize(clientWidth, clientHeight, true)
+    }
     return () => chart.remove()
-  }, [lines, theme, market, language, hideAmounts])
+  }, [lines, theme, market, language, hideAmounts, paper])
 
   return <div ref={host} className="h-full" />
 }

@@ -1,27 +1,40 @@
 import { lazy, Suspense } from "react"
 
 export type Point = { at: string; value: number }
+/** Something that happened at a point: an arrow that says which way. */
+export type Mark = Point & { up: boolean; color: Line["color"] }
 export type Line = {
   name: string
   points: readonly Point[]
-  as: "area" | "line" | "dashed"
+  /** What is signed is filled from zero. */
+  as: "area" | "line" | "dashed" | "signed"
   color: "--primary" | "--muted-foreground" | "--up" | "--down" | "--warn"
   percent?: boolean
   /** 0 is the upper part; 1 a narrow one beneath it. */
   pane?: 0 | 1
+  marks?: readonly Mark[]
 }
 
 const Canvas = lazy(() => import("./time-canvas"))
 
-/** Lines over time. `summary` says in words what they show: it is what a screen reader reads. */
+/** Points of a series whose stamps are epoch seconds. */
+export const over = (stamps: readonly number[], values: readonly number[]): Point[] =>
+  values.map((value, place) => ({ at: new Date(stamps[place]! * 1000).toISOString(), value }))
+
+/**
+ * Lines over time. `summary` says in words what they show: it is what a screen reader reads, and everybody where it
+ * is `said`.
+ */
 export function TimeChart({
   lines,
   summary,
   tall,
+  said,
 }: {
   lines: readonly Line[]
   summary: string
   tall?: boolean
+  said?: boolean
 }) {
   return (
     <figure>
@@ -44,7 +57,7 @@ export function TimeChart({
           </li>
         ))}
       </ul>
-      <figcaption className="sr-only">{summary}</figcaption>
+      <figcaption className={said ? "text-muted-foreground mt-2 text-xs" : "sr-only"}>{summary}</figcaption>
     </figure>
   )
 }

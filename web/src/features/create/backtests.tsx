@@ -9,8 +9,8 @@ import { Card, PageHead } from "@/ui/card"
 import { Change, Money, Percent, Quantity, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table, type Column } from "@/ui/table"
-import { cents, intervalOf, numberIn, order, rounded, rowIn, said, textIn } from "./readings"
-import { RunBacktest } from "./run-backtest"
+import { cents, dataOf, order, rounded, said } from "./readings"
+import { RunAgain, RunBacktest } from "./run-backtest"
 
 type Summary = Schemas["BacktestSummary"]
 const MOST = 8
@@ -19,6 +19,7 @@ const MOST = 8
 export default function Backtests() {
   const { t } = useTranslation()
   const [run, setRun] = useUrl("run", "")
+  const [again, setAgain] = useUrl("again", "")
   const figures = useFigures()
   const [chosen, setChosen] = useState<string[]>([])
   const list = useList(["backtests"], async (cursor) => {
@@ -90,11 +91,12 @@ export default function Backtests() {
         </Loaded>
       </Card>
       {run && <RunBacktest strategy={run} onClose={() => setRun("")} />}
+      {again && <RunAgain id={again} onClose={() => setAgain("")} />}
     </>
   )
 }
 
-const nameOf = (row: Summary) => textIn(row.inputs, "strategy", "name") ?? row.id
+const nameOf = (row: Summary) => row.inputs.strategy.name
 
 /** The figures by which runs are told apart and ordered. */
 function useFigures(): readonly Column<Summary>[] {
@@ -103,59 +105,55 @@ function useFigures(): readonly Column<Summary>[] {
     {
       key: "params",
       head: t("run.params"),
-      cell: (row) => said(rowIn(row.inputs, "strategy", "params")).slice(0, 48),
+      cell: (row) => said(row.inputs.strategy.params).slice(0, 48),
     },
     {
       key: "data",
       head: t("run.data"),
-      sort: (row) => textIn(row.inputs, "data", "symbol") ?? "",
-      cell: (row) =>
-        [
-          textIn(row.inputs, "data", "symbol") ?? textIn(row.inputs, "data", "name"),
-          intervalOf(numberIn(row.inputs, "data", "intervalSeconds")),
-        ].join(" · "),
+      sort: (row) => dataOf(row.inputs.data),
+      cell: (row) => dataOf(row.inputs.data),
     },
     {
       key: "return",
       head: t("backtest.totalReturn"),
       right: true,
-      sort: (row) => order(numberIn(row.metrics, "totalReturn")),
-      cell: (row) => <Change ratio={rounded(numberIn(row.metrics, "totalReturn"), 6)?.toFixed(6)} />,
+      sort: (row) => order(row.metrics.totalReturn),
+      cell: (row) => <Change ratio={row.metrics.totalReturn.toFixed(6)} />,
     },
     {
       key: "drawdown",
       head: t("backtest.maxDrawdown"),
       right: true,
-      sort: (row) => order(numberIn(row.metrics, "maxDrawdown")),
-      cell: (row) => <Percent ratio={numberIn(row.metrics, "maxDrawdown")} />,
+      sort: (row) => order(row.metrics.maxDrawdown),
+      cell: (row) => <Percent ratio={row.metrics.maxDrawdown} />,
     },
     {
       key: "sharpe",
       head: t("flow.sharpe"),
       right: true,
-      sort: (row) => order(numberIn(row.metrics, "sharpe")),
-      cell: (row) => <Quantity value={rounded(numberIn(row.metrics, "sharpe"), 2)} />,
+      sort: (row) => order(row.metrics.sharpe),
+      cell: (row) => <Quantity value={rounded(row.metrics.sharpe, 2)} />,
     },
     {
       key: "trades",
       head: t("backtest.trades"),
       right: true,
-      sort: (row) => order(numberIn(row.metrics, "trades")),
-      cell: (row) => <Quantity value={numberIn(row.metrics, "trades")} />,
+      sort: (row) => order(row.metrics.trades),
+      cell: (row) => <Quantity value={row.metrics.trades} />,
     },
     {
       key: "winRate",
       head: t("backtest.winRate"),
       right: true,
-      sort: (row) => order(numberIn(row.metrics, "winRate")),
-      cell: (row) => <Percent ratio={numberIn(row.metrics, "winRate")} />,
+      sort: (row) => order(row.metrics.winRate),
+      cell: (row) => <Percent ratio={row.metrics.winRate} />,
     },
     {
       key: "profit",
       head: t("backtest.net"),
       right: true,
-      sort: (row) => order(numberIn(row.metrics, "profit")),
-      cell: (row) => <Money amount={cents(numberIn(row.metrics, "profit"))} signed />,
+      sort: (row) => order(row.metrics.profit),
+      cell: (row) => <Money amount={cents(row.metrics.profit)} signed />,
     },
     {
       key: "at",

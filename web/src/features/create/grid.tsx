@@ -37,8 +37,8 @@ export function Grid({
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
-            <tr key={row.head}>
+          {rows.map((row, at) => (
+            <tr key={at}>
               <th
                 scope="row"
                 className="text-muted-foreground px-2 py-1 text-left font-normal whitespace-nowrap"

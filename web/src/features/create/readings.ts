@@ -1,30 +1,30 @@
-/**
- * The figures of a kept run are JSON whose parts depend on what was run (one instrument, several legs, an order
- * book), so each is looked for, and may be missing.
- */
-export type Row = Record<string, unknown>
+import type { Schemas } from "@/api/client"
 
-export const part = (row: Row, ...path: string[]): unknown =>
-  path.reduce<unknown>((at, key) => (at !== null && typeof at === "object" ? (at as Row)[key] : null), row)
+type View = Schemas["BacktestReport"]
+type Keeping = "id" | "createdBy" | "createdAt" | "seconds" | "equitySha256" | "again" | "legs"
 
-export const numberIn = (row: Row, ...path: string[]) => {
-  const found = part(row, ...path)
+/** What is shown of a run. One that was not kept has no id, and nobody who keeps it. */
+export type Told = Omit<View, Keeping> & Partial<Pick<View, Keeping>>
+export type Compared = Schemas["ComparedBacktest"]
+
+type Row = Record<string, unknown>
+
+export const numberIn = (row: Row, key: string) => {
+  const found = row[key]
   return typeof found === "number" ? found : null
 }
 
-export const textIn = (row: Row, ...path: string[]) => {
-  const found = part(row, ...path)
-  return typeof found === "string" ? found : null
-}
-
-export const rowIn = (row: Row, ...path: string[]): Row => {
-  const found = part(row, ...path)
+export const rowIn = (row: Row, key: string): Row => {
+  const found = row[key]
   return found !== null && typeof found === "object" ? (found as Row) : {}
 }
 
 /** A ratio as it is read, to so many digits; what is computed with keeps its own. */
 export const rounded = (value: number | null | undefined, digits = 3) =>
   value == null ? null : Number(value.toFixed(digits))
+
+/** As many digits as tell something: of a price, or of a share that may be tiny. */
+export const significant = (value: number, digits: number) => Number(value.toPrecision(digits))
 
 /** An amount of a simulation, to the cent. */
 export const cents = (value: number | null | undefined) => (value == null ? null : value.toFixed(2))
@@ -39,6 +39,12 @@ export const said = (row: Row) =>
     .map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
     .join(" · ")
 
+/** Parameters in one line, to four digits: `band 0.0021 · fast 21`. */
+export const paramsSaid = (params: Record<string, number>) =>
+  said(Object.fromEntries(Object.entries(params).map(([name, value]) => [name, shortened(value)])))
+
+export const shortened = (value: number) => Number(value.toPrecision(4))
+
 const UNITS = [
   ["d", 86_400],
   ["h", 3_600],
@@ -47,7 +53,14 @@ const UNITS = [
 ] as const
 
 /** An interval as it is written in a request: 300 seconds are `5m`. */
-export const intervalOf = (seconds: number | null) => {
+export const intervalOf = (seconds: number | undefined) => {
   const [unit, size] = UNITS.find(([, each]) => seconds && seconds % each === 0) ?? []
   return seconds && size ? `${seconds / size}${unit}` : null
 }
+
+/** Objectives of which less is better. */
+export const LESS = ["max_drawdown", "turnover"]
+
+/** What a run was over, as its instrument and its candles. */
+export const dataOf = ({ symbol, name, intervalSeconds }: Schemas["RunSource"]) =>
+  [symbol ?? name, intervalOf(intervalSeconds)].filter(Boolean).join(" · ")

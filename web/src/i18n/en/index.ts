@@ -1,11 +1,28 @@
 import { account } from "./account"
 import { audit } from "./audit"
+import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
 import { risk } from "./risk"
+import { simulation } from "./simulation"
+import { statement } from "./statement"
+import { study } from "./study"
 
 /** Every word that the console says, in English, by the pages that say it. */
-export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...risk }
+export const en = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...backtests,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+  ...risk,
+  ...simulation,
+  ...statement,
+  ...study,
+}
