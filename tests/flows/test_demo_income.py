@@ -113,6 +113,8 @@ def test_two_operators_or_one_and_the_bank_decide_what_customers_transfer(db: Da
     assert {row[:4] for row in entries} == {
         ("matched", "USD", True, "demo-operator"),
         ("open", "USD", None, "demo-operator"),
+        ("reversed", "USD", True, "demo-operator"),  # credited, and taken back
+        ("reversed", "USD", None, "demo-operator"),  # what took it back
     }
     assert [row[0] for row in entries].count("open") == 1, "12 days have one seventh day"
     assert own == [("done", 15_000, "matched", "demo-investor")]

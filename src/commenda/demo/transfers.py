@@ -151,12 +151,15 @@ def _read_statement(
 
 
 def _taken_back(tx: Tx, booked: str, day: int) -> list[Markup]:
-    """The bank's reversal of the latest payment that was credited; none where there is none."""
+    """The bank's reversal of the latest payment that was credited; none where there is none, or
+    where a repeated tick has it already."""
     row = tx.execute(
         "SELECT e.amount, e.counterparty, e.reference FROM bank_entries e"
         " JOIN funding_requests r ON r.id = e.request_id"
         " WHERE e.status = 'matched' AND e.direction = 'credit' AND r.status = 'done'"
-        " ORDER BY e.sequence DESC LIMIT 1"
+        "  AND NOT EXISTS (SELECT FROM bank_entries WHERE entry_ref = %s)"
+        " ORDER BY e.sequence DESC LIMIT 1",
+        (f"R{day}",),
     ).fetchone()
     return [] if row is None else [_entry(booked, f"R{day}", *row, taken_back=True)]
 
