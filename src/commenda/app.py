@@ -52,6 +52,7 @@ from commenda.operations.books_http import router as reconciliation_router
 from commenda.operations.http import router as operations_router
 from commenda.operations.overview import Overview
 from commenda.operations.overview_http import router as overview_router
+from commenda.operations.proofs_http import router as proofs_router
 from commenda.operations.schedules_http import router as schedules_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
@@ -85,6 +86,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     backtests_router,
     studies_router,
     audit_router,
+    proofs_router,
 )
 """Everything under /api/v1."""
 

@@ -32,18 +32,20 @@ from commenda.market import CandleFeed
 from commenda.operations import (
     CHAINS,
     JOBS,
+    PROOFS,
     Clockwork,
     Job,
     Operation,
     Step,
     forget_runs,
     forget_workers,
+    run_proof_workflow,
 )
 from commenda.settings import Settings
 from commenda.studies import STUDIES, run_study_workflow
 from commenda.venues import connect
 
-QUEUES = (SIGNALS, STUDIES)
+QUEUES = (SIGNALS, STUDIES, PROOFS)
 
 IDLE = 0.05
 """Wall seconds between two looks at the clock."""
@@ -88,18 +90,22 @@ def maintenance_tasks(keys: Keys) -> tuple[MaintenanceTask, ...]:
 _log = logging.getLogger(__name__)
 
 
-def workflows(database: Database, broker: Broker) -> tuple[durable.Workflow, ...]:
-    """Every workflow, bound to this process's database and broker."""
-    return (copy_signal_workflow(database, broker), run_study_workflow(database))
+def workflows(database: Database, broker: Broker, keys: Keys) -> tuple[durable.Workflow, ...]:
+    """Every workflow, bound to this process's database, broker and keys."""
+    return (
+        copy_signal_workflow(database, broker),
+        run_study_workflow(database),
+        run_proof_workflow(database, keys),
+    )
 
 
-def start(database: Database, broker: Broker) -> durable.Durable:
+def start(database: Database, broker: Broker, keys: Keys) -> durable.Durable:
     """Make this process a worker until its `stop()`, or until it has `lost` its slot.
 
     Prepares the queue's tables if need be.
     """
     durable.prepare(database.owner_url)
-    return durable.launch(database, workflows(database, broker), QUEUES)
+    return durable.launch(database, workflows(database, broker, keys), QUEUES)
 
 
 def work_until(settings: Settings, stopping: threading.Event, pace: Decimal) -> bool:
@@ -155,21 +161,21 @@ def _work_beside_relay(
     relay.start()
     try:
         reaching = MaintenanceTask(60.0, partial(reach_accounts, operation.broker))
-        return work(operation, jobs, (*maintenance_tasks(keys), reaching))
+        return work(operation, jobs, (*maintenance_tasks(keys), reaching), keys)
     finally:
         operation.stopping.set()
         relay.join(5)
 
 
 def work(
-    operation: Operation, jobs: Sequence[Step | Job], tasks: Sequence[MaintenanceTask]
+    operation: Operation, jobs: Sequence[Step | Job], tasks: Sequence[MaintenanceTask], keys: Keys
 ) -> bool:
     """Work until `stopping` is set; False when this process lost its place and must end.
 
     A database that goes away is waited for.
     """
     database, broker, stopping = operation.database, operation.broker, operation.stopping
-    with start(database, broker) as running:
+    with start(database, broker, keys) as running:
         gc.collect()
         gc.freeze()  # what was imported stays: no collection need look at it again
         step = timedelta(seconds=broker.feed.interval)

@@ -117,6 +117,7 @@ from commenda.ledger.trial import (
     is_owed,
     transit_accounts,
     trial_balance,
+    trial_balance_at,
 )
 
 __all__ = [
@@ -183,5 +184,6 @@ __all__ = [
     "totals_by_asset",
     "transit_accounts",
     "trial_balance",
+    "trial_balance_at",
     "void_holds",
 ]

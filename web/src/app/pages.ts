@@ -21,6 +21,8 @@ import {
   RadioTower,
   Share2,
   Users,
+  WalletCards,
+  Waypoints,
 } from "lucide-react"
 import type { ComponentType } from "react"
 import type { Permission } from "@/api/session"
@@ -279,6 +281,29 @@ export const PAGES: readonly Page[] = [
     group: "audit",
     needs: "ledger",
     load: () => import("@/features/audit/journals"),
+  },
+  {
+    path: "/accounts",
+    name: "accounts",
+    group: "audit",
+    needs: "ledger",
+    icon: WalletCards,
+    load: () => import("@/features/audit/accounts"),
+  },
+  {
+    path: "/accounts/$id",
+    name: "accounts",
+    group: "audit",
+    needs: "ledger",
+    load: () => import("@/features/audit/accounts"),
+  },
+  {
+    path: "/trace",
+    name: "trace",
+    group: "audit",
+    needs: "audit",
+    icon: Waypoints,
+    load: () => import("@/features/trace/trace"),
   },
   {
     path: "/trail",
