@@ -1136,6 +1136,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallet/profit-shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Profit Shares
+         * @description What your flows brought you as a creator: by flow, and each share as its entry says.
+         */
+        get: operations["getProfitShares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger/earnings/{user_id}": {
         parameters: {
             query?: never;
@@ -1726,6 +1746,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/co-trading/flows/{flow_id}/followers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Followers
+         * @description Who follows a flow of yours with how much, and who left, the latest first.
+         */
+        get: operations["getFlowFollowers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/co-trading/subscribe": {
         parameters: {
             query?: never;
@@ -2272,7 +2312,7 @@ export interface paths {
         };
         /**
          * Export
-         * @description Every event of a period, oldest first, with its place and digest in the hash chain.
+         * @description Every event that agrees, oldest first, with its place and digest in the hash chain.
          */
         get: operations["exportAuditLogs"];
         put?: never;
@@ -2295,6 +2335,93 @@ export interface paths {
          * @description The ends of the hash chains over all events and over all journals with their entries.
          */
         get: operations["getAuditChain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/proofs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Proofs
+         * @description Proofs that were asked for, the latest first.
+         */
+        get: operations["listProofs"];
+        put?: never;
+        /**
+         * Request Proof
+         * @description Have a worker hold every rule against everything and walk both chains: `verify --chain`.
+         *
+         *     One at a time; `GET /audit/proofs/{proof_id}` says how far it is.
+         */
+        post: operations["requestProof"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/proofs/{proof_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Proof
+         * @description One proof: what is done of it, and what it found.
+         */
+        get: operations["getProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Evidence
+         * @description Trial balance, reconciliation, journals, events, chain ends, the latest proof and closed
+         *     periods in one archive, with a manifest of their digests.
+         */
+        get: operations["exportEvidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/find/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find
+         * @description What has this UUID, number, journal key or username; code `unknown_name` for nothing.
+         */
+        get: operations["findByName"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2390,6 +2517,11 @@ export interface components {
              * Format: uuid
              */
             ownerId: string;
+            /**
+             * Ownername
+             * @description Where the owner is somebody.
+             */
+            ownerName: string | null;
             /** Asset */
             asset: string;
             /** Scopeid */
@@ -3825,6 +3957,56 @@ export interface components {
             investmentAmount?: (string | number) | null;
         };
         /**
+         * FlowFollower
+         * @description Who follows a flow, as its creator sees them.
+         */
+        FlowFollower: {
+            /**
+             * Subscriptionid
+             * Format: uuid
+             */
+            subscriptionId: string;
+            /**
+             * Followerid
+             * Format: uuid
+             */
+            followerId: string;
+            /**
+             * Managed
+             * @description A part of a managed subscription.
+             */
+            managed: boolean;
+            /**
+             * Investmentamount
+             * @example 2500.00
+             */
+            investmentAmount: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Currentvalue
+             * @description Null once a managed subscription has ended: its parts are not told.
+             */
+            currentValue: string | null;
+            /** Profitloss */
+            profitLoss: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "paused" | "cancelled";
+            /**
+             * Subscribedat
+             * Format: date-time
+             */
+            subscribedAt: string;
+            /**
+             * Leftat
+             * @description When it stopped following.
+             */
+            leftAt: string | null;
+        };
+        /**
          * FlowNav
          * @description A flow's record: the daily NAV of its creator's own book, as an index.
          */
@@ -3870,6 +4052,26 @@ export interface components {
              * @example TWR of the creator's own book, from its daily NAV; Sharpe annualised by 365 days, win rate by days
              */
             method: string;
+        };
+        /**
+         * FlowShares
+         * @description What one flow brought over the period.
+         */
+        FlowShares: {
+            /** Flowid */
+            flowId: string | null;
+            /** Flowtitle */
+            flowTitle: string | null;
+            /**
+             * Shares
+             * @description How many there were.
+             */
+            shares: number;
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
         };
         /** FlowStats */
         FlowStats: {
@@ -4074,6 +4276,27 @@ export interface components {
              * @example 0.01
              */
             maxSlippage: string;
+        };
+        /** Found */
+        Found: {
+            /**
+             * Id
+             * @description Where it is looked up: of a signal, its flow.
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** State */
+            state: string | null;
+            /** Correlationid */
+            correlationId: string | null;
+            /** At */
+            at: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account";
         };
         /**
          * Freeze
@@ -5328,7 +5551,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "session.new_device" | "session.token_reused" | "user.password_changed" | "user.reset" | "user.joined" | "user.changed" | "user.approved" | "second_factor" | "recovery_codes" | "api_key" | "funding.new_address";
+            kind: "session.new_device" | "session.token_reused" | "user.password_changed" | "user.reset" | "user.joined" | "user.changed" | "user.approved" | "second_factor" | "recovery_codes" | "api_key" | "funding.new_address" | "copy.flow_changed" | "copy.flow_paused" | "copy.flow_resumed";
             /** Result */
             result: string;
             /**
@@ -5429,6 +5652,11 @@ export interface components {
             workers: components["schemas"]["Worker"][];
             feed: components["schemas"]["Feed"];
         };
+        /**
+         * OwnerKind
+         * @enum {string}
+         */
+        OwnerKind: "investor" | "creator" | "platform" | "product" | "venue";
         /**
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
@@ -5576,6 +5804,16 @@ export interface components {
         Page_PoolProduct_: {
             /** Items */
             items: components["schemas"]["PoolProduct"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_ProofRun_: {
+            /** Items */
+            items: components["schemas"]["ProofRun"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -6182,6 +6420,66 @@ export interface components {
             rates: components["schemas"]["Rate"][];
         };
         /**
+         * ProfitShare
+         * @description One share: an entry of the creator's account of shares.
+         */
+        ProfitShare: {
+            /**
+             * Version
+             * @description The entry's number on the account.
+             */
+            version: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Kind
+             * @example settlement
+             */
+            kind: string;
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Flowid
+             * @description Null where several flows earned it.
+             */
+            flowId: string | null;
+            /** Flowtitle */
+            flowTitle: string | null;
+        };
+        /**
+         * ProfitShares
+         * @description A creator's shares of one asset, posted in [from, to).
+         */
+        ProfitShares: {
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /**
+             * From
+             * @description Null: the beginning.
+             */
+            from: string | null;
+            /** To */
+            to: string | null;
+            /** Flows */
+            flows: components["schemas"]["FlowShares"][];
+            /**
+             * Items
+             * @description A page, newest first.
+             */
+            items: components["schemas"]["ProfitShare"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
          * Proof
          * @description To be sent as X-Proof, beside the access token, to whatever asks for it.
          */
@@ -6194,6 +6492,111 @@ export interface components {
              * @example 300
              */
             expiresIn: number;
+        };
+        /**
+         * ProofCounts
+         * @description How many rows there were to be held against the rules.
+         */
+        ProofCounts: {
+            /** Journals */
+            journals: number;
+            /** Entries */
+            entries: number;
+            /** Accounts */
+            accounts: number;
+            /** Events */
+            events: number;
+        };
+        /**
+         * ProofEnd
+         * @description Where a chain ended when it was walked: kept elsewhere, it proves all before it.
+         */
+        ProofEnd: {
+            /** Sequence */
+            sequence: number;
+            /** Digest */
+            digest: string;
+            /**
+             * Sealedat
+             * Format: date-time
+             */
+            sealedAt: string;
+        };
+        /**
+         * ProofFinding
+         * @description One thing that breaks a rule.
+         */
+        ProofFinding: {
+            /** Rule */
+            rule: string;
+            /** Subject */
+            subject: string;
+            /** Expected */
+            expected: string;
+            /** Found */
+            found: string;
+        };
+        /**
+         * ProofLine
+         * @description One rule that was held against everything, or one chain that was walked.
+         */
+        ProofLine: {
+            /** Rule */
+            rule: string;
+            /** Findings */
+            findings: number;
+            /**
+             * Seconds
+             * @description Wall time.
+             */
+            seconds: number;
+        };
+        /**
+         * ProofRun
+         * @description A proof that was asked for: how far it is, and what it found.
+         */
+        ProofRun: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Askedby */
+            askedBy: string;
+            /**
+             * Askedat
+             * Format: date-time
+             */
+            askedAt: string;
+            /**
+             * State
+             * @description broken: something breaks a rule. failed: it could not be carried out.
+             * @enum {string}
+             */
+            state: "running" | "clean" | "broken" | "failed";
+            /**
+             * Steps
+             * @description Rules and chains in all; `lines` are done.
+             */
+            steps: number;
+            /** Lines */
+            lines: components["schemas"]["ProofLine"][];
+            /**
+             * Found
+             * @description The first 100 findings.
+             */
+            found: components["schemas"]["ProofFinding"][];
+            /** Findings */
+            findings: number;
+            rows: components["schemas"]["ProofCounts"] | null;
+            /** Anchors */
+            anchors: {
+                [key: string]: components["schemas"]["ProofEnd"] | null;
+            } | null;
+            /** Reason */
+            reason: string | null;
+            /** Finishedat */
+            finishedAt: string | null;
         };
         /**
          * Proving
@@ -6745,6 +7148,23 @@ export interface components {
             updatedAt: string;
             /** Lastsignalat */
             lastSignalAt: string | null;
+        };
+        /**
+         * Sheet
+         * @description Some rows by page number, and how many there are in all.
+         */
+        Sheet_FlowFollower_: {
+            /** Items */
+            items: components["schemas"]["FlowFollower"][];
+            /**
+             * Total
+             * @example 12
+             */
+            total: number;
+            /** Page */
+            page: number;
+            /** Limit */
+            limit: number;
         };
         /**
          * Sheet
@@ -9615,7 +10035,11 @@ export interface operations {
         parameters: {
             query?: {
                 ownerId?: string | null;
+                /** @description A user's name. */
+                owner?: string | null;
+                ownerKind?: components["schemas"]["OwnerKind"] | null;
                 kind?: string | null;
+                asset?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -9694,6 +10118,10 @@ export interface operations {
                 kind?: string | null;
                 actor?: string | null;
                 correlationId?: string | null;
+                key?: string | null;
+                ruleVersion?: string | null;
+                /** @description Of one of its entries, whatever its sign; with `since` only. */
+                amount?: (string | number) | null;
                 since?: string | null;
                 /** @description Exclusive. */
                 until?: string | null;
@@ -10113,6 +10541,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Earned"];
+                };
+            };
+        };
+    };
+    getProfitShares: {
+        parameters: {
+            query?: {
+                asset?: string;
+                /** @description From the beginning by default. */
+                from?: string | null;
+                /** @description Exclusive; up to and with now by default. */
+                to?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfitShares"];
                 };
             };
         };
@@ -10959,6 +11415,31 @@ export interface operations {
             };
         };
     };
+    getFlowFollowers: {
+        parameters: {
+            query?: {
+                page?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                flow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sheet_FlowFollower_"];
+                };
+            };
+        };
+    };
     subscribeToFlow: {
         parameters: {
             query?: never;
@@ -11625,6 +12106,8 @@ export interface operations {
     getAuditLogs: {
         parameters: {
             query?: {
+                cursor?: string | null;
+                limit?: number;
                 kind?: string | null;
                 subject?: string | null;
                 correlationId?: string | null;
@@ -11632,8 +12115,6 @@ export interface operations {
                 from?: string | null;
                 /** @description Exclusive. */
                 to?: string | null;
-                cursor?: string | null;
-                limit?: number;
             };
             header?: never;
             path?: never;
@@ -11655,6 +12136,11 @@ export interface operations {
     exportAuditLogs: {
         parameters: {
             query?: {
+                format?: "ndjson" | "csv";
+                kind?: string | null;
+                subject?: string | null;
+                correlationId?: string | null;
+                actor?: string | null;
                 from?: string | null;
                 /** @description Exclusive. */
                 to?: string | null;
@@ -11672,6 +12158,7 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": unknown;
+                    "text/csv": unknown;
                 };
             };
         };
@@ -11692,6 +12179,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChainEnds"];
+                };
+            };
+        };
+    };
+    listProofs: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProofRun_"];
+                };
+            };
+        };
+    };
+    requestProof: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofRun"];
+                };
+            };
+        };
+    };
+    getProof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                proof_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofRun"];
+                };
+            };
+        };
+    };
+    exportEvidence: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                /** @description Exclusive. */
+                to?: string | null;
+                /** @description Whose statements come with it. */
+                ownerId?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A zip archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+        };
+    };
+    findByName: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"][];
                 };
             };
         };
