@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ from fastapi.testclient import TestClient
 
 from chained import seal_all
 from commenda.audit import EVENTS, seal
-from commenda.kit import durable, ids
+from commenda.kit import clock, durable, ids
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.operations import CHAINS, CHECKS, PROOFS, run_proof_workflow
@@ -59,6 +60,7 @@ def paid(world: World, db: Database) -> Database:
     world.investor("ines", 1000)
     seal_all(db)
     with db.transaction() as tx:
+        clock.advance(tx, world.now + timedelta(hours=1))  # a statement ends before now
         seal(tx, Keys.of(SETTINGS).derive(EVENTS.purpose))
     return db
 

@@ -59,6 +59,7 @@ class Copy:
     updated_at: datetime
     exit: CopyExit | None
     scope_kind: Internal[str]
+    closing_fee: Internal[Decimal]
     balance: Internal[Decimal]
     positions: Internal[Decimal | None]
     marked_at: Internal[datetime | None]
@@ -82,6 +83,10 @@ class FlowSubscription(Copy):
         ),
     ]
     as_of: Annotated[datetime, Field(description="Of the oldest mark in the value.")]
+    exit_fee: Annotated[
+        Amount,
+        Field(description="What the venue takes if all positions are closed at this value."),
+    ]
 
 
 _VALUED: LiteralString = (
@@ -96,13 +101,15 @@ _VALUED: LiteralString = (
     ' x.next_retry_at AS "exit.next_retry_at", x.reason AS "exit.reason",'
     ' x.paid_at AS "exit.closed_at", greatest(x.equity, 0) AS "exit.paid",'
     " c.kind AS scope_kind, a.balance, held.value AS positions, held.marked_at,"
-    " held.at_cost, business_now() AS now"
+    " held.at_cost, coalesce(held.fee, 0) AS closing_fee, business_now() AS now"
     " FROM flow_subscriptions s JOIN shared_flows f ON f.id = s.flow_id"
     " JOIN legs l ON l.id = s.leg_id"
     " JOIN scopes c ON c.id = l.scope_id JOIN accounts a ON a.id = l.account_id"
     " LEFT JOIN LATERAL (SELECT sum(coalesce(p.quantity * m.price, p_cost.balance)) AS value,"
+    "   sum(abs(coalesce(p.quantity * m.price, p_cost.balance)) * i.taker_fee) AS fee,"
     "   min(m.as_of) AS marked_at, bool_or(m.price IS NULL) AS at_cost"
     "  FROM positions p JOIN accounts p_cost ON p_cost.id = p.account_id"
+    "  JOIN instruments i ON i.id = p.instrument_id"
     "  LEFT JOIN market_marks m ON m.instrument_id = p.instrument_id"
     "  WHERE p.leg_id = l.id AND p.quantity <> 0) held ON true"
     " LEFT JOIN closings x ON x.id = c.id "
@@ -201,6 +208,7 @@ def _valued(one: Copy) -> FlowSubscription:
         else Decimal(0),
         valuation=valuation,
         as_of=as_of,
+        exit_fee=quantise(one.closing_fee, scale_of(one.currency)),
     )
 
 

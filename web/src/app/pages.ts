@@ -6,6 +6,7 @@ import {
   BriefcaseBusiness,
   CalendarClock,
   ChartCandlestick,
+  Coins,
   Compass,
   FlaskConical,
   Footprints,
@@ -172,6 +173,14 @@ export const PAGES: readonly Page[] = [
     group: "create",
     needs: "share",
     load: () => import("@/features/create/my-flow"),
+  },
+  {
+    path: "/income",
+    name: "income",
+    group: "create",
+    needs: "share",
+    icon: Coins,
+    load: () => import("@/features/create/income"),
   },
   {
     path: "/operation",

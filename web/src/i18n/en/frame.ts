@@ -49,6 +49,7 @@ export const frame = {
     study: "Study",
     myFlows: "My flows",
     myFlow: "My flow",
+    income: "Income",
   },
   prefs: {
     appearance: "Appearance",

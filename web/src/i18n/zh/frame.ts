@@ -52,6 +52,7 @@ export const frame: Texts<typeof english> = {
     study: "研究报告",
     myFlows: "我的信号流",
     myFlow: "信号流管理",
+    income: "收入",
   },
   prefs: {
     appearance: "外观",
