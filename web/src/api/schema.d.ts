@@ -4195,6 +4195,12 @@ export interface components {
              * @description Of the oldest mark in the value.
              */
             asOf: string;
+            /**
+             * Exitfee
+             * @description What the venue takes if all positions are closed at this value.
+             * @example 2500.00
+             */
+            exitFee: string;
         };
         /** FlowTerms */
         FlowTerms: {
