@@ -127,7 +127,7 @@ def work_on(
     keys = Keys.of(settings)
     secret = keys.derive("ties")
     if settings.demo:
-        demo = open_demo(database, secret, pace)
+        demo = open_demo(database, secret, pace, settings.data.resolve())
         operation = Operation(database, demo.broker, stopping, Runners(demo.costs))
         return _work_beside_relay(settings, operation, (people(demo.scenario), *JOBS), keys)
     with database.transaction() as tx:
