@@ -106,13 +106,17 @@ def export_evidence(
     )
 
 
-@router.get("/find/{name:path}", operation_id="findByName", responses=GUARDED | problems(404))
-def find(service: Served, _who: Auditor, name: str) -> list[Found]:
+@router.get("/find", operation_id="findByName", responses=GUARDED | problems(404))
+def find(
+    service: Served,
+    _who: Auditor,
+    name: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")],
+) -> list[Found]:
     """What has this UUID, number, journal key or username; code `unknown_name` for nothing."""
     with service.database.read() as tx:
         found = list(find_all(tx, name.strip()))
     if not found:
         raise unknown(
-            "name", name, "name", "give a whole UUID, a journal's number or key, or a user"
+            "name", name, "name", "give a whole UUID, a journal's number or key, or a username"
         )
     return found

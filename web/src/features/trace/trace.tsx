@@ -66,7 +66,7 @@ export default function Trace() {
 function Results({ name }: { name: string }) {
   const { t } = useTranslation()
   const { permissions } = useUser()!
-  const query = api.useQuery("get", "/api/v1/audit/find/{name}", { params: { path: { name } } })
+  const query = api.useQuery("get", "/api/v1/audit/find", { params: { query: { name } } })
   const first = query.data?.[0]
   const uuid = /^[0-9a-f-]{36}$/i.test(name)
   return (
