@@ -2410,7 +2410,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/audit/find/{name}": {
+    "/api/v1/audit/find": {
         parameters: {
             query?: never;
             header?: never;
@@ -12285,11 +12285,11 @@ export interface operations {
     };
     findByName: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query: {
                 name: string;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
