@@ -275,9 +275,9 @@ def _ask(
         "address": order.address,
     }
     kind, correlation = f"funding.{order.direction}", ids.derive(order.direction, request_id)
-    named = str(request_id)
+    named, about = str(request_id), [principal.user_id]
     return request_approval(
-        tx, principal, kind, named, payload, correlation, now, lifetime=lifetime
+        tx, principal, kind, named, payload, correlation, now, lifetime=lifetime, about=about
     ).id
 
 
