@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -162,10 +162,13 @@ def ask_once(
 
 
 @router.get("/pools/accruals", operation_id="listPoolAccruals", responses=GUARDED)
-def list_accruals(service: Served, _who: Staff, asked: Paged) -> Page[model.Accrual]:
-    """The accruals of products' days, newest first: how many holdings, how much, and when."""
+def list_accruals(
+    service: Served, _who: Staff, asked: Paged, day: date | None = None
+) -> Page[model.Accrual]:
+    """The accruals of products' days, newest first, or of one day: how many holdings, how much, and
+    when."""
     with service.database.transaction() as tx:
-        rows = accruals(tx, asked.after(datetime, str), asked.rows)
+        rows = accruals(tx, asked.after(datetime, str), asked.rows, day)
     return asked.page(rows, lambda row: (row.begun_at, row.key))
 
 

@@ -318,7 +318,7 @@ class Accrual:
 @on_wire
 @dataclass(frozen=True, slots=True)
 class AccrualDay:
-    """A day's accruals of an asset, of all products: what they came to, and whether all are done."""
+    """A day of an asset's accruals, of all products: what they come to, and when all are done."""
 
     day: date
     asset: Asset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from psycopg.rows import class_row
 
@@ -13,8 +13,14 @@ from commenda.kit.db import Tx
 from commenda.kit.rows import records
 
 
-def accruals(tx: Tx, before: tuple[datetime, str] | None = None, limit: int = 100) -> list[Accrual]:
-    """Days of products by when they were begun, before a (time, key): at most `limit`."""
+def accruals(
+    tx: Tx,
+    before: tuple[datetime, str] | None = None,
+    limit: int = 100,
+    day: date | None = None,
+) -> list[Accrual]:
+    """Days of products by when they were begun, before a (time, key): at most `limit`; of one day,
+    or of all."""
     at, key = before or (None, None)
     with tx.cursor(row_factory=class_row(Accrual)) as cursor:
         return cursor.execute(
@@ -24,8 +30,9 @@ def accruals(tx: Tx, before: tuple[datetime, str] | None = None, limit: int = 10
             " FROM posting_batches b JOIN pool_products p ON p.id = split_part(b.key, ':', 2)::uuid"
             " WHERE b.kind = %(kind)s AND (%(at)s::timestamptz IS NULL"
             "  OR (b.begun_at, b.key) < (%(at)s, %(key)s))"
+            " AND (%(day)s::date IS NULL OR split_part(b.key, ':', 3)::date = %(day)s)"
             " ORDER BY b.begun_at DESC, b.key DESC LIMIT %(limit)s",
-            {"kind": ACCRUAL, "at": at, "key": key, "limit": limit},
+            {"kind": ACCRUAL, "at": at, "key": key, "limit": limit, "day": day},
         ).fetchall()
 
 

@@ -1614,7 +1614,8 @@ export interface paths {
         };
         /**
          * List Accruals
-         * @description The accruals of products' days, newest first: how many holdings, how much, and when.
+         * @description The accruals of products' days, newest first, or of one day: how many holdings, how much, and
+         *     when.
          */
         get: operations["listPoolAccruals"];
         put?: never;
@@ -2581,7 +2582,7 @@ export interface components {
         };
         /**
          * AccrualDay
-         * @description A day's accruals of an asset, of all products: what they came to, and whether all are done.
+         * @description A day of an asset's accruals, of all products: what they come to, and when all are done.
          */
         AccrualDay: {
             /**
@@ -11292,6 +11293,7 @@ export interface operations {
     listPoolAccruals: {
         parameters: {
             query?: {
+                day?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };

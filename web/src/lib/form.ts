@@ -11,15 +11,15 @@ type Key = ReturnType<typeof oneKey>
  */
 export function useAct<Given, Done>(
   act: (given: Given, key: Key) => Promise<Done>,
-  then?: (done: Done) => void,
+  then?: (done: Done, given: Given) => void,
 ) {
   const key = useRef<Key>(null)
   const mutation = useMutation({
     mutationFn: (given: Given) => act(given, (key.current ??= oneKey())),
-    onSuccess: (done) => {
+    onSuccess: (done, given) => {
       key.current = null
       void queries.invalidateQueries()
-      then?.(done)
+      then?.(done, given)
     },
     onError: (error) => {
       const status = error instanceof Refusal ? error.problem.status : 0

@@ -5,5 +5,6 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
+import { steer } from "./steer"
 
-export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...steer }
