@@ -158,7 +158,9 @@ def unfreeze(tx: Tx, author: Author, approval: Approval) -> dict[str, str]:
 
 
 def _resolved(group: str) -> CommendaError:
-    return conflict("hold_resolved", "This hold is not open any more").at("group", group)
+    return conflict("hold_resolved", "This hold is not open any more").at(
+        "group", group, "nothing is left to lift"
+    )
 
 
 def _find(tx: Tx, group: str) -> Freeze | None:

@@ -197,7 +197,7 @@ def approve(tx: Tx, approval_id: UUID, principal: Principal, now: datetime) -> A
         decided = _found(tx, approval_id, "")
     else:
         raise conflict("same_person", "You have approved this already; it takes somebody else").at(
-            "approvedBy", principal.user_id
+            "approvedBy", principal.user_id, "have another of the staff approve it"
         )
     _note(tx, decided, principal.actor, now, "seconded")
     return decided
@@ -318,7 +318,7 @@ def _open(tx: Tx, approval_id: UUID, now: datetime) -> Approval:
         )
     if asked.status is not ApprovalStatus.REQUESTED:
         raise conflict("already_decided", "This request was decided already").at(
-            "status", asked.status.value
+            "status", asked.status.value, "read who decided it; ask anew where it is still wanted"
         )
     return asked
 
@@ -348,7 +348,9 @@ def _conclude(
 def _found(tx: Tx, approval_id: UUID, lock: LiteralString) -> Approval:
     found = first(tx, Approval, _SELECT + " WHERE id = %s" + lock, (approval_id,))
     if found is None:
-        raise not_found("unknown_approval", "There is no such request").at("id", approval_id)
+        raise not_found("unknown_approval", "There is no such request").at(
+            "id", approval_id, "choose one of the listed requests"
+        )
     return found
 
 

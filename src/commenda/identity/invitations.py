@@ -122,7 +122,9 @@ def reset(
     taken up nothing changes. Codes `unknown_user`, `own_account`, `user_disabled`."""
     user = locked_user(tx, user_id)
     if by is not None and user.id == by.user_id:
-        raise conflict("own_account", "Nobody resets their own account").at("id", user_id)
+        raise conflict("own_account", "Nobody resets their own account").at(
+            "id", user_id, "ask another administrator"
+        )
     if user.status is UserStatus.DISABLED:
         raise conflict("user_disabled", "This user is disabled").at("id", user_id, "enable them")
     return _issue(tx, by, user, "reset", "user.reset", now, actor)

@@ -85,7 +85,7 @@ def ask_to_reverse(
         )
     if found.reversed_by is not None:
         raise conflict("already_reversed", "This journal was reversed before").at(
-            "reversedBy", found.reversed_by
+            "reversedBy", found.reversed_by, "read the journal that undid it"
         )
     payload = {"journalId": journal_id, "key": found.key, "kind": found.kind, "reason": reason}
     return request_approval(

@@ -1,6 +1,7 @@
 import { useMutation } from "@tanstack/react-query"
 import { useRef, type FormEvent } from "react"
 import { oneKey, queries, Refusal } from "@/api/client"
+import { wordsOf } from "./refusals"
 
 type Key = ReturnType<typeof oneKey>
 
@@ -32,7 +33,8 @@ export function useAct<Given, Done>(
     refused: (field: string) => {
       if (problem?.field !== field) return null
       // What a schema refuses says in its detail what is wrong; its mend is the same for all fields.
-      return problem.code === "invalid_request" ? problem.detail : (problem.mend ?? problem.detail)
+      const { what, mend } = wordsOf(problem)
+      return problem.code === "invalid_request" ? what : (mend ?? what)
     },
   }
 }
