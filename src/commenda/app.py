@@ -46,6 +46,7 @@ from commenda.kit.web import Service
 from commenda.ledger.books_http import router as books_router
 from commenda.ledger.http import router as ledger_router
 from commenda.managed.http import router as managed_router
+from commenda.managed.steering_http import router as steering_router
 from commenda.market.http import router as market_router
 from commenda.operations import CHAINS, Figures, Health, Readiness
 from commenda.operations.books_http import router as reconciliation_router
@@ -78,6 +79,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     freezes_router,
     earnings_router,
     managed_router,
+    steering_router,
     income_router,
     referrals_router,
     copying_router,

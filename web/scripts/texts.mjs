@@ -19,10 +19,12 @@ const keys = (part, path = "") =>
   Object.entries(part).flatMap(([name, value]) =>
     typeof value === "string" ? [path + name] : keys(value, `${path}${name}.`),
   )
-const unused = texts.flatMap((some) => keys(some)).filter((key) => {
-  const plain = key.replace(/_(one|other)$/, "")
-  return !asked.has(plain) && !begun.some((start) => key.startsWith(start))
-})
+const unused = texts
+  .flatMap((some) => keys(some))
+  .filter((key) => {
+    const plain = key.replace(/_(one|other)$/, "")
+    return !asked.has(plain) && !begun.some((start) => key.startsWith(start))
+  })
 if (unused.length) {
   console.error(`Texts that nothing shows: ${unused.join(", ")}`)
   process.exit(1)

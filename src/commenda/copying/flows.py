@@ -144,13 +144,15 @@ def _instrument(tx: Tx, symbol: str) -> tuple[int, str]:
         (symbol,),
     ).fetchall()
     if not rows:
-        raise not_found("unknown_symbol", "No such instrument").at("symbol", symbol)
+        raise not_found("unknown_symbol", "No such instrument").at(
+            "symbol", symbol, "choose one of the listed instruments"
+        )
     rows = [row for row in rows if row[2]] or rows
     if len(rows) > 1:
         raise CommendaError(
             "ambiguous_symbol",
             "Several venues have this symbol and none or more than one is traded here",
-        ).at("symbol", symbol)
+        ).at("symbol", symbol, "have one of them traded here")
     return rows[0][0], rows[0][1]
 
 

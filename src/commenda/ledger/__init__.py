@@ -78,7 +78,14 @@ from commenda.ledger.browse import (
     journals_where,
 )
 from commenda.ledger.checks import CHECKS
-from commenda.ledger.decisions import CLOSE_PERIOD, REVERSAL, carry_out_close, carry_out_reversal
+from commenda.ledger.decisions import (
+    CLOSE_PERIOD,
+    REVERSAL,
+    carry_out_close,
+    carry_out_reversal,
+    period_changes,
+    reversal_changes,
+)
 from commenda.ledger.export import export_journals
 from commenda.ledger.holds import expire_holds, place_holds, void_holds
 from commenda.ledger.model import (
@@ -174,9 +181,11 @@ __all__ = [
     "move_on_batch",
     "note_balances",
     "open_accounts",
+    "period_changes",
     "place_holds",
     "post",
     "post_batch",
+    "reversal_changes",
     "reverse",
     "statement_period",
     "stripe_of",

@@ -448,7 +448,8 @@ export interface paths {
         };
         /**
          * Get Approvals
-         * @description Requests that wait for a second person or were decided, the latest first.
+         * @description Requests that wait for a second person or were decided, the latest first, each with what it
+         *     changes.
          */
         get: operations["listApprovals"];
         put?: never;
@@ -468,7 +469,7 @@ export interface paths {
         };
         /**
          * Get Approval
-         * @description One request and what became of it.
+         * @description One request, what it changes and what became of it.
          */
         get: operations["getApproval"];
         put?: never;
@@ -1200,50 +1201,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/managed/products": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Products
-         * @description Every product with its fees, limits and expected return in force now.
-         */
-        get: operations["listManagedProducts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/managed/return-matrix": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Return Matrix
-         * @description The return matrix in force now, or at another time: by profile, term and tier.
-         */
-        get: operations["getReturnMatrix"];
-        /**
-         * Change Return Matrix
-         * @description Ask for a new cell of the return matrix; it holds once another person has approved it.
-         */
-        put: operations["changeReturnMatrix"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/managed-subscriptions": {
         parameters: {
             query?: never;
@@ -1253,7 +1210,8 @@ export interface paths {
         };
         /**
          * List Subscriptions
-         * @description Your subscriptions, newest first, each with its value and deviation; staff see all.
+         * @description Your subscriptions, newest first, each with its value, its deviation and what it waits for;
+         *     staff see all.
          */
         get: operations["listSubscriptions"];
         put?: never;
@@ -1393,6 +1351,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/managed/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Products
+         * @description Every product with its fees, limits and expected return in force now.
+         */
+        get: operations["listManagedProducts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Product
+         * @description A product with all its terms and expectations by date: since when, and who asked for and
+         *     approved each.
+         */
+        get: operations["getManagedProduct"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed/return-matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return Matrix
+         * @description The return matrix in force now, or at another time: by profile, term and tier.
+         */
+        get: operations["getReturnMatrix"];
+        /**
+         * Change Return Matrix
+         * @description Ask for a new cell of the return matrix, or for several from one date on; they hold once
+         *     another person has approved them.
+         */
+        put: operations["changeReturnMatrix"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed/return-matrix/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Return Matrix
+         * @description What a proposal would change, refused where it would be; nothing is asked for yet.
+         */
+        post: operations["previewReturnMatrix"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/managed-settlement/run": {
         parameters: {
             query?: never;
@@ -1407,6 +1451,66 @@ export interface paths {
          * @description Ask for a batch: once approved, what matured is liquidated, what is liquidated settled.
          */
         post: operations["runSettlement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed-settlement/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ready
+         * @description What a batch would take up now: how many by state, and how much money that is.
+         */
+        get: operations["getSettlementReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed-settlement/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description Batches that were asked for, the latest first: by whom, decided how, and how far they are.
+         */
+        get: operations["listSettlementRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed-settlement/runs/{approval_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description One batch, and how far it is; what it took up is listed by `managed-subscriptions?batch=`.
+         */
+        get: operations["getSettlementRun"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1530,9 +1634,30 @@ export interface paths {
         };
         /**
          * List Accruals
-         * @description The accruals of products' days, newest first: how many holdings, how much, and when.
+         * @description The accruals of products' days, newest first, or of one day: how many holdings, how much, and
+         *     when.
          */
         get: operations["listPoolAccruals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pools/accrual-days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Accrual Days
+         * @description The days whose income was accrued, newest first: of how many products, how much in all.
+         */
+        get: operations["listPoolAccrualDays"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2587,6 +2712,46 @@ export interface components {
             /** Finishedat */
             finishedAt: string | null;
         };
+        /**
+         * AccrualDay
+         * @description A day of an asset's accruals, of all products: what they come to, and when all are done.
+         */
+        AccrualDay: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /**
+             * Products
+             * @description Whose accrual of the day was begun.
+             */
+            products: number;
+            /**
+             * Open
+             * @description Of these, not finished yet.
+             */
+            open: number;
+            /** Holdings */
+            holdings: number;
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Begunat
+             * Format: date-time
+             */
+            begunAt: string;
+            /** Finishedat */
+            finishedAt: string | null;
+        };
         /** Alert */
         Alert: {
             /** Type */
@@ -2800,6 +2965,20 @@ export interface components {
              * @default false
              */
             bankRecord: boolean;
+            /**
+             * Requestedbyname
+             * @default
+             */
+            requestedByName: string;
+            /** Decidedbyname */
+            decidedByName: string | null;
+            /** Approvedbynames */
+            approvedByNames: string[];
+            /**
+             * Changes
+             * @description What it would change now; once decided, what it changed then.
+             */
+            changes: components["schemas"]["Changed"][];
         };
         /**
          * ApprovalStatus
@@ -3125,12 +3304,75 @@ export interface components {
             importedAt: string;
         };
         /**
+         * Batch
+         * @description A batch that somebody asked for, and how far what it took up is by now.
+         */
+        Batch: {
+            /**
+             * Approvalid
+             * Format: uuid
+             */
+            approvalId: string;
+            status: components["schemas"]["ApprovalStatus"];
+            /**
+             * Everything
+             * @description All that was ready, when it was approved.
+             */
+            everything: boolean;
+            /** Requestedbyname */
+            requestedByName: string;
+            /**
+             * Requestedat
+             * Format: date-time
+             */
+            requestedAt: string;
+            /** Decidedbyname */
+            decidedByName: string | null;
+            /** Decidedat */
+            decidedAt: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Parts */
+            parts: components["schemas"]["BatchPart"][];
+        };
+        /**
          * BatchOrder
          * @description Which subscriptions to settle; without a list all that have matured when it is approved.
          */
         BatchOrder: {
             /** Subscriptionids */
             subscriptionIds?: string[] | null;
+        };
+        /**
+         * BatchPart
+         * @description What a batch has of one asset, and how far it is now.
+         */
+        BatchPart: {
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /** Count */
+            count: number;
+            /**
+             * Principal
+             * @example 2500.00
+             */
+            principal: string;
+            /** Settled */
+            settled: number;
+            /**
+             * Paid
+             * @description To wallets, of those that are settled.
+             * @example 2500.00
+             */
+            paid: string;
+            /**
+             * Refused
+             * @description How many could not be closed at the last try.
+             */
+            refused: number;
         };
         /** BestView */
         BestView: {
@@ -3208,6 +3450,32 @@ export interface components {
          */
         CatchUp: "every" | "one";
         /**
+         * CellChange
+         * @description What is to be expected of a product.
+         */
+        CellChange: {
+            /**
+             * Productid
+             * Format: uuid
+             */
+            productId: string;
+            /**
+             * Annualreturn
+             * @example 2500.00
+             */
+            annualReturn: string | number;
+            /**
+             * Warningpercent
+             * @example 2500.00
+             */
+            warningPercent: string | number;
+            /**
+             * Alertpercent
+             * @example 2500.00
+             */
+            alertPercent: string | number;
+        };
+        /**
          * ChainEnd
          * @description Kept elsewhere, `sequence` and `digest` prove everything before them.
          */
@@ -3237,6 +3505,49 @@ export interface components {
         ChainEnds: {
             events: components["schemas"]["ChainEnd"];
             journals: components["schemas"]["ChainEnd"];
+        };
+        /**
+         * Changed
+         * @description One thing that a request changes, as it is without it and with it.
+         *
+         *     What is not there yet has nothing before.
+         */
+        Changed: {
+            /**
+             * Kind
+             * @example product
+             */
+            kind: string;
+            /** Id */
+            id: string;
+            /**
+             * Called
+             * @description What people know it by.
+             * @example {
+             *       "username": "ines"
+             *     }
+             */
+            called: {
+                [key: string]: unknown;
+            };
+            /**
+             * Before
+             * @example {
+             *       "annualReturn": "0.12"
+             *     }
+             */
+            before: {
+                [key: string]: unknown;
+            };
+            /**
+             * After
+             * @example {
+             *       "annualReturn": "0.1"
+             *     }
+             */
+            after: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Clock
@@ -3484,6 +3795,50 @@ export interface components {
             limit: string | number;
         };
         /**
+         * DatedCell
+         * @description A cell of the matrix over the time in which it holds. One that was published with its product
+         *     has no decision.
+         */
+        DatedCell: {
+            /**
+             * Annualreturn
+             * @example 2500.00
+             */
+            annualReturn: string;
+            /**
+             * Warningpercent
+             * @example 2500.00
+             */
+            warningPercent: string;
+            /**
+             * Alertpercent
+             * @example 2500.00
+             */
+            alertPercent: string;
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Validuntil */
+            validUntil: string | null;
+            decision: components["schemas"]["Decision"] | null;
+        };
+        /**
+         * DatedTerms
+         * @description What a product asks, over the time in which subscriptions are made under it.
+         */
+        DatedTerms: {
+            fees: components["schemas"]["FeeTerms"];
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Validuntil */
+            validUntil: string | null;
+        };
+        /**
          * Day
          * @description The managed books at the end of a business day.
          */
@@ -3511,6 +3866,41 @@ export interface components {
              * @example 101.27
              */
             index: string | null;
+        };
+        /**
+         * Decision
+         * @description Who asked for something, and who decided it.
+         */
+        Decision: {
+            /**
+             * Approvalid
+             * Format: uuid
+             */
+            approvalId: string;
+            /**
+             * Askedby
+             * Format: uuid
+             */
+            askedBy: string;
+            /** Askedbyname */
+            askedByName: string;
+            /**
+             * Askedat
+             * Format: date-time
+             */
+            askedAt: string;
+            /**
+             * Decidedby
+             * Format: uuid
+             */
+            decidedBy: string;
+            /** Decidedbyname */
+            decidedByName: string;
+            /**
+             * Decidedat
+             * Format: date-time
+             */
+            decidedAt: string;
         };
         /**
          * DeclaredParameter
@@ -5317,6 +5707,20 @@ export interface components {
             validFrom: string;
         };
         /**
+         * MatrixProposal
+         * @description New cells of the return matrix, all from one date on that has not passed.
+         */
+        MatrixProposal: {
+            /**
+             * Validfrom
+             * Format: date-time
+             * @example 2026-03-01T00:00:00Z
+             */
+            validFrom: string;
+            /** Cells */
+            cells: components["schemas"]["CellChange"][];
+        };
+        /**
          * Maturity
          * @description What a fixed product pays at the end of its term, at the rates that are dated now.
          */
@@ -5677,6 +6081,16 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
+        Page_AccrualDay_: {
+            /** Items */
+            items: components["schemas"]["AccrualDay"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
         Page_Accrual_: {
             /** Items */
             items: components["schemas"]["Accrual"][];
@@ -5720,6 +6134,16 @@ export interface components {
         Page_BankEntry_: {
             /** Items */
             items: components["schemas"]["BankEntry"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_Batch_: {
+            /** Items */
+            items: components["schemas"]["Batch"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -6408,6 +6832,22 @@ export interface components {
             maturity: components["schemas"]["Maturity"] | null;
         };
         /**
+         * ProductHistory
+         * @description A product as it is offered, and all its terms and expectations, the latest first.
+         */
+        ProductHistory: {
+            offer: components["schemas"]["Offer"];
+            /** Terms */
+            terms: components["schemas"]["DatedTerms"][];
+            /** Cells */
+            cells: components["schemas"]["DatedCell"][];
+            /**
+             * Asof
+             * Format: date-time
+             */
+            asOf: string;
+        };
+        /**
          * ProductKind
          * @enum {string}
          */
@@ -6674,6 +7114,40 @@ export interface components {
             };
             /** Ready */
             readonly ready: boolean;
+        };
+        /**
+         * Ready
+         * @description How many subscriptions of an asset a batch would take up in one state, and their money.
+         */
+        Ready: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "MATURED" | "LIQUIDATING" | "LIQUIDATED";
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /** Count */
+            count: number;
+            /**
+             * Principal
+             * @example 2500.00
+             */
+            principal: string;
+            /**
+             * Worth
+             * @description At marks, before fees and profit share.
+             * @example 2500.00
+             */
+            worth: string;
+            /**
+             * Refused
+             * @description How many could not be closed at the last try.
+             */
+            refused: number;
         };
         /**
          * Reconciliation
@@ -8011,6 +8485,7 @@ export interface components {
             liquidation: components["schemas"]["LiquidationPart"] | null;
             settlement: components["schemas"]["SettlementPart"] | null;
             performance: components["schemas"]["Performance"];
+            waits: components["schemas"]["Waits"] | null;
             /**
              * Executionscopeid
              * Format: uuid
@@ -8115,6 +8590,7 @@ export interface components {
             /** Settledat */
             settledAt: string | null;
             performance: components["schemas"]["Performance"];
+            waits: components["schemas"]["Waits"] | null;
         };
         /**
          * TakenUp
@@ -8471,6 +8947,48 @@ export interface components {
              * @example 1 seen within 15 s
              */
             detail: string;
+        };
+        /**
+         * Waits
+         * @description What a subscription waits for: `activation` and `term` before its end, then to be noticed
+         *     (`maturing`), to be closed (`sweep`, `closing`, after a refusal `retry`) and to be paid out.
+         */
+        Waits: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "activation" | "term" | "maturing" | "sweep" | "closing" | "retry" | "payout";
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * @description When it goes on, where a time is set for that.
+             */
+            until: string | null;
+            /**
+             * Late
+             * @description A deadline has passed, or a try has failed.
+             */
+            late: boolean;
+            /**
+             * Attempts
+             * @description How many tries to close it have failed.
+             */
+            attempts: number;
+            /**
+             * Reason
+             * @description Why the last one failed, as the venue says.
+             */
+            reason: string | null;
+            /**
+             * Approvalid
+             * @description A batch with it that waits for somebody's approval.
+             */
+            approvalId: string | null;
         };
         /**
          * Walk
@@ -9527,6 +10045,8 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["ApprovalStatus"] | null;
+                /** @description Only what is about this: the id of a product, a user, a hold, … */
+                subject?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -10656,79 +11176,14 @@ export interface operations {
             };
         };
     };
-    listManagedProducts: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Offer"][];
-                };
-            };
-        };
-    };
-    getReturnMatrix: {
-        parameters: {
-            query?: {
-                at?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MatrixCell"][];
-                };
-            };
-        };
-    };
-    changeReturnMatrix: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key and body: the same answer, one effect. Another body: 409. */
-                "Idempotency-Key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MatrixChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Asked"];
-                };
-            };
-        };
-    };
     listSubscriptions: {
         parameters: {
             query?: {
                 status?: components["schemas"]["State"] | null;
+                /** @description Those that could not be closed, or should be settled by now. */
+                stuck?: boolean;
+                /** @description What a settlement batch took up: its approval's id. */
+                batch?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -10915,6 +11370,121 @@ export interface operations {
             };
         };
     };
+    listManagedProducts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offer"][];
+                };
+            };
+        };
+    };
+    getManagedProduct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductHistory"];
+                };
+            };
+        };
+    };
+    getReturnMatrix: {
+        parameters: {
+            query?: {
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MatrixCell"][];
+                };
+            };
+        };
+    };
+    changeReturnMatrix: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MatrixChange"] | components["schemas"]["MatrixProposal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asked"];
+                };
+            };
+        };
+    };
+    previewReturnMatrix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MatrixChange"] | components["schemas"]["MatrixProposal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"][];
+                };
+            };
+        };
+    };
     runSettlement: {
         parameters: {
             query?: never;
@@ -10938,6 +11508,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Asked"];
+                };
+            };
+        };
+    };
+    getSettlementReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"][];
+                };
+            };
+        };
+    };
+    listSettlementRuns: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Batch_"];
+                };
+            };
+        };
+    };
+    getSettlementRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
                 };
             };
         };
@@ -11120,6 +11755,7 @@ export interface operations {
     listPoolAccruals: {
         parameters: {
             query?: {
+                day?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -11136,6 +11772,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Accrual_"];
+                };
+            };
+        };
+    };
+    listPoolAccrualDays: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AccrualDay_"];
                 };
             };
         };

@@ -230,12 +230,26 @@ export const PAGES: readonly Page[] = [
     load: () => import("@/features/operate/settlement"),
   },
   {
+    path: "/settlement/$id",
+    name: "settlementRun",
+    group: "operate",
+    needs: "overview",
+    load: () => import("@/features/operate/settlement-run"),
+  },
+  {
     path: "/products",
     name: "products",
     group: "operate",
     needs: "overview",
     icon: Package,
     load: () => import("@/features/operate/products"),
+  },
+  {
+    path: "/products/$id",
+    name: "product",
+    group: "operate",
+    needs: "overview",
+    load: () => import("@/features/operate/product"),
   },
   {
     path: "/money",

@@ -5,6 +5,7 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
+import { steer } from "./steer"
 
 /** Every word that the console says, in English, by the pages that say it. */
-export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...steer }

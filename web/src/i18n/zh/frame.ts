@@ -32,6 +32,8 @@ export const frame: Texts<typeof english> = {
     approvals: "审批",
     alerts: "告警",
     settlement: "结算",
+    settlementRun: "批量结算",
+    product: "产品",
     products: "产品",
     money: "银行与冻结",
     schedules: "定时任务",

@@ -4,6 +4,18 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
+import { refusals } from "./refusals"
 import { report } from "./report"
+import { steer } from "./steer"
 
-export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const zh = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+  ...steer,
+  refusals,
+}
