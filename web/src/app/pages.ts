@@ -20,6 +20,7 @@ import {
   Gauge,
   Package,
   RadioTower,
+  ReceiptText,
   Share2,
   Users,
   WalletCards,
@@ -105,6 +106,13 @@ export const PAGES: readonly Page[] = [
     needs: "wallet",
     icon: ListOrdered,
     load: () => import("@/features/invest/activity"),
+  },
+  {
+    path: "/statement",
+    name: "statement",
+    group: "invest",
+    needs: "wallet",
+    load: () => import("@/features/invest/statement"),
   },
   {
     path: "/referrals",
@@ -327,6 +335,14 @@ export const PAGES: readonly Page[] = [
     needs: "audit",
     icon: Waypoints,
     load: () => import("@/features/trace/trace"),
+  },
+  {
+    path: "/statements",
+    name: "statements",
+    group: "audit",
+    needs: "ledger",
+    icon: ReceiptText,
+    load: () => import("@/features/audit/statements"),
   },
   {
     path: "/trail",

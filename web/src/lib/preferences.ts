@@ -76,6 +76,19 @@ export function setPreferences(change: Partial<Preferences>) {
   listeners.forEach((notify) => notify())
 }
 
+/** Paper is white: what is drawn in the theme's colours is drawn for it, and afterwards as it was. */
+function onPaper() {
+  const { theme } = current
+  const show = (next: Preferences["theme"]) => {
+    current = { ...current, theme: next }
+    apply()
+    listeners.forEach((notify) => notify())
+  }
+  show("light")
+  addEventListener("afterprint", () => show(theme), { once: true })
+}
+addEventListener("beforeprint", onPaper)
+
 export const usePreferences = () =>
   useSyncExternalStore((notify) => (listeners.add(notify), () => listeners.delete(notify)), preferences)
 

@@ -1,4 +1,5 @@
 import "../theme.css"
+import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router"
 import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
 import { useTranslation } from "react-i18next"
@@ -29,9 +30,14 @@ function Page({ report }: { report: Report }) {
 
 void startTexts().then(() => {
   const report = JSON.parse(document.getElementById("report")!.textContent || "{}") as Report
+  // The console's components ask for an address; this one is nowhere but in memory.
+  const router = createRouter({
+    routeTree: createRootRoute({ component: () => <Page report={report} /> }),
+    history: createMemoryHistory(),
+  })
   createRoot(document.getElementById("root")!).render(
     <StrictMode>
-      <Page report={report} />
+      <RouterProvider router={router as never} />
     </StrictMode>,
   )
 })

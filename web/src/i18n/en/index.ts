@@ -5,7 +5,20 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { report } from "./report"
+import { statement } from "./statement"
 import { steer } from "./steer"
+import { study } from "./study"
 
 /** Every word that the console says, in English, by the pages that say it. */
-export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report, ...steer }
+export const en = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...create,
+  ...operate,
+  ...audit,
+  ...report,
+  ...steer,
+  ...statement,
+  ...study,
+}

@@ -7,6 +7,8 @@ import { operate } from "./operate"
 import { refusals } from "./refusals"
 import { report } from "./report"
 import { steer } from "./steer"
+import { statement } from "./statement"
+import { study } from "./study"
 
 export const zh = {
   ...frame,
@@ -18,4 +20,6 @@ export const zh = {
   ...report,
   ...steer,
   refusals,
+  ...statement,
+  ...study,
 }
