@@ -4,14 +4,14 @@ and every page of every role, in both languages."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyotp
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from browsing import Visit
+from walks import pressing, window
 
 PASSWORD = "a long enough passphrase 7"
 SETTLED = 240_000
@@ -120,7 +120,7 @@ def test_an_investor_goes_from_registering_to_being_paid(visit: Visit, words: Wo
 
 PAGES = {
     "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account"),
-    "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/referrals"),
+    "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/income", "/referrals"),
     "operator": (
         "/operation",
         "/subscriptions",
@@ -133,7 +133,7 @@ PAGES = {
         "/money?view=freezes",
         "/schedules",
     ),
-    "auditor": ("/proof", "/journals", "/trail"),
+    "auditor": ("/proof", "/journals", "/accounts", "/trace?name=demo-investor", "/trail"),
     "admin": ("/users", "/schedules"),
 }
 
@@ -166,15 +166,3 @@ def test_amounts_can_be_hidden_and_the_choice_stays(visit: Visit) -> None:
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
     page.reload()
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
-
-
-def window(page: Page) -> Locator:
-    return page.locator("dialog[open]").last
-
-
-def pressing(page: Page) -> Callable[..., None]:
-    def press(name: str, *, first: bool = False) -> None:
-        found = page.get_by_role("button", name=name, exact=True)
-        (found.first if first else found.last).click()
-
-    return press

@@ -7,100 +7,17 @@ import io
 import json
 import re
 import zipfile
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_loop import pressing, window
 
 from browsing import Visit
+from walks import CHINESE, ENGLISH, PATIENCE, Words, asked, pressing, signed_in, window
 
 UNTIL = "2026-01-06T12:00"
 """A moment of the demo's quick first days: what was posted before it stays as it is."""
-PATIENCE = 240_000
-"""Milliseconds for a worker to end what it was asked for, on a busy machine."""
 
 
-@dataclass(frozen=True)
-class Words:
-    """What the tests press and read, in one language."""
-
-    locale: str
-    backtest: str
-    study: str
-    verdict: re.Pattern[str]
-    publish: str
-    follow: str
-    see: str
-    stop: str
-    exit_fee: str
-    to_wallet: str
-    followers: str
-    follows: str
-    left: str
-    edit: str
-    save: str
-    prove: str
-    clean: str
-    rules: re.Pattern[str]
-    evidence: str
-    csv: str
-    lines: str
-    find: str
-    open: str
-
-
-ENGLISH = Words(
-    locale="en-US",
-    backtest="Run a backtest",
-    study="Start a study",
-    verdict=re.compile("^(Promote|Doubtful|Overfit)$"),
-    publish="Publish a flow",
-    follow="Follow",
-    see="See it",
-    stop="Stop copying",
-    exit_fee="Venue fees of closing it",
-    to_wallet="Paid to the wallet",
-    followers="Followers",
-    follows="Follows",
-    left="Left",
-    edit="Change terms",
-    save="Change them",
-    prove="Prove now",
-    clean="Clean",
-    rules=re.compile("All \\d+ rules"),
-    evidence="Take evidence",
-    csv="Export CSV",
-    lines="Export JSON lines",
-    find="Find",
-    open="Open its page",
-)
-CHINESE = Words(
-    locale="zh-CN",
-    backtest="运行回测",
-    study="发起参数研究",
-    verdict=re.compile("^(通过|存疑|过拟合)$"),
-    publish="发布信号流",
-    follow="跟单",
-    see="查看",
-    stop="停止跟单",
-    exit_fee="平仓的交易所手续费",
-    to_wallet="已转入钱包",
-    followers="跟单者",
-    follows="跟单中",
-    left="已退出",
-    edit="变更条款",
-    save="确认变更",
-    prove="立即证明",
-    clean="无误",
-    rules=re.compile("全部 \\d+ 条规则"),
-    evidence="导出证据",
-    csv="导出 CSV",
-    lines="导出 JSON 行",
-    find="查找",
-    open="打开页面",
-)
 both = pytest.mark.parametrize("words", [ENGLISH, CHINESE], ids=lambda words: words.locale)
 
 
@@ -121,6 +38,8 @@ def test_a_creator_tries_publishes_and_sees_a_follower_come_and_go(
     page.goto("/studies?run=sma_cross")
     form = window(page)
     form.locator("[name=start]").fill("2025-12-20")
+    form.locator("[name='space.fast']").fill("10|20")
+    form.locator("[name='space.slow']").fill("60|90")
     form.locator("[name=trials]").fill("8")
     form.get_by_role("button", name=words.study, exact=True).click()
     page.wait_for_url(re.compile("/studies/[0-9a-f-]{36}"), timeout=PATIENCE)
@@ -234,24 +153,3 @@ def all_journals(page: Page) -> list[int]:
         if listed["nextCursor"] is None:
             return ids
         cursor = f"&cursor={listed['nextCursor']}"
-
-
-def signed_in(visit: Visit, role: str, words: Words) -> Page:
-    page = visit("/", words.locale)
-    page.locator("[name=username]").fill(f"demo-{role}")
-    page.locator("[name=password]").fill("commenda-demo")
-    page.locator("[type=submit]").click()
-    expect(page.locator("nav")).to_be_attached()
-    return page
-
-
-def asked(page: Page, path: str) -> Any:
-    """What the API answers whoever is signed in on a page."""
-    return page.evaluate(
-        """async (path) => {
-            const { accessToken } = JSON.parse(sessionStorage.getItem("commenda.session"))
-            const headers = { Authorization: `Bearer ${accessToken}` }
-            return (await fetch(path, { headers })).json()
-        }""",
-        path,
-    )
