@@ -104,7 +104,7 @@ def _statements(
     assets = sorted(row[0] for row in rows) or ["USDT"]
     return {
         f"statement-{asset}.csv": csv_text(
-            draw_up(database, tx, StatementWanted(wanted.owner, asset, *period, whole=True), now)
+            draw_up(database, tx, StatementWanted(wanted.owner, asset, *period, whole=True))
         )
         for asset in assets
     }
