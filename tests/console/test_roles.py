@@ -123,7 +123,7 @@ def test_an_auditor_proves_the_books_takes_evidence_and_traces_a_journal(
     )
 
     page.goto("/trail?kind=proof.ended")
-    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.locator("tbody tr").first).to_be_visible(timeout=60_000)
     listed = asked(page, "/api/v1/audit/logs?kind=proof.ended&limit=200")["items"]
     with page.expect_download() as table:
         pressing(page)(words.csv)
@@ -141,10 +141,10 @@ def test_an_auditor_proves_the_books_takes_evidence_and_traces_a_journal(
     page.wait_for_url(f"**/journals/{journal['id']}")
     expect(page.get_by_text(journal["key"])).to_be_visible()
     entries = page.locator("tbody tr")
-    expect(entries.first).to_be_visible()
+    expect(entries.first).to_be_visible(timeout=60_000)
     entries.first.get_by_role("link").click()
     page.wait_for_url("**/accounts/*")
-    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.locator("tbody tr").first).to_be_visible(timeout=60_000)
 
 
 def all_journals(page: Page) -> list[int]:
