@@ -119,24 +119,24 @@ def asked(page: Page, path: str) -> Any:
     )
 
 
-def sent(page: Page, path: str, body: Mapping[str, Any]) -> Any:
+def sent(page: Page, path: str, body: Mapping[str, Any], method: str = "POST") -> Any:
     """What the API answers to a write of whoever is signed in on a page, with their password."""
     return page.evaluate(
-        """async ([path, body, key, password]) => {
+        """async ([path, body, key, password, method]) => {
             const { accessToken } = JSON.parse(sessionStorage.getItem("commenda.session"))
             const headers = { Authorization: `Bearer ${accessToken}` }
             headers["Content-Type"] = "application/json"
-            const post = async (path, body) => {
-                const answer = await fetch(path, { method: "POST", headers, body })
+            const send = async (method, path, body) => {
+                const answer = await fetch(path, { method, headers, body })
                 if (!answer.ok) throw new Error(await answer.text())
                 return answer.json()
             }
-            const { proof } = await post("/api/v1/auth/proof", JSON.stringify({ password }))
+            const { proof } = await send("POST", "/api/v1/auth/proof", JSON.stringify({ password }))
             headers["X-Proof"] = proof
             headers["Idempotency-Key"] = key
-            return post(path, JSON.stringify(body))
+            return send(method, path, JSON.stringify(body))
         }""",
-        [path, dict(body), str(uuid4()), PASSWORD],
+        [path, dict(body), str(uuid4()), PASSWORD, method],
     )
 
 

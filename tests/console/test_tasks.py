@@ -74,7 +74,7 @@ def test_who_changed_the_matrix(visit: Visit) -> None:
         "alertPercent": first["alertPercent"],
         "validFrom": "2027-01-01T00:00:00Z",
     }
-    waiting = sent(asker, "/api/v1/managed/return-matrix", change)
+    waiting = sent(asker, "/api/v1/managed/return-matrix", change, "PUT")
     sent(decider, f"/api/v1/approvals/{waiting['approvalId']}/approve", {})
 
     page, press, to = home_of(visit, "auditor", ENGLISH)
