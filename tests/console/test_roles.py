@@ -7,6 +7,8 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -93,16 +95,14 @@ def test_an_auditor_proves_the_books_takes_evidence_and_traces_a_journal(
     ) as answered:
         pressing(page)(words.prove)
     run = f"/api/v1/audit/proofs/{answered.value.json()['id']}"
-    for _ in range(PATIENCE // 500):
-        if asked(page, run)["state"] != "running":
-            break
-        page.wait_for_timeout(500)
+    until(page, run, lambda answer: answer["state"] != "running")
     expect(page.get_by_role("status").first).to_contain_text(words.clean, timeout=30_000)
     page.locator("summary", has_text=words.rules).click()
     latest = asked(page, run)
     assert (latest["state"], len(latest["lines"])) == ("clean", latest["steps"])
     expect(page.get_by_text(latest["lines"][0]["rule"])).to_be_visible()
 
+    until(page, "/api/v1/ledger/trial-balance", lambda answer: answer["asOf"] > UNTIL)
     page.locator("[name=to]").fill(UNTIL)
     with page.expect_download() as taken:
         pressing(page)(words.evidence)
@@ -145,6 +145,15 @@ def test_an_auditor_proves_the_books_takes_evidence_and_traces_a_journal(
     entries.first.get_by_role("link").click()
     page.wait_for_url("**/accounts/*")
     expect(page.locator("tbody tr").first).to_be_visible(timeout=60_000)
+
+
+def until(page: Page, path: str, reached: Callable[[Any], bool]) -> None:
+    """Ask the API again and again until its answer is as wanted."""
+    for _ in range(PATIENCE // 500):
+        if reached(asked(page, path)):
+            return
+        page.wait_for_timeout(500)
+    pytest.fail(f"{path} did not come to what was waited for")
 
 
 def all_journals(page: Page) -> list[int]:
