@@ -47,12 +47,14 @@ from commenda.kit.web import Service
 from commenda.ledger.books_http import router as books_router
 from commenda.ledger.http import router as ledger_router
 from commenda.managed.http import router as managed_router
+from commenda.managed.steering_http import router as steering_router
 from commenda.market.http import router as market_router
 from commenda.operations import CHAINS, Figures, Health, Readiness
 from commenda.operations.books_http import router as reconciliation_router
 from commenda.operations.http import router as operations_router
 from commenda.operations.overview import Overview
 from commenda.operations.overview_http import router as overview_router
+from commenda.operations.proofs_http import router as proofs_router
 from commenda.operations.risk_http import router as risk_router
 from commenda.operations.schedules_http import router as schedules_router
 from commenda.operations.work_http import router as work_router
@@ -83,6 +85,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     freezes_router,
     earnings_router,
     managed_router,
+    steering_router,
     income_router,
     referrals_router,
     copying_router,
@@ -91,6 +94,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     backtests_router,
     studies_router,
     audit_router,
+    proofs_router,
 )
 """Everything under /api/v1."""
 

@@ -32,19 +32,21 @@ from commenda.market import CandleFeed
 from commenda.operations import (
     CHAINS,
     JOBS,
+    PROOFS,
     Clockwork,
     Job,
     Operation,
     Step,
     forget_runs,
     forget_workers,
+    run_proof_workflow,
 )
 from commenda.settings import Settings
 from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
 from commenda.venues import connect
 
-QUEUES = (SIGNALS, STUDIES, BACKTESTS)
+QUEUES = (SIGNALS, STUDIES, BACKTESTS, PROOFS)
 
 IDLE = 0.05
 """Wall seconds between two looks at the clock."""
@@ -89,22 +91,23 @@ def maintenance_tasks(keys: Keys) -> tuple[MaintenanceTask, ...]:
 _log = logging.getLogger(__name__)
 
 
-def workflows(database: Database, broker: Broker) -> tuple[durable.Workflow, ...]:
-    """Every workflow, bound to this process's database and broker."""
+def workflows(database: Database, broker: Broker, keys: Keys) -> tuple[durable.Workflow, ...]:
+    """Every workflow, bound to this process's database, broker and keys."""
     return (
         copy_signal_workflow(database, broker),
         run_study_workflow(database),
         run_backtest_workflow(database),
+        run_proof_workflow(database, keys),
     )
 
 
-def start(database: Database, broker: Broker) -> durable.Durable:
+def start(database: Database, broker: Broker, keys: Keys) -> durable.Durable:
     """Make this process a worker until its `stop()`, or until it has `lost` its slot.
 
     Prepares the queue's tables if need be.
     """
     durable.prepare(database.owner_url)
-    return durable.launch(database, workflows(database, broker), QUEUES)
+    return durable.launch(database, workflows(database, broker, keys), QUEUES)
 
 
 def work_until(settings: Settings, stopping: threading.Event, pace: Decimal) -> bool:
@@ -126,7 +129,7 @@ def work_on(
     keys = Keys.of(settings)
     secret = keys.derive("ties")
     if settings.demo:
-        demo = open_demo(database, secret, pace)
+        demo = open_demo(database, secret, pace, settings.data.resolve())
         operation = Operation(database, demo.broker, stopping, Runners(demo.costs))
         return _work_beside_relay(settings, operation, (people(demo.scenario), *JOBS), keys)
     with database.transaction() as tx:
@@ -160,7 +163,7 @@ def _work_beside_relay(
         thread.start()
     try:
         reaching = MaintenanceTask(60.0, partial(reach_accounts, operation.broker))
-        return work(operation, jobs, (*maintenance_tasks(keys), reaching))
+        return work(operation, jobs, (*maintenance_tasks(keys), reaching), keys)
     finally:
         stopping.set()
         for thread in beside:
@@ -168,7 +171,7 @@ def _work_beside_relay(
 
 
 def work(
-    operation: Operation, jobs: Sequence[Step | Job], tasks: Sequence[MaintenanceTask]
+    operation: Operation, jobs: Sequence[Step | Job], tasks: Sequence[MaintenanceTask], keys: Keys
 ) -> bool:
     """Work until `stopping` is set; False when this process lost its place and must end.
 
@@ -176,7 +179,7 @@ def work(
     """
     database, broker, stopping = operation.database, operation.broker, operation.stopping
     with importing():
-        running = start(database, broker)
+        running = start(database, broker, keys)
     with running:
         step = timedelta(seconds=broker.feed.interval)
         clockwork = Clockwork(operation, jobs, step, running.slot.number)

@@ -80,8 +80,11 @@ def test_every_action_leaves_an_event(market: Market) -> None:
         ("copy.subscribed", anna),
         ("copy.subscribed", investor),
         ("flow.paused", anna),
+        ("copy.flow_paused", anna),
         ("flow.resumed", anna),
+        ("copy.flow_resumed", anna),
         ("flow.changed", anna),
+        ("copy.flow_changed", anna),
         ("copy.leave_requested", investor),
         ("copy.closed", "copying"),
     ]

@@ -139,6 +139,7 @@ def test_a_copy_is_valued_at_the_latest_marks(market: Market) -> None:
         "49.75",
         "4.975",
     )
+    assert one["exitFee"] == "0.275"  # 5 at 110, at 0.05 %
     assert one["lastExecutedAt"] == START.isoformat().replace("+00:00", "Z")
 
 

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from commenda.app import create_app
 from commenda.identity import Role
+from commenda.kit import durable
 from commenda.kit.db import Database
 from databases import empty
 from extent import up_to
@@ -48,6 +49,7 @@ MEANT = {("getReadiness", not_a_server_error)}
 @pytest.fixture(scope="module")
 def asked(database: Database) -> Iterator[TestClient]:
     empty(database)
+    durable.prepare(database.owner_url)
     app = create_app(SETTINGS, database)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client

@@ -4,14 +4,14 @@ and every page of every role, in both languages."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyotp
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from browsing import Visit
+from walks import pressing, window
 
 PASSWORD = "a long enough passphrase 7"
 SETTLED = 240_000
@@ -127,7 +127,7 @@ PAGES = {
         "/statement?accounts=all",
         "/account",
     ),
-    "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/referrals"),
+    "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/income", "/referrals"),
     "operator": (
         "/operation",
         "/subscriptions",
@@ -141,7 +141,14 @@ PAGES = {
         "/money?view=freezes",
         "/schedules",
     ),
-    "auditor": ("/proof", "/journals", "/statements", "/trail"),
+    "auditor": (
+        "/proof",
+        "/journals",
+        "/accounts",
+        "/trace?name=demo-investor",
+        "/statements",
+        "/trail",
+    ),
     "risk": (
         "/exposure",
         "/exposure?by=creator",
@@ -217,25 +224,3 @@ def test_amounts_can_be_hidden_and_the_choice_stays(visit: Visit) -> None:
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
     page.reload()
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
-
-
-def signed_in(visit: Visit, role: str) -> Page:
-    page = visit("/")
-    page.locator("[name=username]").fill(f"demo-{role}")
-    page.locator("[name=password]").fill("commenda-demo")
-    page.locator("[type=submit]").click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator("nav")).to_be_attached()
-    return page
-
-
-def window(page: Page) -> Locator:
-    return page.locator("dialog[open]").last
-
-
-def pressing(page: Page) -> Callable[..., None]:
-    def press(name: str, *, first: bool = False) -> None:
-        found = page.get_by_role("button", name=name, exact=True)
-        (found.first if first else found.last).click()
-
-    return press

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from commenda import worker
 from commenda.kit.db import Database
+from commenda.kit.keys import Keys
 from commenda.settings import Settings
 from commenda.simulate import load_scenario
 from commenda.simulate.business import open_business
 
 
 def main(scenario: Path, data: Path) -> None:
-    with Database.open(Settings(data=data)) as database:
+    settings = Settings(data=data)
+    with Database.open(settings) as database:
         business = open_business(load_scenario(scenario), database)
-        running = worker.start(database, business.broker)
+        running = worker.start(database, business.broker, Keys.of(settings))
         print(f"slot {running.slot.number}", flush=True)
         while not running.lost.is_set():
             time.sleep(0.05)

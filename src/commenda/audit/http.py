@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain as one_after_another
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from commenda.audit.chain import Chain, anchor, unsealed
-from commenda.audit.export import ndjson
+from commenda.audit.export import csv_header, csv_rows, ndjson
 from commenda.audit.queries import LogEntry, Wanted, export_events, latest_events
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
@@ -51,21 +50,24 @@ class ChainEnds:
     journals: ChainEnd
 
 
-@router.get("/audit/logs", operation_id="getAuditLogs", responses=GUARDED)
-def logs(
-    service: Served,
-    _who: Auditor,
-    asked: Paged,
+async def _asked(
     kind: Annotated[str | None, _Text] = None,
     subject: Annotated[str | None, _Text] = None,
     correlation_id: Annotated[UUID | None, Query(alias="correlationId")] = None,
     actor: Annotated[str | None, _Text] = None,
     begin: From = None,
     end: To = None,
-) -> Page[LogEntry]:
-    """Recorded events, newest first."""
+) -> Wanted:
     require_period("from", begin, end)
-    wanted = Wanted(kind, subject, correlation_id, actor, begin, end)
+    return Wanted(kind, subject, correlation_id, actor, begin, end)
+
+
+Asked = Annotated[Wanted, Depends(_asked)]
+
+
+@router.get("/audit/logs", operation_id="getAuditLogs", responses=GUARDED)
+def logs(service: Served, _who: Auditor, asked: Paged, wanted: Asked) -> Page[LogEntry]:
+    """Recorded events, newest first."""
     with service.database.transaction() as tx:
         rows = latest_events(tx, wanted, asked.after(datetime, int), asked.rows)
     return asked.page(rows, lambda event: (event.at, event.id))
@@ -76,17 +78,35 @@ def logs(
     operation_id="exportAuditLogs",
     response_class=StreamingResponse,
     responses=GUARDED
-    | {200: {"description": "One event for each line.", "content": {"application/x-ndjson": {}}}},
+    | {
+        200: {
+            "description": "One event for each line.",
+            "content": {"application/x-ndjson": {}, "text/csv": {}},
+        }
+    },
 )
-def export(service: Served, _who: Auditor, begin: From = None, end: To = None) -> StreamingResponse:
-    """Every event of a period, oldest first, with its place and digest in the hash chain."""
-    require_period("from", begin, end)
-    batches = export_events(service.database, Wanted(begin=begin, end=end))
+def export(
+    service: Served,
+    _who: Auditor,
+    wanted: Asked,
+    form: Annotated[Literal["ndjson", "csv"], Query(alias="format")] = "ndjson",
+) -> StreamingResponse:
+    """Every event that agrees, oldest first, with its place and digest in the hash chain."""
+    batches = export_events(service.database, wanted)
     first = next(batches)  # what may be refused is refused before the answer begins
+    all_of_them = one_after_another([first], batches)
+    written = (
+        map(ndjson, all_of_them)
+        if form == "ndjson"
+        else one_after_another([csv_header()], map(csv_rows, all_of_them))
+    )
     return StreamingResponse(
-        _lines(one_after_another([first], batches)),
-        media_type="application/x-ndjson",
-        headers={"Content-Disposition": 'attachment; filename="audit.ndjson"'},
+        written,
+        media_type="application/x-ndjson" if form == "ndjson" else "text/csv",
+        headers={
+            "Content-Disposition": f'attachment; filename="audit.{form}"',
+            "X-Content-Type-Options": "nosniff",
+        },
     )
 
 
@@ -103,8 +123,3 @@ def _end(tx: Tx, chain: Chain) -> ChainEnd:
     if end is None:
         return ChainEnd(0, None, None, waiting)
     return ChainEnd(end.sequence, end.digest, end.sealed_at, waiting)
-
-
-def _lines(batches: Iterator[list[LogEntry]]) -> Iterator[str]:
-    for batch in batches:
-        yield ndjson(batch)

@@ -10,16 +10,14 @@ from uuid import UUID
 
 import typer
 
-from commenda.audit import Finding, anchor, check_chain, unsealed
+from commenda.audit import Finding, anchor, unsealed
 from commenda.cli.options import AsJson, Data, encoded, settings_of, transaction
 from commenda.cli.tables import say
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError, not_found
 from commenda.kit.keys import Keys
 from commenda.managed import trace as read_trace
-from commenda.operations import CHAINS, CHECKS, Ends, read_anchors
-from commenda.operations import verify as run_verify
-from commenda.settings import Settings
+from commenda.operations import CHAINS, CHECKS, Ends, prove, read_anchors
 
 
 def verify(
@@ -41,7 +39,8 @@ def verify(
     chained = chain or kept is not None
     anchors = {} if kept is None else _anchors_in(kept)
     with Database.open(settings) as database:
-        findings = _findings(database, settings, chained, anchors)
+        parts = prove(database, Keys.of(settings) if chained else None, anchors)
+        findings = (finding for _, found in parts for finding in found)
         count = _tell_programs(findings) if as_json else _tell_people(findings)
         if not count and not as_json:
             sealed = _sealed(database) if chained else ""
@@ -67,17 +66,6 @@ def _tell_programs(findings: Iterator[Finding]) -> int:
         count += 1
     typer.echo(f'], "clean": {json.dumps(not count)}}}')
     return count
-
-
-def _findings(
-    database: Database, settings: Settings, chained: bool, kept: Ends
-) -> Iterator[Finding]:
-    with database.transaction() as tx:
-        yield from run_verify(tx)
-    for chain in CHAINS if chained else ():
-        key = Keys.of(settings).derive(chain.purpose)
-        with database.transaction() as tx:
-            yield from check_chain(tx, key, kept.get(chain.name), chain)
 
 
 def _sealed(database: Database) -> str:

@@ -144,13 +144,15 @@ def _instrument(tx: Tx, symbol: str) -> tuple[int, str]:
         (symbol,),
     ).fetchall()
     if not rows:
-        raise not_found("unknown_symbol", "No such instrument").at("symbol", symbol)
+        raise not_found("unknown_symbol", "No such instrument").at(
+            "symbol", symbol, "choose one of the listed instruments"
+        )
     rows = [row for row in rows if row[2]] or rows
     if len(rows) > 1:
         raise CommendaError(
             "ambiguous_symbol",
             "Several venues have this symbol and none or more than one is traded here",
-        ).at("symbol", symbol)
+        ).at("symbol", symbol, "have one of them traded here")
     return rows[0][0], rows[0][1]
 
 
@@ -174,6 +176,7 @@ def _change(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
     # Named by what was said: two changes at one moment are two events.
     result = f"changed {ids.derive('flow-change', *said.values()).hex[:12]}"
     _note(tx, author, "flow.changed", flow_id, result, said)
+    _tell_followers(tx, author, "copy.flow_changed", flow_id, result, said)
 
 
 def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
@@ -224,7 +227,9 @@ def toggle_flow(tx: Tx, author: Author, creator_id: UUID, flow_id: UUID, *, acti
         "UPDATE shared_flows SET status = %s, is_active = %s, updated_at = %s WHERE id = %s",
         (status, active, author.now, flow_id),
     )
-    _note(tx, author, "flow.resumed" if active else "flow.paused", flow_id, status, {})
+    kind = "resumed" if active else "paused"
+    _note(tx, author, f"flow.{kind}", flow_id, status, {})
+    _tell_followers(tx, author, f"copy.flow_{kind}", flow_id, status, {})
 
 
 def close_flow(tx: Tx, author: Author, flow_id: UUID) -> None:
@@ -235,6 +240,26 @@ def close_flow(tx: Tx, author: Author, flow_id: UUID) -> None:
         (author.now, flow_id),
     )
     _note(tx, author, "flow.closed", flow_id, "closed", {})
+
+
+def _tell_followers(
+    tx: Tx, author: Author, kind: str, flow_id: UUID, result: str, details: Mapping[str, object]
+) -> None:
+    """Let whoever copies a flow by an order of their own read of it among their notices."""
+    told = tx.execute(
+        "SELECT s.id, s.follower_id, f.title FROM flow_subscriptions s"
+        " JOIN shared_flows f ON f.id = s.flow_id JOIN legs l ON l.id = s.leg_id"
+        " JOIN scopes c ON c.id = l.scope_id AND c.kind = 'copy'"
+        " WHERE s.flow_id = %s AND s.status <> 'cancelled'",
+        (flow_id,),
+    )
+    record(
+        tx,
+        [
+            author.event(kind, subscription, follower, result, {"flow": title, **details})
+            for subscription, follower, title in told
+        ],
+    )
 
 
 def _note(

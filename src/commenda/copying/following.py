@@ -148,10 +148,14 @@ def _require_open(tx: Tx, flow: Flow, follower: Owner, amount: Decimal) -> None:
         (flow.id,),
     ).fetchone()
     if row is None or row[0] != "active":
-        raise conflict("flow_not_active", "This flow takes no followers").at("flowId", flow.id)
+        raise conflict("flow_not_active", "This flow takes no followers").at(
+            "flowId", flow.id, "choose one that is active"
+        )
     _, most, least = row
     if most is not None and count_followers(tx, flow.id) >= most:
-        raise conflict("flow_is_full", "The flow has all the followers it takes").at("flowId", most)
+        raise conflict("flow_is_full", "The flow has all the followers it takes").at(
+            "flowId", flow.id, f"it takes {most}: choose another, or wait until somebody leaves"
+        )
     if amount < least:
         raise CommendaError("below_minimum_investment", "Less than the flow's minimum").at(
             "investmentAmount", amount, f"invest at least {plain(least)}"
@@ -199,7 +203,7 @@ def change_settings(
     status, is_leader, *values, correlation_id = row
     if status == "cancelled":
         raise conflict("subscription_cancelled", "This copy was left").at(
-            "subscriptionId", subscription_id
+            "subscriptionId", subscription_id, "follow the flow anew"
         )
     settings = replace(FollowSettings(*values), **changes)
     if is_leader and not settings.auto_follow:

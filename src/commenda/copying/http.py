@@ -24,7 +24,7 @@ from commenda.copying.model import (
     Status,
 )
 from commenda.copying.signal_views import SignalExecution, TradingSignal
-from commenda.copying.subscription_views import FlowSubscription
+from commenda.copying.subscription_views import FlowFollower, FlowSubscription
 from commenda.identity import Permission, Principal, Role
 from commenda.identity.access import may
 from commenda.kit import ids
@@ -166,6 +166,17 @@ def toggle(
         view = flow_views.flow_view(tx, flow_id)
     lists.forget()
     return view
+
+
+@router.get(
+    "/flows/{flow_id}/followers",
+    operation_id="getFlowFollowers",
+    responses=GUARDED | problems(404),
+)
+def followers(service: Served, who: Creator, flow_id: UUID, asked: Fifty) -> Sheet[FlowFollower]:
+    """Who follows a flow of yours with how much, and who left, the latest first."""
+    with service.database.transaction() as tx:
+        return subscription_views.followers_of(tx, flow_id, who.user_id, asked)
 
 
 # --- Subscriptions ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from commenda.copying.following import unknown_subscription
 from commenda.copying.model import Chain, CopyMode, FollowSettings, Status
+from commenda.copying.queries import unknown_flow
 from commenda.kit.db import Tx
 from commenda.kit.money import quantise, scale_of
 from commenda.kit.pages import Numbered, Sheet
@@ -57,6 +58,8 @@ class Copy:
     last_executed_at: datetime | None
     updated_at: datetime
     exit: CopyExit | None
+    scope_kind: Internal[str]
+    closing_fee: Internal[Decimal]
     balance: Internal[Decimal]
     positions: Internal[Decimal | None]
     marked_at: Internal[datetime | None]
@@ -80,9 +83,13 @@ class FlowSubscription(Copy):
         ),
     ]
     as_of: Annotated[datetime, Field(description="Of the oldest mark in the value.")]
+    exit_fee: Annotated[
+        Amount,
+        Field(description="What the venue takes if all positions are closed at this value."),
+    ]
 
 
-_SUBSCRIPTION: LiteralString = (
+_VALUED: LiteralString = (
     "SELECT s.id AS subscription_id, s.flow_id, f.title AS flow_title, s.creator_id,"
     " s.follower_id, s.follower_vault_address, s.chain_type, s.investment_amount,"
     ' c.asset AS currency, s.copy_mode, s.is_leader, s.auto_follow AS "settings.auto_follow",'
@@ -93,19 +100,27 @@ _SUBSCRIPTION: LiteralString = (
     ' x.requested_at AS "exit.requested_at", x.attempts AS "exit.attempts",'
     ' x.next_retry_at AS "exit.next_retry_at", x.reason AS "exit.reason",'
     ' x.paid_at AS "exit.closed_at", greatest(x.equity, 0) AS "exit.paid",'
-    " a.balance, held.value AS positions, held.marked_at, held.at_cost, business_now() AS now"
+    " c.kind AS scope_kind, a.balance, held.value AS positions, held.marked_at,"
+    " held.at_cost, coalesce(held.fee, 0) AS closing_fee, business_now() AS now"
     " FROM flow_subscriptions s JOIN shared_flows f ON f.id = s.flow_id"
     " JOIN legs l ON l.id = s.leg_id"
-    " JOIN scopes c ON c.id = l.scope_id AND c.kind IN ('copy', 'vault')"
-    " JOIN accounts a ON a.id = l.account_id"
+    " JOIN scopes c ON c.id = l.scope_id JOIN accounts a ON a.id = l.account_id"
     " LEFT JOIN LATERAL (SELECT sum(coalesce(p.quantity * m.price, p_cost.balance)) AS value,"
+    "   sum(abs(coalesce(p.quantity * m.price, p_cost.balance)) * i.taker_fee) AS fee,"
     "   min(m.as_of) AS marked_at, bool_or(m.price IS NULL) AS at_cost"
     "  FROM positions p JOIN accounts p_cost ON p_cost.id = p.account_id"
+    "  JOIN instruments i ON i.id = p.instrument_id"
     "  LEFT JOIN market_marks m ON m.instrument_id = p.instrument_id"
     "  WHERE p.leg_id = l.id AND p.quantity <> 0) held ON true"
-    " LEFT JOIN closings x ON x.id = c.id"
-    " WHERE s.follower_id = %(follower)s "
+    " LEFT JOIN closings x ON x.id = c.id "
 )
+_SUBSCRIPTION: LiteralString = (
+    _VALUED + "WHERE c.kind IN ('copy', 'vault') AND s.follower_id = %(follower)s "
+)
+_COUNT_FOLLOWING: LiteralString = (
+    "SELECT count(*) FROM flow_subscriptions s WHERE s.flow_id = %(flow)s AND NOT s.is_leader"
+)
+_FOLLOWING: LiteralString = "WHERE s.flow_id = %(flow)s AND NOT s.is_leader "
 _COUNT: LiteralString = (
     "SELECT count(*) FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
     " JOIN scopes c ON c.id = l.scope_id AND c.kind IN ('copy', 'vault')"
@@ -132,6 +147,54 @@ def subscription_view(tx: Tx, subscription_id: UUID, follower_id: UUID) -> FlowS
     return _valued(found)
 
 
+@on_wire
+@dataclass(frozen=True, slots=True)
+class FlowFollower:
+    """Who follows a flow, as its creator sees them."""
+
+    subscription_id: UUID
+    follower_id: UUID
+    managed: Annotated[bool, Field(description="A part of a managed subscription.")]
+    investment_amount: Amount
+    currency: str
+    current_value: Annotated[
+        Amount | None,
+        Field(description="Null once a managed subscription has ended: its parts are not told."),
+    ]
+    profit_loss: Amount | None
+    status: Status
+    subscribed_at: datetime
+    left_at: Annotated[datetime | None, Field(description="When it stopped following.")]
+
+
+def followers_of(tx: Tx, flow_id: UUID, creator_id: UUID, asked: Numbered) -> Sheet[FlowFollower]:
+    """Who follows a flow of one's own and who left, the latest first; code `unknown_flow`."""
+    mine = tx.execute(
+        "SELECT FROM shared_flows WHERE id = %s AND creator_id = %s", (flow_id, creator_id)
+    ).fetchone()
+    if mine is None:
+        raise unknown_flow(flow_id)
+    query = _VALUED + _FOLLOWING + "ORDER BY s.subscribed_at DESC, s.id"
+    return sheet(tx, Copy, query, _COUNT_FOLLOWING, {"flow": flow_id}, asked).each(_follower)
+
+
+def _follower(one: Copy) -> FlowFollower:
+    managed, left = one.scope_kind == "managed", one.status == "cancelled"
+    told = None if managed and left else _valued(one)
+    return FlowFollower(
+        one.subscription_id,
+        one.follower_id,
+        managed,
+        one.investment_amount,
+        one.currency,
+        None if told is None else told.current_value,
+        None if told is None else told.profit_loss,
+        one.status,
+        one.subscribed_at,
+        one.updated_at if left else None,
+    )
+
+
 def _valued(one: Copy) -> FlowSubscription:
     value, valuation, as_of = _value(one)
     gain, invested = value - one.investment_amount, one.investment_amount
@@ -145,6 +208,7 @@ def _valued(one: Copy) -> FlowSubscription:
         else Decimal(0),
         valuation=valuation,
         as_of=as_of,
+        exit_fee=quantise(one.closing_fee, scale_of(one.currency)),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
+from commenda.demo.history import record_history
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
 from commenda.execution import Broker
@@ -15,7 +17,13 @@ from commenda.kernel import Costs
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
-from commenda.market import EndlessFeed, ensure_instrument, load_catalogue, simulated_assets
+from commenda.market import (
+    EndlessFeed,
+    SimulatedAsset,
+    ensure_instrument,
+    load_catalogue,
+    simulated_assets,
+)
 from commenda.simulate import Scenario, costs_of, found, load_scenario, venue_of
 
 PACE = Decimal(1440)
@@ -34,13 +42,21 @@ class Demo:
     costs: Costs
 
 
-def open_demo(database: Database, secret: bytes, pace: Decimal = PACE) -> Demo:
-    """Found the demo, or go on with it; code `not_a_demo` in a database with another business."""
+def open_demo(
+    database: Database, secret: bytes, pace: Decimal = PACE, home: Path | None = None
+) -> Demo:
+    """Found the demo, or go on with it; code `not_a_demo` in a database with another business.
+
+    With a data directory as its `home` the market has a past there to try strategies on.
+    """
     with resources.as_file(resources.files("commenda.demo") / "operation.toml") as file:
         scenario = load_scenario(Path(file))
     with database.transaction() as tx:
-        _claim(tx, scenario)
-        feed = _feed(tx, scenario)
+        new = _claim(tx, scenario)
+        assets = simulated_assets(scenario.market.symbols, load_catalogue())
+        feed = _feed(tx, scenario, assets)
+        if new and home is not None:
+            record_history(tx, home, scenario.seed, assets, scenario.start)
     broker = Broker((venue_of(scenario, database, feed, OUTAGES_RETURN),), feed, secret)
     with database.transaction() as tx:
         flows = found(tx, scenario, broker)
@@ -49,8 +65,9 @@ def open_demo(database: Database, secret: bytes, pace: Decimal = PACE) -> Demo:
     return Demo(scenario, broker, costs_of(scenario, broker))
 
 
-def _claim(tx: Tx, scenario: Scenario) -> None:
-    """Make the database the demo's, under a lock: several workers may begin at once."""
+def _claim(tx: Tx, scenario: Scenario) -> bool:
+    """Make the database the demo's, under a lock: several workers may begin at once. Whether it
+    was not before."""
     tx.execute("LOCK demo_operation IN EXCLUSIVE MODE")
     row = tx.execute("SELECT scenario FROM demo_operation").fetchone()
     used = tx.execute("SELECT EXISTS (SELECT FROM business_clock)").fetchone()
@@ -59,14 +76,15 @@ def _claim(tx: Tx, scenario: Scenario) -> None:
             "INSERT INTO demo_operation (scenario, begun_at) VALUES (%s, %s)",
             (scenario.digest, scenario.start),
         )
-    elif row is None or row[0] != scenario.digest:
+        return True
+    if row is None or row[0] != scenario.digest:
         raise CommendaError(
             "not_a_demo", "This database holds another business, or the demo of another version"
         ).at("--data", hint="start the demo in a new data directory or database")
+    return False
 
 
-def _feed(tx: Tx, scenario: Scenario) -> EndlessFeed:
-    assets = simulated_assets(scenario.market.symbols, load_catalogue())
+def _feed(tx: Tx, scenario: Scenario, assets: Sequence[SimulatedAsset]) -> EndlessFeed:
     stored = [ensure_instrument(tx, asset.instrument) for asset in assets]
     interval = timedelta(seconds=scenario.interval)
     # One bar earlier: the first tick has a bar that just closed.

@@ -25,7 +25,7 @@ from commenda.managed import SubscriptionOrder, authorise_custody, deposit, subs
 from commenda.simulate import ASSET, Scenario, product_id
 
 PASSWORD = "commenda-demo"
-_MONEY, _TRANSFER = Decimal(60_000), Decimal(15_000)
+_MONEY, _TRANSFER, _STAKE = Decimal(60_000), Decimal(15_000), Decimal(10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def register_sign_ins(
     tx: Tx, scenario: Scenario, flows: Sequence[Flow], pools: Sequence[UUID], secret: bytes
 ) -> None:
     """Register the demo's users: the investor has subscriptions and pool holdings, the creator
-    leads a flow."""
+    leads a flow and has money for another."""
     now = scenario.start
     known = tx.execute("SELECT username FROM users WHERE username ^@ 'demo-'").fetchall()
     for one in SIGN_INS:
@@ -60,6 +60,9 @@ def register_sign_ins(
             creator = flows[0].creator_id
             rename_user(tx, creator, one.username)
             set_password(tx, user_by_id(tx, creator), password, now, actor="demo")
+            author = Author("demo", "demo/1", now)
+            owner = Owner(OwnerKind.CREATOR, creator)
+            deposit(tx, author, owner, ASSET, _STAKE, "demo-creator")
             continue
         user = create_user(tx, one.username, password, one.role, now, actor="demo")
         if one.role is Role.INVESTOR:

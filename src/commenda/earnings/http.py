@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -11,10 +11,11 @@ from fastapi import Depends, Query
 
 from commenda.earnings.model import Earned
 from commenda.earnings.queries import earned
+from commenda.earnings.shares import ProfitShares, shares, shares_by_flow
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import business_now
-from commenda.kit.web import GUARDED, Asset, Moment, Served, Service, problems, routes
+from commenda.kit.clock import business_now, require_period
+from commenda.kit.web import GUARDED, Asset, Moment, Paged, Served, Service, problems, routes
 
 router = routes("earnings")
 
@@ -55,6 +56,23 @@ def earnings(
 ) -> Earned:
     """What you earned: paid in and out, worth by kind, gain, each fee, income, TWR and XIRR."""
     return _answer(service, who.user_id, asked)
+
+
+@router.get("/wallet/profit-shares", operation_id="getProfitShares", responses=GUARDED)
+def profit_shares(
+    service: Served,
+    who: Annotated[Principal, may(Permission.SHARE)],
+    asked: Period,
+    page: Paged,
+) -> ProfitShares:
+    """What your flows brought you as a creator: by flow, and each share as its entry says."""
+    require_period("from", asked.since, asked.until)
+    wanted = asdict(asked) | {"user": who.user_id}
+    with service.database.read() as tx:
+        flows = shares_by_flow(tx, wanted)
+        listed = page.page(shares(tx, wanted, page.after(int), page.rows), lambda one: one.version)
+    period = asked.since, asked.until
+    return ProfitShares(asked.asset, *period, flows, listed.items, listed.next_cursor)
 
 
 @router.get(

@@ -15,8 +15,8 @@ Operators hold money of a wallet, too: a freeze lasts until two of them void it,
 from commenda.funding.actions import deposit, pay_waiting, request_funding
 from commenda.funding.bank import LARGEST_STATEMENT
 from commenda.funding.checks import CHECKS
-from commenda.funding.decisions import DEPOSIT, WITHDRAWAL, carry_out, turn_down
-from commenda.funding.freezes import UNFREEZE, unfreeze
+from commenda.funding.decisions import DEPOSIT, WITHDRAWAL, carry_out, turn_down, wallet_changes
+from commenda.funding.freezes import UNFREEZE, hold_changes, unfreeze
 from commenda.funding.model import RULES, Direction, FundingOrder, payment_reference
 from commenda.funding.statements import (
     EntryStatus,
@@ -41,10 +41,12 @@ __all__ = [
     "carry_out",
     "deposit",
     "entries_of",
+    "hold_changes",
     "pay_waiting",
     "payment_reference",
     "read_in",
     "request_funding",
     "turn_down",
     "unfreeze",
+    "wallet_changes",
 ]

@@ -163,7 +163,9 @@ def conclude(tx: Tx, author: Author, request_id: UUID, *, approved: bool) -> Fun
     """Carry out what was decided of a pending request. Codes `already_decided`, `address_waits`."""
     funding = queries.find(tx, request_id, lock=True)
     if funding is None or funding.status != FundingStatus.PENDING:
-        raise conflict("already_decided", "This request is not pending").at("id", request_id)
+        raise conflict("already_decided", "This request is not pending").at(
+            "id", request_id, "read its status: nothing is left to decide"
+        )
     if approved and funding.not_before is not None and author.now < funding.not_before:
         raise conflict("address_waits", "The address is new: its owner may still cancel").at(
             "notBefore", funding.not_before, "approve it from then on"
@@ -275,9 +277,9 @@ def _ask(
         "address": order.address,
     }
     kind, correlation = f"funding.{order.direction}", ids.derive(order.direction, request_id)
-    named = str(request_id)
+    named, about = str(request_id), [principal.user_id]
     return request_approval(
-        tx, principal, kind, named, payload, correlation, now, lifetime=lifetime
+        tx, principal, kind, named, payload, correlation, now, lifetime=lifetime, about=about
     ).id
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from commenda.funding.actions import conclude
 from commenda.funding.model import RULES
-from commenda.identity import Approval
+from commenda.funding.queries import wallet_of
+from commenda.identity import Approval, Changed
 from commenda.kit.db import Tx
+from commenda.kit.money import plain
 from commenda.ledger import Author
 
 DEPOSIT = "funding.deposit"
@@ -22,6 +25,16 @@ def carry_out(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
         tx, replace(author, rule_version=RULES), UUID(approval.subject), approved=True
     )
     return {"id": str(funding.id), "status": funding.status}
+
+
+def wallet_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """The wallet that money comes to or goes from; nobody has held it for a deposit yet."""
+    user, asset = asked.payload["userId"], asked.payload["asset"]
+    username, balance = wallet_of(tx, UUID(user), asset)
+    amount = Decimal(asked.payload["amount"])
+    after = balance + amount if asked.kind == DEPOSIT else balance - amount
+    called = {"username": username, "asset": asset, "address": asked.payload["address"]}
+    return [Changed("wallet", user, called, {"balance": plain(balance)}, {"balance": plain(after)})]
 
 
 def turn_down(tx: Tx, author: Author, approval: Approval) -> None:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from commenda.audit import record
 from commenda.funding.model import RULES, Purpose
-from commenda.identity import Approval, Principal, request_approval, waiting_for
+from commenda.identity import Approval, Changed, Principal, request_approval, waiting_for
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
@@ -131,8 +131,19 @@ def ask_to_unfreeze(tx: Tx, principal: Principal, group: str, now: datetime) -> 
         return replace(found, approval_id=asked.id)
     payload = _about(found)
     correlation = found.correlation_id
-    asked = request_approval(tx, principal, UNFREEZE, group, payload, correlation, now)
+    about = [found.user_id]
+    asked = request_approval(tx, principal, UNFREEZE, group, payload, correlation, now, about=about)
     return replace(found, approval_id=asked.id)
+
+
+def hold_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """Money that is frozen, and free; what came of it meanwhile is said as it is."""
+    found = _find(tx, asked.subject)
+    if found is None:
+        return []
+    owner = tx.execute("SELECT username FROM users WHERE id = %s", (found.user_id,)).fetchone()
+    called = {"username": owner and owner[0], "asset": found.asset, "amount": plain(found.amount)}
+    return [Changed("hold", found.group, called, {"status": found.status}, {"status": "voided"})]
 
 
 def unfreeze(tx: Tx, author: Author, approval: Approval) -> dict[str, str]:
@@ -147,7 +158,9 @@ def unfreeze(tx: Tx, author: Author, approval: Approval) -> dict[str, str]:
 
 
 def _resolved(group: str) -> CommendaError:
-    return conflict("hold_resolved", "This hold is not open any more").at("group", group)
+    return conflict("hold_resolved", "This hold is not open any more").at(
+        "group", group, "nothing is left to lift"
+    )
 
 
 def _find(tx: Tx, group: str) -> Freeze | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from commenda.funding.model import Funding
 from commenda.kit.db import Tx
+from commenda.kit.errors import unknown
 from commenda.kit.rows import first, records
 
 # A deposit that two people had reversed was done, and is no more.
@@ -48,6 +49,18 @@ def paid_at_once(tx: Tx, user: UUID, asset: str, since: datetime) -> Decimal:
     assert row is not None
     paid: Decimal = row[0]
     return paid
+
+
+def wallet_of(tx: Tx, user: UUID, asset: str) -> tuple[str, Decimal]:
+    """A user's name, and what is in their wallet, held or not; code `unknown_user`."""
+    row = tx.execute(
+        "SELECT u.username, coalesce(a.balance, 0) FROM users u LEFT JOIN accounts a"
+        " ON a.kind = 'wallet' AND a.owner_id = u.id AND a.asset = %s WHERE u.id = %s",
+        (asset, user),
+    ).fetchone()
+    if row is None:
+        raise unknown("user", user, "userId")
+    return row[0], row[1]
 
 
 def known_since(tx: Tx, user: UUID, address: str) -> datetime | None:

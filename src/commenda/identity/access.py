@@ -128,7 +128,7 @@ def require(principal: Principal, permission: Permission, *, second_factor: bool
     if not principal.may(permission):
         raise CommendaError(
             "not_permitted", f"This needs the permission '{permission}'", status=403
-        ).at("role", principal.role.value)
+        ).at("role", principal.role.value, "ask an administrator for a role that has it")
     if second_factor and permission in SENSITIVE and not principal.second_factor:
         raise CommendaError(
             "second_factor_required",

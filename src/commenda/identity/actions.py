@@ -105,7 +105,9 @@ def change_user(
     """
     user = locked_user(tx, user_id)
     if user.id == by.user_id:
-        raise conflict("own_account", "Nobody changes their own role or status").at("id", user_id)
+        raise conflict("own_account", "Nobody changes their own role or status").at(
+            "id", user_id, "ask another administrator"
+        )
     wanted = Change(user, role or user.role, status or user.status)
     if (wanted.role in CUSTOMERS) != (user.role in CUSTOMERS):
         raise CommendaError(

@@ -91,10 +91,10 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
         raise CommendaError(
             "scope_not_held",
             "A key has some of its maker's permissions, never " + ", ".join(sorted(_OF_A_PERSON)),
-        ).at("scopes", ", ".join(beyond))
+        ).at("scopes", ", ".join(beyond), "leave these out")
     if expires_at is not None and expires_at <= now:
         raise CommendaError("bad_expiry", "A key expires in the future").at(
-            "expiresAt", iso(expires_at)
+            "expiresAt", iso(expires_at), "choose a later moment, or none"
         )
     held = keys_of(tx, owner.id)
     if len(held) >= MOST_KEYS:
@@ -104,7 +104,9 @@ def create_key(tx: Tx, owner: User, maker: Principal, wanted: NewKey, now: datet
             hint="revoke one that is not used any more",
         )
     if name in [one.name for one in held]:
-        raise conflict("key_name_taken", "A key of this name stands already").at("name", name)
+        raise conflict("key_name_taken", "A key of this name stands already").at(
+            "name", name, "give it a name of its own, or revoke the other"
+        )
     secret = PREFIX + secrets.token_urlsafe(32)
     key_id = ids.derive("api-key", _digest(secret).hex())
     tx.execute(
@@ -135,7 +137,9 @@ def revoke_key(tx: Tx, owner: User, key: UUID, now: datetime) -> None:
         (now, key, owner.id),
     ).rowcount
     if not revoked:
-        raise not_found("unknown_api_key", "There is no such key").at("id", key)
+        raise not_found("unknown_api_key", "There is no such key").at(
+            "id", key, "choose one of your listed keys"
+        )
     note(tx, "api_key", key, "revoked", owner.actor, owner.id, now)
 
 

@@ -10,8 +10,8 @@ time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, LiteralString
@@ -47,6 +47,24 @@ class ApprovalStatus(StrEnum):
 
 @on_wire
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """One thing that a request changes, as it is without it and with it.
+
+    What is not there yet has nothing before.
+    """
+
+    kind: Annotated[str, Field(examples=["product"])]
+    id: str
+    called: Annotated[
+        Mapping[str, Any],
+        Field(description="What people know it by.", examples=[{"username": "ines"}]),
+    ]
+    before: Annotated[Mapping[str, Any], Field(examples=[{"annualReturn": "0.12"}])]
+    after: Annotated[Mapping[str, Any], Field(examples=[{"annualReturn": "0.1"}])]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
 class Approval:
     """A request for something that takes two people of the staff, and what became of it."""
 
@@ -77,9 +95,15 @@ class Approval:
     requested_by_name: str | None = None
     decided_by_name: str | None = None
     approved_by_names: list[str] = field(default_factory=list)
+    changes: Annotated[
+        list[Changed],
+        Field(description="What it would change now; once decided, what it changed then."),
+    ] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", ApprovalStatus(self.status))
+        kept = [one if isinstance(one, Changed) else Changed(**one) for one in self.changes]
+        object.__setattr__(self, "changes", kept)
 
 
 _SELECT: LiteralString = (
@@ -93,7 +117,8 @@ _SELECT: LiteralString = (
     " name_of(requested_by) AS requested_by_name, name_of(decided_by) AS decided_by_name,"
     " ARRAY(SELECT u.username FROM approval_votes v JOIN users u ON u.id = v.user_id"
     "  WHERE v.approval_id = approvals.id AND v.voided_at IS NULL"
-    "  ORDER BY v.given_at, v.user_id) AS approved_by_names FROM approvals"
+    "  ORDER BY v.given_at, v.user_id) AS approved_by_names,"
+    " coalesce(changes, '[]') AS changes FROM approvals"
 )
 
 
@@ -106,8 +131,12 @@ def request_approval(
     correlation_id: UUID,
     now: datetime,
     lifetime: timedelta = LIFETIME,
+    about: Sequence[object] = (),
 ) -> Approval:
-    """Ask for something that others must approve: one of the staff, or two for a customer."""
+    """Ask for something that others must approve: one of the staff, or two for a customer.
+
+    It is found by its subject, and by the ids of whatever else it is `about`.
+    """
     # A subject may be asked for again; the number of times before names the request.
     _alone(tx, kind, subject)
     counted = tx.execute(
@@ -121,7 +150,8 @@ def request_approval(
         {"id": approval, "kind": kind, "subject": subject, "payload": said}
         | {"correlation_id": correlation_id, "requested_by": principal.user_id}
         | {"requested_at": now, "expires_at": now + lifetime}
-        | {"needed": 2 if principal.role in CUSTOMERS else 1},
+        | {"needed": 2 if principal.role in CUSTOMERS else 1}
+        | {"about": [subject, *map(str, about)]},
     )
     asked = approval_by_id(tx, approval)
     _note(tx, asked, principal.actor, now)
@@ -166,7 +196,7 @@ def approve(tx: Tx, approval_id: UUID, principal: Principal, now: datetime) -> A
         decided = _found(tx, approval_id, "")
     else:
         raise conflict("same_person", "You have approved this already; it takes somebody else").at(
-            "approvedBy", principal.user_id
+            "approvedBy", principal.user_id, "have another of the staff approve it"
         )
     _note(tx, decided, principal.actor, now, "seconded")
     return decided
@@ -210,6 +240,12 @@ def take_back(tx: Tx, approval_id: UUID, principal: Principal, now: datetime) ->
     _note(tx, gone, principal.actor, now)
 
 
+def keep_changes(tx: Tx, approval_id: UUID, changes: Sequence[Changed]) -> None:
+    """Keep beside a request that is decided what it changes, before that is done."""
+    kept = Jsonb([asdict(one) for one in changes])
+    tx.execute("UPDATE approvals SET changes = %s WHERE id = %s", (kept, approval_id))
+
+
 def record_outcome(tx: Tx, approval: Approval, outcome: Mapping[str, Any]) -> Approval:
     """Keep what came of an approved request beside it."""
     tx.execute(
@@ -249,16 +285,22 @@ def approval_by_id(tx: Tx, approval_id: UUID) -> Approval:
 
 
 def list_approvals(
-    tx: Tx, status: ApprovalStatus | None, before: int | None, limit: int
+    tx: Tx,
+    status: ApprovalStatus | None,
+    before: int | None,
+    limit: int,
+    about: str | None = None,
 ) -> list[Approval]:
-    """Requests, the latest first, before a sequence number."""
+    """Requests, the latest first, before a sequence number; about one thing, or all."""
     with tx.cursor(row_factory=class_row(Approval)) as cursor:
         return cursor.execute(
             _SELECT + " WHERE (%(status)s::text IS NULL OR status = %(status)s)"
             "  AND (%(before)s::bigint IS NULL OR sequence < %(before)s)"
+            "  AND (%(about)s::text IS NULL OR about @> ARRAY[%(about)s::text])"
             " ORDER BY sequence DESC LIMIT %(limit)s",
             {
                 "status": status,
+                "about": about,
                 "before": None if before is None else max(-1, min(before, 2**63 - 1)),
                 "limit": limit,
             },
@@ -275,7 +317,7 @@ def _open(tx: Tx, approval_id: UUID, now: datetime) -> Approval:
         )
     if asked.status is not ApprovalStatus.REQUESTED:
         raise conflict("already_decided", "This request was decided already").at(
-            "status", asked.status.value
+            "status", asked.status.value, "read who decided it; ask anew where it is still wanted"
         )
     return asked
 
@@ -305,7 +347,9 @@ def _conclude(
 def _found(tx: Tx, approval_id: UUID, lock: LiteralString) -> Approval:
     found = first(tx, Approval, _SELECT + " WHERE id = %s" + lock, (approval_id,))
     if found is None:
-        raise not_found("unknown_approval", "There is no such request").at("id", approval_id)
+        raise not_found("unknown_approval", "There is no such request").at(
+            "id", approval_id, "choose one of the listed requests"
+        )
     return found
 
 

@@ -23,7 +23,7 @@ from pydantic import Field
 from commenda.identity import passwords, recovery, second_factor, throttle
 from commenda.identity.actions import canonical, set_access, set_password
 from commenda.identity.api_keys import revoke_keys
-from commenda.identity.approvals import Approval, request_approval
+from commenda.identity.approvals import Approval, Changed, request_approval
 from commenda.identity.model import CUSTOMERS, PERMISSIONS, Principal, Role, User, UserStatus
 from commenda.identity.queries import find_user, locked_user, user_by_id
 from commenda.identity.tokens import wall_now
@@ -122,7 +122,9 @@ def reset(
     taken up nothing changes. Codes `unknown_user`, `own_account`, `user_disabled`."""
     user = locked_user(tx, user_id)
     if by is not None and user.id == by.user_id:
-        raise conflict("own_account", "Nobody resets their own account").at("id", user_id)
+        raise conflict("own_account", "Nobody resets their own account").at(
+            "id", user_id, "ask another administrator"
+        )
     if user.status is UserStatus.DISABLED:
         raise conflict("user_disabled", "This user is disabled").at("id", user_id, "enable them")
     return _issue(tx, by, user, "reset", "user.reset", now, actor)
@@ -234,6 +236,23 @@ def let_in(tx: Tx, approval: Approval, approver: str) -> dict[str, str]:
     user, now = locked_user(tx, UUID(approval.subject)), wall_now()
     set_access(tx, user, user.role, UserStatus.ACTIVE, now, kind="user.approved", actor=approver)
     return {"userId": str(user.id), "status": UserStatus.ACTIVE}
+
+
+def account_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """Somebody who may not come in, and may."""
+    return _changed(asked, user_by_id(tx, UUID(asked.subject)), UserStatus.ACTIVE)
+
+
+def access_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """Role and status as they are, and as somebody asked."""
+    user = user_by_id(tx, UUID(asked.subject))
+    return _changed(asked, user, asked.payload["status"], asked.payload["role"])
+
+
+def _changed(asked: Approval, user: User, status: str, role: str | None = None) -> list[Changed]:
+    before = {"role": user.role, "status": user.status}
+    after = {"role": role or user.role, "status": status}
+    return [Changed("user", asked.subject, {"username": user.username}, before, after)]
 
 
 def keep_out(tx: Tx, approval: Approval, author: str) -> None:

@@ -25,6 +25,9 @@ KINDS: Final = (
     "recovery_codes",
     "api_key",
     "funding.new_address",
+    "copy.flow_changed",
+    "copy.flow_paused",
+    "copy.flow_resumed",
 )
 """Events about a user (their id is the correlation) that the user is told."""
 

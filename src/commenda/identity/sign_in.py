@@ -115,7 +115,7 @@ def prove(database: Database, keys: Keys, who: Principal, given: Proving, now: d
         user = locked_user(tx, who.user_id)
         if not verdict.right or password_hash(tx, user.id) != stored:
             raise CommendaError("wrong_password", "This is not your present password").at(
-                "password"
+                "password", hint="give the one that you sign in with"
             )
         if user.second_factor and given.factor.missing:
             throttle.take_back(tx, [throttle.by_user(user.id)])  # the next step, not a failure

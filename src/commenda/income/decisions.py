@@ -14,11 +14,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from commenda.identity import Approval, Principal, request_approval
+from commenda.identity import Approval, Changed, Principal, request_approval
+from commenda.income import queries
 from commenda.income.model import RULES, RateOrder, Requested, Terms
 from commenda.income.products import close_product, create_product, set_rate
 from commenda.kit import ids
 from commenda.kit.db import Tx
+from commenda.kit.money import plain
 from commenda.kit.times import iso
 from commenda.kit.wire import wire
 from commenda.ledger import Author
@@ -62,6 +64,34 @@ def _try(tx: Tx, principal: Principal, now: datetime, act: Callable[[Author], ob
 
 def _ask(tx: Tx, *what: Any) -> Requested:
     return Requested(request_approval(tx, *what).id)
+
+
+# --- What it changes -------------------------------------------------------------------------
+
+
+def product_changes(_tx: Tx, asked: Approval) -> list[Changed]:
+    """A product that is not there yet, with its terms."""
+    terms = {name: value for name, value in asked.payload.items() if value is not None}
+    return [Changed("pool", asked.subject, {"name": terms.pop("name")}, {}, terms)]
+
+
+def rate_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """The rate that a product would have on the day, and the one that it is to have."""
+    product, day = UUID(asked.subject), date.fromisoformat(asked.payload["fromDay"])
+    dated = [one for one in queries.rates_of(tx, product) if one.from_day <= day]
+    before = {"dailyRate": plain(dated[-1].daily_rate)} if dated else {}
+    after = {"dailyRate": asked.payload["dailyRate"], "fromDay": asked.payload["fromDay"]}
+    return [Changed("pool", asked.subject, _called(tx, product), before, after)]
+
+
+def closing_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """A product on sale, and off the market."""
+    called = _called(tx, UUID(asked.subject))
+    return [Changed("pool", asked.subject, called, {"status": "open"}, {"status": "closed"})]
+
+
+def _called(tx: Tx, product_id: UUID) -> dict[str, Any]:
+    return {"name": queries.product_name(tx, product_id)}
 
 
 # --- Carrying out ----------------------------------------------------------------------------

@@ -89,7 +89,9 @@ def redeem(tx: Tx, author: Author, user_id: UUID, holding_id: UUID) -> Redemptio
     product = queries.product_by_id(tx, found.product_id, author.now, lock=True)
     holding = queries.holding_by_id(tx, user_id, holding_id, author.now, lock=True)
     if holding.status != HoldingStatus.HELD:
-        raise conflict("already_redeemed", "This holding was redeemed").at("id", holding_id)
+        raise conflict("already_redeemed", "This holding was redeemed").at(
+            "id", holding_id, "choose one that is held"
+        )
     is_early = require_redeemable(product, holding.end_at, author.now)
     days = days_due(holding.accrued_through, holding.end_at, day_of(author.now))
     income, penalty = _pay_out(tx, author, product, holding, days, is_early=is_early)

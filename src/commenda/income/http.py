@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,8 +16,15 @@ from commenda.income import decisions, model, queries
 from commenda.income.accrual import open_from
 from commenda.income.holdings import redeem, subscribe
 from commenda.income.model import RULES
-from commenda.income.progress import accruals
-from commenda.income.rules import day_of, estimate_in, first_day, offer, require_positive
+from commenda.income.progress import accrual_days, accruals
+from commenda.income.rules import (
+    day_of,
+    estimate_in,
+    first_day,
+    midnight,
+    offer,
+    require_positive,
+)
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.web import (
@@ -155,11 +162,22 @@ def ask_once(
 
 
 @router.get("/pools/accruals", operation_id="listPoolAccruals", responses=GUARDED)
-def list_accruals(service: Served, _who: Staff, asked: Paged) -> Page[model.Accrual]:
-    """The accruals of products' days, newest first: how many holdings, how much, and when."""
+def list_accruals(
+    service: Served, _who: Staff, asked: Paged, day: date | None = None
+) -> Page[model.Accrual]:
+    """The accruals of products' days, newest first, or of one day: how many holdings, how much, and
+    when."""
     with service.database.transaction() as tx:
-        rows = accruals(tx, asked.after(datetime, str), asked.rows)
+        rows = accruals(tx, asked.after(datetime, str), asked.rows, day)
     return asked.page(rows, lambda row: (row.begun_at, row.key))
+
+
+@router.get("/pools/accrual-days", operation_id="listPoolAccrualDays", responses=GUARDED)
+def list_accrual_days(service: Served, _who: Staff, asked: Paged) -> Page[model.AccrualDay]:
+    """The days whose income was accrued, newest first: of how many products, how much in all."""
+    with service.database.transaction() as tx:
+        rows = accrual_days(tx, asked.after(datetime, str), asked.rows)
+    return asked.page(rows, lambda row: (midnight(row.day), row.asset))
 
 
 # --- Holdings --------------------------------------------------------------------------------

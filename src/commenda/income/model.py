@@ -315,6 +315,21 @@ class Accrual:
     finished_at: datetime | None
 
 
+@on_wire
+@dataclass(frozen=True, slots=True)
+class AccrualDay:
+    """A day of an asset's accruals, of all products: what they come to, and when all are done."""
+
+    day: date
+    asset: Asset
+    products: Annotated[int, Field(description="Whose accrual of the day was begun.")]
+    open: Annotated[int, Field(description="Of these, not finished yet.")]
+    holdings: int
+    amount: Amount
+    begun_at: datetime
+    finished_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Accrued:
     """What an accrual did: days of products finished, amounts paid to holdings, their sum."""

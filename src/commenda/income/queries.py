@@ -57,6 +57,14 @@ def product_named(tx: Tx, named: str, now: datetime) -> Product:
     return found
 
 
+def product_name(tx: Tx, product_id: UUID) -> str:
+    """What a product is called; code `unknown_product`."""
+    row = tx.execute("SELECT name FROM pool_products WHERE id = %s", (product_id,)).fetchone()
+    if row is None:
+        raise unknown("product", product_id, "product")
+    return str(row[0])
+
+
 def products(
     tx: Tx,
     now: datetime,

@@ -164,13 +164,15 @@ def require_terms(terms: Terms) -> None:
     `bad_rate`, `bad_term`, `bad_early_exit`.
     """
     if not (terms.name.strip() and len(terms.name) <= 100 and terms.name.isprintable()):
-        raise CommendaError("bad_name", "A product has a name of up to 100 characters").at("name")
+        raise CommendaError("bad_name", "A product has a name of up to 100 characters").at(
+            "name", terms.name, "give it a shorter one that can be read"
+        )
     scale_of(terms.asset)
     require_positive(terms.total_quota, terms.asset, "totalQuota")
     require_positive(terms.minimum, terms.asset, "minimum")
     if terms.minimum > terms.total_quota:
         raise CommendaError("minimum_above_quota", "The minimum is within the quota").at(
-            "minimum", terms.minimum
+            "minimum", terms.minimum, f"at most {plain(terms.total_quota)}"
         )
     require_rate(terms.daily_rate)
     fixed = terms.type == ProductKind.FIXED
@@ -179,7 +181,7 @@ def require_terms(terms: Terms) -> None:
         raise CommendaError(
             "bad_term",
             f"A fixed product has a term of 1 to {LONGEST_TERM} days, a flexible one has none",
-        ).at("termDays", days)
+        ).at("termDays", days, "give the days of a fixed product only")
     penalty = terms.early_exit_penalty
     if (
         not _is_share(penalty, Decimal(1), SHARE_SCALE)
@@ -189,7 +191,7 @@ def require_terms(terms: Terms) -> None:
         raise CommendaError(
             "bad_early_exit",
             "A fixed product may allow an early exit at a share of the income, 0 to 1",
-        ).at("earlyExitPenalty", penalty)
+        ).at("earlyExitPenalty", penalty, "leave it out, or allow the exit of a fixed product")
 
 
 def require_rate(daily_rate: Decimal) -> None:
@@ -218,7 +220,7 @@ def require_subscribable(product: Product, amount: Decimal) -> None:
     """
     if product.status != ProductStatus.OPEN:
         raise conflict("product_closed", "This product takes no more money").at(
-            "product", product.name
+            "product", product.name, "choose one that is on sale"
         )
     require_positive(amount, product.asset)
     if amount < product.minimum:

@@ -73,7 +73,8 @@ def not_found(code: str, message: str) -> CommendaError:
 def unknown(thing: str, value: object, field: str, hint: str | None = None) -> CommendaError:
     """The usual refusal of an identifier that names no `thing`: 404, code `unknown_<thing>`."""
     name = thing.replace("_", " ")
-    return not_found(f"unknown_{thing}", f"No such {name}").at(field, value, hint)
+    mend = f"give a {name} that is there and yours to see" if hint is None else hint
+    return not_found(f"unknown_{thing}", f"No such {name}").at(field, value, mend)
 
 
 def _written(value: object) -> object:

@@ -78,7 +78,14 @@ from commenda.ledger.browse import (
     journals_where,
 )
 from commenda.ledger.checks import CHECKS
-from commenda.ledger.decisions import CLOSE_PERIOD, REVERSAL, carry_out_close, carry_out_reversal
+from commenda.ledger.decisions import (
+    CLOSE_PERIOD,
+    REVERSAL,
+    carry_out_close,
+    carry_out_reversal,
+    period_changes,
+    reversal_changes,
+)
 from commenda.ledger.export import export_journals
 from commenda.ledger.holds import expire_holds, place_holds, void_holds
 from commenda.ledger.model import (
@@ -116,6 +123,7 @@ from commenda.ledger.trial import (
     is_owed,
     transit_accounts,
     trial_balance,
+    trial_balance_at,
 )
 
 __all__ = [
@@ -170,10 +178,12 @@ __all__ = [
     "move_on_batch",
     "note_balances",
     "open_accounts",
+    "period_changes",
     "place_holds",
     "post",
     "post_batch",
     "printed",
+    "reversal_changes",
     "reverse",
     "statement_period",
     "stripe_of",
@@ -181,5 +191,6 @@ __all__ = [
     "totals_by_asset",
     "transit_accounts",
     "trial_balance",
+    "trial_balance_at",
     "void_holds",
 ]

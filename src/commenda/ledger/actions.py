@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import LiteralString
@@ -11,7 +12,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from commenda.kit.db import Tx, array_text, learn, recall
-from commenda.kit.errors import CommendaError, conflict, not_found
+from commenda.kit.errors import CommendaError, conflict, not_found, unknown
 from commenda.kit.money import LARGEST, scale_of
 from commenda.ledger import queries
 from commenda.ledger.model import AccountKey, Author, Journal, Line, Outcome, Posted, Refusal
@@ -131,9 +132,9 @@ def _fault(error: psycopg.Error) -> CommendaError | None:
         case "22003", _:
             return CommendaError(
                 "amount_overflow", "An amount or balance is beyond numeric(38,18)"
-            ).at("amount")
+            ).at("amount", hint="move less at once")
         case "CO003", _:
-            return not_found("unknown_account", str(said)).at("account")
+            return unknown_account(error)
         case "CO001" | "CO002", _:
             return CommendaError("unbalanced_journal", str(said))
         case "CO004", _:
@@ -149,6 +150,12 @@ def _fault(error: psycopg.Error) -> CommendaError | None:
         case _, "journals_reversed_once":
             return conflict("already_reversed", "This journal was reversed before").at("reverses")
     return None
+
+
+def unknown_account(error: psycopg.Error) -> CommendaError:
+    """The refusal of an account that the database has not got, by its number."""
+    (number,) = re.findall(r"\d+", str(error.diag.message_primary)) or [None]
+    return unknown("account", number, "account", "open it before money is moved on it")
 
 
 def _moving(journal: Journal) -> list[Line]:

@@ -12,11 +12,12 @@ from pydantic import Field
 
 from commenda.identity import Approval, Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import business_now, require_period
+from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
-from commenda.kit.errors import unknown
+from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.web import (
     GUARDED,
+    Amount,
     Body,
     IdempotencyKey,
     Moment,
@@ -31,11 +32,11 @@ from commenda.kit.web import (
 )
 from commenda.ledger import browse
 from commenda.ledger.decisions import ask_to_close, ask_to_reverse
-from commenda.ledger.model import HoldStatus
+from commenda.ledger.model import HoldStatus, OwnerKind
 from commenda.ledger.periods import AsOf, balances_as_of
 from commenda.ledger.statement_http import STATEMENT_FILES, StatementAsked, statement_answer
 from commenda.ledger.statements import StatementPage
-from commenda.ledger.trial import TrialBalance, TrialTotal, asset_totals, trial_balance
+from commenda.ledger.trial import TrialBalance, trial_balance_at
 
 router = routes("ledger")
 UNKNOWN = GUARDED | problems(404)
@@ -95,10 +96,7 @@ def get_trial_balance(
 ) -> TrialBalance:
     """All accounts by asset, kind and kind of owner; the balances of each asset sum to 0."""
     with service.database.transaction() as tx:
-        moment = business_now(tx) if as_of is None else as_of
-        lines = trial_balance(tx, as_of, by)
-    totals = [TrialTotal(asset, *sums) for asset, sums in asset_totals(lines).items()]
-    return TrialBalance(moment, by, lines, totals)
+        return trial_balance_at(tx, as_of, by)
 
 
 # --- Accounts --------------------------------------------------------------------------------
@@ -110,12 +108,26 @@ def accounts(
     _who: Reader,
     asked: Paged,
     owner_id: Annotated[UUID | None, Query(alias="ownerId")] = None,
+    owner: Annotated[
+        str | None, Query(max_length=200, pattern=r"^[^\x00]+$", description="A user's name.")
+    ] = None,
+    owner_kind: Annotated[OwnerKind | None, Query(alias="ownerKind")] = None,
     kind: Annotated[str | None, _Text] = None,
+    asset: Annotated[str | None, _Text] = None,
 ) -> Page[browse.Account]:
     """Accounts, in the order in which they were opened."""
     after = asked.after(int) or 0
     with service.database.read() as tx:
-        rows = browse.accounts_where(tx, owner=owner_id, kind=kind, after=after, limit=asked.rows)
+        rows = browse.accounts_where(
+            tx,
+            owner=owner_id,
+            name=owner,
+            owner_kind=owner_kind,
+            kind=kind,
+            asset=asset,
+            after=after,
+            limit=asked.rows,
+        )
     return asked.page(rows, lambda one: one.id)
 
 
@@ -160,12 +172,24 @@ def journals(
     kind: Annotated[str | None, _Text] = None,
     actor: Annotated[str | None, _Text] = None,
     correlation_id: Annotated[UUID | None, Query(alias="correlationId")] = None,
+    key: Annotated[str | None, _Text] = None,
+    rule_version: Annotated[str | None, Query(alias="ruleVersion", max_length=200)] = None,
+    amount: Annotated[
+        Amount | None,
+        Query(description="Of one of its entries, whatever its sign; with `since` only."),
+    ] = None,
     since: Annotated[Moment | None, Query()] = None,
     until: Annotated[Moment | None, Query(description="Exclusive.")] = None,
 ) -> Page[browse.JournalView]:
     """Journals newest first, by the time of posting."""
     require_period("since", since, until)
-    wanted = browse.JournalsWanted(kind, actor, correlation_id, since, until)
+    if amount is not None and since is None:
+        raise CommendaError(
+            "amount_needs_period", "No index knows amounts: a period bounds what is looked through"
+        ).at("since", None, "say from when on")
+    wanted = browse.JournalsWanted(
+        kind, actor, correlation_id, since, until, key, rule_version, amount
+    )
     with service.database.read() as tx:
         rows = browse.journals_where(tx, wanted, before=asked.after(int), limit=asked.rows)
     return asked.page(rows, lambda one: one.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, LiteralString, TypeVar
 from uuid import UUID
 
@@ -39,6 +40,7 @@ class Account:
     kind: Annotated[str, Field(examples=["wallet"])]
     owner_kind: Annotated[str, one_of(OwnerKind)]
     owner_id: UUID
+    owner_name: Annotated[str | None, Field(description="Where the owner is somebody.")]
     asset: str
     scope_id: UUID | None
     leg_id: UUID | None
@@ -154,6 +156,10 @@ class JournalsWanted:
     correlation_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    key: str | None = None
+    rule_version: str | None = None
+    amount: Decimal | None = None
+    """Of any of its entries, whatever its sign."""
 
 
 def _found(
@@ -178,9 +184,10 @@ def _found(
 # --- Accounts --------------------------------------------------------------------------------
 
 _ACCOUNT: LiteralString = (
-    "SELECT a.id, a.kind, a.owner_kind, a.owner_id, a.asset, a.scope_id, a.leg_id, i.symbol,"
-    " a.stripe, a.balance, a.held, a.version, a.last_posted_at"
-    " FROM accounts a LEFT JOIN instruments i ON i.id = a.instrument_id WHERE "
+    "SELECT a.id, a.kind, a.owner_kind, a.owner_id, u.username AS owner_name, a.asset, a.scope_id,"
+    " a.leg_id, i.symbol, a.stripe, a.balance, a.held, a.version, a.last_posted_at"
+    " FROM accounts a LEFT JOIN instruments i ON i.id = a.instrument_id"
+    " LEFT JOIN users u ON u.id = a.owner_id WHERE "
 )
 
 
@@ -189,10 +196,25 @@ def account_by_id(tx: Tx, account_id: int) -> Account | None:
 
 
 def accounts_where(
-    tx: Tx, *, owner: UUID | None, kind: str | None, after: int, limit: int
+    tx: Tx,
+    *,
+    owner: UUID | None = None,
+    name: str | None = None,
+    owner_kind: OwnerKind | None = None,
+    kind: str | None = None,
+    asset: str | None = None,
+    after: int,
+    limit: int,
 ) -> list[Account]:
-    """Accounts in the order of their ids, past an id."""
-    asked = {"a.id > %s": after, "a.owner_id = %s": owner, "a.kind = %s": kind}
+    """Accounts in the order of their ids, past an id; `name` is their owner's."""
+    asked = {
+        "a.id > %s": after,
+        "a.owner_id = %s": owner,
+        "a.owner_id IN (SELECT id FROM users WHERE username = %s)": name,
+        "a.owner_kind = %s": owner_kind,
+        "a.kind = %s": kind,
+        "a.asset = %s": asset,
+    }
     return _found(tx, Account, _ACCOUNT, asked, "a.id", limit)
 
 
@@ -225,6 +247,11 @@ def journals_where(
         "j.kind = %s": wanted.kind,
         "j.actor = %s": wanted.actor,
         "j.correlation_id = %s": wanted.correlation_id,
+        "j.key = %s": wanted.key,
+        "j.rule_version = %s": wanted.rule_version,
+        "EXISTS (SELECT FROM entries e WHERE e.journal_id = j.id AND abs(e.amount) = abs(%s))": (
+            wanted.amount
+        ),
         "j.posted_at >= %s": wanted.since,
         "j.posted_at < %s": wanted.until,
         "j.id < %s": before,

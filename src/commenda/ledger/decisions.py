@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from commenda.audit import record
-from commenda.identity import Approval, Principal, request_approval
+from commenda.identity import Approval, Changed, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
+from commenda.kit.money import plain
 from commenda.kit.times import iso
 from commenda.ledger import browse
 from commenda.ledger.model import Author, Outcome
@@ -84,12 +85,43 @@ def ask_to_reverse(
         )
     if found.reversed_by is not None:
         raise conflict("already_reversed", "This journal was reversed before").at(
-            "reversedBy", found.reversed_by
+            "reversedBy", found.reversed_by, "read the journal that undid it"
         )
     payload = {"journalId": journal_id, "key": found.key, "kind": found.kind, "reason": reason}
     return request_approval(
         tx, principal, REVERSAL, str(journal_id), payload, found.correlation_id, now
     )
+
+
+# --- What it changes -------------------------------------------------------------------------
+
+
+def period_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """Until when the books are closed."""
+    closed = closed_until(tx)
+    before = {"closedUntil": None if closed is None else iso(closed)}
+    return [Changed("period", asked.subject, {}, before, {"closedUntil": asked.payload["until"]})]
+
+
+def reversal_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """The balances of the accounts of a journal, and what they are without its entries."""
+    rows = tx.execute(
+        "SELECT a.id, a.kind, a.asset, u.username, a.balance, a.balance - sum(e.amount)"
+        " FROM entries e JOIN accounts a ON a.id = e.account_id"
+        " LEFT JOIN users u ON u.id = a.owner_id WHERE e.journal_id = %s"
+        " GROUP BY a.id, a.kind, a.asset, u.username, a.balance ORDER BY a.id LIMIT 100",
+        (int(asked.payload["journalId"]),),
+    ).fetchall()
+    return [
+        Changed(
+            "account",
+            str(account),
+            {"account": kind, "asset": asset, "username": owner},
+            {"balance": plain(now)},
+            {"balance": plain(then)},
+        )
+        for account, kind, asset, owner, now, then in rows
+    ]
 
 
 # --- Carrying out ----------------------------------------------------------------------------

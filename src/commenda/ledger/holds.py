@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import psycopg
 
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, not_found
+from commenda.kit.errors import CommendaError
 from commenda.kit.money import LARGEST
 from commenda.kit.times import iso
+from commenda.ledger.actions import unknown_account
 from commenda.ledger.model import Author, Hold, HoldOutcome, HoldStatus, Placed
 from commenda.ledger.rules import SCALE, has_excess_scale
 
@@ -51,7 +52,7 @@ def place_holds(tx: Tx, author: Author, holds: Sequence[Hold]) -> list[Placed]:
     except psycopg.Error as error:
         message = str(error.diag.message_primary)
         if error.sqlstate == "CO003":
-            raise not_found("unknown_account", message).at("account") from error
+            raise unknown_account(error) from error
         if error.sqlstate == "CO006":
             raise CommendaError("not_holdable", message).at("account") from error
         raise

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.rows import records
 from commenda.kit.times import iso
@@ -145,6 +146,16 @@ def trial_balance(
         return records(tx, TrialLine, _NOW)
     values = {"moment": moment, "anchor": nearest_anchor(tx, moment)}
     return records(tx, TrialLine, _as_of(by), values)
+
+
+def trial_balance_at(
+    tx: Tx, moment: datetime | None = None, by: AsOf = AsOf.POSTED
+) -> TrialBalance:
+    """The trial balance with its totals, and the moment that it is of."""
+    at = business_now(tx) if moment is None else moment
+    lines = trial_balance(tx, moment, by)
+    totals = [TrialTotal(asset, *sums) for asset, sums in asset_totals(lines).items()]
+    return TrialBalance(at, by, lines, totals)
 
 
 def nearest_anchor(tx: Tx, moment: datetime) -> str:

@@ -11,7 +11,14 @@ from commenda.funding import deposit
 from commenda.managed.checks import CHECKS
 from commenda.managed.crystallisation import crystallise_due
 from commenda.managed.custody import authorise_custody, available_to_subscribe
-from commenda.managed.decisions import RETURN_MATRIX, SETTLE_BATCH, change_matrix, settle_batch
+from commenda.managed.decisions import (
+    RETURN_MATRIX,
+    SETTLE_BATCH,
+    batch_changes,
+    change_matrix,
+    matrix_changes,
+    settle_batch,
+)
 from commenda.managed.due import Agenda, agenda
 from commenda.managed.leaderboard import list_flow, score_flows
 from commenda.managed.lifecycle import State
@@ -53,11 +60,13 @@ __all__ = [
     "alert_overdue",
     "authorise_custody",
     "available_to_subscribe",
+    "batch_changes",
     "cancel",
     "change_matrix",
     "crystallise_due",
     "deposit",
     "list_flow",
+    "matrix_changes",
     "mature_due",
     "offer_of",
     "publish_offer",

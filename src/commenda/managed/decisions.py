@@ -9,22 +9,27 @@ from uuid import UUID
 
 from commenda.audit import record
 from commenda.books import Trigger
-from commenda.identity import Approval, Principal, request_approval
+from commenda.identity import Approval, Changed, Principal, request_approval
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
+from commenda.kit.money import plain
 from commenda.kit.times import iso
 from commenda.kit.wire import as_json
 from commenda.ledger import Author
 from commenda.managed import queries
+from commenda.managed.dated import matrix_changed
 from commenda.managed.lifecycle import State
 from commenda.managed.liquidation import request_liquidation
-from commenda.managed.model import RULES, Asked, MatrixChange
+from commenda.managed.model import RULES, Asked, MatrixChange, MatrixProposal
 from commenda.managed.products import change_expected, require_change
 from commenda.managed.settlement import settle
 
 RETURN_MATRIX = "managed.return_matrix"
 SETTLE_BATCH = "managed.settle_batch"
+
+ALL_MATURED = "all matured"
+"""The subject of a batch that names no subscription."""
 
 LARGEST_BATCH = 2000
 """Subscriptions of one operator's batch: it is carried out in the decision's own transaction."""
@@ -33,13 +38,19 @@ LARGEST_BATCH = 2000
 # --- Asking ----------------------------------------------------------------------------------
 
 
-def ask_for_matrix(tx: Tx, principal: Principal, change: MatrixChange, now: datetime) -> Asked:
+def ask_for_matrix(
+    tx: Tx, principal: Principal, change: MatrixChange | MatrixProposal, now: datetime
+) -> Asked:
     """Ask a second person for a change of the return matrix. Codes of `require_change`."""
-    require_change(tx, change, now)
-    subject, correlation = str(change.product_id), ids.derive("return-matrix", change.product_id)
-    payload = as_json(change.model_dump())
+    wanted = MatrixProposal.of(change)
+    require_change(tx, wanted, now)
+    about = sorted(one.product_id for one in wanted.cells)
+    subject = str(about[0]) if len(about) == 1 else f"{len(about)} products"
+    correlation, payload = ids.derive("return-matrix", *about), as_json(wanted.model_dump())
     return Asked(
-        request_approval(tx, principal, RETURN_MATRIX, subject, payload, correlation, now).id
+        request_approval(
+            tx, principal, RETURN_MATRIX, subject, payload, correlation, now, about=about
+        ).id
     )
 
 
@@ -52,21 +63,53 @@ def ask_for_batch(
     if missing:
         raise unknown("subscription", min(missing), "id")
     listed = None if subscription_ids is None else sorted(map(str, wanted))
-    subject = "all matured" if listed is None else f"{len(listed)} subscriptions"
+    subject = ALL_MATURED if listed is None else f"{len(listed)} subscriptions"
     correlation = ids.derive("settle-batch", principal.user_id, key)
-    payload = {"subscriptionIds": listed}
+    payload, about = {"subscriptionIds": listed}, listed or ()
     return Asked(
-        request_approval(tx, principal, SETTLE_BATCH, subject, payload, correlation, now).id
+        request_approval(
+            tx, principal, SETTLE_BATCH, subject, payload, correlation, now, about=about
+        ).id
     )
+
+
+# --- What it changes -------------------------------------------------------------------------
+
+
+def matrix_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """Each cell as it would be on the day, and as it is to be."""
+    return matrix_changed(tx, _proposal(asked))
+
+
+def batch_changes(tx: Tx, asked: Approval) -> list[Changed]:
+    """What is matured is closed, what is closed is settled: how many, and how much."""
+    after = {State.MATURED: State.LIQUIDATING, State.LIQUIDATED: State.SETTLED}
+    rows = tx.execute(
+        "SELECT s.status, s.asset, count(*), sum(s.amount) FROM managed_subscriptions s"
+        " WHERE s.id = ANY (%s) GROUP BY s.status, s.asset ORDER BY s.status, s.asset",
+        (_wanted(tx, asked),),
+    ).fetchall()
+    return [
+        Changed(
+            "subscriptions",
+            f"{status}:{asset}",
+            {"count": count, "amount": plain(amount), "asset": asset},
+            {"state": status},
+            {"state": after.get(State(status), status)},
+        )
+        for status, asset, count, amount in rows
+    ]
 
 
 # --- Carrying out ----------------------------------------------------------------------------
 
 
 def change_matrix(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
-    """Date the new cell, from its date on or from now if that has passed."""
-    since = change_expected(tx, author, MatrixChange.model_validate(approval.payload))
-    outcome = {"productId": approval.payload["productId"], "validFrom": iso(since)}
+    """Date the new cells, from their date on or from now if that has passed."""
+    wanted = _proposal(approval)
+    since = change_expected(tx, author, wanted, approval.id)
+    products = [str(one.product_id) for one in wanted.cells]
+    outcome = {"productIds": products, "validFrom": iso(since)}
     _record(tx, author, approval, "matrix.changed", {**approval.payload, **outcome})
     return outcome
 
@@ -76,8 +119,7 @@ def settle_batch(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
 
     The outcome is the state of each subscription; what is not over yet keeps its own.
     """
-    listed = approval.payload["subscriptionIds"]
-    wanted = queries.matured(tx, LARGEST_BATCH) if listed is None else [UUID(one) for one in listed]
+    wanted = _wanted(tx, approval)
     states = queries.states_of(tx, wanted)
     matured = [one for one, state in states.items() if state == State.MATURED]
     if matured:
@@ -89,6 +131,17 @@ def settle_batch(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
     counts = {state: list(after.values()).count(state) for state in sorted(set(after.values()))}
     _record(tx, author, approval, "settlement.batch", counts)
     return {"states": after}
+
+
+def _wanted(tx: Tx, approval: Approval) -> list[UUID]:
+    """The subscriptions of a batch: those that were listed, or all that may be taken up now."""
+    listed = approval.payload["subscriptionIds"]
+    return queries.matured(tx, LARGEST_BATCH) if listed is None else [UUID(one) for one in listed]
+
+
+def _proposal(approval: Approval) -> MatrixProposal:
+    kind = MatrixProposal if "cells" in approval.payload else MatrixChange
+    return MatrixProposal.of(kind.model_validate(approval.payload))
 
 
 def _under_rules(author: Author) -> Author:

@@ -13,14 +13,12 @@ from pydantic import Field
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.money import plain
 from commenda.kit.web import (
     GUARDED,
     Asset,
     IdempotencyKey,
-    Moment,
     Page,
     Paged,
     Served,
@@ -33,17 +31,13 @@ from commenda.kit.web import (
     write,
 )
 from commenda.ledger import Author
-from commenda.managed import decisions, liquidation, products, queries, subscriptions
+from commenda.managed import liquidation, queries, subscriptions
+from commenda.managed.batches import batch_by_id
 from commenda.managed.custody import Custody, authorise_custody, custody_of
 from commenda.managed.lifecycle import State
 from commenda.managed.model import (
     RULES,
-    Asked,
-    BatchOrder,
     CustodyLimit,
-    MatrixCell,
-    MatrixChange,
-    Offer,
     SubscriptionMade,
     SubscriptionOrder,
     SubscriptionState,
@@ -103,50 +97,6 @@ def custody(service: Served, who: Owner, asset: Annotated[Asset, Query()] = "USD
         return custody_of(tx, who.user_id, asset)
 
 
-# --- Products and the return matrix ----------------------------------------------------------
-
-
-@router.get("/managed/products", operation_id="listManagedProducts", responses=GUARDED)
-def list_products(service: Served, _who: Reader) -> list[Offer]:
-    """Every product with its fees, limits and expected return in force now."""
-    with service.database.transaction() as tx:
-        return products.offers(tx, business_now(tx))
-
-
-@router.get("/managed/return-matrix", operation_id="getReturnMatrix", responses=GUARDED)
-def return_matrix(
-    service: Served, _who: Reader, at: Annotated[Moment | None, Query()] = None
-) -> list[MatrixCell]:
-    """The return matrix in force now, or at another time: by profile, term and tier."""
-    with service.database.transaction() as tx:
-        return products.return_matrix(tx, business_now(tx) if at is None else at)
-
-
-@router.put(
-    "/managed/return-matrix",
-    operation_id="changeReturnMatrix",
-    status_code=202,
-    response_model=Asked,
-    responses=GUARDED | problems(404, 409),
-)
-def change_return_matrix(
-    service: Served,
-    who: Annotated[Principal, may(Permission.TERMS)],
-    body: MatrixChange,
-    key: IdempotencyKey = None,
-) -> Response:
-    """Ask for a new cell of the return matrix; it holds once another person has approved it."""
-    return write(
-        service,
-        who,
-        "return-matrix",
-        key,
-        body,
-        lambda tx, now: decisions.ask_for_matrix(tx, who, body, now),
-        status=202,
-    )
-
-
 # --- Subscriptions ---------------------------------------------------------------------------
 
 
@@ -178,17 +128,29 @@ def subscribe(
     )
 
 
-@router.get("/managed-subscriptions", operation_id="listSubscriptions", responses=GUARDED)
+@router.get(
+    "/managed-subscriptions", operation_id="listSubscriptions", responses=GUARDED | problems(404)
+)
 def list_subscriptions(
     service: Served,
     who: Holder,
     asked: Paged,
     status: Annotated[State | None, Query()] = None,
+    stuck: Annotated[
+        bool, Query(description="Those that could not be closed, or should be settled by now.")
+    ] = False,
+    batch: Annotated[
+        UUID | None, Query(description="What a settlement batch took up: its approval's id.")
+    ] = None,
 ) -> Page[SubscriptionSummary]:
-    """Your subscriptions, newest first, each with its value and deviation; staff see all."""
-    after = asked.after(datetime, UUID)
+    """Your subscriptions, newest first, each with its value, its deviation and what it waits for;
+    staff see all."""
+    after, owner = asked.after(datetime, UUID), _owner(who)
     with service.database.transaction() as tx:
-        rows = queries.subscriptions_of(tx, _owner(who), status, asked.rows, after)
+        among = None if batch is None else batch_by_id(tx, batch).ids
+        rows = queries.subscriptions_of(
+            tx, owner, status, asked.rows, after, stuck=stuck, among=among
+        )
         legs = queries.traders_by_subscription(tx, [row.subscription_id for row in rows])
     summaries = [summary(row, legs[row.subscription_id]) for row in rows]
     return asked.page(summaries, lambda row: (row.subscribed_at, row.subscription_id))
@@ -325,32 +287,3 @@ def subscription_trace(service: Served, who: Holder, subscription_id: UUID) -> T
     with service.database.transaction() as tx:
         queries.require_for(tx, subscription_id, _owner(who))
         return Trace(**as_json(trace(tx, subscription_id)))
-
-
-# --- Settlement batches ----------------------------------------------------------------------
-
-
-@router.post(
-    "/managed-settlement/run",
-    operation_id="runSettlement",
-    status_code=202,
-    response_model=Asked,
-    responses=GUARDED | problems(404, 409),
-)
-def run_settlement(
-    service: Served,
-    who: Annotated[Principal, may(Permission.SETTLE)],
-    body: Annotated[BatchOrder | None, Body()] = None,
-    key: IdempotencyKey = None,
-) -> Response:
-    """Ask for a batch: once approved, what matured is liquidated, what is liquidated settled."""
-    order, named = body or BatchOrder(), key_or_new(key)
-    return write(
-        service,
-        who,
-        "settlement-run",
-        key,
-        order,
-        lambda tx, now: decisions.ask_for_batch(tx, who, order.subscription_ids, named, now),
-        status=202,
-    )

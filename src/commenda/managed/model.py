@@ -74,14 +74,81 @@ class MatrixCell(ExpectedReturn):
 Percent = Annotated[Amount, Field(ge=0, le=1000)]
 
 
-class MatrixChange(Body):
-    """A new cell for a product, from a date on that has not passed."""
+class CellChange(Body):
+    """What is to be expected of a product."""
 
     product_id: UUID
     annual_return: Annotated[Amount, Field(ge=-1, le=100)]
     warning_percent: Percent
     alert_percent: Percent
+
+
+class MatrixChange(CellChange):
+    """A new cell for a product, from a date on that has not passed."""
+
     valid_from: Moment
+
+
+class MatrixProposal(Body):
+    """New cells of the return matrix, all from one date on that has not passed."""
+
+    valid_from: Moment
+    cells: Annotated[list[CellChange], Field(min_length=1, max_length=200)]
+
+    @classmethod
+    def of(cls, asked: MatrixChange | MatrixProposal) -> MatrixProposal:
+        """One cell is a proposal, too."""
+        if isinstance(asked, MatrixProposal):
+            return asked
+        cell = asked.model_dump()
+        since = cell.pop("valid_from")
+        return cls(valid_from=since, cells=[CellChange(**cell)])
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who asked for something, and who decided it."""
+
+    approval_id: UUID
+    asked_by: UUID
+    asked_by_name: str
+    asked_at: datetime
+    decided_by: UUID
+    decided_by_name: str
+    decided_at: datetime
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class DatedCell(ExpectedReturn):
+    """A cell of the matrix over the time in which it holds. One that was published with its product
+    has no decision."""
+
+    valid_from: datetime
+    valid_until: datetime | None
+    decision: Decision | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class DatedTerms:
+    """What a product asks, over the time in which subscriptions are made under it."""
+
+    fees: FeeTerms
+    valid_from: datetime
+    valid_until: datetime | None
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class ProductHistory:
+    """A product as it is offered, and all its terms and expectations, the latest first."""
+
+    offer: Offer
+    terms: list[DatedTerms]
+    cells: list[DatedCell]
+    as_of: datetime
 
 
 # --- Requests and what is made of them -------------------------------------------------------

@@ -17,7 +17,7 @@ from commenda.kit.rows import first, records
 from commenda.kit.times import iso
 from commenda.ledger import Author
 from commenda.managed.leaderboard import CANDIDATES
-from commenda.managed.model import MatrixCell, MatrixChange, Offer, Profile
+from commenda.managed.model import MatrixCell, MatrixProposal, Offer, Profile
 
 
 def publish_offer(tx: Tx, offer: Offer) -> None:
@@ -151,7 +151,7 @@ def offer_to(tx: Tx, product_id: UUID, investor: UUID, now: datetime) -> OfferTo
     values = {"id": product_id, "now": now, "investor": investor}
     row = tx.execute(_OFFER_TO, values).fetchone()
     if row is None:
-        raise _unknown(product_id)
+        raise unknown_product(product_id)
     return OfferTo(*row)
 
 
@@ -159,7 +159,7 @@ def offer_of(tx: Tx, product_id: UUID, now: datetime) -> Offer:
     """A product's offer in force at `now`; code `unknown_product` where there is none."""
     offer = first(tx, Offer, _OFFERS + " WHERE p.id = %(id)s", {"id": product_id, "now": now})
     if offer is None:
-        raise _unknown(product_id)
+        raise unknown_product(product_id)
     return offer
 
 
@@ -184,25 +184,34 @@ def return_matrix(tx: Tx, at: datetime) -> list[MatrixCell]:
     )
 
 
-def require_change(tx: Tx, change: MatrixChange, now: datetime) -> None:
+def require_change(tx: Tx, change: MatrixProposal, now: datetime) -> None:
     """Refuse a change of the matrix that cannot be made.
 
-    Codes `unknown_product`, `thresholds_out_of_order`, `valid_from_past`.
+    Codes `unknown_product`, `product_twice`, `thresholds_out_of_order`, `valid_from_past`.
     """
-    if not tx.execute("SELECT 1 FROM products WHERE id = %s", (change.product_id,)).fetchone():
-        raise _unknown(change.product_id)
-    if change.warning_percent > change.alert_percent:
-        raise CommendaError(
-            "thresholds_out_of_order", "A deviation is warned of before it is an alert"
-        ).at("warningPercent", change.warning_percent, "let warningPercent be at most alertPercent")
+    wanted = [one.product_id for one in change.cells]
+    known = tx.execute("SELECT id FROM products WHERE id = ANY (%s)", (wanted,)).fetchall()
+    for product in sorted(set(wanted) - {row[0] for row in known}):
+        raise unknown_product(product)
+    for place, cell in enumerate(change.cells):
+        if cell.product_id in wanted[:place]:
+            raise CommendaError("product_twice", "A proposal has one cell for each product").at(
+                "productId", cell.product_id, "leave one of them out"
+            )
+        if cell.warning_percent > cell.alert_percent:
+            raise CommendaError(
+                "thresholds_out_of_order", "A deviation is warned of before it is an alert"
+            ).at(
+                "warningPercent", cell.warning_percent, "let warningPercent be at most alertPercent"
+            )
     if change.valid_from < now:
         raise CommendaError(
             "valid_from_past", "What is expected cannot be changed for subscriptions that were made"
         ).at("validFrom", change.valid_from, f"choose {iso(now)} or later")
 
 
-def change_expected(tx: Tx, author: Author, change: MatrixChange) -> datetime:
-    """Date a new cell of the matrix; since when it holds: not before it was decided.
+def change_expected(tx: Tx, author: Author, change: MatrixProposal, approval_id: UUID) -> datetime:
+    """Date new cells of the matrix; since when they hold: not before it was decided.
 
     A later decision for the same date replaces the earlier one, until the date has come; then
     code `already_dated`.
@@ -210,21 +219,33 @@ def change_expected(tx: Tx, author: Author, change: MatrixChange) -> datetime:
     since = max(change.valid_from, author.now)
     written = tx.execute(
         "INSERT INTO expected_returns AS known (product_id, valid_from, annual_return,"
-        " warning_percent, alert_percent) VALUES (%(product_id)s, %(since)s, %(annual_return)s,"
-        " %(warning_percent)s, %(alert_percent)s) ON CONFLICT (product_id, valid_from) DO UPDATE"
-        " SET annual_return = excluded.annual_return,"
+        " warning_percent, alert_percent, approval_id)"
+        " SELECT product, %(since)s, annual, warning, alert, %(approval)s"
+        " FROM unnest(%(products)s::uuid[], %(annual)s::numeric[], %(warning)s::numeric[],"
+        "  %(alert)s::numeric[]) AS n (product, annual, warning, alert) ORDER BY product"
+        " ON CONFLICT (product_id, valid_from) DO UPDATE"
+        " SET annual_return = excluded.annual_return, approval_id = excluded.approval_id,"
         "  warning_percent = excluded.warning_percent, alert_percent = excluded.alert_percent"
         " WHERE known.valid_from > %(now)s",
-        {**change.model_dump(), "since": since, "now": author.now},
+        {
+            "products": [one.product_id for one in change.cells],
+            "annual": [one.annual_return for one in change.cells],
+            "warning": [one.warning_percent for one in change.cells],
+            "alert": [one.alert_percent for one in change.cells],
+            "approval": approval_id,
+            "since": since,
+            "now": author.now,
+        },
     ).rowcount
-    if not written:
+    if written < len(change.cells):
         raise conflict("already_dated", "Another expectation has begun at this very time").at(
             "validFrom", since, "choose a later time"
         )
     return since
 
 
-def _unknown(product_id: UUID) -> CommendaError:
+def unknown_product(product_id: UUID) -> CommendaError:
+    """The refusal of a product that is not there; code `unknown_product`."""
     return not_found("unknown_product", "No such product is offered at this time").at(
         "productId", product_id, "choose one of the listed products"
     )

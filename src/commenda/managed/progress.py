@@ -24,6 +24,7 @@ from commenda.managed.queries import (
     SettlementPart,
 )
 from commenda.managed.settlement import LEAST_DAYS_GRADED
+from commenda.managed.waiting import Waits, waits_of
 from commenda.returns import Advice, Level, expected_gain, grade_deviation
 
 
@@ -53,6 +54,7 @@ class SubscriptionSummary(Held):
     """A subscription in a list."""
 
     performance: Performance
+    waits: Waits | None
 
 
 @on_wire
@@ -73,7 +75,9 @@ class SubscriptionDetail(SubscriptionSummary):
 
 def summary(held: Held, traders: Sequence[AllocatedTrader]) -> SubscriptionSummary:
     """A subscription in a list, with the traders' legs valued."""
-    return extended(held, SubscriptionSummary, performance=progress(held, traders))
+    return extended(
+        held, SubscriptionSummary, performance=progress(held, traders), waits=waits_of(held)
+    )
 
 
 def detail(held: Held, traders: list[AllocatedTrader]) -> SubscriptionDetail:
@@ -84,6 +88,7 @@ def detail(held: Held, traders: list[AllocatedTrader]) -> SubscriptionDetail:
         allocation=replace(held.allocation, traders=traders),
         execution_scope_id=held.subscription_id,
         performance=progress(held, traders),
+        waits=waits_of(held),
     )
 
 

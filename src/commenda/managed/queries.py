@@ -16,7 +16,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.kit.rows import first, first_with, records
 from commenda.kit.wire import Amount, Asset, Internal, on_wire, one_of
-from commenda.managed.lifecycle import State
+from commenda.managed.lifecycle import Deadlines, State
 from commenda.managed.model import ExpectedReturn, Profile
 
 
@@ -129,6 +129,8 @@ class Held:
     withdrawn: Internal[Decimal]
     expected_before: Internal[Decimal]
     """The gain expected until then."""
+    batch: Internal[UUID | None]
+    """The request for a settlement batch with it that waits for an approval."""
     now: Internal[datetime]
     """The business time at which it was read."""
 
@@ -156,7 +158,11 @@ _COLUMNS: LiteralString = (
     ' e.warning_percent AS "expected.warning_percent", e.alert_percent AS "expected.alert_percent",'
     " coalesce(t.principal, r.reserved_amount - r.released_amount) AS principal,"
     " coalesce(s.accrued_until, s.activated_at) AS accrued_until, k.withdrawn,"
-    " k.expected AS expected_before, business_now() AS now"
+    " k.expected AS expected_before, CASE WHEN s.status IN ('MATURED', 'LIQUIDATING', 'LIQUIDATED')"
+    "  THEN (SELECT b.id FROM approvals b WHERE b.about && ARRAY[s.id::text, 'all matured']"
+    "   AND b.kind = 'managed.settle_batch' AND b.status = 'requested'"
+    "   AND b.expires_at > business_now() ORDER BY b.sequence LIMIT 1) END AS batch,"
+    " business_now() AS now"
 )
 _TABLES: LiteralString = (
     " FROM managed_subscriptions s JOIN products p ON p.id = s.product_id"
@@ -182,23 +188,42 @@ def subscription_of(tx: Tx, subscription_id: UUID, owner: UUID | None) -> Held:
     return held
 
 
+_STUCK: LiteralString = (
+    " AND s.status IN ('ACTIVE', 'MATURED', 'LIQUIDATING', 'LIQUIDATED')"
+    " AND (c.closed_at IS NULL AND c.reason IS NOT NULL"
+    "  OR s.matures_at < business_now() - %(late)s)"
+)
+LATE = Deadlines().mature_to_settle
+
+
 def subscriptions_of(
     tx: Tx,
     owner: UUID | None,
     status: str | None,
     limit: int,
     after: tuple[datetime, UUID] | None,
+    *,
+    stuck: bool = False,
+    among: Sequence[UUID] | None = None,
 ) -> list[Held]:
-    """Subscriptions of one owner or of all, newest first, after one of them: at most `limit`."""
+    """Subscriptions of one owner or of all, newest first, after one of them: at most `limit`.
+
+    `stuck` are those whose closing was refused, or whose term was over a while ago.
+    """
     query = _HELD + " WHERE true"
     if owner is not None:
         query += " AND s.investor_id = %(owner)s"
     if status is not None:
         query += " AND s.status = %(status)s"
+    if stuck:
+        query += _STUCK
+    if among is not None:
+        query += " AND s.id = ANY (%(among)s)"
     if after is not None:
         query += " AND (s.subscribed_at, s.id) < (%(at)s, %(last)s)"
     at, last = after or (None, None)
-    values = {"owner": owner, "status": status, "at": at, "last": last, "limit": limit}
+    values: dict[str, Any] = {"owner": owner, "status": status, "at": at, "last": last}
+    values |= {"among": None if among is None else list(among), "late": LATE, "limit": limit}
     query += " ORDER BY s.subscribed_at DESC, s.id DESC LIMIT %(limit)s"
     return records(tx, Held, query, values)
 

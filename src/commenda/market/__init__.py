@@ -44,6 +44,7 @@ from commenda.market.fetch import (
     instrument_at,
     series_offered,
 )
+from commenda.market.files import judge
 from commenda.market.grid import interval_name, missing_between, other_interval, parse_interval
 from commenda.market.instruments import (
     Catalogue,
@@ -66,11 +67,12 @@ from commenda.market.model import (
     Series,
     parse_moment,
 )
-from commenda.market.names import Labels
+from commenda.market.names import Labels, SourceName
 from commenda.market.queries import count_findings, datasets, findings_of
 from commenda.market.recorded import Recorded, imported_series, read_recorded
 from commenda.market.simulated import (
     REGIMES,
+    SimulatedAsset,
     SimulatedSeries,
     simulate_market,
     simulated_assets,
@@ -105,8 +107,10 @@ __all__ = [
     "Recorded",
     "Series",
     "SeriesFiles",
+    "SimulatedAsset",
     "SimulatedSeries",
     "Source",
+    "SourceName",
     "Span",
     "clock_offset",
     "connect_exchange",
@@ -126,6 +130,7 @@ __all__ = [
     "instrument_at",
     "instruments",
     "interval_name",
+    "judge",
     "latest_marks",
     "listed",
     "load_catalogue",

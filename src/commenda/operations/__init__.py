@@ -12,6 +12,7 @@ from commenda.operations.cron import EITHER_DAY
 from commenda.operations.health import Health, Readiness, readiness
 from commenda.operations.jobs import JOBS, PRODUCTS, carry_books, charge_funding
 from commenda.operations.metrics import Figures
+from commenda.operations.proofs import PROOFS, run_proof_workflow
 from commenda.operations.reconciliation import (
     Part,
     Reconciliation,
@@ -35,7 +36,7 @@ from commenda.operations.schedules import (
     upcoming,
 )
 from commenda.operations.ticks import CatchUp, Interrupted, Job, Operation, Parameters, Step
-from commenda.operations.verify import CHECKS, verify
+from commenda.operations.verify import CHECKS, prove, verify
 
 __all__ = [
     "CHAINS",
@@ -43,6 +44,7 @@ __all__ = [
     "EITHER_DAY",
     "JOBS",
     "PRODUCTS",
+    "PROOFS",
     "CatchUp",
     "Clockwork",
     "Ends",
@@ -77,12 +79,14 @@ __all__ = [
     "note_closed_periods",
     "note_of",
     "preview",
+    "prove",
     "read_anchors",
     "readiness",
     "reconcile_all",
     "reconcile_books",
     "reject_and_give_back",
     "request_run",
+    "run_proof_workflow",
     "schedule_by_id",
     "schedule_named",
     "upcoming",

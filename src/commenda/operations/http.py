@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from commenda.identity import (
@@ -30,7 +30,11 @@ from commenda.kit.web import (
     routes,
     write,
 )
-from commenda.operations.approvals import approve_and_carry_out, reject_and_give_back
+from commenda.operations.approvals import (
+    approve_and_carry_out,
+    reject_and_give_back,
+    with_changes,
+)
 
 router = routes("approvals")
 Reader = Annotated[Principal, may(Permission.APPROVALS)]
@@ -45,21 +49,34 @@ class Rejection(Body):
 
 @router.get("/approvals", operation_id="listApprovals", responses=GUARDED)
 def get_approvals(
-    service: Served, _who: Reader, asked: Paged, status: ApprovalStatus | None = None
+    service: Served,
+    _who: Reader,
+    asked: Paged,
+    status: ApprovalStatus | None = None,
+    subject: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            pattern=r"^[^\x00]+$",
+            description="Only what is about this: the id of a product, a user, a hold, …",
+        ),
+    ] = None,
 ) -> Page[Approval]:
-    """Requests that wait for a second person or were decided, the latest first."""
+    """Requests that wait for a second person or were decided, the latest first, each with what it
+    changes."""
     with service.database.transaction() as tx:
-        rows = list_approvals(tx, status, asked.after(int), asked.rows)
-    return asked.page(rows, lambda one: one.sequence)
+        rows = list_approvals(tx, status, asked.after(int), asked.rows, subject)
+        shown = [with_changes(tx, one) for one in rows]
+    return asked.page(shown, lambda one: one.sequence)
 
 
 @router.get(
     "/approvals/{approval_id}", operation_id="getApproval", responses=GUARDED | problems(404)
 )
 def get_approval(service: Served, _who: Reader, approval_id: UUID) -> Approval:
-    """One request and what became of it."""
+    """One request, what it changes and what became of it."""
     with service.database.transaction() as tx:
-        return approval_by_id(tx, approval_id)
+        return with_changes(tx, approval_by_id(tx, approval_id))
 
 
 @router.post(

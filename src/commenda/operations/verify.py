@@ -16,8 +16,10 @@ from commenda import (
     referrals,
     strategies,
 )
-from commenda.audit import Finding, run_checks
-from commenda.kit.db import Tx
+from commenda.audit import Finding, check_chain, run_checks
+from commenda.kit.db import Database, Tx
+from commenda.kit.keys import Keys
+from commenda.operations.chains import CHAINS, Ends
 from commenda.operations.checks import CHECKS as RECORDED
 
 CHECKS = (
@@ -37,6 +39,34 @@ CHECKS = (
 
 def verify(tx: Tx) -> Iterator[Finding]:
     """Whatever breaks an invariant, on one snapshot; nothing in a sound system."""
+    for _, findings in _rules(tx):
+        yield from findings
+
+
+def prove(
+    database: Database, keys: Keys | None, kept: Ends | None = None
+) -> Iterator[tuple[str, Iterator[Finding]]]:
+    """Each rule with whatever breaks it, all on one snapshot; with `keys`, each chain after them.
+
+    The chains must pass through the ends that were `kept`.
+    """
+    with database.transaction() as tx:
+        yield from _rules(tx)
+    if keys is None:
+        return
+    for chain in CHAINS:
+        with database.transaction() as tx:
+            end = (kept or {}).get(chain.name)
+            yield chain_step(chain.name), check_chain(tx, keys.derive(chain.purpose), end, chain)
+
+
+def chain_step(name: str) -> str:
+    """What the walk along a chain is called among the rules."""
+    return f"the chain of {name} is whole"
+
+
+def _rules(tx: Tx) -> Iterator[tuple[str, Iterator[Finding]]]:
     tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     tx.execute("SET LOCAL work_mem = '128MB'")  # each check sorts or hashes whole tables
-    yield from run_checks(tx, CHECKS)
+    for check in CHECKS:
+        yield check.rule, run_checks(tx, [check])

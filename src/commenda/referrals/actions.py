@@ -34,7 +34,9 @@ def refer(tx: Tx, user: UUID, referrer: UUID, now: datetime) -> None:
     )
     row = tx.execute("SELECT referrer_id FROM referrals WHERE user_id = %s", (user,)).fetchone()
     if row is None or row[0] != referrer:
-        raise conflict("already_referred", "This user has another referrer").at("referrer", user)
+        raise conflict("already_referred", "This user has another referrer").at(
+            "referrer", user, "the first referrer stays; leave it out"
+        )
 
 
 def ancestors(

@@ -448,7 +448,8 @@ export interface paths {
         };
         /**
          * Get Approvals
-         * @description Requests that wait for a second person or were decided, the latest first.
+         * @description Requests that wait for a second person or were decided, the latest first, each with what it
+         *     changes.
          */
         get: operations["listApprovals"];
         put?: never;
@@ -468,7 +469,7 @@ export interface paths {
         };
         /**
          * Get Approval
-         * @description One request and what became of it.
+         * @description One request, what it changes and what became of it.
          */
         get: operations["getApproval"];
         put?: never;
@@ -1379,6 +1380,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallet/profit-shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Profit Shares
+         * @description What your flows brought you as a creator: by flow, and each share as its entry says.
+         */
+        get: operations["getProfitShares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger/earnings/{user_id}": {
         parameters: {
             query?: never;
@@ -1423,50 +1444,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/managed/products": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Products
-         * @description Every product with its fees, limits and expected return in force now.
-         */
-        get: operations["listManagedProducts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/managed/return-matrix": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Return Matrix
-         * @description The return matrix in force now, or at another time: by profile, term and tier.
-         */
-        get: operations["getReturnMatrix"];
-        /**
-         * Change Return Matrix
-         * @description Ask for a new cell of the return matrix; it holds once another person has approved it.
-         */
-        put: operations["changeReturnMatrix"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/managed-subscriptions": {
         parameters: {
             query?: never;
@@ -1476,7 +1453,8 @@ export interface paths {
         };
         /**
          * List Subscriptions
-         * @description Your subscriptions, newest first, each with its value and deviation; staff see all.
+         * @description Your subscriptions, newest first, each with its value, its deviation and what it waits for;
+         *     staff see all.
          */
         get: operations["listSubscriptions"];
         put?: never;
@@ -1616,6 +1594,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/managed/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Products
+         * @description Every product with its fees, limits and expected return in force now.
+         */
+        get: operations["listManagedProducts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Product
+         * @description A product with all its terms and expectations by date: since when, and who asked for and
+         *     approved each.
+         */
+        get: operations["getManagedProduct"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed/return-matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return Matrix
+         * @description The return matrix in force now, or at another time: by profile, term and tier.
+         */
+        get: operations["getReturnMatrix"];
+        /**
+         * Change Return Matrix
+         * @description Ask for a new cell of the return matrix, or for several from one date on; they hold once
+         *     another person has approved them.
+         */
+        put: operations["changeReturnMatrix"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed/return-matrix/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Return Matrix
+         * @description What a proposal would change, refused where it would be; nothing is asked for yet.
+         */
+        post: operations["previewReturnMatrix"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/managed-settlement/run": {
         parameters: {
             query?: never;
@@ -1630,6 +1694,66 @@ export interface paths {
          * @description Ask for a batch: once approved, what matured is liquidated, what is liquidated settled.
          */
         post: operations["runSettlement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed-settlement/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ready
+         * @description What a batch would take up now: how many by state, and how much money that is.
+         */
+        get: operations["getSettlementReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed-settlement/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description Batches that were asked for, the latest first: by whom, decided how, and how far they are.
+         */
+        get: operations["listSettlementRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/managed-settlement/runs/{approval_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description One batch, and how far it is; what it took up is listed by `managed-subscriptions?batch=`.
+         */
+        get: operations["getSettlementRun"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1753,9 +1877,30 @@ export interface paths {
         };
         /**
          * List Accruals
-         * @description The accruals of products' days, newest first: how many holdings, how much, and when.
+         * @description The accruals of products' days, newest first, or of one day: how many holdings, how much, and
+         *     when.
          */
         get: operations["listPoolAccruals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pools/accrual-days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Accrual Days
+         * @description The days whose income was accrued, newest first: of how many products, how much in all.
+         */
+        get: operations["listPoolAccrualDays"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1963,6 +2108,26 @@ export interface paths {
          *     followers hold stays until it is resumed or they leave.
          */
         post: operations["toggleSharedFlowStatus"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/co-trading/flows/{flow_id}/followers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Followers
+         * @description Who follows a flow of yours with how much, and who left, the latest first.
+         */
+        get: operations["getFlowFollowers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2522,7 +2687,7 @@ export interface paths {
         };
         /**
          * Export
-         * @description Every event of a period, oldest first, with its place and digest in the hash chain.
+         * @description Every event that agrees, oldest first, with its place and digest in the hash chain.
          */
         get: operations["exportAuditLogs"];
         put?: never;
@@ -2545,6 +2710,93 @@ export interface paths {
          * @description The ends of the hash chains over all events and over all journals with their entries.
          */
         get: operations["getAuditChain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/proofs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Proofs
+         * @description Proofs that were asked for, the latest first.
+         */
+        get: operations["listProofs"];
+        put?: never;
+        /**
+         * Request Proof
+         * @description Have a worker hold every rule against everything and walk both chains: `verify --chain`.
+         *
+         *     One at a time; `GET /audit/proofs/{proof_id}` says how far it is.
+         */
+        post: operations["requestProof"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/proofs/{proof_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Proof
+         * @description One proof: what is done of it, and what it found.
+         */
+        get: operations["getProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Evidence
+         * @description Trial balance, reconciliation, journals, events, chain ends, the latest proof and closed
+         *     periods in one archive, with a manifest of their digests.
+         */
+        get: operations["exportEvidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find
+         * @description What has this UUID, number, journal key or username; code `unknown_name` for nothing.
+         */
+        get: operations["findByName"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2640,6 +2892,11 @@ export interface components {
              * Format: uuid
              */
             ownerId: string;
+            /**
+             * Ownername
+             * @description Where the owner is somebody.
+             */
+            ownerName: string | null;
             /** Asset */
             asset: string;
             /** Scopeid */
@@ -2691,6 +2948,46 @@ export interface components {
              * Holdings
              * @description Paid anything.
              */
+            holdings: number;
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Begunat
+             * Format: date-time
+             */
+            begunAt: string;
+            /** Finishedat */
+            finishedAt: string | null;
+        };
+        /**
+         * AccrualDay
+         * @description A day of an asset's accruals, of all products: what they come to, and when all are done.
+         */
+        AccrualDay: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /**
+             * Products
+             * @description Whose accrual of the day was begun.
+             */
+            products: number;
+            /**
+             * Open
+             * @description Of these, not finished yet.
+             */
+            open: number;
+            /** Holdings */
             holdings: number;
             /**
              * Amount
@@ -2968,6 +3265,11 @@ export interface components {
             decidedByName: string | null;
             /** Approvedbynames */
             approvedByNames: string[];
+            /**
+             * Changes
+             * @description What it would change now; once decided, what it changed then.
+             */
+            changes: components["schemas"]["Changed"][];
         };
         /**
          * ApprovalStatus
@@ -3308,12 +3610,75 @@ export interface components {
             importedAt: string;
         };
         /**
+         * Batch
+         * @description A batch that somebody asked for, and how far what it took up is by now.
+         */
+        Batch: {
+            /**
+             * Approvalid
+             * Format: uuid
+             */
+            approvalId: string;
+            status: components["schemas"]["ApprovalStatus"];
+            /**
+             * Everything
+             * @description All that was ready, when it was approved.
+             */
+            everything: boolean;
+            /** Requestedbyname */
+            requestedByName: string;
+            /**
+             * Requestedat
+             * Format: date-time
+             */
+            requestedAt: string;
+            /** Decidedbyname */
+            decidedByName: string | null;
+            /** Decidedat */
+            decidedAt: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Parts */
+            parts: components["schemas"]["BatchPart"][];
+        };
+        /**
          * BatchOrder
          * @description Which subscriptions to settle; without a list all that have matured when it is approved.
          */
         BatchOrder: {
             /** Subscriptionids */
             subscriptionIds?: string[] | null;
+        };
+        /**
+         * BatchPart
+         * @description What a batch has of one asset, and how far it is now.
+         */
+        BatchPart: {
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /** Count */
+            count: number;
+            /**
+             * Principal
+             * @example 2500.00
+             */
+            principal: string;
+            /** Settled */
+            settled: number;
+            /**
+             * Paid
+             * @description To wallets, of those that are settled.
+             * @example 2500.00
+             */
+            paid: string;
+            /**
+             * Refused
+             * @description How many could not be closed at the last try.
+             */
+            refused: number;
         };
         /**
          * BestView
@@ -3506,6 +3871,32 @@ export interface components {
          */
         CatchUp: "every" | "one";
         /**
+         * CellChange
+         * @description What is to be expected of a product.
+         */
+        CellChange: {
+            /**
+             * Productid
+             * Format: uuid
+             */
+            productId: string;
+            /**
+             * Annualreturn
+             * @example 2500.00
+             */
+            annualReturn: string | number;
+            /**
+             * Warningpercent
+             * @example 2500.00
+             */
+            warningPercent: string | number;
+            /**
+             * Alertpercent
+             * @example 2500.00
+             */
+            alertPercent: string | number;
+        };
+        /**
          * ChainEnd
          * @description Kept elsewhere, `sequence` and `digest` prove everything before them.
          */
@@ -3535,6 +3926,49 @@ export interface components {
         ChainEnds: {
             events: components["schemas"]["ChainEnd"];
             journals: components["schemas"]["ChainEnd"];
+        };
+        /**
+         * Changed
+         * @description One thing that a request changes, as it is without it and with it.
+         *
+         *     What is not there yet has nothing before.
+         */
+        Changed: {
+            /**
+             * Kind
+             * @example product
+             */
+            kind: string;
+            /** Id */
+            id: string;
+            /**
+             * Called
+             * @description What people know it by.
+             * @example {
+             *       "username": "ines"
+             *     }
+             */
+            called: {
+                [key: string]: unknown;
+            };
+            /**
+             * Before
+             * @example {
+             *       "annualReturn": "0.12"
+             *     }
+             */
+            before: {
+                [key: string]: unknown;
+            };
+            /**
+             * After
+             * @example {
+             *       "annualReturn": "0.1"
+             *     }
+             */
+            after: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Clock
@@ -3878,6 +4312,50 @@ export interface components {
             limit: string | number;
         };
         /**
+         * DatedCell
+         * @description A cell of the matrix over the time in which it holds. One that was published with its product
+         *     has no decision.
+         */
+        DatedCell: {
+            /**
+             * Annualreturn
+             * @example 2500.00
+             */
+            annualReturn: string;
+            /**
+             * Warningpercent
+             * @example 2500.00
+             */
+            warningPercent: string;
+            /**
+             * Alertpercent
+             * @example 2500.00
+             */
+            alertPercent: string;
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Validuntil */
+            validUntil: string | null;
+            decision: components["schemas"]["Decision"] | null;
+        };
+        /**
+         * DatedTerms
+         * @description What a product asks, over the time in which subscriptions are made under it.
+         */
+        DatedTerms: {
+            fees: components["schemas"]["FeeTerms"];
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Validuntil */
+            validUntil: string | null;
+        };
+        /**
          * Day
          * @description The managed books at the end of a business day.
          */
@@ -3905,6 +4383,41 @@ export interface components {
              * @example 101.27
              */
             index: string | null;
+        };
+        /**
+         * Decision
+         * @description Who asked for something, and who decided it.
+         */
+        Decision: {
+            /**
+             * Approvalid
+             * Format: uuid
+             */
+            approvalId: string;
+            /**
+             * Askedby
+             * Format: uuid
+             */
+            askedBy: string;
+            /** Askedbyname */
+            askedByName: string;
+            /**
+             * Askedat
+             * Format: date-time
+             */
+            askedAt: string;
+            /**
+             * Decidedby
+             * Format: uuid
+             */
+            decidedBy: string;
+            /** Decidedbyname */
+            decidedByName: string;
+            /**
+             * Decidedat
+             * Format: date-time
+             */
+            decidedAt: string;
         };
         /**
          * DeclaredParameter
@@ -4504,6 +5017,56 @@ export interface components {
             investmentAmount?: (string | number) | null;
         };
         /**
+         * FlowFollower
+         * @description Who follows a flow, as its creator sees them.
+         */
+        FlowFollower: {
+            /**
+             * Subscriptionid
+             * Format: uuid
+             */
+            subscriptionId: string;
+            /**
+             * Followerid
+             * Format: uuid
+             */
+            followerId: string;
+            /**
+             * Managed
+             * @description A part of a managed subscription.
+             */
+            managed: boolean;
+            /**
+             * Investmentamount
+             * @example 2500.00
+             */
+            investmentAmount: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Currentvalue
+             * @description Null once a managed subscription has ended: its parts are not told.
+             */
+            currentValue: string | null;
+            /** Profitloss */
+            profitLoss: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "paused" | "cancelled";
+            /**
+             * Subscribedat
+             * Format: date-time
+             */
+            subscribedAt: string;
+            /**
+             * Leftat
+             * @description When it stopped following.
+             */
+            leftAt: string | null;
+        };
+        /**
          * FlowNav
          * @description A flow's record: the daily NAV of its creator's own book, as an index.
          */
@@ -4549,6 +5112,26 @@ export interface components {
              * @example TWR of the creator's own book, from its daily NAV; Sharpe annualised by 365 days, win rate by days
              */
             method: string;
+        };
+        /**
+         * FlowShares
+         * @description What one flow brought over the period.
+         */
+        FlowShares: {
+            /** Flowid */
+            flowId: string | null;
+            /** Flowtitle */
+            flowTitle: string | null;
+            /**
+             * Shares
+             * @description How many there were.
+             */
+            shares: number;
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
         };
         /** FlowStats */
         FlowStats: {
@@ -4672,6 +5255,12 @@ export interface components {
              * @description Of the oldest mark in the value.
              */
             asOf: string;
+            /**
+             * Exitfee
+             * @description What the venue takes if all positions are closed at this value.
+             * @example 2500.00
+             */
+            exitFee: string;
         };
         /** FlowTerms */
         FlowTerms: {
@@ -4753,6 +5342,27 @@ export interface components {
              * @example 0.01
              */
             maxSlippage: string;
+        };
+        /** Found */
+        Found: {
+            /**
+             * Id
+             * @description Where it is looked up: of a signal, its flow.
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** State */
+            state: string | null;
+            /** Correlationid */
+            correlationId: string | null;
+            /** At */
+            at: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account";
         };
         /**
          * FoundAt
@@ -6202,6 +6812,20 @@ export interface components {
             validFrom: string;
         };
         /**
+         * MatrixProposal
+         * @description New cells of the return matrix, all from one date on that has not passed.
+         */
+        MatrixProposal: {
+            /**
+             * Validfrom
+             * Format: date-time
+             * @example 2026-03-01T00:00:00Z
+             */
+            validFrom: string;
+            /** Cells */
+            cells: components["schemas"]["CellChange"][];
+        };
+        /**
          * Maturity
          * @description What a fixed product pays at the end of its term, at the rates that are dated now.
          */
@@ -6442,7 +7066,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "session.new_device" | "session.token_reused" | "user.password_changed" | "user.reset" | "user.joined" | "user.changed" | "user.approved" | "second_factor" | "recovery_codes" | "api_key" | "funding.new_address";
+            kind: "session.new_device" | "session.token_reused" | "user.password_changed" | "user.reset" | "user.joined" | "user.changed" | "user.approved" | "second_factor" | "recovery_codes" | "api_key" | "funding.new_address" | "copy.flow_changed" | "copy.flow_paused" | "copy.flow_resumed";
             /** Result */
             result: string;
             /**
@@ -6626,12 +7250,27 @@ export interface components {
             feed: components["schemas"]["Feed"];
         };
         /**
+         * OwnerKind
+         * @enum {string}
+         */
+        OwnerKind: "investor" | "creator" | "platform" | "product" | "venue";
+        /**
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
         Page_Account_: {
             /** Items */
             items: components["schemas"]["Account"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_AccrualDay_: {
+            /** Items */
+            items: components["schemas"]["AccrualDay"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -6692,6 +7331,16 @@ export interface components {
         Page_BankEntry_: {
             /** Items */
             items: components["schemas"]["BankEntry"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_Batch_: {
+            /** Items */
+            items: components["schemas"]["Batch"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -6812,6 +7461,16 @@ export interface components {
         Page_PoolProduct_: {
             /** Items */
             items: components["schemas"]["PoolProduct"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_ProofRun_: {
+            /** Items */
+            items: components["schemas"]["ProofRun"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -7417,6 +8076,22 @@ export interface components {
             maturity: components["schemas"]["Maturity"] | null;
         };
         /**
+         * ProductHistory
+         * @description A product as it is offered, and all its terms and expectations, the latest first.
+         */
+        ProductHistory: {
+            offer: components["schemas"]["Offer"];
+            /** Terms */
+            terms: components["schemas"]["DatedTerms"][];
+            /** Cells */
+            cells: components["schemas"]["DatedCell"][];
+            /**
+             * Asof
+             * Format: date-time
+             */
+            asOf: string;
+        };
+        /**
          * ProductKind
          * @enum {string}
          */
@@ -7444,6 +8119,66 @@ export interface components {
             count: number;
         };
         /**
+         * ProfitShare
+         * @description One share: an entry of the creator's account of shares.
+         */
+        ProfitShare: {
+            /**
+             * Version
+             * @description The entry's number on the account.
+             */
+            version: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Kind
+             * @example settlement
+             */
+            kind: string;
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Flowid
+             * @description Null where several flows earned it.
+             */
+            flowId: string | null;
+            /** Flowtitle */
+            flowTitle: string | null;
+        };
+        /**
+         * ProfitShares
+         * @description A creator's shares of one asset, posted in [from, to).
+         */
+        ProfitShares: {
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /**
+             * From
+             * @description Null: the beginning.
+             */
+            from: string | null;
+            /** To */
+            to: string | null;
+            /** Flows */
+            flows: components["schemas"]["FlowShares"][];
+            /**
+             * Items
+             * @description A page, newest first.
+             */
+            items: components["schemas"]["ProfitShare"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
          * Proof
          * @description To be sent as X-Proof, beside the access token, to whatever asks for it.
          */
@@ -7456,6 +8191,111 @@ export interface components {
              * @example 300
              */
             expiresIn: number;
+        };
+        /**
+         * ProofCounts
+         * @description How many rows there were to be held against the rules.
+         */
+        ProofCounts: {
+            /** Journals */
+            journals: number;
+            /** Entries */
+            entries: number;
+            /** Accounts */
+            accounts: number;
+            /** Events */
+            events: number;
+        };
+        /**
+         * ProofEnd
+         * @description Where a chain ended when it was walked: kept elsewhere, it proves all before it.
+         */
+        ProofEnd: {
+            /** Sequence */
+            sequence: number;
+            /** Digest */
+            digest: string;
+            /**
+             * Sealedat
+             * Format: date-time
+             */
+            sealedAt: string;
+        };
+        /**
+         * ProofFinding
+         * @description One thing that breaks a rule.
+         */
+        ProofFinding: {
+            /** Rule */
+            rule: string;
+            /** Subject */
+            subject: string;
+            /** Expected */
+            expected: string;
+            /** Found */
+            found: string;
+        };
+        /**
+         * ProofLine
+         * @description One rule that was held against everything, or one chain that was walked.
+         */
+        ProofLine: {
+            /** Rule */
+            rule: string;
+            /** Findings */
+            findings: number;
+            /**
+             * Seconds
+             * @description Wall time.
+             */
+            seconds: number;
+        };
+        /**
+         * ProofRun
+         * @description A proof that was asked for: how far it is, and what it found.
+         */
+        ProofRun: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Askedby */
+            askedBy: string;
+            /**
+             * Askedat
+             * Format: date-time
+             */
+            askedAt: string;
+            /**
+             * State
+             * @description broken: something breaks a rule. failed: it could not be carried out.
+             * @enum {string}
+             */
+            state: "running" | "clean" | "broken" | "failed";
+            /**
+             * Steps
+             * @description Rules and chains in all; `lines` are done.
+             */
+            steps: number;
+            /** Lines */
+            lines: components["schemas"]["ProofLine"][];
+            /**
+             * Found
+             * @description The first 100 findings.
+             */
+            found: components["schemas"]["ProofFinding"][];
+            /** Findings */
+            findings: number;
+            rows: components["schemas"]["ProofCounts"] | null;
+            /** Anchors */
+            anchors: {
+                [key: string]: components["schemas"]["ProofEnd"] | null;
+            } | null;
+            /** Reason */
+            reason: string | null;
+            /** Finishedat */
+            finishedAt: string | null;
         };
         /**
          * Proving
@@ -7580,6 +8420,40 @@ export interface components {
             };
             /** Ready */
             readonly ready: boolean;
+        };
+        /**
+         * Ready
+         * @description How many subscriptions of an asset a batch would take up in one state, and their money.
+         */
+        Ready: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "MATURED" | "LIQUIDATING" | "LIQUIDATED";
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /** Count */
+            count: number;
+            /**
+             * Principal
+             * @example 2500.00
+             */
+            principal: string;
+            /**
+             * Worth
+             * @description At marks, before fees and profit share.
+             * @example 2500.00
+             */
+            worth: string;
+            /**
+             * Refused
+             * @description How many could not be closed at the last try.
+             */
+            refused: number;
         };
         /**
          * Reconciliation
@@ -8440,6 +9314,23 @@ export interface components {
             updatedAt: string;
             /** Lastsignalat */
             lastSignalAt: string | null;
+        };
+        /**
+         * Sheet
+         * @description Some rows by page number, and how many there are in all.
+         */
+        Sheet_FlowFollower_: {
+            /** Items */
+            items: components["schemas"]["FlowFollower"][];
+            /**
+             * Total
+             * @example 12
+             */
+            total: number;
+            /** Page */
+            page: number;
+            /** Limit */
+            limit: number;
         };
         /**
          * Sheet
@@ -9349,6 +10240,7 @@ export interface components {
             liquidation: components["schemas"]["LiquidationPart"] | null;
             settlement: components["schemas"]["SettlementPart"] | null;
             performance: components["schemas"]["Performance"];
+            waits: components["schemas"]["Waits"] | null;
             /**
              * Executionscopeid
              * Format: uuid
@@ -9453,6 +10345,7 @@ export interface components {
             /** Settledat */
             settledAt: string | null;
             performance: components["schemas"]["Performance"];
+            waits: components["schemas"]["Waits"] | null;
         };
         /**
          * TakenUp
@@ -9857,6 +10750,48 @@ export interface components {
              * @description How long the oldest has waited (wall time).
              */
             oldestSeconds: number | null;
+        };
+        /**
+         * Waits
+         * @description What a subscription waits for: `activation` and `term` before its end, then to be noticed
+         *     (`maturing`), to be closed (`sweep`, `closing`, after a refusal `retry`) and to be paid out.
+         */
+        Waits: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "activation" | "term" | "maturing" | "sweep" | "closing" | "retry" | "payout";
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * @description When it goes on, where a time is set for that.
+             */
+            until: string | null;
+            /**
+             * Late
+             * @description A deadline has passed, or a try has failed.
+             */
+            late: boolean;
+            /**
+             * Attempts
+             * @description How many tries to close it have failed.
+             */
+            attempts: number;
+            /**
+             * Reason
+             * @description Why the last one failed, as the venue says.
+             */
+            reason: string | null;
+            /**
+             * Approvalid
+             * @description A batch with it that waits for somebody's approval.
+             */
+            approvalId: string | null;
         };
         /**
          * Walk
@@ -11060,6 +11995,8 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["ApprovalStatus"] | null;
+                /** @description Only what is about this: the id of a product, a user, a hold, … */
+                subject?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -11852,7 +12789,11 @@ export interface operations {
         parameters: {
             query?: {
                 ownerId?: string | null;
+                /** @description A user's name. */
+                owner?: string | null;
+                ownerKind?: components["schemas"]["OwnerKind"] | null;
                 kind?: string | null;
+                asset?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -11931,6 +12872,10 @@ export interface operations {
                 kind?: string | null;
                 actor?: string | null;
                 correlationId?: string | null;
+                key?: string | null;
+                ruleVersion?: string | null;
+                /** @description Of one of its entries, whatever its sign; with `since` only. */
+                amount?: (string | number) | null;
                 since?: string | null;
                 /** @description Exclusive. */
                 until?: string | null;
@@ -12354,6 +13299,34 @@ export interface operations {
             };
         };
     };
+    getProfitShares: {
+        parameters: {
+            query?: {
+                asset?: string;
+                /** @description From the beginning by default. */
+                from?: string | null;
+                /** @description Exclusive; up to and with now by default. */
+                to?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfitShares"];
+                };
+            };
+        };
+    };
     getEarningsOf: {
         parameters: {
             query?: {
@@ -12431,79 +13404,14 @@ export interface operations {
             };
         };
     };
-    listManagedProducts: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Offer"][];
-                };
-            };
-        };
-    };
-    getReturnMatrix: {
-        parameters: {
-            query?: {
-                at?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MatrixCell"][];
-                };
-            };
-        };
-    };
-    changeReturnMatrix: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key and body: the same answer, one effect. Another body: 409. */
-                "Idempotency-Key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MatrixChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Asked"];
-                };
-            };
-        };
-    };
     listSubscriptions: {
         parameters: {
             query?: {
                 status?: components["schemas"]["State"] | null;
+                /** @description Those that could not be closed, or should be settled by now. */
+                stuck?: boolean;
+                /** @description What a settlement batch took up: its approval's id. */
+                batch?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -12690,6 +13598,121 @@ export interface operations {
             };
         };
     };
+    listManagedProducts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offer"][];
+                };
+            };
+        };
+    };
+    getManagedProduct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductHistory"];
+                };
+            };
+        };
+    };
+    getReturnMatrix: {
+        parameters: {
+            query?: {
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MatrixCell"][];
+                };
+            };
+        };
+    };
+    changeReturnMatrix: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MatrixChange"] | components["schemas"]["MatrixProposal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asked"];
+                };
+            };
+        };
+    };
+    previewReturnMatrix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MatrixChange"] | components["schemas"]["MatrixProposal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"][];
+                };
+            };
+        };
+    };
     runSettlement: {
         parameters: {
             query?: never;
@@ -12713,6 +13736,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Asked"];
+                };
+            };
+        };
+    };
+    getSettlementReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"][];
+                };
+            };
+        };
+    };
+    listSettlementRuns: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Batch_"];
+                };
+            };
+        };
+    };
+    getSettlementRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
                 };
             };
         };
@@ -12895,6 +13983,7 @@ export interface operations {
     listPoolAccruals: {
         parameters: {
             query?: {
+                day?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -12911,6 +14000,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Accrual_"];
+                };
+            };
+        };
+    };
+    listPoolAccrualDays: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AccrualDay_"];
                 };
             };
         };
@@ -13192,6 +14304,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SharedFlow"];
+                };
+            };
+        };
+    };
+    getFlowFollowers: {
+        parameters: {
+            query?: {
+                page?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                flow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sheet_FlowFollower_"];
                 };
             };
         };
@@ -13899,6 +15036,8 @@ export interface operations {
     getAuditLogs: {
         parameters: {
             query?: {
+                cursor?: string | null;
+                limit?: number;
                 kind?: string | null;
                 subject?: string | null;
                 correlationId?: string | null;
@@ -13906,8 +15045,6 @@ export interface operations {
                 from?: string | null;
                 /** @description Exclusive. */
                 to?: string | null;
-                cursor?: string | null;
-                limit?: number;
             };
             header?: never;
             path?: never;
@@ -13929,6 +15066,11 @@ export interface operations {
     exportAuditLogs: {
         parameters: {
             query?: {
+                format?: "ndjson" | "csv";
+                kind?: string | null;
+                subject?: string | null;
+                correlationId?: string | null;
+                actor?: string | null;
                 from?: string | null;
                 /** @description Exclusive. */
                 to?: string | null;
@@ -13946,6 +15088,7 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": unknown;
+                    "text/csv": unknown;
                 };
             };
         };
@@ -13966,6 +15109,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChainEnds"];
+                };
+            };
+        };
+    };
+    listProofs: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProofRun_"];
+                };
+            };
+        };
+    };
+    requestProof: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofRun"];
+                };
+            };
+        };
+    };
+    getProof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                proof_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofRun"];
+                };
+            };
+        };
+    };
+    exportEvidence: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                /** @description Exclusive. */
+                to?: string | null;
+                /** @description Whose statements come with it. */
+                ownerId?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A zip archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+        };
+    };
+    findByName: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"][];
                 };
             };
         };

@@ -7,6 +7,7 @@ import {
   CalendarClock,
   ChartCandlestick,
   ChartNoAxesCombined,
+  Coins,
   Compass,
   FlaskConical,
   Footprints,
@@ -26,6 +27,8 @@ import {
   Share2,
   ShieldAlert,
   Users,
+  WalletCards,
+  Waypoints,
 } from "lucide-react"
 import type { ComponentType } from "react"
 import type { Permission } from "@/api/session"
@@ -184,6 +187,14 @@ export const PAGES: readonly Page[] = [
     load: () => import("@/features/create/my-flow"),
   },
   {
+    path: "/income",
+    name: "income",
+    group: "create",
+    needs: "share",
+    icon: Coins,
+    load: () => import("@/features/create/income"),
+  },
+  {
     path: "/operation",
     name: "operation",
     group: "operate",
@@ -223,12 +234,26 @@ export const PAGES: readonly Page[] = [
     load: () => import("@/features/operate/settlement"),
   },
   {
+    path: "/settlement/$id",
+    name: "settlementRun",
+    group: "operate",
+    needs: "overview",
+    load: () => import("@/features/operate/settlement-run"),
+  },
+  {
     path: "/products",
     name: "products",
     group: "operate",
     needs: "overview",
     icon: Package,
     load: () => import("@/features/operate/products"),
+  },
+  {
+    path: "/products/$id",
+    name: "product",
+    group: "operate",
+    needs: "overview",
+    load: () => import("@/features/operate/product"),
   },
   {
     path: "/money",
@@ -323,6 +348,29 @@ export const PAGES: readonly Page[] = [
     group: "audit",
     needs: "ledger",
     load: () => import("@/features/audit/journals"),
+  },
+  {
+    path: "/accounts",
+    name: "accounts",
+    group: "audit",
+    needs: "ledger",
+    icon: WalletCards,
+    load: () => import("@/features/audit/accounts"),
+  },
+  {
+    path: "/accounts/$id",
+    name: "accounts",
+    group: "audit",
+    needs: "ledger",
+    load: () => import("@/features/audit/accounts"),
+  },
+  {
+    path: "/trace",
+    name: "trace",
+    group: "audit",
+    needs: "audit",
+    icon: Waypoints,
+    load: () => import("@/features/trace/trace"),
   },
   {
     path: "/statements",

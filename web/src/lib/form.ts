@@ -1,6 +1,7 @@
 import { useMutation } from "@tanstack/react-query"
 import { useRef, type FormEvent } from "react"
 import { oneKey, queries, Refusal } from "@/api/client"
+import { wordsOf } from "./refusals"
 
 type Key = ReturnType<typeof oneKey>
 
@@ -11,15 +12,15 @@ type Key = ReturnType<typeof oneKey>
  */
 export function useAct<Given, Done>(
   act: (given: Given, key: Key) => Promise<Done>,
-  then?: (done: Done) => void,
+  then?: (done: Done, given: Given) => void,
 ) {
   const key = useRef<Key>(null)
   const mutation = useMutation({
     mutationFn: (given: Given) => act(given, (key.current ??= oneKey())),
-    onSuccess: (done) => {
+    onSuccess: (done, given) => {
       key.current = null
       void queries.invalidateQueries()
-      then?.(done)
+      then?.(done, given)
     },
     onError: (error) => {
       const status = error instanceof Refusal ? error.problem.status : 0
@@ -32,7 +33,8 @@ export function useAct<Given, Done>(
     refused: (field: string) => {
       if (problem?.field !== field) return null
       // What a schema refuses says in its detail what is wrong; its mend is the same for all fields.
-      return problem.code === "invalid_request" ? problem.detail : (problem.mend ?? problem.detail)
+      const { what, mend } = wordsOf(problem)
+      return problem.code === "invalid_request" ? what : (mend ?? what)
     },
   }
 }

@@ -18,5 +18,5 @@ export function useUrl<T extends string = string>(key: string, standard: NoInfer
 }
 
 /** Those of some choices that were made. */
-export const present = <K extends string>(choices: Record<K, string>) =>
+export const present = <K extends string>(choices: Partial<Record<K, string>>) =>
   Object.fromEntries(Object.entries(choices).filter(([, value]) => value)) as Partial<Record<K, string>>

@@ -2,6 +2,7 @@ import { CircleAlert, Inbox } from "lucide-react"
 import type { ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { Refusal } from "@/api/client"
+import { wordsOf } from "@/lib/refusals"
 import { Badge } from "./badge"
 import { Button } from "./button"
 
@@ -20,6 +21,7 @@ export function Empty({ title, children }: { title: ReactNode; children?: ReactN
 export function Failed({ error, again }: { error: Error; again?: () => void }) {
   const { t } = useTranslation()
   const problem = error instanceof Refusal ? error.problem : null
+  const said = problem && wordsOf(problem)
   return (
     <div
       role="alert"
@@ -29,9 +31,9 @@ export function Failed({ error, again }: { error: Error; again?: () => void }) {
       <div className="min-w-0 flex-1 space-y-0.5">
         <p>
           {problem?.field && <code>{problem.field}: </code>}
-          {problem?.code === "unreachable" ? t("state.unreachable") : error.message}
+          {problem?.code === "unreachable" ? t("state.unreachable") : (said?.what ?? error.message)}
         </p>
-        {problem?.mend && <p className="text-muted-foreground">{problem.mend}</p>}
+        {said?.mend && <p className="text-muted-foreground">{said.mend}</p>}
         {problem?.requestId && (
           <p className="text-muted-foreground text-xs">
             {problem.code} · {t("state.request")} <code>{problem.requestId}</code>

@@ -1,10 +1,12 @@
-import { useParams } from "@tanstack/react-router"
+import { Link, useNavigate, useParams } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
-import { api, client } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { useList } from "@/lib/lists"
 import { present, useUrl } from "@/lib/url"
+import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Filter } from "@/ui/filter"
+import { usePeriod } from "@/ui/period"
 import { Id, Money, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -15,12 +17,30 @@ export default function Journals() {
   return id ? <Journal id={id} /> : <List />
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+type Filters = "kind" | "actor" | "ruleVersion" | "amount" | "correlationId" | "key" | "since" | "until"
+
 function List() {
   const { t } = useTranslation()
+  const navigate = useNavigate()
   const [kind] = useUrl("kind", "")
   const [actor] = useUrl("actor", "")
-  const list = useList(["journals", kind, actor], async (cursor) => {
-    const filters = present({ kind, actor })
+  const [seek] = useUrl("seek", "")
+  const [ruleVersion] = useUrl("rule", "")
+  const [amount] = useUrl("amount", "")
+  const [period, periodFields] = usePeriod()
+  const named = UUID.test(seek) ? "correlationId" : "key"
+  const filters = present<Filters>({
+    kind,
+    actor,
+    ruleVersion,
+    amount,
+    [named]: seek,
+    since: period.from,
+    until: period.to,
+  })
+  const list = useList(["journals", filters], async (cursor) => {
     const { data } = await client.GET("/api/v1/ledger/journals", {
       params: { query: { ...filters, cursor, limit: 200 } },
     })
@@ -29,42 +49,59 @@ function List() {
   return (
     <>
       <PageHead title={t("pages.journals")} />
-      <div className="flex flex-wrap items-end gap-3">
+      <form
+        className="flex flex-wrap items-end gap-3"
+        onSubmit={(event) => {
+          event.preventDefault()
+          // A number is one journal's: it is gone to.
+          if (/^[0-9]+$/.test(seek)) void navigate({ to: `/journals/${seek}` })
+        }}
+      >
+        <Filter name="seek" label={t("journal.seek")} />
         <Filter name="kind" label={t("common.kind")} />
         <Filter name="actor" label={t("trail.actor")} />
-      </div>
+        <Filter name="rule" label={t("journal.rule")} />
+        <Filter name="amount" label={t("holding.amount")} />
+        {periodFields}
+        <Button type="submit" size="md">
+          {t("find.find")}
+        </Button>
+      </form>
       <Card flush>
         <Loaded query={list} rows={10}>
-          {(rows) => (
-            <Table
-              label={t("pages.journals")}
-              rows={rows}
-              id={(row) => String(row.id)}
-              to={(row) => `/journals/${row.id}`}
-              empty={<Empty title={t("state.nothing")} />}
-              more={list.more}
-              columns={[
-                { key: "id", head: t("trace.journal"), cell: (row) => row.id },
-                { key: "kind", head: t("common.kind"), cell: (row) => row.kind },
-                { key: "posted", head: t("proof.posted"), cell: (row) => <Time at={row.postedAt} /> },
-                {
-                  key: "effective",
-                  head: t("proof.effective"),
-                  cell: (row) => <Time at={row.effectiveAt} />,
-                },
-                { key: "actor", head: t("trail.actor"), cell: (row) => row.actor.slice(0, 24) },
-                { key: "entries", head: t("journal.entries"), right: true, cell: (row) => row.entryCount },
-                {
-                  key: "key",
-                  head: t("journal.key"),
-                  cell: (row) => <code className="text-xs">{row.key}</code>,
-                },
-              ]}
-            />
-          )}
+          {(rows) => <JournalTable rows={rows} more={list.more} />}
         </Loaded>
       </Card>
     </>
+  )
+}
+
+export function JournalTable({
+  rows,
+  more,
+}: {
+  rows: readonly Schemas["JournalView"][]
+  more?: { load: () => void; loading: boolean }
+}) {
+  const { t } = useTranslation()
+  return (
+    <Table
+      label={t("pages.journals")}
+      rows={rows}
+      id={(row) => String(row.id)}
+      to={(row) => `/journals/${row.id}`}
+      empty={<Empty title={t("journal.none")} />}
+      more={more}
+      columns={[
+        { key: "id", head: t("trace.journal"), cell: (row) => row.id },
+        { key: "kind", head: t("common.kind"), cell: (row) => row.kind },
+        { key: "posted", head: t("proof.posted"), cell: (row) => <Time at={row.postedAt} /> },
+        { key: "effective", head: t("proof.effective"), cell: (row) => <Time at={row.effectiveAt} /> },
+        { key: "actor", head: t("trail.actor"), cell: (row) => row.actor.slice(0, 24) },
+        { key: "entries", head: t("journal.entries"), right: true, cell: (row) => row.entryCount },
+        { key: "key", head: t("journal.key"), cell: (row) => <code className="text-xs">{row.key}</code> },
+      ]}
+    />
   )
 }
 
@@ -87,7 +124,32 @@ function Journal({ id }: { id: string }) {
                 [t("proof.effective"), <Time key="e" at={journal.effectiveAt} seconds />],
                 [t("trail.actor"), journal.actor],
                 [t("journal.rule"), journal.ruleVersion],
-                [t("journal.correlation"), <Id key="c" id={journal.correlationId} />],
+                [
+                  t("journal.correlation"),
+                  <Link
+                    key="c"
+                    to="/trace"
+                    search={{ name: journal.correlationId } as never}
+                    className="text-primary hover:underline"
+                  >
+                    <Id id={journal.correlationId} />
+                  </Link>,
+                ],
+                ...(["reverses", "reversedBy"] as const)
+                  .filter((one) => journal[one] !== null)
+                  .map(
+                    (one) =>
+                      [
+                        t(`journal.${one}`),
+                        <Link
+                          key={one}
+                          to={`/journals/${journal[one]}`}
+                          className="text-primary hover:underline"
+                        >
+                          {journal[one]}
+                        </Link>,
+                      ] as const,
+                  ),
                 [t("proof.sealed"), journal.seal ?? t("common.no")],
               ]}
             />
@@ -97,6 +159,7 @@ function Journal({ id }: { id: string }) {
               label={t("journal.entries")}
               rows={journal.entries}
               id={(row) => `${row.accountId}:${row.version}`}
+              to={(row) => `/accounts/${row.accountId}`}
               empty={<Empty title={t("state.nothing")} />}
               columns={[
                 {

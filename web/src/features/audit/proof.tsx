@@ -1,30 +1,42 @@
+import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
-import { api } from "@/api/client"
+import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
 import { useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
-import { Card, Facts, PageHead } from "@/ui/card"
+import { Card, PageHead } from "@/ui/card"
 import { Choice, Field } from "@/ui/field"
-import { AsOf, Id, Money, Quantity, Time } from "@/ui/shown"
+import { Filter } from "@/ui/filter"
+import { AsOf, Money, Quantity } from "@/ui/shown"
 import { Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { Chain, Proofs } from "./chain"
+import { Evidence } from "./evidence"
 
 /** Whether the books agree: with themselves, with the venues, and with the chain that seals them. */
 export default function Proof() {
   const { t } = useTranslation()
+  const audit = useMay("audit")
   return (
     <>
       <PageHead title={t("pages.proof")} />
+      {audit && <Proofs />}
       <Reconciled />
       <TrialBalance />
-      <Chain />
+      {audit && <Chain />}
+      {audit && <Evidence />}
     </>
   )
 }
 
+const PARTS = ["venue", "books", "liabilities", "transit", "holds"] as const
+
 function Reconciled() {
   const { t } = useTranslation()
+  const [part, setPart] = useUrl<"all" | Schemas["Part"]>("part", "all")
+  const [about] = useUrl("about", "")
   const query = api.useQuery("get", "/api/v1/ledger/reconciliation", { params: { query: {} } })
+  const parts = Object.fromEntries(PARTS.map((one) => [one, t(`parts.${one}`)]))
   return (
     <Card
       title={t("proof.reconciliation")}
@@ -40,11 +52,26 @@ function Reconciled() {
         )
       }
     >
+      <div className="flex flex-wrap items-end gap-3 p-4 pb-2">
+        <div>
+          <Choice
+            label={t("common.kind")}
+            value={part}
+            options={{ all: t("accounts.all"), ...parts } as Record<typeof part, string>}
+            onChange={setPart}
+          />
+        </div>
+        <Filter name="about" label={t("proof.about")} />
+      </div>
       <Loaded query={query}>
         {(found) => (
           <Table
             label={t("proof.reconciliation")}
-            rows={found.lines}
+            rows={found.lines.filter(
+              (line) =>
+                (part === "all" || line.part === part) &&
+                line.subject.toLowerCase().includes(about.toLowerCase()),
+            )}
             id={(row) => `${row.part}:${row.subject}`}
             empty={t("state.nothing")}
             columns={[
@@ -124,7 +151,20 @@ function TrialBalance() {
               id={(row) => `${row.asset}:${row.kind}:${row.ownerKind}:${row.transit}`}
               empty={t("state.nothing")}
               columns={[
-                { key: "kind", head: t("proof.account"), cell: (row) => row.kind, sort: (row) => row.kind },
+                {
+                  key: "kind",
+                  head: t("proof.account"),
+                  sort: (row) => row.kind,
+                  cell: ({ kind, ownerKind, asset }) => (
+                    <Link
+                      to="/accounts"
+                      search={{ kind, ownerKind, asset } as never}
+                      className="focusable text-primary rounded hover:underline"
+                    >
+                      {kind}
+                    </Link>
+                  ),
+                },
                 { key: "owner", head: t("proof.owner"), cell: (row) => t(`owners.${row.ownerKind}`) },
                 {
                   key: "accounts",
@@ -155,37 +195,6 @@ function TrialBalance() {
           </>
         )}
       </Loaded>
-    </Card>
-  )
-}
-
-function Chain() {
-  const { t } = useTranslation()
-  const may = useMay("audit")
-  const query = api.useQuery("get", "/api/v1/audit/chain", {}, { enabled: may })
-  if (!may) return null
-  return (
-    <Card title={t("proof.chain")}>
-      <Loaded query={query}>
-        {(ends) => (
-          <div className="grid gap-6 lg:grid-cols-2">
-            {(["journals", "events"] as const).map((one) => (
-              <div key={one} className="space-y-2">
-                <h3 className="font-medium">{t(`proof.${one}`)}</h3>
-                <Facts
-                  rows={[
-                    [t("proof.sealed"), <Quantity key="s" value={ends[one].sequence} />],
-                    [t("proof.unsealed"), <Quantity key="u" value={ends[one].unsealed} />],
-                    [t("proof.sealedAt"), <Time key="t" at={ends[one].sealedAt} />],
-                    [t("proof.digest"), <Id key="d" id={ends[one].digest} />],
-                  ]}
-                />
-              </div>
-            ))}
-          </div>
-        )}
-      </Loaded>
-      <p className="text-muted-foreground mt-3">{t("proof.how")}</p>
     </Card>
   )
 }

@@ -10,6 +10,8 @@ import { Change, Id, Money, Percent, Quantity, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Nav, Signals } from "../invest/flow"
+import { CloseFlow, EditFlow } from "./edit-flow"
+import { Followers } from "./followers"
 import { Status, Toggle } from "./my-flows"
 
 /** One flow of a creator's own: whom it leads, its record, and how each of its signals was executed. */
@@ -17,6 +19,7 @@ export default function MyFlow() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
   const [signal, setSignal] = useState<string | null>(null)
+  const [doing, setDoing] = useState<"edit" | "close" | null>(null)
   const query = api.useQuery("get", "/api/v1/co-trading/flows/{flow_id}", {
     params: { path: { flow_id: id } },
   })
@@ -35,11 +38,19 @@ export default function MyFlow() {
               <Button asChild>
                 <Link to={`/flows/${flow.flowId}`}>{t("myFlows.asSeen")}</Link>
               </Button>
+              {flow.status !== "closed" && (
+                <Button onClick={() => setDoing("edit")}>{t("myFlows.edit")}</Button>
+              )}
               <Toggle flow={flow} />
+              {book && flow.status !== "closed" && (
+                <Button intent="danger" onClick={() => setDoing("close")}>
+                  {t("myFlows.close")}
+                </Button>
+              )}
             </div>
           </PageHead>
           {flow.description && <p>{flow.description}</p>}
-          <div className="grid gap-4 sm:grid-cols-2">
+          <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-5">
             <Figure label={t("flow.aum")}>
               <Money amount={flow.stats.totalAUM} asset={flow.stats.currency} />
             </Figure>
@@ -48,6 +59,9 @@ export default function MyFlow() {
             </Figure>
             <Figure label={t("flow.return")}>
               <Change ratio={flow.stats.performance.totalReturn} />
+            </Figure>
+            <Figure label={t("flow.winRate")}>
+              <Percent ratio={flow.stats.performance.winRate} />
             </Figure>
             <Figure label={t("flow.drawdown")}>
               <Percent ratio={flow.stats.performance.maxDrawdown} />
@@ -76,11 +90,15 @@ export default function MyFlow() {
                   ) : null,
                 ],
                 [t("myFlows.published"), <Time key="p" at={flow.createdAt} />],
+                [t("myFlows.changed"), <Time key="c" at={flow.updatedAt} />],
               ]}
             />
           </Card>
+          <Followers id={id} />
           <Nav id={id} />
           <Signals id={id} onOpen={setSignal} />
+          {doing === "edit" && <EditFlow flow={flow} onClose={() => setDoing(null)} />}
+          {doing === "close" && book && <CloseFlow flow={flow} book={book} onClose={() => setDoing(null)} />}
           {signal && <Executions signal={signal} onClose={() => setSignal(null)} />}
         </>
       )}

@@ -5,14 +5,16 @@ import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
 import { Check, Choice, Field } from "@/ui/field"
+import { Money } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
-import { ParameterFields, paramsOf, STEADY, StrategyChoice } from "./run-form"
+import { ParameterFields, paramsOf, STEADY, StrategyChoice, type Act } from "./run-form"
 
 /** Publish a flow: a strategy on one instrument, led by a book of the creator's own money. */
 export function Publish({ strategy, onClose }: { strategy?: string; onClose: () => void }) {
   const { t } = useTranslation()
   const [symbol, setSymbol] = useState("")
   const instruments = api.useQuery("get", "/api/v1/market/instruments", {}, STEADY)
+  const balances = api.useQuery("get", "/api/v1/wallet/balances")
   const act = useAct(async (body: Schemas["FlowDraft"], key) => {
     await client.POST("/api/v1/co-trading/flows", { params: { header: key }, body })
   }, onClose)
@@ -32,10 +34,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
               act.mutate({
                 title: fields.title!,
                 description: fields.description!,
-                tags: fields
-                  .tags!.split(/[,，]/)
-                  .map((tag) => tag.trim())
-                  .filter(Boolean),
+                tags: tagsOf(fields.tags!),
                 strategy: named,
                 symbol: chosen,
                 params: paramsOf(params, fields),
@@ -57,48 +56,24 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
             </Loaded>
             <ParameterFields params={params} act={act} />
             <Field
-              name="title"
-              label={t("publish.name")}
-              maxLength={80}
-              required
-              error={act.refused("title")}
-            />
-            <Field name="description" label={t("publish.description")} error={act.refused("description")} />
-            <Field
-              name="tags"
-              label={t("publish.tags")}
-              hint={t("publish.tagsHint")}
-              error={act.refused("tags")}
-            />
-            <Field
               name="investment"
               label={t("publish.investment")}
-              hint={t("publish.investmentHint")}
+              hint={
+                <>
+                  {t("publish.investmentHint")}{" "}
+                  {balances.data?.map((one) => (
+                    <span key={one.asset}>
+                      {t("worth.available")} <Money amount={one.available} asset={one.asset} />
+                    </span>
+                  ))}
+                </>
+              }
               inputMode="decimal"
               pattern="[0-9]+(\.[0-9]+)?"
               required
               error={act.refused("investmentAmount")}
             />
-            <div className="grid grid-cols-2 gap-3">
-              <Field
-                name="minimum"
-                label={t("publish.minimum")}
-                inputMode="decimal"
-                pattern="[0-9]+(\.[0-9]+)?"
-                defaultValue="100"
-                required
-                error={act.refused("minInvestment")}
-              />
-              <Field
-                name="most"
-                label={t("publish.most")}
-                hint={t("publish.mostHint")}
-                type="number"
-                min={1}
-                max={1_000_000}
-                error={act.refused("maxFollowers")}
-              />
-            </div>
+            <Presentation act={act} />
             <p className="border-warn/40 bg-warn/5 rounded-lg border p-2">{t("publish.real")}</p>
             <Check required label={t("subscribe.understood")} />
             {act.error && <Failed error={act.error} />}
@@ -109,5 +84,62 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
         )}
       </StrategyChoice>
     </Dialog>
+  )
+}
+
+export const tagsOf = (text: string) =>
+  text
+    .split(/[,，]/)
+    .map((tag) => tag.trim())
+    .filter(Boolean)
+
+/** How a flow presents itself, and whom it takes. */
+export function Presentation({ act, flow }: { act: Act; flow?: Schemas["SharedFlow"] }) {
+  const { t } = useTranslation()
+  return (
+    <>
+      <Field
+        name="title"
+        label={t("publish.name")}
+        maxLength={120}
+        defaultValue={flow?.title}
+        required
+        error={act.refused("title")}
+      />
+      <Field
+        name="description"
+        label={t("publish.description")}
+        defaultValue={flow?.description}
+        error={act.refused("description")}
+      />
+      <Field
+        name="tags"
+        label={t("publish.tags")}
+        hint={t("publish.tagsHint")}
+        defaultValue={flow?.tags.join(", ")}
+        error={act.refused("tags")}
+      />
+      <div className="grid grid-cols-2 gap-3">
+        <Field
+          name="minimum"
+          label={t("publish.minimum")}
+          inputMode="decimal"
+          pattern="[0-9]+(\.[0-9]+)?"
+          defaultValue={flow?.settings.minInvestment ?? "100"}
+          required
+          error={act.refused("minInvestment")}
+        />
+        <Field
+          name="most"
+          label={t("publish.most")}
+          hint={t("publish.mostHint")}
+          type="number"
+          min={1}
+          max={1_000_000}
+          defaultValue={flow?.settings.maxFollowers ?? ""}
+          error={act.refused("maxFollowers")}
+        />
+      </div>
+    </>
   )
 }

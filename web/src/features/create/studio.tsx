@@ -4,8 +4,9 @@ import { api, type Schemas } from "@/api/client"
 import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
-import { Time } from "@/ui/shown"
+import { Change, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
+import { numberIn, rounded, textIn } from "./readings"
 import { STEADY } from "./run-form"
 
 type Strategy = Schemas["StrategySummary"]
@@ -59,6 +60,7 @@ function OneStrategy({ strategy }: { strategy: Strategy }) {
           <div className="space-y-4">
             {versions[0] ? <Latest version={versions[0]} /> : <p>{t("studio.noVersion")}</p>}
             {versions.length > 0 && <Versions versions={versions} />}
+            <Performance strategy={strategy.name} />
             {versions[0]?.shipped && (
               <div className="flex flex-wrap gap-2">
                 <Button asChild intent="primary">
@@ -165,5 +167,37 @@ function Versions({ versions }: { versions: Schemas["StrategyVersion"][] }) {
         ))}
       </ul>
     </details>
+  )
+}
+
+/** How the strategy did: in its backtests, and, apart from that, in one's own flows. */
+function Performance({ strategy }: { strategy: string }) {
+  const { t } = useTranslation()
+  const flows = api.useQuery("get", "/api/v1/co-trading/flows/my", { params: { query: { limit: 100 } } })
+  const runs = api.useQuery("get", "/api/v1/backtests", { params: { query: { limit: 100 } } })
+  const mine = flows.data?.items.filter((one) => one.strategy === strategy && one.status !== "closed") ?? []
+  const latest = runs.data?.items.find((one) => textIn(one.inputs, "strategy", "name") === strategy)
+  if (!mine.length && !latest) return null
+  const totalReturn = latest ? numberIn(latest.metrics, "totalReturn") : null
+  return (
+    <ul className="space-y-1">
+      {latest && (
+        <li className="flex flex-wrap items-center gap-2">
+          <Link to={`/backtests/${latest.id}`} className="text-primary hover:underline">
+            {t("studio.latestRun")}
+          </Link>
+          <Time at={latest.createdAt} />
+          <Change ratio={rounded(totalReturn, 6)?.toFixed(6)} />
+        </li>
+      )}
+      {mine.map((flow) => (
+        <li key={flow.flowId} className="flex flex-wrap items-center gap-2">
+          <Link to={`/my-flows/${flow.flowId}`} className="text-primary hover:underline">
+            {t("studio.inFlow", { title: flow.title })}
+          </Link>
+          <Change ratio={flow.stats.performance.totalReturn} />
+        </li>
+      ))}
+    </ul>
   )
 }

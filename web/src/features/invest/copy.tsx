@@ -3,6 +3,7 @@ import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, client } from "@/api/client"
 import { useMay } from "@/api/session"
+import { multiply, subtract } from "@/lib/decimal"
 import { useAct } from "@/lib/form"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
@@ -66,7 +67,7 @@ export default function Copy() {
               <Money amount={copy.profitLoss} asset={copy.currency} signed />
             </Figure>
             <Figure label={t("flow.return")}>
-              <Change ratio={copy.profitLossPercentage} />
+              <Change ratio={multiply(copy.profitLossPercentage, "0.01")} />
             </Figure>
           </div>
           <Card title={t("copy.settings")}>
@@ -97,8 +98,22 @@ export default function Copy() {
           {leaving && (
             <Dialog title={t("copy.stop")} onClose={() => setLeaving(false)}>
               <p>{t("copy.stopWhy")}</p>
-              <p>
-                {t("holding.worth")}: <Money amount={copy.currentValue} asset={copy.currency} />
+              <Facts
+                rows={[
+                  [t("holding.worth"), <Money key="w" amount={copy.currentValue} asset={copy.currency} />],
+                  [t("copy.exitFee"), <Money key="f" amount={copy.exitFee} asset={copy.currency} />],
+                  [
+                    t("copy.about"),
+                    <Money
+                      key="a"
+                      amount={subtract(copy.currentValue, copy.exitFee)}
+                      asset={copy.currency}
+                    />,
+                  ],
+                ]}
+              />
+              <p className="text-muted-foreground text-xs">
+                {t("common.asOf")} <Time at={copy.asOf} /> · {t("copy.aboutWhy")}
               </p>
               {leave.error && <Failed error={leave.error} />}
               <Button intent="danger" disabled={leave.isPending} onClick={() => leave.mutate(undefined)}>

@@ -22,7 +22,7 @@ export function Follow({ flow, onClose }: { flow: Schemas["SharedFlow"]; onClose
         <div className="space-y-2" role="status">
           <p>{t("follow.done")}</p>
           <Button asChild intent="primary">
-            <Link to="/holdings">{t("subscribe.see")}</Link>
+            <Link to={`/copies/${act.data.subscriptionId}`}>{t("subscribe.see")}</Link>
           </Button>
         </div>
       ) : (

@@ -1,5 +1,6 @@
 import { useTranslation } from "react-i18next"
 import { api, client } from "@/api/client"
+import { multiply } from "@/lib/decimal"
 import { useList } from "@/lib/lists"
 import { useUrl } from "@/lib/url"
 import { Badge, type Tone } from "@/ui/badge"
@@ -80,7 +81,7 @@ export default function Holdings() {
       amount: one.investmentAmount,
       worth: one.currentValue,
       gain: one.profitLoss,
-      ratio: one.profitLossPercentage,
+      ratio: multiply(one.profitLossPercentage, "0.01"),
       state: t(`copyStatus.${one.status}`),
       tone: one.status === "active" ? "strong" : "plain",
       since: one.subscribedAt,

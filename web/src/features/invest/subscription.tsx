@@ -16,6 +16,7 @@ import { Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
 import { Timeline } from "../trace/timeline"
+import { WhyNotSettled } from "../trace/waits"
 import { STATE_TONES } from "./holdings"
 
 type Detail = Schemas["SubscriptionDetail"]
@@ -61,6 +62,7 @@ export default function Subscription() {
               <Money amount={one.performance.expectedGain} asset={one.asset} signed />
             </Figure>
           </div>
+          <WhyNotSettled waits={one.waits} />
           {one.liquidation && <Liquidation part={one.liquidation} />}
           <div className="grid gap-4 xl:grid-cols-[2fr_1fr]">
             <Nav one={one} />

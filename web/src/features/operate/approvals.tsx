@@ -1,5 +1,5 @@
 import { useTranslation } from "react-i18next"
-import { client, type Schemas } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { useMay, useUser } from "@/api/session"
 import { given, useAct } from "@/lib/form"
 import { useList } from "@/lib/lists"
@@ -9,11 +9,12 @@ import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { Field } from "@/ui/field"
-import { Id, Named, Time } from "@/ui/shown"
+import { Named, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
 import { useProof } from "../account/proof"
+import { Brief, Changes } from "./changes"
 
 type Approval = Schemas["Approval"]
 type Status = Schemas["ApprovalStatus"]
@@ -23,21 +24,26 @@ const TONES: Record<Status, Tone> = { requested: "warn", approved: "good", rejec
 export default function Approvals() {
   const { t } = useTranslation()
   const [status, setStatus] = useUrl<Status>("status", "requested")
+  const [subject, setSubject] = useUrl("subject", "")
   const [open, setOpen] = useUrl("open", "")
-  const list = useList(["approvals", status], async (cursor) => {
+  const list = useList(["approvals", status, subject], async (cursor) => {
     const { data } = await client.GET("/api/v1/approvals", {
-      params: { query: { status, cursor, limit: 100 } },
+      params: { query: { status, cursor, limit: 100, ...(subject && { subject }) } },
     })
     return data!
   })
   const statuses = (["requested", "approved", "rejected", "expired"] as const).map(
     (one) => [one, t(`approvalStatus.${one}`)] as const,
   )
-  const opened = list.data?.find((one) => one.id === open)
   return (
     <>
       <PageHead title={t("pages.approvals")}>
         <Segments label={t("common.state")} value={status} options={statuses} onChange={setStatus} />
+        {subject && (
+          <Button onClick={() => setSubject("")} title={subject}>
+            {t("approvals.oneSubject")} ×
+          </Button>
+        )}
       </PageHead>
       <Card flush>
         <Loaded query={list} rows={8}>
@@ -46,7 +52,7 @@ export default function Approvals() {
               label={t("pages.approvals")}
               rows={rows}
               id={(row) => row.id}
-              empty={<Empty title={t("approvals.none")} />}
+              empty={<Empty title={t(status === "requested" ? "approvals.noneWaits" : "approvals.none")} />}
               more={list.more}
               columns={[
                 {
@@ -62,12 +68,8 @@ export default function Approvals() {
                     </button>
                   ),
                 },
-                { key: "what", head: t("approvals.what"), cell: (row) => said(row.payload) },
-                {
-                  key: "by",
-                  head: t("approvals.by"),
-                  cell: (row) => <Named id={row.requestedBy} name={row.requestedByName} />,
-                },
+                { key: "what", head: t("approvals.what"), cell: (row) => <Brief changes={row.changes} /> },
+                { key: "by", head: t("approvals.by"), cell: (row) => <Named id={row.requestedBy} name={row.requestedByName} /> },
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.requestedAt} /> },
                 { key: "expires", head: t("approvals.expires"), cell: (row) => <Time at={row.expiresAt} /> },
                 {
@@ -84,19 +86,30 @@ export default function Approvals() {
           )}
         </Loaded>
       </Card>
-      {opened && <Decide approval={opened} onClose={() => setOpen("")} />}
+      {open && <Opened id={open} onClose={() => setOpen("")} />}
     </>
   )
 }
 
-const shown = (value: unknown) =>
-  value !== null && typeof value === "object" ? JSON.stringify(value) : String(value)
-const said = (payload: Approval["payload"]) =>
-  Object.entries(payload)
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name} ${shown(value)}`)
-    .join(" · ")
-    .slice(0, 96)
+/** One request in its window, also where the list does not have it. */
+function Opened({ id, onClose }: { id: string; onClose: () => void }) {
+  const { t } = useTranslation()
+  const query = api.useQuery("get", "/api/v1/approvals/{approval_id}", {
+    params: { path: { approval_id: id } },
+  })
+  if (query.data) return <Decide approval={query.data} onClose={onClose} />
+  return (
+    <Dialog title={t("pages.approvals")} onClose={onClose}>
+      <Loaded query={query}>{() => null}</Loaded>
+    </Dialog>
+  )
+}
+
+/** What somebody wrote with a request; all else of it is said by what it changes. */
+const words = (payload: Approval["payload"]) =>
+  (["reason", "reference", "purpose"] as const)
+    .filter((name) => typeof payload[name] === "string")
+    .map((name) => [name, String(payload[name])] as const)
 
 function Decide({ approval, onClose }: { approval: Approval; onClose: () => void }) {
   const { t } = useTranslation()
@@ -122,17 +135,32 @@ function Decide({ approval, onClose }: { approval: Approval; onClose: () => void
       title={t(`approvalKinds.${approval.kind}` as "approvalKinds.other", { defaultValue: approval.kind })}
       onClose={onClose}
     >
+      <Changes changes={approval.changes} />
       <Facts
         rows={[
           [t("approvals.by"), <Named key="b" id={approval.requestedBy} name={approval.requestedByName} />],
           [t("common.time"), <Time key="t" at={approval.requestedAt} />],
-          [t("approvals.subject"), <Id key="s" id={approval.subject} />],
-          [t("approvals.bankRecord"), approval.bankRecord ? t("common.yes") : t("common.no")],
+          [t("common.state"), t(`approvalStatus.${approval.status}`)],
+          ...(approval.decidedAt
+            ? ([
+                [t("approvals.decidedBy"), approval.decidedByName ?? "–"],
+                [t("approvals.decidedAt"), <Time key="d" at={approval.decidedAt} />],
+              ] as const)
+            : ([[t("approvals.expires"), <Time key="e" at={approval.expiresAt} />]] as const)),
           [
             t("approvals.needed"),
-            [`${approval.approvedBy.length} / ${approval.needed}`, ...approval.approvedByNames].join(" · "),
+            `${approval.approvedBy.length} / ${approval.needed} ${approval.approvedByNames.join(", ")}`,
           ],
-          ...Object.entries(approval.payload).map(([name, value]) => [name, shown(value)] as const),
+          ...(approval.kind.startsWith("funding.") && approval.needed > 1
+            ? ([[t("approvals.bankRecord"), approval.bankRecord ? t("common.yes") : t("common.no")]] as const)
+            : []),
+          ...words(approval.payload).map(
+            ([name, value]) =>
+              [
+                t(`changes.fields.${name}` as "changes.fields.reason", { defaultValue: name }),
+                value,
+              ] as const,
+          ),
           ...(approval.reason ? ([[t("liquidation.reason"), approval.reason]] as const) : []),
         ]}
       />

@@ -1,5 +1,5 @@
 import { keepPreviousData } from "@tanstack/react-query"
-import { useParams } from "@tanstack/react-router"
+import { useNavigate, useParams } from "@tanstack/react-router"
 import { useDeferredValue, useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
@@ -9,6 +9,7 @@ import { useList } from "@/lib/lists"
 import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
+import { Dialog } from "@/ui/dialog"
 import { Field } from "@/ui/field"
 import { Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
@@ -33,6 +34,7 @@ export default function Schedule() {
   const query = api.useQuery("get", "/api/v1/schedules/{schedule_id}", {
     params: { path: { schedule_id: id } },
   })
+  const [deleting, setDeleting] = useState(false)
   const { run, turn, error } = useScheduleActs()
   return (
     <Loaded query={query} rows={8}>
@@ -48,9 +50,15 @@ export default function Schedule() {
                 <Button disabled={turn.isPending} onClick={() => turn.mutate(schedule)}>
                   {t(schedule.status === "active" ? "schedules.pause" : "schedules.resume")}
                 </Button>
+                {!schedule.builtIn && (
+                  <Button intent="danger" onClick={() => setDeleting(true)}>
+                    {t("newSchedule.delete")}
+                  </Button>
+                )}
               </div>
             )}
           </PageHead>
+          {deleting && <Delete schedule={schedule} onClose={() => setDeleting(false)} />}
           {error && <Failed error={error} />}
           {run.data && <p role="status">{t("schedules.asked")}</p>}
           <div className="grid gap-4 lg:grid-cols-2">
@@ -83,17 +91,34 @@ export default function Schedule() {
   )
 }
 
+/** Its log goes with it; what it did stays in the audit trail. */
+function Delete({ schedule, onClose }: { schedule: Shown; onClose: () => void }) {
+  const { t } = useTranslation()
+  const go = useNavigate()
+  const act = useAct(
+    async (_: void) => {
+      await client.DELETE("/api/v1/schedules/{schedule_id}", {
+        params: { path: { schedule_id: schedule.id } },
+      })
+    },
+    () => void go({ to: "/schedules" }),
+  )
+  return (
+    <Dialog title={t("newSchedule.delete")} onClose={onClose}>
+      <p>{t("newSchedule.sure", { name: schedule.name })}</p>
+      {act.error && <Failed error={act.error} />}
+      <Button intent="danger" disabled={act.isPending} onClick={() => act.mutate()}>
+        {t("newSchedule.delete")}
+      </Button>
+    </Dialog>
+  )
+}
+
 /** The rule, with the moments it means before it is saved. */
 function Rule({ schedule }: { schedule: Shown }) {
   const { t } = useTranslation()
   const [rule, setRule] = useState(schedule.rule)
-  const asked = useDeferredValue(rule.trim())
-  const preview = api.useQuery(
-    "get",
-    "/api/v1/schedules/preview",
-    { params: { query: { rule: asked } } },
-    { placeholderData: keepPreviousData },
-  )
+  const preview = useMoments(rule)
   const act = useAct(
     async (body: { rule: string; remark: string }, key) =>
       (
@@ -144,7 +169,18 @@ function Rule({ schedule }: { schedule: Shown }) {
   )
 }
 
-function Moments({
+/** What a rule means, as it is written. */
+export function useMoments(rule: string) {
+  const asked = useDeferredValue(rule.trim())
+  return api.useQuery(
+    "get",
+    "/api/v1/schedules/preview",
+    { params: { query: { rule: asked } } },
+    { placeholderData: keepPreviousData },
+  )
+}
+
+export function Moments({
   rule,
   upcoming,
   note,

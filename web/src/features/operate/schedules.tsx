@@ -1,3 +1,4 @@
+import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { client, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
@@ -9,6 +10,7 @@ import { Card, PageHead } from "@/ui/card"
 import { Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { NewSchedule } from "./new-schedule"
 
 type Schedule = Schemas["ShownSchedule"]
 
@@ -20,10 +22,18 @@ export default function Schedules() {
     const { data } = await client.GET("/api/v1/schedules", { params: { query: { cursor, limit: 100 } } })
     return data!
   })
+  const [making, setMaking] = useState(false)
   const { run, turn, error } = useScheduleActs()
   return (
     <>
-      <PageHead title={t("pages.schedules")} />
+      <PageHead title={t("pages.schedules")}>
+        {may && (
+          <Button intent="primary" className="ml-auto" onClick={() => setMaking(true)}>
+            {t("newSchedule.title")}
+          </Button>
+        )}
+      </PageHead>
+      {making && <NewSchedule onClose={() => setMaking(false)} />}
       <p className="text-muted-foreground">{t("schedules.why")}</p>
       {error && <Failed error={error} />}
       {run.data && <p role="status">{t("schedules.asked")}</p>}

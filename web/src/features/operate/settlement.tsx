@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
@@ -12,8 +13,9 @@ import { Check } from "@/ui/field"
 import { Money, Quantity, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
-import { WorkBar, WorkState } from "@/ui/work"
+import { BatchState } from "./settlement-run"
 import { useSubscriptionColumns } from "./subscription-columns"
+import { useSubscriptions } from "./subscriptions"
 import { Asked } from "./asked"
 
 type Row = Schemas["SubscriptionSummary"]
@@ -23,10 +25,10 @@ const LARGEST = 500
 /** A batch by hand: what matured is closed, what is closed is settled, once somebody else agrees. */
 export default function Settlement() {
   const { t } = useTranslation()
-  const matured = useReady("MATURED")
-  const liquidated = useReady("LIQUIDATED")
+  const matured = useSubscriptions(["settlement", "MATURED"], { status: "MATURED" })
+  const liquidated = useSubscriptions(["settlement", "LIQUIDATED"], { status: "LIQUIDATED" })
   const [leftOut, setLeftOut] = useState<ReadonlySet<string>>(new Set())
-  const [asking, setAsking] = useState(false)
+  const [asking, setAsking] = useState<"chosen" | "everything" | null>(null)
   const ready = [...(matured.data ?? []), ...(liquidated.data ?? [])]
   const chosen = ready.filter((row) => !leftOut.has(row.subscriptionId))
   const turn = (id: string) => {
@@ -38,16 +40,17 @@ export default function Settlement() {
   return (
     <>
       <PageHead title={t("pages.settlement")}>
-        <Button
-          intent="primary"
-          className="ml-auto"
-          disabled={!chosen.length || chosen.length > LARGEST}
-          onClick={() => setAsking(true)}
-        >
-          {t("batch.run")}
-        </Button>
+        <span className="ml-auto flex flex-wrap gap-2">
+          <Button disabled={!chosen.length || chosen.length > LARGEST} onClick={() => setAsking("chosen")}>
+            {t("batch.run")}
+          </Button>
+          <Button intent="primary" onClick={() => setAsking("everything")}>
+            {t("batch.everything")}
+          </Button>
+        </span>
       </PageHead>
       <p className="text-muted-foreground">{t("batch.why")}</p>
+      <Totals />
       {chosen.length > LARGEST && <Badge tone="warn">{t("batch.tooMany", { most: LARGEST })}</Badge>}
       <div className="grid gap-4 sm:grid-cols-3">
         <Figure label={t("batch.chosen")} note={t("batch.of", { count: ready.length })}>
@@ -60,45 +63,121 @@ export default function Settlement() {
           <Sum rows={chosen} of={(row) => row.performance.currentValue} />
         </Figure>
       </div>
-      <Batches />
       <Ready title={t("batch.liquidated")} query={liquidated} empty={t("batch.noneLiquidated")} {...lists} />
       <Ready title={t("batch.matured")} query={matured} empty={t("batch.noneMatured")} {...lists} />
-      {asking && <Ask rows={chosen} onClose={() => setAsking(false)} />}
+      <History />
+      {asking && <Ask rows={asking === "chosen" ? chosen : null} onClose={() => setAsking(null)} />}
     </>
   )
 }
 
-/** How far the batches are that were approved: each book settles by itself, as its positions are really closed. */
-function Batches() {
+/** Everything that a run would take up now, whether it was read into the lists below or not. */
+function Totals() {
   const { t } = useTranslation()
-  const { data } = api.useQuery("get", "/api/v1/work", { params: { query: { limit: 50 } } })
-  const batches = data?.items.filter((one) => one.kind === "settlement") ?? []
-  if (!batches.length) return null
+  const query = api.useQuery("get", "/api/v1/managed-settlement/ready")
   return (
-    <Card title={t("batch.asked")}>
-      <ul className="divide-y">
-        {batches.slice(0, 5).map((one) => (
-          <li key={one.id} className="flex flex-wrap items-center gap-x-4 gap-y-1 py-2">
-            <Time at={one.begunAt} />
-            <span className="min-w-48 flex-1">
-              <WorkBar work={one} />
-            </span>
-            <WorkState work={one} />
-            <span className="text-muted-foreground text-xs">{one.startedBy}</span>
-          </li>
-        ))}
-      </ul>
+    <Card title={t("batch.ready")} flush={!!query.data?.length}>
+      <Loaded query={query} rows={3}>
+        {(rows) => (
+          <Table
+            label={t("batch.ready")}
+            rows={rows}
+            id={(row) => `${row.status}:${row.asset}`}
+            empty={<Empty title={t("batch.noneReady")} />}
+            columns={[
+              { key: "state", head: t("common.state"), cell: (row) => t(`states.${row.status}`) },
+              {
+                key: "count",
+                head: t("pages.subscriptions"),
+                right: true,
+                cell: (row) => <Quantity value={row.count} />,
+              },
+              {
+                key: "principal",
+                head: t("batch.principal"),
+                right: true,
+                cell: (row) => <Money amount={row.principal} asset={row.asset} />,
+              },
+              {
+                key: "worth",
+                head: t("batch.worth"),
+                right: true,
+                cell: (row) => <Money amount={row.worth} asset={row.asset} />,
+              },
+              {
+                key: "refused",
+                head: t("runs.failed"),
+                right: true,
+                cell: (row) => <Quantity value={row.refused} />,
+              },
+              { key: "next", head: t("batch.next"), cell: (row) => t(`batch.becomes.${row.status}`) },
+            ]}
+          />
+        )}
+      </Loaded>
     </Card>
   )
 }
 
-const useReady = (status: "MATURED" | "LIQUIDATED") =>
-  useList(["settlement", status], async (cursor) => {
-    const { data } = await client.GET("/api/v1/managed-subscriptions", {
-      params: { query: { status, cursor, limit: 200 } },
+/** Runs that were asked for, and how far what they took up is. */
+function History() {
+  const { t } = useTranslation()
+  const list = useList(["settlement-runs"], async (cursor) => {
+    const { data } = await client.GET("/api/v1/managed-settlement/runs", {
+      params: { query: { cursor, limit: 50 } },
     })
     return data!
   })
+  return (
+    <Card title={t("runs.title")} flush={!!list.data?.length}>
+      <Loaded query={list} rows={3}>
+        {(rows) => (
+          <Table
+            label={t("runs.title")}
+            rows={rows}
+            id={(row) => row.approvalId}
+            to={(row) => `/settlement/${row.approvalId}`}
+            empty={<Empty title={t("runs.none")} />}
+            more={list.more}
+            columns={[
+              { key: "at", head: t("runs.askedAt"), cell: (row) => <Time at={row.requestedAt} /> },
+              {
+                key: "what",
+                head: t("approvals.what"),
+                cell: (row) => t(row.everything ? "runs.everything" : "runs.chosen"),
+              },
+              { key: "state", head: t("common.state"), cell: (row) => <BatchState batch={row} /> },
+              { key: "by", head: t("approvals.by"), cell: (row) => row.requestedByName },
+              { key: "decided", head: t("approvals.decidedBy"), cell: (row) => row.decidedByName ?? "–" },
+              {
+                key: "settled",
+                head: t("runs.settled"),
+                right: true,
+                cell: (row) => `${total(row.parts, "settled")} / ${total(row.parts, "count")}`,
+              },
+              {
+                key: "failed",
+                head: t("runs.failed"),
+                right: true,
+                cell: (row) => total(row.parts, "refused"),
+              },
+              {
+                key: "paid",
+                head: t("runs.paid"),
+                right: true,
+                cell: (row) =>
+                  row.parts.map((part) => <Money key={part.asset} amount={part.paid} asset={part.asset} />),
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Card>
+  )
+}
+
+const total = (parts: readonly Schemas["BatchPart"][], name: "count" | "settled" | "refused") =>
+  parts.reduce((sum, part) => sum + part[name], 0)
 
 /** What rows come to, each asset by itself. */
 function Sum({ rows, of }: { rows: readonly Row[]; of: (row: Row) => string }) {
@@ -112,7 +191,7 @@ function Sum({ rows, of }: { rows: readonly Row[]; of: (row: Row) => string }) {
 type ReadyProps = {
   title: string
   empty: string
-  query: ReturnType<typeof useReady>
+  query: ReturnType<typeof useSubscriptions>
   leftOut: ReadonlySet<string>
   turn: (id: string) => void
 }
@@ -166,7 +245,8 @@ function Ready({ title, empty, query, leftOut, turn }: ReadyProps) {
   )
 }
 
-function Ask({ rows, onClose }: { rows: readonly Row[]; onClose: () => void }) {
+/** Ask for a run of some, or (without rows) of all that is ready when somebody approves it. */
+function Ask({ rows, onClose }: { rows: readonly Row[] | null; onClose: () => void }) {
   const { t } = useTranslation()
   // What somebody agreed to here stays what it was, whatever moves behind the window.
   const [held] = useState(rows)
@@ -175,20 +255,31 @@ function Ask({ rows, onClose }: { rows: readonly Row[]; onClose: () => void }) {
       (
         await client.POST("/api/v1/managed-settlement/run", {
           params: { header: key },
-          body: { subscriptionIds: held.map((row) => row.subscriptionId) },
+          body: { subscriptionIds: held?.map((row) => row.subscriptionId) ?? null },
         })
       ).data!,
   )
   return (
-    <Dialog title={t("batch.run")} onClose={onClose}>
+    <Dialog title={t(held ? "batch.run" : "batch.everything")} onClose={onClose}>
       {act.data ? (
-        <Asked id={act.data.approvalId} />
+        <>
+          <Asked id={act.data.approvalId} />
+          <Button asChild>
+            <Link to={`/settlement/${act.data.approvalId}`}>{t("runs.follow")}</Link>
+          </Button>
+        </>
       ) : (
         <>
-          <p>{t("batch.sure", { count: held.length })}</p>
-          <p>
-            {t("batch.principal")}: <Sum rows={held} of={(row) => row.amount} />
-          </p>
+          {held ? (
+            <>
+              <p>{t("batch.sure", { count: held.length })}</p>
+              <p>
+                {t("batch.principal")}: <Sum rows={held} of={(row) => row.amount} />
+              </p>
+            </>
+          ) : (
+            <p>{t("batch.sureEverything")}</p>
+          )}
           {act.error && <Failed error={act.error} />}
           <Button intent="primary" disabled={act.isPending} onClick={() => act.mutate()}>
             {t("asked.propose")}

@@ -1,5 +1,5 @@
 import { useTranslation } from "react-i18next"
-import { client } from "@/api/client"
+import { api, client, type Schemas } from "@/api/client"
 import { useList } from "@/lib/lists"
 import { useUrl } from "@/lib/url"
 import { Card, PageHead } from "@/ui/card"
@@ -8,6 +8,7 @@ import { Money, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import type { State } from "../invest/holdings"
+import { useWaits } from "../trace/waits"
 import { useSubscriptionColumns } from "./subscription-columns"
 
 const STATES: readonly State[] = [
@@ -20,20 +21,19 @@ const STATES: readonly State[] = [
   "CANCELLED",
 ]
 
-/** Everybody's subscriptions, by the state they are in. */
+/** Everybody's subscriptions: those that are stuck first, with why; then all, by the state they are in. */
 export default function Subscriptions() {
   const { t } = useTranslation()
-  const shared = useSubscriptionColumns()
   const [status, setStatus] = useUrl<State | "ALL">("status", "ALL")
-  const list = useList(["subscriptions", status], async (cursor) => {
-    const { data } = await client.GET("/api/v1/managed-subscriptions", {
-      params: { query: { ...(status === "ALL" ? {} : { status }), cursor, limit: 200 } },
-    })
-    return data!
-  })
+  const counts = api.useQuery("get", "/api/v1/operations/overview").data?.subscriptions
+  const list = useSubscriptions(["subscriptions", status], status === "ALL" ? {} : { status })
+  const stuck = useSubscriptions(["subscriptions", "stuck"], { stuck: true })
   const options = Object.fromEntries([
     ["ALL", t("kinds.all")],
-    ...STATES.map((one) => [one, t(`states.${one}`)]),
+    ...STATES.map((one) => {
+      const count = counts?.[one.toLowerCase() as "active"]?.now
+      return [one, count == null ? t(`states.${one}`) : `${t(`states.${one}`)} (${count})`]
+    }),
   ])
   return (
     <>
@@ -46,52 +46,105 @@ export default function Subscriptions() {
           onChange={setStatus}
         />
       </PageHead>
-      <Card flush>
-        <Loaded query={list} rows={10}>
-          {(rows) => (
-            <Table
-              label={t("pages.subscriptions")}
-              rows={rows}
-              id={(row) => row.subscriptionId}
-              to={(row) => `/subscriptions/${row.subscriptionId}`}
-              empty={<Empty title={t("operation.noneIn")} />}
-              more={list.more}
-              columns={[
-                {
-                  key: "id",
-                  head: t("operation.subscription"),
-                  cell: (row) => row.subscriptionId.slice(0, 8),
-                },
-                ...shared,
-                {
-                  key: "gain",
-                  head: t("holding.gain"),
-                  right: true,
-                  cell: (row) => <Money amount={row.performance.profit} asset={row.asset} signed />,
-                  sort: (row) => Number(row.performance.profit),
-                },
-                {
-                  key: "level",
-                  head: t("operation.deviation"),
-                  cell: (row) => t(`levels.${row.performance.deviationLevel}`),
-                },
-                {
-                  key: "since",
-                  head: t("holding.since"),
-                  cell: (row) => <Time at={row.subscribedAt} />,
-                  sort: (row) => row.subscribedAt,
-                },
-                {
-                  key: "until",
-                  head: t("holding.matures"),
-                  cell: (row) => <Time at={row.maturesAt} />,
-                  sort: (row) => row.maturesAt ?? "",
-                },
-              ]}
-            />
-          )}
-        </Loaded>
-      </Card>
+      {status === "ALL" && (
+        <List title={t("waits.stuckTitle")} query={stuck} empty={t("waits.noneStuck")} rows={3} />
+      )}
+      <List title={t("waits.all")} query={list} empty={t("operation.noneIn")} rows={10} />
     </>
   )
 }
+
+type Row = Schemas["SubscriptionSummary"]
+
+/** Subscriptions of a kind, page by page. */
+export function useSubscriptions(
+  key: readonly string[],
+  asked: { status?: State; stuck?: boolean; batch?: string },
+) {
+  return useList<Row>(key, async (cursor) => {
+    const { data } = await client.GET("/api/v1/managed-subscriptions", {
+      params: { query: { ...asked, cursor, limit: 200 } },
+    })
+    return data!
+  })
+}
+
+/** Subscriptions, each with what it waits for. */
+export function List({
+  title,
+  query,
+  empty,
+  rows: size,
+}: {
+  title: string
+  query: ReturnType<typeof useSubscriptions>
+  empty: string
+  rows: number
+}) {
+  const { t } = useTranslation()
+  const shared = useSubscriptionColumns()
+  const say = useWaits()
+  return (
+    <Card title={title} flush={!!query.data?.length}>
+      <Loaded query={query} rows={size}>
+        {(rows) => (
+          <Table
+            label={title}
+            rows={rows}
+            id={(row) => row.subscriptionId}
+            to={(row) => `/subscriptions/${row.subscriptionId}`}
+            empty={<Empty title={empty} />}
+            more={query.more}
+            columns={[
+              {
+                key: "id",
+                head: t("operation.subscription"),
+                cell: (row) => row.subscriptionId.slice(0, 8),
+              },
+              ...shared,
+              {
+                key: "waits",
+                head: t("waits.title"),
+                cell: (row) =>
+                  row.waits ? (
+                    <span title={say(row.waits)} className={row.waits.late ? "text-warn" : undefined}>
+                      {shorten(say(row.waits))}
+                    </span>
+                  ) : (
+                    "–"
+                  ),
+              },
+              {
+                key: "gain",
+                head: t("holding.gain"),
+                right: true,
+                cell: (row) => <Money amount={row.performance.profit} asset={row.asset} signed />,
+                sort: (row) => Number(row.performance.profit),
+              },
+              {
+                key: "level",
+                head: t("operation.deviation"),
+                cell: (row) => t(`levels.${row.performance.deviationLevel}`),
+              },
+              {
+                key: "since",
+                head: t("holding.since"),
+                cell: (row) => <Time at={row.subscribedAt} />,
+                sort: (row) => row.subscribedAt,
+              },
+              {
+                key: "until",
+                head: t("holding.matures"),
+                cell: (row) => <Time at={row.maturesAt} />,
+                sort: (row) => row.maturesAt ?? "",
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Card>
+  )
+}
+
+const LONGEST = 96
+const shorten = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text)

@@ -16,6 +16,7 @@ import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { useProof } from "../account/proof"
 import { Asked } from "./asked"
+import { NewCustomer } from "./new-customer"
 
 type User = Schemas["UserProfile"]
 type Status = Schemas["UserStatus"]
@@ -29,6 +30,7 @@ export default function Users() {
   const { t } = useTranslation()
   const [role, setRole] = useUrl<Role | "all">("role", "all")
   const [inviting, setInviting] = useState(false)
+  const [making, setMaking] = useState(false)
   const [open, setOpen] = useUrl("open", "")
   const list = useList(["users", role], async (cursor) => {
     const { data } = await client.GET("/api/v1/users", {
@@ -45,9 +47,12 @@ export default function Users() {
     <>
       <PageHead title={t("pages.users")}>
         <Choice hideLabel label={t("users.role")} value={role} options={roles} onChange={setRole} />
-        <Button intent="primary" className="ml-auto" onClick={() => setInviting(true)}>
-          {t("users.invite")}
-        </Button>
+        <span className="ml-auto flex flex-wrap gap-2">
+          <Button onClick={() => setMaking(true)}>{t("newCustomer.title")}</Button>
+          <Button intent="primary" onClick={() => setInviting(true)}>
+            {t("users.invite")}
+          </Button>
+        </span>
       </PageHead>
       <Card flush>
         <Loaded query={list} rows={10}>
@@ -96,6 +101,7 @@ export default function Users() {
           )}
         </Loaded>
       </Card>
+      {making && <NewCustomer onClose={() => setMaking(false)} />}
       {inviting && <Invite onClose={() => setInviting(false)} />}
       {opened && <Change key={opened.id} user={opened} onClose={() => setOpen("")} />}
     </>

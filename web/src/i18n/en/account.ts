@@ -51,6 +51,7 @@ export const account = {
     debit: "Debit",
     credit: "Credit",
     balance: "Balance",
+    about: "Venue or asset",
     chain: "Chain",
     journals: "Journals",
     events: "Audit trail",
@@ -58,7 +59,6 @@ export const account = {
     unsealed: "Not yet sealed",
     sealedAt: "Sealed at",
     digest: "Digest",
-    how: "Anybody with the key derives these digests again with `commenda verify --chain`.",
   },
   factor: {
     title: "Second factor",
@@ -118,6 +118,11 @@ export const account = {
     recovery_codes: "Recovery codes",
     api_key: "API key",
     funding: { new_address: "Withdrawal to a new address" },
+    copy: {
+      flow_changed: "A flow that you copy has new terms",
+      flow_paused: "A flow that you copy was paused",
+      flow_resumed: "A flow that you copy goes on",
+    },
   },
   steps: {
     title: "First steps",

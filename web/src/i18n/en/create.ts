@@ -1,5 +1,7 @@
 export const create = {
   studio: {
+    latestRun: "Latest backtest",
+    inFlow: "Live in {{title}}",
     why: "What flows are made of: a strategy decides from prices alone, and is tried on the past before it trades.",
     none: "There is no strategy that you may use",
     noVersion: "It has no version yet.",
@@ -50,6 +52,42 @@ export const create = {
     terms: "Terms",
     ownBook: "Your leading book, now",
     published: "Published",
+    changed: "Last changed",
+    edit: "Change terms",
+    editWhy_one:
+      "It holds from now on, for whoever follows then. {{count}} follower keeps their place and is told.",
+    editWhy_other:
+      "It holds from now on, for whoever follows then. {{count}} followers keep their place and are told.",
+    save: "Change them",
+    close: "Close the flow",
+    closeWhy:
+      "For good. The positions of your leading book are closed at the market and its money goes back to your wallet.",
+    stillFollowed_one: "{{count}} book still follows it: pause the flow, and close it once nobody does.",
+    stillFollowed_other: "{{count}} books still follow it: pause the flow, and close it once nobody does.",
+  },
+  followers: {
+    title: "Followers",
+    none: "Nobody follows it yet. It is found under Discover.",
+    managed: "Managed subscription",
+    copy: "Copy",
+    left: "Left",
+    states: { active: "Follows", paused: "Paused", cancelled: "Left" },
+  },
+  income: {
+    why: "Profit shares that your flows earned for you, as the ledger has them.",
+    total: "Profit share of the period",
+    method: "by the time of posting, after the platform's and referrers' parts",
+    byFlow: "By flow",
+    each: "Each share",
+    shares: "Shares",
+    several: "Several flows",
+    none: "No share in this period",
+    next: "A share falls due when a follower's managed subscription is settled with a profit above its mark.",
+    kinds: {
+      settlement: "Settlement",
+      crystallisation: "End of a period",
+      partial_withdrawal: "Withdrawal of a part",
+    },
   },
   executions: {
     title: "What became of the signal",

@@ -9,6 +9,7 @@ import { report } from "./report"
 import { risk } from "./risk"
 import { simulation } from "./simulation"
 import { statement } from "./statement"
+import { steer } from "./steer"
 import { study } from "./study"
 
 /** Every word that the console says, in English, by the pages that say it. */
@@ -24,5 +25,6 @@ export const en = {
   ...risk,
   ...simulation,
   ...statement,
+  ...steer,
   ...study,
 }

@@ -132,6 +132,9 @@ export const invest = {
     settings: "Settings",
     lastExecuted: "Last executed",
     paid: "Paid to the wallet",
+    exitFee: "Venue fees of closing it",
+    about: "About what reaches your wallet",
+    aboutWhy: "at the latest marks; the market moves until everything is closed",
   },
   valuation: { mark: "valued at marks", cost: "valued at cost", cash: "cash", paid: "paid" },
   pool: {

@@ -54,6 +54,7 @@ export const account: Texts<typeof english> = {
     debit: "借方",
     credit: "贷方",
     balance: "余额",
+    about: "交易所或资产",
     chain: "哈希链",
     journals: "凭证",
     events: "审计日志",
@@ -61,7 +62,6 @@ export const account: Texts<typeof english> = {
     unsealed: "待封存",
     sealedAt: "封存时间",
     digest: "摘要",
-    how: "持有密钥的任何人都可以用 `commenda verify --chain` 重新推导这些摘要。",
   },
   factor: {
     title: "双因素验证",
@@ -116,6 +116,11 @@ export const account: Texts<typeof english> = {
     recovery_codes: "恢复码",
     api_key: "API 密钥",
     funding: { new_address: "提现至新地址" },
+    copy: {
+      flow_changed: "您跟单的信号流变更了条款",
+      flow_paused: "您跟单的信号流已暂停",
+      flow_resumed: "您跟单的信号流已恢复",
+    },
   },
   steps: {
     title: "开始使用",

@@ -9,6 +9,7 @@ import { report } from "./report"
 import { risk } from "./risk"
 import { simulation } from "./simulation"
 import { statement } from "./statement"
+import { steer } from "./steer"
 import { study } from "./study"
 
 export const zh = {
@@ -23,5 +24,6 @@ export const zh = {
   ...risk,
   ...simulation,
   ...statement,
+  ...steer,
   ...study,
 }

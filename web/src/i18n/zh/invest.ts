@@ -132,6 +132,9 @@ export const invest: Texts<typeof english> = {
     settings: "设置",
     lastExecuted: "最近执行",
     paid: "已转入钱包",
+    exitFee: "平仓的交易所手续费",
+    about: "预计到账金额",
+    aboutWhy: "按最新标记价估算；全部平仓前行情会变动",
   },
   valuation: { mark: "按标记价估值", cost: "按成本估值", cash: "现金", paid: "已支付" },
   pool: {

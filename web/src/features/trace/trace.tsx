@@ -1,0 +1,161 @@
+import { Link, useNavigate } from "@tanstack/react-router"
+import { Search } from "lucide-react"
+import { useTranslation } from "react-i18next"
+import { api, client, type Schemas } from "@/api/client"
+import { useUser, type Permission } from "@/api/session"
+import { given } from "@/lib/form"
+import { useList } from "@/lib/lists"
+import { present, useUrl } from "@/lib/url"
+import { Badge } from "@/ui/badge"
+import { Button } from "@/ui/button"
+import { Card, PageHead } from "@/ui/card"
+import { Field } from "@/ui/field"
+import { Time } from "@/ui/shown"
+import { Empty, Loaded } from "@/ui/states"
+import { Events } from "../audit/trail"
+import { JournalTable } from "../audit/journals"
+import { Timeline } from "./timeline"
+
+type Found = Schemas["Found"]
+
+/** Where each kind of thing has a page, and which permission opens it. */
+const PLACES: Partial<
+  Record<Found["kind"], (found: Found) => [needs: Permission, to: string, search?: Record<string, string>]>
+> = {
+  journal: ({ id }) => ["ledger", `/journals/${id}`],
+  account: ({ id }) => ["ledger", `/accounts/${id}`],
+  subscription: ({ id }) => ["overview", `/subscriptions/${id}`],
+  flow: ({ id }) => ["flows", `/flows/${id}`],
+  signal: ({ id }) => ["flows", `/flows/${id}`],
+  approval: () => ["approvals", "/approvals"],
+  product: () => ["overview", "/products"],
+  pool: () => ["overview", "/products", { kind: "pools" }],
+  schedule: ({ id }) => ["overview", `/schedules/${id}`],
+  proof: () => ["audit", "/proof"],
+  user: ({ title }) => ["ledger", "/accounts", { owner: title }],
+}
+
+/** What an id is, where it is looked at, and all that was recorded and posted about it. */
+export default function Trace() {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const [name] = useUrl("name", "")
+  return (
+    <>
+      <PageHead title={t("pages.trace")} />
+      <form
+        key={name}
+        role="search"
+        className="flex flex-wrap items-end gap-3"
+        onSubmit={(event) =>
+          void navigate({ to: "/trace", search: { name: given(event).name || undefined } as never })
+        }
+      >
+        <div className="w-full max-w-xl">
+          <Field name="name" label={t("find.label")} hint={t("find.hint")} defaultValue={name} required />
+        </div>
+        <Button type="submit" intent="primary" size="md" className="mb-5">
+          <Search /> {t("find.find")}
+        </Button>
+      </form>
+      {name ? <Results name={name} /> : <Empty title={t("find.nothingAsked")} />}
+    </>
+  )
+}
+
+function Results({ name }: { name: string }) {
+  const { t } = useTranslation()
+  const { permissions } = useUser()!
+  const query = api.useQuery("get", "/api/v1/audit/find", { params: { query: { name } } })
+  const first = query.data?.[0]
+  const uuid = /^[0-9a-f-]{36}$/i.test(name)
+  return (
+    <>
+      <Loaded query={query}>
+        {(found) => (
+          <>
+            {found.map((one) => {
+              const [needs, to, search] = PLACES[one.kind]?.(one) ?? []
+              return (
+                <Card
+                  key={`${one.kind}:${one.id}`}
+                  title={t(`find.kinds.${one.kind}`)}
+                  actions={
+                    needs &&
+                    permissions.includes(needs) && (
+                      <Button asChild intent="primary">
+                        <Link to={to} search={search as never}>
+                          {t("find.open")}
+                        </Link>
+                      </Button>
+                    )
+                  }
+                >
+                  <div className="flex flex-wrap items-center gap-2">
+                    <span>{one.title}</span>
+                    {one.state && <Badge>{one.state}</Badge>}
+                    <Time at={one.at} />
+                    <code className="text-muted-foreground text-xs">{one.id}</code>
+                    {one.kind === "user" && (
+                      <Link
+                        to="/trail"
+                        search={{ actor: `${one.state}:${one.id}` } as never}
+                        className="text-primary hover:underline"
+                      >
+                        {t("find.did")}
+                      </Link>
+                    )}
+                  </div>
+                  {one.kind === "subscription" && (
+                    <div className="mt-4">
+                      <Timeline id={one.id} />
+                    </div>
+                  )}
+                </Card>
+              )
+            })}
+          </>
+        )}
+      </Loaded>
+      {!query.isPending && (
+        <>
+          <Recorded subject={first?.id ?? name} />
+          {(first?.correlationId ?? (uuid ? name : null)) && (
+            <Belonging correlation={first?.correlationId ?? name} />
+          )}
+        </>
+      )}
+    </>
+  )
+}
+
+/** What was recorded about it itself. */
+function Recorded({ subject }: { subject: string }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t("find.recorded")} flush>
+      <Events wanted={{ subject }} />
+    </Card>
+  )
+}
+
+/** What belongs to the same affair: events and journals. */
+function Belonging({ correlation }: { correlation: string }) {
+  const { t } = useTranslation()
+  const journals = useList(["journals-of", correlation], async (cursor) => {
+    const { data } = await client.GET("/api/v1/ledger/journals", {
+      params: { query: { ...present({ correlationId: correlation }), cursor, limit: 100 } },
+    })
+    return data!
+  })
+  return (
+    <>
+      <Card title={t("find.belonging")} flush>
+        <Events wanted={{ correlationId: correlation }} />
+      </Card>
+      <Card title={t("find.posted")} flush>
+        <Loaded query={journals}>{(rows) => <JournalTable rows={rows} more={journals.more} />}</Loaded>
+      </Card>
+    </>
+  )
+}

@@ -1,0 +1,28 @@
+import i18next from "i18next"
+import { expect, test } from "vitest"
+import { refusals } from "@/i18n/zh/refusals"
+import { wordsOf } from "./refusals"
+
+const late = {
+  status: 422,
+  code: "valid_from_past",
+  detail: "What is expected cannot be changed for subscriptions that were made",
+  field: "validFrom",
+  value: "2026-01-04T00:00:00Z",
+  mend: "choose 2026-01-05T00:00:00Z or later",
+  requestId: "r",
+}
+
+test("a refusal is said in the reader's language, by its code and with its value", async () => {
+  await i18next.init({ lng: "zh", resources: { zh: { translation: { refusals } }, en: { translation: {} } } })
+  expect(wordsOf(late)).toEqual({
+    what: "生效时间 2026-01-04T00:00:00Z 已过，请选择更晚的业务时间。",
+    mend: null,
+  })
+  await i18next.changeLanguage("en")
+  expect(wordsOf(late)).toEqual({ what: late.detail, mend: late.mend })
+})
+
+test("a code without words is said as the API says it", () => {
+  expect(wordsOf({ ...late, code: "new_code" }).what).toBe(late.detail)
+})
