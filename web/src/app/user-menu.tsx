@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router"
-import { CircleUser, LogOut, Settings } from "lucide-react"
+import { BookText, CircleUser, LogOut, Settings } from "lucide-react"
 import { useTranslation } from "react-i18next"
 import { client, queries } from "@/api/client"
 import { forget, useUser } from "@/api/session"
@@ -26,6 +26,9 @@ export function UserMenu() {
       <Appearance />
       <MenuItem onSelect={() => void navigate({ to: "/account" })}>
         <Settings /> {t("pages.account")}
+      </MenuItem>
+      <MenuItem onSelect={() => void navigate({ to: "/docs" })}>
+        <BookText /> {t("pages.reference")}
       </MenuItem>
       <MenuItem onSelect={() => void leave()}>
         <LogOut /> {t("frame.signOut")}

@@ -38,6 +38,7 @@ export const frame = {
     journals: "Journals",
     trail: "Audit trail",
     account: "Account",
+    reference: "API reference",
     referrals: "Referrals",
     studio: "Strategies",
     backtests: "Backtests",
@@ -76,6 +77,8 @@ export const frame = {
   common: {
     asOf: "as of",
     close: "Close",
+    copy: "Copy",
+    copied: "Copied",
     cancel: "Cancel",
     more: "Show more",
     yes: "Yes",

@@ -4,7 +4,17 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
+import { reference } from "./reference"
 import { report } from "./report"
 
 /** Every word that the console says, in English, by the pages that say it. */
-export const en = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const en = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...create,
+  ...operate,
+  ...audit,
+  ...reference,
+  ...report,
+}

@@ -205,8 +205,6 @@ export const operate = {
     inviteWhy:
       "One of the staff gets a link that works once: with it they choose a password and a second factor. Another person then approves the account.",
     link: "For {{name}} alone, and shown only now. Hand it over on a way that nobody else reads:",
-    copy: "Copy",
-    copied: "Copied",
     changed: "Changed: their sessions have ended.",
     own: "Nobody changes or resets their own account.",
     changeRole: "Change role",

@@ -41,6 +41,7 @@ export const frame: Texts<typeof english> = {
     journals: "凭证",
     trail: "审计日志",
     account: "账户",
+    reference: "接口文档",
     referrals: "推荐",
     studio: "策略库",
     backtests: "回测",
@@ -79,6 +80,8 @@ export const frame: Texts<typeof english> = {
   common: {
     asOf: "截至",
     close: "关闭",
+    copy: "复制",
+    copied: "已复制",
     cancel: "取消",
     more: "显示更多",
     yes: "是",

@@ -4,6 +4,16 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
+import { reference } from "./reference"
 import { report } from "./report"
 
-export const zh = { ...frame, ...account, ...invest, ...create, ...operate, ...audit, ...report }
+export const zh = {
+  ...frame,
+  ...account,
+  ...invest,
+  ...create,
+  ...operate,
+  ...audit,
+  ...reference,
+  ...report,
+}

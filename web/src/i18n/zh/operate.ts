@@ -195,8 +195,6 @@ export const operate: Texts<typeof english> = {
     invite: "邀请员工",
     inviteWhy: "员工将收到一次性链接，用以设置密码与双因素验证；账户随后须经另一人批准。",
     link: "仅供 {{name}} 使用，且仅在此显示。请通过他人无法读取的渠道转交：",
-    copy: "复制",
-    copied: "已复制",
     changed: "已变更：该用户的会话已结束。",
     own: "任何人不得变更或重置自己的账户。",
     changeRole: "变更角色",
