@@ -28,6 +28,7 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
     "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
     "png": "image/png",
     "woff2": "font/woff2",
 }

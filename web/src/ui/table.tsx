@@ -12,6 +12,7 @@ import { ArrowDown, ArrowUp } from "lucide-react"
 import { useMemo, useRef, type ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
+import { useWalk } from "@/lib/keys"
 import { useUrl } from "@/lib/url"
 import { Button } from "./button"
 import { Empty } from "./states"
@@ -76,6 +77,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
     overscan: 12,
     initialRect: { width: 0, height: 800 },
   })
+  const [walk, leave] = useWalk(box, sorted.length, (index) => virtual.scrollToIndex(index))
   const seen = virtual.getVirtualItems()
   const above = seen[0]?.start ?? 0
   const below = virtual.getTotalSize() - (seen.at(-1)?.end ?? 0)
@@ -84,12 +86,16 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
   return (
     <>
       {/* A region that scrolls must be reachable by keyboard. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- its rows are walked by keys */}
       <div
         ref={box}
+        data-rows
         className="focusable max-h-[70dvh] overflow-auto"
         role="region"
         aria-label={label}
         tabIndex={0}
+        onKeyDown={walk}
+        onBlur={leave}
       >
         <table className="w-full border-separate border-spacing-0 text-sm">
           <thead className="bg-card sticky top-0 z-10">
@@ -132,7 +138,12 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
             {seen.map(({ index }) => {
               const row = sorted[index]!.original
               return (
-                <tr key={sorted[index]!.id} className="hover:bg-muted/60 group h-[34px]">
+                <tr
+                  key={sorted[index]!.id}
+                  data-index={index}
+                  tabIndex={-1}
+                  className="hover:bg-muted/60 focus-within:bg-muted/60 focusable group h-[34px] focus-visible:ring-inset"
+                >
                   {columns.map((column, place) => (
                     <td
                       key={column.key}

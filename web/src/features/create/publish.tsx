@@ -4,7 +4,7 @@ import { api, client, type Schemas } from "@/api/client"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
-import { Check, Choice, Field } from "@/ui/field"
+import { Check, Choice, Field, NumberField } from "@/ui/field"
 import { Failed, Loaded } from "@/ui/states"
 import { ParameterFields, paramsOf, STEADY, StrategyChoice } from "./run-form"
 
@@ -70,30 +70,26 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
               hint={t("publish.tagsHint")}
               error={act.refused("tags")}
             />
-            <Field
+            <NumberField
               name="investment"
               label={t("publish.investment")}
               hint={t("publish.investmentHint")}
-              inputMode="decimal"
-              pattern="[0-9]+(\.[0-9]+)?"
               required
               error={act.refused("investmentAmount")}
             />
             <div className="grid grid-cols-2 gap-3">
-              <Field
+              <NumberField
                 name="minimum"
                 label={t("publish.minimum")}
-                inputMode="decimal"
-                pattern="[0-9]+(\.[0-9]+)?"
                 defaultValue="100"
                 required
                 error={act.refused("minInvestment")}
               />
-              <Field
+              <NumberField
                 name="most"
+                whole
                 label={t("publish.most")}
                 hint={t("publish.mostHint")}
-                type="number"
                 min={1}
                 max={1_000_000}
                 error={act.refused("maxFollowers")}

@@ -7,7 +7,7 @@ import { useUrl } from "@/lib/url"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Field } from "@/ui/field"
+import { Field, NumberField } from "@/ui/field"
 import { AsOf, Percent, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -167,33 +167,28 @@ function Change({ cell, onClose }: { cell: Cell; onClose: () => void }) {
             })
           }}
         >
-          <Field
+          <NumberField
             name="annualReturn"
             label={t("matrix.annual")}
             hint={t("matrix.share")}
-            inputMode="decimal"
-            pattern="-?[0-9]+(\.[0-9]+)?"
+            min={-1}
             defaultValue={cell.annualReturn}
             required
             error={act.refused("annualReturn")}
           />
           <div className="grid gap-3 sm:grid-cols-2">
-            <Field
+            <NumberField
               name="warningPercent"
               label={t("matrix.warning")}
               hint={t("matrix.points")}
-              inputMode="decimal"
-              pattern="[0-9]+(\.[0-9]+)?"
               defaultValue={cell.warningPercent}
               required
               error={act.refused("warningPercent")}
             />
-            <Field
+            <NumberField
               name="alertPercent"
               label={t("matrix.alert")}
               hint={t("matrix.points")}
-              inputMode="decimal"
-              pattern="[0-9]+(\.[0-9]+)?"
               defaultValue={cell.alertPercent}
               required
               error={act.refused("alertPercent")}
