@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browsing import Visit
+from browsing import Visit, arrive, enter
 
 PASSWORD = "a long enough passphrase 7"
 SETTLED = 240_000
@@ -119,7 +119,7 @@ def test_an_investor_goes_from_registering_to_being_paid(visit: Visit, words: Wo
 
 
 PAGES = {
-    "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account"),
+    "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account", "/docs/subscribe"),
     "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/referrals"),
     "operator": (
         "/operation",
@@ -142,15 +142,9 @@ PAGES = {
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_each_page_shows_what_it_is_for(visit: Visit, role: str, locale: str) -> None:
     page = visit("/", locale, viewport={"width": 390, "height": 844})
-    page.locator("[name=username]").fill(f"demo-{role}")
-    page.locator("[name=password]").fill("commenda-demo")
-    page.locator("[type=submit]").click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator("nav")).to_be_attached()
+    enter(page, role)
     for path in PAGES[role]:
-        page.goto(path)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        expect(page.locator("main .skeleton")).to_have_count(0, timeout=20_000)
+        arrive(page, path)
         assert page.get_by_role("alert").count() == 0, path
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{path} is {wide} px wider than a telephone"
@@ -158,10 +152,7 @@ def test_each_page_shows_what_it_is_for(visit: Visit, role: str, locale: str) ->
 
 def test_amounts_can_be_hidden_and_the_choice_stays(visit: Visit) -> None:
     page = visit("/")
-    page.locator("[name=username]").fill("demo-investor")
-    page.locator("[name=password]").fill("commenda-demo")
-    page.locator("[type=submit]").click()
-    page.wait_for_url("**/home")
+    enter(page, "investor")
     page.get_by_role("button", name="Hide amounts").click()
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
     page.reload()
