@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from browsing import Visit, arrive, enter
-from test_loop import PAGES
+from console.test_loop import PAGES
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")

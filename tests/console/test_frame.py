@@ -7,7 +7,7 @@ import json
 import re
 import urllib.request
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from browsing import Visit, arrive, enter
 

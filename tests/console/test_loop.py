@@ -119,7 +119,7 @@ def test_an_investor_goes_from_registering_to_being_paid(visit: Visit, words: Wo
 
 
 PAGES = {
-    "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account", "/docs/subscribe"),
+    "investor": ("/home", "/discover?kind=flows", "/discover?kind=pools", "/holdings", "/account"),
     "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/referrals"),
     "operator": (
         "/operation",

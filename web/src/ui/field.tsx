@@ -1,7 +1,7 @@
 import { useId, type ComponentProps, type ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
-import { compare } from "@/lib/decimal"
+import { faultOf } from "@/lib/decimal"
 
 const box =
   "focusable h-9 w-full rounded-md border border-input bg-card px-3 text-sm aria-invalid:border-bad placeholder:text-muted-foreground"
@@ -33,8 +33,6 @@ export function Field({ label, hint, error, className, ...props }: FieldProps) {
   )
 }
 
-const PLAIN = { whole: /^-?\d{1,18}$/, decimal: /^-?\d{1,20}(\.\d{1,18})?$/ }
-
 /**
  * A number, as the digits that were typed: it is sent as it stands and held against its bounds exactly, and a wheel
  * or an arrow key does not change it. What is below zero needs a bound below zero.
@@ -47,13 +45,10 @@ export function NumberField({
   ...props
 }: FieldProps & { whole?: boolean; min?: string | number; max?: string | number }) {
   const { t } = useTranslation()
-  const wrong = (text: string) => {
-    if (!text) return ""
-    if (!PLAIN[whole ? "whole" : "decimal"].test(text)) return whole ? t("field.whole") : t("field.decimal")
-    if (beyond(text, min, -1)) return t("field.least", { bound: min })
-    return max !== undefined && beyond(text, max, 1) ? t("field.most", { bound: max }) : ""
+  const check = (input: HTMLInputElement | null) => {
+    const fault = faultOf(input?.value.trim() ?? "", { whole, min, max })
+    input?.setCustomValidity(fault ? t(`field.${fault}`, { bound: fault === "least" ? min : max }) : "")
   }
-  const check = (input: HTMLInputElement | null) => input?.setCustomValidity(wrong(input.value.trim()))
   return (
     <Field
       ref={check}
@@ -64,9 +59,6 @@ export function NumberField({
     />
   )
 }
-
-const beyond = (text: string, bound: string | number, side: -1 | 1) =>
-  PLAIN.decimal.test(String(bound)) && compare(text, String(bound)) === side
 
 /** A choice of the browser's own: it works with every keyboard, screen reader and telephone. */
 export function Choice<T extends string>({
