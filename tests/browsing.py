@@ -41,12 +41,12 @@ def enter(page: Page, role: str) -> None:
     page.locator("[name=username]").fill(f"demo-{role}")
     page.locator("[name=password]").fill("commenda-demo")
     page.locator("[type=submit]").click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
     expect(page.locator("nav").first).to_be_attached()
 
 
 def arrive(page: Page, path: str) -> None:
     """Go somewhere, and wait until what is asked for has come."""
     page.goto(path)
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
-    expect(page.locator("main .skeleton")).to_have_count(0, timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+    expect(page.locator("main .skeleton")).to_have_count(0, timeout=60_000)

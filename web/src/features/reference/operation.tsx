@@ -164,13 +164,17 @@ function Rows({ rows }: { rows: readonly Row[] }) {
             <code className="break-all">{name}</code>{" "}
             {required && <small className="text-muted-foreground">{t("reference.required")}</small>}
           </dt>
-          <dd className="min-w-0" lang="en">
+          <dd className="min-w-0">
             <code className="text-muted-foreground text-xs break-words">{type}</code>
-            {says && <p className="max-w-prose">{says}</p>}
+            {says && (
+              <p lang="en" className="max-w-prose">
+                {says}
+              </p>
+            )}
             {example != null && (
-              <code className="text-xs break-all">
-                <span lang={undefined}>{t("reference.example")}</span> {JSON.stringify(example)}
-              </code>
+              <p className="text-xs">
+                {t("reference.example")} <code className="break-all">{JSON.stringify(example)}</code>
+              </p>
             )}
             {more}
           </dd>
