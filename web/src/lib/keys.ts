@@ -52,7 +52,7 @@ export function useWalk(box: RefObject<HTMLElement | null>, count: number, show:
   useEffect(() => {
     if (wanted.current !== null) focus()
   })
-  const walk = (event: Press) => {
+  return (event: Press) => {
     const target = event.target as HTMLElement
     const step = STEPS[event.key]
     if (!step || event.metaKey || event.ctrlKey || event.altKey || target.closest("input, select, textarea"))
@@ -63,5 +63,4 @@ export function useWalk(box: RefObject<HTMLElement | null>, count: number, show:
     show(wanted.current)
     focus()
   }
-  return [walk, () => (wanted.current = null)] as const
 }

@@ -77,7 +77,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
     overscan: 12,
     initialRect: { width: 0, height: 800 },
   })
-  const [walk, leave] = useWalk(box, sorted.length, (index) => virtual.scrollToIndex(index))
+  const walk = useWalk(box, sorted.length, (index) => virtual.scrollToIndex(index))
   const seen = virtual.getVirtualItems()
   const above = seen[0]?.start ?? 0
   const below = virtual.getTotalSize() - (seen.at(-1)?.end ?? 0)
@@ -95,7 +95,6 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
         aria-label={label}
         tabIndex={0}
         onKeyDown={walk}
-        onBlur={leave}
       >
         <table className="w-full border-separate border-spacing-0 text-sm">
           <thead className="bg-card sticky top-0 z-10">
