@@ -145,7 +145,7 @@ def _statement(database: Database) -> str:
     begin = time.perf_counter()
     with database.transaction() as tx:
         wanted = StatementWanted(BUSY.id, ASSET, START, END)
-        statement = draw_up(database, tx, wanted, END)
+        statement = draw_up(database, tx, wanted)
     cut = time.perf_counter()
     size = sum(len(text) for text in csv_text(statement))
     took = time.perf_counter() - begin

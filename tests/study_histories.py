@@ -78,7 +78,7 @@ def search(
     hands: Workers | None = None,
     **options: Any,
 ) -> dict[str, Any] | None:
-    clock = lambda: NOW + timedelta(hours=1)  # noqa: E731
+    clock = lambda tx: NOW + timedelta(hours=1)  # noqa: E731
     return run(db, study, strategy, material, hands or Workers(1, None), clock, **options)
 
 

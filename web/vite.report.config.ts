@@ -9,27 +9,29 @@ import { alias } from "./vite.config.ts"
 function inlined(): Plugin {
   return {
     name: "inlined",
-    enforce: "post",
-    generateBundle(_options, bundle) {
-      let page = ""
-      let script = ""
-      let style = ""
-      for (const one of Object.values(bundle)) {
-        if (one.type === "chunk") script += one.code
-        else if (one.fileName.endsWith(".css")) style += one.source
-        else if (one.fileName.endsWith(".html")) page += one.source
-        else this.error(`${one.fileName} would be a file beside the report: import it with ?inline`)
-        delete bundle[one.fileName]
-      }
-      page = page
-        .replace(/\s*<(script type="module"|link rel="stylesheet")[^>]*>(<\/script>)?/g, "")
-        // Functions, since a replacement's `$&` would mean something; after the JSON that the script reads.
-        .replace("</head>", () => `<style>${style.replace(/<\/(style)/gi, "<\\/$1")}</style></head>`)
-        .replace(
-          "</body>",
-          () => `<script type="module">${script.replace(/<(?=\/script|!--)/gi, "\\x3C")}</script></body>`,
-        )
-      this.emitFile({ type: "asset", fileName: "index.html", source: page })
+    generateBundle: {
+      order: "post", // vite's own, which finishes dynamic imports, comes first
+      handler(_options, bundle) {
+        let page = ""
+        let script = ""
+        let style = ""
+        for (const one of Object.values(bundle)) {
+          if (one.type === "chunk") script += one.code
+          else if (one.fileName.endsWith(".css")) style += one.source
+          else if (one.fileName.endsWith(".html")) page += one.source
+          else this.error(`${one.fileName} would be a file beside the report: import it with ?inline`)
+          delete bundle[one.fileName]
+        }
+        page = page
+          .replace(/\s*<(script type="module"|link rel="stylesheet")[^>]*>(<\/script>)?/g, "")
+          // Functions, since a replacement's `$&` would mean something; after the JSON that the script reads.
+          .replace("</head>", () => `<style>${style.replace(/<\/(style)/gi, "<\\/$1")}</style></head>`)
+          .replace(
+            "</body>",
+            () => `<script type="module">${script.replace(/<(?=\/script|!--)/gi, "\\x3C")}</script></body>`,
+          )
+        this.emitFile({ type: "asset", fileName: "index.html", source: page })
+      },
     },
   }
 }

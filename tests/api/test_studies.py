@@ -19,7 +19,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from commenda.app import create_app
-from commenda.kit import durable, outbox
+from commenda.kit import clock, durable, outbox
 from commenda.kit.db import Database
 from commenda.market import import_file
 from commenda.studies import STUDIES, run_study_workflow
@@ -98,9 +98,16 @@ def test_a_study_is_run_by_a_worker_and_its_result_looked_up(
     assert result["best"]["params"]["stop"] == 0
     assert len(result["walked"]) == 3
     assert [(one["x"], one["y"]) for one in result["heatMaps"]] == [("fast", "slow")]
-    page = client.get(f"{url}/report", headers=who)
-    assert page.headers["content-type"].startswith("text/html")
-    assert begun["id"] in page.text
+    report = client.get(f"{url}/report", headers=who).json()
+    assert (report["study"], report["result"]) == (done, result)
+    assert report["inputs"]["space"] == ASKED["space"]
+    assert [one["number"] for one in report["trials"]] == list(range(report["tried"]))
+    best = report["trials"][result["best"]["number"]]
+    for side in ("trainSharpe", "testSharpe"):
+        mean = sum(fold[side] or 0.0 for fold in result["best"]["folds"]) / 3
+        assert result["best"][side] == best[side] == pytest.approx(mean)
+    against = [one["says"] for one in result["findings"] if one["grade"] != "promote"]
+    assert result["reasons"] == against or not against
     # Every trial once, over pages.
     numbers: list[int] = []
     cursor: str | None = None
@@ -112,6 +119,23 @@ def test_a_study_is_run_by_a_worker_and_its_result_looked_up(
         if cursor is None:
             break
     assert numbers == list(range(24 + done["refused"]))
+
+
+def test_a_study_begins_and_ends_by_the_business_clock(
+    client: TestClient, sign_in: SignIn, db: Database
+) -> None:
+    """Not at the wall time of the process that it runs in, which a demo is months away from."""
+    who = sign_in("creator")
+    with db.transaction() as tx:
+        clock.advance(tx, NOW)
+    begun = asked(client, who, trials=8)
+    with db.transaction() as tx:
+        clock.advance(tx, NOW + timedelta(hours=2))
+    work(db, begun["id"])
+    done = client.get(f"{STUDIES_URL}/{begun['id']}", headers=who).json()
+    assert done["state"] == "complete"
+    times = (done["createdAt"], done["finishedAt"])
+    assert times == ("2026-01-05T00:00:00Z", "2026-01-05T02:00:00Z")
 
 
 def test_creators_see_their_own_and_the_staff_sees_all(client: TestClient, sign_in: SignIn) -> None:

@@ -20,7 +20,7 @@ from commenda.cli import app
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.strategies import catalogue
-from commenda.studies import Plan, Sampler, find_study, material_of_files, render, summary
+from commenda.studies import Plan, Sampler, find_study, material_of_files, report_of, summary
 from commenda.studies.queries import count_trials
 from processes import Process
 from study_histories import candles, search, start, trials
@@ -65,11 +65,13 @@ def test_a_ruined_trial_is_kept_counted_and_never_the_best(db: Database, file: P
         stored = find_study(tx, study.id)
         assert stored is not None
         said = summary(stored, count_trials(tx, study.id))
+        drawn = report_of(tx, stored)
     assert (said["ran"], said["ruined"], said["refused"]) == (2, 1, 0)
     assert (said["periods_per_year"], said["calendar"]) == (8_760, "every_day")
-    page = render(stored, said)
-    assert "1 of them were ruined" in page
-    assert "其中爆仓 1 次" in page
+    assert [(one.ruined, tuple(one.values)) for one in drawn.trials] == [
+        (False, calm.values),
+        (True, (None, None)),
+    ]
     # The ledger counts what was ruined: it was tried.
     assert result["evidence"]["configurations"] == 2
 

@@ -36,6 +36,7 @@ from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.money import plain, scale_of
+from commenda.kit.report import report_page, require_reports
 from commenda.kit.times import iso
 from commenda.kit.wire import wire
 
@@ -142,7 +143,6 @@ def statement(
         bool, typer.Option("--all", help="All accounts, not only the wallet.")
     ] = False,
     form: Annotated[Format, typer.Option("--format")] = Format.TABLE,
-    lang: Annotated[ledger.Language, typer.Option(help="Of html.")] = ledger.Language.EN,
     out: Out = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -151,20 +151,26 @@ def statement(
     _require_format(form, out, as_json)
     scale_of(asset)
     asked = period_of(begin, end)
+    if form is Format.HTML:
+        require_reports("--format")
     with open_database(data) as database:
         with database.transaction() as tx:
+            tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             now = business_now(tx)
             period = ledger.statement_period(*asked, now)
             wanted = ledger.StatementWanted(_owner(tx, owner), asset, *period, whole)
-            drawn = ledger.draw_up(database, tx, wanted, now)
+            page = ledger.printed(tx, wanted, now) if form is Format.HTML else None
+            drawn = ledger.draw_up(database, tx, wanted)
         if as_json:
             texts = _statement_json(drawn)
-        elif form is Format.TABLE:
+        elif page is not None:
+            title = f"{page.owner} · {iso(page.since)} – {iso(page.until)}"
+            texts = iter((report_page("statement", title, wire(page)),))
+        elif form is Format.CSV:
+            texts = ledger.csv_text(drawn)
+        else:
             _show_statement(drawn)
             return
-        else:
-            csv = form is Format.CSV
-            texts = ledger.csv_text(drawn) if csv else ledger.html_text(drawn, lang)
         with output(out) as target:
             target.writelines(texts)
 

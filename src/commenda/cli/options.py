@@ -19,6 +19,7 @@ import typer
 from commenda.kit.clock import require_period
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
+from commenda.kit.report import require_reports
 from commenda.kit.times import iso
 from commenda.settings import Settings
 
@@ -94,6 +95,13 @@ def require_folder(file: Path | None, option: str = "--html") -> None:
         raise CommendaError("no_such_folder", "The report cannot be written here").at(
             option, file, "name a file in a folder that exists"
         )
+
+
+def require_report(file: Path | None) -> None:
+    """As `require_folder`, and as `require_reports`: there is a page to be filled."""
+    require_folder(file)
+    if file is not None:
+        require_reports()
 
 
 def print_json(value: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -38,14 +38,17 @@ from commenda.cli.options import (
     open_database,
     period_of,
     print_json,
-    require_folder,
+    require_report,
     settings_of,
     transaction,
     warn,
 )
 from commenda.cli.tables import Column, progress, say, show, texts
+from commenda.kit.clock import business_now
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError, unknown
+from commenda.kit.report import report_page
+from commenda.kit.wire import wire
 from commenda.market import parse_interval
 from commenda.strategies import find_strategy
 
@@ -152,7 +155,7 @@ def run_study(
 
     The study is stored as it goes: killed, it is resumed by `commenda study resume`.
     """
-    require_folder(html)
+    require_report(html)
     require_rates(funding, marks)
     found = find_strategy(strategy)
     wanted = studies.space_of(found, studies.texts_of(space), params_of(fixed))
@@ -191,7 +194,7 @@ def run_study(
                 material,
                 wanted,
                 plan,
-                datetime.now(UTC),
+                business_now(tx),
                 asked_by=ACTOR,
                 periods_per_year=periods_per_year,
             )
@@ -215,7 +218,7 @@ def resume(
     database: Home = None,
 ) -> None:
     """Go on with a study that was killed or interrupted, where it stopped."""
-    require_folder(html)
+    require_report(html)
     with life() as mine, open_database(database) as opened:
         study = _find(opened, ident)
         if study.state is studies.StudyState.RUNNING:
@@ -250,7 +253,7 @@ def show_study(
     ident: Ident, html: Html = None, as_json: AsJson = False, database: Home = None
 ) -> None:
     """Show a study: its verdict and the reasons, the best, and what it brought out of sample."""
-    require_folder(html)
+    require_report(html)
     with open_database(database) as opened:
         _show(opened, _find(opened, ident).id, html, as_json)
 
@@ -261,7 +264,7 @@ def cancel(ident: Ident, database: Home = None) -> None:
     with open_database(database) as opened:
         study = _find(opened, ident)
         with opened.transaction() as tx:
-            done = studies.cancel(tx, study.id, datetime.now(UTC), f"cancelled by {ACTOR}")
+            done = studies.cancel(tx, study.id, business_now(tx), f"cancelled by {ACTOR}")
     typer.echo("cancelled" if done else f"it is {study.state} already")
 
 
@@ -288,7 +291,7 @@ def _carry_on(
             find_strategy(study.reference),
             material,
             hands,
-            lambda: datetime.now(UTC),
+            business_now,
             seen=moved,
         )
 
@@ -352,8 +355,10 @@ def _show(database: Database, study_id: UUID, html: Path | None, as_json: bool) 
         study = studies.find_study(tx, study_id)
         assert study is not None
         shown = studies.summary(study, studies.count_trials(tx, study_id))
+        report = None if html is None else wire(studies.report_of(tx, study))
     if html is not None:
-        html.write_text(studies.render(study, shown), "utf-8")
+        title = f"{study.strategy} · {study.data_name}"
+        html.write_text(report_page("study", title, report), "utf-8")
     if as_json:
         print_json({**shown, "result": study.result})
         return

@@ -31,12 +31,12 @@ def report_page(kind: str, title: str, data: Any) -> str:
     return f"{head}{_PLACE.replace('></', f'>{told}</')}{tail}"
 
 
-def require_reports() -> None:
+def require_reports(option: str = "--html") -> None:
     """Code `console_unbuilt` where the page was not built: said before a long run."""
     if not _PAGE.is_file():
         raise CommendaError(
             "console_unbuilt", "The console, which draws reports, was not built"
-        ).at("--html", hint="run `make console`, or install a wheel that `make wheel` made")
+        ).at(option, hint="run `make console`, or install a wheel that `make wheel` made")
 
 
 @cache

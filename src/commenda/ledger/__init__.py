@@ -107,9 +107,8 @@ from commenda.ledger.queries import (
 from commenda.ledger.reversals import is_reversed, reverse
 from commenda.ledger.rules import stripe_of
 from commenda.ledger.seals import JOURNALS
-from commenda.ledger.statement_files import Statement, csv_text, draw_up, html_text
-from commenda.ledger.statement_texts import Language
-from commenda.ledger.statements import StatementWanted, statement_period
+from commenda.ledger.statement_files import Statement, csv_text, draw_up
+from commenda.ledger.statements import StatementWanted, printed, statement_period
 from commenda.ledger.trial import (
     TransitAccount,
     TrialLine,
@@ -132,7 +131,6 @@ __all__ = [
     "HoldStatus",
     "Journal",
     "JournalsWanted",
-    "Language",
     "Line",
     "Outcome",
     "Owner",
@@ -164,7 +162,6 @@ __all__ = [
     "export_journals",
     "finish_batch",
     "holds_where",
-    "html_text",
     "is_owed",
     "is_reversed",
     "journal_by_id",
@@ -176,6 +173,7 @@ __all__ = [
     "place_holds",
     "post",
     "post_batch",
+    "printed",
     "reverse",
     "statement_period",
     "stripe_of",

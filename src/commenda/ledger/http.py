@@ -73,7 +73,7 @@ def statement(service: Served, who: Owner, asked: StatementAsked) -> Response:
     """What you have over a period (the last 30 days unless you say): opening, entries, closing.
 
     Of your wallet, or with `accounts=all` of everything that is kept for you. JSON comes in pages,
-    `csv` and `html` (a page to print, in `lang`) whole.
+    `csv` whole; the console's page of it prints.
     """
     return statement_answer(service, who.user_id, asked)
 

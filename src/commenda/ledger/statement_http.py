@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,13 +13,11 @@ from fastapi.responses import StreamingResponse
 from commenda.kit.clock import business_now
 from commenda.kit.money import scale_of
 from commenda.kit.web import Asset, Moment, Service, Whole, sent
-from commenda.ledger.statement_files import csv_text, draw_up, html_policy, html_text
-from commenda.ledger.statement_texts import Language
+from commenda.ledger.statement_files import csv_text, draw_up
 from commenda.ledger.statements import (
     START,
     StatementWanted,
     place_after,
-    require_owner,
     statement_page,
     statement_period,
 )
@@ -28,11 +25,9 @@ from commenda.ledger.statements import (
 MOST = 1000
 """Entries of a page."""
 
-STATEMENT_FILES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {}, "text/html": {}}}
-}
+STATEMENT_FILES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
-Format = Literal["json", "csv", "html"]
+Format = Literal["json", "csv"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,6 @@ class Asked:
     until: datetime | None
     whole: bool
     form: Format
-    language: Language
     cursor: str | None
     limit: int
 
@@ -59,13 +53,12 @@ async def _asked(
         Literal["wallet", "all"], Query(description="The wallet, or all that is kept.")
     ] = "wallet",
     format_: Annotated[Format, Query(alias="format")] = "json",
-    lang: Annotated[Language, Query(description="Of `html`.")] = Language.EN,
     cursor: Annotated[
         str | None, Query(max_length=300, description="Of `json`; it carries the period.")
     ] = None,
     limit: Annotated[Whole, Query(ge=1, le=MOST)] = MOST,
 ) -> Asked:
-    return Asked(asset, from_, to, accounts == "all", format_, lang, cursor, limit)
+    return Asked(asset, from_, to, accounts == "all", format_, cursor, limit)
 
 
 StatementAsked = Annotated[Asked, Depends(_asked)]
@@ -82,29 +75,19 @@ def statement_answer(service: Service, owner: UUID, asked: Asked) -> Response:
     with service.database.transaction() as tx:
         tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         now = business_now(tx)
-        require_owner(tx, owner)
         since, until = asked.since, asked.until
         if asked.form == "json" and asked.cursor is not None:
             since, until, start = place_after(asked.cursor)
         period = statement_period(since, until, now)
         wanted = StatementWanted(owner, asked.asset, *period, asked.whole)
         if asked.form == "json":
-            return sent(statement_page(tx, wanted, start, asked.limit))
-        statement = draw_up(service.database, tx, wanted, now)
-    if asked.form == "csv":
-        return _file(csv_text(statement), "text/csv", "attachment", "statement.csv")
-    text = html_text(statement, asked.language)
-    answer = _file(text, "text/html", "inline", "statement.html")
-    answer.headers["Content-Security-Policy"] = html_policy()
-    return answer
-
-
-def _file(text: Iterator[str], media_type: str, shown: str, name: str) -> StreamingResponse:
+            return sent(statement_page(tx, wanted, start, asked.limit, now))
+        statement = draw_up(service.database, tx, wanted)
     return StreamingResponse(
-        text,
-        media_type=media_type,
+        csv_text(statement),
+        media_type="text/csv",
         headers={
-            "Content-Disposition": f'{shown}; filename="{name}"',
+            "Content-Disposition": 'attachment; filename="statement.csv"',
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
         },

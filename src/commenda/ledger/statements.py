@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -23,6 +24,8 @@ from commenda.kit.pages import encode_cursor, key_after
 from commenda.kit.times import iso
 from commenda.kit.wire import Amount, Internal, on_wire
 
+MOST_PRINTED = 10_000
+"""Entries of a statement on one printed page: longer ones are tables, of which a program reads."""
 BATCH = 1000
 """Entries that are read and written at a time: memory does not grow with the statement."""
 USUAL = timedelta(days=30)
@@ -120,18 +123,34 @@ START = Place(0, -1)
 
 @on_wire
 @dataclass(frozen=True, slots=True)
+class StatementSum:
+    """All accounts of one kind on a statement."""
+
+    kind: Annotated[str, Field(examples=["wallet"])]
+    accounts: int
+    entries: int
+    opening: Amount
+    closing: Amount
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
 class StatementPage:
     """What somebody has over [from, to), page by page.
 
-    `opening` and `closing` are of all accounts together and the same on every page: opening + the
-    amounts of all pages = closing. An account is listed on the page on which it begins.
+    `opening` and `closing` are of all accounts together, `summary` of each kind of them, and the
+    same on every page: opening + the amounts of all pages = closing. An account is listed on the
+    page on which it begins. `owner` is a username or, where that is no user, the kind of owner.
     """
 
     user_id: UUID
+    owner: Annotated[str, Field(examples=["ines"])]
     coin: Annotated[str, Field(examples=["USDT"])]
     since: Annotated[datetime, Field(alias="from")]
     until: Annotated[datetime, Field(alias="to")]
+    drawn_up_at: datetime
     opening: Amount
+    summary: list[StatementSum]
     accounts: list[StatementAccount]
     entries: list[StatementEntry]
     closing: Amount
@@ -149,6 +168,7 @@ _SECTIONS: LiteralString = (
     " WHERE a.owner_id = %(owner)s AND a.asset = %(asset)s AND a.id >= %(first)s"
     " AND (a.balance <> 0 OR a.last_posted_at >= %(since)s)"
     " AND (%(whole)s OR a.kind = 'wallet')"
+    " AND (cut.through > cut.after OR coalesce(c.balance_after, 0) <> 0)"
 )
 
 
@@ -162,30 +182,45 @@ def sections(
             "  cut.after, cut.through, coalesce(o.balance_after, 0) AS opening,"
             "  coalesce(c.balance_after, 0) AS closing"
             + _SECTIONS
-            + " AND (cut.through > cut.after OR coalesce(c.balance_after, 0) <> 0)"
-            " ORDER BY a.id LIMIT %(limit)s",
+            + " ORDER BY a.id LIMIT %(limit)s",
             asdict(wanted) | {"first": first_account, "limit": limit},
         ).fetchall()
 
 
-def statement_page(tx: Tx, wanted: StatementWanted, start: Place, limit: int) -> StatementPage:
+def summed(tx: Tx, wanted: StatementWanted) -> list[StatementSum]:
+    """The accounts of a statement by their kind: the wallet first, the others by name."""
+    with tx.cursor(row_factory=class_row(StatementSum)) as cursor:
+        return cursor.execute(
+            "SELECT a.kind, count(*)::int AS accounts,"
+            "  sum(cut.through - cut.after)::int AS entries,"
+            "  sum(coalesce(o.balance_after, 0)) AS opening,"
+            "  sum(coalesce(c.balance_after, 0)) AS closing"
+            + _SECTIONS
+            + " GROUP BY a.kind ORDER BY a.kind <> 'wallet', a.kind",
+            asdict(wanted) | {"first": 0},
+        ).fetchall()
+
+
+def statement_page(
+    tx: Tx, wanted: StatementWanted, start: Place, limit: int, now: datetime
+) -> StatementPage:
     """The next accounts and entries of a statement: at most `limit` of each."""
-    row = tx.execute(
-        "SELECT coalesce(sum(o.balance_after), 0), coalesce(sum(c.balance_after), 0)" + _SECTIONS,
-        asdict(wanted) | {"first": 0},
-    ).fetchone()
-    assert row is not None
+    owner = require_owner(tx, wanted.owner)
+    summary = summed(tx, wanted)
     read = sections(tx, wanted, start.account_id, limit + 1)
     listed, ranges, following = cut(read, start, limit)
     period = (wanted.since, wanted.until)
     return StatementPage(
         wanted.owner,
+        owner,
         wanted.asset,
         *period,
-        row[0],
+        now,
+        sum((one.opening for one in summary), Decimal(0)),
+        summary,
         listed,
         entries(tx, ranges),
-        row[1],
+        sum((one.closing for one in summary), Decimal(0)),
         None if following is None else encode_cursor((*period, *following)),
     )
 
@@ -237,6 +272,20 @@ def require_owner(tx: Tx, owner: UUID) -> str:
     if row is None or row[0] is None:
         raise unknown("owner", owner, "ownerId")
     return str(row[0])
+
+
+def printed(tx: Tx, wanted: StatementWanted, now: datetime) -> StatementPage:
+    """A whole statement on one page, to be printed.
+
+    Code `statement_too_long` for more than `MOST_PRINTED` entries.
+    """
+    page = statement_page(tx, wanted, START, MOST_PRINTED, now)
+    if page.next_cursor is not None:
+        count = sum(one.entries for one in page.summary)
+        raise CommendaError(
+            "statement_too_long", f"A printed statement has {MOST_PRINTED:,} entries at most"
+        ).at("--format", f"{count:,} entries", "write --format csv, or choose a shorter period")
+    return page
 
 
 # --- Pure ------------------------------------------------------------------------------------

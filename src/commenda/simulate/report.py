@@ -20,6 +20,7 @@ from commenda.operations import verify
 from commenda.returns import time_weighted_return
 from commenda.simulate.business import Business
 from commenda.simulate.plain import Row, one, plain, rows, text
+from commenda.simulate.scenario import ASSET
 from commenda.simulate.series import series
 
 
@@ -38,6 +39,7 @@ def report(business: Business) -> dict[str, Any]:
                 "market": "simulated" if scenario.market.simulated else "recorded candles",
                 "symbols": list(scenario.market.symbols),
                 "interval": scenario.interval,
+                "asset": ASSET,
                 "digest": scenario.digest,
             },
             "investors": {

@@ -40,7 +40,6 @@ from commenda.studies.model import (
     Trial,
     TrialState,
 )
-from commenda.studies.page import render
 from commenda.studies.plain import plain
 from commenda.studies.queries import (
     count_trials,
@@ -49,6 +48,7 @@ from commenda.studies.queries import (
     studies_where,
     trials_of,
 )
+from commenda.studies.report import report_of
 from commenda.studies.rules import Ledger
 from commenda.studies.running import Progress, begin, cancel, run, summary
 from commenda.studies.space import Dimension, Space, space_of, texts_of
@@ -96,7 +96,7 @@ __all__ = [
     "material_of_import",
     "plain",
     "refuse_corners_beyond_bounds",
-    "render",
+    "report_of",
     "run",
     "run_study_workflow",
     "space_of",

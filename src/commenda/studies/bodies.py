@@ -10,10 +10,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.kit.wire import Body, Real, Whole, on_wire
+from commenda.kit.wire import Body, Real, Whole, derived, on_wire
 from commenda.returns import Calendar
 from commenda.strategies import RunRequest
-from commenda.studies.model import Sampler, StudyState, TrialState
+from commenda.studies.measures import OBJECTIVES, is_number
+from commenda.studies.model import Fold, Outcome, Sampler, StudyState, Trial, TrialState
+from commenda.studies.plain import plain
 from commenda.studies.space import Params
 from commenda.studies.splits import Walk
 from commenda.studies.verdict import Grade
@@ -88,40 +90,91 @@ class FoldView:
     test_sharpe: float | None
 
 
+def mean_sharpes(folds: Sequence[Fold | FoldView]) -> tuple[float | None, float | None]:
+    """In sample and out of sample; an undefined ratio counts as 0, of all ruin is left: None."""
+    over = OBJECTIVES["sharpe"].over
+    inside = over([one.train_sharpe for one in folds])
+    outside = over([one.test_sharpe for one in folds])
+    return (
+        inside if is_number(inside) else None,
+        outside if is_number(outside) else None,
+    )
+
+
 @on_wire
 @dataclass(frozen=True, slots=True)
-class TrialView:
-    """One configuration: what it came to, or why it did not. `sharpe` is of one bar. Values are
-    null where undefined, and of a run that was `ruined`."""
+class TriedView:
+    """One configuration: what it came to, or why it did not. Values are null where undefined, and
+    of a run that was `ruined`; Sharpe ratios are annual, the means of its folds."""
 
     number: int
     params: Params
     state: TrialState
     values: Sequence[float | None]
-    folds: list[FoldView]
-    sharpe: float | None
-    bars: int
+    train_sharpe: float | None
+    test_sharpe: float | None
     trades: int
     reason: str | None
     seconds: float
     ruined: bool
 
+    @staticmethod
+    def figures(trial: Trial) -> dict[str, Any]:
+        """Its fields, of a trial."""
+        outcome = trial.outcome or Outcome(TrialState.RUNNING)
+        train, test = mean_sharpes(outcome.folds)
+        return {
+            "number": trial.number,
+            "params": trial.params,
+            "state": outcome.state,
+            "values": plain(outcome.values),
+            "train_sharpe": train,
+            "test_sharpe": test,
+            "trades": outcome.trades,
+            "reason": outcome.reason,
+            "seconds": outcome.seconds,
+            "ruined": outcome.ruined,
+        }
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class TrialView(TriedView):
+    """A configuration with all of its folds. `sharpe` is of one bar."""
+
+    folds: list[FoldView]
+    sharpe: float | None
+    bars: int
+
 
 class FindingView(Body):
-    """What one test says."""
+    """What one test says. `reason` names the sentence that `says` is in English, `values` are its
+    figures; a study of an older version has neither."""
 
     test: str
     grade: Grade
     value: float | None
     says: str
+    reason: str | None = None
+    values: dict[str, float | None] = Field(default={})
 
 
 class BestView(Body):
+    """The best, with its annual Sharpe ratios: the means of its folds, null without any."""
+
     number: int
     params: dict[str, float]
     values: dict[str, float | None]
     trades: int
     folds: list[FoldView]
+
+    @derived
+    def train_sharpe(self) -> float | None:
+        return mean_sharpes(self.folds)[0]
+
+    @derived
+    def test_sharpe(self) -> float | None:
+        return mean_sharpes(self.folds)[1]
 
 
 class PickedView(Body):
@@ -154,3 +207,31 @@ class ResultView(Body):
     evidence: dict[str, Any]
     limits: dict[str, Any]
     heat_maps: list[HeatMapView]
+
+
+class InputsView(Body):
+    """What a study can be repeated from. `plan` is how it searches, as it was stored."""
+
+    reference: str
+    source_hash: str
+    data_hash: str
+    funding_hash: str | None
+    interval_seconds: int
+    purge: int
+    space: dict[str, str]
+    fixed: dict[str, float]
+    plan: dict[str, Any]
+
+
+class StudyReport(Body):
+    """A study with all that is drawn of it; `result` is null until it is complete.
+
+    `trials` are at most a thousand of those that were `tried`, chosen evenly by number: the best,
+    the front and what the folds chose are always among them.
+    """
+
+    study: StudyView
+    inputs: InputsView
+    result: ResultView | None
+    tried: int
+    trials: list[TriedView]

@@ -5,13 +5,11 @@ A study runs in a process of its own, started by a worker: it answers 202, and i
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
-from fastapi.responses import HTMLResponse
 
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
@@ -31,12 +29,19 @@ from commenda.kit.web import (
 )
 from commenda.strategies import find_installed
 from commenda.studies import queries
-from commenda.studies.bodies import FoldView, ResultView, StudyRequest, StudyView, TrialView
+from commenda.studies.bodies import (
+    FoldView,
+    ResultView,
+    StudyReport,
+    StudyRequest,
+    StudyView,
+    TrialView,
+)
 from commenda.studies.jobs import enqueue_study
 from commenda.studies.material import material_of_import
 from commenda.studies.model import Outcome, Plan, Study, Trial, TrialState
-from commenda.studies.page import render
 from commenda.studies.plain import plain
+from commenda.studies.report import report_of
 from commenda.studies.running import begin, cancel, summary
 from commenda.studies.space import space_of
 from commenda.studies.splits import WalkForward
@@ -174,16 +179,12 @@ def get_result(service: Served, who: Quant, study_id: UUID) -> ResultView:
 
 
 @router.get(
-    "/studies/{study_id}/report",
-    operation_id="getStudyReport",
-    response_class=HTMLResponse,
-    responses=GUARDED | problems(404, 409),
+    "/studies/{study_id}/report", operation_id="getStudyReport", responses=GUARDED | problems(404)
 )
-def get_report(service: Served, who: Quant, study_id: UUID) -> HTMLResponse:
-    """The report of a complete study: an HTML page that needs nothing but itself."""
+def get_report(service: Served, who: Quant, study_id: UUID) -> StudyReport:
+    """All of a study that is drawn: how far it is, its inputs, its result and its trials."""
     with service.database.transaction() as tx:
-        study = _finished(_one(tx, who, study_id))
-        return HTMLResponse(render(study, summary(study, queries.count_trials(tx, study.id))))
+        return report_of(tx, _one(tx, who, study_id))
 
 
 @router.post(
@@ -230,9 +231,9 @@ def _view(tx: Tx, study: Study) -> StudyView:
 
 def _trial(trial: Trial) -> TrialView:
     outcome = trial.outcome or Outcome(TrialState.RUNNING)
-    shown = {one.name: getattr(outcome, one.name) for one in fields(outcome)}
-    for inner in ("rungs", "skew", "kurtosis", "periods"):
-        del shown[inner]
-    shown["values"] = plain(outcome.values)
-    shown["folds"] = [FoldView(**fold) for fold in plain(outcome.folds)]
-    return TrialView(trial.number, trial.params, **shown, ruined=outcome.ruined)
+    return TrialView(
+        **TrialView.figures(trial),
+        folds=[FoldView(**fold) for fold in plain(outcome.folds)],
+        sharpe=outcome.sharpe,
+        bars=outcome.bars,
+    )

@@ -129,15 +129,19 @@ def trials_of(
     *,
     after: int = -1,
     limit: int | None = None,
+    every: int = 1,
+    besides: Sequence[int] = (),
     periods: bool = True,
 ) -> list[Trial]:
-    """Trials by number, with the parameters of these `names`."""
+    """Trials by number, with the parameters of these `names`: each, or one of `every` so many and
+    those of some numbers `besides`."""
     with tx.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             'SELECT number, params, state, "values", rungs, folds, sharpe, skew, kurtosis, bars,'
             " trades, CASE WHEN %s THEN periods END AS periods, reason, seconds FROM study_trials"
-            " WHERE study_id = %s AND number > %s ORDER BY number LIMIT %s",
-            (periods, study_id, after, limit),
+            " WHERE study_id = %s AND number > %s AND (number %% %s = 0 OR number = ANY(%s))"
+            " ORDER BY number LIMIT %s",
+            (periods, study_id, after, every, list(besides), limit),
         ).fetchall()
     return [_trial(names, **row) for row in rows]
 
@@ -155,6 +159,15 @@ def _trial(names: Sequence[str], number: int, params: dict[str, Any], **found: A
         }
         outcome = Outcome(**found)
     return Trial(number, {name: float(params[name]) for name in names}, outcome)
+
+
+def last_number(tx: Tx, study_id: UUID) -> int:
+    """The number of the latest trial; -1 before the first."""
+    row = tx.execute(
+        "SELECT coalesce(max(number), -1) FROM study_trials WHERE study_id = %s", (study_id,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def count_trials(tx: Tx, study_id: UUID) -> dict[str, int]:

@@ -134,7 +134,7 @@ def run(
     strategy: Strategy,
     material: Material,
     hands: Workers,
-    clock: Callable[[], datetime],
+    clock: Callable[[Tx], datetime],
     *,
     seen: Callable[[Progress], None] = lambda _: None,
     limits: Thresholds | None = None,
@@ -156,10 +156,11 @@ def run(
             result = conclude(database, study, desk.space, limits or Thresholds())
         except CommendaError as error:
             with database.transaction() as tx:
-                queries.finish_study(tx, study.id, StudyState.FAILED, clock(), reason=error.message)
+                now, said = clock(tx), error.message
+                queries.finish_study(tx, study.id, StudyState.FAILED, now, reason=said)
             raise
         with database.transaction() as tx:
-            done = queries.finish_study(tx, study.id, StudyState.COMPLETE, clock(), result=result)
+            done = queries.finish_study(tx, study.id, StudyState.COMPLETE, clock(tx), result=result)
         return result if done else None
 
 

@@ -7,6 +7,7 @@ configuration, so it leaves the verdict at `doubtful`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,12 +94,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one test says: its name, its grade, the figure and a sentence."""
+    """What one test says: its name, its grade, the figure, and a sentence of it.
+
+    `reason` names the sentence and `values` are the figures in it, for whoever says it in another
+    language.
+    """
 
     test: str
     grade: Grade
     value: float | None
     says: str
+    reason: str
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,24 +146,29 @@ def _graded(value: float, promote: float, overfit: float) -> Grade:
 
 
 def _deflated(evidence: Evidence, limits: Thresholds) -> Finding:
-    value = deflated(evidence)
+    value, test = deflated(evidence), "deflated_sharpe"
     if value is None:
-        return _unknown("deflated_sharpe", "the best configuration's returns do not vary")
-    grade = _graded(value, limits.deflated_sharpe, limits.deflated_sharpe_overfit)
-    luck = expected_maximum_sharpe(max(1, evidence.configurations), evidence.variance)
+        return _unknown(test, "the best configuration's returns do not vary", "flat")
+    tried = evidence.configurations
+    luck = expected_maximum_sharpe(max(1, tried), evidence.variance)
     assert evidence.sample is not None
-    says = (
-        f"deflated Sharpe ratio {value:.3f}: {evidence.configurations:,} configurations were tried"
-        f" on this data; luck alone would reach {luck:.4f} a bar, the best has"
-        f" {evidence.sample.sharpe:.4f}"
+    own = evidence.sample.sharpe
+    return Finding(
+        test,
+        _graded(value, limits.deflated_sharpe, limits.deflated_sharpe_overfit),
+        value,
+        f"deflated Sharpe ratio {value:.3f}: {tried:,} configurations were tried"
+        f" on this data; luck alone would reach {luck:.4f} a bar, the best has {own:.4f}",
+        test,
+        {"value": value, "configurations": tried, "luck": luck, "sharpe": own},
     )
-    return Finding("deflated_sharpe", grade, value, says)
 
 
 def _overfitting(evidence: Evidence, limits: Thresholds) -> Finding:
-    value = evidence.overfitting
+    value, test = evidence.overfitting, "overfitting"
     if value is None:
-        return _unknown("overfitting", "too few different configurations to cross-validate")
+        says = "too few different configurations to cross-validate"
+        return _unknown(test, says, "too_alike")
     loss = evidence.loss or 0.0
     grade = _graded(-value, -limits.overfitting, -limits.overfitting_overfit)
     if loss <= limits.loss:
@@ -165,73 +177,83 @@ def _overfitting(evidence: Evidence, limits: Thresholds) -> Finding:
         f"probability of backtest overfitting {value:.3f}: so often the best of one half of the"
         f" history is in the lower half of all in the other; it loses there in {loss:.1%}"
     )
-    return Finding("overfitting", grade, value, says)
+    return Finding(test, grade, value, says, test, {"value": value, "loss": loss})
 
 
 def _efficiency(evidence: Evidence, limits: Thresholds) -> Finding:
-    value = evidence.efficiency
+    value, test = evidence.efficiency, "efficiency"
     if value is None:
-        return _unknown("efficiency", "nothing was tested out of sample: no walk forward was asked")
+        says = "nothing was tested out of sample: no walk forward was asked"
+        return _unknown(test, says, "not_walked")
     grade = _graded(value, limits.efficiency, limits.efficiency_overfit)
-    says = f"walk-forward efficiency {value:.2f}: Sharpe ratio out of sample over in sample"
     if math.isinf(value):
         says = "what the walk forward chose was ruined out of sample"
-    return Finding("efficiency", grade, value, says)
+        return Finding(test, grade, value, says, "walk_ruined", {})
+    says = f"walk-forward efficiency {value:.2f}: Sharpe ratio out of sample over in sample"
+    return Finding(test, grade, value, says, test, {"value": value})
 
 
 def _holdout(evidence: Evidence, _: Thresholds) -> Finding:
-    value = evidence.holdout
+    value, test = evidence.holdout, "holdout"
     if value is None:
         says = "no range was kept from the search, or nothing varied in the last one"
-        return _unknown("holdout", says)
+        return _unknown(test, says, "no_holdout")
     says = f"Sharpe ratio {value:.2f} in the last range, on which nothing was ever chosen"
-    return _passed("holdout", value > 0.0, value, says)
+    return _passed(test, value > 0.0, value, says, value=value)
 
 
 def _plateau(evidence: Evidence, limits: Thresholds) -> Finding:
-    value = evidence.plateau
-    if value is None or evidence.neighbours < limits.neighbours:
-        says = f"{evidence.neighbours} neighbours of the best were tried: too few to see a plateau"
-        return _unknown("plateau", says)
-    says = f"{evidence.neighbours} neighbours reach {value:.0%} of the best on average"
+    value, count, test = evidence.plateau, evidence.neighbours, "plateau"
+    if value is None or count < limits.neighbours:
+        says = f"{count} neighbours of the best were tried: too few to see a plateau"
+        return _unknown(test, says, "few_neighbours", neighbours=count)
     if math.isinf(value):
-        says = f"of {evidence.neighbours} neighbours of the best some were ruined"
-    return _passed("plateau", value >= limits.plateau, value, says)
+        says = f"of {count} neighbours of the best some were ruined"
+        return _passed(test, False, value, says, "neighbours_ruined", neighbours=count)
+    says = f"{count} neighbours reach {value:.0%} of the best on average"
+    return _passed(test, value >= limits.plateau, value, says, value=value, neighbours=count)
 
 
 def _track(evidence: Evidence, limits: Thresholds) -> Finding:
-    sample = evidence.sample
+    sample, test = evidence.sample, "track_record"
     if sample is None:
-        return _unknown("track_record", "returns that do not vary have no track record")
+        return _unknown(test, "returns that do not vary have no track record", "flat")
     needed = minimum_track_record(sample, confidence=limits.confidence)
-    length = f"{needed:,.0f}" if math.isfinite(needed) else "no number of"
+    bars, confidence = sample.observations, limits.confidence
+    if not math.isfinite(needed):
+        says = f"{bars:,.0f} bars of record; no number of bars would show a ratio above 0"
+        return _passed(test, False, needed, says, "no_track_record", bars=bars)
     says = (
-        f"{sample.observations:,.0f} bars of record; {length} bars would show a ratio above 0"
-        f" at {limits.confidence:.0%}"
+        f"{bars:,.0f} bars of record; {needed:,.0f} bars would show a ratio above 0"
+        f" at {confidence:.0%}"
     )
-    return _passed("track_record", sample.observations >= needed, needed, says)
+    return _passed(
+        test, bars >= needed, needed, says, needed=needed, bars=bars, confidence=confidence
+    )
 
 
 def _trades(evidence: Evidence, limits: Thresholds) -> Finding:
-    says = f"{evidence.trades:,} closed trades, {limits.trades} are wanted"
-    return _passed("trades", evidence.trades >= limits.trades, evidence.trades, says)
+    made, wanted = evidence.trades, limits.trades
+    says = f"{made:,} closed trades, {wanted} are wanted"
+    return _passed("trades", made >= wanted, made, says, value=made, wanted=wanted)
 
 
 def _interval(evidence: Evidence, _: Thresholds) -> Finding:
     interval = evidence.interval
     if interval is None:
-        return _unknown("interval", "returns that do not vary have no interval")
-    says = (
-        f"annual Sharpe ratio within {interval.low:.2f} to {interval.high:.2f}"
-        f" ({interval.confidence:.0%}, block bootstrap)"
-    )
-    return _passed("interval", interval.low > 0.0, interval.low, says)
+        return _unknown("interval", "returns that do not vary have no interval", "flat")
+    low, high, confidence = interval.low, interval.high, interval.confidence
+    says = f"annual Sharpe ratio within {low:.2f} to {high:.2f} ({confidence:.0%}, block bootstrap)"
+    return _passed("interval", low > 0.0, low, says, low=low, high=high, confidence=confidence)
 
 
-def _passed(test: str, passed: bool, value: float, says: str) -> Finding:
+def _passed(
+    test: str, passed: bool, figure: float, says: str, reason: str | None = None, **values: float
+) -> Finding:
     """Of a test that promotes or leaves in doubt, and condemns nothing."""
-    return Finding(test, Grade.PROMOTE if passed else Grade.DOUBTFUL, value, says)
+    grade = Grade.PROMOTE if passed else Grade.DOUBTFUL
+    return Finding(test, grade, figure, says, reason or test, values)
 
 
-def _unknown(test: str, says: str) -> Finding:
-    return Finding(test, Grade.DOUBTFUL, None, says)
+def _unknown(test: str, says: str, reason: str, **values: float) -> Finding:
+    return Finding(test, Grade.DOUBTFUL, None, says, reason, values)

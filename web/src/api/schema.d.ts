@@ -726,7 +726,7 @@ export interface paths {
          * @description What you have over a period (the last 30 days unless you say): opening, entries, closing.
          *
          *     Of your wallet, or with `accounts=all` of everything that is kept for you. JSON comes in pages,
-         *     `csv` and `html` (a page to print, in `lang`) whole.
+         *     `csv` whole; the console's page of it prints.
          */
         get: operations["getWalletStatement"];
         put?: never;
@@ -2210,7 +2210,7 @@ export interface paths {
         };
         /**
          * Get Report
-         * @description The report of a complete study: an HTML page that needs nothing but itself.
+         * @description All of a study that is drawn: how far it is, its inputs, its result and its trials.
          */
         get: operations["getStudyReport"];
         put?: never;
@@ -3000,7 +3000,10 @@ export interface components {
             /** Subscriptionids */
             subscriptionIds?: string[] | null;
         };
-        /** BestView */
+        /**
+         * BestView
+         * @description The best, with its annual Sharpe ratios: the means of its folds, null without any.
+         */
         BestView: {
             /** Number */
             number: number;
@@ -3016,6 +3019,10 @@ export interface components {
             trades: number;
             /** Folds */
             folds: components["schemas"]["FoldView"][];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
         };
         /**
          * Cadence
@@ -3756,7 +3763,8 @@ export interface components {
         };
         /**
          * FindingView
-         * @description What one test says.
+         * @description What one test says. `reason` names the sentence that `says` is in English, `values` are its
+         *     figures; a study of an older version has neither.
          */
         FindingView: {
             /** Test */
@@ -3766,6 +3774,15 @@ export interface components {
             value: number | null;
             /** Says */
             says: string;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * Values
+             * @default {}
+             */
+            values: {
+                [key: string]: number | null;
+            };
         };
         /**
          * FlowDraft
@@ -4629,6 +4646,36 @@ export interface components {
             yearly: string;
         };
         /**
+         * InputsView
+         * @description What a study can be repeated from. `plan` is how it searches, as it was stored.
+         */
+        InputsView: {
+            /** Reference */
+            reference: string;
+            /** Sourcehash */
+            sourceHash: string;
+            /** Datahash */
+            dataHash: string;
+            /** Fundinghash */
+            fundingHash: string | null;
+            /** Intervalseconds */
+            intervalSeconds: number;
+            /** Purge */
+            purge: number;
+            /** Space */
+            space: {
+                [key: string]: string;
+            };
+            /** Fixed */
+            fixed: {
+                [key: string]: number;
+            };
+            /** Plan */
+            plan: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * InstrumentView
          * @description An instrument with its latest mark of the live market.
          */
@@ -4869,11 +4916,6 @@ export interface components {
          * @enum {string}
          */
         Kind: "linear_perpetual" | "spot";
-        /**
-         * Language
-         * @enum {string}
-         */
-        Language: "zh" | "en";
         /** LatestSignal */
         LatestSignal: {
             /**
@@ -7138,8 +7180,9 @@ export interface components {
          * StatementPage
          * @description What somebody has over [from, to), page by page.
          *
-         *     `opening` and `closing` are of all accounts together and the same on every page: opening + the
-         *     amounts of all pages = closing. An account is listed on the page on which it begins.
+         *     `opening` and `closing` are of all accounts together, `summary` of each kind of them, and the
+         *     same on every page: opening + the amounts of all pages = closing. An account is listed on the
+         *     page on which it begins. `owner` is a username or, where that is no user, the kind of owner.
          */
         StatementPage: {
             /**
@@ -7147,6 +7190,11 @@ export interface components {
              * Format: uuid
              */
             userId: string;
+            /**
+             * Owner
+             * @example ines
+             */
+            owner: string;
             /**
              * Coin
              * @example USDT
@@ -7163,10 +7211,17 @@ export interface components {
              */
             to: string;
             /**
+             * Drawnupat
+             * Format: date-time
+             */
+            drawnUpAt: string;
+            /**
              * Opening
              * @example 2500.00
              */
             opening: string;
+            /** Summary */
+            summary: components["schemas"]["StatementSum"][];
             /** Accounts */
             accounts: components["schemas"]["StatementAccount"][];
             /** Entries */
@@ -7203,6 +7258,31 @@ export interface components {
              * @description Of the new ones: with nothing; somebody must look.
              */
             open: number;
+        };
+        /**
+         * StatementSum
+         * @description All accounts of one kind on a statement.
+         */
+        StatementSum: {
+            /**
+             * Kind
+             * @example wallet
+             */
+            kind: string;
+            /** Accounts */
+            accounts: number;
+            /** Entries */
+            entries: number;
+            /**
+             * Opening
+             * @example 2500.00
+             */
+            opening: string;
+            /**
+             * Closing
+             * @example 2500.00
+             */
+            closing: string;
         };
         /**
          * States
@@ -7329,6 +7409,22 @@ export interface components {
              * @description Whether this installation's own code is this version.
              */
             shipped: boolean;
+        };
+        /**
+         * StudyReport
+         * @description A study with all that is drawn of it; `result` is null until it is complete.
+         *
+         *     `trials` are at most a thousand of those that were `tried`, chosen evenly by number: the best,
+         *     the front and what the folds chose are always among them.
+         */
+        StudyReport: {
+            study: components["schemas"]["StudyView"];
+            inputs: components["schemas"]["InputsView"];
+            result: components["schemas"]["ResultView"] | null;
+            /** Tried */
+            tried: number;
+            /** Trials */
+            trials: components["schemas"]["TriedView"][];
         };
         /**
          * StudyRequest
@@ -7965,8 +8061,7 @@ export interface components {
         };
         /**
          * TrialView
-         * @description One configuration: what it came to, or why it did not. `sharpe` is of one bar. Values are
-         *     null where undefined, and of a run that was `ruined`.
+         * @description A configuration with all of its folds. `sharpe` is of one bar.
          */
         TrialView: {
             /** Number */
@@ -7978,12 +8073,44 @@ export interface components {
             state: components["schemas"]["TrialState"];
             /** Values */
             values: (number | null)[];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
+            /** Trades */
+            trades: number;
+            /** Reason */
+            reason: string | null;
+            /** Seconds */
+            seconds: number;
+            /** Ruined */
+            ruined: boolean;
             /** Folds */
             folds: components["schemas"]["FoldView"][];
             /** Sharpe */
             sharpe: number | null;
             /** Bars */
             bars: number;
+        };
+        /**
+         * TriedView
+         * @description One configuration: what it came to, or why it did not. Values are null where undefined, and
+         *     of a run that was `ruined`; Sharpe ratios are annual, the means of its folds.
+         */
+        TriedView: {
+            /** Number */
+            number: number;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+            state: components["schemas"]["TrialState"];
+            /** Values */
+            values: (number | null)[];
+            /** Trainsharpe */
+            trainSharpe: number | null;
+            /** Testsharpe */
+            testSharpe: number | null;
             /** Trades */
             trades: number;
             /** Reason */
@@ -9499,9 +9626,7 @@ export interface operations {
                 to?: string | null;
                 /** @description The wallet, or all that is kept. */
                 accounts?: "wallet" | "all";
-                format?: "json" | "csv" | "html";
-                /** @description Of `html`. */
-                lang?: components["schemas"]["Language"];
+                format?: "json" | "csv";
                 /** @description Of `json`; it carries the period. */
                 cursor?: string | null;
                 limit?: number;
@@ -9520,7 +9645,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StatementPage"];
                     "text/csv": unknown;
-                    "text/html": unknown;
                 };
             };
         };
@@ -9558,9 +9682,7 @@ export interface operations {
                 to?: string | null;
                 /** @description The wallet, or all that is kept. */
                 accounts?: "wallet" | "all";
-                format?: "json" | "csv" | "html";
-                /** @description Of `html`. */
-                lang?: components["schemas"]["Language"];
+                format?: "json" | "csv";
                 /** @description Of `json`; it carries the period. */
                 cursor?: string | null;
                 limit?: number;
@@ -9581,7 +9703,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StatementPage"];
                     "text/csv": unknown;
-                    "text/html": unknown;
                 };
             };
         };
@@ -11595,7 +11716,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/html": string;
+                    "application/json": components["schemas"]["StudyReport"];
                 };
             };
         };

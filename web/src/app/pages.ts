@@ -19,6 +19,7 @@ import {
   Gauge,
   Package,
   RadioTower,
+  ReceiptText,
   Share2,
   Users,
 } from "lucide-react"
@@ -102,6 +103,13 @@ export const PAGES: readonly Page[] = [
     needs: "wallet",
     icon: ListOrdered,
     load: () => import("@/features/invest/activity"),
+  },
+  {
+    path: "/statement",
+    name: "statement",
+    group: "invest",
+    needs: "wallet",
+    load: () => import("@/features/invest/statement"),
   },
   {
     path: "/referrals",
@@ -279,6 +287,14 @@ export const PAGES: readonly Page[] = [
     group: "audit",
     needs: "ledger",
     load: () => import("@/features/audit/journals"),
+  },
+  {
+    path: "/statements",
+    name: "statements",
+    group: "audit",
+    needs: "ledger",
+    icon: ReceiptText,
+    load: () => import("@/features/audit/statements"),
   },
   {
     path: "/trail",

@@ -9,6 +9,9 @@ export type Preferences = {
   hideAmounts: boolean
 }
 
+/** As they are now: whether for the screen or for paper, too. */
+type Seen = Preferences & { paper: boolean }
+
 const KEPT = "commenda.preferences"
 const CHOICES: { [K in keyof Preferences]: readonly Preferences[K][] } = {
   theme: ["light", "dark"],
@@ -19,7 +22,7 @@ const CHOICES: { [K in keyof Preferences]: readonly Preferences[K][] } = {
 }
 
 const listeners = new Set<() => void>()
-let current = starting()
+let current: Seen = { ...starting(), paper: false }
 
 /** What was chosen before, else what browser and language suggest: where Chinese is read, red rises. */
 function starting(): Preferences {
@@ -60,6 +63,7 @@ function apply() {
   const root = document.documentElement
   root.classList.toggle("dark", current.theme === "dark")
   root.dataset.market = current.market
+  root.toggleAttribute("data-paper", current.paper)
   root.lang = current.language
 }
 
@@ -75,6 +79,19 @@ export function setPreferences(change: Partial<Preferences>) {
   apply()
   listeners.forEach((notify) => notify())
 }
+
+/** What is printed is drawn for paper, which is white and does not scroll; afterwards it is as it was. */
+function onPaper() {
+  const { theme } = current
+  const show = (change: Partial<Seen>) => {
+    current = { ...current, ...change }
+    apply()
+    listeners.forEach((notify) => notify())
+  }
+  show({ theme: "light", paper: true })
+  addEventListener("afterprint", () => show({ theme, paper: false }), { once: true })
+}
+addEventListener("beforeprint", onPaper)
 
 export const usePreferences = () =>
   useSyncExternalStore((notify) => (listeners.add(notify), () => listeners.delete(notify)), preferences)

@@ -1,4 +1,5 @@
 import "../theme.css"
+import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router"
 import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
 import { useTranslation } from "react-i18next"
@@ -17,7 +18,7 @@ function Page({ report }: { report: Report }) {
   const Kind = KINDS[report.kind]
   if (!Kind) return <p role="alert">{t("report.unknown", { kind: report.kind })}</p>
   return (
-    <main className="mx-auto max-w-7xl space-y-4 p-4 print:max-w-none">
+    <main className="paper:p-0 @container mx-auto max-w-7xl space-y-4 p-4">
       <div className="flex justify-end" data-screen-only>
         <Menu trigger={<Button intent="ghost">{t("prefs.appearance")}</Button>}>
           <Appearance />
@@ -33,9 +34,14 @@ function Page({ report }: { report: Report }) {
 
 void startTexts().then(() => {
   const report = JSON.parse(document.getElementById("report")!.textContent || "{}") as Report
+  // The console's components ask for an address; this one is nowhere but in memory.
+  const router = createRouter({
+    routeTree: createRootRoute({ component: () => <Page report={report} /> }),
+    history: createMemoryHistory(),
+  })
   createRoot(document.getElementById("root")!).render(
     <StrictMode>
-      <Page report={report} />
+      <RouterProvider router={router as never} />
     </StrictMode>,
   )
 })

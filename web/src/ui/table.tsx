@@ -13,6 +13,7 @@ import { useMemo, useRef, type ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
 import { useWalk } from "@/lib/keys"
+import { usePreferences } from "@/lib/preferences"
 import { useUrl } from "@/lib/url"
 import { Button } from "./button"
 import { Empty } from "./states"
@@ -44,11 +45,12 @@ const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSorted
 type Features = typeof features
 
 /**
- * A list. Only the rows in sight are in the document, so that thousands scroll as ten do; the order that a reader
- * chose is in the address.
+ * A list. Only the rows in sight are in the document, so that thousands scroll as ten do (paper shows all); the order
+ * that a reader chose is in the address.
  */
 export function Table<Row extends object>({ label, rows, columns, id, to, empty, more }: TableProps<Row>) {
   const { t } = useTranslation()
+  const { paper } = usePreferences()
   const [order, setOrder] = useUrl("sort", "")
   const [key = "", direction] = order.split(":")
   const sortable = columns.some((column) => column.key === key && column.sort)
@@ -78,9 +80,10 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
     initialRect: { width: 0, height: 800 },
   })
   const walk = useWalk(box, sorted.length, (index) => virtual.scrollToIndex(index))
-  const seen = virtual.getVirtualItems()
-  const above = seen[0]?.start ?? 0
-  const below = virtual.getTotalSize() - (seen.at(-1)?.end ?? 0)
+  const sight = virtual.getVirtualItems()
+  const seen = paper ? sorted.map((_, index) => ({ index })) : sight
+  const above = paper ? 0 : (sight[0]?.start ?? 0)
+  const below = paper ? 0 : virtual.getTotalSize() - (sight.at(-1)?.end ?? 0)
 
   if (!rows.length) return <>{typeof empty === "string" ? <Empty title={empty} /> : empty}</>
   return (
@@ -90,7 +93,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
       <div
         ref={box}
         data-rows
-        className="focusable max-h-[70dvh] overflow-auto"
+        className="focusable paper:max-h-none paper:overflow-visible max-h-[70dvh] overflow-auto"
         role="region"
         aria-label={label}
         tabIndex={0}
@@ -108,7 +111,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
                     scope="col"
                     aria-sort={active ? (direction === "desc" ? "descending" : "ascending") : undefined}
                     className={cn(
-                      "text-muted-foreground border-b px-3 py-1.5 text-left text-xs font-normal whitespace-nowrap",
+                      "text-muted-foreground paper:px-1 paper:whitespace-normal border-b px-3 py-1.5 text-left text-xs font-normal whitespace-nowrap",
                       column.right && "text-right",
                     )}
                   >
@@ -146,7 +149,10 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
                   {columns.map((column, place) => (
                     <td
                       key={column.key}
-                      className={cn("border-b px-3 py-1 whitespace-nowrap", column.right && "num text-right")}
+                      className={cn(
+                        "paper:px-1 paper:text-[10px] border-b px-3 py-1 whitespace-nowrap",
+                        column.right && "num text-right",
+                      )}
                     >
                       {place === 0 && to ? (
                         <Link to={to(row)} className="focusable text-primary rounded hover:underline">

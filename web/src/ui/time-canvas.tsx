@@ -14,7 +14,7 @@ const series = (points: readonly Point[]) =>
 
 export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
   const host = useRef<HTMLDivElement>(null)
-  const { theme, market, language, hideAmounts } = usePreferences()
+  const { theme, market, language, hideAmounts, paper } = usePreferences()
 
   useEffect(() => {
     const chart = createChart(host.current!, {
@@ -75,8 +75,14 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
     }
     chart.panes()[0]?.setStretchFactor(3)
     chart.timeScale().fitContent()
+    if (paper) {
+      // At once: what is to be printed does not wait for the next frame.
+      const { clientWidth, clientHeight } = host.current!
+      chart.applyOptions({ autoSize: false })
+      chart.resize(clientWidth, clientHeight, true)
+    }
     return () => chart.remove()
-  }, [lines, theme, market, language, hideAmounts])
+  }, [lines, theme, market, language, hideAmounts, paper])
 
   return <div ref={host} className="h-full" />
 }

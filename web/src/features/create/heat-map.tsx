@@ -1,38 +1,110 @@
+import { useMemo } from "react"
 import { useTranslation } from "react-i18next"
 import type { Schemas } from "@/api/client"
-import { Grid } from "./grid"
-import { rounded } from "./readings"
+import { Chart, type ChartOption } from "@/ui/chart"
+import { LESS, rounded, shortened } from "./readings"
+import { useObjective } from "./study-marks"
+
+type Map = Schemas["HeatMapView"]
+/** More columns have no room for their figures. */
+const MOST_WRITTEN = 14
 
 /** The first objective over two parameters: the stronger a cell, the better; an empty one was not tried. */
-export function HeatMap({ map, less }: { map: Schemas["HeatMapView"]; less: boolean }) {
+export function HeatMap({ map, objective }: { map: Map; objective: string }) {
   const { t } = useTranslation()
-  const values = map.cells.flat().filter((value) => value !== null)
-  const [low, high] = [Math.min(...values), Math.max(...values)]
-  const strength = (value: number) => {
-    const share = high > low ? (value - low) / (high - low) : 1
-    return less ? 1 - share : share
-  }
-  const label = t("study.map", { x: map.x, y: map.y })
-  const cell = (value: number | null, count: number) => {
-    if (!count) return null
+  const name = useObjective()(objective)
+  const written = map.xs.length <= MOST_WRITTEN
+  const cells = useMemo(() => cellsOf(map), [map])
+  const option = useMemo((): ChartOption => {
+    const known = cells.flatMap(({ value }) => (value === null ? [] : [value]))
+    const strength = [0.05, 0.5]
+    const axis = (name: string, values: readonly number[]) => ({
+      type: "category" as const,
+      name,
+      data: values.map((value) => String(shortened(value))),
+    })
     return {
-      text: value === null ? "×" : rounded(value, 2),
-      strength: value === null ? 0 : strength(value),
-      hint: value === null ? t("backtest.ruined") : t("study.mapTrials", { count }),
-    }
-  }
+      tooltip: {},
+      grid: { left: 8, right: 16, top: 28, bottom: 28 },
+      xAxis: { ...axis(map.x, map.xs), nameLocation: "middle", nameGap: 26 },
+      yAxis: { ...axis(map.y, map.ys), nameTextStyle: { align: "left" } },
+      visualMap: {
+        show: false,
+        seriesIndex: 0,
+        min: Math.min(...known),
+        max: Math.max(...known),
+        inRange: {
+          color: "var(--primary)",
+          opacity: LESS.includes(objective) ? strength.reverse() : strength,
+        },
+      },
+      series: [
+        {
+          type: "heatmap",
+          data: cells
+            .filter(({ value }) => value !== null)
+            .map(({ column, row, value }) => [column, row, rounded(value, 2)!]),
+          label: { show: written, color: "var(--foreground)", fontSize: 10 },
+          itemStyle: { borderWidth: 1, borderColor: "var(--card)" },
+        },
+        {
+          // A figure would hide that of these some were ruined.
+          type: "scatter",
+          symbolSize: 12,
+          itemStyle: { color: "transparent" },
+          label: { show: true, formatter: "×", color: "var(--down)", fontSize: 14 },
+          data: cells.filter(({ value }) => value === null).map(({ column, row }) => [column, row]),
+        },
+      ],
+    } as ChartOption
+  }, [map, cells, objective, written])
+  const known = cells.filter(({ value }) => value !== null)
+  const signed = (value: number | null) => (LESS.includes(objective) ? -value! : value!)
+  const best = known.reduce<(typeof known)[number] | null>(
+    (one, other) => (one && signed(one.value) >= signed(other.value) ? one : other),
+    null,
+  )
+  const title = t("study.map", { x: map.x, y: map.y })
+  const words = best
+    ? t("study.mapBest", {
+        name,
+        value: rounded(best.value),
+        x: `${map.x} ${shortened(map.xs[best.column]!)}`,
+        y: `${map.y} ${shortened(map.ys[best.row]!)}`,
+      })
+    : t("study.mapRuined")
   return (
     <figure className="min-w-0">
-      <figcaption className="mb-1 text-xs font-medium">{label}</figcaption>
-      <Grid
-        label={label}
-        corner={`${map.y} ↓ ${map.x} →`}
-        columns={map.xs.map((x) => String(rounded(x)))}
-        rows={map.ys.map((y, row) => ({
-          head: String(rounded(y)),
-          cells: map.xs.map((_, column) => cell(map.cells[row]![column]!, map.counts[row]![column]!)),
-        }))}
-      />
+      <figcaption className="mb-1 text-xs">
+        <span className="font-medium">{title}</span> · {words}
+      </figcaption>
+      <div className="focusable overflow-x-auto" role="region" aria-label={title} tabIndex={0}>
+        <div style={{ minWidth: 80 + map.xs.length * (written ? 36 : 18) }}>
+          <Chart
+            option={option}
+            summary={words}
+            height={72 + map.ys.length * (written ? 24 : 16)}
+            hint={({ data }) => {
+              const [column, row] = data as [number, number]
+              const cell = cells.find((one) => one.column === column && one.row === row)!
+              return [
+                `${map.x} ${shortened(map.xs[column]!)} · ${map.y} ${shortened(map.ys[row]!)}`,
+                cell.value === null ? t("backtest.ruined") : `${name}: ${rounded(cell.value)}`,
+                t("study.mapTrials", { count: cell.count }),
+              ].join("\n")
+            }}
+          />
+        </div>
+      </div>
     </figure>
   )
 }
+
+/** The cells that were tried. */
+const cellsOf = (map: Map) =>
+  map.ys.flatMap((_, row) =>
+    map.xs.flatMap((_, column) => {
+      const count = map.counts[row]![column]!
+      return count ? [{ column, row, count, value: map.cells[row]![column]! }] : []
+    }),
+  )

@@ -39,6 +39,12 @@ export const said = (row: Row) =>
     .map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
     .join(" · ")
 
+/** Parameters in one line, to four digits: `band 0.0021 · fast 21`. */
+export const paramsSaid = (params: Record<string, number>) =>
+  said(Object.fromEntries(Object.entries(params).map(([name, value]) => [name, shortened(value)])))
+
+export const shortened = (value: number) => Number(value.toPrecision(4))
+
 const UNITS = [
   ["d", 86_400],
   ["h", 3_600],
@@ -51,3 +57,6 @@ export const intervalOf = (seconds: number | null) => {
   const [unit, size] = UNITS.find(([, each]) => seconds && seconds % each === 0) ?? []
   return seconds && size ? `${seconds / size}${unit}` : null
 }
+
+/** Objectives of which less is better. */
+export const LESS = ["max_drawdown", "turnover"]

@@ -1,8 +1,7 @@
 import { useTranslation } from "react-i18next"
-import { client, type Schemas } from "@/api/client"
+import { client } from "@/api/client"
 import { useList } from "@/lib/lists"
 import { useUrl } from "@/lib/url"
-import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
 import { Quantity, Time } from "@/ui/shown"
@@ -10,15 +9,7 @@ import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { order, rounded } from "./readings"
 import { RunStudy } from "./run-study"
-
-type Study = Schemas["StudyView"]
-const TONES: Record<Schemas["StudyState"], Tone> = {
-  running: "strong",
-  complete: "good",
-  cancelled: "plain",
-  failed: "bad",
-}
-const GRADES: Record<Schemas["Grade"], Tone> = { promote: "good", doubtful: "warn", overfit: "bad" }
+import { everyWhile, Progress, State, Verdict } from "./study-marks"
 
 /** What is being searched and what was, with the verdict on its best. */
 export default function Studies() {
@@ -84,35 +75,5 @@ export default function Studies() {
       </Card>
       {run && <RunStudy strategy={run} onClose={() => setRun("")} />}
     </>
-  )
-}
-
-/** Milliseconds until it is asked for again: often while something runs. */
-export const everyWhile = (running: boolean) => (running ? 2_000 : 15_000)
-
-export function State({ study }: { study: Study }) {
-  const { t } = useTranslation()
-  return <Badge tone={TONES[study.state]}>{t(`studyStates.${study.state}`)}</Badge>
-}
-
-export function Verdict({ grade }: { grade: Schemas["Grade"] | null }) {
-  const { t } = useTranslation()
-  return grade ? <Badge tone={GRADES[grade]}>{t(`grades.${grade}`)}</Badge> : <span>–</span>
-}
-
-export function Progress({ study }: { study: Study }) {
-  const { t } = useTranslation()
-  return (
-    <span className="flex items-center gap-2">
-      <progress
-        className="accent-primary h-2 w-20"
-        value={study.ran}
-        max={study.trials}
-        aria-label={t("study.progress")}
-      />
-      <span className="num text-xs">
-        {study.ran} / {study.trials}
-      </span>
-    </span>
   )
 }

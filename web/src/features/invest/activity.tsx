@@ -1,8 +1,8 @@
+import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
-import { session } from "@/api/session"
 import { useList } from "@/lib/lists"
-import { useUrl } from "@/lib/url"
+import { present, useUrl } from "@/lib/url"
 import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
@@ -48,30 +48,15 @@ export default function Activity() {
     return data!
   })
   const types = Object.fromEntries(["all", ...TYPES].map((one) => [one, t(`logTypes.${one as Type}`)]))
-  const statement = useAct(async () => {
-    const query = new URLSearchParams({
-      format: "csv",
-      ...(from ? { from: range.from! } : {}),
-      ...(to ? { to: range.to! } : {}),
-    })
-    const answer = await fetch(`/api/v1/wallet/statement?${query}`, {
-      headers: { Authorization: `Bearer ${session()?.accessToken}` },
-    })
-    const link = document.createElement("a")
-    link.href = URL.createObjectURL(await answer.blob())
-    link.download = "statement.csv"
-    link.click()
-    URL.revokeObjectURL(link.href)
-  })
   return (
     <>
       <PageHead title={t("pages.activity")}>
-        <div className="ml-auto flex flex-wrap gap-2" data-screen-only>
-          <Button onClick={() => statement.mutate(undefined)}>{t("activity.csv")}</Button>
-          <Button onClick={() => print()}>{t("activity.print")}</Button>
-        </div>
+        <Button asChild className="ml-auto">
+          <Link to="/statement" search={present({ from, to }) as never}>
+            {t("pages.statement")}
+          </Link>
+        </Button>
       </PageHead>
-      {statement.error && <Failed error={statement.error} />}
       <div className="flex flex-wrap items-end gap-3" data-screen-only>
         <Choice
           label={t("common.kind")}

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { client, type Schemas } from "@/api/client"
@@ -212,6 +213,17 @@ function Change({ user, onClose }: { user: User; onClose: () => void }) {
           [t("keys.scopes"), user.permissions.map((one) => t(`permissions.${one}`)).join(", ")],
         ]}
       />
+      {CUSTOMERS.some((one) => one === user.role) && (
+        <p>
+          <Link
+            to="/statements"
+            search={{ owner: user.id } as never}
+            className="focusable text-primary rounded hover:underline"
+          >
+            {t("pages.statement")}
+          </Link>
+        </p>
+      )}
       {reset.data && <OneTimeLink invitation={reset.data} />}
       {change.data && "approvalId" in change.data ? (
         <Asked id={change.data.approvalId} />

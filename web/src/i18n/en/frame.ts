@@ -24,6 +24,8 @@ export const frame = {
     pool: "Pool holding",
     flow: "Flow",
     activity: "Activity",
+    statement: "Statement",
+    statements: "Statements",
     operation: "Operation",
     subscriptions: "Subscriptions",
     approvals: "Approvals",

@@ -6,6 +6,9 @@ import { invest } from "./invest"
 import { operate } from "./operate"
 import { reference } from "./reference"
 import { report } from "./report"
+import { simulation } from "./simulation"
+import { statement } from "./statement"
+import { study } from "./study"
 
 /** Every word that the console says, in English, by the pages that say it. */
 export const en = {
@@ -17,4 +20,7 @@ export const en = {
   ...audit,
   ...reference,
   ...report,
+  ...simulation,
+  ...statement,
+  ...study,
 }

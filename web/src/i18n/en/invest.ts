@@ -263,8 +263,6 @@ export const invest = {
     before: "Before",
     after: "After",
     reference: "Reference",
-    csv: "Statement (CSV)",
-    print: "Print",
     transfers: "Deposits and withdrawals",
     noTransfers: "None yet",
   },

@@ -27,6 +27,8 @@ export const frame: Texts<typeof english> = {
     pool: "理财详情",
     flow: "信号流",
     activity: "流水",
+    statement: "对账单",
+    statements: "客户对账单",
     operation: "运营总览",
     subscriptions: "认购",
     approvals: "审批",

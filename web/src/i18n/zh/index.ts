@@ -6,6 +6,9 @@ import { invest } from "./invest"
 import { operate } from "./operate"
 import { reference } from "./reference"
 import { report } from "./report"
+import { simulation } from "./simulation"
+import { statement } from "./statement"
+import { study } from "./study"
 
 export const zh = {
   ...frame,
@@ -16,4 +19,7 @@ export const zh = {
   ...audit,
   ...reference,
   ...report,
+  ...simulation,
+  ...statement,
+  ...study,
 }

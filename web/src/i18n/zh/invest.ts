@@ -245,8 +245,6 @@ export const invest: Texts<typeof english> = {
     before: "变动前",
     after: "变动后",
     reference: "参考号",
-    csv: "对账单（CSV）",
-    print: "打印",
     transfers: "充值与提现",
     noTransfers: "暂无记录",
   },

@@ -1,0 +1,1 @@
+export { AnybodysStatement as default } from "../invest/statement"
