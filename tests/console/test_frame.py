@@ -99,17 +99,3 @@ def test_what_grew_old_is_marked_and_heals(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()  # what was seen stays
     page.unroute("**/api/**")
     expect(old).to_have_count(0, timeout=60_000)
-
-
-def test_the_bell_counts_what_is_new(visit: Visit) -> None:
-    page = visit("/")
-    enter(page, "risk")
-    bell = page.get_by_role("button", name=re.compile("Notices"))
-    expect(bell).not_to_have_accessible_name("Notices, 0 new")
-    bell.click()
-    menu = page.get_by_role("menu")
-    expect(menu).to_contain_text("Sign-in")
-    page.keyboard.press("Escape")
-    expect(bell).to_have_accessible_name("Notices, 0 new")
-    enter(visit("/"), "risk")  # in another browser
-    expect(bell).to_have_accessible_name("Notices, 1 new", timeout=60_000)

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query"
 import { Link, useParams } from "@tanstack/react-router"
-import { useMemo } from "react"
+import { useMemo, useState } from "react"
 import { useTranslation } from "react-i18next"
 import { Refusal } from "@/api/client"
 import { useUser } from "@/api/session"
@@ -47,7 +47,9 @@ export default function Reference() {
 function Reader({ document }: { document: Document }) {
   const { t } = useTranslation()
   const chosen: string | undefined = useParams({ strict: false }).operation
-  const [seek, setSeek] = useUrl("find", "")
+  const [linked, setLinked] = useUrl("find", "")
+  // The address follows a moment later than a fast hand types.
+  const [seek, setSeek] = useState(linked)
   const all = useMemo(
     () => operations(document).map((one) => ({ one, text: haystack(document, one) })),
     [document],
@@ -71,7 +73,7 @@ function Reader({ document }: { document: Document }) {
             label={t("reference.find")}
             placeholder={t("reference.findWhat")}
             value={seek}
-            onChange={(event) => setSeek(event.target.value)}
+            onChange={({ target }) => (setSeek(target.value), setLinked(target.value))}
           />
           <List operations={found} chosen={chosen} />
         </Card>
