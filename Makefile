@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install console console-types demo test test-all lint fmt compile bench wheel lock clean
+.PHONY: help install console console-types demo screenshots test test-all lint fmt compile bench wheel lock clean
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -32,6 +32,11 @@ console-types: $(VENV)/.ready  ## write the console's types of the API anew
 
 demo: console      ## start a living operation on a simulated market, in the browser
 	$(BIN)/commenda up --demo $(if $(PORT),--port $(PORT))
+
+INTO ?= pictures
+
+screenshots: console  ## take pictures of every page of a running demo (PORT=8080 INTO=pictures)
+	$(BIN)/python tests/console/pictures.py --at http://localhost:$(or $(PORT),8080) --into $(INTO)
 
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal

@@ -9,6 +9,7 @@ from bench import (
     books,
     clients,
     compiling,
+    console,
     copying,
     income,
     kernel,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "settlement": settlement.main,
     "service": service.main,
     "startup": startup.main,
+    "console": console.main,
     "scenario": scenario.main,
 }
 

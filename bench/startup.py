@@ -84,7 +84,7 @@ def _up(data: Path) -> tuple[float, float, float]:
             assert process.poll() is None, "`up` ended"
             time.sleep(NOTICE)
         healthy = time.perf_counter() - begun
-        while not _is_ready(port):
+        while not is_ready(port):
             time.sleep(NOTICE)
         ready = time.perf_counter() - begun
     finally:
@@ -93,7 +93,7 @@ def _up(data: Path) -> tuple[float, float, float]:
     return healthy, ready, _burnt() - before
 
 
-def _is_ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
     url = f"http://127.0.0.1:{port}/readyz"
     with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
         return bool(json.load(answer)["ready"])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -34,3 +34,19 @@ def elsewhere(url: str, own: str) -> list[str]:
     here = own.partition("://")[2]
     within = scheme in ("http", "ws") and rest.partition("/")[0] == here
     return [] if within or url.startswith(("data:", "blob:")) else [f"asked {url}"]
+
+
+def enter(page: Page, role: str) -> None:
+    """Sign in as one of the demo's people."""
+    page.locator("[name=username]").fill(f"demo-{role}")
+    page.locator("[name=password]").fill("commenda-demo")
+    page.locator("[type=submit]").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+    expect(page.locator("nav").first).to_be_attached()
+
+
+def arrive(page: Page, path: str) -> None:
+    """Go somewhere, and wait until what is asked for has come."""
+    page.goto(path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+    expect(page.locator("main .skeleton")).to_have_count(0, timeout=60_000)

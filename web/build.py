@@ -24,7 +24,7 @@ WEB = Path(__file__).resolve().parent
 PACKAGE = WEB.parent / "src" / "commenda" / "console"
 """Where the built console belongs: `site/` is served, `report.html` filled in, `built` the hash."""
 PLACEHOLDER = '<script type="application/json" id="report"></script>'
-PACKED = (".css", ".html", ".js", ".svg")
+PACKED = (".css", ".html", ".js", ".svg", ".txt")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,7 +8,13 @@ export const alias = { "@": new URL("./src", import.meta.url).pathname }
 export default defineConfig({
   plugins: [react(), tailwindcss()],
   resolve: { alias },
-  build: { outDir: "dist/console", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: {
+    outDir: "dist/console",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // What is served of others' work goes with their licences.
+    license: { fileName: "licences.txt" },
+  },
   server: {
     proxy: Object.fromEntries(
       ["/api", "/demo.json", "/openapi.json", "/healthz", "/readyz", "/ws"].map((path) => [

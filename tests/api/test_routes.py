@@ -36,6 +36,18 @@ def test_every_route_has_a_permission_or_is_listed_as_public() -> None:
     assert without == {name for name in PUBLIC if name in ROUTES}
 
 
+def test_the_document_says_what_each_operation_asks_for() -> None:
+    said = {
+        operation["operationId"]: operation["security"]
+        for path in DOCUMENT["paths"].values()
+        for operation in path.values()
+    }
+    assert {name for name, asked in said.items() if not asked} == set(PUBLIC)
+    assert said["subscribe"] == [{"session": ["subscribe"]}, {"key": ["subscribe"]}]
+    named = {scheme for asked in said.values() for one in asked for scheme in one}
+    assert named == set(DOCUMENT["components"]["securitySchemes"])
+
+
 def test_every_route_has_an_operation_id_of_its_own() -> None:
     paths = DOCUMENT["paths"].values()
     ids = [operation["operationId"] for path in paths for operation in path.values()]
@@ -103,7 +115,7 @@ def test_what_takes_a_person_takes_a_fresh_proof_on_every_route(
     asked = set()
     for name in GUARDED_IDS:
         route = ROUTES[name]
-        if "GET" in route.methods or not permissions_of(route) & of_a_person:
+        if "GET" in route.methods or not of_a_person & set(permissions_of(route)):
             continue
         token = {"Authorization": sign_in(roles_for(route)[0])["Authorization"]}
         answer = ask(client, route, token)

@@ -10,7 +10,7 @@ import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from browsing import Visit
+from browsing import Visit, arrive, enter
 from walks import pressing, window
 
 PASSWORD = "a long enough passphrase 7"
@@ -167,15 +167,9 @@ PAGES = {
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_each_page_shows_what_it_is_for(visit: Visit, role: str, locale: str) -> None:
     page = visit("/", locale, viewport={"width": 390, "height": 844})
-    page.locator("[name=username]").fill(f"demo-{role}")
-    page.locator("[name=password]").fill("commenda-demo")
-    page.locator("[type=submit]").click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.locator("nav")).to_be_attached()
+    enter(page, role)
     for path in PAGES[role]:
-        page.goto(path)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        expect(page.locator("main .skeleton")).to_have_count(0, timeout=20_000)
+        arrive(page, path)
         assert page.get_by_role("alert").count() == 0, path
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{path} is {wide} px wider than a telephone"
@@ -184,7 +178,8 @@ def test_each_page_shows_what_it_is_for(visit: Visit, role: str, locale: str) ->
 def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
     visit: Visit,
 ) -> None:
-    page = signed_in(visit, "risk")
+    page = visit("/")
+    enter(page, "risk")
     page.goto("/exposure")
     page.locator("main tbody button").first.click()
     behind = page.get_by_role("region", name="Books behind it")
@@ -208,7 +203,8 @@ def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
     expect(alerts.locator("tr", has_text="it trades again at noon")).to_be_visible()
 
     # An auditor reads the note, and has nothing to press.
-    other = signed_in(visit, "auditor")
+    other = visit("/")
+    enter(other, "auditor")
     other.goto("/alerts")
     expect(other.get_by_text("it trades again at noon").first).to_be_visible()
     expect(other.get_by_role("button", name="Acknowledge", exact=True)).to_have_count(0)
@@ -216,10 +212,7 @@ def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
 
 def test_amounts_can_be_hidden_and_the_choice_stays(visit: Visit) -> None:
     page = visit("/")
-    page.locator("[name=username]").fill("demo-investor")
-    page.locator("[name=password]").fill("commenda-demo")
-    page.locator("[type=submit]").click()
-    page.wait_for_url("**/home")
+    enter(page, "investor")
     page.get_by_role("button", name="Hide amounts").click()
     expect(page.locator("main").get_by_text("••••••").first).to_be_visible()
     page.reload()

@@ -14,21 +14,25 @@ from commenda.alerts import KINDS
 from commenda.managed.lifecycle import Milestones, State, overdue
 
 PACKAGE = Path(commenda.__file__).parent
+TEXTS = Path(__file__).parents[2] / "web" / "src" / "i18n"
 NAMES = {kind.name for kind in KINDS}
 MATURED = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def texts() -> list[dict[str, str]]:
-    """The page's names of kinds, in English and Chinese."""
-    source = (PACKAGE / "web_static" / "texts.js").read_text("utf-8")
-    return [
-        dict(re.findall(r'"([^"]+)": "([^"]+)"', block))
-        for block in re.findall(r"\bkinds: \{(.*?)\}", source)
-    ]
+def texts(language: str) -> dict[str, str]:
+    """The console's names of kinds."""
+    source = (TEXTS / language / "operate.ts").read_text("utf-8")
+    (block,) = re.findall(r"\balertKinds: \{(.*?)\n  \}", source, re.DOTALL)
+    groups = re.findall(r"(\w+): \{(.*?)\}", block, re.DOTALL)
+    return {
+        f"{group}.{name}": text
+        for group, names in groups
+        for name, text in re.findall(r'(\w+): "([^"]+)"', names)
+    }
 
 
 def test_every_kind_has_its_text_in_both_languages() -> None:
-    english, chinese = texts()
+    english, chinese = texts("en"), texts("zh")
     assert english.keys() == chinese.keys() == NAMES
     assert all(text.isascii() for text in english.values())
     assert not any(text.isascii() for text in chinese.values())

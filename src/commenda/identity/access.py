@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from commenda.identity.model import SENSITIVE, Permission, Principal
@@ -141,6 +142,28 @@ def require(principal: Principal, permission: Permission, *, second_factor: bool
 def may(*permissions: Permission) -> Any:
     """The dependency to annotate a route's principal with: any one of the permissions will do."""
     return Depends(Requires(*permissions))
+
+
+def permissions_of(route: APIRoute) -> tuple[Permission, ...]:
+    """What a route asks for, any one of which will do; nothing where it is open to everybody."""
+    asked = (one.call for one in route.dependant.dependencies)
+    return next((one.permissions for one in asked if isinstance(one, Requires)), ())
+
+
+SCHEMES = {
+    "session": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token, of POST /api/v1/auth/login; or an API key in its place.",
+    },
+    "key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key, of POST /api/v1/auth/api-keys.",
+    },
+}
+"""How OpenAPI is told who may send what; with each goes the permission that it must have."""
 
 
 async def _proved(

@@ -45,8 +45,11 @@ EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    " font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
 )
+"""What a page may load: this host's files, and nothing inline. `connect-src 'self'` holds its
+WebSockets, too."""
 METRICS_TYPE = CONTENT_TYPE_LATEST
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -40,6 +40,8 @@ export const router = createRouter({
     createRoute({ getParentRoute: () => root, path: "/", component: Start }),
     open("/register", () => import("@/features/account/register")),
     open("/invitation", () => import("@/features/account/invitation")),
+    open("/docs", () => import("@/features/reference/reference")),
+    open("/docs/$operation", () => import("@/features/reference/reference")),
     ...PAGES.map((page) =>
       createRoute({ getParentRoute: () => root, path: page.path, component: guarded(page.needs, page.load) }),
     ),

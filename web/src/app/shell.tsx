@@ -1,9 +1,10 @@
 import { Link, Outlet } from "@tanstack/react-router"
 import { Eye, EyeOff, Menu as MenuIcon, Search } from "lucide-react"
-import { lazy, Suspense, useEffect, useState } from "react"
+import { lazy, Suspense, useState } from "react"
 import { useTranslation } from "react-i18next"
 import { useUser } from "@/api/session"
 import { cn } from "@/lib/cn"
+import { useKeys } from "@/lib/keys"
 import { setPreferences, usePreferences } from "@/lib/preferences"
 import { Button } from "@/ui/button"
 import { Empty, Skeleton } from "@/ui/states"
@@ -14,24 +15,26 @@ import { Unacknowledged } from "./unacknowledged"
 import { UserMenu } from "./user-menu"
 import { UnderWay } from "./work"
 
-const Palette = lazy(() => import("./palette"))
+const WINDOWS = {
+  seek: lazy(() => import("./palette")),
+  help: lazy(() => import("./help")),
+  about: lazy(() => import("./about")),
+}
+export type WindowName = keyof typeof WINDOWS
 
 /** Everything that is around a page: the navigation, the way to find things, who is here. */
 export function Shell() {
   const { t } = useTranslation()
   const { hideAmounts } = usePreferences()
-  const [seeking, setSeeking] = useState(false)
+  const [window, setWindow] = useState<WindowName | null>(null)
   const [open, setOpen] = useState(false)
-  useEffect(() => {
-    const press = (event: KeyboardEvent) => {
-      if ((event.metaKey || event.ctrlKey) && event.key === "k") {
-        event.preventDefault()
-        setSeeking(true)
-      }
-    }
-    addEventListener("keydown", press)
-    return () => removeEventListener("keydown", press)
-  }, [])
+  useKeys({
+    "Ctrl k": () => setWindow("seek"),
+    "/": () => search()?.focus() ?? setWindow("seek"),
+    "?": () => setWindow("help"),
+    j: enterRows,
+  })
+  const Window = window && WINDOWS[window]
 
   return (
     <div className="min-h-dvh lg:grid lg:grid-cols-[13rem_minmax(0,1fr)]">
@@ -59,7 +62,7 @@ export function Shell() {
           </Button>
           <Button
             className="text-muted-foreground min-w-0 sm:w-56 sm:justify-start"
-            onClick={() => setSeeking(true)}
+            onClick={() => setWindow("seek")}
           >
             <Search /> <span className="hidden sm:inline">{t("frame.seek")}</span>
             <kbd className="ml-auto hidden rounded border px-1 font-sans text-[0.7rem] sm:inline">
@@ -80,7 +83,7 @@ export function Shell() {
               {hideAmounts ? <EyeOff /> : <Eye />}
             </Button>
             <Bell />
-            <UserMenu />
+            <UserMenu onWindow={setWindow} />
           </div>
         </header>
         <main id="page" tabIndex={-1} className="mx-auto max-w-[90rem] space-y-4 p-4 outline-none lg:p-6">
@@ -89,13 +92,23 @@ export function Shell() {
           </Suspense>
         </main>
       </div>
-      {seeking && (
+      {Window && (
         <Suspense>
-          <Palette onClose={() => setSeeking(false)} />
+          <Window onClose={() => setWindow(null)} />
         </Suspense>
       )}
     </div>
   )
+}
+
+/** The page's own field to search or filter by, if it has one. */
+const search = () => document.querySelector<HTMLElement>("main input[type=search]")
+
+/** From the page into its first list, as if the key had been pressed there. */
+function enterRows() {
+  const rows = document.querySelector<HTMLElement>("main [data-rows]")
+  rows?.focus({ preventScroll: true })
+  rows?.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true }))
 }
 
 function Navigation({ open, onGo }: { open: boolean; onGo: () => void }) {

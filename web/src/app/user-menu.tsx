@@ -1,14 +1,15 @@
 import { useNavigate } from "@tanstack/react-router"
-import { CircleUser, LogOut, Settings } from "lucide-react"
+import { BookText, CircleUser, Info, Keyboard, LogOut, Settings } from "lucide-react"
 import { useTranslation } from "react-i18next"
 import { client, queries } from "@/api/client"
 import { forget, useUser } from "@/api/session"
 import { Button } from "@/ui/button"
 import { Menu, MenuItem } from "@/ui/menu"
 import { Appearance } from "./appearance"
+import type { WindowName } from "./shell"
 
 /** Who is here, how they want to see things, and the way out. */
-export function UserMenu() {
+export function UserMenu({ onWindow }: { onWindow: (name: WindowName) => void }) {
   const { t } = useTranslation()
   const user = useUser()!
   const navigate = useNavigate()
@@ -26,6 +27,15 @@ export function UserMenu() {
       <Appearance />
       <MenuItem onSelect={() => void navigate({ to: "/account" })}>
         <Settings /> {t("pages.account")}
+      </MenuItem>
+      <MenuItem onSelect={() => void navigate({ to: "/docs" })}>
+        <BookText /> {t("pages.reference")}
+      </MenuItem>
+      <MenuItem onSelect={() => onWindow("help")}>
+        <Keyboard /> {t("shortcuts.title")}
+      </MenuItem>
+      <MenuItem onSelect={() => onWindow("about")}>
+        <Info /> {t("about.title")}
       </MenuItem>
       <MenuItem onSelect={() => void leave()}>
         <LogOut /> {t("frame.signOut")}

@@ -26,3 +26,19 @@ export const compare = (left: string, right: string) => {
   const difference = parse(left) - parse(right)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
 }
+
+const PLAIN = { whole: /^-?\d{1,18}$/, decimal: /^-?\d{1,20}(\.\d{1,18})?$/ }
+type Bounds = { whole?: boolean; min?: string | number; max?: string | number }
+
+/** What is wrong with a number that was typed: not one, or beyond a bound. Nothing is wrong with none. */
+export function faultOf(text: string, { whole, min, max }: Bounds) {
+  if (!text) return null
+  const kind = whole ? "whole" : "decimal"
+  if (!PLAIN[kind].test(text)) return kind
+  if (beyond(text, min, -1)) return "least"
+  return beyond(text, max, 1) ? "most" : null
+}
+
+/** A bound that is no plain decimal, such as 1e-9, is the server's to hold. */
+const beyond = (text: string, bound: string | number | undefined, side: -1 | 1) =>
+  PLAIN.decimal.test(String(bound)) && compare(text, String(bound)) === side

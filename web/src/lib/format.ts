@@ -3,6 +3,23 @@ import type { Preferences } from "./preferences"
 type Shown = Pick<Preferences, "language" | "hideAmounts">
 const HIDDEN = "••••••"
 
+/** Making a formatter takes a hundred times as long as using it: each is made once. */
+const kept = <Options, Made>(make: (language: string, options: Options) => Made) => {
+  const made = new Map<string, Made>()
+  return (language: string, options: Options): Made => {
+    const key = language + JSON.stringify(options)
+    const found = made.get(key) ?? make(language, options)
+    made.set(key, found)
+    return found
+  }
+}
+const numbers = kept(
+  (language, options: Intl.NumberFormatOptions) => new Intl.NumberFormat(language, options),
+)
+const moments = kept(
+  (language, options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language, options),
+)
+
 /**
  * An exact decimal string with its digits grouped: at least two decimals, none ever dropped or rounded. It never
  * passes through a float.
@@ -17,12 +34,12 @@ export function formatAmount(
 
 /** A plain number that is no secret: a quantity, a price, a count. */
 export const formatNumber = (value: string | number, { language }: Shown, least = 0) =>
-  new Intl.NumberFormat(language, { minimumFractionDigits: least, maximumFractionDigits: 20 }).format(
+  numbers(language, { minimumFractionDigits: least, maximumFractionDigits: 20 }).format(
     value as Intl.StringNumericLiteral,
   )
 
 const grouped = (amount: string, language: string, signDisplay: "auto" | "exceptZero") =>
-  new Intl.NumberFormat(language, {
+  numbers(language, {
     minimumFractionDigits: 2,
     maximumFractionDigits: 20,
     signDisplay,
@@ -34,7 +51,7 @@ export const formatPercent = (
   { language }: Shown,
   signDisplay: "auto" | "exceptZero" = "exceptZero",
 ) =>
-  new Intl.NumberFormat(language, {
+  numbers(language, {
     style: "percent",
     minimumFractionDigits: 2,
     maximumFractionDigits: 2,
@@ -51,7 +68,7 @@ export function formatTime(
   seconds = false,
 ) {
   if (moment.length === 10) return moment
-  const parts = new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", {
+  const parts = moments(language === "zh" ? "zh-CN" : "en-GB", {
     timeZone: zone === "UTC" ? "UTC" : undefined,
     year: "numeric",
     month: "2-digit",

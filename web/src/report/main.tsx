@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next"
 import { Appearance } from "@/app/appearance"
 import { startTexts } from "@/i18n"
 import { Button } from "@/ui/button"
+import { ChartCredit } from "@/ui/credit"
 import { Menu } from "@/ui/menu"
 import { KINDS } from "./kinds"
 
@@ -24,6 +25,9 @@ function Page({ report }: { report: Report }) {
         </Menu>
       </div>
       <Kind data={report.data} />
+      <footer>
+        <ChartCredit />
+      </footer>
     </main>
   )
 }

@@ -1,5 +1,7 @@
 import { useId, type ComponentProps, type ReactNode } from "react"
+import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
+import { faultOf } from "@/lib/decimal"
 
 const box =
   "focusable h-9 w-full rounded-md border border-input bg-card px-3 text-sm aria-invalid:border-bad placeholder:text-muted-foreground"
@@ -28,6 +30,33 @@ export function Field({ label, hint, error, className, ...props }: FieldProps) {
         </p>
       )}
     </div>
+  )
+}
+
+/**
+ * A number, as the digits that were typed: it is sent as it stands and held against its bounds exactly, and a wheel
+ * or an arrow key does not change it. What is below zero needs a bound below zero.
+ */
+export function NumberField({
+  whole,
+  min = 0,
+  max,
+  onInput,
+  ...props
+}: FieldProps & { whole?: boolean; min?: string | number; max?: string | number }) {
+  const { t } = useTranslation()
+  const check = (input: HTMLInputElement | null) => {
+    const fault = faultOf(input?.value.trim() ?? "", { whole, min, max })
+    input?.setCustomValidity(fault ? t(`field.${fault}`, { bound: fault === "least" ? min : max }) : "")
+  }
+  return (
+    <Field
+      ref={check}
+      inputMode={whole ? "numeric" : "decimal"}
+      autoComplete="off"
+      onInput={(event) => (check(event.currentTarget), onInput?.(event))}
+      {...props}
+    />
   )
 }
 

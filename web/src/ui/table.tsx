@@ -12,6 +12,7 @@ import { ArrowDown, ArrowUp } from "lucide-react"
 import { useMemo, useRef, type ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
+import { useWalk } from "@/lib/keys"
 import { usePreferences } from "@/lib/preferences"
 import { useUrl } from "@/lib/url"
 import { Button } from "./button"
@@ -78,6 +79,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
     overscan: 12,
     initialRect: { width: 0, height: 800 },
   })
+  const walk = useWalk(box, sorted.length, (index) => virtual.scrollToIndex(index))
   const sight = virtual.getVirtualItems()
   const seen = paper ? sorted.map((_, index) => ({ index })) : sight
   const above = paper ? 0 : (sight[0]?.start ?? 0)
@@ -87,12 +89,15 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
   return (
     <>
       {/* A region that scrolls must be reachable by keyboard. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- its rows are walked by keys */}
       <div
         ref={box}
+        data-rows
         className="focusable paper:max-h-none paper:overflow-visible max-h-[70dvh] overflow-auto"
         role="region"
         aria-label={label}
         tabIndex={0}
+        onKeyDown={walk}
       >
         <table className="w-full border-separate border-spacing-0 text-sm">
           <thead className="bg-card sticky top-0 z-10">
@@ -135,7 +140,12 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
             {seen.map(({ index }) => {
               const row = sorted[index]!.original
               return (
-                <tr key={sorted[index]!.id} className="hover:bg-muted/60 group h-[34px]">
+                <tr
+                  key={sorted[index]!.id}
+                  data-index={index}
+                  tabIndex={-1}
+                  className="hover:bg-muted/60 focus-within:bg-muted/60 focusable group h-[34px] focus-visible:ring-inset"
+                >
                   {columns.map((column, place) => (
                     <td
                       key={column.key}

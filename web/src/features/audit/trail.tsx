@@ -83,7 +83,9 @@ export function Events({ wanted }: { wanted: Wanted }) {
             {
               key: "actor",
               head: t("trail.actor"),
-              cell: (row) => <span title={row.actor}>{row.actorName ?? row.actor.replace(/(:\w{8})[-\w]+$/, "$1")}</span>,
+              cell: (row) => (
+                <span title={row.actor}>{row.actorName ?? row.actor.replace(/(:\w{8})[-\w]+$/, "$1")}</span>
+              ),
             },
             {
               key: "subject",

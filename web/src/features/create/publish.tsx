@@ -4,7 +4,7 @@ import { api, client, type Schemas } from "@/api/client"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
-import { Check, Choice, Field } from "@/ui/field"
+import { Check, Choice, Field, NumberField } from "@/ui/field"
 import { Money } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
 import { ParameterFields, paramsOf, STEADY, StrategyChoice, type Act } from "./run-form"
@@ -55,7 +55,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
               )}
             </Loaded>
             <ParameterFields params={params} act={act} />
-            <Field
+            <NumberField
               name="investment"
               label={t("publish.investment")}
               hint={
@@ -68,8 +68,6 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
                   ))}
                 </>
               }
-              inputMode="decimal"
-              pattern="[0-9]+(\.[0-9]+)?"
               required
               error={act.refused("investmentAmount")}
             />
@@ -120,11 +118,9 @@ export function Presentation({ act, flow }: { act: Act; flow?: Schemas["SharedFl
         error={act.refused("tags")}
       />
       <div className="grid grid-cols-2 gap-3">
-        <Field
+        <NumberField
           name="minimum"
           label={t("publish.minimum")}
-          inputMode="decimal"
-          pattern="[0-9]+(\.[0-9]+)?"
           defaultValue={flow?.settings.minInvestment ?? "100"}
           required
           error={act.refused("minInvestment")}

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { given } from "@/lib/form"
 import { Button } from "@/ui/button"
-import { Check, Choice, Field } from "@/ui/field"
+import { Check, Choice, Field, NumberField } from "@/ui/field"
 import { Empty, Failed, Loaded } from "@/ui/states"
 
 export type Declared = Schemas["DeclaredParameter"]
@@ -84,13 +84,12 @@ export function ParameterFields({
   return (
     <div className="grid grid-cols-2 gap-3">
       {params.map((one) => (
-        <Field
+        <NumberField
           key={one.name}
           name={`param.${one.name}`}
           label={one.name}
           hint={`${one.low} – ${one.high}`}
-          type="number"
-          step={one.kind === "int" ? 1 : "any"}
+          whole={one.kind === "int"}
           min={one.low}
           max={one.high}
           defaultValue={values?.[one.name] ?? one.default}
@@ -210,46 +209,38 @@ export function RunForm({
               defaultValue={asField(asked?.end)}
               error={act.refused("end")}
             />
-            <Field
+            <NumberField
               name="fee"
               label={t("run.fee")}
               hint={t("run.fraction")}
-              type="number"
-              step="any"
               min={0}
               max={0.99}
               defaultValue={asked?.fee ?? "0.0005"}
               required
               error={act.refused("fee")}
             />
-            <Field
+            <NumberField
               name="slippage"
               label={t("run.slippage")}
               hint={t("run.fraction")}
-              type="number"
-              step="any"
               min={0}
               max={0.99}
               defaultValue={asked?.slippage ?? slippage}
               required
               error={act.refused("slippage")}
             />
-            <Field
+            <NumberField
               name="cash"
               label={t("run.cash")}
-              type="number"
-              step="any"
-              min={0}
+              min={1}
               defaultValue={asked?.cash ?? "10000"}
               required
               error={act.refused("cash")}
             />
-            <Field
+            <NumberField
               name="leverage"
               label={t("run.leverage")}
               hint={t("run.leverageHint")}
-              type="number"
-              step="any"
               min={1}
               max={200}
               defaultValue={asked?.leverage ?? ""}

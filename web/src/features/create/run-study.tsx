@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next"
 import { client, type Schemas } from "@/api/client"
 import { useAct } from "@/lib/form"
 import { Dialog } from "@/ui/dialog"
-import { Check, Choice, Field } from "@/ui/field"
+import { Check, Choice, Field, NumberField } from "@/ui/field"
 import { RunForm, type Act, type Declared } from "./run-form"
 
 type Request = Schemas["StudyRequest"]
@@ -49,10 +49,10 @@ export function RunStudy({ strategy, onClose }: { strategy?: string; onClose: ()
                 options={namesOf(SAMPLERS, (one) => t(`samplers.${one}`))}
                 onChange={setSampler}
               />
-              <Field
+              <NumberField
                 name="trials"
+                whole
                 label={t("study.trials")}
-                type="number"
                 min={1}
                 max={20_000}
                 defaultValue="100"
@@ -69,21 +69,21 @@ export function RunStudy({ strategy, onClose }: { strategy?: string; onClose: ()
               />
               {walk !== "none" && (
                 <>
-                  <Field
+                  <NumberField
                     name="folds"
+                    whole
                     label={t("study.folds")}
-                    type="number"
                     min={2}
                     max={50}
                     defaultValue="5"
                     required
                     error={act.refused("folds")}
                   />
-                  <Field
+                  <NumberField
                     name="embargo"
+                    whole
                     label={t("study.embargo")}
                     hint={t("study.embargoHint")}
-                    type="number"
                     min={0}
                     max={1_000_000}
                     defaultValue="0"

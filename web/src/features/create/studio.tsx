@@ -6,7 +6,7 @@ import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
 import { Change, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
-import { numberIn, rounded, textIn } from "./readings"
+import { rounded } from "./readings"
 import { STEADY } from "./run-form"
 
 type Strategy = Schemas["StrategySummary"]
@@ -176,9 +176,9 @@ function Performance({ strategy }: { strategy: string }) {
   const flows = api.useQuery("get", "/api/v1/co-trading/flows/my", { params: { query: { limit: 100 } } })
   const runs = api.useQuery("get", "/api/v1/backtests", { params: { query: { limit: 100 } } })
   const mine = flows.data?.items.filter((one) => one.strategy === strategy && one.status !== "closed") ?? []
-  const latest = runs.data?.items.find((one) => textIn(one.inputs, "strategy", "name") === strategy)
+  const latest = runs.data?.items.find((one) => one.inputs.strategy.name === strategy)
   if (!mine.length && !latest) return null
-  const totalReturn = latest ? numberIn(latest.metrics, "totalReturn") : null
+  const totalReturn = latest?.metrics.totalReturn
   return (
     <ul className="space-y-1">
       {latest && (

@@ -6,7 +6,7 @@ import { useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
-import { Choice, Field } from "@/ui/field"
+import { Choice, Field, NumberField } from "@/ui/field"
 import { Change, Money, Percent, Quantity } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Segments } from "@/ui/tabs"
@@ -189,9 +189,8 @@ function Pools() {
   })
   return (
     <>
-      <Field
+      <NumberField
         label={t("pool.estimateFor")}
-        inputMode="decimal"
         value={amount}
         onChange={(event) => setAmount(event.target.value)}
         className="w-56"

@@ -5,7 +5,7 @@ import { client, type Schemas } from "@/api/client"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
-import { Check, Choice, Field } from "@/ui/field"
+import { Check, Choice, NumberField } from "@/ui/field"
 import { Failed } from "@/ui/states"
 
 /** Copy a flow with one's own money. */
@@ -44,11 +44,9 @@ export function Follow({ flow, onClose }: { flow: Schemas["SharedFlow"]; onClose
             })
           }}
         >
-          <Field
+          <NumberField
             name="amount"
             label={t("common.amountIn", { asset: flow.stats.currency })}
-            inputMode="decimal"
-            pattern="[0-9]+(\.[0-9]+)?"
             defaultValue={flow.settings.minInvestment === "0" ? "" : flow.settings.minInvestment}
             required
             error={act.refused("investmentAmount")}
@@ -59,11 +57,10 @@ export function Follow({ flow, onClose }: { flow: Schemas["SharedFlow"]; onClose
             options={{ target: t("follow.target"), percentage: t("follow.percentage") }}
             onChange={setCopyMode}
           />
-          <Field
+          <NumberField
             name="slippage"
             label={t("follow.slippage")}
             hint={t("follow.slippageHint")}
-            inputMode="decimal"
             defaultValue="0.01"
             required
             error={act.refused("settings.maxSlippage")}

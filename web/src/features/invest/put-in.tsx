@@ -6,7 +6,7 @@ import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Field } from "@/ui/field"
+import { NumberField } from "@/ui/field"
 import { Money, Percent, Time } from "@/ui/shown"
 import { Failed } from "@/ui/states"
 
@@ -33,10 +33,9 @@ export function PutIn({ product, onClose }: { product: Schemas["PoolProduct"]; o
   return (
     <Dialog title={product.name} onClose={onClose}>
       <form className="space-y-3" onSubmit={(event) => act.mutate(given(event).amount!)}>
-        <Field
+        <NumberField
           name="amount"
           label={t("common.amountIn", { asset: product.asset })}
-          inputMode="decimal"
           value={amount}
           onChange={(event) => setAmount(event.target.value.trim())}
           required

@@ -7,7 +7,7 @@ import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Check, Field } from "@/ui/field"
+import { Check, NumberField } from "@/ui/field"
 import { Money, Percent } from "@/ui/shown"
 import { Failed } from "@/ui/states"
 
@@ -44,7 +44,7 @@ export function Subscribe({ offer, onClose }: { offer: Schemas["Offer"]; onClose
           className="space-y-3"
           onSubmit={(event) => act.mutate({ productId: offer.productId, amount: given(event).amount! })}
         >
-          <Field
+          <NumberField
             name="amount"
             label={t("common.amountIn", { asset: offer.asset })}
             hint={
@@ -59,7 +59,6 @@ export function Subscribe({ offer, onClose }: { offer: Schemas["Offer"]; onClose
                 )}
               </>
             }
-            inputMode="decimal"
             value={amount}
             onChange={(event) => setAmount(event.target.value.trim())}
             required

@@ -10,7 +10,7 @@ import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Field } from "@/ui/field"
+import { NumberField } from "@/ui/field"
 import { AsOf, Id, Money, Percent, Time } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -274,12 +274,10 @@ function Leave({ one }: { one: Detail }) {
               ]}
             />
             <p className="text-muted-foreground">{t("leave.costs")}</p>
-            <Field
+            <NumberField
               name="amount"
               label={t("leave.part", { asset: one.asset })}
               hint={t("leave.partHint")}
-              inputMode="decimal"
-              pattern="[0-9]+(\.[0-9]+)?"
               error={act.refused("amount")}
             />
             {act.error && <Failed error={act.error} />}

@@ -5,7 +5,7 @@ import { useMay } from "@/api/session"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
-import { Field } from "@/ui/field"
+import { Field, NumberField } from "@/ui/field"
 import { Money, Time } from "@/ui/shown"
 import { Failed } from "@/ui/states"
 
@@ -71,11 +71,9 @@ function TransferWindow({
           }}
         >
           <p className="text-muted-foreground">{t(`transfer.${direction}Why`)}</p>
-          <Field
+          <NumberField
             name="amount"
             label={t("common.amountIn", { asset: "USDT" })}
-            inputMode="decimal"
-            pattern="[0-9]+(\.[0-9]+)?"
             required
             error={act.refused("amount")}
           />
@@ -129,11 +127,9 @@ export function Authorise() {
                 {t("authorise.inUse")} <Money amount={custody.data.inUse} asset={custody.data.asset} />
               </p>
             )}
-            <Field
+            <NumberField
               name="limit"
               label={t("authorise.limit", { asset: "USDT" })}
-              inputMode="decimal"
-              pattern="[0-9]+(\.[0-9]+)?"
               defaultValue={custody.data?.limit}
               required
               error={act.refused("limit")}

@@ -69,7 +69,11 @@ export default function Approvals() {
                   ),
                 },
                 { key: "what", head: t("approvals.what"), cell: (row) => <Brief changes={row.changes} /> },
-                { key: "by", head: t("approvals.by"), cell: (row) => <Named id={row.requestedBy} name={row.requestedByName} /> },
+                {
+                  key: "by",
+                  head: t("approvals.by"),
+                  cell: (row) => <Named id={row.requestedBy} name={row.requestedByName} />,
+                },
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.requestedAt} /> },
                 { key: "expires", head: t("approvals.expires"), cell: (row) => <Time at={row.expiresAt} /> },
                 {

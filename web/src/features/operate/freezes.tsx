@@ -9,7 +9,7 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Choice, Field } from "@/ui/field"
+import { Choice, Field, NumberField } from "@/ui/field"
 import { Money, Named, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -164,11 +164,9 @@ function Place({ owner, onClose }: { owner: string; onClose: () => void }) {
           required
           error={act.refused("userId")}
         />
-        <Field
+        <NumberField
           name="amount"
           label={t("common.amountIn", { asset: "USDT" })}
-          inputMode="decimal"
-          pattern="[0-9]+(\.[0-9]+)?"
           required
           error={act.refused("amount")}
         />

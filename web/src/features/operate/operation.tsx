@@ -1,15 +1,16 @@
-import { Link } from "@tanstack/react-router"
 import { useMemo } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
+import { multiply, subtract } from "@/lib/decimal"
 import { formatAmount, formatNumber } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { AsOf, Change, Money, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
+import { Pools, Settled, Signals, Workers } from "./latest"
 
 type Overview = Schemas["OverviewView"]
 
@@ -23,7 +24,10 @@ export default function Operation() {
         <>
           <PageHead title={t("pages.operation")}>
             <AsOf at={seen.clock.now} />
-            <Badge>{t(`clock.${seen.clock.mode as "wall"}`)}</Badge>
+            <Badge>
+              {t(`clock.${seen.clock.mode as "wall"}`)}
+              {seen.clock.mode === "paced" && ` × ${seen.clock.pace}`}
+            </Badge>
           </PageHead>
           <Loop seen={seen} />
           <Sums seen={seen} />
@@ -31,7 +35,7 @@ export default function Operation() {
           <div className="grid gap-4 xl:grid-cols-2">
             <Stuck rows={seen.retries} />
             <Alerts rows={seen.alerts} />
-            <Pools rows={seen.income.pools} />
+            <Pools income={seen.income} asset={seen.asset} />
             <Workers seen={seen} />
             <Settled rows={seen.traces} />
             <Signals rows={seen.signals} />
@@ -42,7 +46,10 @@ export default function Operation() {
   )
 }
 
-const STATES = ["reserved", "active", "matured", "liquidating", "liquidated", "settled"] as const
+/** What an index that began with 100 has gained. */
+const over = (index: string) => subtract(multiply(index, "0.01"), "1")
+
+const STATES = ["reserved", "active", "matured", "liquidating", "liquidated", "settled", "cancelled"] as const
 
 /** The life of a subscription, with how many stand at each step. */
 function Loop({ seen }: { seen: Overview }) {
@@ -56,19 +63,22 @@ function Loop({ seen }: { seen: Overview }) {
         [
           t(`states.${state.toUpperCase() as "ACTIVE"}`),
           seen.subscriptions[state].now,
-          seen.subscriptions[state].lastDay,
+          seen.subscriptions[state],
         ] as const,
     ),
   ] as const
   return (
     <Card title={t("operation.loop")}>
-      <ol className="grid grid-cols-2 gap-3 sm:grid-cols-4 xl:grid-cols-8">
-        {steps.map(([name, count, day], place) => (
+      <ol className="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-9">
+        {steps.map(([name, count, of], place) => (
           <li key={place} className="border-l-2 pl-3">
             <div className="text-muted-foreground text-xs">{name}</div>
             <div className="num text-lg font-semibold">{formatNumber(count ?? 0, preferences)}</div>
-            {day != null && (
-              <div className="text-muted-foreground text-xs">{t("operation.lastDay", { count: day })}</div>
+            {of?.lastDay != null && (
+              <div className="text-muted-foreground text-xs">
+                {t("operation.lastDay", { count: of.lastDay })}
+                {of.ever != null && ` · ${t("operation.ever", { count: of.ever })}`}
+              </div>
             )}
           </li>
         ))}
@@ -85,7 +95,14 @@ function Sums({ seen }: { seen: Overview }) {
       <Figure label={t("operation.underManagement")} note={<Time at={money.valuedAt} />}>
         <Money amount={money.underManagement} asset={asset} />
       </Figure>
-      <Figure label={t("operation.outstanding")}>
+      <Figure
+        label={t("operation.outstanding")}
+        note={
+          <>
+            {t("states.RESERVED")} <Money amount={money.reserved} />
+          </>
+        }
+      >
         <Money amount={money.outstanding} asset={asset} />
       </Figure>
       <Figure
@@ -108,7 +125,8 @@ function Sums({ seen }: { seen: Overview }) {
         label={t("settlement.toPlatform")}
         note={
           <>
-            {t("settlement.toReferrers")} <Money amount={money.toReferrers} />
+            {t("settlement.toReferrers")} <Money amount={money.referralPaid} /> · {t("operation.pending")}{" "}
+            <Money amount={money.referralPending} />
           </>
         }
       >
@@ -152,7 +170,11 @@ function Charts({ seen }: { seen: Overview }) {
   if (!last || days.length < 2) return null
   return (
     <div className="grid gap-4 xl:grid-cols-2">
-      <Card title={t("operation.index")}>
+      <Card
+        title={t("operation.index")}
+        actions={<Change ratio={last.index === null ? null : over(last.index)} />}
+      >
+        <p className="text-muted-foreground mb-2 text-xs">{t("operation.indexMethod")}</p>
         <TimeChart lines={index} summary={t("operation.indexSummary", { value: last.index ?? "–" })} />
       </Card>
       <Card title={`${t("operation.underManagement")} (${asset})`}>
@@ -222,157 +244,6 @@ export function Alerts({ rows }: { rows: readonly Schemas["Alert"][] }) {
           },
           { key: "subject", head: t("operation.subject"), cell: (row) => row.subject.slice(0, 24) },
           { key: "result", head: t("operation.result"), cell: (row) => row.result },
-        ]}
-      />
-    </Card>
-  )
-}
-
-function Pools({ rows }: { rows: readonly Schemas["Pool"][] }) {
-  const { t } = useTranslation()
-  return (
-    <Card title={t("kinds.pools")} flush={rows.length > 0}>
-      <Table
-        label={t("kinds.pools")}
-        rows={rows}
-        id={(row) => row.id}
-        empty={<Empty title={t("discover.none")} />}
-        columns={[
-          { key: "name", head: t("holding.name"), cell: (row) => row.name },
-          {
-            key: "rate",
-            head: t("pool.daily"),
-            right: true,
-            cell: (row) => <Percent ratio={row.dailyRate} />,
-          },
-          {
-            key: "sold",
-            head: t("pool.sold"),
-            right: true,
-            cell: (row) => <Money amount={row.soldAmount} asset={row.asset} />,
-          },
-          {
-            key: "quota",
-            head: t("pool.quota"),
-            right: true,
-            cell: (row) => <Money amount={row.totalQuota} asset={row.asset} />,
-          },
-          { key: "through", head: t("pool.through"), cell: (row) => row.accruedThrough },
-        ]}
-      />
-    </Card>
-  )
-}
-
-function Workers({ seen }: { seen: Overview }) {
-  const { t } = useTranslation()
-  return (
-    <Card title={t("operation.workers")} flush={seen.workers.length > 0}>
-      <Table
-        label={t("operation.workers")}
-        rows={seen.workers}
-        id={(row) => row.id}
-        empty={<Empty title={t("operation.noWorkers")} />}
-        columns={[
-          { key: "id", head: t("operation.worker"), cell: (row) => row.id },
-          {
-            key: "state",
-            head: t("common.state"),
-            cell: (row) => (
-              <Badge tone={row.silentSeconds > 15 ? "bad" : "good"}>
-                {row.silentSeconds > 15 ? t("operation.silent") : t("operation.up")}
-              </Badge>
-            ),
-          },
-          {
-            key: "leads",
-            head: t("operation.leads"),
-            cell: (row) => (row.leads ? t("common.yes") : t("common.no")),
-          },
-          { key: "tick", head: t("operation.lastTick"), cell: (row) => <Time at={row.tickAt} /> },
-        ]}
-      />
-    </Card>
-  )
-}
-
-function Settled({ rows }: { rows: Overview["traces"] }) {
-  const { t } = useTranslation()
-  return (
-    <Card title={t("operation.settled")} flush={rows.length > 0}>
-      <Table
-        label={t("operation.settled")}
-        rows={rows}
-        id={(row) => row.id}
-        to={(row) => `/subscriptions/${row.id}`}
-        empty={<Empty title={t("operation.noneSettled")} />}
-        columns={[
-          { key: "id", head: t("operation.subscription"), cell: (row) => row.id.slice(0, 8) },
-          { key: "at", head: t("settlement.at"), cell: (row) => <Time at={row.settledAt} /> },
-          { key: "investor", head: t("operation.investor"), cell: (row) => row.investor },
-          {
-            key: "amount",
-            head: t("holding.amount"),
-            right: true,
-            cell: (row) => <Money amount={row.amount} asset={row.asset} />,
-          },
-          {
-            key: "wallet",
-            head: t("settlement.toWallet"),
-            right: true,
-            cell: (row) => <Money amount={row.toWallet} asset={row.asset} />,
-          },
-          {
-            key: "return",
-            head: t("flow.return"),
-            right: true,
-            cell: (row) => <Change ratio={row.return} />,
-          },
-        ]}
-      />
-    </Card>
-  )
-}
-
-function Signals({ rows }: { rows: readonly Schemas["LatestSignal"][] }) {
-  const { t } = useTranslation()
-  return (
-    <Card title={t("flow.signals")} flush={rows.length > 0}>
-      <Table
-        label={t("flow.signals")}
-        rows={rows}
-        id={(row) => row.id}
-        empty={<Empty title={t("flow.noSignals")} />}
-        columns={[
-          { key: "at", head: t("common.time"), cell: (row) => <Time at={row.createdAt} /> },
-          {
-            key: "flow",
-            head: t("allocation.flow"),
-            cell: (row) => (
-              <Link to={`/flows/${row.flowId}`} className="text-primary hover:underline">
-                {row.flow}
-              </Link>
-            ),
-          },
-          { key: "symbol", head: t("common.symbol"), cell: (row) => row.symbol },
-          {
-            key: "before",
-            head: t("operation.before"),
-            right: true,
-            cell: (row) => <Percent ratio={row.previousTarget} signed />,
-          },
-          {
-            key: "target",
-            head: t("operation.target"),
-            right: true,
-            cell: (row) => <Percent ratio={row.target} signed />,
-          },
-          {
-            key: "price",
-            head: t("common.price"),
-            right: true,
-            cell: (row) => <Quantity value={row.referencePrice} />,
-          },
         ]}
       />
     </Card>

@@ -8,7 +8,7 @@ import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Check, Choice, Field } from "@/ui/field"
+import { Check, Choice, Field, NumberField } from "@/ui/field"
 import { Money, Percent, Quantity, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -16,7 +16,6 @@ import { Asked, useBusinessTime } from "./asked"
 
 type Product = Schemas["PoolProduct"]
 type Terms = Schemas["Terms"]
-const DECIMAL = String.raw`[0-9]+(\.[0-9]+)?`
 
 /** Pool products: what is sold of each, at which rate, and what its rate becomes. */
 export function Pools() {
@@ -163,39 +162,33 @@ function Make({ onClose }: { onClose: () => void }) {
             />
           </div>
           {type === "fixed" && (
-            <Field
+            <NumberField
               name="termDays"
+              whole
               label={t("pools.termDays")}
-              type="number"
               min={1}
               max={3650}
               required
               error={act.refused("termDays")}
             />
           )}
-          <Field
+          <NumberField
             name="dailyRate"
             label={t("pool.daily")}
             hint={t("pools.rateHint")}
-            inputMode="decimal"
-            pattern={DECIMAL}
             required
             error={act.refused("dailyRate")}
           />
           <div className="grid gap-3 sm:grid-cols-2">
-            <Field
+            <NumberField
               name="totalQuota"
               label={`${t("pool.quota")} (USDT)`}
-              inputMode="decimal"
-              pattern={DECIMAL}
               required
               error={act.refused("totalQuota")}
             />
-            <Field
+            <NumberField
               name="minimum"
               label={`${t("pools.minimum")} (USDT)`}
-              inputMode="decimal"
-              pattern={DECIMAL}
               required
               error={act.refused("minimum")}
             />
@@ -203,12 +196,10 @@ function Make({ onClose }: { onClose: () => void }) {
           {type === "fixed" && (
             <>
               <Check name="earlyExit" label={t("discover.earlyExit")} />
-              <Field
+              <NumberField
                 name="earlyExitPenalty"
                 label={t("pools.penalty")}
                 hint={t("pools.penaltyHint")}
-                inputMode="decimal"
-                pattern={DECIMAL}
                 error={act.refused("earlyExitPenalty")}
               />
             </>
@@ -290,12 +281,10 @@ function NewRate({ product }: { product: Product }) {
     >
       <h3 className="font-medium">{t("pools.newRate")}</h3>
       <div className="grid gap-3 sm:grid-cols-2">
-        <Field
+        <NumberField
           name="dailyRate"
           label={t("pool.daily")}
           hint={t("pools.rateHint")}
-          inputMode="decimal"
-          pattern={DECIMAL}
           defaultValue={product.dailyRate}
           required
           error={act.refused("dailyRate")}

@@ -10,6 +10,7 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
+import { Copy } from "@/ui/copy"
 import { Choice, Field } from "@/ui/field"
 import { Id, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
@@ -161,7 +162,6 @@ function Invite({ onClose }: { onClose: () => void }) {
 function OneTimeLink({ invitation }: { invitation: Schemas["Invitation"] }) {
   const { t } = useTranslation()
   const link = `${location.origin}/invitation#${invitation.token}`
-  const [copied, setCopied] = useState(false)
   return (
     <div role="status" className="border-warn/40 bg-warn/5 space-y-2 rounded-lg border p-3">
       <p>{t("users.link", { name: invitation.username })}</p>
@@ -171,12 +171,7 @@ function OneTimeLink({ invitation }: { invitation: Schemas["Invitation"] }) {
       <p className="text-muted-foreground">
         {t("approvals.expires")}: <Time at={invitation.expiresAt} />
       </p>
-      {/* Without https, browsers have no clipboard. */}
-      {isSecureContext && (
-        <Button onClick={() => void navigator.clipboard.writeText(link).then(() => setCopied(true))}>
-          {copied ? t("users.copied") : t("users.copy")}
-        </Button>
-      )}
+      <Copy text={link} />
     </div>
   )
 }

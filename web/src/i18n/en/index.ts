@@ -5,6 +5,7 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
+import { reference } from "./reference"
 import { report } from "./report"
 import { risk } from "./risk"
 import { simulation } from "./simulation"
@@ -21,6 +22,7 @@ export const en = {
   ...backtests,
   ...create,
   ...operate,
+  ...reference,
   ...report,
   ...risk,
   ...simulation,

@@ -34,6 +34,16 @@ export const operate = {
     deviation: "Against expected",
     before: "Before",
     target: "Target",
+    ever: "{{count}} so far",
+    pending: "pending",
+    indexMethod: "Time-weighted (TWR), pooled over all books, daily, before settlement.",
+    holdings_one: "{{count}} holding",
+    holdings_other: "{{count}} holdings",
+    accrued: "Yesterday",
+    marks_one: "{{count}} instrument, marks of",
+    marks_other: "{{count}} instruments, marks of",
+    return: "To wallet over principal",
+    product: "Product",
   },
   approvals: {
     none: "Nothing here",
@@ -209,8 +219,6 @@ export const operate = {
     inviteWhy:
       "One of the staff gets a link that works once: with it they choose a password and a second factor. Another person then approves the account.",
     link: "For {{name}} alone, and shown only now. Hand it over on a way that nobody else reads:",
-    copy: "Copy",
-    copied: "Copied",
     changed: "Changed: their sessions have ended.",
     own: "Nobody changes or resets their own account.",
     changeRole: "Change role",
@@ -224,7 +232,6 @@ export const operate = {
   },
   userStatus: { active: "Active", disabled: "Disabled", waiting: "Waits for approval" },
   batch: {
-    asked: "Batches that were approved: settled, of how many",
     run: "Settle these",
     everything: "Settle all that is ready",
     sureEverything: "Ask for everything that is ready to be closed or settled when somebody approves this?",

@@ -5,6 +5,7 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
+import { reference } from "./reference"
 import { report } from "./report"
 import { risk } from "./risk"
 import { simulation } from "./simulation"
@@ -20,6 +21,7 @@ export const zh = {
   ...backtests,
   ...create,
   ...operate,
+  ...reference,
   ...report,
   ...risk,
   ...simulation,

@@ -1,0 +1,70 @@
+"""Whether everybody can use the console: axe-core looks at each page of each role, in both themes.
+
+axe is put into the page from outside of it, where the page's policy does not reach.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from browsing import Visit, arrive, enter
+from console.test_loop import PAGES
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = ("serious", "critical")
+OUTSIDE = ("/", "/register", "/docs", "/docs/subscribe")
+
+
+def found(page: Page) -> list[str]:
+    """What is gravely wrong with a page as it is seen now, each with a few places."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
+    violations = page.evaluate("axe.run(document).then((told) => told.violations)")
+    return [
+        f"{page.url} {one['id']}: {[node['target'] for node in one['nodes'][:3]]}"
+        f" {one['nodes'][0]['failureSummary']}"
+        for one in violations
+        if one["impact"] in GRAVE
+    ]
+
+
+@pytest.mark.parametrize("role", PAGES)
+@pytest.mark.parametrize(("theme", "locale"), [("light", "en-US"), ("dark", "zh-CN")])
+def test_nothing_keeps_anybody_out(visit: Visit, role: str, theme: str, locale: str) -> None:
+    page = visit("/", locale, color_scheme=theme)
+    enter(page, role)
+    wrong = []
+    for path in PAGES[role]:
+        arrive(page, path)
+        wrong += found(page)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_keeps_anybody_out_before_they_are_in(visit: Visit, theme: str) -> None:
+    page = visit("/", color_scheme=theme)
+    wrong = []
+    for path in OUTSIDE:
+        page.goto(path, wait_until="networkidle")
+        wrong += found(page)
+    assert wrong == []
+
+
+def test_windows_and_menus_keep_nobody_out(visit: Visit) -> None:
+    page = visit("/", color_scheme="dark")
+    enter(page, "investor")
+    wrong = []
+    for key in ("Control+k", "?"):
+        page.keyboard.press(key)
+        page.locator("dialog[open]").wait_for()
+        wrong += found(page)
+        page.keyboard.press("Escape")
+    for menu in page.locator("header [aria-haspopup=menu]").all():
+        menu.click()
+        page.get_by_role("menu").wait_for()
+        wrong += found(page)
+        page.keyboard.press("Escape")
+    assert wrong == []
