@@ -36,8 +36,7 @@ holds the ledger against the venue, whose books share no code with it.
 
 Below all of this, `kit` has the database, money, time, ids, errors and durable work; `audit`
 records who did what, in a chain of digests, and says what a check is; `identity` knows users, what
-they may do, and what needs two of them; `returns` is pure mathematics, and `charts` draws pages of
-figures that need nothing but themselves. Above it, `app` serves every
+they may do, and what needs two of them; `returns` is pure mathematics. Above it, `app` serves every
 domain over HTTP, `worker` turns the clock of a living operation and copies signals as durable
 workflows, `simulate` replays a whole business over candles, and `cli` is the command line. All of
 them call the same actions.

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
+from xml.etree.ElementTree import Element, tostring
 
 from commenda.funding import (
     DEPOSIT,
@@ -28,7 +29,6 @@ from commenda.identity import PERMISSIONS, Principal, Role
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
-from commenda.kit.markup import Markup, join, tag
 from commenda.kit.money import plain
 from commenda.ledger import Author
 from commenda.operations import approve_and_carry_out
@@ -150,7 +150,7 @@ def _read_statement(
     read_in(tx, Author(reader.actor, RULES, author.now), reader.user_id, order, CURRENCIES)
 
 
-def _taken_back(tx: Tx, booked: str, day: int) -> list[Markup]:
+def _taken_back(tx: Tx, booked: str, day: int) -> list[Element]:
     """The bank's reversal of the latest payment that was credited; none where there is none, or
     where a repeated tick has it already."""
     row = tx.execute(
@@ -164,24 +164,36 @@ def _taken_back(tx: Tx, booked: str, day: int) -> list[Markup]:
     return [] if row is None else [_entry(booked, f"R{day}", *row, taken_back=True)]
 
 
-def camt053(name: str, entries: Sequence[Markup]) -> str:
+def camt053(name: str, entries: Sequence[Element]) -> str:
     """A statement of the demo's account as a bank sends it: ISO 20022, camt.053.001.08."""
     account = tag("Acct", tag("Id", tag("IBAN", ACCOUNT)))
     statement = tag("Stmt", tag("Id", name), account, *entries)
     body = tag("BkToCstmrStmt", tag("GrpHdr", tag("MsgId", name)), statement)
     space = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
-    return '<?xml version="1.0" encoding="UTF-8"?>' + tag("Document", body, xmlns=space)
+    return tostring(tag("Document", body, xmlns=space), "unicode", xml_declaration=True)
+
+
+def tag(name: str, *children: Element | str, **attributes: str) -> Element:
+    """An element with its text, or with elements in it."""
+    made = Element(name, attributes)
+    for child in children:
+        if isinstance(child, str):
+            made.text = child
+        else:
+            made.append(child)
+    return made
 
 
 def _entry(
     booked: str, named: str, amount: Decimal, payer: str, said: str, *, taken_back: bool = False
-) -> Markup:
+) -> Element:
     details = tag(
         "TxDtls",
         tag("RltdPties", tag("Dbtr", tag("Pty", tag("Nm", payer)))),
         tag("RmtInf", tag("Ustrd", said)),
     )
-    parts = join(
+    return tag(
+        "Ntry",
         tag("Amt", plain(amount), Ccy="USD"),
         tag("CdtDbtInd", "DBIT" if taken_back else "CRDT"),
         tag("RvslInd", "true" if taken_back else "false"),
@@ -190,4 +202,3 @@ def _entry(
         tag("AcctSvcrRef", named),
         tag("NtryDtls", details),
     )
-    return tag("Ntry", parts)

@@ -96,7 +96,7 @@ function Delete({ schedule, onClose }: { schedule: Shown; onClose: () => void })
   const { t } = useTranslation()
   const go = useNavigate()
   const act = useAct(
-    async (_: void) => {
+    async () => {
       await client.DELETE("/api/v1/schedules/{schedule_id}", {
         params: { path: { schedule_id: schedule.id } },
       })
