@@ -195,7 +195,8 @@ def test_the_command_tells_each_finding_as_it_is_found_and_exits_with_1(
 ) -> None:
     told: list[str] = []
     monkeypatch.setenv("COMMENDA_DATABASE_URL", database.owner_url)
-    monkeypatch.setattr(proof, "run_verify", lambda _tx: findings_in_turn(capsys, told))
+    parts = [("rules", findings_in_turn(capsys, told))]
+    monkeypatch.setattr(proof, "prove", lambda *_: parts)
     with pytest.raises(typer.Exit) as exited:
         proof.verify(tmp_path, chain=False, kept=None, as_json=as_json)
     assert exited.value.exit_code == 1

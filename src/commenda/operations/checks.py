@@ -7,6 +7,10 @@ from typing import Final, LiteralString
 
 from commenda.audit import Check
 
+_RUNS: LiteralString = (
+    "(SELECT id, created_by FROM backtests UNION ALL SELECT id, asked_by FROM work)"
+)
+"""A short backtest is answered with the run, a longer one with the work that it is."""
 # Each operation that is answered once: where its outcome names something, the table that has it,
 # by which column, and whose it is.
 NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
@@ -31,7 +35,8 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("hold", "{body,group}", "holds", "group_key", "split_part(t.actor, ':', 2)"),
     ("acknowledge", "{body,id}", "alerts", "id", "split_part(t.acknowledged_by, ':', 2)"),
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
-    ("backtest", "{body,id}", "backtests", "id", "t.created_by"),
+    ("backtest", "{body,id}", _RUNS, "id", "t.created_by"),
+    ("proof", "{body,id}", "proof_runs", "id", "t.asked_by"),
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
     (
         "void-hold",
@@ -46,6 +51,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
 )
 UNNAMED: Final[Mapping[str, str]] = {
     "bank-statement": "it counts what was new, and names no row",
+    "cancel-work": "it names work of several kinds, each of which lies where its kind does",
     "work-again": "work that is done is forgotten an hour later",
     "market-import": "what was only judged has no row, and what was kept may be replaced by now",
     "schedules.create": "the schedule may have been deleted since",
@@ -56,9 +62,10 @@ UNNAMED: Final[Mapping[str, str]] = {
 
 
 def _recorded(operation: str, place: str, table: str, column: str, owner: str) -> LiteralString:
+    called = table if table.isidentifier() else operation
     return (
         f"SELECT '{operation} ' || i.principal || ' ' || i.client_key,"  # noqa: S608 - constants
-        f" coalesce('{table} ' || (i.outcome #>> '{place}'), 'a name of {table}'), 'none'"
+        f" coalesce('{called} ' || (i.outcome #>> '{place}'), 'a name of {called}'), 'none'"
         f" FROM idempotency i LEFT JOIN {table} t"
         f"  ON t.{column}::text = i.outcome #>> '{place}' AND {owner}::text = i.principal"
         f" WHERE i.operation = '{operation}' AND t.{column} IS NULL"
