@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -34,3 +35,38 @@ def elsewhere(url: str, own: str) -> list[str]:
     here = own.partition("://")[2]
     within = scheme in ("http", "ws") and rest.partition("/")[0] == here
     return [] if within or url.startswith(("data:", "blob:")) else [f"asked {url}"]
+
+
+REFUSED = "responded with a status of 422"
+"""What the browser says of an answer that the page shows as a refusal."""
+
+
+@contextmanager
+def visiting(browser: Browser, address: str) -> Iterator[Visit]:
+    """Opens pages of the console at an address. At the end none of them may have complained (an
+    error, a warning, something that the policy stopped) or asked another host."""
+    wrong: list[str] = []
+    contexts = []
+
+    def visit(path: str = "/", locale: str = "en-US", **options: object) -> Page:
+        context = browser.new_context(base_url=address, locale=locale, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        context.on("request", lambda asked: wrong.extend(elsewhere(asked.url, address)))
+        page = context.new_page()
+        page.on("websocket", lambda asked: wrong.extend(elsewhere(asked.url, address)))
+        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                wrong.append(f"{page.url}: {said.text}")
+                if said.type in ("error", "warning") and REFUSED not in said.text
+                else None
+            ),
+        )
+        page.goto(path, wait_until="networkidle")
+        return page
+
+    yield visit
+    for one in contexts:
+        one.close()
+    assert wrong == []
