@@ -129,6 +129,7 @@ PAGES = {
         "/settlement",
         "/products",
         "/products?kind=pools",
+        "/products?kind=accruals",
         "/money",
         "/money?view=freezes",
         "/schedules",
