@@ -39,6 +39,8 @@ def elsewhere(url: str, own: str) -> list[str]:
 
 REFUSED = "responded with a status of 422"
 """What the browser says of an answer that the page shows as a refusal."""
+NO_DEMO = "/demo.json"
+"""Asked for before sign-in; where there is no demo, there is none, and the browser says so."""
 
 
 @contextmanager
@@ -59,7 +61,9 @@ def visiting(browser: Browser, address: str) -> Iterator[Visit]:
             "console",
             lambda said: (
                 wrong.append(f"{page.url}: {said.text}")
-                if said.type in ("error", "warning") and REFUSED not in said.text
+                if said.type in ("error", "warning")
+                and REFUSED not in said.text
+                and not said.location["url"].endswith(NO_DEMO)
                 else None
             ),
         )
