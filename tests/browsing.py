@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -50,3 +52,46 @@ def arrive(page: Page, path: str) -> None:
     page.goto(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
     expect(page.locator("main .skeleton")).to_have_count(0, timeout=60_000)
+
+
+REFUSED = "responded with a status of 422"
+"""What the browser says of an answer that the page shows as a refusal."""
+NO_DEMO = "/demo.json"
+"""Asked for before sign-in; where there is no demo, there is none, and the browser says so."""
+
+
+@contextmanager
+def visiting(browser: Browser, address: str) -> Iterator[Visit]:
+    """Opens pages of the console at an address. At the end none of them may have complained (an
+    error, a warning, something that the policy stopped) or asked another host. What a test does to
+    a page on purpose is `excused`: the pattern of what the browser says of it."""
+    wrong: list[str] = []
+    contexts = []
+
+    def visit(
+        path: str = "/", locale: str = "en-US", *, excused: str = "(?!)", **options: object
+    ) -> Page:
+        context = browser.new_context(base_url=address, locale=locale, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        context.on("request", lambda asked: wrong.extend(elsewhere(asked.url, address)))
+        page = context.new_page()
+        page.on("websocket", lambda asked: wrong.extend(elsewhere(asked.url, address)))
+        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                wrong.append(f"{page.url}: {said.text}")
+                if said.type in ("error", "warning")
+                and REFUSED not in said.text
+                and not re.search(excused, said.text)
+                and not said.location["url"].endswith(NO_DEMO)
+                else None
+            ),
+        )
+        page.goto(path, wait_until="networkidle")
+        return page
+
+    yield visit
+    for one in contexts:
+        one.close()
+    assert wrong == []

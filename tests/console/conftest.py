@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from browsing import Visit, elsewhere, executable, without
+from browsing import Visit, executable, visiting, without
 from commenda.site import CONSOLE
 from processes import Process, answer, free_port, until
 
@@ -53,33 +52,6 @@ def demo(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 @pytest.fixture
 def visit(browser: Browser, demo: str) -> Iterator[Visit]:
-    """Opens pages of the demo's console. At the end none of them may have complained (an error, a
-    warning, something that the policy stopped) or asked another host. What a test does to a page on
-    purpose is `excused`: the pattern of what the browser says of it."""
-    wrong: list[str] = []
-    contexts = []
-
-    def visit(
-        path: str = "/", locale: str = "en-US", *, excused: str = "(?!)", **options: object
-    ) -> Page:
-        context = browser.new_context(base_url=demo, locale=locale, **options)  # type: ignore[arg-type]
-        contexts.append(context)
-        context.on("request", lambda asked: wrong.extend(elsewhere(asked.url, demo)))
-        page = context.new_page()
-        page.on("websocket", lambda asked: wrong.extend(elsewhere(asked.url, demo)))
-        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
-        page.on(
-            "console",
-            lambda said: (
-                wrong.append(f"{page.url}: {said.text}")
-                if said.type in ("error", "warning") and not re.search(excused, said.text)
-                else None
-            ),
-        )
-        page.goto(path, wait_until="networkidle")
-        return page
-
-    yield visit
-    for one in contexts:
-        one.close()
-    assert wrong == []
+    """Opens pages of the demo's console."""
+    with visiting(browser, demo) as visit:
+        yield visit

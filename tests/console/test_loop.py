@@ -137,6 +137,7 @@ PAGES = {
         "/settlement",
         "/products",
         "/products?kind=pools",
+        "/products?kind=accruals",
         "/money",
         "/money?view=freezes",
         "/schedules",
