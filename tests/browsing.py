@@ -94,4 +94,5 @@ def visiting(browser: Browser, address: str) -> Iterator[Visit]:
     yield visit
     for one in contexts:
         one.close()
-    assert wrong == []
+    if wrong:
+        pytest.fail("\n".join(wrong))

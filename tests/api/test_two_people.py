@@ -60,7 +60,8 @@ def asked_by(house: House, name: str, role: str, kind: str = "ledger.close_perio
     with house.database.transaction() as tx:
         subject = str(uuid4())
         now = datetime(2026, 1, 5, tzinfo=UTC)
-        return str(request_approval(tx, who, kind, subject, {}, uuid4(), now).id)
+        payload = {"until": "2026-01-01T00:00:00Z"}
+        return str(request_approval(tx, who, kind, subject, payload, uuid4(), now).id)
 
 
 def decides(house: House, who: Headers, approval: str) -> bool:

@@ -42,11 +42,13 @@ STAFF = ("operator", "risk", "auditor", "admin")
 OWNERS = ("ines", "carl", "emma", "ivy", "wilma")
 
 IDS: dict[str, LiteralString] = {
-    "product_id": "SELECT id FROM pool_products",
+    "product_id": "SELECT id FROM pool_products UNION ALL SELECT id FROM products",
     "holding_id": "SELECT id FROM pool_holdings",
     "account_id": "SELECT id FROM accounts ORDER BY version DESC",
     "journal_id": "SELECT DISTINCT ON (kind) id FROM journals ORDER BY kind, id DESC",
-    "approval_id": "SELECT id FROM approvals",
+    "approval_id": "SELECT id FROM approvals ORDER BY kind <> 'managed.settle_batch'",
+    "proof_id": "SELECT id FROM proof_runs",
+    "dataset_id": "SELECT id FROM market_datasets",
     "flow_id": "SELECT id FROM shared_flows",
     "signal_id": "SELECT id FROM trading_signals",
     "owner_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",
@@ -64,6 +66,7 @@ QUERIES = {
     "previewSchedule": {"rule": "0 9 13 * fri"},
     "estimatePoolIncome": {"amount": "0.0000001"},
     "listCandles": {"symbol": "BTCUSDT", "limit": "50"},
+    "findByName": {"name": "ines"},
 }
 
 RUN = {"strategy": "sma_cross", "symbol": "BTCUSDT", "interval": "1h", "funding": False, "size": 1}
@@ -98,6 +101,14 @@ def served(business: World, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 json=RUN | {"params": {"fast": fast, "slow": 20}},
             )
             assert ran.status_code == 201, ran.text
+        ran = client.post(
+            "/api/v1/managed-settlement/run", headers=signed_in(business.database, "operator")
+        )
+        assert ran.status_code == 202, ran.text
+        business.execute(
+            "INSERT INTO proof_runs (id, asked_by, asked_at, steps)"
+            " VALUES (gen_random_uuid(), 'auditor', '2026-01-05T00:00:00Z', 80)"
+        )
         yield client
 
 

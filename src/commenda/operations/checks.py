@@ -36,7 +36,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("acknowledge", "{body,id}", "alerts", "id", "split_part(t.acknowledged_by, ':', 2)"),
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
     ("backtest", "{body,id}", _RUNS, "id", "t.created_by"),
-    ("proof", "{body,id}", "proof_runs", "id", "t.asked_by"),
+    ("proof", "{body,id}", "proof_runs", "id", "split_part(t.asked_by, ':', 2)"),
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
     (
         "void-hold",

@@ -124,9 +124,9 @@ function Matrix() {
                         )}
                         <Link
                           to={`/products/${cell.productId}`}
-                          aria-label={productName(cell)}
                           className="focusable text-primary rounded hover:underline"
                         >
+                          <span className="sr-only">{productName(cell)} </span>
                           <Percent ratio={cell.annualReturn} />
                         </Link>
                       </span>
