@@ -223,7 +223,9 @@ def decide(page: Page, words: Words, says: str) -> None:
     expect(window(page).get_by_text(says).first).to_be_visible()
     press(page, words.approve)
     window(page).locator("[name=password]").fill(PASSWORD)
-    window(page).locator("[type=submit]").click()
+    with page.expect_response(lambda told: told.url.endswith("/approve")) as decided:
+        window(page).locator("[type=submit]").click()
+    assert decided.value.ok, decided.value.text()
     expect(page.locator("dialog[open]")).to_have_count(0)
 
 

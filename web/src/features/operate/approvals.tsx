@@ -9,7 +9,7 @@ import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { Field } from "@/ui/field"
-import { Named, Time } from "@/ui/shown"
+import { Money, Named, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
@@ -68,7 +68,18 @@ export default function Approvals() {
                     </button>
                   ),
                 },
-                { key: "what", head: t("approvals.what"), cell: (row) => <Brief changes={row.changes} /> },
+                {
+                  key: "what",
+                  head: t("approvals.what"),
+                  cell: ({ changes, payload: { amount, asset } }) => (
+                    <>
+                      <Brief changes={changes} />{" "}
+                      {typeof amount === "string" && (
+                        <Money amount={amount} asset={typeof asset === "string" ? asset : undefined} />
+                      )}
+                    </>
+                  ),
+                },
                 {
                   key: "by",
                   head: t("approvals.by"),
