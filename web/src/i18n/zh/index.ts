@@ -6,6 +6,7 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { reference } from "./reference"
+import { refusals } from "./refusals"
 import { report } from "./report"
 import { risk } from "./risk"
 import { simulation } from "./simulation"
@@ -28,4 +29,5 @@ export const zh = {
   ...statement,
   ...steer,
   ...study,
+  refusals,
 }
