@@ -17,7 +17,7 @@ D = Decimal
 
 @pytest.fixture
 def exchange() -> Exchange:
-    """BTC at 60,000: 1 BTC bid at 59,999.9 and 5 below, half a BTC offered at 60,000.1 and 5 above."""
+    """BTC at 60,000: 1 bid at 59,999.9 and 5 below, 0.5 offered at 60,000.1 and 5 above."""
     contract = Contract(
         "BTCUSDT", "BTC", "USDT", D("0.1"), D("0.001"), D(100), D("0.0002"), D("0.0005")
     )
