@@ -246,16 +246,16 @@ class OtherVenue:
     def submit(self, order: OrderRequest, now: datetime) -> OrderView:
         return self._answer(lambda: self._view(self.exchange.accept(order)), order)
 
-    def cancel(self, order_id: UUID, now: datetime) -> OrderView | None:
+    def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         def act() -> OrderView | None:
-            if order_id in self.exchange.orders:
-                self.exchange.end(order_id, OrderStatus.CANCELLED)
-            return self._find(order_id, now)
+            if order.id in self.exchange.orders:
+                self.exchange.end(order.id, OrderStatus.CANCELLED)
+            return self._find(order.id, now)
 
         return self._answer(act)
 
-    def order(self, order_id: UUID, now: datetime) -> OrderView | None:
-        return self._answer(lambda: self._find(order_id, now))
+    def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        return self._answer(lambda: self._find(order.id, now))
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
         self.exchange.expire(now)

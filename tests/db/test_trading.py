@@ -249,9 +249,9 @@ def test_without_a_bar_there_is_no_market(db: Database) -> None:
 def test_an_order_is_looked_up_before_it_is_placed(db: Database) -> None:
     world = World(db)
     one = order(world, 1)
-    assert world.venue.order(one.id, world.now) is None
+    assert world.venue.order(one, world.now) is None
     report = world.venue.submit(one, world.now)
-    assert world.venue.order(one.id, world.now) == report
+    assert world.venue.order(one, world.now) == report
     world.advance()
     assert world.venue.submit(one, world.now) == report, "the first answer stands"
     assert in_threads(*[partial(world.venue.submit, one, world.now)] * 8) == [report] * 8

@@ -78,7 +78,7 @@ def test_a_limit_fills_where_the_market_goes_through_it(
     market.move(D(reach))
     bars, at = market.feed.bars, market.feed.now
     bars[at] = Bar(at, 100.0, 100.0, 100.0, 100.0, 0.0)  # the next one opens where it was
-    view = market.venue.order(asked.id, market.now)
+    view = market.venue.order(asked, market.now)
     assert view is not None
     assert view.filled == filled
     # As a maker: 99 · 0.0005 at the limit, whatever the market went to.
@@ -98,7 +98,7 @@ def test_orders_that_rest_share_a_bar_first_come_first_served(market: PaperMarke
     for one in (first, second):
         market.venue.submit(one, market.now)
     market.move(D(98), D("1.25"))
-    views = [market.venue.order(one.id, market.now) for one in (first, second)]
+    views = [market.venue.order(one, market.now) for one in (first, second)]
     assert [view.filled for view in views if view] == [1, D("0.25")]
 
 
@@ -106,7 +106,7 @@ def test_accounts_of_a_venue_have_nothing_in_common_but_its_market(market: Paper
     other = PaperVenue(market.database, market.feed, name="paper:second")
     asked = limit(market, 1, "105")
     market.venue.submit(asked, market.now)
-    assert other.order(asked.id, market.now) is None
+    assert other.order(asked, market.now) is None
     assert other.executions(None, market.now) == ([], None)
     assert other.account(market.now).quantities == {}
     assert market.venue.account(market.now).quantities == {market.instrument.id: 1}

@@ -24,6 +24,7 @@ COMMANDS = {
     "api": "service:api",
     "worker": "service:worker",
     "openapi": "service:openapi",
+    "exchange": "exchange:run",
     "simulate": "simulation:run",
     "verify": "proof:verify",
     "trace": "proof:trace",

@@ -124,7 +124,7 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
         if sent is not None:
             return venue.submit(order.request(), now)
         look = venue.cancel if order.is_over_time(now) else venue.order
-        view = look(order.id, now)
+        view = look(order.request(), now)
         if view is None and order.status in (OrderStatus.SENT, OrderStatus.UNKNOWN):
             if venue.capabilities.deduplicates:
                 return venue.submit(order.request(), now)

@@ -70,6 +70,12 @@ def orders_of(tx: Tx, cause: str, cause_id: UUID) -> list[Order]:
         ).fetchall()
 
 
+def orders_by_id(tx: Tx, ids: Sequence[UUID]) -> list[Order]:
+    """The orders of these ids, as they were intended."""
+    with tx.cursor(row_factory=class_row(Order)) as cursor:
+        return cursor.execute(_ORDER + "WHERE id = ANY (%s) ORDER BY number", (ids,)).fetchall()
+
+
 def working(tx: Tx, cause: str, cause_id: UUID) -> bool:
     """Whether any parent order of a cause is not allocated yet."""
     row = tx.execute(

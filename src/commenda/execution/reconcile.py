@@ -16,9 +16,10 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from commenda.execution.queries import orders_by_id
 from commenda.kit.db import Tx
 from commenda.market import Instrument
-from commenda.venues import Fill, Side, Venue, VenueAccount, VenueBooks
+from commenda.venues import Fill, OrderRequest, Venue, VenueAccount, VenueBooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class LiveBooks:
     def account(self) -> VenueAccount:
         return self.venue.account(self.now)
 
-    def fills(self, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Fill]]:
-        views = (self.venue.order(one, self.now) for one in order_ids)
+    def fills(self, orders: Sequence[OrderRequest]) -> Mapping[UUID, Sequence[Fill]]:
+        views = (self.venue.order(one, self.now) for one in orders)
         return {view.id: view.fills for view in views if view is not None}
 
     def moved(self, transfers: Sequence[UUID]) -> set[UUID]:
@@ -145,10 +146,10 @@ def _cash(tx: Tx, venue: str, moment: datetime | None) -> dict[str, Decimal]:
 def _unrecorded(tx: Tx, books: VenueBooks, at: datetime) -> Iterator[tuple[int, Decimal, Decimal]]:
     """(instrument, quantity, cost with fees) of each fill that the venue has and no order of ours
     had recorded by then. Only orders that were sent and not terminal then can have any."""
-    orders = {
-        order: (instrument, Side(side).sign, set(known))
-        for order, instrument, side, known in tx.execute(
-            "SELECT o.id, o.instrument_id, o.side, ARRAY(SELECT fill_id FROM fills f"
+    recorded = {
+        order: set(known)
+        for order, known in tx.execute(
+            "SELECT o.id, ARRAY(SELECT fill_id FROM fills f"
             "   WHERE f.order_id = o.id AND f.filled_at <= %(at)s)"
             " FROM orders o WHERE o.venue = %(venue)s AND o.sent_at <= %(at)s"
             "  AND (o.allocated_at IS NULL OR o.allocated_at > %(at)s)"
@@ -156,12 +157,12 @@ def _unrecorded(tx: Tx, books: VenueBooks, at: datetime) -> Iterator[tuple[int, 
             {"venue": books.name, "at": at},
         ).fetchall()
     }
-    for order, fills in (books.fills(list(orders)) if orders else {}).items():
-        instrument, sign, known = orders[order]
+    orders = {one.id: one.request() for one in orders_by_id(tx, list(recorded))}
+    for order, fills in (books.fills(list(orders.values())) if orders else {}).items():
         for fill in fills:
-            if fill.id not in known:
-                quantity = sign * fill.quantity
-                yield instrument, quantity, quantity * fill.price + fill.fee
+            if fill.id not in recorded[order]:
+                quantity = orders[order].side.sign * fill.quantity
+                yield orders[order].instrument_id, quantity, quantity * fill.price + fill.fee
 
 
 class InTransit(NamedTuple):

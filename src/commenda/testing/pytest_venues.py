@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -38,7 +38,7 @@ PATIENCE = 20
 
 
 class VenueMarket(Protocol):
-    """A fresh account at a venue, and its market in a test's hands."""
+    """A fresh account at a venue, with what it takes to trade, and its market in a test's hands."""
 
     venue: Venue
     instrument: Instrument
@@ -69,15 +69,16 @@ class VenueConformance:
         """Nothing is asked of how soon; the view says what was filled, and shows it."""
         asked = a_request(market)
         assert market.venue.submit(asked, market.now).id == asked.id
-        over = settled(market, asked.id)
+        over = settled(market, asked)
         assert (over.status, over.filled) == (OrderStatus.FILLED, asked.quantity)
         assert sum(fill.quantity for fill in over.fills) == asked.quantity
         assert all(fill.price > 0 for fill in over.fills)
-        assert market.venue.order(asked.id, market.now) == over
+        assert market.venue.order(asked, market.now) == over
 
     def test_what_it_never_saw_it_does_not_know(self, market: VenueMarket) -> None:
-        assert market.venue.order(uuid4(), market.now) is None
-        assert market.venue.cancel(uuid4(), market.now) is None
+        never = a_request(market)
+        assert market.venue.order(never, market.now) is None
+        assert market.venue.cancel(never, market.now) is None
 
     def test_a_refusal_is_a_view_with_a_reason(self, market: VenueMarket) -> None:
         lot = market.instrument.lot
@@ -92,10 +93,10 @@ class VenueConformance:
         """The second is answered with the first, or refused: never filled again."""
         asked = a_request(market)
         market.venue.submit(asked, market.now)
-        over = settled(market, asked.id)
+        over = settled(market, asked)
         market.venue.submit(asked, market.now)
         market.move(market.price)
-        assert market.venue.order(asked.id, market.now) == over
+        assert market.venue.order(asked, market.now) == over
         assert sum(one.fill.quantity for one in fills(market)) == asked.quantity
 
     def test_a_limit_rests_and_is_filled_in_part_at_its_limit_or_better(
@@ -105,12 +106,12 @@ class VenueConformance:
         assert market.venue.submit(asked, market.now).status is OrderStatus.ACCEPTED
         assert [one.id for one in market.venue.open_orders(market.now)] == [asked.id]
         market.move(market.price * Decimal("0.98"), asked.quantity * 4 / LOTS)
-        view = seen(market, asked.id)
+        view = seen(market, asked)
         assert (view.status, view.filled) == (OrderStatus.PARTLY_FILLED, asked.quantity * 4 / LOTS)
         assert asked.limit_price is not None
         assert all(fill.price <= asked.limit_price for fill in view.fills)
         market.move(market.price)
-        assert seen(market, asked.id).status is OrderStatus.FILLED
+        assert seen(market, asked).status is OrderStatus.FILLED
         assert market.venue.open_orders(market.now) == []
 
     def test_what_is_cancelled_is_filled_no_more(self, market: VenueMarket) -> None:
@@ -120,18 +121,18 @@ class VenueConformance:
         whole = a_limit(market)
         market.venue.submit(whole, market.now)
         for asked in (part, whole):
-            market.venue.cancel(asked.id, market.now)
-        ends = [settled(market, one.id) for one in (part, whole)]
+            market.venue.cancel(asked, market.now)
+        ends = [settled(market, one) for one in (part, whole)]
         market.move(market.price * Decimal("0.97"))
         assert [one.status for one in ends] == [OrderStatus.CANCELLED] * 2
         assert [one.filled for one in ends] == [part.quantity / 2, 0]
-        assert [seen(market, one.id).filled for one in (part, whole)] == [part.quantity / 2, 0]
+        assert [seen(market, one).filled for one in (part, whole)] == [part.quantity / 2, 0]
 
     def test_what_is_over_cannot_be_cancelled(self, market: VenueMarket) -> None:
         asked = a_request(market)
         market.venue.submit(asked, market.now)
-        over = settled(market, asked.id)
-        assert market.venue.cancel(asked.id, market.now) == over
+        over = settled(market, asked)
+        assert market.venue.cancel(asked, market.now) == over
 
     def test_an_order_ends_at_its_time(self, market: VenueMarket) -> None:
         if not market.venue.capabilities.expires:
@@ -139,9 +140,9 @@ class VenueConformance:
         asked = a_limit(market, expires_at=market.now + timedelta(seconds=1))
         market.venue.submit(asked, market.now)
         market.move(market.price)
-        assert settled(market, asked.id).status is OrderStatus.EXPIRED
+        assert settled(market, asked).status is OrderStatus.EXPIRED
         market.move(market.price * Decimal("0.98"))
-        assert seen(market, asked.id).filled == 0
+        assert seen(market, asked).filled == 0
 
     def test_a_stop_waits_for_its_trigger(self, market: VenueMarket) -> None:
         if OrderKind.STOP not in market.venue.capabilities.kinds:
@@ -150,9 +151,9 @@ class VenueConformance:
         asked = a_request(market, Side.SELL, OrderKind.STOP, trigger_price=trigger)
         market.venue.submit(asked, market.now)
         market.move(market.price)
-        assert not seen(market, asked.id).status.is_terminal
+        assert not seen(market, asked).status.is_terminal
         market.move(market.price * Decimal("0.9"))
-        assert settled(market, asked.id).status is OrderStatus.FILLED
+        assert settled(market, asked).status is OrderStatus.FILLED
 
     def test_executions_are_all_there_and_none_comes_twice(self, market: VenueMarket) -> None:
         """Read in one go, or as they come."""
@@ -163,7 +164,7 @@ class VenueConformance:
             asked = a_request(market, side)
             orders.append(asked)
             market.venue.submit(asked, market.now)
-            settled(market, asked.id)
+            settled(market, asked)
             new, cursor = market.venue.executions(cursor, market.now)
             read += new
         assert market.venue.executions(cursor, market.now) == ([], cursor)
@@ -174,12 +175,13 @@ class VenueConformance:
             assert {(one.side, one.instrument_id) for one in theirs} == {
                 (asked.side, market.instrument.id)
             }
-            assert [one.fill for one in theirs] == list(seen(market, asked.id).fills)
+            assert [one.fill for one in theirs] == list(seen(market, asked).fills)
 
     def test_the_account_is_what_was_traded_transferred_and_paid(self, market: VenueMarket) -> None:
         """While it holds something the quantity; once it is flat again, the cash to the last
         decimal. A transfer happens once for each reference."""
         reference, asset = uuid4(), market.instrument.quote
+        first = market.venue.account(market.now).wallets.get(asset, Decimal(0))
         for _ in range(2):
             market.venue.transfer(reference, asset, Decimal(1_000), market.now)
         income, cursor = market.venue.income(None, market.now)
@@ -188,7 +190,7 @@ class VenueConformance:
         for side in (Side.BUY, Side.SELL):
             asked = a_request(market, side, quantity=quantity)
             market.venue.submit(asked, market.now)
-            settled(market, asked.id)
+            settled(market, asked)
             net = sum(one.side.sign * one.fill.quantity for one in fills(market))
             held = market.venue.account(market.now).quantities
             assert held.get(market.instrument.id, Decimal(0)) == net
@@ -204,17 +206,17 @@ class VenueConformance:
             ),
             Decimal(0),
         )
-        assert equity == 1_000 + traded + sum(paid, Decimal(0))
+        assert equity == first + 1_000 + traded + sum(paid, Decimal(0))
         assert market.venue.income(cursor, market.now)[0] == []
 
     def test_a_process_that_starts_again_finds_everything(self, market: VenueMarket) -> None:
         resting, over = a_limit(market), a_request(market)
         for asked in (resting, over):
             market.venue.submit(asked, market.now)
-        before = settled(market, over.id)
+        before = settled(market, over)
         first, cursor = market.venue.executions(None, market.now)
         market.venue = market.reconnect()
-        assert market.venue.order(over.id, market.now) == before
+        assert market.venue.order(over, market.now) == before
         assert [one.id for one in market.venue.open_orders(market.now)] == [resting.id]
         market.move(market.price * Decimal("0.98"))
         new, _ = market.venue.executions(cursor, market.now)
@@ -254,21 +256,21 @@ def a_limit(market: VenueMarket, *, expires_at: datetime | None = None) -> Order
     return a_request(market, kind=OrderKind.LIMIT, limit_price=limit, expires_at=expires_at)
 
 
-def seen(market: VenueMarket, order_id: UUID) -> OrderView:
-    view = market.venue.order(order_id, market.now)
+def seen(market: VenueMarket, order: OrderRequest) -> OrderView:
+    view = market.venue.order(order, market.now)
     assert view is not None, "an order that was accepted is known"
     return view
 
 
-def settled(market: VenueMarket, order_id: UUID) -> OrderView:
+def settled(market: VenueMarket, order: OrderRequest) -> OrderView:
     """An order once it is over and all its fills are shown; the market stands still meanwhile."""
     for _ in range(PATIENCE):
-        view = seen(market, order_id)
+        view = seen(market, order)
         shown = sum((fill.quantity for fill in view.fills), Decimal(0))
         if view.status.is_terminal and shown == view.filled:
             return view
         market.move(market.price)
-    raise AssertionError(f"order {order_id} is not over after {PATIENCE} moves of the market")
+    raise AssertionError(f"order {order.id} is not over after {PATIENCE} moves of the market")
 
 
 def fills(market: VenueMarket) -> Sequence[Execution]:

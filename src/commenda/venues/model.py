@@ -163,11 +163,14 @@ class Venue(Protocol):
         """Hand an order in. Its id a second time is answered with the first order's view, or is
         refused; see `Capabilities.deduplicates`."""
 
-    def cancel(self, order_id: UUID, now: datetime) -> OrderView | None:
+    def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         """Ask to end an order; as `order`. One that is over stays as it is."""
 
-    def order(self, order_id: UUID, now: datetime) -> OrderView | None:
-        """An order as it is now, with its executions; None when the venue does not know it."""
+    def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        """An order as it is now, with its executions; None when the venue does not know it.
+
+        It is asked for by what was asked: by its id, where its instrument and kind are looked up.
+        """
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
         """Every order of the account that is not over."""
@@ -198,7 +201,7 @@ class VenueBooks(Protocol):
     def account(self) -> VenueAccount:
         """Cash, net quantities and unrealised profit."""
 
-    def fills(self, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Fill]]:
+    def fills(self, orders: Sequence[OrderRequest]) -> Mapping[UUID, Sequence[Fill]]:
         """What it has filled of these orders."""
 
     def moved(self, transfers: Sequence[UUID]) -> set[UUID]:

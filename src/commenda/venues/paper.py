@@ -103,17 +103,17 @@ class PaperVenue:
             self._match(tx, book, now, new=accepted if known is None else None)
             return self._view(tx, accepted)
 
-    def cancel(self, order_id: UUID, now: datetime) -> OrderView | None:
+    def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         with self.database.transaction() as tx:
-            found = self._advanced(tx, order_id, now)
+            found = self._advanced(tx, order.id, now)
             if found is not None and not found.status.is_terminal:
                 found.end(OrderStatus.CANCELLED, "cancelled")
                 store_orders(tx, [found])
             return None if found is None else self._view(tx, found)
 
-    def order(self, order_id: UUID, now: datetime) -> OrderView | None:
+    def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         with self.database.transaction() as tx:
-            found = self._advanced(tx, order_id, now)
+            found = self._advanced(tx, order.id, now)
             return None if found is None else self._view(tx, found)
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:

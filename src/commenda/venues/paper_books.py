@@ -13,7 +13,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from commenda.kit.db import Tx
-from commenda.venues.model import Fill, VenueAccount
+from commenda.venues.model import Fill, OrderRequest, VenueAccount
 
 # What a trade moves: cash by −q·p and the fee, whatever was realised and whatever is still open.
 _FLOWS: LiteralString = (
@@ -85,14 +85,14 @@ class PaperBooks:
         """At the mark; nothing where there is none, which the quantities tell."""
         return quantity * self.marks.get(instrument, Decimal(0))
 
-    def fills(self, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Fill]]:
+    def fills(self, orders: Sequence[OrderRequest]) -> Mapping[UUID, Sequence[Fill]]:
         """What it had filled of these orders by then."""
         found: dict[UUID, list[Fill]] = {}
         for order, *fill in self.tx.execute(
             "SELECT client_order_id, id, quantity, price, fee FROM paper.fills"
             " WHERE account = %(account)s AND client_order_id = ANY (%(orders)s)"
             " AND (%(moment)s::timestamptz IS NULL OR filled_at <= %(moment)s) ORDER BY number",
-            {"account": self.name, "orders": list(order_ids), "moment": self.moment},
+            {"account": self.name, "orders": [one.id for one in orders], "moment": self.moment},
         ):
             found.setdefault(order, []).append(Fill(*fill))
         return found

@@ -1,0 +1,139 @@
+"""The table of calls, and what a call is given.
+
+A call is a function of the house (`Desk`), who asks (None for a public call) and the parameters; it
+answers what becomes JSON, or raises `Refused`. The server knows paths, headers and sockets, a call
+knows none of them: the WebSocket API uses the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple, Protocol
+
+from commenda.exchange.engine import Exchange
+from commenda.exchange.model import SIDES, Account, Contract
+from commenda.exchange.refusals import Refused
+from commenda.exchange.signing import Key
+from commenda.exchange.sources import Source
+from commenda.exchange.tape import Tape
+
+
+class Desk(Protocol):
+    """What a call works on."""
+
+    exchange: Exchange
+    tape: Tape
+    source: Source
+
+    def key_of(self, key: str) -> Key: ...
+    def listen_key(self, account: str) -> str: ...
+    def keep_listening(self, account: str) -> None: ...
+    def stop_listening(self, account: str) -> None: ...
+
+
+class Call(NamedTuple):
+    run: Callable[[Desk, Account | None, Params], Any]
+    weight: int
+    signed: bool
+    keyed: bool
+    """Only the API key is asked for, no signature."""
+    is_order: bool
+
+
+CALLS: dict[tuple[str, str], Call] = {}
+"""By method and path."""
+Run = Callable[[Desk, Any, "Params"], Any]
+
+
+def call(
+    method: str,
+    *paths: str,
+    weight: int = 1,
+    signed: bool = True,
+    keyed: bool = False,
+    is_order: bool = False,
+) -> Callable[[Run], Run]:
+    """Enter a function into the table, under each of its addresses."""
+
+    def enter(run: Run) -> Run:
+        for path in paths:
+            CALLS[method, path] = Call(run, weight, signed and not keyed, keyed, is_order)
+        return run
+
+    return enter
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The parameters of a request, read with the exchange's refusals."""
+
+    values: Mapping[str, str]
+
+    def text(self, name: str, default: str | None = None) -> str:
+        found = self.values.get(name) or default
+        if found is None:
+            raise Refused(-1102, name=name.lower())
+        return found
+
+    def has(self, name: str) -> bool:
+        return bool(self.values.get(name))
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        found = self.values.get(name)
+        if not found:
+            if default is None:
+                raise Refused(-1102, name=name.lower())
+            return default
+        try:
+            return int(found)
+        except ValueError:
+            raise Refused(-1130, name=name) from None
+
+    def flag(self, name: str) -> bool:
+        found = self.values.get(name, "false").lower()
+        if found not in ("true", "false"):
+            raise Refused(-1130, name=name)
+        return found == "true"
+
+    def one_of(self, name: str, among: tuple[str, ...], code: int, default: str = "") -> str:
+        found = self.values.get(name) or default
+        if not found:
+            raise Refused(-1102, name=name.lower())
+        if found not in among:
+            raise Refused(code)
+        return found
+
+    def number(self, name: str) -> Decimal:
+        try:
+            found = Decimal(self.text(name))
+        except InvalidOperation:
+            raise Refused(-1130, name=name) from None
+        if not found.is_finite():
+            raise Refused(-1130, name=name)
+        return found
+
+    def contract(self, exchange: Exchange) -> Contract:
+        found = exchange.contracts.get(self.text("symbol"))
+        if found is None:
+            raise Refused(-1121)
+        return found
+
+    def side(self) -> int:
+        return SIDES[self.one_of("side", ("BUY", "SELL"), -1117)]
+
+    def ticks(self, name: str, of: Contract) -> int:
+        """A price in ticks; code −4014 for one between two."""
+        return steps(self.number(name), of.tick, -4014)
+
+    def lots(self, of: Contract) -> int:
+        return steps(self.number("quantity"), of.lot, -1111)
+
+
+def steps(amount: Decimal, step: Decimal, code: int) -> int:
+    """How many steps an amount is; refused with `code` where it is none."""
+    count = amount / step
+    if count != count.to_integral_value():
+        raise Refused(code)
+    return int(count)

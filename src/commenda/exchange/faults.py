@@ -1,0 +1,93 @@
+"""What goes wrong, on purpose: scripted, drawn from a seed, and the same again from the same one.
+
+A fault says where it strikes (`FAULTS`), on which requests or streams, and how often: each time,
+with a chance, or so many times.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from commenda.kit.errors import CommendaError
+
+FAULTS = {
+    "latency": "before the answer wait `milliseconds`, and as much again by chance",
+    "lost_answer": "do it, and close the connection without an answer",
+    "unknown": "do it, and answer 503 with -1007: execution status unknown",
+    "not_done": "do nothing, and answer 503 with -1001",
+    "throttled": "answer 503 with -1008; what only reduces is let through",
+    "clock": "answer -1021, as if the clocks were apart",
+    "limited": "answer 429 with Retry-After `milliseconds`",
+    "banned": "answer 418 with Retry-After `milliseconds`",
+    "maintenance": "answer 503 to everything",
+    "expired_key": "end a user stream's key, told by listenKeyExpired",
+    "silent_stream": "tell a stream nothing any more, and keep its connection",
+    "drop_stream": "close a stream's connection",
+    "duplicated": "tell an event twice",
+    "delayed": "tell an event `milliseconds` late",
+    "reordered": "tell an event after the next one",
+    "late_funding": "pay funding three seconds after its stamp",
+    "depth_gap": "leave a depth message out",
+}
+"""Each fault and what it does."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One row of a script. `matches` is a part of the request's method and path, or of the stream's
+    name; empty for all. `times` counts down; None is for ever."""
+
+    kind: str
+    matches: str = ""
+    chance: float = 1.0
+    times: int | None = None
+    milliseconds: int = 0
+
+
+def fault_of(row: dict[str, Any]) -> Fault:
+    """A fault as it is told; codes `unknown_fault`, `bad_fault`."""
+    if row.get("kind") not in FAULTS:
+        raise CommendaError("unknown_fault", "There is no such fault").at(
+            "kind", row.get("kind"), f"choose {', '.join(FAULTS)}"
+        )
+    try:
+        return replace(Fault(str(row["kind"])), **{k: v for k, v in row.items() if k != "kind"})
+    except TypeError as error:
+        raise CommendaError("bad_fault", "A fault has no such field").at("fault", row) from error
+
+
+@dataclass(slots=True)
+class Script:
+    """The faults that are on, and the chances that are drawn for them."""
+
+    seed: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    struck: dict[str, int] = field(default_factory=dict)
+    """How often each kind did."""
+    _draw: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._draw = random.Random(f"faults {self.seed}")
+
+    def set(self, rows: Iterable[dict[str, Any]]) -> None:
+        self.faults = [fault_of(one) for one in rows]
+
+    def strike(self, kind: str, where: str) -> Fault | None:
+        """The fault of that kind that strikes here now, if one does."""
+        for one in self.faults:
+            if one.kind != kind or one.times == 0 or one.matches not in where:
+                continue
+            if one.chance < 1.0 and self._draw.random() >= one.chance:
+                continue
+            if one.times is not None:
+                one.times -= 1
+            self.struck[kind] = self.struck.get(kind, 0) + 1
+            return one
+        return None
+
+    def jitter(self, milliseconds: int) -> float:
+        """Seconds of a latency: as long, and up to as much again."""
+        return milliseconds * (1.0 + self._draw.random()) / 1000

@@ -1,0 +1,46 @@
+"""Exchanges that are ready to be traded on, over a market that is simulated or recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from commenda.exchange.house import Clock, House
+from commenda.exchange.sources import CandleSource, DepthSource, contract_of
+from commenda.market import EndlessFeed, listed, load_catalogue, simulated_assets
+
+INTERVAL = timedelta(minutes=1)
+
+
+def simulated_house(
+    symbols: Sequence[str], *, seed: int, start: datetime, pace: float = 1.0
+) -> House:
+    """Over the endless simulated market of these symbols; code `unknown_instrument`."""
+    assets = simulated_assets(symbols, load_catalogue())
+    instruments = [replace(one.instrument, id=number) for number, one in enumerate(assets, 1)]
+    begin = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    feed = EndlessFeed(seed, assets, instruments, begin - timedelta(days=1), INTERVAL)
+    milliseconds = int(start.timestamp() * 1000)
+    clock = Clock(milliseconds - int(INTERVAL.total_seconds() * 1000), pace)
+    house = House([contract_of(one) for one in instruments], CandleSource(feed, seed), clock, seed)
+    clock.set(milliseconds)
+    house.catch_up()  # the bar before: there are a mark and a book when the first order comes
+    return house
+
+
+def depth_house(
+    symbol: str, depth: Path, trades: Path, *, seed: int = 0, pace: float = 1.0
+) -> House:
+    """Over recorded depth and trades of one contract, from their first snapshot on."""
+    instrument = listed(load_catalogue(), "binance_usdm", symbol)
+    contract = contract_of(instrument)
+    levels, hits = pl.read_parquet(depth), pl.read_parquet(trades)
+    first = levels.filter(pl.col("kind") == "snapshot")["event_ms"][0]
+    levels = levels.filter(pl.col("event_ms") >= first)
+    hits = hits.filter(pl.col("trade_ms") >= first)
+    clock = Clock(int(first) - 1, pace)
+    return House([contract], DepthSource(contract, levels, hits), clock, seed)

@@ -1,0 +1,202 @@
+"""The exchange with everything around it but sockets: clock, tape, keys, streams, faults.
+
+One thread of one process. `catch_up` moves the market on to the clock; each request and each stream
+does it first, so nobody sees a market that is late.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from commenda.exchange import wire
+from commenda.exchange.engine import Exchange
+from commenda.exchange.faults import Script
+from commenda.exchange.market import Funding, Status
+from commenda.exchange.model import Contract
+from commenda.exchange.refusals import Refused
+from commenda.exchange.signing import Key
+from commenda.exchange.sources import Source
+from commenda.exchange.tape import Tape
+
+LISTENED = 3_600_000
+"""Milliseconds that a listenKey lives unless it is kept."""
+Send = Callable[[str, dict[str, Any]], None]
+"""Hands a stream's name and its message to a connection."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """Milliseconds of the exchange, `pace` for each that passes; at 0 it stands until it is set."""
+
+    start: int
+    pace: float = 1.0
+    wall: Callable[[], float] = time.time
+    _begun: float = 0.0
+    _set: int = 0
+
+    def __post_init__(self) -> None:
+        self._begun, self._set = self.wall(), self.start
+
+    def now(self) -> int:
+        return self._set + int((self.wall() - self._begun) * 1000 * self.pace)
+
+    def set(self, milliseconds: int) -> None:
+        self._begun, self._set = self.wall(), milliseconds
+
+    def wall_now(self) -> int:
+        return int(self.wall() * 1000)
+
+
+class House:
+    """Implements `calls.Desk`."""
+
+    def __init__(
+        self, contracts: Iterable[Contract], source: Source, clock: Clock, seed: int = 0
+    ) -> None:
+        self.exchange = Exchange(contracts, clock.start)
+        self.source, self.clock, self.seed = source, clock, seed
+        self.script = Script(seed)
+        self.tape = Tape(self.exchange, self._publish)
+        self.keys: dict[str, Key] = {}
+        self.listeners: dict[str, set[Send]] = defaultdict(set)
+        """Connections by stream: a name of the market's, or a listenKey."""
+        self.late: deque[tuple[int, str, dict[str, Any]]] = deque()
+        """Messages that a fault holds back: until when, for which stream."""
+        self._held: dict[str, dict[str, Any]] = {}
+        self._listen: dict[str, tuple[str, int]] = {}
+        self._reached = clock.start
+        self.exchange.told += [self.tape.hear, self._hear]
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def catch_up(self, until: int | None = None) -> None:
+        """Play the market on to now, or to a moment."""
+        now = self.clock.now() if until is None else until
+        if now <= self._reached:
+            return
+        begun, self._reached = self._reached, now
+        for tick in self.source.ticks(begun, now):
+            if isinstance(tick, Funding) and self.script.strike("late_funding", tick.symbol):
+                tick = tick._replace(at=tick.at + 3_000)
+            self.exchange.apply(tick)
+            self.tape.tell_depth([tick.symbol])
+        self.exchange.wait(now)
+        self.tape.tell_depth(self.exchange.contracts)
+        self._release(now)
+
+    def delist(self, symbol: str, status: str) -> None:
+        """End the trading of a contract, or begin it."""
+        self.exchange.apply(Status(self.exchange.now, symbol, status))
+
+    # --- keys -----------------------------------------------------------------------------------
+
+    def open_account(self, key: Key, deposit: Decimal) -> None:
+        """Let a key in, and give its account money once."""
+        self.keys[key.key] = key
+        account = self.exchange.account(key.account)
+        if deposit and not account.transfers:
+            self.exchange.transfer(account, deposit, f"opening:{key.account}")
+
+    def key_of(self, key: str) -> Key:
+        """Codes −2014 for none, −2015 for one that is unknown."""
+        if not key:
+            raise Refused(-2014)
+        found = self.keys.get(key)
+        if found is None:
+            raise Refused(-2015)
+        return found
+
+    # --- streams --------------------------------------------------------------------------------
+
+    def listen_key(self, account: str) -> str:
+        """The account's living key, or a new one."""
+        key, until = self._listen.get(account, ("", 0))
+        if until <= self.exchange.now:
+            number = self.exchange.number()
+            told = f"{self.seed} {account} {number}".encode()
+            key = hashlib.sha256(told).hexdigest()
+            self._listen[account] = key, self.exchange.now + self._lifetime()
+        return key
+
+    def keep_listening(self, account: str) -> None:
+        key, until = self._listen.get(account, ("", 0))
+        if until <= self.exchange.now:
+            raise Refused(-1125)
+        self._listen[account] = key, self.exchange.now + self._lifetime()
+
+    def _lifetime(self) -> int:
+        return int(LISTENED * max(1.0, self.clock.pace))
+
+    def stop_listening(self, account: str) -> None:
+        self._listen.pop(account, None)
+
+    def account_of_listener(self, key: str) -> str | None:
+        """Whose living listenKey that is."""
+        found = (name for name, (one, _) in self._listen.items() if one == key)
+        return next(found, None)
+
+    def expire_key(self, account: str) -> None:
+        """End a listenKey before its time; who listens is told, and hears nothing more."""
+        key, _ = self._listen.pop(account, ("", 0))
+        told = {"e": "listenKeyExpired", "E": self.exchange.now, "listenKey": key}
+        for send in list(self.listeners.pop(key, ())):
+            send(key, told)
+
+    def _hear(self, kind: str, account: str | None, what: Any) -> None:
+        exchange = self.exchange
+        if kind == "order":
+            order, execution, fill = what
+            of = exchange.contracts[order.symbol]
+            told = wire.order_event(order, of, execution, fill, exchange.now)
+        elif kind == "conditional":
+            told = wire.conditional_event(what, exchange.contracts[what.symbol], exchange.now)
+        elif kind == "account":
+            assert account is not None
+            told = wire.account_event(exchange, exchange.accounts[account], *what)
+        else:
+            return
+        key, until = self._listen.get(account or "", ("", 0))
+        if not key:
+            return
+        if until <= exchange.now or self.script.strike("expired_key", account or ""):
+            self.expire_key(account or "")
+        else:
+            self._publish("private", key, told)
+
+    def _publish(self, kind: str, stream: str, told: dict[str, Any]) -> None:
+        """Hand a message to whoever listens, with the faults of streams."""
+        if not self.listeners.get(stream):
+            return
+        where = f"{kind} {stream} {told['e']}"
+        if kind == "public" and self.script.strike("depth_gap", where):
+            return
+        if fault := self.script.strike("delayed", where):
+            self.late.append((self.exchange.now + fault.milliseconds, stream, told))
+            return
+        if self.script.strike("reordered", where) and stream not in self._held:
+            self._held[stream] = told
+            return
+        copies = 2 if self.script.strike("duplicated", where) else 1
+        for _ in range(copies):
+            self._send(stream, told)
+        if stream in self._held:
+            self._send(stream, self._held.pop(stream))
+
+    def _send(self, stream: str, told: dict[str, Any]) -> None:
+        for send in list(self.listeners[stream]):
+            send(stream, told)
+
+    def _release(self, now: int) -> None:
+        """Send what a fault held back until now, and what waited for a next event that came not."""
+        due = [one for one in self.late if one[0] <= now]
+        self.late = deque(one for one in self.late if one[0] > now)
+        for _, stream, told in due:
+            self._send(stream, told)
+        for stream in list(self._held):
+            self._send(stream, self._held.pop(stream))

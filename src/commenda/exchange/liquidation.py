@@ -1,0 +1,107 @@
+"""Liquidation, as the exchange does it: orders end, positions close in the market at no worse than
+their bankruptcy price, the fund takes what the market does not, and pays what the margin did not.
+
+Source: Binance, "Liquidation protocols" and "Auto-deleveraging (ADL)". Of several positions the one
+that binds the most margin goes first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commenda.exchange.margins import standing
+from commenda.exchange.model import BUY, SELL, Account, Order, Position
+
+if TYPE_CHECKING:
+    from commenda.exchange.engine import Exchange
+
+CAUSE = 5
+"""Why an order expired: its account was liquidated."""
+
+
+def liquidate(exchange: Exchange, account: Account) -> None:
+    """Close what is down to its maintenance margin: isolated positions one by one, or the cross
+    ones until the rest stands."""
+    if not any(one.lots for one in account.positions.values()):
+        return
+    for position in list(account.positions.values()):
+        if position.lots and position.symbol in account.isolated and _is_lost(exchange, position):
+            _end_orders(exchange, account, position.symbol)
+            _close(exchange, account, position)
+    while standing(account, exchange.contracts, exchange.marks).is_lost:
+        if _end_orders(exchange, account, None):
+            continue
+        crossed = [
+            one
+            for one in account.positions.values()
+            if one.lots and one.symbol not in account.isolated
+        ]
+        largest = max(
+            crossed,
+            key=lambda one: abs(
+                one.notional(exchange.contracts[one.symbol], exchange.marks[one.symbol])
+            ),
+        )
+        _close(exchange, account, largest)
+
+
+def _is_lost(exchange: Exchange, position: Position) -> bool:
+    contract, mark = exchange.contracts[position.symbol], exchange.marks[position.symbol]
+    kept = contract.kept(abs(position.notional(contract, mark)))
+    return position.margin + position.unrealised(contract, mark) <= kept
+
+
+def _end_orders(exchange: Exchange, account: Account, symbol: str | None) -> bool:
+    """End what is open, of an isolated contract or of all others; whether there was anything."""
+    ended = [
+        one
+        for one in account.open.values()
+        if (one.symbol == symbol if symbol else one.symbol not in account.isolated)
+    ]
+    for order in ended:
+        exchange.end(order, "EXPIRED", CAUSE)
+    return bool(ended)
+
+
+def _close(exchange: Exchange, account: Account, position: Position) -> None:
+    """Sell to the market down to the bankruptcy price; the fund takes the rest at that price.
+
+    The fee of a liquidation goes to the fund, as far as the margin lasts.
+    """
+    contract = exchange.contracts[position.symbol]
+    worst = exchange.bankruptcy(account, position)
+    side = SELL if position.lots > 0 else BUY
+    order = Order(
+        exchange.number(), f"autoclose-{exchange.now}", account.name, position.symbol, side,
+        "LIMIT", "IOC", worst, abs(position.lots), exchange.now, position.side, reduce_only=True,
+        updated=exchange.now,
+    )  # fmt: skip
+    account.orders[order.id] = account.open[order.id] = order
+    exchange.tell("order", account.name, (order, "CALCULATED", None))
+    before = order.quote
+    for match in exchange.books[position.symbol].take(order, worst):
+        if match.maker is None or match.maker.account != account.name:
+            exchange.settle(contract, match)
+        if not order.is_open:
+            break
+    if order.is_open:
+        exchange.end(order, "EXPIRED", CAUSE)
+    fee = min((order.quote - before) * contract.liquidation_fee, exchange.free(account))
+    if fee > 0:
+        exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -fee)
+        exchange.insurance += fee
+    if position.lots:
+        exchange.close_by_force(
+            account, position, exchange.bankruptcy(account, position), "autoclose-"
+        )
+    if account.wallet < 0 and not any(one.lots for one in account.positions.values()):
+        exchange.insurance += account.wallet
+        exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -account.wallet)
+    exchange.tell("liquidation", None, (order, side))
+
+
+def deleverage(exchange: Exchange, account: Account, position: Position, ticks: int) -> None:
+    """Close a winner's position against one that the fund cannot take: `adl_autoclose`."""
+    if position.lots:
+        exchange.close_by_force(account, position, ticks, "adl_autoclose")
+        exchange.tell("account", account.name, ("ADJUSTMENT", (position,)))

@@ -1,0 +1,284 @@
+"""Public calls: contracts, the book, trades, candles, marks and funding."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from commenda.exchange import wire
+from commenda.exchange.calls import Desk, Params, call
+from commenda.exchange.model import BUY, SELL, ZERO, Contract
+from commenda.exchange.refusals import Refused
+from commenda.exchange.tape import INTERVALS, MINUTE, Candle
+from commenda.market import Bar
+
+LIMITS: tuple[dict[str, Any], ...] = (
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
+    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
+)
+
+
+@call("GET", "/fapi/v1/ping", signed=False)
+def ping(desk: Desk, account: None, params: Params) -> Any:
+    return {}
+
+
+@call("GET", "/fapi/v1/time", signed=False)
+def time(desk: Desk, account: None, params: Params) -> Any:
+    return {"serverTime": desk.exchange.now}
+
+
+@call("GET", "/fapi/v1/exchangeInfo", signed=False)
+def exchange_info(desk: Desk, account: None, params: Params) -> Any:
+    return wire.exchange_info(desk.exchange, LIMITS)
+
+
+@call("GET", "/fapi/v1/depth", signed=False, weight=5)
+def depth(desk: Desk, account: None, params: Params) -> Any:
+    """The book under the id of the last message: what changed since is told before it."""
+    of, limit = params.contract(desk.exchange), min(1000, params.whole("limit", 500))
+    desk.tape.tell_depth([of.symbol])
+    kept = desk.tape.depth[of.symbol]
+    sides = {
+        side: [
+            [str(of.price(ticks)), str(of.quantity(lots))]
+            for ticks, lots in list(kept.shown[side].items())[:limit]
+        ]
+        for side in (BUY, SELL)
+    }
+    return {
+        "lastUpdateId": kept.told,
+        "E": desk.exchange.now,
+        "T": desk.exchange.now,
+        "bids": sides[BUY],
+        "asks": sides[SELL],
+    }
+
+
+@call("GET", "/fapi/v1/trades", "/fapi/v1/historicalTrades", signed=False, weight=5)
+def trades(desk: Desk, account: None, params: Params) -> Any:
+    of = params.contract(desk.exchange)
+    kept = list(desk.tape.trades[of.symbol])[-min(1000, params.whole("limit", 500)) :]
+    return [
+        {
+            "id": number,
+            "price": str(of.price(tick.ticks)),
+            "qty": str(of.quantity(tick.lots)),
+            "quoteQty": str(of.worth(tick.ticks, tick.lots)),
+            "time": tick.at,
+            "isBuyerMaker": tick.taker == SELL,
+        }
+        for tick, number in kept
+    ]
+
+
+@call("GET", "/fapi/v1/aggTrades", signed=False, weight=20)
+def aggregate_trades(desk: Desk, account: None, params: Params) -> Any:
+    of = params.contract(desk.exchange)
+    begin, end = params.whole("startTime", 0), params.whole("endTime", 2**62)
+    first = params.whole("fromId", 0)
+    limit = min(1000, params.whole("limit", 500))
+    found = [
+        (tick, number)
+        for tick, number in desk.tape.trades[of.symbol]
+        if begin <= tick.at <= end and number >= first
+    ]
+    found = found[:limit] if begin or first else found[-limit:]
+    return [
+        {
+            "a": number,
+            "p": str(of.price(tick.ticks)),
+            "q": str(of.quantity(tick.lots)),
+            "f": number,
+            "l": number,
+            "T": tick.at,
+            "m": tick.taker == SELL,
+        }
+        for tick, number in found
+    ]
+
+
+@call("GET", "/fapi/v1/klines", signed=False, weight=5)
+def klines(desk: Desk, account: None, params: Params) -> Any:
+    """Candles, the last of which may still change. What was before this exchange began is its
+    source's, where that has candles."""
+    of = params.contract(desk.exchange)
+    minutes = INTERVALS.get(params.text("interval"))
+    if minutes is None:
+        raise Refused(-1130, name="interval")
+    span, limit = minutes * MINUTE, min(1500, params.whole("limit", 500))
+    end = min(params.whole("endTime", desk.exchange.now), desk.exchange.now)
+    begin = params.whole("startTime", end - limit * span)
+    traded = {one.at: one for one in desk.tape.candles(of.symbol, minutes)}
+    known = _recorded(desk, of, begin, end, span) | {
+        at: one for at, one in traded.items() if begin <= at <= end
+    }
+    rows = [_candle(known[at], of, span) for at in sorted(known)]
+    return rows[:limit] if params.has("startTime") else rows[-limit:]
+
+
+def _recorded(desk: Desk, of: Contract, begin: int, end: int, span: int) -> dict[int, Candle]:
+    """The source's bars that closed by now, joined to the span that is asked for."""
+    found: dict[int, Candle] = {}
+    for bar in desk.source.candles(of.symbol, begin // 1000, end // 1000):
+        at = bar.ts * 1000 // span * span
+        if begin <= at and at + span <= desk.exchange.now:
+            one = _of_bar(bar, at, of)
+            if at in found:
+                found[at].join(one)
+            else:
+                found[at] = one
+    return found
+
+
+def _of_bar(bar: Bar, at: int, of: Contract) -> Candle:
+    opened, high, low, close = (
+        round(Decimal(str(price)) / of.tick) for price in (bar.open, bar.high, bar.low, bar.close)
+    )
+    lots = int(Decimal(str(bar.volume)) / of.lot)
+    return Candle(at, opened, high, low, close, lots, of.worth(close, lots))
+
+
+def _candle(one: Candle, of: Contract, span: int) -> list[Any]:
+    prices = (str(of.price(p)) for p in (one.open, one.high, one.low, one.close))
+    return [
+        one.at,
+        *prices,
+        str(of.quantity(one.lots)),
+        one.at + span - 1,
+        str(one.quote),
+        one.trades,
+        str(of.quantity(one.bought)),
+        str(one.bought_quote),
+        "0",
+    ]
+
+
+def _each(desk: Desk, params: Params, make: Any) -> Any:
+    """Of one contract, or of each that has a mark."""
+    if params.has("symbol"):
+        return make(params.contract(desk.exchange))
+    marked = desk.exchange.marks
+    return [make(of) for of in desk.exchange.contracts.values() if of.symbol in marked]
+
+
+@call("GET", "/fapi/v1/premiumIndex", signed=False)
+def premium_index(desk: Desk, account: None, params: Params) -> Any:
+    def shown(of: Contract) -> Any:
+        marked = desk.exchange.marked[of.symbol]
+        return {
+            "symbol": of.symbol,
+            "markPrice": wire.text(marked.mark),
+            "indexPrice": wire.text(marked.spot),
+            "estimatedSettlePrice": wire.text(marked.mark),
+            "lastFundingRate": wire.text(marked.rate),
+            "interestRate": "0.0001",
+            "nextFundingTime": marked.next_funding,
+            "time": desk.exchange.now,
+        }
+
+    return _each(desk, params, shown)
+
+
+@call("GET", "/fapi/v1/fundingRate", signed=False)
+def funding_rates(desk: Desk, account: None, params: Params) -> Any:
+    wanted = params.values.get("symbol")
+    begin, end = params.whole("startTime", 0), params.whole("endTime", 2**62)
+    return [
+        {"symbol": symbol, "fundingTime": at, "fundingRate": str(rate), "markPrice": str(mark)}
+        for symbol, rows in desk.tape.funding.items()
+        if wanted in (None, symbol)
+        for at, rate, mark in rows
+        if begin <= at <= end
+    ][-min(1000, params.whole("limit", 100)) :]
+
+
+@call("GET", "/fapi/v1/fundingInfo", signed=False)
+def funding_info(desk: Desk, account: None, params: Params) -> Any:
+    return [
+        {
+            "symbol": symbol,
+            "adjustedFundingRateCap": "0.02",
+            "adjustedFundingRateFloor": "-0.02",
+            "fundingIntervalHours": 8,
+        }
+        for symbol in desk.exchange.contracts
+    ]
+
+
+@call("GET", "/fapi/v1/openInterest", signed=False)
+def open_interest(desk: Desk, account: None, params: Params) -> Any:
+    of = params.contract(desk.exchange)
+    lots = sum(
+        abs(one.lots)
+        for account_ in desk.exchange.accounts.values()
+        for one in account_.positions.values()
+        if one.symbol == of.symbol
+    )
+    return {
+        "openInterest": str(of.quantity(lots)),
+        "symbol": of.symbol,
+        "time": desk.exchange.now,
+    }
+
+
+@call("GET", "/fapi/v1/ticker/24hr", signed=False, weight=1)
+def day(desk: Desk, account: None, params: Params) -> Any:
+    def shown(of: Contract) -> Any:
+        since = desk.exchange.now - 1440 * MINUTE
+        found = [one for one in desk.tape.minutes[of.symbol] if one.at >= since]
+        whole = Candle(since, 0, 0, 0, 0)
+        if found:
+            whole = Candle(since, found[0].open, found[0].high, found[0].low, found[0].close)
+            for one in found:
+                whole.join(one)
+        change = of.price(whole.close - whole.open)
+        part = change / of.price(whole.open) * 100 if whole.open else ZERO
+        volume = of.quantity(whole.lots)
+        return {
+            "symbol": of.symbol,
+            "priceChange": str(change),
+            "priceChangePercent": f"{part:.3f}",
+            "weightedAvgPrice": wire.text(whole.quote / volume) if volume else "0",
+            "lastPrice": str(of.price(whole.close)),
+            "lastQty": "0",
+            "openPrice": str(of.price(whole.open)),
+            "highPrice": str(of.price(whole.high)),
+            "lowPrice": str(of.price(whole.low)),
+            "volume": str(volume),
+            "quoteVolume": str(whole.quote),
+            "openTime": since,
+            "closeTime": desk.exchange.now,
+            "firstId": whole.first,
+            "lastId": whole.last,
+            "count": whole.trades,
+        }
+
+    return _each(desk, params, shown)
+
+
+@call("GET", "/fapi/v1/ticker/price", "/fapi/v2/ticker/price", signed=False)
+def last_prices(desk: Desk, account: None, params: Params) -> Any:
+    def shown(of: Contract) -> Any:
+        last = desk.exchange.books[of.symbol].last or 0
+        return {"symbol": of.symbol, "price": str(of.price(last)), "time": desk.exchange.now}
+
+    return _each(desk, params, shown)
+
+
+@call("GET", "/fapi/v1/ticker/bookTicker", signed=False, weight=2)
+def best_prices(desk: Desk, account: None, params: Params) -> Any:
+    def shown(of: Contract) -> Any:
+        found = desk.tape.visible(of.symbol)
+        bid, ask = (next(iter(found[side].items()), (0, 0)) for side in (BUY, SELL))
+        return {
+            "symbol": of.symbol,
+            "bidPrice": str(of.price(bid[0])),
+            "bidQty": str(of.quantity(bid[1])),
+            "askPrice": str(of.price(ask[0])),
+            "askQty": str(of.quantity(ask[1])),
+            "time": desk.exchange.now,
+        }
+
+    return _each(desk, params, shown)

@@ -1,0 +1,351 @@
+"""The exchange's front door: REST, WebSockets and the administration, on one port.
+
+Paths and answers are Binance's. What is ours lies under `/admin`: deposits, fees, faults, clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from commenda.exchange import customers, quotes, streams, trading
+from commenda.exchange.calls import CALLS, Call, Params
+from commenda.exchange.faults import FAULTS
+from commenda.exchange.house import House
+from commenda.exchange.model import Account
+from commenda.exchange.refusals import Refused
+from commenda.exchange.signing import WINDOW, Key, check_signature, check_window
+from commenda.kit.errors import CommendaError
+
+BEAT = 0.05
+"""Seconds between two looks at the market where nobody asks."""
+WEIGHT_A_MINUTE, ORDERS_A_MINUTE, ORDERS_IN_TEN = 2400, 1200, 300
+__all__ = ["Server", "customers", "quotes", "trading"]
+
+SPOKEN = {
+    "order.place": ("POST", "/fapi/v1/order"),
+    "order.modify": ("PUT", "/fapi/v1/order"),
+    "order.cancel": ("DELETE", "/fapi/v1/order"),
+    "order.status": ("GET", "/fapi/v1/order"),
+    "algoOrder.place": ("POST", "/fapi/v1/algoOrder"),
+    "algoOrder.cancel": ("DELETE", "/fapi/v1/algoOrder"),
+    "account.status": ("GET", "/fapi/v3/account"),
+    "account.position": ("GET", "/fapi/v3/positionRisk"),
+    "account.balance": ("GET", "/fapi/v3/balance"),
+    "v2/account.status": ("GET", "/fapi/v3/account"),
+    "v2/account.position": ("GET", "/fapi/v3/positionRisk"),
+    "v2/account.balance": ("GET", "/fapi/v3/balance"),
+    "userDataStream.start": ("POST", "/fapi/v1/listenKey"),
+    "userDataStream.ping": ("PUT", "/fapi/v1/listenKey"),
+    "userDataStream.stop": ("DELETE", "/fapi/v1/listenKey"),
+    "time": ("GET", "/fapi/v1/time"),
+    "ping": ("GET", "/fapi/v1/ping"),
+    "depth": ("GET", "/fapi/v1/depth"),
+    "ticker.price": ("GET", "/fapi/v1/ticker/price"),
+    "ticker.book": ("GET", "/fapi/v1/ticker/bookTicker"),
+}
+"""Methods of the WebSocket API, and the calls they are."""
+
+
+class Budget:
+    """What was used in a span of seconds, by the wall clock."""
+
+    def __init__(self, seconds: float, limit: int) -> None:
+        self.seconds, self.limit, self.used = seconds, limit, 0
+        self._spent: deque[tuple[float, int]] = deque()
+
+    def spend(self, weight: int) -> bool:
+        """Use so much; whether it was still within the limit."""
+        now = time.monotonic()
+        while self._spent and self._spent[0][0] <= now - self.seconds:
+            self.used -= self._spent.popleft()[1]
+        self._spent.append((now, weight))
+        self.used += weight
+        return self.used <= self.limit
+
+
+class Server:
+    """Serves a house; `run` until it is cancelled."""
+
+    def __init__(self, house: House, admin: str | None = None) -> None:
+        self.house, self.admin = house, admin
+        self.connections: set[streams.Connection] = set()
+        self.weight = Budget(60, WEIGHT_A_MINUTE)
+        self.orders = Budget(60, ORDERS_A_MINUTE), Budget(10, ORDERS_IN_TEN)
+        self.banned_until = 0.0
+        self.app = web.Application(client_max_size=1 << 20)
+        for method, path in CALLS:
+            self.app.router.add_route(method, path, self._rest)
+        for prefix in ("", "/public", "/market", "/private"):
+            for tail in ("/ws", "/ws/{stream}", "/stream"):
+                self.app.router.add_get(prefix + tail, self._socket)
+        self.app.router.add_get("/ws-fapi/v1", self._socket)
+        self.app.router.add_route("*", "/admin/{what}", self._administer)
+
+    async def beat(self) -> None:
+        """Keep the market going."""
+        while True:
+            self.house.catch_up()
+            await asyncio.sleep(BEAT)
+
+    async def run(self, host: str, port: int, ready: Callable[[int], None]) -> None:
+        """Serve until cancelled; `ready` is told the port, which 0 lets the system choose."""
+        runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        assert site._server is not None
+        ready(site._server.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
+        try:
+            await self.beat()
+        finally:
+            await runner.cleanup()
+
+    # --- REST -----------------------------------------------------------------------------------
+
+    async def _rest(self, request: web.Request) -> web.StreamResponse:
+        found = CALLS[request.method, request.path]
+        where = f"{request.method} {request.path}"
+        script = self.house.script
+        body = (await request.read()).decode()
+        values = dict(parse_qsl(request.query_string)) | dict(parse_qsl(body))
+        try:
+            if fault := script.strike("latency", where):
+                await asyncio.sleep(script.jitter(fault.milliseconds))
+            self._refuse(where, values, found)
+            result = self._done(found, request.headers, values, (request.query_string, body))
+        except Refused as refused:
+            return self._told({"code": refused.code, "msg": refused.words}, refused.status)
+        except _Wait as wait:
+            answer = self._told({"code": -1003, "msg": "Way too many requests."}, wait.status)
+            answer.headers["Retry-After"] = str(max(1, wait.seconds))
+            return answer
+        if script.strike("lost_answer", where):
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if script.strike("unknown", where):
+            unknown = Refused(-1007, 503)
+            return self._told({"code": unknown.code, "msg": unknown.words}, unknown.status)
+        return self._told(result)
+
+    def _told(self, what: Any, status: int = 200) -> web.Response:
+        used = {
+            "X-MBX-USED-WEIGHT-1M": str(self.weight.used),
+            "X-MBX-ORDER-COUNT-1M": str(self.orders[0].used),
+            "X-MBX-ORDER-COUNT-10S": str(self.orders[1].used),
+        }
+        return web.json_response(what, status=status, headers=used)
+
+    def _refuse(self, where: str, values: Mapping[str, str], found: Call) -> None:
+        """Faults and limits that keep a request from being done."""
+        script, now = self.house.script, time.monotonic()
+        if script.strike("maintenance", where):
+            raise Refused(-1000, 503)
+        for kind, status in (("limited", 429), ("banned", 418)):
+            if fault := script.strike(kind, where):
+                raise _Wait(status, fault.milliseconds // 1000)
+        if now < self.banned_until:
+            raise _Wait(418, int(self.banned_until - now))
+        if script.strike("not_done", where):
+            raise Refused(-1001, 503)
+        reduces = values.get("reduceOnly") == "true" or values.get("closePosition") == "true"
+        if not reduces and script.strike("throttled", where):
+            raise Refused(-1008)
+        if found.signed and script.strike("clock", where):
+            raise Refused(-1021)
+        if not self.weight.spend(found.weight):
+            if self.weight.used > 2 * self.weight.limit:  # who does not stop is shut out
+                self.banned_until = now + 120
+            raise _Wait(429, 60)
+        if found.is_order:
+            in_minute, in_ten = (one.spend(1) for one in self.orders)
+            if not (in_minute and in_ten):
+                limit, span = (ORDERS_IN_TEN, "10 SECOND")
+                if in_ten:
+                    limit, span = (ORDERS_A_MINUTE, "1 MINUTE")
+                raise Refused(-1015, limit=limit, interval=span)
+
+    def _done(
+        self, found: Call, headers: Mapping[str, str], values: dict[str, str], sent: tuple[str, str]
+    ) -> Any:
+        self.house.catch_up()
+        account: Account | None = None
+        if found.signed or found.keyed:
+            key = self.house.key_of(headers.get("X-MBX-APIKEY", ""))
+            if found.signed:
+                check_signature(key, *sent)
+                self._check_window(values)
+            account = self._account(key, found)
+            values["apiKey"] = key.key
+        return found.run(self.house, account, Params(values))
+
+    def _account(self, key: Key, found: Call) -> Account:
+        if found.is_order and not key.trades:
+            raise Refused(-2015)
+        return self.house.exchange.account(key.account)
+
+    def _check_window(self, values: Mapping[str, str]) -> None:
+        params, clock = Params(values), self.house.clock
+        window = min(60_000, params.whole("recvWindow", WINDOW))
+        clocks: tuple[int, ...] = (self.house.exchange.now,)
+        if clock.pace != 1.0:  # a time of the wall cannot keep up with a clock that runs
+            clocks = *clocks, clock.wall_now()
+            window = int(window * max(1.0, clock.pace))
+        check_window(params.whole("timestamp"), window, clocks)
+
+    # --- sockets --------------------------------------------------------------------------------
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        self.house.catch_up()
+        return await streams.serve(self, request)
+
+    def speak(self, connection: streams.Connection, method: str, params: dict[str, Any]) -> Any:
+        """A method of the WebSocket API. A signature is over the parameters by name."""
+        self.house.catch_up()
+        values = {name: _written(value) for name, value in params.items()}
+        payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
+        if method == "session.logon":
+            key = self.house.key_of(values.get("apiKey", ""))
+            check_signature(key, payload, "")
+            self._check_window(values)
+            connection.account = key.account
+            now = self.house.exchange.now
+            return {"apiKey": key.key, "authorizedSince": now, "connectedSince": now,
+                    "returnRateLimits": False, "serverTime": now}  # fmt: skip
+        found = CALLS[SPOKEN[method]]
+        self._refuse(f"{method}", values, found)
+        account: Account | None = None
+        if found.signed or found.keyed:
+            name = connection.account
+            if name is None:
+                key = self.house.key_of(values.get("apiKey", ""))
+                if found.signed:
+                    check_signature(key, payload, "")
+                    self._check_window(values)
+                name = key.account
+            account = self.house.exchange.account(name)
+        return found.run(self.house, account, Params(values))
+
+    # --- administration -------------------------------------------------------------------------
+
+    async def _administer(self, request: web.Request) -> web.StreamResponse:
+        """Who holds the administration's word gives money, sets fees, faults and the clock."""
+        if self.admin is not None and request.headers.get("X-Admin") != self.admin:
+            return web.json_response({"code": "not_permitted"}, status=403)
+        asked: dict[str, Any] = {}
+        with suppress(ValueError):
+            asked = await request.json() if request.can_read_body else {}
+        act = ADMIN.get((request.method, request.match_info["what"]))
+        if act is None:
+            return web.json_response({"code": "unknown_route"}, status=404)
+        try:
+            return web.json_response(act(self, asked))
+        except CommendaError as error:
+            return web.json_response({"code": error.code, "title": str(error)}, status=422)
+        except Refused as refused:
+            return web.json_response({"code": refused.code, "title": refused.words}, status=422)
+
+
+class _Wait(Exception):
+    """Too much was asked: nothing more for so many seconds."""
+
+    def __init__(self, status: int, seconds: int) -> None:
+        self.status, self.seconds = status, seconds
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)
+
+
+# --- the administration's calls ------------------------------------------------------------------
+
+
+def _open(server: Server, asked: dict[str, Any]) -> Any:
+    key = Key(
+        asked["account"],
+        asked["key"],
+        asked["secret"],
+        asked.get("trades", True),
+        asked.get("withdraws", False),
+    )
+    server.house.open_account(key, Decimal(asked.get("deposit", "0")))
+    return {"account": key.account}
+
+
+def _transfer(server: Server, asked: dict[str, Any]) -> Any:
+    account = server.house.exchange.account(asked["account"])
+    server.house.exchange.transfer(account, Decimal(asked["amount"]), asked["reference"])
+    return {"wallet": str(account.wallet)}
+
+
+def _fees(server: Server, asked: dict[str, Any]) -> Any:
+    contract = server.house.exchange.contracts[asked["symbol"]]
+    contract.maker, contract.taker = Decimal(asked["maker"]), Decimal(asked["taker"])
+    return {}
+
+
+def _set_faults(server: Server, asked: dict[str, Any]) -> Any:
+    server.house.script.set(asked["faults"])
+    return _faults(server, asked)
+
+
+def _faults(server: Server, asked: dict[str, Any]) -> Any:
+    script = server.house.script
+    shown = [{name: getattr(one, name) for name in one.__slots__} for one in script.faults]
+    return {"known": FAULTS, "faults": shown, "struck": script.struck, "seed": script.seed}
+
+
+def _move_clock(server: Server, asked: dict[str, Any]) -> Any:
+    """Set the clock on; the market plays up to it."""
+    server.house.clock.set(int(asked["now"]))
+    server.house.catch_up()
+    return {"now": server.house.exchange.now}
+
+
+def _delist(server: Server, asked: dict[str, Any]) -> Any:
+    server.house.delist(asked["symbol"], asked.get("status", "SETTLING"))
+    return {}
+
+
+def _books(server: Server, asked: dict[str, Any]) -> Any:
+    """What the exchange has of each account: to hold against the books of others."""
+    return {
+        name: {
+            "wallet": str(one.wallet),
+            "positions": {
+                f"{symbol} {side}": str(server.house.exchange.contracts[symbol].quantity(held.lots))
+                for (symbol, side), held in one.positions.items()
+            },
+            "trades": len(one.trades),
+            "orders": len(one.orders),
+        }
+        for name, one in server.house.exchange.accounts.items()
+    }
+
+
+def _expire(server: Server, asked: dict[str, Any]) -> Any:
+    server.house.expire_key(asked["account"])
+    return {}
+
+
+ADMIN: dict[tuple[str, str], Callable[[Server, dict[str, Any]], Any]] = {
+    ("POST", "accounts"): _open,
+    ("POST", "transfers"): _transfer,
+    ("POST", "fees"): _fees,
+    ("GET", "faults"): _faults,
+    ("PUT", "faults"): _set_faults,
+    ("POST", "clock"): _move_clock,
+    ("POST", "status"): _delist,
+    ("GET", "books"): _books,
+    ("POST", "expire-key"): _expire,
+}

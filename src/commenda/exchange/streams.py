@@ -1,0 +1,123 @@
+"""WebSockets: the market's streams, an account's own, and the API that is spoken over one.
+
+Addresses: `/ws/<stream>` and `/stream?streams=a/b`, each also under `/public`, `/market` and
+`/private`; `/private/ws?listenKey=…`; `/ws-fapi/v1`. Methods: SUBSCRIBE, UNSUBSCRIBE,
+LIST_SUBSCRIPTIONS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+
+from commenda.exchange.refusals import Refused
+
+if TYPE_CHECKING:
+    from commenda.exchange.server import Server
+
+BEHIND = 20_000
+"""Messages that a reader may be behind before it is dropped."""
+
+
+class Connection:
+    """One socket: what it listens to, and what waits to be sent."""
+
+    def __init__(self, server: Server, socket: web.WebSocketResponse, combined: bool) -> None:
+        self.server, self.socket, self.combined = server, socket, combined
+        self.streams: set[str] = set()
+        self.account: str | None = None
+        self._out: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def send(self, stream: str, told: dict[str, Any]) -> None:
+        """Queue a message, unless a fault silences or ends this connection."""
+        script, where = self.server.house.script, f"{stream} {told['e']}"
+        if script.strike("silent_stream", where):
+            self.leave()
+            return
+        shown = {"stream": stream, "data": told} if self.combined else told
+        self.put(shown)
+        if script.strike("drop_stream", where) or self._out.qsize() > BEHIND:
+            self.leave()
+            self._out.put_nowait(None)
+
+    def put(self, told: Any) -> None:
+        self._out.put_nowait(json.dumps(told, separators=(",", ":")))
+
+    def join(self, streams: list[str]) -> None:
+        for one in streams:
+            self.streams.add(one)
+            self.server.house.listeners[one].add(self.send)
+
+    def leave(self, streams: list[str] | None = None) -> None:
+        for one in list(self.streams if streams is None else streams):
+            self.streams.discard(one)
+            self.server.house.listeners[one].discard(self.send)
+
+    async def write(self) -> None:
+        """Send what is queued, in order; a None ends the connection."""
+        while (told := await self._out.get()) is not None:
+            await self.socket.send_str(told)
+        await self.socket.close()
+
+    async def read(self) -> None:
+        async for message in self.socket:
+            if message.type is WSMsgType.TEXT:
+                self.answer(message.data)
+
+    def answer(self, text: str) -> None:
+        try:
+            asked = json.loads(text)
+            method, params = asked["method"], asked.get("params") or []
+        except (ValueError, KeyError, TypeError):
+            self.put({"error": {"code": 2, "msg": "Invalid request: not what a stream takes"}})
+            return
+        if method == "SUBSCRIBE":
+            self.join([str(one) for one in params])
+            self.server.house.tape.tell_depth(self.server.house.exchange.contracts)
+        elif method == "UNSUBSCRIBE":
+            self.leave([str(one) for one in params])
+        found = sorted(self.streams) if method == "LIST_SUBSCRIPTIONS" else None
+        self.put({"result": found, "id": asked.get("id")})
+
+
+class ApiConnection(Connection):
+    """A socket that is spoken to as the REST API is, once it has logged on or signs each call."""
+
+    def answer(self, text: str) -> None:
+        asked: dict[str, Any] = {}
+        try:
+            asked = json.loads(text)
+            result = self.server.speak(self, asked["method"], asked.get("params") or {})
+            self.put({"id": asked.get("id"), "status": 200, "result": result, "rateLimits": []})
+        except Refused as refused:
+            error = {"code": refused.code, "msg": refused.words}
+            self.put({"id": asked.get("id"), "status": refused.status, "error": error})
+        except (ValueError, KeyError, TypeError):
+            error = {"code": -1130, "msg": "Not a request of this API."}
+            self.put({"id": asked.get("id"), "status": 400, "error": error})
+
+
+async def serve(server: Server, request: web.Request) -> web.WebSocketResponse:
+    """Take a socket until it ends."""
+    socket = web.WebSocketResponse(heartbeat=180.0, max_msg_size=1 << 20)
+    await socket.prepare(request)
+    path = request.path
+    kind = ApiConnection if path.startswith("/ws-fapi") else Connection
+    connection = kind(server, socket, combined="/stream" in path)
+    asked = request.query.get("streams", "").split("/")
+    asked += [request.match_info.get("stream", ""), request.query.get("listenKey", "")]
+    connection.join([one for one in asked if one])
+    server.connections.add(connection)
+    writer = asyncio.create_task(connection.write())
+    try:
+        with suppress(ConnectionResetError):
+            await connection.read()
+    finally:
+        connection.leave()
+        server.connections.discard(connection)
+        writer.cancel()
+    return socket

@@ -1,0 +1,360 @@
+"""An account at an exchange that is reached through ccxt: Binance USD-M futures.
+
+Numbers are read as strings, amounts are sent as such: nothing goes through a float.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from commenda.kit.errors import CommendaError
+from commenda.kit.money import plain
+from commenda.market import Instrument
+from commenda.venues.desk import Desk, Refusal
+from commenda.venues.model import (
+    Capabilities,
+    Execution,
+    Fill,
+    FundingPayment,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    OrderView,
+    Side,
+    VenueAccount,
+    VenueUnavailable,
+)
+
+_DUPLICATE, _DUPLICATE_TRANSFER = -4116, -4111
+_GONE = {-2011, -2013}
+_AS_IT_WAS = {-4046, -4059}
+"""A mode that is set already."""
+SETTLES_IN = timedelta(seconds=30)
+"""After so long an order that the exchange does not know was never there. It answers within
+milliseconds, and its own time-outs end after ten seconds."""
+PAGE = 1000
+_REMEMBERED = 10_000
+_STATUS = {
+    "NEW": OrderStatus.ACCEPTED,
+    "PARTIALLY_FILLED": OrderStatus.PARTLY_FILLED,
+    "FILLED": OrderStatus.FILLED,
+    "CANCELED": OrderStatus.CANCELLED,
+    "EXPIRED": OrderStatus.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
+    "REJECTED": OrderStatus.REFUSED,
+}
+_ALGO_STATUS = {
+    "NEW": OrderStatus.ACCEPTED,
+    "TRIGGERING": OrderStatus.ACCEPTED,
+    "TRIGGERED": OrderStatus.ACCEPTED,
+    "CANCELED": OrderStatus.CANCELLED,
+    "EXPIRED": OrderStatus.EXPIRED,
+    "REJECTED": OrderStatus.REFUSED,
+}
+_HOUR = 3_600_000
+
+
+@dataclass(slots=True)
+class CcxtVenue:
+    """Implements `Venue` for one account."""
+
+    desk: Desk
+    instruments: Mapping[int, Instrument]
+    name: str
+    _owners: dict[tuple[str, str], UUID | None] = field(default_factory=dict)
+    _sent: dict[UUID, None] = field(default_factory=dict)
+    """The latest orders: an id is free again once its order is over, and would be taken again."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset(OrderKind), expires=False, deduplicates=False, settles_in=SETTLES_IN
+    )
+
+    # --- before it trades -----------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Assert what every order counts on: a key that cannot take money out, one position for
+        each contract, margin shared by all. Codes `key_may_withdraw`, `key_cannot_trade`,
+        `wrong_mode` where the exchange keeps another one, because something is open."""
+        rights = self.desk.ask("sapiGetAccountApiRestrictions")
+        if rights["enableWithdrawals"] in (True, "true"):
+            raise CommendaError("key_may_withdraw", "This key may take money out").at(
+                "key", hint="make one that may read and trade futures, and nothing else"
+            )
+        if rights["enableFutures"] not in (True, "true"):
+            raise CommendaError("key_cannot_trade", "This key may not trade futures").at(
+                "key", hint="allow it futures at the exchange"
+            )
+        self._set("fapiPrivatePostPositionSideDual", dualSidePosition="false")
+        for one in self.instruments.values():
+            self._set("fapiPrivatePostMarginType", symbol=one.symbol, marginType="CROSSED")
+
+    def _set(self, call: str, **wanted: str) -> None:
+        try:
+            self.desk.ask(call, wanted)
+        except Refusal as refusal:
+            if refusal.code not in _AS_IT_WAS:
+                raise CommendaError("wrong_mode", "The exchange keeps another mode").at(
+                    *next(iter(wanted.items())), f"close what is open there: {refusal}"
+                ) from None
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def submit(self, order: OrderRequest, now: datetime) -> OrderView:
+        instrument = self.instruments[order.instrument_id]
+        wrong = breach(order, instrument)
+        if wrong is not None:
+            return _refused(order, wrong)
+        if order.id not in self._sent:
+            self._sent[order.id] = None
+            if len(self._sent) > _REMEMBERED:
+                del self._sent[next(iter(self._sent))]
+            try:
+                self._send(order, instrument)
+            except Refusal as refusal:
+                if refusal.code != _DUPLICATE:
+                    return _refused(order, str(refusal))
+        view = self.order(order, now)
+        if view is None:
+            raise VenueUnavailable(f"order {order.id} was taken and is not shown yet")
+        return view
+
+    def _send(self, order: OrderRequest, instrument: Instrument) -> None:
+        asked = {
+            "symbol": instrument.symbol,
+            "side": order.side.upper(),
+            "quantity": plain(order.quantity),
+        }
+        if order.kind is OrderKind.STOP:
+            assert order.trigger_price is not None
+            asked |= {"algoType": "CONDITIONAL", "type": "STOP_MARKET"}
+            asked |= {"clientAlgoId": str(order.id), "triggerPrice": plain(order.trigger_price)}
+            self.desk.ask("fapiPrivatePostAlgoOrder", asked)
+            return
+        asked |= {"type": order.kind.upper(), "newClientOrderId": str(order.id)}
+        if order.limit_price is not None:
+            asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
+        self.desk.ask("fapiPrivatePostOrder", asked)
+
+    def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        symbol = self.instruments[order.instrument_id].symbol
+        asked = {"symbol": symbol, "origClientOrderId": str(order.id)}
+        try:
+            if order.kind is OrderKind.STOP:
+                self.desk.ask("fapiPrivateDeleteAlgoOrder", {"clientAlgoId": str(order.id)})
+            else:
+                self.desk.ask("fapiPrivateDeleteOrder", asked)
+        except Refusal as refusal:
+            if refusal.code not in _GONE:
+                raise VenueUnavailable(str(refusal)) from None
+            if order.kind is OrderKind.STOP:  # triggered: what came of it can still rest
+                self._cancel_actual(order)
+        return self.order(order, now)
+
+    def _cancel_actual(self, order: OrderRequest) -> None:
+        algo = self._algo(order)
+        if algo and algo["actualOrderId"]:
+            asked = {"symbol": algo["symbol"], "orderId": algo["actualOrderId"]}
+            try:
+                self.desk.ask("fapiPrivateDeleteOrder", asked)
+            except Refusal as refusal:
+                if refusal.code not in _GONE:
+                    raise VenueUnavailable(str(refusal)) from None
+
+    def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        symbol = self.instruments[order.instrument_id].symbol
+        asked = {"symbol": symbol, "origClientOrderId": str(order.id)}
+        if order.kind is OrderKind.STOP:
+            algo = self._algo(order)
+            if algo is None:
+                return None
+            if not algo["actualOrderId"]:
+                status = _ALGO_STATUS[algo["algoStatus"]]
+                return OrderView(order.id, status, Decimal(0), (), algo.get("rm"))
+            self._owners[symbol, str(algo["actualOrderId"])] = order.id
+            asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
+        try:
+            found = self.desk.ask("fapiPrivateGetOrder", asked)
+        except Refusal as refusal:
+            if refusal.code in _GONE:
+                return None
+            raise VenueUnavailable(str(refusal)) from None
+        return self._view(order.id, found)
+
+    def open_orders(self, now: datetime) -> Sequence[OrderView]:
+        plain_ones = self.desk.ask("fapiPrivateGetOpenOrders")
+        found = [
+            self._view(ours, one)
+            for one in plain_ones
+            if (ours := _ours(one["clientOrderId"])) is not None
+        ]
+        for one in self.desk.ask("fapiPrivateGetOpenAlgoOrders"):
+            ours = _ours(one["clientAlgoId"])
+            if ours is not None:
+                status = _ALGO_STATUS[one["algoStatus"]]
+                found.append(OrderView(ours, status, Decimal(0), ()))
+        return found
+
+    def _algo(self, order: OrderRequest) -> Any:
+        try:
+            return self.desk.ask("fapiPrivateGetAlgoOrder", {"clientAlgoId": str(order.id)})
+        except Refusal as refusal:
+            if refusal.code in _GONE:
+                return None
+            raise VenueUnavailable(str(refusal)) from None
+
+    def _view(self, ours: UUID, found: Any) -> OrderView:
+        filled = Decimal(found["executedQty"])
+        fills: Sequence[Fill] = ()
+        if filled:
+            asked = {"symbol": found["symbol"], "orderId": found["orderId"], "limit": PAGE}
+            trades = self.desk.ask("fapiPrivateGetUserTrades", asked)
+            fills = [_fill(one) for one in sorted(trades, key=lambda one: int(one["id"]))]
+        status = _STATUS[found["status"]]
+        return OrderView(ours, status, filled, tuple(fills))
+
+    # --- the account ----------------------------------------------------------------------------
+
+    def executions(
+        self, cursor: str | None, now: datetime
+    ) -> tuple[Sequence[Execution], str | None]:
+        """Of each contract the trades after the last one known, by its number."""
+        known: dict[str, int] = json.loads(cursor) if cursor else {}
+        last, found = dict(known), []
+        for instrument in self.instruments.values():
+            for trade in self._trades_after(instrument.symbol, known.get(instrument.symbol, -1)):
+                last[instrument.symbol] = int(trade["id"])
+                owner = self._owner(instrument.symbol, str(trade["orderId"]))
+                side = Side(trade["side"].lower())
+                found.append(
+                    (int(trade["time"]), Execution(owner, instrument.id, side, _fill(trade)))
+                )
+        found.sort(key=lambda one: one[0])
+        return [one for _, one in found], json.dumps(last) if last else cursor
+
+    def _trades_after(self, symbol: str, number: int) -> Iterator[Any]:
+        while True:
+            asked = {"symbol": symbol, "fromId": number + 1, "limit": PAGE}
+            page = self.desk.ask("fapiPrivateGetUserTrades", asked)
+            yield from sorted(page, key=lambda one: int(one["id"]))
+            if len(page) < PAGE:
+                return
+            number = max(int(one["id"]) for one in page)
+
+    def _owner(self, symbol: str, number: str) -> UUID | None:
+        """Whose order a trade was of; None where nobody here sent it: by hand, by liquidation."""
+        if (symbol, number) not in self._owners:
+            asked = {"symbol": symbol, "orderId": number}
+            found = self.desk.ask("fapiPrivateGetOrder", asked)
+            ours = _ours(found["clientOrderId"])
+            if ours is None:
+                ours = self._owner_of_triggered(symbol, number)
+            self._owners[symbol, number] = ours
+        return self._owners[symbol, number]
+
+    def _owner_of_triggered(self, symbol: str, number: str) -> UUID | None:
+        """Which conditional order an order came of."""
+        for one in self.desk.ask("fapiPrivateGetAllAlgoOrders", {"symbol": symbol}):
+            if str(one["actualOrderId"]) == number:
+                return _ours(one["clientAlgoId"])
+        return None
+
+    def account(self, now: datetime) -> VenueAccount:
+        found = self.desk.ask("fapiPrivateV3GetAccount")
+        ids = {one.symbol: one.id for one in self.instruments.values()}
+        wallets = {one["asset"]: Decimal(one["walletBalance"]) for one in found["assets"]}
+        held = [one for one in found["positions"] if one["symbol"] in ids]
+        quantities = {ids[one["symbol"]]: Decimal(one["positionAmt"]) for one in held}
+        unrealised = {ids[one["symbol"]]: Decimal(one["unrealizedProfit"]) for one in held}
+        return VenueAccount(wallets, quantities, unrealised)
+
+    def income(
+        self, cursor: str | None, now: datetime
+    ) -> tuple[Sequence[FundingPayment], str | None]:
+        """Funding, by the exchange's record of income: each row once, by its number.
+
+        A stamp is the hour that it was due: the exchange writes it a few seconds later.
+        """
+        since, seen = json.loads(cursor) if cursor else (0, [])
+        asked = {"incomeType": "FUNDING_FEE", "startTime": since, "limit": PAGE}
+        rows = [
+            one for one in self.desk.ask("fapiPrivateGetIncome", asked) if one["tranId"] not in seen
+        ]
+        if not rows:
+            return [], cursor
+        ids = {one.symbol: one.id for one in self.instruments.values()}
+        payments = [self._payment(ids[one["symbol"]], one) for one in rows if one["symbol"] in ids]
+        latest = max(int(one["time"]) for one in rows)
+        again = latest - _HOUR  # rows of one stamp may come after each other
+        kept = [*seen, *(one["tranId"] for one in rows)][-PAGE:]
+        return payments, json.dumps([max(since, again), kept])
+
+    def _payment(self, instrument_id: int, row: Any) -> FundingPayment:
+        instrument = self.instruments[instrument_id]
+        stamp = round(int(row["time"]) / _HOUR) * _HOUR
+        asked = {"symbol": instrument.symbol, "startTime": stamp - 60_000, "limit": 1}
+        rates: Any = self.desk.ask("fapiPublicGetFundingRate", asked)
+        rate = rates[0] if rates else {"fundingRate": 0, "markPrice": 0}
+        amount = Decimal(row["income"])
+        share, mark = Decimal(rate["fundingRate"]), Decimal(rate["markPrice"])
+        quantity = Decimal(0)
+        if share and mark:
+            quantity = instrument.to_lot(abs(amount / (share * mark)) + instrument.lot / 2)
+            quantity = -quantity if (amount > 0) is (share > 0) else quantity
+        moment = datetime.fromtimestamp(stamp / 1000, UTC)
+        return FundingPayment(instrument_id, moment, share, mark, "exchange", quantity, amount)
+
+    def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
+        """Between the house's spot and this account's futures, once for each reference."""
+        kinds = ("SPOT", "USDT_FUTURE") if amount > 0 else ("USDT_FUTURE", "SPOT")
+        asked = {
+            "fromAccountType": kinds[0],
+            "toAccountType": kinds[1],
+            "asset": asset,
+            "amount": plain(abs(amount)),
+            "clientTranId": str(reference),
+        }
+        try:
+            self.desk.ask("sapiPostSubAccountUniversalTransfer", asked)
+        except Refusal as refusal:
+            if refusal.code != _DUPLICATE_TRANSFER:
+                raise VenueUnavailable(str(refusal)) from None
+
+
+def breach(order: OrderRequest, instrument: Instrument) -> str | None:
+    """What keeps an order from being sent at all; None where nothing does."""
+    if order.quantity <= 0 or order.quantity % instrument.lot:
+        return f"the quantity is no multiple of {plain(instrument.lot)}"
+    for price in (order.limit_price, order.trigger_price):
+        if price is not None and (price <= 0 or price % instrument.tick):
+            return f"the price is no multiple of {plain(instrument.tick)}"
+    least = instrument.minimum_notional
+    if order.quantity * (order.limit_price or order.reference_price) < least:
+        return f"below the minimum notional of {plain(least)}"
+    return None
+
+
+def _refused(order: OrderRequest, reason: str) -> OrderView:
+    return OrderView(order.id, OrderStatus.REFUSED, Decimal(0), (), reason)
+
+
+def _ours(client_id: str) -> UUID | None:
+    """The order of ours that bears this client id; None for one of another kind."""
+    try:
+        return UUID(client_id)
+    except ValueError:
+        return None
+
+
+def _fill(trade: Any) -> Fill:
+    return Fill(
+        f"{trade['symbol']}:{trade['id']}",
+        Decimal(trade["qty"]),
+        Decimal(trade["price"]),
+        Decimal(trade["commission"]),
+    )

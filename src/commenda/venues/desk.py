@@ -1,0 +1,100 @@
+"""How an exchange is asked through ccxt, and what its answers mean.
+
+What it says counts by its own number (`-2019`), not by the class that ccxt makes of it, which
+depends on the address. Three kinds of answers are told apart: it was done; it was refused
+(`Refusal`); it may have been done or not (`VenueUnavailable`: whoever asked looks it up). After
+"too many" nothing is asked until the time is over, by anybody who shares this desk.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from commenda.venues.model import VenueUnavailable
+
+_CODE = re.compile(r'"code":\s*"?(-?\d+)')
+_MAYBE_DONE = {-1000, -1001, -1006, -1007}
+_CLOCK, _THROTTLED = -1021, -1008
+_LIMITED = {-1003, -1015}
+_LEFT_ALONE = 1.0
+"""Seconds of quiet where the exchange names none."""
+
+
+class Refusal(Exception):
+    """The exchange did not do it, and says why."""
+
+    def __init__(self, code: int, words: str) -> None:
+        self.code = code
+        super().__init__(f"{code} {words}")
+
+
+def binance_client(key: str, secret: str, address: str | None = None) -> Any:
+    """ccxt's client of USD-M futures; at another address where one is given (`http://host:port`)."""
+    ccxt: Any = importlib.import_module("ccxt")
+    options = {"fetchCurrencies": False, "recvWindow": 5000}
+    client = ccxt.binanceusdm(
+        {"apiKey": key, "secret": secret, "options": options, "requests_trust_env": True}
+    )
+    client.number = str
+    if address is not None:
+        for name, url in client.urls["api"].items():
+            if isinstance(url, str):
+                client.urls["api"][name] = re.sub(r"^https://[^/]+", address.rstrip("/"), url)
+    return client
+
+
+@dataclass(slots=True)
+class Desk:
+    """One key at an exchange. Calls come one at a time, whichever thread they come from."""
+
+    client: Any
+    """Of `binance_client`."""
+    wall: Callable[[], float] = time.time
+    quiet_until: float = 0.0
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self, call: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a method of ccxt. A clock that is off is set and the call repeated, once: it was
+        refused unread."""
+        with self._turn:
+            for attempt in (1, 2):
+                if self.wall() < self.quiet_until:
+                    raise VenueUnavailable("the exchange asked to be left alone")
+                try:
+                    return getattr(self.client, call)(dict(params or {}))
+                except Exception as error:
+                    refusal = self._judged(error)
+                    if refusal.code != _CLOCK or attempt == 2:
+                        raise refusal from None
+                    self._set_clock()
+        raise AssertionError("the second attempt returns or raises")
+
+    def _judged(self, error: Exception) -> Refusal:
+        """A refusal by its number; `VenueUnavailable` is raised for what may have been done."""
+        ccxt: Any = importlib.import_module("ccxt")
+        if not isinstance(error, ccxt.BaseError):
+            raise error
+        found = _CODE.search(str(error))
+        code = int(found[1]) if found else None
+        if code in _LIMITED or isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
+            told = self.client.last_response_headers or {}
+            self.quiet_until = self.wall() + float(told.get("Retry-After", _LEFT_ALONE))
+            raise VenueUnavailable(str(error))
+        if code is None or code == _THROTTLED or code in _MAYBE_DONE:
+            raise VenueUnavailable(str(error))
+        return Refusal(code, str(error))
+
+    def _set_clock(self) -> None:
+        """How far the exchange's clock is off: later requests are stamped with its time."""
+        try:
+            self.client.load_time_difference()
+        except Exception as error:
+            raise VenueUnavailable(str(error)) from error
+        ahead = self.client.options["timeDifference"]
+        self.client.nonce = lambda: self.client.milliseconds() - ahead

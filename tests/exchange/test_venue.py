@@ -1,0 +1,191 @@
+"""The connector keeps what a venue promises, on the exchange and over its protocol; and what it
+does where an answer is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from commenda.exchange import Clock, House, Key
+from commenda.exchange.market import Funding, Levels, Marked, Print
+from commenda.exchange.model import BUY, SELL, Contract
+from commenda.kit.errors import CommendaError
+from commenda.market import Instrument, Kind
+from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_request
+from commenda.venues import OrderStatus, Venue, VenueUnavailable
+from commenda.venues.ccxt import CcxtVenue
+from commenda.venues.desk import Desk, binance_client
+
+from .conftest import Served
+
+D = Decimal
+START = datetime(2026, 3, 2, 10, tzinfo=UTC)
+DEEP, FIRST = 10**7, D(100)
+
+
+class Nothing:
+    """A market that does what the test tells it."""
+
+    def ticks(self, after: int, until: int) -> Iterator[object]:
+        return iter(())
+
+    def candles(self, symbol: str, begin: int, end: int) -> tuple[()]:
+        return ()
+
+
+@dataclass
+class ExchangeMarket:
+    """Implements `VenueMarket`: one contract at 100, one account, an exchange of its own."""
+
+    served: Served
+    venue: Venue = field(init=False)
+    instrument: Instrument = field(init=False)
+    now: datetime = START
+    price: Decimal = FIRST
+
+    def __post_init__(self) -> None:
+        self.instrument = Instrument(
+            1, "binance_usdm", "AAAUSDT", Kind.LINEAR_PERPETUAL, "AAA", "USDT", D("0.01"),
+            D("0.01"), D(10), D("0.0002"), D("0.0005"), 125, True,
+        )  # fmt: skip
+        self.venue = self.reconnect()
+        self.show()
+
+    def move(self, price: Decimal, offered: Decimal | None = None) -> None:
+        exchange = self.served.house.exchange
+        takers = [SELL, BUY] if price == self.price else [SELL if price < self.price else BUY]
+        self.price = price
+        self.now += timedelta(minutes=1)
+        exchange.wait(int(self.now.timestamp() * 1000))
+        lots = DEEP if offered is None else int(offered / self.instrument.lot)
+        for taker in takers if lots else ():
+            exchange.apply(Print(exchange.now, "AAAUSDT", self._ticks(), lots, taker))
+        self.show()
+
+    def show(self) -> None:
+        """A deep book at the price, which reaches no order that rests."""
+        exchange, ticks = self.served.house.exchange, self._ticks()
+        book = exchange.books["AAAUSDT"]
+        low = min([ticks, *(one - 1 for one in book.sides[SELL].own_prices)]) - 1
+        high = max([ticks, *(one + 1 for one in book.sides[BUY].own_prices)]) + 1
+        exchange.apply(Levels(exchange.now, "AAAUSDT", [(low, DEEP)], [(high, DEEP)], True))
+        exchange.apply(Marked(exchange.now, "AAAUSDT", self.price, self.price, D("0.0001"), 0))
+
+    def reconnect(self) -> Venue:
+        client = binance_client("key-a", "secret-a", f"http://{self.served.address}")
+        return CcxtVenue(Desk(client), {1: self.instrument}, "binance")
+
+    def _ticks(self) -> int:
+        return int(self.price / self.instrument.tick)
+
+
+@pytest.fixture
+def market() -> Iterator[ExchangeMarket]:
+    contract = Contract(
+        "AAAUSDT", "AAA", "USDT", D("0.01"), D("0.01"), D(10), D("0.0002"), D("0.0005"),
+        bounds=(D("0.5"), D("1.5")),
+    )  # fmt: skip
+    house = House([contract], Nothing(), Clock(int(START.timestamp() * 1000), 0.0))  # type: ignore[arg-type]
+    house.open_account(Key("a", "key-a", "secret-a"), D(0))
+    served = Served(house)
+    yield ExchangeMarket(served)
+    served.stop()
+
+
+class TestExchange(VenueConformance):
+    @pytest.fixture
+    def market(self, market: ExchangeMarket) -> VenueMarket:
+        fund(market)
+        return market
+
+
+def strike(market: ExchangeMarket, kind: str, matches: str = "POST /fapi/v1/order") -> None:
+    market.served.house.script.set([{"kind": kind, "matches": matches, "times": 1}])
+
+
+def fund(market: ExchangeMarket) -> None:
+    market.venue.transfer(uuid4(), "USDT", D(10_000), market.now)
+
+
+@pytest.mark.parametrize("kind", ["lost_answer", "unknown"])
+def test_an_order_without_an_answer_is_found_by_its_id(market: ExchangeMarket, kind: str) -> None:
+    fund(market)
+    asked = a_request(market)
+    strike(market, kind)
+    with pytest.raises(VenueUnavailable):
+        market.venue.submit(asked, market.now)
+    view = market.venue.order(asked, market.now)
+    assert view is not None
+    assert (view.status, view.filled) == (OrderStatus.FILLED, asked.quantity)
+
+
+@pytest.mark.parametrize("kind", ["not_done", "throttled", "limited", "maintenance"])
+def test_an_order_that_was_never_there_is_not_known(market: ExchangeMarket, kind: str) -> None:
+    fund(market)
+    asked = a_request(market)
+    strike(market, kind)
+    with pytest.raises(VenueUnavailable):
+        market.venue.submit(asked, market.now)
+    assert isinstance(market.venue, CcxtVenue)
+    market.venue.desk.quiet_until = 0.0
+    assert market.venue.order(asked, market.now) is None
+
+
+def test_a_clock_that_is_off_is_set_and_the_order_is_sent(market: ExchangeMarket) -> None:
+    fund(market)
+    strike(market, "clock")
+    asked = a_request(market)
+    assert market.venue.submit(asked, market.now).status is OrderStatus.FILLED
+
+
+def test_after_too_many_requests_nothing_is_asked_until_the_time_is_over(
+    market: ExchangeMarket,
+) -> None:
+    assert isinstance(market.venue, CcxtVenue)
+    market.served.house.script.set(
+        [{"kind": "banned", "matches": "account", "times": 1, "milliseconds": 120_000}]
+    )
+    with pytest.raises(VenueUnavailable):
+        market.venue.account(market.now)
+    asked = market.served.server.weight.used
+    with pytest.raises(VenueUnavailable, match="left alone"):
+        market.venue.account(market.now)
+    assert market.served.server.weight.used == asked
+    market.venue.desk.wall = lambda: market.venue.desk.quiet_until + 1  # type: ignore[attr-defined]
+    assert market.venue.account(market.now).wallets["USDT"] == 0
+
+
+def test_funding_is_read_once_at_the_hour_it_was_due(market: ExchangeMarket) -> None:
+    """10 AAA at 100 and 1 in 10,000: 0.1 USDT, written three seconds after ten."""
+    fund(market)
+    market.venue.submit(a_request(market, quantity=D(10)), market.now)
+    late = int(START.timestamp() * 1000) + 3_000
+    market.served.house.exchange.apply(Funding(late, "AAAUSDT", D("0.0001"), D(100)))
+    (paid,), cursor = market.venue.income(None, market.now)
+    assert (paid.stamp, paid.amount, paid.quantity) == (START, D("-0.1"), D(10))
+    assert market.venue.income(cursor, market.now) == ([], cursor)
+
+
+def test_what_nobody_here_sent_has_no_order(market: ExchangeMarket) -> None:
+    """A trade by hand, in the same account."""
+    fund(market)
+    assert isinstance(market.venue, CcxtVenue)
+    by_hand = {"symbol": "AAAUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
+    market.venue.desk.ask("fapiPrivatePostOrder", by_hand)
+    (one,), _ = market.venue.executions(None, market.now)
+    assert (one.order_id, one.fill.quantity) == (None, 1)
+
+
+def test_a_key_that_may_withdraw_is_refused(market: ExchangeMarket) -> None:
+    market.served.house.open_account(Key("w", "key-w", "secret-w", withdraws=True), D(0))
+    client = binance_client("key-w", "secret-w", f"http://{market.served.address}")
+    venue = CcxtVenue(Desk(client), {1: market.instrument}, "binance")
+    with pytest.raises(CommendaError) as refused:
+        venue.prepare()
+    assert refused.value.code == "key_may_withdraw"
+    market.venue.prepare()  # type: ignore[attr-defined]
