@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commenda.exchange import wire
+from commenda.exchange import wire, wire_accounts
 from commenda.exchange.calls import Desk, Params, call
 from commenda.exchange.margins import standing
 from commenda.exchange.model import ZERO, Account
@@ -15,27 +15,29 @@ from commenda.kit.money import plain
 
 @call("GET", "/fapi/v3/account", weight=5)
 def account(desk: Desk, one: Account, params: Params) -> Any:
-    return wire.account(desk.exchange, one, all_of=False)
+    return wire_accounts.account(desk.exchange, one, all_of=False)
 
 
 @call("GET", "/fapi/v1/account", "/fapi/v2/account", weight=5)
 def account_with_all(desk: Desk, one: Account, params: Params) -> Any:
-    return wire.account(desk.exchange, one, all_of=True)
+    return wire_accounts.account(desk.exchange, one, all_of=True)
 
 
 @call("GET", "/fapi/v1/balance", "/fapi/v2/balance", "/fapi/v3/balance", weight=5)
 def balances(desk: Desk, one: Account, params: Params) -> Any:
-    return [wire.balance(desk.exchange, one)]
+    return [wire_accounts.balance(desk.exchange, one)]
 
 
 @call("GET", "/fapi/v3/positionRisk", weight=5)
 def positions(desk: Desk, one: Account, params: Params) -> Any:
-    return _of_symbol(wire.positions(desk.exchange, one, all_of=params.has("symbol")), params)
+    return _of_symbol(
+        wire_accounts.positions(desk.exchange, one, all_of=params.has("symbol")), params
+    )
 
 
 @call("GET", "/fapi/v1/positionRisk", "/fapi/v2/positionRisk", weight=5)
 def all_positions(desk: Desk, one: Account, params: Params) -> Any:
-    return _of_symbol(wire.positions(desk.exchange, one, all_of=True), params)
+    return _of_symbol(wire_accounts.positions(desk.exchange, one, all_of=True), params)
 
 
 def _of_symbol(rows: list[Any], params: Params) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from commenda.exchange.book import Book, Match
 from commenda.exchange.checks import check_order
 from commenda.exchange.liquidation import liquidate
-from commenda.exchange.margins import bankruptcy_price, standing
+from commenda.exchange.margins import bankruptcy_price, set_aside, standing
 from commenda.exchange.market import Funding, Levels, Marked, Print, Status, Tick
 from commenda.exchange.model import (
     BUY,
@@ -239,7 +239,7 @@ class Exchange:
         """One fill: position, wallet, fee, order and what the owner is told."""
         contract, account = self.contracts[order.symbol], self.accounts[order.account]
         position = account.position(order.symbol, order.position_side)
-        held, margin = position.lots, position.margin
+        held = position.lots
         realised = position.take(contract, order.side * lots, ticks)
         rate = contract.maker if maker else contract.taker
         worth = contract.worth(ticks, lots)
@@ -247,9 +247,7 @@ class Exchange:
         order.filled += lots
         order.quote += worth
         order.updated = position.updated = self.now
-        self._set_aside(
-            account, position, contract, held, margin, realised, order.side * lots, ticks
-        )
+        set_aside(account, position, contract, held, realised, order.side * lots, ticks)
         if realised:
             self.pay(account, "REALIZED_PNL", order.symbol, realised, str(number))
         if fee:
@@ -269,35 +267,6 @@ class Exchange:
         self.tell("account", account.name, ("ORDER", (position,)))
         self._follow_actual(account, order)
         self._shrink_resting(account, position, contract)
-
-    def _set_aside(
-        self,
-        account: Account,
-        position: Position,
-        contract: Contract,
-        held: int,
-        margin: Decimal,
-        realised: Decimal,
-        lots: int,
-        ticks: int,
-    ) -> None:
-        """Isolated margin: what opens takes its initial margin, what closes gives its part back.
-
-        A loss is borne by the margin alone, as far as it goes.
-        """
-        if position.symbol not in account.isolated:
-            return
-        closes = min(abs(lots), abs(held)) if held and (lots > 0) is not (held > 0) else 0
-        if closes:
-            kept = margin * (abs(held) - closes) / abs(held) if abs(held) > closes else ZERO
-            kept = kept.quantize(CENT, ROUND_UP)
-            if realised + (margin - kept) < 0:
-                kept = max(ZERO, kept + realised + (margin - kept))
-            position.margin = kept if abs(held) > closes else ZERO
-        opens = abs(lots) - closes
-        if opens:
-            leverage = account.leverage_of(position.symbol)
-            position.margin += (contract.worth(ticks, opens) / leverage).quantize(CENT, ROUND_UP)
 
     def _shrink_resting(self, account: Account, position: Position, contract: Contract) -> None:
         """Reduce-only orders that nothing is left for end, and are told before the next fill."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from commenda.exchange import wire
+from commenda.exchange import wire, wire_accounts
 from commenda.exchange.engine import Exchange
 from commenda.exchange.faults import Script
 from commenda.exchange.market import Funding, Status
@@ -158,7 +158,7 @@ class House:
             told = wire.conditional_event(what, exchange.contracts[what.symbol], exchange.now)
         elif kind == "account":
             assert account is not None
-            told = wire.account_event(exchange, exchange.accounts[account], *what)
+            told = wire_accounts.account_event(exchange, exchange.accounts[account], *what)
         else:
             return
         key, until = self._listen.get(account or "", ("", 0))

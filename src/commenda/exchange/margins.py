@@ -7,10 +7,10 @@ and maintenance margin". Prices are marks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import NamedTuple
 
-from commenda.exchange.model import BOTH, BUY, ZERO, Account, Contract, Position
+from commenda.exchange.model import BOTH, BUY, CENT, ZERO, Account, Contract, Position
 
 Contracts = Mapping[str, Contract]
 Marks = Mapping[str, Decimal]
@@ -142,3 +142,32 @@ def bankruptcy_price(
         stands = all_of.cross_wallet + all_of.cross_unrealised
         stands -= position.unrealised(contract, marks[position.symbol])
     return max(ZERO, (position.cost - stands) / size)
+
+
+def set_aside(
+    account: Account,
+    position: Position,
+    contract: Contract,
+    held: int,
+    realised: Decimal,
+    lots: int,
+    ticks: int,
+) -> None:
+    """Isolated margin: what opens takes its initial margin, what closes gives its part back.
+
+    A loss is borne by the margin alone, as far as it goes. `held` is what the position was before
+    these lots.
+    """
+    if position.symbol not in account.isolated:
+        return
+    margin = position.margin
+    closes = min(abs(lots), abs(held)) if held and (lots > 0) is not (held > 0) else 0
+    if closes:
+        kept = margin * (abs(held) - closes) / abs(held)
+        kept = kept.quantize(CENT, ROUND_UP)
+        kept = min(kept, max(ZERO, margin + realised))
+        position.margin = kept if abs(held) > closes else ZERO
+    opens = abs(lots) - closes
+    if opens:
+        leverage = account.leverage_of(position.symbol)
+        position.margin += (contract.worth(ticks, opens) / leverage).quantize(CENT, ROUND_UP)
