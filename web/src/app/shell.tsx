@@ -30,7 +30,11 @@ export function Shell() {
   const [open, setOpen] = useState(false)
   useKeys({
     "Ctrl k": () => setWindow("seek"),
-    "/": () => search()?.focus() ?? setWindow("seek"),
+    "/": () => {
+      const field = search()
+      if (field) field.focus()
+      else setWindow("seek")
+    },
     "?": () => setWindow("help"),
     j: enterRows,
   })

@@ -12,7 +12,8 @@ export function Menu({ trigger, children }: { trigger: ReactNode; children: Reac
           sideOffset={4}
           className="bg-card z-50 max-h-[80dvh] min-w-48 overflow-y-auto rounded-lg border p-1 shadow-md"
         >
-          {children}
+          {/* A group, so that what is only read may stand in a menu, too. */}
+          <DropdownMenu.Group>{children}</DropdownMenu.Group>
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
