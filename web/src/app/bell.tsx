@@ -3,7 +3,7 @@ import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api } from "@/api/client"
 import { Button } from "@/ui/button"
-import { Menu } from "@/ui/menu"
+import { Panel } from "@/ui/menu"
 import { Time } from "@/ui/shown"
 
 const SEEN = "commenda.noticesSeen"
@@ -21,7 +21,8 @@ export function Bell() {
     setSeen(newest ?? "")
   }
   return (
-    <Menu
+    <Panel
+      label={t("frame.noticesTitle")}
       trigger={
         <Button intent="ghost" size="icon" aria-label={t("frame.notices", { count: fresh })} onClick={look}>
           {fresh ? <BellDot className="text-warn" /> : <BellIcon />}
@@ -43,6 +44,6 @@ export function Bell() {
           </div>
         </div>
       ))}
-    </Menu>
+    </Panel>
   )
 }

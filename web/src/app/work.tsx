@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
 import { Button } from "@/ui/button"
-import { Menu } from "@/ui/menu"
+import { Panel } from "@/ui/menu"
 import { Empty } from "@/ui/states"
 import { CancelWork, WorkBar, WorkState } from "@/ui/work"
 
@@ -26,7 +26,8 @@ export function UnderWay() {
   if (!items.length) return null
   return (
     <>
-      <Menu
+      <Panel
+        label={t("work.title")}
         trigger={
           <Button intent="ghost" aria-label={t("work.underWay", { count: open })}>
             <Loader className={open ? "text-primary motion-safe:animate-spin" : undefined} />
@@ -68,7 +69,7 @@ export function UnderWay() {
             </li>
           ))}
         </ul>
-      </Menu>
+      </Panel>
       {stopping && <CancelWork work={stopping} onClose={() => setStopping(null)} />}
     </>
   )

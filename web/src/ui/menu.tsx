@@ -1,4 +1,4 @@
-import { DropdownMenu } from "radix-ui"
+import { DropdownMenu, Popover } from "radix-ui"
 import type { ComponentProps, ReactNode } from "react"
 import { cn } from "@/lib/cn"
 
@@ -12,8 +12,7 @@ export function Menu({ trigger, children }: { trigger: ReactNode; children: Reac
           sideOffset={4}
           className="bg-card z-50 max-h-[80dvh] min-w-48 overflow-y-auto rounded-lg border p-1 shadow-md"
         >
-          {/* A group, so that what is only read may stand in a menu, too. */}
-          <DropdownMenu.Group>{children}</DropdownMenu.Group>
+          {children}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
@@ -22,6 +21,33 @@ export function Menu({ trigger, children }: { trigger: ReactNode; children: Reac
 
 const row =
   "flex cursor-default items-center gap-2 rounded-md px-2 py-1.5 text-xs outline-none data-[highlighted]:bg-muted [&_svg]:size-4"
+
+/** What is read, not chosen from, beside the button that opens it. */
+export function Panel({
+  trigger,
+  label,
+  children,
+}: {
+  trigger: ReactNode
+  label: string
+  children: ReactNode
+}) {
+  return (
+    <Popover.Root>
+      <Popover.Trigger asChild>{trigger}</Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content
+          align="end"
+          sideOffset={4}
+          aria-label={label}
+          className="bg-card z-50 max-h-[80dvh] min-w-48 overflow-y-auto rounded-lg border p-1 shadow-md"
+        >
+          {children}
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  )
+}
 
 export function MenuItem({ className, ...props }: ComponentProps<typeof DropdownMenu.Item>) {
   return <DropdownMenu.Item className={cn(row, className)} {...props} />
