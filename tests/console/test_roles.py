@@ -141,7 +141,7 @@ def test_an_auditor_proves_the_books_takes_evidence_and_traces_a_journal(
     pressing(page)(words.find)
     page.get_by_role("link", name=words.open).click()
     page.wait_for_url(f"**/journals/{journal['id']}")
-    expect(page.get_by_text(journal["key"])).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(journal["key"]).first).to_be_visible(timeout=30_000)
     entries = page.locator("tbody tr")
     expect(entries.first).to_be_visible(timeout=60_000)
     entries.first.get_by_role("link").click()
