@@ -54,11 +54,6 @@ class Exchange:
 
     # --- time and the market --------------------------------------------------------------------
 
-    def advance(self, ticks: Iterable[Tick]) -> None:
-        """Apply what the market did, in order."""
-        for tick in ticks:
-            self.apply(tick)
-
     def apply(self, tick: Tick) -> None:
         """One event of the market. What has run out by then ends first."""
         self.now = max(self.now, tick.at)

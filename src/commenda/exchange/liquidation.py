@@ -98,10 +98,3 @@ def _close(exchange: Exchange, account: Account, position: Position) -> None:
         exchange.insurance += account.wallet
         exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -account.wallet)
     exchange.tell("liquidation", None, (order, side))
-
-
-def deleverage(exchange: Exchange, account: Account, position: Position, ticks: int) -> None:
-    """Close a winner's position against one that the fund cannot take: `adl_autoclose`."""
-    if position.lots:
-        exchange.close_by_force(account, position, ticks, "adl_autoclose")
-        exchange.tell("account", account.name, ("ADJUSTMENT", (position,)))

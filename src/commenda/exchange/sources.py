@@ -17,7 +17,6 @@ import polars as pl
 
 from commenda.exchange.market import Funding, Levels, Marked, Print, Tick
 from commenda.exchange.model import BUY, SELL, Contract
-from commenda.kit.errors import CommendaError
 from commenda.market import Bar, CandleFeed, Instrument, Mark
 
 MILLISECOND = 1000
@@ -194,11 +193,3 @@ class DepthSource:
                 yield Marked(at, self.contract.symbol, mark, mark, Decimal("0.0001"), 0)
             side = SELL if buyer_maker else BUY
             yield Print(at, self.contract.symbol, ticks, round(quantity / lot), side)
-
-
-def require_market(source: Source, begin: int, end: int) -> None:
-    """Code `no_market` where a source has nothing between two moments."""
-    if next(source.ticks(begin, end), None) is None:
-        raise CommendaError("no_market", "This market has nothing at that time").at(
-            "--from", begin, "choose a time that its data covers"
-        )
