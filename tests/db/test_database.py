@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from threading import Event, Thread, Timer
@@ -14,7 +17,7 @@ import pytest
 
 from commenda.kit import db
 from commenda.kit.db import Database
-from commenda.kit.embedded import EmbeddedServer
+from commenda.kit.embedded import EmbeddedServer, user_exists
 from commenda.settings import Settings
 from commenda.worker import work_until
 from processes import MASTER_KEY
@@ -90,6 +93,19 @@ def test_two_processes_that_create_the_role_at_once_both_go_on(
         process.join(10)
         owner.execute("DROP ROLE commenda_at_once")
     assert failed == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a user made for the server")
+def test_of_processes_that_make_the_servers_user_at_once_each_has_it() -> None:
+    name = f"commenda{os.getpid()}"
+    with pytest.raises(KeyError):
+        pwd.getpwnam(name)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            made = list(pool.map(user_exists, [name] * 6))
+        assert made == [pwd.getpwnam(name)] * 6
+    finally:
+        subprocess.run(["userdel", name], check=True)
 
 
 def _seen(database: Database) -> bool:

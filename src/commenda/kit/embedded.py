@@ -215,12 +215,31 @@ def _server(directory: Path, folder: Path, at_the_end: str | None) -> Any:
             if not found.st_mode & passes:
                 one.chmod(stat.S_IMODE(found.st_mode) | passes)
 
+    wheel.ensure_user_exists = user_exists
     server = wheel.get_server(directory, cleanup_mode=at_the_end, start=False)
     lock = folder / ".postgres.lock"
     lock.touch(mode=0o600)
     server._lock = wheel.fasteners.InterProcessLock(lock)
     wheel.ensure_prefix_permissions = let_through
     return server
+
+
+def user_exists(name: str) -> Any:
+    """A user of the machine, made where it is missing: of many that ask at once, by one of them.
+
+    `useradd` alone may make two of a name, so that the first finds itself replaced.
+    """
+    pwd, fcntl = (import_module(one) for one in ("pwd", "fcntl"))  # not on Windows
+    with open("/etc/passwd") as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+        made = subprocess.run(["useradd", "-s", "/bin/bash", name], capture_output=True, text=True)
+    if made.returncode != 0:
+        raise CommendaError(
+            "no_database_user", f"PostgreSQL's user cannot be made: {made.stderr.strip()}"
+        ).at("user", name, f"make it as root: useradd -s /bin/bash {name}")
+    return pwd.getpwnam(name)
 
 
 def _forget_dead_processes(server: Any) -> None:
