@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -96,6 +97,25 @@ def test_a_study_leaves_nobody_and_goes_on_by_the_words_it_says(
     resumed = Process(tmp_path / "again", *words[1:])
     until("it goes on", lambda: f"study {words[3]}" in resumed.written(), 120, resumed)
     assert words[3] in ended(resumed, signal.SIGTERM, home)
+
+
+TOLD_WITHIN_EXEC = """import os, signal
+from commenda.cli.lives import life
+import typer
+try:
+    with life():
+        exec("os.kill(os.getpid(), signal.SIGTERM)\\nsum(range(1000))")  # as a dataclass is made
+except typer.Exit as end:
+    raise SystemExit(end.exit_code)
+"""
+
+
+def test_a_signal_that_comes_within_the_making_of_a_dataclass_is_told_by_its_number(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "told.py").write_text(TOLD_WITHIN_EXEC, "utf-8")
+    ran = subprocess.run([sys.executable, "-m", "told"], cwd=tmp_path, timeout=60)
+    assert ran.returncode == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

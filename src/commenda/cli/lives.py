@@ -25,6 +25,11 @@ GRACE = 5.0
 """Wall seconds that a command has to end in order."""
 
 
+class Told(KeyboardInterrupt):
+    """What a signal raises. A bare KeyboardInterrupt that passes through `exec` of text, as in the
+    making of a dataclass, lets CPython end by SIGINT whatever the code of the exit."""
+
+
 class Life:
     """One command while it runs; `again` is the command that goes on with it, once there is one."""
 
@@ -36,7 +41,7 @@ class Life:
         """What a signal does: once; whoever is told again is ending already."""
         if self.told is None:
             self.told = number
-            raise KeyboardInterrupt
+            raise Told
 
     def last_words(self) -> int:
         """Say how to go on; the exit code, as a shell has it."""
