@@ -324,6 +324,9 @@ def test_what_was_earned_is_what_log_statement_holdings_and_books_say(
     client: TestClient, db: Database, sign_in: SignIn, seed: int, number: int
 ) -> None:
     life = Life(db, client, sign_in, seed * 10 + number)
+    life.subscribe()
+    for flow in life.flows:  # that something is traded, whatever is drawn
+        life.world.signal(flow, D("0.5"))
     for _ in range(5):
         for _ in range(9):
             life.step()

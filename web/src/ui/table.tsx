@@ -93,7 +93,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
       <div
         ref={box}
         data-rows
-        className="focusable paper:max-h-none paper:overflow-visible max-h-[70dvh] overflow-auto"
+        className="focusable paper:max-h-none paper:overflow-visible relative max-h-[70dvh] overflow-auto"
         role="region"
         aria-label={label}
         tabIndex={0}

@@ -70,7 +70,7 @@ export function Price({ run: { series, markers, execution } }: { run: Told }) {
           <summary className="focusable text-primary w-fit cursor-pointer rounded text-xs">
             {t("backtest.marks", { count: markers.length })}
           </summary>
-          <div className="mt-2 max-h-96 overflow-y-auto print:max-h-none">
+          <div className="mt-2 max-h-96 relative overflow-y-auto print:max-h-none">
             <Grid
               label={t("backtest.price")}
               corner={t("common.time")}

@@ -141,7 +141,7 @@ function Beside({
   return (
     <Card title={title} flush>
       {/* A region that scrolls must be reachable by keyboard. */}
-      <div className="focusable overflow-x-auto" role="region" aria-label={title} tabIndex={0}>
+      <div className="focusable relative overflow-x-auto" role="region" aria-label={title} tabIndex={0}>
         <table className="w-full">
           <thead>
             <tr>

@@ -22,7 +22,7 @@ export function Grid({
 }) {
   return (
     // A region that scrolls must be reachable by keyboard.
-    <div className="focusable overflow-x-auto" role="region" aria-label={label} tabIndex={0}>
+    <div className="focusable relative overflow-x-auto" role="region" aria-label={label} tabIndex={0}>
       <table className="w-full text-xs">
         <thead className="text-muted-foreground">
           <tr>

@@ -78,7 +78,7 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
       <figcaption className="mb-1 text-xs">
         <span className="font-medium">{title}</span> · {words}
       </figcaption>
-      <div className="focusable overflow-x-auto" role="region" aria-label={title} tabIndex={0}>
+      <div className="focusable relative overflow-x-auto" role="region" aria-label={title} tabIndex={0}>
         <div style={{ minWidth: 80 + map.xs.length * (written ? 36 : 18) }}>
           <Chart
             option={option}

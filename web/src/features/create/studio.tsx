@@ -109,7 +109,7 @@ function Latest({ version }: { version: Schemas["StrategyVersion"] }) {
         {!version.compiled && <Badge tone="warn">{t("studio.slow")}</Badge>}
         {!version.shipped && <Badge tone="warn">{t("studio.notHere")}</Badge>}
       </div>
-      <div className="overflow-x-auto">
+      <div className="relative overflow-x-auto">
         <table className="w-full text-sm">
           <caption className="pb-1 text-left text-xs font-medium">{t("studio.params")}</caption>
           <thead className="text-muted-foreground text-xs">

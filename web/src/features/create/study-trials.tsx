@@ -73,7 +73,12 @@ export function Parallel({ report: { study, inputs, trials }, best }: Seen) {
       <p className="text-muted-foreground mb-3 text-xs">
         {words} {best !== null && t("study.bold")}
       </p>
-      <div className="focusable overflow-x-auto" role="region" aria-label={t("study.parallel")} tabIndex={0}>
+      <div
+        className="focusable relative overflow-x-auto"
+        role="region"
+        aria-label={t("study.parallel")}
+        tabIndex={0}
+      >
         <div className="min-w-[40rem]">
           <Chart option={option} summary={words} height={320} />
         </div>

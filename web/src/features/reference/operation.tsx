@@ -136,7 +136,7 @@ function Code({ text }: { text: string }) {
         role="region"
         aria-label={text.slice(0, 40)}
         tabIndex={0}
-        className="focusable bg-muted max-h-96 overflow-auto rounded-md p-3 text-xs"
+        className="focusable bg-muted max-h-96 relative overflow-auto rounded-md p-3 text-xs"
       >
         {text}
       </pre>

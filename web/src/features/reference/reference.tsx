@@ -105,7 +105,7 @@ function List({ operations, chosen }: { operations: Operation[]; chosen: string 
   return (
     <nav
       aria-label={t("reference.operations")}
-      className="mt-3 space-y-3 lg:max-h-[calc(100dvh-13rem)] lg:overflow-y-auto"
+      className="mt-3 space-y-3 lg:max-h-[calc(100dvh-13rem)] relative lg:overflow-y-auto"
     >
       {groups.map((group) => (
         <div key={group}>

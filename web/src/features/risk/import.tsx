@@ -87,7 +87,7 @@ export function Import({ onClose }: { onClose: () => void }) {
             ]}
           />
           {report.findings.length > 0 && (
-            <ul className="max-h-40 space-y-1 overflow-y-auto text-xs">
+            <ul className="max-h-40 space-y-1 relative overflow-y-auto text-xs">
               {report.findings.map((one, place) => (
                 <li key={place}>
                   <Time at={one.at} /> {t(`findings.${one.kind}`)}: {one.details}

@@ -197,7 +197,7 @@ function Lines({
   const table = (
     // A region that scrolls must be reachable by keyboard.
     <div
-      className="focusable max-h-96 overflow-auto rounded"
+      className="focusable max-h-96 relative overflow-auto rounded"
       tabIndex={0}
       role="region"
       aria-label={heads.join(", ")}

@@ -190,4 +190,9 @@ export const refusals: Record<string, string> = {
   no_dataset: "没有这份行情数据。",
   missing_funding: "该区间缺少资金费率数据。",
   no_price: "暂无价格，请稍后重试。",
+  not_cancellable: "该长任务无法取消，将运行到结束。",
+  unknown_work: "没有这项长任务。",
+  unknown_proof: "没有这次证明。",
+  unknown_name: "没有这个名称：{{value}}。",
+  proof_is_running: "证明正在进行，请等待其完成。",
 }
