@@ -44,7 +44,7 @@ from commenda.operations import (
 from commenda.settings import Settings
 from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
-from commenda.venues import connect
+from commenda.venues import Means, connect
 
 QUEUES = (SIGNALS, STUDIES, BACKTESTS, PROOFS)
 
@@ -146,8 +146,8 @@ def work_on(
     feed = CandleFeed([], interval=60)
     with database.transaction() as tx:
         accounts = venues_in_use(tx)
-    connected = connect(database, feed, accounts)
-    broker = Broker(connected, feed, secret, lambda name: connect(database, feed, [name])[-1])
+    means = Means(database, feed, keys)
+    broker = Broker(connect(means, accounts), feed, secret, lambda name: connect(means, [name])[-1])
     return _work_beside_relay(settings, Operation(database, broker, stopping), JOBS, keys)
 
 

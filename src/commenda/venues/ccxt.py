@@ -30,6 +30,7 @@ from commenda.venues.model import (
     VenueAccount,
     VenueUnavailable,
 )
+from commenda.venues.trial import cannot_trade, is_true, may_withdraw
 
 _DUPLICATE, _DUPLICATE_TRANSFER = -4116, -4111
 _GONE = {-2011, -2013}
@@ -82,14 +83,10 @@ class CcxtVenue:
         each contract, margin shared by all. Codes `key_may_withdraw`, `key_cannot_trade`,
         `wrong_mode` where the exchange keeps another one, because something is open."""
         rights = self.desk.ask("sapiGetAccountApiRestrictions")
-        if rights["enableWithdrawals"] in (True, "true"):
-            raise CommendaError("key_may_withdraw", "This key may take money out").at(
-                "key", hint="make one that may read and trade futures, and nothing else"
-            )
-        if rights["enableFutures"] not in (True, "true"):
-            raise CommendaError("key_cannot_trade", "This key may not trade futures").at(
-                "key", hint="allow it futures at the exchange"
-            )
+        if is_true(rights["enableWithdrawals"]):
+            raise may_withdraw()
+        if not is_true(rights["enableFutures"]):
+            raise cannot_trade()
         self._set("fapiPrivatePostPositionSideDual", dualSidePosition="false")
         for one in self.instruments.values():
             self._set("fapiPrivatePostMarginType", symbol=one.symbol, marginType="CROSSED")

@@ -45,6 +45,7 @@ from commenda.venues.paper_orders import (
     insert_order,
     store_orders,
 )
+from commenda.venues.reach import Means
 from commenda.venues.rules import Trade
 
 
@@ -90,8 +91,8 @@ class PaperVenue:
     )
 
     @classmethod
-    def connect(cls, database: Database, feed: CandleFeed, name: str) -> PaperVenue:
-        return cls(database, feed, name=name)
+    def connect(cls, means: Means, name: str) -> PaperVenue:
+        return cls(means.database, means.feed, name=name)
 
     def submit(self, order: OrderRequest, now: datetime) -> OrderView:
         with self.database.transaction() as tx:
