@@ -28,7 +28,7 @@ from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.imports import importing
 from commenda.kit.keys import Keys
-from commenda.market import CandleFeed
+from commenda.market import StoredFeed
 from commenda.operations import (
     CHAINS,
     JOBS,
@@ -142,8 +142,7 @@ def work_on(
             )
         if mode != "driven":
             clock.follow_wall(tx)
-    # No market runs here yet: subscriptions are carried on, and nothing trades.
-    feed = CandleFeed([], interval=60)
+    feed = StoredFeed(database, interval=60)
     with database.transaction() as tx:
         accounts = venues_in_use(tx)
     means = Means(database, feed, keys)

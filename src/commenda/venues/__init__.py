@@ -16,6 +16,7 @@ from commenda.venues.accounts import (
     opened,
     record_trial,
     remove_account,
+    require_account,
     require_keyed,
     try_secret,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "opened",
     "record_trial",
     "remove_account",
+    "require_account",
     "require_keyed",
     "require_sound",
     "try_secret",

@@ -46,6 +46,19 @@ def require_keyed(account: str) -> None:
         raise unknown("venue", account, "account", f"name it {keyed}")
 
 
+def require_account(tx: Tx, account: str) -> str | None:
+    """The market whose instruments are traded at an account; None for any.
+
+    Codes `unknown_venue`, `unknown_venue_account` for one whose key does not count.
+    """
+    row = known_venue(account)
+    if not row.keyed:
+        return None
+    if key_of(tx, account, KeyState.ACTIVE) is None:
+        raise unknown("venue_account", account, "venue", "choose one whose key counts")
+    return row.name
+
+
 def try_secret(
     secret: Secret, address: str | None, contracts: list[Instrument]
 ) -> list[VenueCheck]:

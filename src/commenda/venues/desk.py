@@ -94,9 +94,9 @@ class Desk:
         if code in _LIMITED or isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
             told = self.client.last_response_headers or {}
             self.quiet_until = self.wall() + float(told.get("Retry-After", _LEFT_ALONE))
-            raise VenueUnavailable(str(error)) from error
+            raise VenueUnavailable(_said(error)) from error
         if code is None or code == _THROTTLED or code in _MAYBE_DONE:
-            raise VenueUnavailable(str(error)) from error
+            raise VenueUnavailable(_said(error)) from error
         return Refusal(code, str(error))
 
     def _set_clock(self) -> None:
@@ -104,6 +104,11 @@ class Desk:
         try:
             self.client.load_time_difference()
         except Exception as error:
-            raise VenueUnavailable(str(error)) from error
+            raise VenueUnavailable(_said(error)) from error
         ahead = self.client.options["timeDifference"]
         self.client.nonce = lambda: self.client.milliseconds() - ahead
+
+
+def _said(error: Exception) -> str:
+    """What happened, without what a request was signed with."""
+    return re.sub(r"\?\S+", "", str(error))[:300]

@@ -10,7 +10,7 @@ code with the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
@@ -125,6 +125,12 @@ class PaperVenue:
                     ORDER + "WHERE account = %s AND " + RESTING + " ORDER BY number", (self.name,)
                 ).fetchall()
             return [self._view(tx, one) for one in found]
+
+    def resting(self, now: datetime) -> Sequence[tuple[UUID | None, str]]:
+        return ()
+
+    def begin(self, now: datetime) -> Mapping[str, str]:
+        return {}
 
     def executions(
         self, cursor: str | None, now: datetime
