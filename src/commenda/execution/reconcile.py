@@ -139,7 +139,11 @@ def compare(
         owed += sum((held[one] * marks[one] for one in of_asset if held.get(one)), nothing)
         waiting = _pending_transfers(tx, books, asset, moment)
         lines.append(Difference(asset, equity, owed, explained.get(asset, nothing) - waiting))
-    lines += [Difference(one, held, nothing, nothing) for one, held in account.strange.items()]
+    strange = dict(account.strange)  # and what is known and was never traded here
+    never = [one for one, quantity in account.quantities.items() if quantity and one not in quote]
+    symbols = tx.execute("SELECT id, symbol FROM instruments WHERE id = ANY (%s)", (never,))
+    strange |= {symbol: account.quantities[one] for one, symbol in symbols}
+    lines += [Difference(one, there, nothing, nothing) for one, there in strange.items()]
     return lines + [
         Difference(
             one.symbol,
