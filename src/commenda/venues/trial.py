@@ -179,8 +179,8 @@ def _terms(info: Mapping[str, Any], instruments: Sequence[Instrument]) -> VenueC
     other = [one.symbol for one in known if _steps(listed[one.symbol]) != (one.tick, one.lot)]
     if other:
         named = ", ".join(other[:_NAMED])
-        words = "{count} of {known} contracts have other steps there: {named}"
-        return _check("terms", "warned", words, count=len(other), known=len(known), named=named)
+        words = "{other} of {known} contracts have other steps there: {named}"
+        return _check("terms", "warned", words, other=len(other), known=len(known), named=named)
     return _check("terms", "passed", "{known} contracts have the same steps", known=len(known))
 
 
