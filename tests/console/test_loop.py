@@ -141,6 +141,7 @@ PAGES = {
         "/money",
         "/money?view=freezes",
         "/schedules",
+        "/venues",
     ),
     "auditor": (
         "/proof",
