@@ -2,7 +2,7 @@ import { CandlestickSeries, createChart, HistogramSeries, type UTCTimestamp } fr
 import { useEffect, useRef } from "react"
 import { usePreferences } from "@/lib/preferences"
 import { cssColor } from "./css-color"
-import { timeAxis } from "./time-axis"
+import { fit, timeAxis } from "./time-axis"
 import type { Candle } from "./candle-chart"
 
 const time = (at: string) => Math.floor(Date.parse(at) / 1000) as UTCTimestamp
@@ -58,7 +58,7 @@ export default function CandleCanvas({ candles }: { candles: readonly Candle[] }
       })),
     )
     chart.panes()[0]?.setStretchFactor(4)
-    chart.timeScale().fitContent()
+    fit(chart, candles.length)
     return () => chart.remove()
   }, [candles, theme, market, language, zone])
 

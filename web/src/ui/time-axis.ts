@@ -1,4 +1,4 @@
-import { TickMarkType, type Time } from "lightweight-charts"
+import { TickMarkType, type IChartApi, type Time } from "lightweight-charts"
 import { formatTime } from "@/lib/format"
 import type { Preferences } from "@/lib/preferences"
 
@@ -15,4 +15,10 @@ export function timeAxis(preferences: Pick<Preferences, "language" | "zone">) {
     tickMarkFormatter: (time: Time, type: TickMarkType) =>
       type === TickMarkType.DayOfMonth ? day.format(moment(time)) : null,
   }
+}
+
+/** Everything in sight, with room at both ends for the words beneath the first moment and the last. */
+export function fit(chart: IChartApi, moments: number) {
+  const room = 0.5 + moments * 0.05
+  chart.timeScale().setVisibleLogicalRange({ from: -room, to: moments - 1 + room })
 }

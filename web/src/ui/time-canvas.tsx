@@ -10,7 +10,7 @@ import {
 import { useEffect, useRef } from "react"
 import { usePreferences } from "@/lib/preferences"
 import { cssColor } from "./css-color"
-import { timeAxis } from "./time-axis"
+import { fit, timeAxis } from "./time-axis"
 import type { Line, Point } from "./time-chart"
 
 const seconds = ({ at }: Point) => Math.floor(Date.parse(at) / 1000) as UTCTimestamp
@@ -118,7 +118,7 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
         )
     }
     chart.panes()[0]?.setStretchFactor(3)
-    chart.timeScale().fitContent()
+    fit(chart, new Set(lines.flatMap((line) => line.points.map(seconds))).size)
     if (!paper) return () => chart.remove()
     const still = stilled(chart.takeScreenshot())
     chart.remove()

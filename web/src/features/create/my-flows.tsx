@@ -83,7 +83,7 @@ export default function MyFlows() {
           </>
         )}
       </Loaded>
-      {publish && <Publish strategy={publish} onClose={() => setPublish("")} />}
+      {publish && <Publish strategy={publish === "new" ? "" : publish} onClose={() => setPublish("")} />}
     </>
   )
 }
