@@ -2944,6 +2944,8 @@ export interface components {
              * Format: date
              */
             day: string;
+            /** Asset */
+            asset: string;
             /**
              * Holdings
              * @description Paid anything.
@@ -4598,10 +4600,20 @@ export interface components {
             /** Accountkind */
             accountKind: string;
             /**
+             * Ownerkind
+             * @enum {string}
+             */
+            ownerKind: "investor" | "creator" | "platform" | "product" | "venue";
+            /**
              * Ownerid
              * Format: uuid
              */
             ownerId: string;
+            /**
+             * Ownername
+             * @description Where the owner is somebody.
+             */
+            ownerName: string | null;
             /** Asset */
             asset: string;
             /**
@@ -10206,6 +10218,8 @@ export interface components {
              * Format: uuid
              */
             investorId: string;
+            /** Investorname */
+            investorName: string;
             /**
              * Status
              * @enum {string}
@@ -10317,6 +10331,8 @@ export interface components {
              * Format: uuid
              */
             investorId: string;
+            /** Investorname */
+            investorName: string;
             /**
              * Status
              * @enum {string}

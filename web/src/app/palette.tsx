@@ -31,7 +31,8 @@ export default function Palette({ onClose }: { onClose: () => void }) {
                 onSelect={() => go(page.path)}
                 className="data-[selected=true]:bg-muted flex h-9 cursor-default items-center gap-2 rounded-md px-2"
               >
-                {page.icon && <page.icon className="size-4" aria-hidden />} {t(`pages.${page.name}`)}
+                {page.icon ? <page.icon className="size-4" aria-hidden /> : <span className="size-4" />}{" "}
+                {t(`pages.${page.name}`)}
                 <span className="text-muted-foreground ml-auto text-xs">{t(`groups.${page.group}`)}</span>
               </Command.Item>
             ),

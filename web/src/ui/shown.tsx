@@ -33,10 +33,32 @@ export function Quantity({ value }: { value: string | number | null | undefined 
   return <span className="num">{value == null ? NONE : formatNumber(value, preferences)}</span>
 }
 
-export function Percent({ ratio, signed }: { ratio: string | number | null | undefined; signed?: boolean }) {
+/** A ratio as a percentage; a rate that says too little with two decimals keeps all of its own. */
+export function Percent({
+  ratio,
+  signed,
+  exact,
+}: {
+  ratio: string | number | null | undefined
+  signed?: boolean
+  exact?: boolean
+}) {
   const preferences = usePreferences()
   if (ratio == null) return <span>{NONE}</span>
-  return <span className="num">{formatPercent(ratio, preferences, signed ? "exceptZero" : "auto")}</span>
+  const sign = signed ? "exceptZero" : "auto"
+  return <span className="num">{formatPercent(ratio, preferences, sign, exact ? 18 : 2)}</span>
+}
+
+/** A statistic or a multiple, which is an estimate: to two decimals. */
+export function Statistic({ value, unit }: { value: string | number | null | undefined; unit?: "×" }) {
+  const preferences = usePreferences()
+  if (value == null) return <span>{NONE}</span>
+  return (
+    <span className="num">
+      {formatNumber(value, preferences, 2, 2)}
+      {unit}
+    </span>
+  )
 }
 
 /** A change as arrow, sign and colour: it reads without colour vision, and in either market's colours. */
@@ -73,10 +95,13 @@ export function AsOf({ at, method }: { at: string | null | undefined; method?: s
   )
 }
 
+/** Whether something is an id that is known by its beginning: names, such as a strategy's, stay whole. */
+const isLong = (id: string) => /^[0-9a-f-]{16,}$/i.test(id)
+
 export function Id({ id }: { id: string | null | undefined }) {
   return id ? (
     <code title={id} className="text-muted-foreground text-xs">
-      {shortId(id)}
+      {isLong(id) ? shortId(id) : id}
     </code>
   ) : (
     <span>{NONE}</span>

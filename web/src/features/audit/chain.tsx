@@ -5,6 +5,7 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts } from "@/ui/card"
 import { Id, Quantity, Time } from "@/ui/shown"
+import { Prose } from "@/ui/prose"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 
@@ -63,7 +64,9 @@ export function Proofs() {
         </Button>
       }
     >
-      <p className="text-muted-foreground mb-3">{t("prove.why")}</p>
+      <p className="text-muted-foreground mb-3">
+        <Prose text={t("prove.why")} />
+      </p>
       {act.error && <Failed error={act.error} />}
       <Loaded query={query}>
         {({ items }) =>

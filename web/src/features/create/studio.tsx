@@ -5,6 +5,7 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
 import { Change, Time } from "@/ui/shown"
+import { Prose } from "@/ui/prose"
 import { Empty, Loaded } from "@/ui/states"
 import { rounded } from "./readings"
 import { STEADY } from "./run-form"
@@ -23,7 +24,7 @@ export default function Studio() {
       <Loaded query={query} rows={8}>
         {(strategies) =>
           strategies.length ? (
-            <div className="grid gap-4 xl:grid-cols-2">
+            <div className="grid items-start gap-4 xl:grid-cols-2">
               {strategies.map((one) => (
                 <OneStrategy key={one.name} strategy={one} />
               ))}
@@ -96,7 +97,7 @@ function Latest({ version }: { version: Schemas["StrategyVersion"] }) {
     <>
       {paragraphs(version.doc).map((text) => (
         <p key={text} lang="en">
-          {text}
+          <Prose text={text} />
         </p>
       ))}
       <div className="flex flex-wrap gap-2">

@@ -88,10 +88,10 @@ function Earnings({ now }: { now: string }) {
       {(earned) => (
         <>
           <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
-            <Figure label={t("home.worth")} note={<AsOf at={earned.closing.asOf} />}>
+            <Figure label={t("home.worth")} note={t("home.worthNote")}>
               <Money amount={earned.closing.total} asset={earned.asset} />
             </Figure>
-            <Figure label={t("home.gain")} note={t(`range.${range}`)}>
+            <Figure label={t("home.gain")} note={t(`home.over.${range}`)}>
               <Money amount={earned.gain} asset={earned.asset} signed />
             </Figure>
             <Figure label={t("home.twr")} note={t("home.twrNote")}>
@@ -172,7 +172,7 @@ function Maturing() {
                 ))}
             </ul>
           ) : (
-            <Empty title={t("home.noneRunning")}>
+            <Empty title={t("home.noneMaturing")}>
               <Button asChild intent="primary">
                 <Link to="/discover">{t("pages.discover")}</Link>
               </Button>

@@ -81,7 +81,7 @@ function Candles({ venue, symbol }: { venue: string; symbol: string }) {
           if (!last) return <Empty title={t("market.noCandles")} />
           return (
             <>
-              {simulated && <Badge className="mb-2">{t("market.simulated")}</Badge>}
+              {simulated && venue !== "simulated" && <Badge className="mb-2">{t("market.simulated")}</Badge>}
               <CandleChart
                 candles={items}
                 summary={t("market.summary", {
@@ -149,7 +149,7 @@ function Feed({ rows, choose }: { rows: Schemas["FeedState"][]; choose: (of: str
           right: true,
           cell: (row) => <Quantity value={row.mark} />,
         },
-        { key: "markAt", head: t("common.asOf"), cell: (row) => <Time at={row.markAsOf} /> },
+        { key: "markAt", head: t("exposure.markAsOf"), cell: (row) => <Time at={row.markAsOf} /> },
       ]}
     />
   )
@@ -191,7 +191,8 @@ function Datasets({
           head: t("exposure.by_venue"),
           cell: (row) => (
             <>
-              {row.venue} {row.simulated && <Badge>{t("market.simulated")}</Badge>}
+              {row.venue}{" "}
+              {row.simulated && row.venue !== "simulated" && <Badge>{t("market.simulated")}</Badge>}
             </>
           ),
         },
@@ -215,6 +216,7 @@ function Datasets({
         },
         {
           key: "findings",
+          right: true,
           head: t("market.findings"),
           cell: (row) => {
             const found = Object.values(row.findings).reduce((sum, one) => sum + one, 0)
@@ -233,7 +235,7 @@ function Datasets({
           head: "SHA-256",
           cell: (row) => (
             <code title={row.sha256} className="text-muted-foreground text-xs">
-              {row.sha256.slice(0, 12)}
+              {row.sha256.slice(0, 8)}
             </code>
           ),
         },

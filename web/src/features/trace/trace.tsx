@@ -18,6 +18,16 @@ import { Timeline } from "./timeline"
 
 type Found = Schemas["Found"]
 
+/** A state is called as where it is shown, be it a user's role, a subscription's or a request's. */
+const stateNames = (state: string) => [
+  `roles.${state}`,
+  `states.${state}`,
+  `approvalStatus.${state}`,
+  `flowStatus.${state}`,
+  `movements.${state}`,
+  `bookAccounts.${state}`,
+]
+
 /** Where each kind of thing has a page, and which permission opens it. */
 const PLACES: Partial<
   Record<Found["kind"], (found: Found) => [needs: Permission, to: string, search?: Record<string, string>]>
@@ -93,7 +103,11 @@ function Results({ name }: { name: string }) {
                 >
                   <div className="flex flex-wrap items-center gap-2">
                     <span>{one.title}</span>
-                    {one.state && <Badge>{one.state}</Badge>}
+                    {one.state && (
+                      <Badge>
+                        {t(stateNames(one.state) as unknown as "roles.investor", { defaultValue: one.state })}
+                      </Badge>
+                    )}
                     <Time at={one.at} />
                     <code className="text-muted-foreground text-xs">{one.id}</code>
                     {one.kind === "user" && (

@@ -13,6 +13,13 @@ export const audit = {
     product: "Products",
     venue: "Venues",
   },
+  ownerOf: {
+    investor: "Investor",
+    creator: "Creator",
+    platform: "Platform",
+    product: "Product",
+    venue: "Venue",
+  },
   trail: {
     actor: "Actor",
     details: "Details",

@@ -163,7 +163,7 @@ export const frame: Texts<typeof english> = {
     aYear: "年化",
   },
   roles: {
-    investor: "投资人",
+    investor: "投资者",
     creator: "策略创作者",
     operator: "运营",
     risk: "风控",
