@@ -7,7 +7,7 @@ answers, to be late, to repeat itself and to take requests in after their sender
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
@@ -260,6 +260,12 @@ class OtherVenue:
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
         self.exchange.expire(now)
         return [self._view(held) for held in self.exchange.working()]
+
+    def resting(self, now: datetime) -> Sequence[tuple[UUID | None, str]]:
+        return ()
+
+    def begin(self, now: datetime) -> Mapping[str, str]:
+        return {}
 
     def executions(
         self, cursor: str | None, now: datetime

@@ -67,6 +67,7 @@ from commenda.strategies import register_catalogue
 from commenda.strategies.backtests_http import router as backtests_router
 from commenda.strategies.http import router as strategies_router
 from commenda.studies.http import router as studies_router
+from commenda.venues.http import router as venues_router
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     strategies_router,
     backtests_router,
     studies_router,
+    venues_router,
     audit_router,
     proofs_router,
 )
@@ -285,7 +287,7 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
 
 _UNSHOWN = frozenset(
     {"password", "current", "new", "refreshToken", "refresh_token", "totpCode", "totp_code", "code"}
-    | {"recoveryCode", "recovery_code", "token", "X-Proof"}
+    | {"recoveryCode", "recovery_code", "token", "X-Proof", "key", "secret"}
 )
 """What is not sent back to whoever mistyped it: it would end up in a log or a ticket."""
 

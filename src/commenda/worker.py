@@ -28,7 +28,7 @@ from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.imports import importing
 from commenda.kit.keys import Keys
-from commenda.market import CandleFeed
+from commenda.market import StoredFeed
 from commenda.operations import (
     CHAINS,
     JOBS,
@@ -44,7 +44,7 @@ from commenda.operations import (
 from commenda.settings import Settings
 from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
-from commenda.venues import connect
+from commenda.venues import Means, connect
 
 QUEUES = (SIGNALS, STUDIES, BACKTESTS, PROOFS)
 
@@ -142,12 +142,11 @@ def work_on(
             )
         if mode != "driven":
             clock.follow_wall(tx)
-    # No market runs here yet: subscriptions are carried on, and nothing trades.
-    feed = CandleFeed([], interval=60)
+    feed = StoredFeed(database, interval=60)
     with database.transaction() as tx:
         accounts = venues_in_use(tx)
-    connected = connect(database, feed, accounts)
-    broker = Broker(connected, feed, secret, lambda name: connect(database, feed, [name])[-1])
+    means = Means(database, feed, keys)
+    broker = Broker(connect(means, accounts), feed, secret, lambda name: connect(means, [name])[-1])
     return _work_beside_relay(settings, Operation(database, broker, stopping), JOBS, keys)
 
 

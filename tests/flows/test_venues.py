@@ -14,6 +14,7 @@ from commenda.operations import reconcile_all
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket
 from commenda.venues import (
     VENUES,
+    Means,
     OrderKind,
     OrderRequest,
     OrderStatus,
@@ -121,9 +122,9 @@ def test_one_operation_trades_at_two_venues_and_two_accounts(
     """A row and a class: flows trade at each, one subscription has legs at all of them."""
     world = World(db)
     exchange = Exchange(world.feed.instruments, at_once=D(100))
-    row = VenueRow("other", lambda _db, _feed, name: other_at(world, exchange, name), None)
+    row = VenueRow("other", lambda _means, name: other_at(world, exchange, name), None)
     monkeypatch.setattr(venue_rows, "VENUES", (*VENUES, row))
-    world.trade_at(*venue_rows.connect(db, world.feed, ["paper:second", "other"])[1:])
+    world.trade_at(*venue_rows.connect(Means(db, world.feed), ["paper:second", "other"])[1:])
     flows = [world.creator("anna"), world.creator("ben", venue="other")]
     flows.append(world.creator("cleo", venue="paper:second"))
     ines = world.investor("ines", 30_000)
@@ -153,7 +154,7 @@ def test_an_account_that_comes_into_use_later_is_reached_without_a_restart(db: D
     world = World(db)
 
     def reach(name: str) -> Venue:
-        return venue_rows.connect(db, world.feed, [name])[-1]
+        return venue_rows.connect(Means(db, world.feed), [name])[-1]
 
     world.broker = replace(world.broker, reach=reach)
     other = replace(world.broker, later={})  # of a worker that sends none of its orders

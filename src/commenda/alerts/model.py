@@ -115,6 +115,11 @@ KINDS = (
     Kind("alert.job_failed", Severity.WARNING),
     # Somebody at the machine made, invited or reset one of the staff: no second person was asked.
     Kind("alert.staff_at_machine", Severity.WARNING, timedelta(days=1)),
+    # Somebody at the machine connected an account at an exchange.
+    Kind("alert.venue_at_machine", Severity.WARNING, timedelta(days=1)),
+    # An account that gives no answer, until it does; and orders there that nobody here sent.
+    Kind("alert.venue_silent", Severity.CRITICAL),
+    Kind("alert.venue_strange", Severity.CRITICAL),
     # Entries of a bank statement that match no deposit, and money that the bank took back.
     Kind("alert.bank_unmatched", Severity.WARNING, timedelta(days=1)),
     Kind("alert.bank_reversed", Severity.CRITICAL, timedelta(days=30)),

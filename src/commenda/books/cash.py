@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from commenda.execution import CHUNK, Broker, holders, keep_cursor, read_cursor
+from commenda.execution import CHUNK, Broker, holders, is_met, keep_cursor, read_cursor
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.money import from_units, round_to_total, scale_of, to_units
@@ -23,6 +24,8 @@ from commenda.ledger import (
 )
 from commenda.market import Instrument
 from commenda.venues import DEFAULT_VENUE, FundingPayment, VenueUnavailable
+
+_log = logging.getLogger(__name__)
 
 
 def post_funding(
@@ -73,6 +76,10 @@ def pass_on_income(database: Database, broker: Broker, author: Author) -> list[E
     for venue in broker.venues:
         with database.read() as tx:
             cursor = read_cursor(tx, venue.name, "income")
+        if is_met(venue.name) and cursor is None:
+            continue  # what was paid before the first contact is somebody else's
+        if not broker.is_due(venue.name, "income", author.now):
+            continue
         try:
             payments, after = venue.income(cursor, author.now)
         except VenueUnavailable:
@@ -143,15 +150,24 @@ def request_transfers(
 
 
 def carry_out_transfers(database: Database, broker: Broker, author: Author) -> int:
-    """Carry out the transfers that were asked for; how many there were."""
+    """Carry out the transfers that were asked for; how many there were. Those of a venue that is
+    away wait, and keep no other from being made."""
     with database.read() as tx:
         waiting = tx.execute(
             "SELECT id, venue, asset, amount, correlation_id FROM transfers"
             " WHERE venue = ANY (%s) AND done_at IS NULL ORDER BY requested_at, id",
             ([venue.name for venue in broker.venues],),
         ).fetchall()
+    away: set[str] = set()
     for reference, venue, asset, amount, correlation in waiting:
-        broker.venue(venue).transfer(reference, asset, amount, author.now)
+        if venue in away:
+            continue
+        try:
+            broker.venue(venue).transfer(reference, asset, amount, author.now)
+        except VenueUnavailable as error:
+            _log.warning("transfer %s waits for %s: %s", reference, venue, error)
+            away.add(venue)
+            continue
         with database.transaction() as tx:
             external, account = open_accounts(
                 tx,

@@ -40,6 +40,7 @@ COMMANDS = {
     "ledger": "ledger:app",
     "strategy": "strategies:app",
     "study": "studies:app",
+    "venue": "venues:app",
 }
 """Each command and where it stands: a module of this package, and a function or a group in it."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 from rich.text import Text
 
@@ -11,13 +13,19 @@ from commenda.cli.options import (
     Data,
     fields_of,
     moment_of,
+    open_database,
     print_json,
-    transaction,
+    settings_of,
 )
 from commenda.cli.tables import Column, numbers, say, show, texts
+from commenda.execution import Broker, is_met, venues_in_use
+from commenda.kit.db import Database
+from commenda.kit.keys import Keys
 from commenda.kit.money import plain
 from commenda.kit.times import iso
+from commenda.market import CandleFeed
 from commenda.operations import reconcile_all
+from commenda.venues import Means, connect
 
 LINES = (
     *texts("part", "subject"),
@@ -33,8 +41,10 @@ LINES = (
 def reconcile(as_of: AsOfMoment = None, as_json: AsJson = False, data: Data = None) -> None:
     """Hold the ledger against venues, liabilities and holds; exit code 1 if anything differs."""
     moment = moment_of("--as-of", as_of)
-    with transaction(data) as tx:
-        found = reconcile_all(tx, moment)
+    with open_database(data) as database:
+        broker = None if moment is not None else _exchanges(database, data)
+        with database.transaction() as tx:
+            found = reconcile_all(tx, moment, broker)
     if as_json:
         print_json(
             {
@@ -53,3 +63,13 @@ def reconcile(as_of: AsOfMoment = None, as_json: AsJson = False, data: Data = No
         result = (f"{count} unexplained", "red") if count else ("nothing unexplained", "green")
         say("reconcile: ", result)
     raise typer.Exit(1 if found.unexplained else 0)
+
+
+def _exchanges(database: Database, data: Path | None) -> Broker | None:
+    """What it takes to ask the exchanges that books trade at; None where there are none."""
+    with database.read() as tx:
+        names = [one for one in venues_in_use(tx) if is_met(one)]
+    if not names:
+        return None
+    means = Means(database, CandleFeed([], interval=60), Keys.of(settings_of(data)))
+    return Broker(connect(means, names), means.feed, b"")

@@ -20,7 +20,7 @@ from commenda.kit.errors import CommendaError, conflict, not_found, unknown
 from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
 from commenda.strategies import Strategy, catalogue
-from commenda.venues import known_venue
+from commenda.venues import DEFAULT_VENUE, known_venue, require_account
 
 T = TypeVar("T")
 
@@ -56,8 +56,8 @@ def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: Flow
     """Share a new flow with the creator's stake in it, or change how one's own presents itself.
 
     Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
-    `ambiguous_symbol`, those of `follow` for the stake; of a flow that exists `unknown_flow`
-    where it is another's, `flow_closed`, `flow_terms_fixed`.
+    `ambiguous_symbol`, those of `require_account`, those of `follow` for the stake; of a flow that
+    exists `unknown_flow` where it is another's, `flow_closed`, `flow_terms_fixed`.
     """
     known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (flow_id,)).fetchone()
     if known is None and _create(tx, author, creator, flow_id, draft):
@@ -71,7 +71,9 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
     strategy = _needed(draft.strategy, "strategy")
     symbol = _needed(draft.symbol, "symbol")
     stake = _needed(draft.investment_amount, "investmentAmount")
-    instrument_id, asset = _instrument(tx, symbol)
+    venue = DEFAULT_VENUE if draft.venue is None else draft.venue
+    market = require_account(tx, venue)
+    instrument_id, asset = _instrument(tx, symbol, market)
     flow = Flow(
         id=flow_id,
         creator_id=creator.id,
@@ -83,6 +85,7 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         min_investment=draft.min_investment,
         description=draft.description,
         tags=draft.unique_tags,
+        venue=venue,
     )
     if not share_flow(tx, flow, author.now):
         return False
@@ -136,12 +139,14 @@ def _needed(value: T | None, field: str) -> T:
     return value
 
 
-def _instrument(tx: Tx, symbol: str) -> tuple[int, str]:
-    """(id, quote asset) of a symbol; one that is traded now goes before one that is only known."""
+def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str]:
+    """(id, quote asset) of a symbol in a market, or in any; one that is traded now goes before one
+    that is only known."""
     rows = tx.execute(
         "SELECT i.id, i.quote, m.instrument_id IS NOT NULL FROM instruments i"
-        " LEFT JOIN market_marks m ON m.instrument_id = i.id WHERE i.symbol = %s ORDER BY i.id",
-        (symbol,),
+        " LEFT JOIN market_marks m ON m.instrument_id = i.id WHERE i.symbol = %s"
+        " AND (%s::text IS NULL OR i.venue = %s) ORDER BY i.id",
+        (symbol, market, market),
     ).fetchall()
     if not rows:
         raise not_found("unknown_symbol", "No such instrument").at(
@@ -201,6 +206,7 @@ def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
     given = {
         "strategy": (draft.strategy, flow.strategy),
         "symbol": (draft.symbol, symbol),
+        "venue": (draft.venue, flow.venue),
         "params": (
             draft.params and _strategy(flow.strategy).resolve(dict(draft.params)),
             draft.params and dict(flow.params),

@@ -102,6 +102,12 @@ Chain = Literal["aptos", "flow_evm", "bsc"]
 Status = Literal["active", "paused", "cancelled"]
 
 
+VenueName = Annotated[
+    str,
+    Field(min_length=1, max_length=80, pattern=r"^[a-z0-9_:-]+$", examples=["binance_usdm:desk"]),
+]
+
+
 class FlowDraft(Body):
     """A flow to share, or one's own to present anew: whole, what is left out is reset."""
 
@@ -119,6 +125,10 @@ class FlowDraft(Body):
         default=None, description="Of a new flow: what trades. It stands for the flow's life."
     )
     symbol: Symbol | None = Field(default=None, description="Of a new flow: on which instrument.")
+    venue: VenueName | None = Field(
+        default=None,
+        description="Of a new flow: the account at which it trades; the paper venue without one.",
+    )
     params: (
         Annotated[
             dict[ParameterName, Real],

@@ -15,7 +15,7 @@ from commenda.execution.actions import (
     submit,
 )
 from commenda.execution.allocation import allocate_chunk
-from commenda.execution.broker import Broker
+from commenda.execution.broker import Broker, is_met
 from commenda.execution.checks import CHECKS
 from commenda.execution.model import Order
 from commenda.execution.positions import (
@@ -37,6 +37,7 @@ from commenda.execution.queries import (
 from commenda.execution.reconcile import (
     Difference,
     LiveBooks,
+    ask_books,
     compare,
     in_transit,
     marks_known,
@@ -55,6 +56,7 @@ __all__ = [
     "Share",
     "allocate",
     "allocate_chunk",
+    "ask_books",
     "compare",
     "execute_order",
     "execute_orders",
@@ -62,6 +64,7 @@ __all__ = [
     "in_flight",
     "in_transit",
     "intend",
+    "is_met",
     "keep_cursor",
     "marks_known",
     "move_quantities",

@@ -21,6 +21,7 @@ from uuid import UUID
 from commenda.execution import queries
 from commenda.execution.allocation import allocate_chunk, shares_of, transit_accounts
 from commenda.execution.broker import Broker
+from commenda.execution.contact import keep_contact, lose_contact, meet
 from commenda.execution.model import Order
 from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
@@ -171,12 +172,17 @@ def observe_executions(database: Database, broker: Broker, author: Author) -> No
     It brings what no order is asked about any more: fills that nobody here waits for.
     """
     for venue in broker.venues:
-        with database.transaction() as tx:
-            cursor = queries.read_cursor(tx, venue.name, "executions")
-        try:
-            executions, after = venue.executions(cursor, author.now)
-        except VenueUnavailable:
+        if not broker.is_due(venue.name, "executions", author.now):
             continue
+        try:
+            meet(database, venue, author)
+            with database.transaction() as tx:
+                cursor = queries.read_cursor(tx, venue.name, "executions")
+            executions, after = venue.executions(cursor, author.now)
+        except VenueUnavailable as error:
+            lose_contact(database, venue, author, error)
+            continue
+        keep_contact(database, venue, author)
         with database.transaction() as tx:
             rows = tx.execute(
                 "SELECT fill_id FROM fills WHERE venue = %s AND fill_id = ANY (%s)",

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from commenda.kit.errors import not_found
 from commenda.market import CandleFeed, Instrument
-from commenda.venues import Venue
+from commenda.venues import Venue, venue_row
+
+READ_EVERY = timedelta(seconds=20)
+"""From one look into an exchange's streams to the next. Orders that work are asked for one by one
+and do not wait for it."""
+
+
+def is_met(name: str) -> bool:
+    """Whether an account is at an exchange, which may be away, and which others can reach."""
+    row = venue_row(name)
+    return row is not None and row.keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,20 @@ class Broker:
     reach: Callable[[str], Venue] | None = None
     """Connects to an account that came into use later; None where none does."""
     later: dict[str, Venue] = field(default_factory=dict, compare=False)
+
+    asked: dict[tuple[str, str], datetime] = field(default_factory=dict, compare=False)
+    """When each stream of an exchange was read last by this process."""
+
+    def is_due(self, venue: str, stream: str, now: datetime) -> bool:
+        """Whether a stream is to be read now; of an exchange, which counts what it is asked, only
+        so often."""
+        if not is_met(venue):
+            return True
+        last = self.asked.get((venue, stream))
+        if last is not None and timedelta(0) <= now - last < READ_EVERY:
+            return False
+        self.asked[venue, stream] = now
+        return True
 
     @property
     def venues(self) -> tuple[Venue, ...]:

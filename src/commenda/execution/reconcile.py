@@ -10,13 +10,14 @@ charged and not passed on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from commenda.execution.queries import orders_by_id
+from commenda.execution.broker import is_met
+from commenda.execution.queries import orders_by_id, read_cursor
 from commenda.kit.db import Tx
 from commenda.market import Instrument
 from commenda.venues import Fill, OrderRequest, Venue, VenueAccount, VenueBooks
@@ -42,6 +43,8 @@ class LiveBooks:
 
     venue: Venue
     now: datetime
+    paid: Mapping[str, Decimal] = field(default_factory=dict)
+    """Funding of each asset that it has charged and that is not passed on."""
 
     @property
     def name(self) -> str:
@@ -58,7 +61,27 @@ class LiveBooks:
         return set()
 
     def charged(self) -> Mapping[str, Decimal]:
-        return {}
+        return self.paid
+
+
+def ask_books(tx: Tx, venue: Venue, quotes: Mapping[int, str], now: datetime) -> LiveBooks:
+    """The books of a venue that is asked now, with its funding since it was last passed on; raises
+    `VenueUnavailable`. `quotes` are the instruments' assets."""
+    cursor = read_cursor(tx, venue.name, "income")
+    paid: dict[str, Decimal] = {}
+    if cursor is not None and is_met(venue.name):
+        payments, _ = venue.income(cursor, now)
+        known = tx.execute(
+            "SELECT instrument_id, stamp FROM funding_payments"
+            " WHERE venue = %s AND stamp = ANY(%s)",
+            (venue.name, [one.stamp for one in payments]),
+        )
+        posted = set(known)
+        for one in payments:
+            if (one.instrument_id, one.stamp) not in posted:
+                asset = quotes[one.instrument_id]
+                paid[asset] = paid.get(asset, Decimal(0)) + one.amount
+    return LiveBooks(venue, now, paid)
 
 
 def reconcile(
@@ -111,11 +134,16 @@ def compare(
     for asset in sorted({*quote.values(), *cash, *account.wallets}):
         of_asset = [one.id for one in instruments if one.quote == asset]
         equity = account.wallets.get(asset, nothing)
-        equity += sum((account.unrealised.get(one, nothing) for one in of_asset), nothing)
+        equity += sum((account.unrealised_at(one, marks[one]) for one in of_asset), nothing)
         owed = cash.get(asset, nothing)
         owed += sum((held[one] * marks[one] for one in of_asset if held.get(one)), nothing)
         waiting = _pending_transfers(tx, books, asset, moment)
         lines.append(Difference(asset, equity, owed, explained.get(asset, nothing) - waiting))
+    strange = dict(account.strange)  # and what is known and was never traded here
+    never = [one for one, quantity in account.quantities.items() if quantity and one not in quote]
+    symbols = tx.execute("SELECT id, symbol FROM instruments WHERE id = ANY (%s)", (never,))
+    strange |= {symbol: account.quantities[one] for one, symbol in symbols}
+    lines += [Difference(one, there, nothing, nothing) for one, there in strange.items()]
     return lines + [
         Difference(
             one.symbol,

@@ -71,6 +71,8 @@ class Permission(StrEnum):
     """Read bank statements in, and be one of the two who decide what they prove."""
     MARKET_DATA = "market_data"
     """Import market data."""
+    VENUES = "venues"
+    """Ask for accounts at exchanges, try them, and remove them."""
     AUDIT = "audit"
     USERS = "users"
     """Invite, reset, change and disable accounts."""
@@ -107,6 +109,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.SCHEDULES,
             Permission.BANK,
             Permission.MARKET_DATA,
+            Permission.VENUES,
         },
         Role.RISK: _STAFF
         | {
@@ -116,6 +119,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.ACKNOWLEDGE,
             Permission.BANK,
             Permission.MARKET_DATA,
+            Permission.VENUES,
         },
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF
@@ -140,6 +144,7 @@ SENSITIVE: Final = frozenset(
         Permission.CORRECT,
         Permission.SCHEDULES,
         Permission.BANK,
+        Permission.VENUES,
         Permission.USERS,
     }
 )

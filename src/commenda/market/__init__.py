@@ -78,6 +78,7 @@ from commenda.market.simulated import (
     simulated_assets,
 )
 from commenda.market.sources import Source, group_files
+from commenda.market.stored import StoredFeed
 from commenda.market.track import Bar, BarArrays, Observations
 
 __all__ = [
@@ -112,6 +113,7 @@ __all__ = [
     "Source",
     "SourceName",
     "Span",
+    "StoredFeed",
     "clock_offset",
     "connect_exchange",
     "count_findings",

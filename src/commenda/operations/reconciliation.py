@@ -25,7 +25,7 @@ from commenda.alerts import end_alerts, raise_alerts
 from commenda.audit import Event
 from commenda.execution import (
     Broker,
-    LiveBooks,
+    ask_books,
     compare,
     in_transit,
     marks_known,
@@ -50,7 +50,7 @@ from commenda.ledger import (
 )
 from commenda.market import instruments
 from commenda.operations.ticks import Operation, Parameters
-from commenda.venues import DEFAULT_VENUE, VenueBooks, venue_row
+from commenda.venues import DEFAULT_VENUE, VenueBooks, VenueUnavailable, venue_row
 
 
 class Part(StrEnum):
@@ -143,19 +143,22 @@ def _venues(
     marks = marks_known(tx, at if past else None)
     if broker is not None and not past:
         marks |= broker.marks(at)
-    names = dict.fromkeys([DEFAULT_VENUE, *_venue_names(tx)])
-    asked = {name: _books_of(tx, name, marks, at, broker, past) for name in names}
-    lines = []
-    for books in filter(None, asked.values()):
-        seen = [one for one in instruments(tx) if one.id in marks]
-        for one in compare(tx, books, seen, marks, at, past=past):
-            subject = f"{books.name} {one.subject}"
+    lines, left_out = [], []
+    for name in dict.fromkeys([DEFAULT_VENUE, *_venue_names(tx)]):
+        try:
+            books = _books_of(tx, name, marks, at, broker, past)
+            if books is None:
+                left_out.append(f"venue {name}: it can be asked by its worker, and of now only")
+                continue
+            seen = [one for one in instruments(tx) if one.id in marks]
+            found = compare(tx, books, seen, marks, at, past=past)
+        except VenueUnavailable as error:
+            left_out.append(f"venue {name}: no answer ({error})")
+            continue
+        for one in found:
+            subject = f"{name} {one.subject}"
             lines.append(Comparison(Part.VENUE, subject, one.venue, one.ledger, one.explained))
-    return lines, [
-        f"venue {name}: it can be asked by its worker, and of now only"
-        for name, books in asked.items()
-        if books is None
-    ]
+    return lines, left_out
 
 
 def _books_of(
@@ -166,7 +169,10 @@ def _books_of(
     if row is not None and row.books is not None:
         return row.books(tx, name, marks, at if past else None)
     connected = () if broker is None or past else broker.venues
-    return next((LiveBooks(venue, at) for venue in connected if venue.name == name), None)
+    venue = next((one for one in connected if one.name == name), None)
+    if venue is None:
+        return None
+    return ask_books(tx, venue, {one.id: one.quote for one in instruments(tx)}, at)
 
 
 def _venue_names(tx: Tx) -> list[str]:

@@ -16,6 +16,15 @@ from uuid import UUID
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.market import Instrument
+from commenda.venues.binance import (
+    ALGO_STATUS,
+    STATUS,
+    breach,
+    fill_of,
+    our_order,
+    refusal_of,
+    words_of,
+)
 from commenda.venues.desk import Desk, Refusal
 from commenda.venues.model import (
     Capabilities,
@@ -24,14 +33,15 @@ from commenda.venues.model import (
     FundingPayment,
     OrderKind,
     OrderRequest,
-    OrderStatus,
     OrderView,
     Side,
     VenueAccount,
     VenueUnavailable,
 )
+from commenda.venues.trial import cannot_trade, is_true, may_withdraw
 
 _DUPLICATE, _DUPLICATE_TRANSFER = -4116, -4111
+_NO_CONTRACT = -1121
 _GONE = {-2011, -2013}
 _AS_IT_WAS = {-4046, -4059}
 """A mode that is set already."""
@@ -40,23 +50,6 @@ SETTLES_IN = timedelta(seconds=30)
 milliseconds, and its own time-outs end after ten seconds."""
 PAGE = 1000
 _REMEMBERED = 10_000
-_STATUS = {
-    "NEW": OrderStatus.ACCEPTED,
-    "PARTIALLY_FILLED": OrderStatus.PARTLY_FILLED,
-    "FILLED": OrderStatus.FILLED,
-    "CANCELED": OrderStatus.CANCELLED,
-    "EXPIRED": OrderStatus.EXPIRED,
-    "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
-    "REJECTED": OrderStatus.REFUSED,
-}
-_ALGO_STATUS = {
-    "NEW": OrderStatus.ACCEPTED,
-    "TRIGGERING": OrderStatus.ACCEPTED,
-    "TRIGGERED": OrderStatus.ACCEPTED,
-    "CANCELED": OrderStatus.CANCELLED,
-    "EXPIRED": OrderStatus.EXPIRED,
-    "REJECTED": OrderStatus.REFUSED,
-}
 _HOUR = 3_600_000
 
 
@@ -70,6 +63,10 @@ class CcxtVenue:
     _owners: dict[tuple[str, str], UUID | None] = field(default_factory=dict)
     _sent: dict[UUID, None] = field(default_factory=dict)
     """The latest orders: an id is free again once its order is over, and would be taken again."""
+    _prepared: set[str] = field(default_factory=set)
+    """Contracts in which an order may be sent; the empty one stands for the account."""
+    _unlisted: set[str] = field(default_factory=set)
+    """Contracts that we know and the exchange does not."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         frozenset(OrderKind), expires=False, deduplicates=False, settles_in=SETTLES_IN
@@ -79,20 +76,24 @@ class CcxtVenue:
 
     def prepare(self) -> None:
         """Assert what every order counts on: a key that cannot take money out, one position for
-        each contract, margin shared by all. Codes `key_may_withdraw`, `key_cannot_trade`,
-        `wrong_mode` where the exchange keeps another one, because something is open."""
+        each contract. Codes `key_may_withdraw`, `key_cannot_trade`, `wrong_mode` where the exchange
+        keeps another one, because something is open."""
         rights = self.desk.ask("sapiGetAccountApiRestrictions")
-        if rights["enableWithdrawals"] in (True, "true"):
-            raise CommendaError("key_may_withdraw", "This key may take money out").at(
-                "key", hint="make one that may read and trade futures, and nothing else"
-            )
-        if rights["enableFutures"] not in (True, "true"):
-            raise CommendaError("key_cannot_trade", "This key may not trade futures").at(
-                "key", hint="allow it futures at the exchange"
-            )
+        if is_true(rights["enableWithdrawals"]):
+            raise may_withdraw()
+        if not is_true(rights["enableFutures"]):
+            raise cannot_trade()
         self._set("fapiPrivatePostPositionSideDual", dualSidePosition="false")
-        for one in self.instruments.values():
-            self._set("fapiPrivatePostMarginType", symbol=one.symbol, marginType="CROSSED")
+        self._prepared.add("")
+
+    def _require_prepared(self, symbol: str) -> None:
+        """Before the first order of this process, and the first in each contract, whose margin is
+        shared with all others."""
+        if "" not in self._prepared:
+            self.prepare()
+        if symbol not in self._prepared:
+            self._set("fapiPrivatePostMarginType", symbol=symbol, marginType="CROSSED")
+            self._prepared.add(symbol)
 
     def _set(self, call: str, **wanted: str) -> None:
         try:
@@ -106,10 +107,16 @@ class CcxtVenue:
     # --- orders ---------------------------------------------------------------------------------
 
     def submit(self, order: OrderRequest, now: datetime) -> OrderView:
-        instrument = self.instruments[order.instrument_id]
+        instrument = self.instruments.get(order.instrument_id)
+        if instrument is None:
+            return refusal_of(order, "the venue has no such contract")
         wrong = breach(order, instrument)
         if wrong is not None:
-            return _refused(order, wrong)
+            return refusal_of(order, wrong)
+        try:
+            self._require_prepared(instrument.symbol)
+        except (CommendaError, Refusal) as refusal:
+            return refusal_of(order, str(refusal))
         if order.id not in self._sent:
             self._sent[order.id] = None
             if len(self._sent) > _REMEMBERED:
@@ -118,7 +125,7 @@ class CcxtVenue:
                 self._send(order, instrument)
             except Refusal as refusal:
                 if refusal.code != _DUPLICATE:
-                    return _refused(order, str(refusal))
+                    return refusal_of(order, str(refusal))
         view = self.order(order, now)
         if view is None:
             raise VenueUnavailable(f"order {order.id} was taken and is not shown yet")
@@ -174,7 +181,7 @@ class CcxtVenue:
             if algo is None:
                 return None
             if not algo["actualOrderId"]:
-                status = _ALGO_STATUS[algo["algoStatus"]]
+                status = ALGO_STATUS[algo["algoStatus"]]
                 return OrderView(order.id, status, Decimal(0), (), algo.get("rm"))
             self._owners[symbol, str(algo["actualOrderId"])] = order.id
             asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
@@ -187,18 +194,36 @@ class CcxtVenue:
         return self._view(order.id, found)
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
-        plain_ones = self.desk.ask("fapiPrivateGetOpenOrders")
         found = [
             self._view(ours, one)
-            for one in plain_ones
-            if (ours := _ours(one["clientOrderId"])) is not None
+            for one in self._read("fapiPrivateGetOpenOrders")
+            if (ours := our_order(one["clientOrderId"])) is not None
         ]
-        for one in self.desk.ask("fapiPrivateGetOpenAlgoOrders"):
-            ours = _ours(one["clientAlgoId"])
+        for one in self._read("fapiPrivateGetOpenAlgoOrders"):
+            ours = our_order(one["clientAlgoId"])
             if ours is not None:
-                status = _ALGO_STATUS[one["algoStatus"]]
+                status = ALGO_STATUS[one["algoStatus"]]
                 found.append(OrderView(ours, status, Decimal(0), ()))
         return found
+
+    def resting(self, now: datetime) -> Sequence[tuple[UUID | None, str]]:
+        return [
+            *(
+                (our_order(one["clientOrderId"]), words_of(one, one["type"], one["origQty"]))
+                for one in self._read("fapiPrivateGetOpenOrders")
+            ),
+            *(
+                (our_order(one["clientAlgoId"]), words_of(one, one["orderType"], one["quantity"]))
+                for one in self._read("fapiPrivateGetOpenAlgoOrders")
+            ),
+        ]
+
+    def _read(self, call: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Look at what is there; a refusal to show it is no answer."""
+        try:
+            return self.desk.ask(call, params)
+        except Refusal as refusal:
+            raise VenueUnavailable(refusal.short) from None
 
     def _algo(self, order: OrderRequest) -> Any:
         try:
@@ -213,12 +238,19 @@ class CcxtVenue:
         fills: Sequence[Fill] = ()
         if filled:
             asked = {"symbol": found["symbol"], "orderId": found["orderId"], "limit": PAGE}
-            trades = self.desk.ask("fapiPrivateGetUserTrades", asked)
-            fills = [_fill(one) for one in sorted(trades, key=lambda one: int(one["id"]))]
-        status = _STATUS[found["status"]]
+            trades = self._read("fapiPrivateGetUserTrades", asked)
+            fills = [fill_of(one) for one in sorted(trades, key=lambda one: int(one["id"]))]
+        status = STATUS[found["status"]]
         return OrderView(ours, status, filled, tuple(fills))
 
     # --- the account ----------------------------------------------------------------------------
+
+    def begin(self, now: datetime) -> Mapping[str, str]:
+        """What was traded and paid before is somebody else's business."""
+        stands = int(self._read("fapiPublicGetTime")["serverTime"])
+        last = {one.symbol: self._trades_of(one.symbol, limit=1) for one in self._listed()}
+        known = {symbol: int(trades[-1]["id"]) for symbol, trades in last.items() if trades}
+        return {"executions": json.dumps(known), "income": json.dumps([stands, []])}
 
     def executions(
         self, cursor: str | None, now: datetime
@@ -226,32 +258,46 @@ class CcxtVenue:
         """Of each contract the trades after the last one known, by its number."""
         known: dict[str, int] = json.loads(cursor) if cursor else {}
         last, found = dict(known), []
-        for instrument in self.instruments.values():
+        for instrument in self._listed():
             for trade in self._trades_after(instrument.symbol, known.get(instrument.symbol, -1)):
                 last[instrument.symbol] = int(trade["id"])
                 owner = self._owner(instrument.symbol, str(trade["orderId"]))
                 side = Side(trade["side"].lower())
                 found.append(
-                    (int(trade["time"]), Execution(owner, instrument.id, side, _fill(trade)))
+                    (int(trade["time"]), Execution(owner, instrument.id, side, fill_of(trade)))
                 )
         found.sort(key=lambda one: one[0])
         return [one for _, one in found], json.dumps(last) if last else cursor
 
+    def _listed(self) -> list[Instrument]:
+        every = self.instruments.values()
+        return [one for one in every if one.symbol not in self._unlisted]
+
     def _trades_after(self, symbol: str, number: int) -> Iterator[Any]:
         while True:
-            asked = {"symbol": symbol, "fromId": number + 1, "limit": PAGE}
-            page = self.desk.ask("fapiPrivateGetUserTrades", asked)
-            yield from sorted(page, key=lambda one: int(one["id"]))
+            page = self._trades_of(symbol, fromId=number + 1, limit=PAGE)
+            yield from page
             if len(page) < PAGE:
                 return
-            number = max(int(one["id"]) for one in page)
+            number = int(page[-1]["id"])
+
+    def _trades_of(self, symbol: str, **which: int) -> list[Any]:
+        """The account's trades in a contract by number; none where it is not traded there."""
+        try:
+            found = self.desk.ask("fapiPrivateGetUserTrades", {"symbol": symbol, **which})
+        except Refusal as refusal:
+            if refusal.code != _NO_CONTRACT:
+                raise VenueUnavailable(refusal.short) from None
+            self._unlisted.add(symbol)
+            return []
+        return sorted(found, key=lambda one: int(one["id"]))
 
     def _owner(self, symbol: str, number: str) -> UUID | None:
         """Whose order a trade was of; None where nobody here sent it: by hand, by liquidation."""
         if (symbol, number) not in self._owners:
             asked = {"symbol": symbol, "orderId": number}
-            found = self.desk.ask("fapiPrivateGetOrder", asked)
-            ours = _ours(found["clientOrderId"])
+            found = self._read("fapiPrivateGetOrder", asked)
+            ours = our_order(found["clientOrderId"])
             if ours is None:
                 ours = self._owner_of_triggered(symbol, number)
             self._owners[symbol, number] = ours
@@ -259,19 +305,30 @@ class CcxtVenue:
 
     def _owner_of_triggered(self, symbol: str, number: str) -> UUID | None:
         """Which conditional order an order came of."""
-        for one in self.desk.ask("fapiPrivateGetAllAlgoOrders", {"symbol": symbol}):
+        for one in self._read("fapiPrivateGetAllAlgoOrders", {"symbol": symbol}):
             if str(one["actualOrderId"]) == number:
-                return _ours(one["clientAlgoId"])
+                return our_order(one["clientAlgoId"])
         return None
 
     def account(self, now: datetime) -> VenueAccount:
-        found = self.desk.ask("fapiPrivateV3GetAccount")
+        found = self._read("fapiPrivateV3GetAccount")
         ids = {one.symbol: one.id for one in self.instruments.values()}
-        wallets = {one["asset"]: Decimal(one["walletBalance"]) for one in found["assets"]}
-        held = [one for one in found["positions"] if one["symbol"] in ids]
-        quantities = {ids[one["symbol"]]: Decimal(one["positionAmt"]) for one in held}
-        unrealised = {ids[one["symbol"]]: Decimal(one["unrealizedProfit"]) for one in held}
-        return VenueAccount(wallets, quantities, unrealised)
+        held = {one["symbol"]: one for one in found["positions"]}
+
+        def of(name: str) -> dict[int, Decimal]:
+            return {ids[one]: Decimal(held[one][name]) for one in held if one in ids}
+
+        return VenueAccount(
+            {one["asset"]: Decimal(one["walletBalance"]) for one in found["assets"]},
+            of("positionAmt"),
+            of("unrealizedProfit"),
+            of("notional"),
+            {
+                symbol: amount
+                for symbol, one in held.items()
+                if symbol not in ids and (amount := Decimal(one["positionAmt"]))
+            },
+        )
 
     def income(
         self, cursor: str | None, now: datetime
@@ -283,7 +340,7 @@ class CcxtVenue:
         since, seen = json.loads(cursor) if cursor else (0, [])
         asked = {"incomeType": "FUNDING_FEE", "startTime": since, "limit": PAGE}
         rows = [
-            one for one in self.desk.ask("fapiPrivateGetIncome", asked) if one["tranId"] not in seen
+            one for one in self._read("fapiPrivateGetIncome", asked) if one["tranId"] not in seen
         ]
         if not rows:
             return [], cursor
@@ -298,7 +355,7 @@ class CcxtVenue:
         instrument = self.instruments[instrument_id]
         stamp = round(int(row["time"]) / _HOUR) * _HOUR
         asked = {"symbol": instrument.symbol, "startTime": stamp - 60_000, "limit": 1}
-        rates: Any = self.desk.ask("fapiPublicGetFundingRate", asked)
+        rates: Any = self._read("fapiPublicGetFundingRate", asked)
         rate = rates[0] if rates else {"fundingRate": 0, "markPrice": 0}
         amount = Decimal(row["income"])
         share, mark = Decimal(rate["fundingRate"]), Decimal(rate["markPrice"])
@@ -324,37 +381,3 @@ class CcxtVenue:
         except Refusal as refusal:
             if refusal.code != _DUPLICATE_TRANSFER:
                 raise VenueUnavailable(str(refusal)) from None
-
-
-def breach(order: OrderRequest, instrument: Instrument) -> str | None:
-    """What keeps an order from being sent at all; None where nothing does."""
-    if order.quantity <= 0 or order.quantity % instrument.lot:
-        return f"the quantity is no multiple of {plain(instrument.lot)}"
-    for price in (order.limit_price, order.trigger_price):
-        if price is not None and (price <= 0 or price % instrument.tick):
-            return f"the price is no multiple of {plain(instrument.tick)}"
-    least = instrument.minimum_notional
-    if order.quantity * (order.limit_price or order.reference_price) < least:
-        return f"below the minimum notional of {plain(least)}"
-    return None
-
-
-def _refused(order: OrderRequest, reason: str) -> OrderView:
-    return OrderView(order.id, OrderStatus.REFUSED, Decimal(0), (), reason)
-
-
-def _ours(client_id: str) -> UUID | None:
-    """The order of ours that bears this client id; None for one of another kind."""
-    try:
-        return UUID(client_id)
-    except ValueError:
-        return None
-
-
-def _fill(trade: Any) -> Fill:
-    return Fill(
-        f"{trade['symbol']}:{trade['id']}",
-        Decimal(trade["qty"]),
-        Decimal(trade["price"]),
-        Decimal(trade["commission"]),
-    )

@@ -19,6 +19,7 @@ from typing import Any
 from commenda.venues.model import VenueUnavailable
 
 _CODE = re.compile(r'"code":\s*"?(-?\d+)')
+_WORDS = re.compile(r'"msg":\s*"([^"]{1,200})')
 _MAYBE_DONE = {-1000, -1001, -1006, -1007}
 _CLOCK, _THROTTLED = -1021, -1008
 _LIMITED = {-1003, -1015}
@@ -31,6 +32,9 @@ class Refusal(Exception):
 
     def __init__(self, code: int, words: str) -> None:
         self.code = code
+        found = _WORDS.search(words)
+        self.short = f"{code} {found[1] if found else ''}".strip()
+        """Its number and what it says, without the rest of the answer."""
         super().__init__(f"{code} {words}")
 
 
@@ -66,14 +70,19 @@ class Desk:
             for attempt in (1, 2):
                 if self.wall() < self.quiet_until:
                     raise VenueUnavailable("the exchange asked to be left alone")
+                client = self._reached()
                 try:
-                    return getattr(self.client, call)(dict(params or {}))
+                    return getattr(client, call)(dict(params or {}))
                 except Exception as error:
                     refusal = self._judged(error)
                     if refusal.code != _CLOCK or attempt == 2:
                         raise refusal from None
                     self._set_clock()
         raise AssertionError("the second attempt returns or raises")
+
+    def _reached(self) -> Any:
+        """The client that asks."""
+        return self.client
 
     def _judged(self, error: Exception) -> Refusal:
         """A refusal by its number; `VenueUnavailable` is raised for what may have been done."""
@@ -85,9 +94,9 @@ class Desk:
         if code in _LIMITED or isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
             told = self.client.last_response_headers or {}
             self.quiet_until = self.wall() + float(told.get("Retry-After", _LEFT_ALONE))
-            raise VenueUnavailable(str(error))
+            raise VenueUnavailable(_said(error)) from error
         if code is None or code == _THROTTLED or code in _MAYBE_DONE:
-            raise VenueUnavailable(str(error))
+            raise VenueUnavailable(_said(error)) from error
         return Refusal(code, str(error))
 
     def _set_clock(self) -> None:
@@ -95,6 +104,11 @@ class Desk:
         try:
             self.client.load_time_difference()
         except Exception as error:
-            raise VenueUnavailable(str(error)) from error
+            raise VenueUnavailable(_said(error)) from error
         ahead = self.client.options["timeDifference"]
         self.client.nonce = lambda: self.client.milliseconds() - ahead
+
+
+def _said(error: Exception) -> str:
+    """What happened, without what a request was signed with."""
+    return re.sub(r"\?\S+", "", str(error))[:300]

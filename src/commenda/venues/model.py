@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -126,6 +126,17 @@ class VenueAccount:
     wallets: dict[str, Decimal]
     quantities: dict[int, Decimal]
     unrealised: dict[int, Decimal]
+    worth: Mapping[int, Decimal] = field(default_factory=dict)
+    """Of a venue that values by marks of its own: what each quantity is worth at them, signed."""
+    strange: Mapping[str, Decimal] = field(default_factory=dict)
+    """Quantities in contracts that nobody here knows, by their symbol."""
+
+    def unrealised_at(self, instrument_id: int, mark: Decimal) -> Decimal:
+        """The unrealised profit at another mark than the venue's own: what was paid is the same."""
+        found = self.unrealised.get(instrument_id, Decimal(0))
+        if instrument_id not in self.worth:
+            return found
+        return found + self.quantities[instrument_id] * mark - self.worth[instrument_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +185,14 @@ class Venue(Protocol):
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
         """Every order of the account that is not over."""
+
+    def resting(self, now: datetime) -> Sequence[tuple[UUID | None, str]]:
+        """Every order of the account that is not over, whoever sent it: its id where it bears one
+        of ours, and its words. Empty where nobody else can send any."""
+
+    def begin(self, now: datetime) -> Mapping[str, str]:
+        """Where its streams (`executions`, `income`) stand now, for an account that was somebody's
+        before; empty where they begin with us."""
 
     def executions(
         self, cursor: str | None, now: datetime

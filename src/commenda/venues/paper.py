@@ -10,7 +10,7 @@ code with the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
@@ -45,6 +45,7 @@ from commenda.venues.paper_orders import (
     insert_order,
     store_orders,
 )
+from commenda.venues.reach import Means
 from commenda.venues.rules import Trade
 
 
@@ -90,8 +91,8 @@ class PaperVenue:
     )
 
     @classmethod
-    def connect(cls, database: Database, feed: CandleFeed, name: str) -> PaperVenue:
-        return cls(database, feed, name=name)
+    def connect(cls, means: Means, name: str) -> PaperVenue:
+        return cls(means.database, means.feed, name=name)
 
     def submit(self, order: OrderRequest, now: datetime) -> OrderView:
         with self.database.transaction() as tx:
@@ -124,6 +125,12 @@ class PaperVenue:
                     ORDER + "WHERE account = %s AND " + RESTING + " ORDER BY number", (self.name,)
                 ).fetchall()
             return [self._view(tx, one) for one in found]
+
+    def resting(self, now: datetime) -> Sequence[tuple[UUID | None, str]]:
+        return ()
+
+    def begin(self, now: datetime) -> Mapping[str, str]:
+        return {}
 
     def executions(
         self, cursor: str | None, now: datetime

@@ -7,26 +7,32 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from commenda.kit.db import Database, Tx
+from commenda.kit.db import Tx
 from commenda.kit.errors import not_found
-from commenda.market import CandleFeed
 from commenda.venues.model import Venue, VenueBooks
 from commenda.venues.paper import PaperVenue
 from commenda.venues.paper_books import PaperBooks
+from commenda.venues.reach import Means, reach_exchange
 
 
 class VenueRow(NamedTuple):
     """A venue. In the books, `name` is its only or first account, and `name:other` another one."""
 
     name: str
-    connect: Callable[[Database, CandleFeed, str], Venue]
+    connect: Callable[[Means, str], Venue]
     """Reaches the account of that name."""
     books: Callable[[Tx, str, Mapping[int, Decimal], datetime | None], VenueBooks] | None
     """What an account of that name says on the transaction's snapshot, at these marks, now or as
     of a moment; None for a venue that can only be asked, and of now only."""
+    keyed: bool = False
+    """Whether its accounts have keys, and are `name:other` all; they trade the instruments of the
+    market of that name."""
 
 
-VENUES: tuple[VenueRow, ...] = (VenueRow("paper", PaperVenue.connect, PaperBooks),)
+VENUES: tuple[VenueRow, ...] = (
+    VenueRow("paper", PaperVenue.connect, PaperBooks),
+    VenueRow("binance_usdm", reach_exchange, None, keyed=True),
+)
 DEFAULT_VENUE = VENUES[0].name
 """Where flows trade that name no other."""
 
@@ -46,9 +52,8 @@ def known_venue(name: str) -> VenueRow:
     return row
 
 
-def connect(database: Database, feed: CandleFeed, names: Iterable[str] = ()) -> tuple[Venue, ...]:
+def connect(means: Means, names: Iterable[str] = ()) -> tuple[Venue, ...]:
     """Reach the default account and those of these names; code `unknown_venue`."""
     return tuple(
-        known_venue(one).connect(database, feed, one)
-        for one in dict.fromkeys([DEFAULT_VENUE, *names])
+        known_venue(one).connect(means, one) for one in dict.fromkeys([DEFAULT_VENUE, *names])
     )

@@ -2658,6 +2658,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/venues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Venue Keys
+         * @description The accounts at exchanges that have a key or wait for one, with what was seen last.
+         */
+        get: operations["listVenueKeys"];
+        put?: never;
+        /**
+         * Add Venue Key
+         * @description Try a key, seal it, and ask for it to count, which another of the staff approves.
+         *
+         *     One that the exchange refuses, that cannot trade, or that may take money out is not kept.
+         */
+        post: operations["addVenueKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/venues/{account}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Venue Key
+         * @description Ask the exchange about an account's key now: what works, and what does not.
+         */
+        post: operations["testVenueKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/venues/{account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Venue Key
+         * @description Forget the key that waits, or the one that counts where nothing of ours is there.
+         */
+        delete: operations["removeVenueKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/logs": {
         parameters: {
             query?: never;
@@ -3183,7 +3249,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -5016,6 +5082,11 @@ export interface components {
              */
             symbol?: string | null;
             /**
+             * Venue
+             * @description Of a new flow: the account at which it trades; the paper venue without one.
+             */
+            venue?: string | null;
+            /**
              * Params
              * @description Of a new flow: the strategy's, with its defaults.
              */
@@ -6517,6 +6588,11 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * KeyState
+         * @enum {string}
+         */
+        KeyState: "waiting" | "active" | "removed";
+        /**
          * Kind
          * @enum {string}
          */
@@ -6700,7 +6776,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -7068,6 +7144,34 @@ export interface components {
              */
             password: string;
             role: components["schemas"]["Role"];
+        };
+        /**
+         * NewVenueKey
+         * @description A key that an exchange gave out, for an account of ours there.
+         */
+        NewVenueKey: {
+            /**
+             * Account
+             * @description Its name in the books: its venue's, and one of its own.
+             * @example binance_usdm:desk
+             */
+            account: string;
+            /**
+             * Address
+             * @description Where to reach it, such as a simulator; null: the exchange itself.
+             * @example http://127.0.0.1:8900
+             */
+            address?: string | null;
+            /**
+             * Key
+             * Format: password
+             */
+            key: string;
+            /**
+             * Secret
+             * Format: password
+             */
+            secret: string;
         };
         /**
          * Notice
@@ -7743,7 +7847,7 @@ export interface components {
          * @description What a route asks for. Owning the object is asked for beside it: another's is unknown.
          * @enum {string}
          */
-        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "audit" | "users";
+        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users";
         /**
          * PickedView
          * @description The trial that a fold chose where it learned.
@@ -10738,6 +10842,99 @@ export interface components {
          */
         UserStatus: "active" | "disabled" | "waiting";
         /**
+         * VenueCheck
+         * @description One thing that was looked at.
+         */
+        VenueCheck: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "answers" | "clock" | "key" | "withdrawals" | "trading" | "addresses" | "mode" | "balance" | "open" | "terms";
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "passed" | "warned" | "failed";
+            /**
+             * Detail
+             * @example its clock is 12 ms ahead of ours
+             */
+            detail: string;
+            /**
+             * Figures
+             * @description The numbers and names in it.
+             * @example {
+             *       "apart": "12"
+             *     }
+             */
+            figures: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * VenueKey
+         * @description A key to an account at an exchange, without what is secret of it.
+         */
+        VenueKey: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Account
+             * @description Its name in the books.
+             * @example binance_usdm:desk
+             */
+            account: string;
+            /**
+             * Address
+             * @description Where it is, if not at the exchange's own address.
+             */
+            address: string | null;
+            /**
+             * Hint
+             * @description The last characters of the key.
+             * @example x7Qk
+             */
+            hint: string;
+            state: components["schemas"]["KeyState"];
+            /**
+             * Addedby
+             * @example operator:0b2f6a2c-2f5d-8b52-8d0e-0d1f6c1f1a11
+             */
+            addedBy: string;
+            /** Addedbyname */
+            addedByName: string | null;
+            /**
+             * Addedat
+             * Format: date-time
+             */
+            addedAt: string;
+            /** Activeat */
+            activeAt: string | null;
+            /** Removedat */
+            removedAt: string | null;
+            /**
+             * Approvalid
+             * @description What somebody else decides.
+             */
+            approvalId: string | null;
+            /** Checkedat */
+            checkedAt: string | null;
+            /**
+             * Checks
+             * @description What was seen when it was tried last.
+             */
+            checks: components["schemas"]["VenueCheck"][];
+            /**
+             * Sound
+             * @description Whether it could trade when it was tried last.
+             */
+            sound: boolean;
+        };
+        /**
          * Verdict
          * @description Whether one thing works, and what was seen of it.
          */
@@ -12380,7 +12577,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.unreconciled";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.unreconciled";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -15045,6 +15242,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StudyView"];
+                };
+            };
+        };
+    };
+    listVenueKeys: {
+        parameters: {
+            query?: {
+                removed?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VenueKey"][];
+                };
+            };
+        };
+    };
+    addVenueKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVenueKey"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VenueKey"];
+                };
+            };
+        };
+    };
+    testVenueKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VenueKey"];
+                };
+            };
+        };
+    };
+    removeVenueKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VenueKey"];
                 };
             };
         };

@@ -21,6 +21,7 @@ import {
   NotebookText,
   Gauge,
   Package,
+  Plug,
   RadioTower,
   ReceiptText,
   Scale,
@@ -277,6 +278,14 @@ export const PAGES: readonly Page[] = [
     group: "operate",
     needs: "overview",
     load: () => import("@/features/operate/schedule"),
+  },
+  {
+    path: "/venues",
+    name: "venues",
+    group: "operate",
+    needs: "overview",
+    icon: Plug,
+    load: () => import("@/features/operate/venues"),
   },
   {
     path: "/users",

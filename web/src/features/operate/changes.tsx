@@ -87,6 +87,7 @@ function Called({ one, linked }: { one: Changed; linked?: boolean }): ReactNode 
   }
   if (one.kind === "pool") return called.name
   if (one.kind === "user") return called.username
+  if (one.kind === "venue") return called.account
   if (one.kind === "period") return t("changes.books")
   const asset = called.asset ?? ""
   if (one.kind === "wallet")

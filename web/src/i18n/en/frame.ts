@@ -75,6 +75,7 @@ export const frame = {
     schedules: "Schedules",
     schedule: "Schedule",
     users: "Users",
+    venues: "Venues and keys",
     proof: "Proof",
     journals: "Journals",
     trail: "Audit trail",
@@ -200,6 +201,7 @@ export const frame = {
     market_data: "Import market data",
     audit: "Audit",
     users: "Users",
+    venues: "Accounts at exchanges",
   },
   severity: { warning: "Warning", critical: "Critical" },
 }

@@ -12,6 +12,7 @@ import { simulation } from "./simulation"
 import { statement } from "./statement"
 import { steer } from "./steer"
 import { study } from "./study"
+import { venues } from "./venues"
 
 /** Every word that the console says, in English, by the pages that say it. */
 export const en = {
@@ -29,4 +30,5 @@ export const en = {
   ...statement,
   ...steer,
   ...study,
+  ...venues,
 }

@@ -70,6 +70,7 @@ export const operate = {
     managed: { settle_batch: "Settlement batch", return_matrix: "Return matrix" },
     income: { product: "New pool product", rate: "New rate of a pool", close: "Close a pool product" },
     identity: { account: "Account of one of the staff", access: "Role or access" },
+    venues: { key: "Key to an exchange" },
   },
   asked: {
     waits: "Asked for. Nothing has changed yet: another of the staff decides.",
@@ -292,6 +293,9 @@ export const operate = {
       copy_failed: "Signal not copied",
       job_failed: "Job failed",
       staff_at_machine: "Staff account changed at the machine",
+      venue_at_machine: "Account at an exchange added at the machine",
+      venue_silent: "Exchange does not answer",
+      venue_strange: "Orders that nobody here sent",
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
       unreconciled: "Does not reconcile",

@@ -15,6 +15,9 @@ export const steer = {
     noneWaiting: "Nothing waits",
     askedBy: "asked by {{name}},",
     fields: {
+      key: "Key ends in",
+      address: "Address",
+      sound: "Works",
       annualReturn: "Expected return, a year",
       warningPercent: "Warning",
       alertPercent: "Alert",

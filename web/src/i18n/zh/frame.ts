@@ -71,6 +71,7 @@ export const frame: Texts<typeof english> = {
     schedules: "定时任务",
     schedule: "定时任务详情",
     users: "用户",
+    venues: "交易所与密钥",
     proof: "账簿证明",
     journals: "凭证",
     trail: "审计日志",
@@ -196,6 +197,7 @@ export const frame: Texts<typeof english> = {
     market_data: "导入行情",
     audit: "审计",
     users: "用户",
+    venues: "交易所账户",
   },
   severity: { warning: "警告", critical: "严重" },
 }

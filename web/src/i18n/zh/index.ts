@@ -13,6 +13,7 @@ import { simulation } from "./simulation"
 import { statement } from "./statement"
 import { steer } from "./steer"
 import { study } from "./study"
+import { venues } from "./venues"
 
 export const zh = {
   ...frame,
@@ -29,5 +30,6 @@ export const zh = {
   ...statement,
   ...steer,
   ...study,
+  ...venues,
   refusals,
 }

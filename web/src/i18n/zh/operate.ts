@@ -73,6 +73,7 @@ export const operate: Texts<typeof english> = {
     managed: { settle_batch: "批量结算", return_matrix: "收益矩阵" },
     income: { product: "新增理财产品", rate: "理财利率调整", close: "下架理财产品" },
     identity: { account: "员工账户", access: "角色或权限" },
+    venues: { key: "交易所密钥" },
   },
   asked: {
     waits: "已提交申请。目前尚未生效：须由另一名工作人员审批。",
@@ -280,6 +281,9 @@ export const operate: Texts<typeof english> = {
       copy_failed: "信号未能跟单",
       job_failed: "作业失败",
       staff_at_machine: "在主机上变更员工账户",
+      venue_at_machine: "在主机上添加交易所账户",
+      venue_silent: "交易所无应答",
+      venue_strange: "非本平台发出的委托",
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
       unreconciled: "对账不符",

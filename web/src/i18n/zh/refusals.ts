@@ -195,4 +195,17 @@ export const refusals: Record<string, string> = {
   unknown_proof: "没有这次证明。",
   unknown_name: "没有这个名称：{{value}}。",
   proof_is_running: "证明正在进行，请等待其完成。",
+  // 交易所账户
+  unknown_venue_account: "交易所账户 {{value}} 没有可用的密钥。",
+  bad_address: "交易所地址应为 https://主机 或 https://主机:端口；http 仅限内网。",
+  venue_no_answer: "交易所没有应答，请稍后重试。",
+  key_refused: "交易所拒绝此密钥，请重新复制密钥与私钥。",
+  key_may_withdraw: "此密钥可以提现：请另建一个只能读取和交易合约的密钥。",
+  key_cannot_trade: "此密钥不能交易合约：请在交易所开通合约权限。",
+  key_waits: "此账户已有另一密钥待审批。",
+  key_missing: "须同时提供密钥与私钥。",
+  account_moved: "此账户在另一地址：请使用原地址，或另取账户名称。",
+  account_in_use: "账簿在此账户仍有资产或委托：请先了结，或添加新密钥取而代之。",
+  wrong_mode: "交易所保持另一模式：请先了结该处的持仓与委托。",
+  wrong_master_key: "密钥由另一主密钥封存，请联系管理员。",
 }

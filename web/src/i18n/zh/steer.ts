@@ -18,6 +18,9 @@ export const steer: Texts<typeof english> = {
     noneWaiting: "没有待审批事项",
     askedBy: "申请人 {{name}}，",
     fields: {
+      key: "密钥末尾",
+      address: "地址",
+      sound: "可用",
       annualReturn: "预期年化收益",
       warningPercent: "预警",
       alertPercent: "告警",

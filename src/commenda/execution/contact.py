@@ -1,0 +1,101 @@
+"""Whether an exchange answers, and what is found there that is not ours.
+
+On first contact the account may have been somebody's before: its streams are read from there on.
+At each contact what rests there is held against our orders; what nobody here sent is told of, never
+touched, and what it fills is a stray fill and a difference of the reconciliation.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from commenda.alerts import end_alerts, raise_alerts
+from commenda.execution.broker import is_met
+from commenda.execution.queries import keep_cursor
+from commenda.kit import ids
+from commenda.kit.db import Database, Tx
+from commenda.kit.times import iso
+from commenda.ledger import Author
+from commenda.venues import Venue, VenueUnavailable
+
+SILENT, STRANGE = "alert.venue_silent", "alert.venue_strange"
+PATIENCE = timedelta(minutes=2)
+"""How long an exchange may be silent before somebody is told; what it owes an answer to waits."""
+_NAMED = 10
+"""Orders that an alert names."""
+
+
+def meet(database: Database, venue: Venue, author: Author) -> None:
+    """See what rests at an account, from the first contact on; raises `VenueUnavailable`."""
+    if not is_met(venue.name):
+        return
+    _begin(database, venue, author.now)
+    resting = venue.resting(author.now)
+    with database.transaction() as tx:
+        ours = [order for order, _ in resting if order is not None]
+        rows = tx.execute(
+            "SELECT id FROM orders WHERE venue = %s AND id = ANY (%s)", (venue.name, ours)
+        )
+        known = {row[0] for row in rows}
+        _tell_strange(tx, venue.name, [words for one, words in resting if one not in known], author)
+
+
+def keep_contact(database: Database, venue: Venue, author: Author) -> None:
+    """Note that an account has answered."""
+    if not is_met(venue.name):
+        return
+    with database.transaction() as tx:
+        tx.execute(
+            "UPDATE venue_contacts SET answered_at = %s, silent_since = NULL, reason = NULL"
+            " WHERE venue = %s",
+            (author.now, venue.name),
+        )
+        end_alerts(tx, SILENT, author.now, about=[venue.name])
+
+
+def lose_contact(database: Database, venue: Venue, author: Author, error: VenueUnavailable) -> None:
+    """Note that an account gave no answer, and tell of it where that lasts."""
+    if not is_met(venue.name):
+        return
+    with database.transaction() as tx:
+        row = tx.execute(
+            "INSERT INTO venue_contacts AS c (venue, silent_since, reason) VALUES (%s, %s, %s)"
+            " ON CONFLICT (venue) DO UPDATE SET reason = excluded.reason,"
+            "  silent_since = coalesce(c.silent_since, excluded.silent_since)"
+            " RETURNING silent_since",
+            (venue.name, author.now, str(error)),
+        ).fetchone()
+        assert row is not None
+        if author.now - row[0] >= PATIENCE:
+            said = {"since": iso(row[0]), "reason": str(error)}
+            correlation = ids.derive("venue", venue.name)
+            event = author.event(SILENT, venue.name, correlation, "silent", said)
+            raise_alerts(tx, [event])
+
+
+def _begin(database: Database, venue: Venue, now: datetime) -> None:
+    with database.read() as tx:
+        row = tx.execute(
+            "SELECT begun_at FROM venue_contacts WHERE venue = %s", (venue.name,)
+        ).fetchone()
+    if row is not None and row[0] is not None:
+        return
+    stands = venue.begin(now)
+    with database.transaction() as tx:
+        for stream, cursor in stands.items():
+            keep_cursor(tx, venue.name, stream, cursor)
+        tx.execute(
+            "INSERT INTO venue_contacts (venue, begun_at) VALUES (%s, %s)"
+            " ON CONFLICT (venue) DO UPDATE SET begun_at = excluded.begun_at",
+            (venue.name, now),
+        )
+
+
+def _tell_strange(tx: Tx, venue: str, strange: list[str], author: Author) -> None:
+    if not strange:
+        end_alerts(tx, STRANGE, author.now, about=[venue])
+        return
+    correlation = ids.derive("venue", venue)
+    said = {"orders": strange[:_NAMED], "count": len(strange)}
+    result = f"{len(strange)} orders that nobody here sent"
+    raise_alerts(tx, [author.event(STRANGE, venue, correlation, result, said)])

@@ -1,0 +1,95 @@
+"""Reaching an account whose key is sealed in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from commenda.kit.db import Database, Tx
+from commenda.kit.keys import Keys
+from commenda.market import CandleFeed, Instrument, instruments
+from commenda.venues.ccxt import CcxtVenue
+from commenda.venues.desk import Desk, binance_client
+from commenda.venues.keys import KeyState, open_key
+from commenda.venues.model import VenueUnavailable
+
+
+class Means(NamedTuple):
+    """What it takes to reach an account."""
+
+    database: Database
+    feed: CandleFeed
+    keys: Keys | None = None
+    """Opens what is sealed; a replay and the demo need none."""
+
+
+def contracts_of(tx: Tx, account: str) -> list[Instrument]:
+    """What we know of what is traded there: the instruments of the market of the venue's name."""
+    market = account.partition(":")[0]
+    return [one for one in instruments(tx) if one.venue == market]
+
+
+def reach_exchange(means: Means, account: str) -> CcxtVenue:
+    """The account at the exchange, asked with the key that counts at that moment."""
+    contracts = StoredContracts(means.database, account)
+    return CcxtVenue(
+        StoredDesk(None, database=means.database, keys=means.keys, account=account),
+        contracts,
+        account,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredDesk(Desk):
+    """A desk whose key is in the database: one that took another's place is used from the next call
+    on, and one that was removed no more."""
+
+    database: Database
+    keys: Keys | None
+    account: str
+    _of: UUID | None = field(default=None, repr=False)
+
+    def _reached(self) -> Any:
+        if self.keys is None:
+            raise VenueUnavailable("this process cannot open keys")
+        with self.database.read() as tx:
+            row = tx.execute(
+                "SELECT id, address FROM venue_keys WHERE account = %s AND state = %s",
+                (self.account, KeyState.ACTIVE),
+            ).fetchone()
+            if row is None:
+                raise VenueUnavailable("the account has no key")
+            if row[0] == self._of:
+                return self.client
+            secret = open_key(tx, self.keys, row[0])
+        if secret is None:
+            raise VenueUnavailable("the account's key was removed just now")
+        self.client = binance_client(secret.key, secret.secret, row[1])
+        self._of = row[0]
+        return self.client
+
+
+class StoredContracts(Mapping[int, Instrument]):
+    """What is traded at an account, as it is stored now, by id."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._database, self._account = database, account
+        self._known: dict[int, Instrument] = {}
+
+    def __getitem__(self, instrument_id: int) -> Instrument:
+        if instrument_id not in self._known:
+            self._read()
+        return self._known[instrument_id]
+
+    def __iter__(self) -> Iterator[int]:
+        self._read()
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _read(self) -> None:
+        with self._database.read() as tx:
+            self._known = {one.id: one for one in contracts_of(tx, self._account)}

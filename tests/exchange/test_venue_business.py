@@ -1,0 +1,320 @@
+"""A business that trades at an exchange: its own processes, a real port, and everything agrees.
+
+The exchange's clock is ten minutes ahead of ours in all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from commenda.app import create_app
+from commenda.books import carry_out_transfers
+from commenda.cli import app
+from commenda.copying import enqueue_copy, find_flow, publish_signal
+from commenda.exchange import Key, simulated_house
+from commenda.execution import Broker, execute_orders, observe_executions, orders_of
+from commenda.kit import clock
+from commenda.kit.clock import business_now
+from commenda.kit.db import Database
+from commenda.kit.keys import Keys
+from commenda.ledger import Author
+from commenda.market import (
+    Instrument,
+    Mark,
+    StoredFeed,
+    ensure_instrument,
+    listed,
+    load_catalogue,
+    write_marks,
+)
+from commenda.operations import verify
+from commenda.venues import Means, Secret, add_key, connect
+from people import SETTINGS, signed_in
+from processes import Process, until
+
+from .conftest import Served
+
+API = "/api/v1"
+DESK = "binance_usdm:desk"
+AHEAD = timedelta(minutes=10)
+D = Decimal
+
+
+@dataclass
+class Business:
+    database: Database
+    client: TestClient
+    served: Served
+    instrument: Instrument
+    flow: UUID
+    folder: Path
+    worker: Process | None = None
+    signals: int = 0
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        with self.database.transaction() as tx:
+            return tx.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
+
+    def start(self) -> Process:
+        log = self.folder / f"worker-{uuid4().hex[:6]}.log"
+        self.worker = Process(
+            log,
+            "worker",
+            COMMENDA_DATABASE_URL=self.database.owner_url,
+            COMMENDA_MASTER_KEY=str(SETTINGS.master_key),
+        )
+        return self.worker
+
+    def wait(self, what: str, query: str, *values: object) -> None:
+        assert self.worker is not None
+        until(what, lambda: self.rows(query, *values) == [(True,)], 90, self.worker)
+
+    def mark(self) -> Decimal:
+        """Let the live market have the exchange's mark."""
+        price = self.served.house.exchange.marks["BTCUSDT"]
+        with self.database.transaction() as tx:
+            write_marks(tx, [(self.instrument, Mark(price, datetime.now(UTC), "mark"))])
+        return price
+
+    def signal(self, target: str) -> UUID:
+        price = self.mark()
+        self.signals += 1
+        with self.database.transaction() as tx:
+            now = business_now(tx)
+            signal, _ = publish_signal(
+                tx,
+                flow=find_flow(tx, self.flow),
+                natural_key=f"by-hand:{self.signals}",
+                target=D(target),
+                reference_price=self.instrument.to_tick(price),
+                now=now,
+                base="BTC",
+                quote="USDT",
+            )
+            enqueue_copy(tx, signal, now)
+        return signal
+
+    def copied(self, signal: UUID) -> None:
+        self.wait(
+            "the signal is copied",
+            "SELECT status = 'processed' FROM trading_signals WHERE id = %s",
+            signal,
+        )
+
+    def reconciled(self) -> dict[str, Any]:
+        told = CliRunner().invoke(app, ["reconcile", "--json"]).stdout
+        found: dict[str, Any] = json.loads(told)
+        return found
+
+    def assert_sound(self) -> None:
+        """The ledger keeps its rules, and the exchange tells its story."""
+        with self.database.transaction() as tx:
+            assert [str(one) for one in verify(tx)] == []
+        found = self.reconciled()
+        assert [one for one in found["lines"] if D(one["unexplained"])] == []
+        assert found["leftOut"] == []
+        assert f"{DESK} USDT" in {one["subject"] for one in found["lines"]}
+
+    def held(self) -> Decimal:
+        """What the exchange says that the account holds."""
+        exchange = self.served.house.exchange
+        lots = sum(one.lots for one in exchange.account("desk").positions.values())
+        return exchange.contracts["BTCUSDT"].quantity(lots)
+
+    def trades(self) -> int:
+        return len({one.order for one in self.served.house.exchange.account("desk").trades})
+
+
+@pytest.fixture
+def business(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Business]:
+    """Two books at one account: a creator's of 20,000 and a follower's of 5,000."""
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
+    monkeypatch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
+    house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7, start=datetime.now(UTC) + AHEAD)
+    house.open_account(Key("desk", "key-of-the-desk-01", "secret-of-the-desk"), D(0))
+    served = Served(house)
+    with db.transaction() as tx:
+        clock.follow_wall(tx)
+        found = listed(load_catalogue(), "binance_usdm", "BTCUSDT")
+        instrument = ensure_instrument(tx, found)
+        secret = Secret("key-of-the-desk-01", "secret-of-the-desk")
+        author = Author("cli", "venues/1", business_now(tx))
+        place = f"http://{served.address}"
+        add_key(tx, Keys.of(SETTINGS), DESK, place, secret, [], author, None)
+    with TestClient(create_app(SETTINGS, db), raise_server_exceptions=False) as client:
+        anna, ines = signed_in(db, "creator", "anna"), signed_in(db, "investor", "ines")
+        flow = uuid4()
+        business = Business(db, client, served, instrument, flow, tmp_path)
+        business.mark()
+        for who in (anna, ines):
+            _post(client, who, "participation/funding", {"amount": "25000"})
+        shared = {"flowId": str(flow), "title": "Desk", "strategy": "ema_trend", "venue": DESK}
+        shared |= {"symbol": "BTCUSDT", "investmentAmount": "20000"}
+        _post(client, anna, "co-trading/flows", shared)
+        copied = {"flowId": str(flow), "investmentAmount": "5000"}
+        _post(client, ines, "co-trading/subscribe", copied)
+        try:
+            yield business
+        finally:
+            if business.worker is not None:
+                business.worker.kill()
+            served.stop()
+
+
+def _post(client: TestClient, who: dict[str, str], path: str, body: dict[str, Any]) -> Any:
+    keyed = who | {"Idempotency-Key": uuid4().hex}
+    answer = client.post(f"{API}/{path}", headers=keyed, json=body)
+    assert answer.status_code < 300, answer.text
+    return answer.json()
+
+
+MOVED = "SELECT count(*) > 0 AND bool_and(done_at IS NOT NULL) FROM transfers"
+BEGUN = "SELECT count(*) = 1 FROM venue_contacts WHERE begun_at IS NOT NULL"
+
+
+def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_agree(
+    business: Business,
+) -> None:
+    business.start()
+    business.wait("the money is there", MOVED)
+    business.wait("the exchange was met", BEGUN)
+    assert business.served.house.exchange.account("desk").wallet == 25_000
+    business.copied(business.signal("0.5"))
+    bought = business.held()
+    assert bought > 0
+    business.assert_sound()
+    held = {one["subject"]: D(one["venue"]) for one in business.reconciled()["lines"]}
+    assert held[f"{DESK} BTCUSDT"] == bought
+    legs = business.rows("SELECT quantity FROM positions WHERE quantity <> 0 ORDER BY 1")
+    assert sum(row[0] for row in legs) == bought
+    assert len(legs) == 2
+
+    # The order is on its way, its sender dies, and the exchange takes it all the same.
+    slow = {"kind": "latency", "matches": "POST /fapi/v1/order", "milliseconds": 2_000, "times": 1}
+    business.served.house.script.set([slow])
+    signal = business.signal("-0.3")
+    business.wait(
+        "the order is sent",
+        "SELECT count(*) = 1 FROM orders WHERE cause_id = %s AND status = 'sent'",
+        signal,
+    )
+    assert business.worker is not None
+    business.worker.kill()
+    time.sleep(5)
+    assert business.held() < 0, "the exchange had it"
+    business.start()
+    business.copied(signal)
+    assert business.trades() == 2, "it was not sent again"
+    business.assert_sound()
+
+    # An answer is lost; the order is found by its id.
+    lost = {"kind": "lost_answer", "matches": "POST /fapi/v1/order", "times": 1}
+    business.served.house.script.set([lost])
+    business.copied(business.signal("0"))
+    assert (business.held(), business.trades()) == (0, 3)
+    business.assert_sound()
+
+
+def here(business: Business) -> Broker:
+    """This process's own way to the exchange."""
+    feed = StoredFeed(business.database, 60)
+    means = Means(business.database, feed, Keys.of(SETTINGS))
+    return Broker(connect(means, [DESK]), feed, b"ties")
+
+
+def at(business: Business, later: timedelta = timedelta(0)) -> Author:
+    with business.database.transaction() as tx:
+        return Author("operation", "operation/1", business_now(tx) + later)
+
+
+def open_alerts(business: Business) -> list[str]:
+    return [
+        row[0]
+        for row in business.rows("SELECT kind FROM alerts WHERE closed_at IS NULL ORDER BY 1")
+    ]
+
+
+def test_an_exchange_that_is_away_keeps_nothing_up_and_is_told_of(business: Business) -> None:
+    broker = here(business)
+    business.served.house.script.set([{"kind": "maintenance"}])
+    observe_executions(business.database, broker, at(business))
+    carry_out_transfers(business.database, broker, at(business))
+    assert business.rows("SELECT count(*) FROM transfers WHERE done_at IS NOT NULL") == [(0,)]
+    assert "alert.venue_silent" not in open_alerts(business)
+    observe_executions(business.database, broker, at(business, timedelta(minutes=3)))
+    assert "alert.venue_silent" in open_alerts(business)
+    (note,) = business.reconciled()["leftOut"]
+    assert note.startswith(f"venue {DESK}: no answer")
+    business.served.house.script.set([])
+    observe_executions(business.database, broker, at(business, timedelta(minutes=4)))
+    assert "alert.venue_silent" not in open_alerts(business)
+    carry_out_transfers(business.database, broker, at(business))
+    business.assert_sound()
+
+
+def test_what_others_do_in_the_account_is_found_and_never_taken_for_ours(
+    business: Business,
+) -> None:
+    """What was there before is somebody else's; what comes later is named."""
+    exchange = business.served.house.exchange
+    exchange.transfer(exchange.account("desk"), D(1_000), "before")
+    client = business.served.client()
+    client.apiKey, client.secret = "key-of-the-desk-01", "secret-of-the-desk"
+    client.load_time_difference()
+    client.options["adjustForTimeDifference"] = True
+    client.create_order("BTC/USDT:USDT", "market", "buy", 0.01)
+    broker = here(business)
+    observe_executions(business.database, broker, at(business))
+    assert business.rows("SELECT count(*) FROM stray_fills") == [(0,)]
+    client.create_order("BTC/USDT:USDT", "market", "buy", 0.002)
+    client.create_order("BTC/USDT:USDT", "limit", "buy", 0.01, 20_000)
+    client.create_order("ETH/USDT:USDT", "market", "buy", 0.5)
+    observe_executions(business.database, broker, at(business, timedelta(minutes=1)))
+    assert "alert.venue_strange" in open_alerts(business)
+    (told,) = business.rows("SELECT details FROM alerts WHERE kind = 'alert.venue_strange'")
+    assert told[0] == {"count": 1, "orders": ["buy 0.01 btcusdt limit"]}
+    strays = business.rows("SELECT sum(quantity), min(side) FROM stray_fills")
+    assert strays == [(D("0.002"), "buy")]
+    carry_out_transfers(business.database, broker, at(business))
+    lines = {one["subject"]: D(one["unexplained"]) for one in business.reconciled()["lines"]}
+    assert lines[f"{DESK} BTCUSDT"] == D("0.012")
+    assert lines[f"{DESK} ETHUSDT"] == D("0.5"), "a contract that nobody here knows"
+    assert lines[f"{DESK} USDT"] > 900
+    client.cancel_all_orders("BTC/USDT:USDT")
+    observe_executions(business.database, broker, at(business, timedelta(minutes=2)))
+    assert "alert.venue_strange" not in open_alerts(business)
+
+
+def test_an_order_that_the_exchange_never_had_ends_as_refused(business: Business) -> None:
+    """Down when it is sent: it is asked for until the exchange's word is its last, never sent
+    again."""
+    from commenda.copying import copy_signal
+
+    broker = here(business)
+    carry_out_transfers(business.database, broker, at(business))
+    business.served.house.script.set([{"kind": "maintenance"}])
+    signal = business.signal("0.5")
+    now = at(business).now
+    assert not copy_signal(business.database, broker, signal, now)
+    business.served.house.script.set([])
+    with business.database.transaction() as tx:
+        orders = orders_of(tx, "signal", signal)
+    assert not execute_orders(business.database, broker, orders, at(business))
+    assert not copy_signal(business.database, broker, signal, now + timedelta(seconds=5))
+    assert copy_signal(business.database, broker, signal, now + timedelta(seconds=31))
+    ended = business.rows("SELECT status, reason FROM orders")
+    assert ended == [("refused", "the venue never had it")]
+    assert business.trades() == 0
+    business.assert_sound()
