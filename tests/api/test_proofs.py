@@ -10,6 +10,7 @@ import json
 import zipfile
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -17,17 +18,22 @@ from fastapi.testclient import TestClient
 
 from chained import seal_all
 from commenda.audit import EVENTS, seal
+from commenda.identity import PERMISSIONS, Role
+from commenda.identity.model import CUSTOMERS, Principal
 from commenda.kit import clock, durable, ids
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.operations import CHAINS, CHECKS, PROOFS, run_proof_workflow
+from commenda.operations.finding import find_all
+from commenda.strategies import register_catalogue
+from managed_calls import market
 from people import SETTINGS
 from processes import until
 from world import World
 
 PROOF = "/api/v1/audit/proofs"
 EVIDENCE = "/api/v1/audit/evidence"
-FIND = "/api/v1/audit/find"
+FIND = "/api/v1/find"
 DEPOSITS = "/api/v1/ledger/journals?kind=deposit"
 INES = str(ids.derive("test-investor", "ines"))
 
@@ -65,7 +71,7 @@ def paid(world: World, db: Database) -> Database:
     return db
 
 
-@pytest.mark.parametrize("path", [PROOF, EVIDENCE, f"{FIND}?name=1"])
+@pytest.mark.parametrize("path", [PROOF, EVIDENCE])
 def test_it_is_for_those_who_may_see_the_audit(client: TestClient, sign_in: Any, path: str) -> None:
     assert client.get(path).status_code == 401
     for role in ("investor", "creator", "operator"):
@@ -174,8 +180,50 @@ def test_a_name_leads_to_what_has_it(
     assert ("journal", str(journal["id"])) in found(str(journal["id"]))
     assert found(journal["key"]) == [("journal", str(journal["id"]))]
     assert found(INES) == found("ines") == [("user", INES)]
-    nothing = client.get(FIND, params={"name": "nobody"}, headers=auditor)
-    assert (nothing.status_code, nothing.json()["code"]) == (404, "unknown_name")
+    assert found("nobody") == []
+
+
+def test_a_name_leads_only_to_what_one_may_see(db: Database) -> None:
+    """The staff sees anybody's, by its permissions; a customer what is theirs and what is shown to
+    all; what is another's is as if it were not there."""
+    world = market(db)
+    ines, ivan = world.investor("ines"), world.investor("ivan")
+    subscription = world.subscribe(ines, world.product())
+    with db.transaction() as tx:
+        register_catalogue(tx, world.now)
+        key = tx.execute("SELECT key FROM journals WHERE kind = 'deposit' LIMIT 1").fetchone()
+    assert key is not None
+
+    def seen(role: Role, user: UUID) -> list[list[str]]:
+        who = Principal(user, role, PERMISSIONS[role], None, second_factor=True)
+        with db.transaction() as tx:
+            return [
+                [one.kind for one in find_all(tx, name, who)]
+                for name in (str(subscription), str(ines.id), "ines", key[0], "sma_cross")
+            ]
+
+    everything = [["subscription"], ["user"], ["user"], ["journal"], ["strategy"]]
+    for staff in set(Role) - CUSTOMERS:
+        assert seen(staff, ids.derive("somebody")) == everything
+    assert seen(Role.INVESTOR, ines.id) == [*everything[:3], [], ["strategy"]]
+    assert seen(Role.CREATOR, ivan.id) == [[], [], [], [], ["strategy"]]
+
+
+def test_whoever_finds_nothing_is_told_so_and_a_stranger_nothing(
+    client: TestClient, sign_in: Any
+) -> None:
+    assert client.get(FIND, params={"name": "1"}).status_code == 401
+    for name in (
+        "1",
+        "nobody",
+        str(ids.derive("nothing")),
+        "٣",
+        "1e400",
+        "a' OR 1=1 --",
+        "\u202ex",
+    ):
+        answer = client.get(FIND, params={"name": name}, headers=sign_in("investor"))
+        assert (answer.status_code, answer.json()) == (200, []), name
 
 
 def test_journals_are_found_by_key_rule_and_amount(

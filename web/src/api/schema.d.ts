@@ -561,6 +561,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find
+         * @description What has this UUID, number, journal key, username or strategy's name, of what you may see.
+         */
+        get: operations["findByName"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/targets": {
         parameters: {
             query?: never;
@@ -2777,26 +2797,6 @@ export interface paths {
          *     periods in one archive, with a manifest of their digests.
          */
         get: operations["exportEvidence"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/audit/find": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Find
-         * @description What has this UUID, number, journal key or username; code `unknown_name` for nothing.
-         */
-        get: operations["findByName"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5362,7 +5362,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account";
+            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account" | "strategy";
         };
         /**
          * FoundAt
@@ -12146,6 +12146,28 @@ export interface operations {
             };
         };
     };
+    findByName: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"][];
+                };
+            };
+        };
+    };
     listScheduleTargets: {
         parameters: {
             query?: never;
@@ -15203,28 +15225,6 @@ export interface operations {
                 };
                 content: {
                     "application/zip": unknown;
-                };
-            };
-        };
-    };
-    findByName: {
-        parameters: {
-            query: {
-                name: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Found"][];
                 };
             };
         };

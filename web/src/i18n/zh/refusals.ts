@@ -193,6 +193,5 @@ export const refusals: Record<string, string> = {
   not_cancellable: "该长任务无法取消，将运行到结束。",
   unknown_work: "没有这项长任务。",
   unknown_proof: "没有这次证明。",
-  unknown_name: "没有这个名称：{{value}}。",
   proof_is_running: "证明正在进行，请等待其完成。",
 }
