@@ -107,6 +107,43 @@ def test_a_balance_that_was_moved_by_hand_is_found(
     assert any("1007" in one["found"] + one["expected"] for one in run["found"])
 
 
+def test_a_broken_rule_is_an_alert_until_a_proof_finds_it_whole(
+    client: TestClient, paid: Database, auditor: dict[str, str]
+) -> None:
+    """One for each rule, told to the staff; a chain that is not whole is one, too."""
+
+    def tamper(amount: int, name: str) -> None:
+        with psycopg.connect(paid.owner_url) as owner:
+            owner.execute(
+                "UPDATE accounts SET balance = balance + %s WHERE kind = 'wallet'", (amount,)
+            )
+            owner.execute("UPDATE audit_events SET actor = %s WHERE id = (%s)", (name, first))
+
+    def alerts(state: str) -> dict[str, tuple[str, int]]:
+        query = {"kind": "alert.proof_broken", "state": state}
+        items = client.get("/api/v1/alerts", params=query, headers=auditor).json()["items"]
+        return {one["subject"]: (one["severity"], one["count"]) for one in items}
+
+    with paid.transaction() as tx:
+        row = tx.execute("SELECT id, actor FROM audit_events ORDER BY id LIMIT 1").fetchone()
+    assert row is not None
+    first, actor = row
+    assert proved(client, paid, auditor)["state"] == "clean"
+    assert alerts("open") == {}
+
+    tamper(7, "nobody")
+    run = proved(client, paid, auditor)
+    broken = {one["rule"] for one in run["lines"] if one["findings"]}
+    assert "the chain of events is whole" in broken
+    assert len(broken) > 1
+    assert alerts("open") == dict.fromkeys(broken, ("critical", 1))
+
+    tamper(-7, actor)
+    assert proved(client, paid, auditor)["state"] == "clean"
+    assert alerts("open") == {}
+    assert set(alerts("closed")) == broken
+
+
 def test_one_proof_runs_at_a_time_and_a_repeated_request_is_the_same(
     client: TestClient, db: Database, auditor: dict[str, str]
 ) -> None:

@@ -295,6 +295,7 @@ export const operate = {
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
       unreconciled: "Does not reconcile",
+      proof_broken: "The books break a rule",
     },
   },
 }

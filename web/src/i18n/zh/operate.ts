@@ -283,6 +283,7 @@ export const operate: Texts<typeof english> = {
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
       unreconciled: "对账不符",
+      proof_broken: "账务违反规则",
     },
   },
 }
