@@ -15036,7 +15036,10 @@ export interface operations {
     cancelStudy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 study_id: string;
             };
