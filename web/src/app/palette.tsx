@@ -7,7 +7,7 @@ import { api } from "@/api/client"
 import { useMay, useUser } from "@/api/session"
 import { placeOf } from "@/lib/places"
 import { Dialog } from "@/ui/dialog"
-import { PAGES } from "./pages"
+import { mayOpen, PAGES } from "./pages"
 
 const PAUSE = 200
 /** As many characters as the API reads of a name. */
@@ -67,19 +67,17 @@ export default function Palette({ onClose }: { onClose: () => void }) {
               <span className="min-w-0 truncate">{t("frame.trace", { name })}</span>
             </Item>
           )}
-          {PAGES.filter((page) => !page.path.includes("$") && user.permissions.includes(page.needs)).map(
-            (page) => (
-              <Item
-                key={page.path}
-                keywords={[page.path]}
-                value={t(`pages.${page.name}`)}
-                onSelect={() => go(page.path)}
-              >
-                {page.icon && <page.icon className="size-4" aria-hidden />} {t(`pages.${page.name}`)}
-                <Aside>{t(`groups.${page.group}`)}</Aside>
-              </Item>
-            ),
-          )}
+          {PAGES.filter((page) => !page.path.includes("$") && mayOpen(page, user.permissions)).map((page) => (
+            <Item
+              key={page.path}
+              keywords={[page.path]}
+              value={t(`pages.${page.name}`)}
+              onSelect={() => go(page.path)}
+            >
+              {page.icon && <page.icon className="size-4" aria-hidden />} {t(`pages.${page.name}`)}
+              <Aside>{t(`groups.${page.group}`)}</Aside>
+            </Item>
+          ))}
         </Command.List>
       </Command>
     </Dialog>

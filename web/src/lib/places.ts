@@ -4,6 +4,11 @@ import type { Permission } from "@/api/session"
 type Found = Schemas["Found"]
 type Place = [needs: Permission, to: string, search?: Record<string, string>]
 
+const seen = (to: string): Place[] => [
+  ["share", to],
+  ["overview", to],
+]
+
 /** Where each kind of thing has a page, and which permission opens it: the first that one may open. */
 const PLACES: Partial<Record<Found["kind"], (found: Found) => Place[]>> = {
   journal: ({ id }) => [["ledger", `/journals/${id}`]],
@@ -17,8 +22,8 @@ const PLACES: Partial<Record<Found["kind"], (found: Found) => Place[]>> = {
   flow: ({ id }) => [["flows", `/flows/${id}`]],
   signal: ({ id }) => [["flows", `/flows/${id}`]],
   strategy: ({ id }) => [["share", "/studio", { name: id }]],
-  backtest: ({ id }) => [["share", `/backtests/${id}`]],
-  study: ({ id }) => [["share", `/studies/${id}`]],
+  backtest: ({ id }) => seen(`/backtests/${id}`),
+  study: ({ id }) => seen(`/studies/${id}`),
   approval: ({ id }) => [["approvals", "/approvals", { open: id }]],
   product: ({ id }) => [["overview", `/products/${id}`]],
   pool: () => [["overview", "/products", { kind: "pools" }]],
