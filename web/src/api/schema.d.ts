@@ -3482,7 +3482,10 @@ export interface components {
              * @description Units that a target of 1 means; the whole equity where it is left out.
              */
             size?: number | null;
-            /** Seed */
+            /**
+             * Seed
+             * @description Up to what every reader of JSON has exactly.
+             */
             seed?: number | null;
         };
         /**

@@ -35,6 +35,7 @@ export const operate = {
     before: "Before",
     target: "Target",
     ever: "{{count}} so far",
+    referralPaid: "paid",
     pending: "pending",
     indexMethod: "Time-weighted (TWR), pooled over all books, daily, before settlement.",
     holdings_one: "{{count}} holding",

@@ -29,7 +29,7 @@ export const refusals: Record<string, string> = {
   wrong_password: "密码不正确。",
   wrong_code: "验证码不正确，请输入当前的一个。",
   second_factor_needed: "还需要验证码或恢复码。",
-  second_factor_required: "此操作要求启用双重验证。",
+  second_factor_required: "此操作要求启用双重验证：请先在“账户”页设置，再用验证码重新登录。",
   unknown_second_factor: "尚未设置双重验证。",
   not_authenticated: "登录已失效，请重新登录。",
   bad_refresh_token: "登录已失效，请重新登录。",
