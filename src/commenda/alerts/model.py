@@ -125,6 +125,8 @@ KINDS = (
     Kind("alert.bank_reversed", Severity.CRITICAL, timedelta(days=30)),
     # A line of the reconciliation with something unexplained, until one without it is held.
     Kind("alert.unreconciled", Severity.CRITICAL),
+    # A rule that something breaks, or a chain that is not whole, until a proof finds it whole.
+    Kind("alert.proof_broken", Severity.CRITICAL),
 )
 
 

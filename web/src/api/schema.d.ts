@@ -561,6 +561,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find
+         * @description What has this UUID, number, journal key, username or strategy's name, of what you may see.
+         */
+        get: operations["findByName"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/targets": {
         parameters: {
             query?: never;
@@ -2851,26 +2871,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/audit/find": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Find
-         * @description What has this UUID, number, journal key or username; code `unknown_name` for nothing.
-         */
-        get: operations["findByName"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -3550,7 +3550,10 @@ export interface components {
              * @description Units that a target of 1 means; the whole equity where it is left out.
              */
             size?: number | null;
-            /** Seed */
+            /**
+             * Seed
+             * @description Up to what every reader of JSON has exactly.
+             */
             seed?: number | null;
         };
         /**
@@ -5445,7 +5448,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account";
+            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account" | "strategy";
         };
         /**
          * FoundAt
@@ -12359,6 +12362,28 @@ export interface operations {
             };
         };
     };
+    findByName: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"][];
+                };
+            };
+        };
+    };
     listScheduleTargets: {
         parameters: {
             query?: never;
@@ -12577,7 +12602,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.unreconciled";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -15227,7 +15252,10 @@ export interface operations {
     cancelStudy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 study_id: string;
             };
@@ -15509,28 +15537,6 @@ export interface operations {
                 };
                 content: {
                     "application/zip": unknown;
-                };
-            };
-        };
-    };
-    findByName: {
-        parameters: {
-            query: {
-                name: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Found"][];
                 };
             };
         };

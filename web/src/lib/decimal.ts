@@ -25,6 +25,7 @@ export const yearlyPart = (amount: string, rate: string, days: number) =>
 /** An estimate without the digits that no asset has: cut, not rounded. */
 export const cut = (amount: string, digits: number) =>
   amount.replace(new RegExp(`(\\.\\d{${digits}})\\d+$`), "$1")
+export const isZero = (amount: string) => parse(amount) === 0n
 export const compare = (left: string, right: string) => {
   const difference = parse(left) - parse(right)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0

@@ -6,6 +6,8 @@ import { usePreferences } from "@/lib/preferences"
 import { Badge } from "./badge"
 
 const NONE = "–"
+/** Characters of what was said that a row has room for; the title has all. */
+const LONG = 160
 
 /** An amount of money with its asset; hidden where the reader hides amounts. */
 export function Money({
@@ -103,6 +105,17 @@ export function Id({ id }: { id: string | null | undefined }) {
     <code title={id} className="text-muted-foreground text-xs">
       {isLong(id) ? shortId(id) : id}
     </code>
+  ) : (
+    <span>{NONE}</span>
+  )
+}
+
+/** What a venue or a machine said, in its own words: they are its, and in English, whatever the reader's language. */
+export function Said({ words }: { words: string | null | undefined }) {
+  return words ? (
+    <q lang="en" title={words}>
+      {words.length > LONG ? `${words.slice(0, LONG)}…` : words}
+    </q>
   ) : (
     <span>{NONE}</span>
   )

@@ -6,7 +6,7 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { AsOf, Change, Id, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { AsOf, Change, Id, Money, Percent, Quantity, Said, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Nav, Signals } from "../invest/flow"
@@ -163,7 +163,7 @@ function Executions({ signal, onClose }: { signal: string; onClose: () => void }
                   cell: (row) => <Percent ratio={row.slippage} />,
                 },
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.executedAt} seconds /> },
-                { key: "error", head: t("liquidation.reason"), cell: (row) => row.error },
+                { key: "error", head: t("liquidation.reason"), cell: (row) => <Said words={row.error} /> },
               ]}
             />
           </>

@@ -4,7 +4,7 @@ import { useMemo } from "react"
 import { useTranslation } from "react-i18next"
 import { api } from "@/api/client"
 import { useUser } from "@/api/session"
-import { isDecimal } from "@/lib/decimal"
+import { isDecimal, isZero } from "@/lib/decimal"
 import { useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
@@ -130,6 +130,19 @@ function Earnings({ now }: { now: string }) {
                     t("earned.profitShare"),
                     <Money key="s" amount={earned.fees.profitShare} asset={earned.asset} />,
                   ],
+                  ...(isZero(earned.fees.earlyExit)
+                    ? []
+                    : ([
+                        [
+                          t("earned.earlyExit"),
+                          <Money key="x" amount={earned.fees.earlyExit} asset={earned.asset} />,
+                        ],
+                      ] as const)),
+                  ...(isZero(earned.covered)
+                    ? []
+                    : ([
+                        [t("earned.covered"), <Money key="v" amount={earned.covered} asset={earned.asset} />],
+                      ] as const)),
                   [t("earned.income"), <Money key="n" amount={earned.income.total} asset={earned.asset} />],
                 ]}
               />

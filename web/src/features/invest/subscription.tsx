@@ -11,7 +11,7 @@ import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { NumberField } from "@/ui/field"
-import { AsOf, Id, Money, Named, Percent, Time } from "@/ui/shown"
+import { AsOf, Id, Money, Named, Percent, Said, Time } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
@@ -185,7 +185,10 @@ function Liquidation({ part }: { part: Schemas["LiquidationPart"] }) {
           [t("liquidation.door"), t(`doors.${part.door}`)],
           [t("liquidation.requested"), <Time key="r" at={part.requestedAt} />],
           [t("liquidation.attempts"), part.attempts],
-          [t("liquidation.reason"), part.reason ?? t("liquidation.noReason")],
+          [
+            t("liquidation.reason"),
+            part.reason ? <Said key="w" words={part.reason} /> : t("liquidation.noReason"),
+          ],
           [t("liquidation.next"), <Time key="n" at={part.nextRetryAt} />],
         ]}
       />

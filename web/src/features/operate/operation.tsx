@@ -6,7 +6,7 @@ import { formatAmount, formatNumber } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Id, Money, Time } from "@/ui/shown"
+import { AsOf, Change, Id, Money, Said, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
@@ -132,7 +132,8 @@ function Sums({ seen }: { seen: Overview }) {
         label={t("settlement.toPlatform")}
         note={
           <>
-            {t("settlement.toReferrers")} <Money amount={money.referralPaid} /> · {t("operation.pending")}{" "}
+            {t("settlement.toReferrers")} <Money amount={money.toReferrers} /> · {t("operation.referralPaid")}{" "}
+            <Money amount={money.referralPaid} /> · {t("operation.pending")}{" "}
             <Money amount={money.referralPending} />
           </>
         }
@@ -214,7 +215,7 @@ export function Stuck({ rows }: { rows: readonly Schemas["Retry"][] }) {
             cell: (row) => <Money amount={row.amount} asset={row.asset} />,
           },
           { key: "attempts", head: t("liquidation.attempts"), right: true, cell: (row) => row.attempts },
-          { key: "reason", head: t("liquidation.reason"), cell: (row) => row.reason },
+          { key: "reason", head: t("liquidation.reason"), cell: (row) => <Said words={row.reason} /> },
           { key: "next", head: t("liquidation.next"), cell: (row) => <Time at={row.nextRetryAt} /> },
         ]}
       />

@@ -29,6 +29,7 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
   "alert.bank_unmatched": () => "/money",
   "alert.bank_reversed": () => "/money",
   "alert.unreconciled": () => "/proof",
+  "alert.proof_broken": () => "/proof",
 }
 
 export const subjectPage = (alert: Alert) => PLACES[alert.kind]?.(alert) ?? null

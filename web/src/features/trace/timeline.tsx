@@ -1,7 +1,7 @@
 import type { ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
-import { Change, Id, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Change, Id, Money, Percent, Quantity, Said, Time } from "@/ui/shown"
 import { Loaded } from "@/ui/states"
 import { useAccountKinds, useMovements } from "../invest/names"
 
@@ -101,7 +101,11 @@ function Steps({ chain }: { chain: Chain }) {
             }),
           })}
         >
-          {parts[0]!.reason && <p>{parts[0]!.reason}</p>}
+          {parts[0]!.reason && (
+            <p>
+              <Said words={String(parts[0]!.reason)} />
+            </p>
+          )}
           {parts.some((row) => row.symbol) && (
             <Lines
               heads={[

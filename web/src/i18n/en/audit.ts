@@ -83,7 +83,8 @@ export const audit = {
   },
   find: {
     label: "Any id",
-    hint: "A UUID, a journal's number or key, or a username",
+    hint: "A UUID, a journal's number or key, a username or a strategy",
+    none: "Nothing is called “{{name}}”.",
     find: "Find",
     open: "Open its page",
     did: "What they did",
@@ -109,6 +110,7 @@ export const audit = {
       schedule: "Schedule",
       journal: "Journal",
       account: "Account",
+      strategy: "Strategy",
     },
   },
 }

@@ -41,6 +41,8 @@ export const invest = {
     trading: "Trading fees",
     management: "Management fee",
     profitShare: "Profit share",
+    earlyExit: "Early exit fees",
+    covered: "Covered by insurance",
     income: "Income (pools, referrals)",
   },
   transfer: {

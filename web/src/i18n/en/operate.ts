@@ -35,6 +35,7 @@ export const operate = {
     before: "Before",
     target: "Target",
     ever: "{{count}} so far",
+    referralPaid: "paid",
     pending: "pending",
     indexMethod: "Time-weighted (TWR), pooled over all books, daily, before settlement.",
     holdings_one: "{{count}} holding",
@@ -299,6 +300,7 @@ export const operate = {
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
       unreconciled: "Does not reconcile",
+      proof_broken: "The books break a rule",
     },
   },
 }

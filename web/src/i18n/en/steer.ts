@@ -83,9 +83,9 @@ export const steer = {
     sweep: "Matured {{since}}: its closing is asked for with the next tick.",
     closing: "Its positions are being sold since {{since}}.",
     retry_one:
-      "Its positions could not all be sold; {{count}} try has failed, the last one because: {{reason}}. Next try: {{until}}.",
+      "Its positions could not all be sold; {{count}} try has failed, the last one because: “{{reason}}”. Next try: {{until}}.",
     retry_other:
-      "Its positions could not all be sold; {{count}} tries have failed, the last one because: {{reason}}. Next try: {{until}}.",
+      "Its positions could not all be sold; {{count}} tries have failed, the last one because: “{{reason}}”. Next try: {{until}}.",
     payout: "All is sold since {{since}}: it is settled and paid with the next tick.",
     late: "That takes longer than it should: an operator has been told.",
     batch: "A settlement run with it waits for an approval.",

@@ -63,7 +63,8 @@ export const audit: Texts<typeof english> = {
   },
   find: {
     label: "任意编号",
-    hint: "UUID、凭证编号或键，或用户名",
+    hint: "UUID、凭证编号或键、用户名或策略",
+    none: "没有名为“{{name}}”的内容。",
     find: "查找",
     open: "打开页面",
     did: "其操作记录",
@@ -89,6 +90,7 @@ export const audit: Texts<typeof english> = {
       schedule: "定时任务",
       journal: "凭证",
       account: "账户",
+      strategy: "策略",
     },
   },
 }

@@ -39,6 +39,8 @@ export const invest: Texts<typeof english> = {
     trading: "交易费",
     management: "管理费",
     profitShare: "业绩分润",
+    earlyExit: "提前退出费",
+    covered: "保险基金承担",
     income: "收入（理财、推荐）",
   },
   transfer: {

@@ -38,6 +38,7 @@ export const operate: Texts<typeof english> = {
     before: "之前",
     target: "目标",
     ever: "累计 {{count}}",
+    referralPaid: "已付",
     pending: "待发放",
     indexMethod: "时间加权收益率（TWR），全部账簿合并，按日计算，结算前。",
     holdings_one: "{{count}} 笔持仓",
@@ -287,6 +288,7 @@ export const operate: Texts<typeof english> = {
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
       unreconciled: "对账不符",
+      proof_broken: "账务违反规则",
     },
   },
 }
