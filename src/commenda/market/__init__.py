@@ -54,7 +54,7 @@ from commenda.market.instruments import (
     listed,
     load_catalogue,
 )
-from commenda.market.live import latest_marks, write_bars, write_marks
+from commenda.market.live import bar_message, latest_marks, tell_bar, write_bars, write_marks
 from commenda.market.model import (
     SYMBOL,
     VENUE,
@@ -112,6 +112,7 @@ __all__ = [
     "Source",
     "SourceName",
     "Span",
+    "bar_message",
     "clock_offset",
     "connect_exchange",
     "count_findings",
@@ -145,6 +146,7 @@ __all__ = [
     "series_offered",
     "simulate_market",
     "simulated_assets",
+    "tell_bar",
     "write_bars",
     "write_marks",
 ]
