@@ -36,6 +36,7 @@ from commenda.market.depth import (
 from commenda.market.due import DueFunding, due_after, missing_funding_stamps
 from commenda.market.endless import EndlessFeed
 from commenda.market.feed import CandleFeed, SeriesFiles
+from commenda.market.feeds import FEED_SILENCE, Untrusted, count_feeds, untrusted
 from commenda.market.fetch import (
     Connection,
     Span,
@@ -82,6 +83,7 @@ from commenda.market.track import Bar, BarArrays, Observations
 
 __all__ = [
     "BARS_LATE",
+    "FEED_SILENCE",
     "REGIMES",
     "SYMBOL",
     "VENUE",
@@ -112,9 +114,11 @@ __all__ = [
     "Source",
     "SourceName",
     "Span",
+    "Untrusted",
     "bar_message",
     "clock_offset",
     "connect_exchange",
+    "count_feeds",
     "count_findings",
     "datasets",
     "depth_record",
@@ -147,6 +151,7 @@ __all__ = [
     "simulate_market",
     "simulated_assets",
     "tell_bar",
+    "untrusted",
     "write_bars",
     "write_marks",
 ]

@@ -6,7 +6,7 @@ CREATE TABLE market_feeds (
     seen_at       timestamptz NOT NULL,    -- wall time, as all of this table
     stopped_at    timestamptz,             -- it was ended in order
     event_at      timestamptz,             -- the exchange's time of the newest message
-    lag_ms        integer,                 -- this machine's clock less the exchange's, at the least
+    lag_ms        bigint,                  -- this machine's clock less the exchange's, at the least
     book_right    boolean NOT NULL,
     best_bid      double precision,
     best_ask      double precision,

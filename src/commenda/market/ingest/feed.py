@@ -184,6 +184,7 @@ class Feed:
 
     async def _poll(self) -> None:
         """Ask each instrument in turn for what no stream tells."""
+        pause = 0.0  # the first time at once
         while True:
             for one in self.followed.values():
                 try:
@@ -195,7 +196,8 @@ class Feed:
                         await self._funding(one, one.funding_due)
                 except (Unanswered, KeyError, ValueError, ArithmeticError) as error:
                     _log.warning("%s was not told: %s", one.instrument.symbol, error)
-                await asyncio.sleep(_POLL / len(self.followed))
+                await asyncio.sleep(pause)
+            pause = _POLL / len(self.followed)
 
     async def _beat(self) -> None:
         while True:

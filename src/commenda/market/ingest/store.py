@@ -156,7 +156,7 @@ def _write_seen(tx: Tx, feed: str, seen: Sequence[Seen], stopped: bool) -> None:
         "INSERT INTO market_feeds AS f (name, seen_at, stopped_at, instrument_id, event_at, lag_ms,"
         "  book_right, best_bid, best_ask, messages, losses, resyncs, distrust, distrusted_at)"
         " SELECT %s, clock_timestamp(), CASE WHEN %s THEN clock_timestamp() END, n.* FROM"
-        "  unnest(%s::smallint[], %s::timestamptz[], %s::integer[], %s::boolean[], %s::float8[],"
+        "  unnest(%s::smallint[], %s::timestamptz[], %s::bigint[], %s::boolean[], %s::float8[],"
         "  %s::float8[], %s::bigint[], %s::integer[], %s::integer[], %s::text[],"
         "  %s::timestamptz[]) AS n"
         " ON CONFLICT (name, instrument_id) DO UPDATE SET seen_at = excluded.seen_at,"

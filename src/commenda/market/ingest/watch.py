@@ -43,7 +43,7 @@ class Watch:
         self._price: float | None = None
         self._bar: Bar | None = None
         self._least: int | None = None
-        self._since = 0
+        self._since: int | None = None
 
     @property
     def distrust(self) -> str | None:
@@ -77,6 +77,8 @@ class Watch:
         """A message that the exchange sent at `event` and that came at `wall`."""
         apart = wall - event
         self._least = apart if self._least is None else min(self._least, apart)
+        if self._since is None:
+            self._since = event
         if event - self._since < WINDOW:
             return
         least, self._least, self._since = self._least, None, event
