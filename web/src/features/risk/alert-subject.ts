@@ -25,6 +25,8 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
   "alert.job_failed": () => "/schedules",
   "alert.bank_unmatched": () => "/money",
   "alert.bank_reversed": () => "/money",
+  "alert.market_untrusted": () => "/market-data",
+  "alert.market_finding": () => "/market-data",
   "alert.unreconciled": () => "/proof",
 }
 

@@ -294,6 +294,8 @@ export const operate = {
       staff_at_machine: "Staff account changed at the machine",
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
+      market_untrusted: "Live market not to be trusted",
+      market_finding: "Live market: something found",
       unreconciled: "Does not reconcile",
     },
   },

@@ -282,6 +282,8 @@ export const operate: Texts<typeof english> = {
       staff_at_machine: "在主机上变更员工账户",
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
+      market_untrusted: "实时行情不可信",
+      market_finding: "实时行情质量问题",
       unreconciled: "对账不符",
     },
   },
