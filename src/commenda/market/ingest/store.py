@@ -46,7 +46,7 @@ class Seen(NamedTuple):
 class Batch:
     """What waits to be stored."""
 
-    bars: list[tuple[Instrument, Candle]] = field(default_factory=list)
+    bars: list[tuple[Followed, Candle]] = field(default_factory=list)
     findings: list[tuple[Instrument, Finding]] = field(default_factory=list)
     observations: list[tuple[Instrument, Observation]] = field(default_factory=list)
     marks: list[tuple[Instrument, Mark]] = field(default_factory=list)
@@ -56,10 +56,8 @@ class Batch:
         return bool(self.bars or self.findings or self.observations or self.seen)
 
     def gather(self, one: Followed) -> None:
-        """Take what an instrument has to store, its bars judged."""
-        for candle in one.bars.closed:
-            one.watch.bar(candle.bar(), one.bars.interval)
-            self.bars.append((one.instrument, candle))
+        """Take what an instrument has to store."""
+        self.bars += ((one, candle) for candle in one.bars.closed)
         found = (*one.bars.findings, *one.watch.found)
         self.findings += ((one.instrument, finding) for finding in found)
         self.observations += ((one.instrument, seen) for seen in one.observations)
@@ -74,8 +72,8 @@ def store(
     with database.transaction() as tx:
         new: list[tuple[Instrument, Candle]] = []
         if batch.bars:
-            made = {(one.id, candle.ts): candle for one, candle in batch.bars}
-            bars = [(one, candle.bar()) for one, candle in batch.bars]
+            made = {(one.instrument.id, candle.ts): candle for one, candle in batch.bars}
+            bars = [(one.instrument, candle.bar()) for one, candle in batch.bars]
             for one, bar in write_bars(tx, 60, bars):
                 tell_bar(tx, one.symbol, 60, bar)
                 new.append((one, made[one.id, bar.ts]))
@@ -87,6 +85,8 @@ def store(
             _write_findings(tx, feed, batch.findings)
         if batch.seen:
             _write_seen(tx, feed, batch.seen, stopped)
+    for followed, candle in batch.bars:  # judged once others have them; what is found comes next
+        followed.watch.bar(candle.bar(), followed.bars.interval)
     return new
 
 
