@@ -299,6 +299,8 @@ export const operate = {
       venue_strange: "Orders that nobody here sent",
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
+      market_untrusted: "Live market not to be trusted",
+      market_finding: "Live market: something found",
       unreconciled: "Does not reconcile",
       proof_broken: "The books break a rule",
     },

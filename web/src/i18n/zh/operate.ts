@@ -287,6 +287,8 @@ export const operate: Texts<typeof english> = {
       venue_strange: "非本平台发出的委托",
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
+      market_untrusted: "实时行情不可信",
+      market_finding: "实时行情质量问题",
       unreconciled: "对账不符",
       proof_broken: "账务违反规则",
     },
