@@ -59,6 +59,12 @@ class Settings:
     bank_currencies: tuple[str, ...] = ()
     """Which currency of a bank record stands for which asset at par, as `USD=USDT`; each currency
     stands for the asset of its own name in any case."""
+    feed_symbols: tuple[str, ...] = ()
+    """What `commenda feed` follows, and `up` with it: Binance's USD-M perpetuals, as BTCUSDT."""
+    feed_url: str | None = None
+    """An exchange that speaks Binance's protocol at another address than Binance's."""
+    feed_venue: str = "binance_usdm"
+    """What its instruments are stored under; `simulated` for a simulated one."""
     demo: bool = False
     """A living demo: simulated market and people, published sign-ins."""
     log_level: str = "INFO"
@@ -96,7 +102,12 @@ class Settings:
                 }
             ),
             new_address_wait=timedelta(hours=_whole_number("COMMENDA_NEW_ADDRESS_HOURS", 24)),
-            bank_currencies=_pairs("COMMENDA_BANK_CURRENCIES"),
+            bank_currencies=_names(
+                "COMMENDA_BANK_CURRENCIES", "[A-Z]{3}=[A-Z0-9]{1,12}", "USD=USDT"
+            ),
+            feed_symbols=_names("COMMENDA_FEED_SYMBOLS", "[A-Z0-9]{2,30}", "BTCUSDT,ETHUSDT"),
+            feed_url=os.environ.get("COMMENDA_FEED_URL") or None,
+            feed_venue=os.environ.get("COMMENDA_FEED_VENUE") or default.feed_venue,
             demo=_switch("COMMENDA_DEMO", default.demo),
             log_level=_one_of(
                 "COMMENDA_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), str.upper
@@ -130,13 +141,13 @@ def _networks(name: str) -> tuple[str, ...]:
     return networks
 
 
-def _pairs(name: str) -> tuple[str, ...]:
+def _names(name: str, form: str, example: str) -> tuple[str, ...]:
     given = os.environ.get(name, "").split(",")
-    pairs = tuple(one.strip() for one in given if one.strip())
-    for one in pairs:
-        if not re.fullmatch("[A-Z]{3}=[A-Z0-9]{1,12}", one):
-            raise _bad(name, one, "pairs such as USD=USDT, separated by commas")
-    return pairs
+    names = tuple(one.strip() for one in given if one.strip())
+    for one in names:
+        if not re.fullmatch(form, one):
+            raise _bad(name, one, f"one or more such as {example}, separated by commas")
+    return names
 
 
 def _amount(name: str, default: Decimal) -> Decimal:

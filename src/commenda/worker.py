@@ -40,6 +40,7 @@ from commenda.operations import (
     forget_runs,
     forget_workers,
     run_proof_workflow,
+    watch_feeds,
 )
 from commenda.settings import Settings
 from commenda.strategies import BACKTESTS, run_backtest_workflow
@@ -87,6 +88,7 @@ def maintenance_tasks(keys: Keys) -> tuple[MaintenanceTask, ...]:
         MaintenanceTask(600.0, lambda tx: forget_old_failures(tx, datetime.now(UTC))),
         MaintenanceTask(600.0, forget_workers),
         MaintenanceTask(600.0, forget_runs),
+        MaintenanceTask(5.0, watch_feeds),
     )
 
 

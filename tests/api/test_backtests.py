@@ -185,6 +185,7 @@ def test_what_a_kept_run_says_asks_for_it_again_is_the_same_run(
         ({"strategy": "mine.py:mine"}, 404, "unknown_strategy", "strategy"),
         ({"strategy": "a\0b"}, 422, "invalid_request", "strategy"),
         ({"params": {"a\0b": 1}}, 422, "invalid_request", "params"),
+        ({"seed": 2**53}, 422, "invalid_request", "seed"),
         ({"params": {"speed": 1}}, 404, "unknown_parameter", "speed"),
         ({"params": {"fast": 300}}, 422, "bad_parameter", "fast"),
         ({"symbol": "NOSUCH"}, 404, "unknown_instrument", "symbol"),

@@ -143,3 +143,59 @@ def test_the_staff_reads_and_operators_and_risk_officers_import(
     assert client.get(f"{SENT}/1/findings", headers=who).status_code == (
         404 if reads == 200 else 403
     )
+
+
+def test_feeds_and_what_they_found_are_shown(
+    client: TestClient, risk: dict[str, str], db: Database, sign_in: SignIn
+) -> None:
+    feeds = "/api/v1/market/feeds"
+    assert client.get(feeds, headers=risk).json() == []
+    with db.transaction() as tx:
+        one = ensure_instrument(tx, load_catalogue()["binance_usdm", "BTCUSDT"])
+        two = ensure_instrument(tx, load_catalogue()["binance_usdm", "ETHUSDT"])
+        tx.execute(
+            "INSERT INTO market_feeds (name, instrument_id, seen_at, stopped_at, book_right,"
+            "  messages, losses, resyncs, distrust, distrusted_at) VALUES"
+            " ('a', %(one)s, now(), NULL, true, 9, 1, 2, NULL, NULL),"
+            " ('b', %(one)s, now() - interval '1 minute', NULL, true, 9, 0, 1, NULL, NULL),"
+            " ('a', %(two)s, now(), NULL, false, 9, 1, 2, 'stale: gone', now()),"
+            " ('b', %(two)s, now(), now(), true, 9, 0, 1, NULL, NULL)",
+            {"one": one.id, "two": two.id},
+        )
+        tx.execute(
+            "INSERT INTO market_observations VALUES (%(one)s, 'index', now(), 101.5),"
+            " (%(one)s, 'index', now() - interval '1 minute', 99), (%(one)s, 'funding', now(), -1)",
+            {"one": one.id},
+        )
+        tx.execute(
+            "INSERT INTO market_quality_findings (instrument_id, kind, at, details)"
+            " SELECT %s, CASE WHEN n < 3 THEN 'stale' ELSE 'gap' END, now() - n * interval '1 s',"
+            " 'number ' || n FROM generate_series(1, 4) AS n",
+            (one.id,),
+        )
+    seen = client.get(feeds, headers=risk).json()
+    assert [(row["symbol"], row["name"], row["state"]) for row in seen] == [
+        ("ETHUSDT", "a", "untrusted"),
+        ("BTCUSDT", "a", "live"),
+        ("BTCUSDT", "b", "silent"),
+        ("ETHUSDT", "b", "stopped"),
+    ]
+    assert (seen[0]["distrust"], seen[0]["index"], seen[0]["findings"]) == ("stale: gone", None, 0)
+    assert (seen[1]["index"], seen[1]["funding"], seen[1]["findings"]) == ("101.5", "-1", 4)
+
+    found = f"/api/v1/market/instruments/{one.id}/findings"
+    page = client.get(found, params={"limit": 3}, headers=risk).json()
+    assert [row["details"] for row in page["items"]] == ["number 1", "number 2", "number 3"]
+    rest = {"limit": 3, "cursor": page["nextCursor"]}
+    (last,) = client.get(found, params=rest, headers=risk).json()["items"]
+    assert last["details"] == "number 4"
+    stale = client.get(found, params={"kind": "stale"}, headers=risk).json()["items"]
+    assert [row["kind"] for row in stale] == ["stale", "stale"]
+    for unknown in ("999", "x"):
+        answer = client.get(f"/api/v1/market/instruments/{unknown}/findings", headers=risk)
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_instrument")
+    assert client.get(feeds, headers=sign_in("investor")).status_code == 403
+
+    figures = client.get("/metrics").text
+    assert 'commenda_feed_instruments{feed="a",state="untrusted"} 1.0' in figures
+    assert 'commenda_feed_messages{feed="b"} 18.0' in figures

@@ -10,6 +10,7 @@ import json
 import zipfile
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -17,17 +18,22 @@ from fastapi.testclient import TestClient
 
 from chained import seal_all
 from commenda.audit import EVENTS, seal
+from commenda.identity import PERMISSIONS, Role
+from commenda.identity.model import CUSTOMERS, Principal
 from commenda.kit import clock, durable, ids
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.operations import CHAINS, CHECKS, PROOFS, run_proof_workflow
+from commenda.operations.finding import find_all
+from commenda.strategies import register_catalogue
+from managed_calls import market
 from people import SETTINGS
 from processes import until
 from world import World
 
 PROOF = "/api/v1/audit/proofs"
 EVIDENCE = "/api/v1/audit/evidence"
-FIND = "/api/v1/audit/find"
+FIND = "/api/v1/find"
 DEPOSITS = "/api/v1/ledger/journals?kind=deposit"
 INES = str(ids.derive("test-investor", "ines"))
 
@@ -65,7 +71,7 @@ def paid(world: World, db: Database) -> Database:
     return db
 
 
-@pytest.mark.parametrize("path", [PROOF, EVIDENCE, f"{FIND}?name=1"])
+@pytest.mark.parametrize("path", [PROOF, EVIDENCE])
 def test_it_is_for_those_who_may_see_the_audit(client: TestClient, sign_in: Any, path: str) -> None:
     assert client.get(path).status_code == 401
     for role in ("investor", "creator", "operator"):
@@ -99,6 +105,43 @@ def test_a_balance_that_was_moved_by_hand_is_found(
     assert run["state"] == "broken"
     assert run["findings"] == len(run["found"]) == sum(one["findings"] for one in run["lines"]) > 0
     assert any("1007" in one["found"] + one["expected"] for one in run["found"])
+
+
+def test_a_broken_rule_is_an_alert_until_a_proof_finds_it_whole(
+    client: TestClient, paid: Database, auditor: dict[str, str]
+) -> None:
+    """One for each rule, told to the staff; a chain that is not whole is one, too."""
+
+    def tamper(amount: int, name: str) -> None:
+        with psycopg.connect(paid.owner_url) as owner:
+            owner.execute(
+                "UPDATE accounts SET balance = balance + %s WHERE kind = 'wallet'", (amount,)
+            )
+            owner.execute("UPDATE audit_events SET actor = %s WHERE id = (%s)", (name, first))
+
+    def alerts(state: str) -> dict[str, tuple[str, int]]:
+        query = {"kind": "alert.proof_broken", "state": state}
+        items = client.get("/api/v1/alerts", params=query, headers=auditor).json()["items"]
+        return {one["subject"]: (one["severity"], one["count"]) for one in items}
+
+    with paid.transaction() as tx:
+        row = tx.execute("SELECT id, actor FROM audit_events ORDER BY id LIMIT 1").fetchone()
+    assert row is not None
+    first, actor = row
+    assert proved(client, paid, auditor)["state"] == "clean"
+    assert alerts("open") == {}
+
+    tamper(7, "nobody")
+    run = proved(client, paid, auditor)
+    broken = {one["rule"] for one in run["lines"] if one["findings"]}
+    assert "the chain of events is whole" in broken
+    assert len(broken) > 1
+    assert alerts("open") == dict.fromkeys(broken, ("critical", 1))
+
+    tamper(-7, actor)
+    assert proved(client, paid, auditor)["state"] == "clean"
+    assert alerts("open") == {}
+    assert set(alerts("closed")) == broken
 
 
 def test_one_proof_runs_at_a_time_and_a_repeated_request_is_the_same(
@@ -174,8 +217,50 @@ def test_a_name_leads_to_what_has_it(
     assert ("journal", str(journal["id"])) in found(str(journal["id"]))
     assert found(journal["key"]) == [("journal", str(journal["id"]))]
     assert found(INES) == found("ines") == [("user", INES)]
-    nothing = client.get(FIND, params={"name": "nobody"}, headers=auditor)
-    assert (nothing.status_code, nothing.json()["code"]) == (404, "unknown_name")
+    assert found("nobody") == []
+
+
+def test_a_name_leads_only_to_what_one_may_see(db: Database) -> None:
+    """The staff sees anybody's, by its permissions; a customer what is theirs and what is shown to
+    all; what is another's is as if it were not there."""
+    world = market(db)
+    ines, ivan = world.investor("ines"), world.investor("ivan")
+    subscription = world.subscribe(ines, world.product())
+    with db.transaction() as tx:
+        register_catalogue(tx, world.now)
+        key = tx.execute("SELECT key FROM journals WHERE kind = 'deposit' LIMIT 1").fetchone()
+    assert key is not None
+
+    def seen(role: Role, user: UUID) -> list[list[str]]:
+        who = Principal(user, role, PERMISSIONS[role], None, second_factor=True)
+        with db.transaction() as tx:
+            return [
+                [one.kind for one in find_all(tx, name, who)]
+                for name in (str(subscription), str(ines.id), "ines", key[0], "sma_cross")
+            ]
+
+    everything = [["subscription"], ["user"], ["user"], ["journal"], ["strategy"]]
+    for staff in set(Role) - CUSTOMERS:
+        assert seen(staff, ids.derive("somebody")) == everything
+    assert seen(Role.INVESTOR, ines.id) == [*everything[:3], [], ["strategy"]]
+    assert seen(Role.CREATOR, ivan.id) == [[], [], [], [], ["strategy"]]
+
+
+def test_whoever_finds_nothing_is_told_so_and_a_stranger_nothing(
+    client: TestClient, sign_in: Any
+) -> None:
+    assert client.get(FIND, params={"name": "1"}).status_code == 401
+    for name in (
+        "1",
+        "nobody",
+        str(ids.derive("nothing")),
+        "٣",
+        "1e400",
+        "a' OR 1=1 --",
+        "\u202ex",
+    ):
+        answer = client.get(FIND, params={"name": name}, headers=sign_in("investor"))
+        assert (answer.status_code, answer.json()) == (200, []), name
 
 
 def test_journals_are_found_by_key_rule_and_amount(

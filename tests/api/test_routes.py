@@ -124,6 +124,39 @@ def test_what_takes_a_person_takes_a_fresh_proof_on_every_route(
     assert asked >= {"approve", "reject", "readBankStatement", "inviteUser"}
 
 
+WITHOUT_KEY = {
+    **dict.fromkeys(
+        ("createUser", "inviteUser", "resetUser", "createApiKey", "makeRecoveryCodes", "setUpTotp"),
+        "it answers a secret, which is not kept; a second one takes the place of the first or has a"
+        " name of its own",
+    ),
+    **dict.fromkeys(
+        ("changeUser", "toggleSharedFlowStatus", "updateSubscriptionSettings"),
+        "it sets a state: sent again, it finds it set",
+    ),
+    **dict.fromkeys(
+        ("deleteSchedule", "revokeApiKey", "endSession", "logout", "unsubscribeFromFlow"),
+        "it ends something: sent again, it finds it ended",
+    ),
+    **dict.fromkeys(
+        ("changePassword", "confirmTotp", "removeTotp"),
+        "it takes a password or a code, which the first one changes or spends",
+    ),
+    **dict.fromkeys(("prove", "previewReturnMatrix"), "it changes nothing"),
+}
+"""Guarded writes that take no Idempotency-Key, and why they need none."""
+
+
+def test_every_write_takes_an_idempotency_key_or_says_why_not() -> None:
+    without = set()
+    for name in GUARDED_IDS:
+        one = ROUTES[name].dependant
+        heads = {head.alias for part in (one, *one.dependencies) for head in part.header_params}
+        if "GET" not in ROUTES[name].methods and "Idempotency-Key" not in heads:
+            without.add(name)
+    assert without == WITHOUT_KEY.keys()
+
+
 def test_a_key_without_scopes_may_nothing(client: TestClient, sign_in: SignIn) -> None:
     """What every role may (its account, the market, products) needs a scope, too."""
     made = client.post(

@@ -172,6 +172,23 @@ def test_who_only_watches_asks_for_no_study_and_cancels_none(
     assert cancelled.json()["state"] == "cancelled"
 
 
+def test_a_study_is_cancelled_once_for_each_key_and_is_in_the_audit(
+    client: TestClient, sign_in: SignIn
+) -> None:
+    who = sign_in("creator")
+    url = f"{STUDIES_URL}/{asked(client, who)['id']}"
+    answers = [
+        client.post(f"{url}/cancel", headers=who | {"Idempotency-Key": "one"}) for _ in range(2)
+    ]
+    assert answers[0].json() == answers[1].json()
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+    assert client.post(f"{url}/cancel", headers=who).status_code == 200  # it has ended
+    query = {"subject": url.rsplit("/", 1)[1]}
+    events = client.get("/api/v1/audit/logs", params=query, headers=sign_in("auditor")).json()
+    (event,) = [one for one in events["items"] if one["kind"] == "work.cancelled"]
+    assert (event["details"], event["actor"].split(":")[0]) == ({"kind": "study"}, "creator")
+
+
 def test_a_cancelled_study_is_not_run(client: TestClient, sign_in: SignIn, db: Database) -> None:
     who = sign_in("creator")
     begun = asked(client, who)

@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=path, args=flags)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # it is work for the machine while other tests run
 def demo(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a living demo: real processes on a real database."""
     executable()  # without a browser nobody would look at it

@@ -22,6 +22,8 @@ from browsing import arrive, enter, executable
 from console.test_loop import PAGES
 
 OUTSIDE = ("/", "/register", "/docs", "/docs/subscribe")
+THEMES = ("light", "dark")
+LOCALES = ("en-US", "zh-CN")
 WIDTHS = {1440: 900, 390: 844}
 SHEET = 6
 """Pictures in a row of a sheet."""
@@ -33,29 +35,36 @@ def main() -> None:
     asked.add_argument("--at", default="http://localhost:8080", help="where the demo runs")
     asked.add_argument("--into", type=Path, default=Path("pictures"), help="a folder")
     asked.add_argument("--only", default="", help="addresses, apart by commas")
+    asked.add_argument("--role", choices=("", *PAGES), help="one role's pages")
+    asked.add_argument("--theme", choices=THEMES)
+    asked.add_argument("--locale", choices=LOCALES)
+    asked.add_argument("--width", choices=tuple(WIDTHS), type=int)
     given = asked.parse_args()
-    only = set(filter(None, given.only.split(",")))
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     given.into.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=flags)
-        for theme, locale, width in product(("light", "dark"), ("en-US", "zh-CN"), WIDTHS):
-            look = f"{theme}-{locale[:2]}-{width}"
-            pictures = list(taken(browser, given.at, given.into, theme, locale, width, only))
-            sheet(browser, pictures, given.into / f"sheet-{look}.png", width)
-            print(f"{look}: {len(pictures)} pictures", flush=True)
+        for theme, locale, width in product(THEMES, LOCALES, WIDTHS):
+            look = {"theme": theme, "locale": locale, "width": width}
+            if any(getattr(given, name) not in (None, value) for name, value in look.items()):
+                continue
+            pictures = list(taken(browser, given, theme, locale, width))
+            named = f"{theme}-{locale[:2]}-{width}"
+            sheet(browser, pictures, given.into / f"sheet-{named}.png", width)
+            print(f"{named}: {len(pictures)} pictures", flush=True)
 
 
 def taken(
-    browser: Browser, at: str, into: Path, theme: str, locale: str, width: int, only: set[str]
+    browser: Browser, given: argparse.Namespace, theme: str, locale: str, width: int
 ) -> Iterator[Path]:
-    """One picture of each page, whole."""
+    """One picture of each page, whole, and of each kind of page that one of them leads to."""
+    only = set(filter(None, given.only.split(",")))
     for role, pages in {"": OUTSIDE, **PAGES}.items():
         wanted = [path for path in pages if not only or path in only]
-        if not wanted:
+        if not wanted or given.role not in (None, role):
             continue
         context = browser.new_context(
-            base_url=at,
+            base_url=given.at,
             locale=locale,
             color_scheme=theme,  # type: ignore[arg-type]
             viewport={"width": width, "height": WIDTHS[width]},
@@ -64,9 +73,24 @@ def taken(
         if role:
             page.goto("/")
             enter(page, role)
-        for path in wanted:
-            yield picture(page, path, into, f"{theme}-{locale[:2]}-{width}", role)
+        seen: set[str] = set()
+        for path in wanted:  # which grows
+            yield picture(page, path, given.into, f"{theme}-{locale[:2]}-{width}", role)
+            if role:
+                wanted.extend(behind(page, seen))
         context.close()
+
+
+def behind(page: Page, seen: set[str]) -> Iterator[str]:
+    """The first page of each kind that this one leads to, and no other did."""
+    links = page.locator("main a[href^='/']").evaluate_all(
+        "all => all.map(one => one.getAttribute('href'))"
+    )
+    for link in links:
+        kind, _, name = link.partition("?")[0].strip("/").partition("/")
+        if name and kind not in seen:
+            seen.add(kind)
+            yield link
 
 
 def picture(page: Page, path: str, into: Path, look: str, role: str) -> Path:

@@ -121,9 +121,11 @@ def test_an_investor_goes_from_registering_to_being_paid(visit: Visit, words: Wo
 PAGES = {
     "investor": (
         "/home",
+        "/discover",
         "/discover?kind=flows",
         "/discover?kind=pools",
         "/holdings",
+        "/activity",
         "/statement?accounts=all",
         "/account",
     ),

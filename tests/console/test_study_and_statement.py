@@ -18,7 +18,6 @@ from commenda.kit.errors import CommendaError
 from commenda.ledger import statements
 from scripted import D
 from study_histories import noise
-from wallets import owner_of
 from world import World
 
 LANGUAGES = pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -97,10 +96,10 @@ def test_a_statement_is_one_file_with_every_digit(
 ) -> None:
     """1,000.1 + 234.00000001 + 0.9 = 1,235.00000001; what strangers wrote is text."""
     world = World(db, hours=48)
-    world.investor("ines", D("1000.1"))
-    world.pay_in(owner_of("ines"), D("234.00000001"), "<img src=x onerror='alert(2)'>")
+    ines = world.investor("ines", D("1000.1"))
+    world.pay_in(ines, D("234.00000001"), "<img src=x onerror='alert(2)'>")
     world.advance(2)
-    world.pay_in(owner_of("ines"), D("0.9"), "last")
+    world.pay_in(ines, D("0.9"), "last")
     world.advance(2)
     file = tmp_path / "statement.html"
     words = ("ledger", "statement", "ines", "--format", "html", "--out", str(file))
@@ -118,9 +117,9 @@ def test_a_statement_too_long_for_paper_names_the_table(
     built: Path, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(db, hours=48)
-    world.investor("ines", 1000)
+    ines = world.investor("ines", 1000)
     for number in range(3):
-        world.pay_in(owner_of("ines"), D(1), str(number))
+        world.pay_in(ines, D(1), str(number))
     world.advance(2)
     monkeypatch.setattr(statements, "MOST_PRINTED", 3)
     with pytest.raises(CommendaError) as refused:

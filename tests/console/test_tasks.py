@@ -49,14 +49,11 @@ def test_what_i_earned_net_of_fees_this_month(visit: Visit, words: Words) -> Non
 @both
 def test_why_my_subscription_is_not_settled(visit: Visit, words: Words) -> None:
     page, press, to = home_of(visit, "investor", words)
+    offers = asked(page, "/api/v1/managed/products")
+    longest = max(offers, key=lambda one: (one["termDays"], -float(one["minimum"])))
+    order = {"productId": longest["productId"], "amount": longest["minimum"]}
+    open_one = sent(page, "/api/v1/managed-subscriptions", order)["subscriptionId"]
     press(to("/holdings"))
-    running = page.locator("tbody a[href^='/holdings/']")
-    expect(running.first).to_be_visible()
-    open_one = next(
-        one["subscriptionId"]
-        for one in asked(page, "/api/v1/managed-subscriptions?limit=200")["items"]
-        if one["status"] not in ("SETTLED", "CANCELLED")
-    )
     press(page.locator(f"tbody a[href='/holdings/{open_one}']"))
     why = {"en-US": "Why it is not settled", "zh-CN": "未结算的原因"}[words.locale]
     card = page.locator("section", has=page.get_by_role("heading", name=why))

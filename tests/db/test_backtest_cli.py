@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from commenda.cli import app
+from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from filled import filled
@@ -165,6 +167,17 @@ def test_a_run_is_kept_shown_compared_and_repeated(minutes: str, tmp_path: Path)
     assert "991,729.31" in side.output
     again = told("rerun", first["id"], "--data", minutes)
     assert again == {"id": first["id"], "identical": True, "differences": []}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_is_kept_at_business_time_as_over_http(minutes: str, db: Database) -> None:
+    moment = datetime(2031, 5, 6, 7, 8, tzinfo=UTC)
+    with db.transaction() as tx:
+        clock.advance(tx, moment)
+    kept = told("sma_cross", "--data", minutes, "--to", "2025-05-06", "--store")
+    with db.transaction() as tx:
+        row = tx.execute("SELECT created_at FROM backtests WHERE id = %s", (kept["id"],)).fetchone()
+    assert row == (moment,)
 
 
 @pytest.mark.usefixtures("here")

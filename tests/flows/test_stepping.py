@@ -193,7 +193,7 @@ def test_a_worker_that_begins_does_not_hold_up_the_tick_of_another(world: World)
 def test_a_bar_that_closed_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, int]] = []
     monkeypatch.setattr(
-        "commenda.operations.live.bar_closed",
+        "commenda.operations.jobs.tell_bar",
         lambda _tx, symbol, _interval, bar: told.append((symbol, bar.ts)),
     )
     operation = Operation(world.database, world.broker)

@@ -123,8 +123,13 @@ KINDS = (
     # Entries of a bank statement that match no deposit, and money that the bank took back.
     Kind("alert.bank_unmatched", Severity.WARNING, timedelta(days=1)),
     Kind("alert.bank_reversed", Severity.CRITICAL, timedelta(days=30)),
+    # An instrument whose live data no feed can vouch for, until one can; and what a feed found.
+    Kind("alert.market_untrusted", Severity.CRITICAL),
+    Kind("alert.market_finding", Severity.WARNING, timedelta(hours=6)),
     # A line of the reconciliation with something unexplained, until one without it is held.
     Kind("alert.unreconciled", Severity.CRITICAL),
+    # A rule that something breaks, or a chain that is not whole, until a proof finds it whole.
+    Kind("alert.proof_broken", Severity.CRITICAL),
 )
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "up": "service:up",
     "api": "service:api",
     "worker": "service:worker",
+    "feed": "service:feed",
     "openapi": "service:openapi",
     "exchange": "exchange:run",
     "simulate": "simulation:run",

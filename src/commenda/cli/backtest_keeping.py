@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from commenda.cli import backtest_tables as tables
 from commenda.cli.lives import life
 from commenda.cli.options import ACTOR, print_json, transaction
 from commenda.cli.tables import say
+from commenda.kit.clock import business_now
 from commenda.kit.report import report_page
 from commenda.strategies import DepthPlan, LegsPlan, Plan, keep, shown_of
 
@@ -55,8 +55,8 @@ def finish(
         write_page(html, shown)
     kept = None
     if store or (store is None and database is not None):
-        now = datetime.now(UTC)
         with transaction(database) as tx:
+            now = business_now(tx)  # as over HTTP: runs of both are one list, by time
             kept = str(keep(tx, plan, result, actor=ACTOR, now=now, seconds=seconds)[0])
     if as_json:
         print_json(tables.for_programs(shown) | {"id": kept, "seconds": seconds})

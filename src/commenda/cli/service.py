@@ -1,19 +1,22 @@
-"""`commenda api`, `commenda worker`, `commenda up`: the living system.
+"""`commenda api`, `commenda worker`, `commenda feed`, `commenda up`: the living system.
 
-`api` and `worker` run in the foreground until SIGTERM or Ctrl-C, any number of each on one
-PostgreSQL. `up` starts one of each beside the embedded database and looks after them.
+`api`, `worker` and `feed` run in the foreground until SIGTERM or Ctrl-C, any number of each on one
+PostgreSQL. `up` starts one of each beside the embedded database and looks after them; a feed where
+the settings name what it is to follow.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -110,6 +113,50 @@ def worker(
         raise typer.Exit(3)
 
 
+def feed(
+    symbols: Annotated[
+        str | None, typer.Option(help="What is followed, by commas; COMMENDA_FEED_SYMBOLS.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="An exchange at another address; COMMENDA_FEED_URL.")
+    ] = None,
+    venue: Annotated[
+        str | None, typer.Option(help="What it is stored under; COMMENDA_FEED_VENUE.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of this feed, where there are several.")] = "feed",
+    data: Data = None,
+    supervised: Supervised = False,
+) -> None:
+    """Follow an exchange's live market: bars, marks, funding, the book, and what is wrong there."""
+    with importing():
+        from commenda.kit.db import Database
+        from commenda.kit.logs import configure_logs
+        from commenda.market.ingest import Address, run_feed
+
+    settings = _prepared(data, demo=False)
+    named = symbols.upper().split(",") if symbols else settings.feed_symbols
+    wanted = tuple(dict.fromkeys(one.strip() for one in named if one.strip()))
+    if not wanted:
+        raise CommendaError("no_symbols", "A feed follows at least one contract").at(
+            "--symbols", symbols, "name some, or set COMMENDA_FEED_SYMBOLS, such as BTCUSDT,ETHUSDT"
+        )
+    address = Address.of(url or settings.feed_url)
+    configure_logs(settings, "feed")
+
+    async def follow() -> None:
+        stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, stopping.set)
+        waiting = partial(_stop_with_parent, supervised, partial(_set_in, loop, stopping))
+        await asyncio.to_thread(waiting)
+        if not stopping.is_set():
+            with Database.open(settings) as database:
+                chosen = venue or settings.feed_venue
+                await run_feed(database, name, wanted, address, chosen, stopping)
+
+    asyncio.run(follow())
+
+
 def up(
     demo: Demo = False,
     host: Host = "127.0.0.1",
@@ -117,7 +164,7 @@ def up(
     data: Data = None,
     pace: Pace = DAY_A_MINUTE,
 ) -> None:
-    """Start the database, the API and a worker, and look after them until Ctrl-C."""
+    """Start the database, the API, a worker and a configured feed; look after them until Ctrl-C."""
     from commenda.cli.supervisor import Part, supervise
 
     settings = _settings(data, demo)
@@ -131,6 +178,8 @@ def up(
         ),
         Part("worker", ["worker", "--pace", pace, *folder, *flags], logs / "worker.log"),
     ]
+    if settings.feed_symbols and not settings.demo:  # a demo has a market and a clock of its own
+        parts.append(Part("feed", ["feed", *folder], logs / "feed.log"))
     raise typer.Exit(supervise(settings, parts, host, port))
 
 
@@ -176,6 +225,12 @@ def _pace(text: str) -> Decimal:
             "--pace", text, "give a number above 0, such as 1440 for a day a minute"
         )
     return pace
+
+
+def _set_in(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    """Set an event of a loop from another thread; the loop may be over."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(event.set)
 
 
 def _stop_with_parent(supervised: bool, stop: Callable[[], None]) -> None:

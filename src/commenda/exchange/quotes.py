@@ -69,7 +69,7 @@ def trades(desk: Desk, account: None, params: Params) -> Any:
             "time": tick.at,
             "isBuyerMaker": tick.taker == SELL,
         }
-        for tick, number in kept
+        for tick, number, _ in kept
     ]
 
 
@@ -80,14 +80,12 @@ def aggregate_trades(desk: Desk, account: None, params: Params) -> Any:
     first = params.whole("fromId", 0)
     limit = min(1000, params.whole("limit", 500))
     found = [
-        (tick, number)
-        for tick, number in desk.tape.trades[of.symbol]
-        if begin <= tick.at <= end and number >= first
+        one for one in desk.tape.trades[of.symbol] if begin <= one[0].at <= end and one[2] >= first
     ]
     found = found[:limit] if begin or first else found[-limit:]
     return [
         {
-            "a": number,
+            "a": aggregate,
             "p": str(of.price(tick.ticks)),
             "q": str(of.quantity(tick.lots)),
             "f": number,
@@ -95,7 +93,7 @@ def aggregate_trades(desk: Desk, account: None, params: Params) -> Any:
             "T": tick.at,
             "m": tick.taker == SELL,
         }
-        for tick, number in found
+        for tick, number, aggregate in found
     ]
 
 

@@ -86,9 +86,10 @@ class Tape:
     minutes: dict[str, deque[Candle]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT))
     )
-    trades: dict[str, deque[tuple[Print, int]]] = field(
+    trades: dict[str, deque[tuple[Print, int, int]]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT))
     )
+    """Each with its number, and the one it has among its contract's alone: that has no hole."""
     funding: dict[str, deque[tuple[int, Decimal, Decimal]]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT))
     )
@@ -110,7 +111,9 @@ class Tape:
     def _printed(self, tick: Print, number: int) -> None:
         contract = self.exchange.contracts[tick.symbol]
         self.depth[tick.symbol].dirty = True
-        self.trades[tick.symbol].append((tick, number))
+        trades = self.trades[tick.symbol]
+        aggregate = trades[-1][2] + 1 if trades else 1
+        trades.append((tick, number, aggregate))
         at = tick.at // MINUTE * MINUTE
         minutes = self.minutes[tick.symbol]
         if not minutes or minutes[-1].at != at:
@@ -123,7 +126,7 @@ class Tape:
             "e": "aggTrade",
             "E": self.exchange.now,
             "s": tick.symbol,
-            "a": number,
+            "a": aggregate,
             "p": str(contract.price(tick.ticks)),
             "q": str(contract.quantity(tick.lots)),
             "f": number,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from commenda.funding.actions import conclude
 from commenda.funding.model import RULES
-from commenda.funding.queries import wallet_of
+from commenda.funding.queries import find, wallet_of
 from commenda.identity import Approval, Changed
 from commenda.kit.db import Tx
+from commenda.kit.errors import unknown
 from commenda.kit.money import plain
 from commenda.ledger import Author
 
@@ -29,12 +29,21 @@ def carry_out(tx: Tx, author: Author, approval: Approval) -> dict[str, Any]:
 
 def wallet_changes(tx: Tx, asked: Approval) -> list[Changed]:
     """The wallet that money comes to or goes from; nobody has held it for a deposit yet."""
-    user, asset = asked.payload["userId"], asked.payload["asset"]
-    username, balance = wallet_of(tx, UUID(user), asset)
-    amount = Decimal(asked.payload["amount"])
-    after = balance + amount if asked.kind == DEPOSIT else balance - amount
-    called = {"username": username, "asset": asset, "address": asked.payload["address"]}
-    return [Changed("wallet", user, called, {"balance": plain(balance)}, {"balance": plain(after)})]
+    funding = find(tx, UUID(asked.subject))
+    if funding is None:
+        raise unknown("funding", asked.subject, "subject")
+    username, balance = wallet_of(tx, funding.user_id, funding.asset)
+    after = balance + (funding.amount if asked.kind == DEPOSIT else -funding.amount)
+    called = {"username": username, "asset": funding.asset, "address": funding.address}
+    return [
+        Changed(
+            "wallet",
+            str(funding.user_id),
+            called,
+            {"balance": plain(balance)},
+            {"balance": plain(after)},
+        )
+    ]
 
 
 def turn_down(tx: Tx, author: Author, approval: Approval) -> None:

@@ -134,7 +134,7 @@ def require(principal: Principal, permission: Permission, *, second_factor: bool
         raise CommendaError(
             "second_factor_required",
             "This needs a session that was opened with a second factor",
-            hint="set one up under /api/v1/auth/totp, then sign in again with its code",
+            hint="set a second factor up for your account, then sign in again with its code",
             status=403,
         )
 

@@ -309,6 +309,7 @@ class Accrual:
     product_id: UUID
     product_name: str
     day: date
+    asset: str
     holdings: Annotated[int, Field(description="Paid anything.")]
     amount: Amount
     begun_at: datetime

@@ -24,7 +24,7 @@ def accruals(
     at, key = before or (None, None)
     with tx.cursor(row_factory=class_row(Accrual)) as cursor:
         return cursor.execute(
-            "SELECT b.key, p.id AS product_id, p.name AS product_name,"
+            "SELECT b.key, p.id AS product_id, p.name AS product_name, p.asset,"
             " split_part(b.key, ':', 3)::date AS day, b.rows_done AS holdings, b.amount,"
             " b.begun_at, b.finished_at"
             " FROM posting_batches b JOIN pool_products p ON p.id = split_part(b.key, ':', 2)::uuid"

@@ -62,7 +62,9 @@ def pieces(file: Path, ending: str, prefix: str = "file") -> Iterator[bytes]:
     is passed.
     """
     if not file.is_file():
-        raise CommendaError(f"{prefix}_missing", "No such file").at("file", file)
+        raise CommendaError(f"{prefix}_missing", "No such file").at(
+            "file", file, "give the path of a file that is there"
+        )
     kind = file.suffix.lower()
     try:
         with ExitStack() as opened:

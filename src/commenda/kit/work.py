@@ -22,6 +22,9 @@ from commenda.kit.idempotency import refused
 from commenda.kit.rows import first, put
 from commenda.kit.wire import on_wire
 
+RULES = "work/1"
+"""By which work is cancelled."""
+
 
 class WorkState(StrEnum):
     WAITING = "waiting"

@@ -83,7 +83,9 @@ class EntryView:
     account_id: int
     version: int
     account_kind: str
+    owner_kind: Annotated[str, one_of(OwnerKind)]
     owner_id: UUID
+    owner_name: Annotated[str | None, Field(description="Where the owner is somebody.")]
     asset: str
     amount: Amount
     balance_before: Amount
@@ -227,7 +229,8 @@ _JOURNAL: LiteralString = (
     " LEFT JOIN journal_seals s ON s.row_id = j.id WHERE "
 )
 _ENTRY: LiteralString = (
-    "SELECT e.journal_id, e.account_id, e.version, a.kind AS account_kind, a.owner_id, e.asset,"
+    "SELECT e.journal_id, e.account_id, e.version, a.kind AS account_kind, a.owner_kind,"
+    " a.owner_id, name_of(a.owner_id) AS owner_name, e.asset,"
     " e.amount, e.balance_before, e.balance_after, j.key AS journal_key, j.kind AS journal_kind,"
     " j.posted_at, j.effective_at"
     " FROM entries e JOIN accounts a ON a.id = e.account_id JOIN journals j ON j.id = e.journal_id"

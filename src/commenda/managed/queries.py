@@ -109,6 +109,7 @@ class Held:
 
     subscription_id: UUID
     investor_id: UUID
+    investor_name: str
     status: Annotated[str, one_of(State)]
     amount: Amount
     asset: Asset
@@ -136,7 +137,8 @@ class Held:
 
 
 _COLUMNS: LiteralString = (
-    "SELECT s.id AS subscription_id, s.investor_id, s.status, s.amount, s.asset,"
+    "SELECT s.id AS subscription_id, s.investor_id, name_of(s.investor_id) AS investor_name,"
+    " s.status, s.amount, s.asset,"
     ' s.product_id AS "product.product_id", p.profile AS "product.profile",'
     ' p.term_days AS "product.term_days", p.tier AS "product.tier",'
     ' p.early_exit AS "product.early_exit",'

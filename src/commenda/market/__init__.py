@@ -36,6 +36,7 @@ from commenda.market.depth import (
 from commenda.market.due import DueFunding, due_after, missing_funding_stamps
 from commenda.market.endless import EndlessFeed
 from commenda.market.feed import CandleFeed, SeriesFiles
+from commenda.market.feeds import FEED_SILENCE, Untrusted, count_feeds, untrusted
 from commenda.market.fetch import (
     Connection,
     Span,
@@ -54,7 +55,7 @@ from commenda.market.instruments import (
     listed,
     load_catalogue,
 )
-from commenda.market.live import latest_marks, write_bars, write_marks
+from commenda.market.live import bar_message, latest_marks, tell_bar, write_bars, write_marks
 from commenda.market.model import (
     SYMBOL,
     VENUE,
@@ -83,6 +84,7 @@ from commenda.market.track import Bar, BarArrays, Observations
 
 __all__ = [
     "BARS_LATE",
+    "FEED_SILENCE",
     "REGIMES",
     "SYMBOL",
     "VENUE",
@@ -114,8 +116,11 @@ __all__ = [
     "SourceName",
     "Span",
     "StoredFeed",
+    "Untrusted",
+    "bar_message",
     "clock_offset",
     "connect_exchange",
+    "count_feeds",
     "count_findings",
     "datasets",
     "depth_record",
@@ -147,6 +152,8 @@ __all__ = [
     "series_offered",
     "simulate_market",
     "simulated_assets",
+    "tell_bar",
+    "untrusted",
     "write_bars",
     "write_marks",
 ]

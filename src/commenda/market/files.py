@@ -158,7 +158,9 @@ def read_parquet(file: Path, columns: Sequence[str] | None = None) -> pl.DataFra
     `market_file_unreadable` and `file_too_large`.
     """
     if not file.is_file():
-        raise CommendaError("market_file_missing", "No such file").at("file", file)
+        raise CommendaError("market_file_missing", "No such file").at(
+            "file", file, "give the path of a file that is there"
+        )
     try:
         refuse_rows(claimed_rows(file), file)
         lazy = pl.scan_parquet(file, glob=False)

@@ -31,6 +31,7 @@ from commenda.market.coverage import (
     feed_states,
     findings_page,
 )
+from commenda.market.feeds import FeedSeen, feeds_seen, live_findings
 from commenda.market.grid import parse_interval
 from commenda.market.instruments import find_instrument
 from commenda.market.model import SYMBOL, VENUE, FindingKind
@@ -95,6 +96,11 @@ def list_datasets(service: Served, _who: Staff) -> list[Coverage]:
         return coverage(tx)
 
 
+def _number(text: str) -> int:
+    """An id as it is asked for; 0, which nothing has, for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
 @router.get(
     "/datasets/{dataset_id}/findings",
     operation_id="listFindings",
@@ -104,11 +110,9 @@ def list_findings(
     service: Served, _who: Staff, dataset_id: str, asked: Paged, kind: FindingKind | None = None
 ) -> Page[FoundAt]:
     """What was found in a series when it was imported, by time."""
-    digits = dataset_id.isascii() and dataset_id.isdigit() and len(dataset_id) < 10
     after = asked.after(datetime, int)
     with service.database.read() as tx:
-        number = int(dataset_id) if digits else 0
-        rows = findings_page(tx, number, kind, after, asked.rows)
+        rows = findings_page(tx, _number(dataset_id), kind, after, asked.rows)
     return asked.page(rows, lambda one: (one.at, one.id))
 
 
@@ -117,6 +121,32 @@ def get_feed(service: Served, _who: Staff) -> list[FeedState]:
     """How old the last bar of each instrument of the live market is."""
     with service.database.read() as tx:
         return feed_states(tx)
+
+
+@router.get("/feeds", operation_id="listFeeds", responses=GUARDED)
+def list_feeds(service: Served, _who: Staff) -> list[FeedSeen]:
+    """Which feeds follow which instruments, and how well; what is wrong first."""
+    with service.database.read() as tx:
+        return feeds_seen(tx)
+
+
+@router.get(
+    "/instruments/{instrument_id}/findings",
+    operation_id="listLiveFindings",
+    responses=GUARDED | problems(404),
+)
+def list_live_findings(
+    service: Served,
+    _who: Staff,
+    instrument_id: str,
+    asked: Paged,
+    kind: FindingKind | None = None,
+) -> Page[FoundAt]:
+    """What feeds found wrong with an instrument's live market, the newest first."""
+    before = asked.after(datetime, int)
+    with service.database.read() as tx:
+        rows = live_findings(tx, _number(instrument_id), kind, before, asked.rows)
+    return asked.page(rows, lambda one: (one.at, one.id))
 
 
 @router.post(

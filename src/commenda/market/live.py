@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
+from commenda.kit import bus
 from commenda.kit.db import Tx
 from commenda.market.model import Instrument, Mark
 from commenda.market.track import Bar
@@ -33,6 +36,16 @@ def write_bars(
     ).fetchall()
     new = set(rows)
     return [one for one in bars if (one[0].id, one[1].ts) in new]
+
+
+def bar_message(symbol: str, interval: int, bar: Bar) -> dict[str, Any]:
+    """A closed bar in the form of a live message."""
+    return {"type": "bar", "symbol": symbol, "interval": interval, **asdict(bar)}
+
+
+def tell_bar(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:
+    """Tell who listens to an instrument of a bar that has closed."""
+    bus.publish(tx, f"market:{symbol}", bar_message(symbol, interval, bar))
 
 
 def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:

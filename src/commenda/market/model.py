@@ -39,6 +39,13 @@ class FindingKind(StrEnum):
     IMPOSSIBLE_BAR = "impossible_bar"
     ZERO_VOLUME = "zero_volume"
     LATE_STAMP = "late_stamp"
+    # Those of a live market: `ingest.watch` and `ingest.bars` say when.
+    STALE = "stale"
+    SEQUENCE_BREAK = "sequence_break"
+    CROSSED_BOOK = "crossed_book"
+    PRICE_JUMP = "price_jump"
+    CLOCK_SKEW = "clock_skew"
+    CANDLE_DIFFERS = "candle_differs"
 
 
 @on_wire

@@ -9,6 +9,7 @@ from commenda.operations.approvals import (
 from commenda.operations.chains import CHAINS, Ends, anchor_text, ends_of, read_anchors
 from commenda.operations.clockwork import Clockwork, forget_workers
 from commenda.operations.cron import EITHER_DAY
+from commenda.operations.feeds import watch_feeds
 from commenda.operations.health import Health, Readiness, readiness
 from commenda.operations.jobs import JOBS, PRODUCTS, carry_books, charge_funding
 from commenda.operations.metrics import Figures
@@ -91,4 +92,5 @@ __all__ = [
     "schedule_named",
     "upcoming",
     "verify",
+    "watch_feeds",
 ]

@@ -52,6 +52,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
 )
 UNNAMED: Final[Mapping[str, str]] = {
     "bank-statement": "it counts what was new, and names no row",
+    "cancel-study": "operators cancel studies of others",
     "cancel-work": "it names work of several kinds, each of which lies where its kind does",
     "work-again": "work that is done is forgotten an hour later",
     "market-import": "what was only judged has no row, and what was kept may be replaced by now",

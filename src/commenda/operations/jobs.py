@@ -50,7 +50,7 @@ from commenda.managed import (
     score_flows,
     sweep_matured,
 )
-from commenda.market import write_bars, write_marks
+from commenda.market import tell_bar, write_bars, write_marks
 from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
@@ -86,7 +86,7 @@ def publish_market(operation: Operation, now: datetime) -> None:
             tx, [(one, feed.mark_at(one.id, int(now.timestamp()))) for one in feed.instruments]
         )
         for instrument, bar in new:
-            live.bar_closed(tx, instrument.symbol, feed.interval, bar)
+            tell_bar(tx, instrument.symbol, feed.interval, bar)
 
 
 def step_strategies(operation: Operation, now: datetime) -> None:

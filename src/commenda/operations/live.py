@@ -10,7 +10,6 @@ The form is the same so that a reader can drop news that a snapshot already had.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -23,7 +22,7 @@ from commenda.kit import bus
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.kit.wire import wire
-from commenda.market import SYMBOL, Bar
+from commenda.market import SYMBOL, Bar, bar_message
 
 Message = dict[str, Any]
 
@@ -57,7 +56,9 @@ def latest_bars(tx: Tx, symbol: str) -> list[Message]:
         " FROM market_bars WHERE instrument_id = %s ORDER BY ts DESC LIMIT %s",
         (row[0], _BARS),
     ).fetchall()
-    return [_bar(symbol, interval, Bar(ts, *prices)) for ts, interval, *prices in reversed(bars)]
+    return [
+        bar_message(symbol, interval, Bar(ts, *prices)) for ts, interval, *prices in reversed(bars)
+    ]
 
 
 def require_listener(tx: Tx, flow_id: UUID, user_id: UUID | None) -> None:
@@ -90,11 +91,6 @@ def latest_alerts(tx: Tx) -> list[Message]:
     return [wire(one) for one in alerts.latest_alerts(tx, Permission.OVERVIEW, _ALERTS)[::-1]]
 
 
-def bar_closed(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:
-    """Tell who listens to an instrument of a bar that has closed."""
-    bus.publish(tx, f"market:{symbol}", _bar(symbol, interval, bar))
-
-
 def signal_published(tx: Tx, signal_id: UUID) -> None:
     """Tell who listens to a flow of its new signal."""
     (signal,) = _messages(tx, "signal", _SIGNAL_ROWS + "WHERE s.id = %s", signal_id)
@@ -110,7 +106,3 @@ def nav_recorded(tx: Tx, at: datetime) -> None:
 def _messages(tx: Tx, kind: str, query: LiteralString, *values: object) -> list[Message]:
     with tx.cursor(row_factory=dict_row) as cursor:
         return [{"type": kind, **row} for row in cursor.execute(query, values)]
-
-
-def _bar(symbol: str, interval: int, bar: Bar) -> Message:
-    return {"type": "bar", "symbol": symbol, "interval": interval, **asdict(bar)}

@@ -15,6 +15,7 @@ from commenda import alerts, audit, ledger
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
+from commenda.market import count_feeds
 from commenda.operations.health import Seldom, free_bytes, probing, workers_seen
 
 Values = dict[tuple[str, ...], float]
@@ -259,6 +260,28 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         "commenda_workers",
         "Workers that were seen within 15 seconds.",
         lambda tx, _now: {(): float(workers_seen(tx))},
+    ),
+    _Reading(
+        "commenda_feed_instruments",
+        "Instruments that feeds follow, by feed and how they stand.",
+        lambda tx, _now: {key: float(number) for key, number in count_feeds(tx).items()},
+        ("feed", "state"),
+    ),
+    _Reading(
+        "commenda_feed_messages",
+        "Messages that each feed has heard since it began.",
+        _counted("SELECT name, sum(messages) FROM market_feeds GROUP BY name"),
+        ("feed",),
+    ),
+    _Reading(
+        "commenda_feed_lag_seconds",
+        "Each feed's clock less its exchange's, at the least of ten seconds, of the worst"
+        " instrument.",
+        _counted(
+            "SELECT name, max(lag_ms) / 1000.0 FROM market_feeds WHERE lag_ms IS NOT NULL"
+            " GROUP BY name"
+        ),
+        ("feed",),
     ),
     _Reading(
         "commenda_business_clock_lag_seconds",

@@ -1,4 +1,4 @@
-"""The route of the overview."""
+"""Routes of the overview, the clock, and what an id is."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 
 from commenda.alerts import Alert
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.web import GUARDED, Amount, Body, Served, routes
+from commenda.operations.finding import Found, find_all
 from commenda.operations.overview import Overview, clock_of
 
 router = routes("operations")
@@ -222,3 +223,14 @@ def get_clock(service: Served, _who: Anybody) -> dict[str, Any]:
     """What time the business has: products mature and income accrues by it."""
     with service.database.transaction() as tx:
         return clock_of(tx)
+
+
+@router.get("/find", operation_id="findByName", responses=GUARDED)
+def find(
+    service: Served,
+    who: Anybody,
+    name: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")],
+) -> list[Found]:
+    """What has this UUID, number, journal key, username or strategy's name, of what you may see."""
+    with service.database.read() as tx:
+        return list(find_all(tx, name.strip(), who))

@@ -19,6 +19,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from pydantic import Field
 
+from commenda.alerts import end_alerts, raise_alerts
 from commenda.audit import Finding, record
 from commenda.kit import durable, ids, outbox
 from commenda.kit.clock import business_now
@@ -34,6 +35,7 @@ from commenda.operations.verify import CHECKS, prove
 
 PROOFS = outbox.Queue("proofs", concurrency=1, poll_seconds=0.5)
 RUN_PROOF = "operations.run_proof"
+BROKEN = "alert.proof_broken"
 MOST_FOUND = 100
 """Findings that are kept whole; the others are counted, and `commenda verify` prints all."""
 
@@ -167,17 +169,42 @@ def run_proof_workflow(database: Database, keys: Keys) -> durable.Workflow:
         ended = tx.execute(
             "UPDATE proof_runs SET finished_at = %s, reason = %s, state = CASE"
             "  WHEN %s::text IS NOT NULL THEN 'failed' WHEN findings = 0 THEN 'clean'"
-            "  ELSE 'broken' END WHERE id = %s AND state = 'running' RETURNING state, findings",
+            "  ELSE 'broken' END WHERE id = %s AND state = 'running'"
+            " RETURNING state, findings, lines",
             (now, failed, failed, run_id),
         ).fetchone()
         if ended is not None:
             author, told = Author("operation", RULES, now), {"findings": ended[1]}
             record(tx, [author.event("proof.ended", run_id, UUID(run_id), ended[0], told)])
+            _tell_of(tx, author, UUID(run_id), [ProofLine(**line) for line in ended[2]])
 
     def run_proof(run_id: str) -> None:
         durable.step(end, run_id, durable.call(all_of_it, run_id))
 
     return durable.Workflow(RUN_PROOF, run_proof)
+
+
+def _tell_of(tx: Tx, author: Author, run_id: UUID, lines: list[ProofLine]) -> None:
+    """An alert for each rule that is broken, until it is held again and nothing breaks it.
+
+    A proof that was cut short says nothing of the rules it did not come to.
+    """
+    whole = [one.rule for one in lines if not one.findings]
+    broken = [one for one in lines if one.findings]
+    raise_alerts(
+        tx,
+        [
+            author.event(
+                BROKEN,
+                one.rule,
+                ids.derive("proof_broken", one.rule),
+                f"{one.findings} findings",
+                {"findings": one.findings, "proof": str(run_id)},
+            )
+            for one in broken
+        ],
+    )
+    end_alerts(tx, BROKEN, author.now, about=whole)
 
 
 def _carry_out(database: Database, keys: Keys, run_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""What an auditor does over HTTP: have the books proved, take evidence away, ask what an id is."""
+"""What an auditor does over HTTP: have the books proved, take evidence away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
-from commenda.kit.errors import unknown
 from commenda.kit.web import (
     GUARDED,
     IdempotencyKey,
@@ -29,7 +28,6 @@ from commenda.kit.web import (
 )
 from commenda.ledger import Author
 from commenda.operations.evidence import EvidenceWanted, evidence
-from commenda.operations.finding import Found, find_all
 from commenda.operations.proofs import ProofRun, ask_for_proof, proof_run, proof_runs
 from commenda.operations.ticks import RULES
 
@@ -104,19 +102,3 @@ def export_evidence(
             "Cache-Control": "no-store",
         },
     )
-
-
-@router.get("/find", operation_id="findByName", responses=GUARDED | problems(404))
-def find(
-    service: Served,
-    _who: Auditor,
-    name: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")],
-) -> list[Found]:
-    """What has this UUID, number, journal key or username; code `unknown_name` for nothing."""
-    with service.database.read() as tx:
-        found = list(find_all(tx, name.strip()))
-    if not found:
-        raise unknown(
-            "name", name, "name", "give a whole UUID, a journal's number or key, or a username"
-        )
-    return found

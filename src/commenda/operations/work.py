@@ -21,8 +21,6 @@ from commenda.kit.rows import first, records
 from commenda.kit.work import KEPT, NAMED, Work
 from commenda.ledger import Author
 
-RULES = "work/1"
-
 
 @dataclass(frozen=True, slots=True)
 class Kind:

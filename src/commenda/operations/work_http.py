@@ -20,9 +20,9 @@ from commenda.kit.web import (
     routes,
     write,
 )
-from commenda.kit.work import Work
+from commenda.kit.work import RULES, Work
 from commenda.ledger import Author
-from commenda.operations.work import RULES, cancel_work, list_work, work_by_id
+from commenda.operations.work import cancel_work, list_work, work_by_id
 
 router = routes("work")
 Anybody = Annotated[Principal, may(Permission.ACCOUNT)]

@@ -85,7 +85,12 @@ class BacktestRequest(RunRequest):
         le=1e12,
         description="Units that a target of 1 means; the whole equity where it is left out.",
     )
-    seed: Whole | None = Field(default=None, ge=0, lt=2**63)
+    seed: Whole | None = Field(
+        default=None,
+        ge=0,
+        lt=2**53,
+        description="Up to what every reader of JSON has exactly.",
+    )
 
 
 def request_of(inputs: RunInputs) -> BacktestRequest | None:

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from fastapi import Response
 
+from commenda.audit import record
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import business_now, require_period
+from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.web import (
@@ -27,6 +28,8 @@ from commenda.kit.web import (
     routes,
     write,
 )
+from commenda.kit.work import RULES
+from commenda.ledger import Author
 from commenda.strategies import find_installed
 from commenda.studies import queries
 from commenda.studies.bodies import (
@@ -190,17 +193,26 @@ def get_report(service: Served, who: Quant, study_id: UUID) -> StudyReport:
 @router.post(
     "/studies/{study_id}/cancel",
     operation_id="cancelStudy",
-    responses=GUARDED | problems(404),
+    response_model=StudyView,
+    responses=GUARDED | problems(404, 409),
 )
-def cancel_study(service: Served, who: Runner, study_id: UUID) -> StudyView:
+def cancel_study(
+    service: Served, who: Runner, study_id: UUID, key: IdempotencyKey = None
+) -> Response:
     """Have a study stop after its present batch. What it tried stays in the ledger.
 
     A study that has ended stays as it is.
     """
-    with service.database.transaction() as tx:
+
+    def act(tx: Tx, now: datetime) -> StudyView:
         study = _one(tx, who, study_id)
-        cancel(tx, study.id, business_now(tx), f"cancelled by {who.actor}")
+        if cancel(tx, study.id, now, f"cancelled by {who.actor}"):
+            author = Author(who.actor, RULES, now)
+            told = {"kind": "study"}
+            record(tx, [author.event("work.cancelled", study.id, study.id, "done", told)])
         return _view(tx, _one(tx, who, study_id))
+
+    return write(service, who, "cancel-study", key, {"studyId": str(study_id)}, act)
 
 
 def _seen_by(who: Principal) -> str | None:

@@ -561,6 +561,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find
+         * @description What has this UUID, number, journal key, username or strategy's name, of what you may see.
+         */
+        get: operations["findByName"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/targets": {
         parameters: {
             query?: never;
@@ -2364,6 +2384,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/market/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Feeds
+         * @description Which feeds follow which instruments, and how well; what is wrong first.
+         */
+        get: operations["listFeeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/market/instruments/{instrument_id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Live Findings
+         * @description What feeds found wrong with an instrument's live market, the newest first.
+         */
+        get: operations["listLiveFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/strategies": {
         parameters: {
             query?: never;
@@ -2851,26 +2911,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/audit/find": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Find
-         * @description What has this UUID, number, journal key or username; code `unknown_name` for nothing.
-         */
-        get: operations["findByName"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -3010,6 +3050,8 @@ export interface components {
              * Format: date
              */
             day: string;
+            /** Asset */
+            asset: string;
             /**
              * Holdings
              * @description Paid anything.
@@ -3548,7 +3590,10 @@ export interface components {
              * @description Units that a target of 1 means; the whole equity where it is left out.
              */
             size?: number | null;
-            /** Seed */
+            /**
+             * Seed
+             * @description Up to what every reader of JSON has exactly.
+             */
             seed?: number | null;
         };
         /**
@@ -4664,10 +4709,20 @@ export interface components {
             /** Accountkind */
             accountKind: string;
             /**
+             * Ownerkind
+             * @enum {string}
+             */
+            ownerKind: "investor" | "creator" | "platform" | "product" | "venue";
+            /**
              * Ownerid
              * Format: uuid
              */
             ownerId: string;
+            /**
+             * Ownername
+             * @description Where the owner is somebody.
+             */
+            ownerName: string | null;
             /** Asset */
             asset: string;
             /**
@@ -4895,6 +4950,89 @@ export interface components {
             newestMark: string | null;
         };
         /**
+         * FeedSeen
+         * @description A feed and one instrument that it follows.
+         */
+        FeedSeen: {
+            /**
+             * Name
+             * @example feed
+             */
+            name: string;
+            /** Instrumentid */
+            instrumentId: number;
+            /** Venue */
+            venue: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * State
+             * @description `untrusted`: nobody should trade on the data now; `silent`: the process was not seen for 15 s; `stopped`: it was ended in order.
+             * @enum {string}
+             */
+            state: "live" | "untrusted" | "silent" | "stopped";
+            /**
+             * Distrust
+             * @description Why the data cannot be trusted.
+             */
+            distrust: string | null;
+            /** Distrustedat */
+            distrustedAt: string | null;
+            /**
+             * Seenat
+             * Format: date-time
+             * @description Wall time.
+             */
+            seenAt: string;
+            /**
+             * Eventat
+             * @description The exchange's, of the last message.
+             */
+            eventAt: string | null;
+            /**
+             * Lagms
+             * @description This clock less the exchange's, at the least of 10 s.
+             */
+            lagMs: number | null;
+            /** Bookright */
+            bookRight: boolean;
+            /** Bestbid */
+            bestBid: number | null;
+            /** Bestask */
+            bestAsk: number | null;
+            /** Messages */
+            messages: number;
+            /**
+             * Losses
+             * @description Of its connections, since it began.
+             */
+            losses: number;
+            /**
+             * Resyncs
+             * @description Snapshots of the book, since it began.
+             */
+            resyncs: number;
+            /**
+             * Findings
+             * @description Found of the instrument in 24 h, by any feed.
+             */
+            findings: number;
+            /**
+             * Mark
+             * @description At the last minute.
+             */
+            mark: string | null;
+            /** Index */
+            index: string | null;
+            /** Openinterest */
+            openInterest: string | null;
+            /**
+             * Funding
+             * @description The last rate that was settled.
+             */
+            funding: string | null;
+        };
+        /**
          * FeedState
          * @description The live market of an instrument, in business time.
          */
@@ -5001,7 +5139,7 @@ export interface components {
          * @description What can be wrong with a row of market data. `quality` says when each is found.
          * @enum {string}
          */
-        FindingKind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp";
+        FindingKind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp" | "stale" | "sequence_break" | "crossed_book" | "price_jump" | "clock_skew" | "candle_differs";
         /**
          * FindingView
          * @description What one test says. `reason` names the sentence that `says` is in English, `values` are its
@@ -5433,7 +5571,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account";
+            kind: "subscription" | "copy" | "flow" | "signal" | "order" | "approval" | "user" | "holding" | "product" | "pool" | "funding" | "backtest" | "study" | "proof" | "schedule" | "journal" | "account" | "strategy";
         };
         /**
          * FoundAt
@@ -5446,7 +5584,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp";
+            kind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp" | "stale" | "sequence_break" | "crossed_book" | "price_jump" | "clock_skew" | "candle_differs";
             /**
              * At
              * Format: date-time
@@ -5461,7 +5599,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp";
+            kind: "gap" | "duplicate" | "out_of_order" | "impossible_bar" | "zero_volume" | "late_stamp" | "stale" | "sequence_break" | "crossed_book" | "price_jump" | "clock_skew" | "candle_differs";
             /**
              * At
              * Format: date-time
@@ -10310,6 +10448,8 @@ export interface components {
              * Format: uuid
              */
             investorId: string;
+            /** Investorname */
+            investorName: string;
             /**
              * Status
              * @enum {string}
@@ -10421,6 +10561,8 @@ export interface components {
              * Format: uuid
              */
             investorId: string;
+            /** Investorname */
+            investorName: string;
             /**
              * Status
              * @enum {string}
@@ -12343,6 +12485,28 @@ export interface operations {
             };
         };
     };
+    findByName: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"][];
+                };
+            };
+        };
+    };
     listScheduleTargets: {
         parameters: {
             query?: never;
@@ -12561,7 +12725,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.unreconciled";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -14841,6 +15005,52 @@ export interface operations {
             };
         };
     };
+    listFeeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedSeen"][];
+                };
+            };
+        };
+    };
+    listLiveFindings: {
+        parameters: {
+            query?: {
+                kind?: components["schemas"]["FindingKind"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                instrument_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FoundAt_"];
+                };
+            };
+        };
+    };
     listStrategies: {
         parameters: {
             query?: never;
@@ -15211,7 +15421,10 @@ export interface operations {
     cancelStudy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 study_id: string;
             };
@@ -15493,28 +15706,6 @@ export interface operations {
                 };
                 content: {
                     "application/zip": unknown;
-                };
-            };
-        };
-    };
-    findByName: {
-        parameters: {
-            query: {
-                name: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Found"][];
                 };
             };
         };

@@ -25,7 +25,11 @@ export const useUser = () =>
     () => current?.user ?? null,
   )
 
-export const useMay = (permission: Permission) => useUser()?.permissions.includes(permission) ?? false
+/** Whether whoever is here has one of these permissions. */
+export function useMay(...any: Permission[]) {
+  const user = useUser()
+  return any.some((one) => user?.permissions.includes(one))
+}
 
 function keep(next: Session | null) {
   current = next

@@ -38,7 +38,9 @@ export function Bell() {
           <span>
             {t(`notices.${notice.kind}` as "notices.session.opened", { defaultValue: notice.kind })}
           </span>{" "}
-          <span className="text-muted-foreground">{notice.result}</span>
+          <span className="text-muted-foreground">
+            {t(`approvalStatus.${notice.result}` as "approvalStatus.approved", { defaultValue: "" })}
+          </span>
           <div className="text-muted-foreground">
             <Time at={notice.at} />
           </div>

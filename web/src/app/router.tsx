@@ -9,7 +9,7 @@ import {
 } from "@tanstack/react-router"
 import { useUser } from "@/api/session"
 import { SignIn } from "@/features/account/sign-in"
-import { firstPage, PAGES } from "./pages"
+import { firstPage, mayOpen, PAGES, type Page } from "./pages"
 import { NotFound, Shell } from "./shell"
 
 function Root() {
@@ -22,12 +22,12 @@ function Start() {
 }
 
 /** A page for whoever may open it; who is not signed in signs in first, and finds the page behind it. */
-function guarded(needs: (typeof PAGES)[number]["needs"], load: (typeof PAGES)[number]["load"]) {
-  const Page = lazy(load)
+function guarded(page: Page) {
+  const Content = lazy(page.load)
   return function Guarded() {
     const user = useUser()
     if (!user) return <SignIn />
-    return user.permissions.includes(needs) ? <Page /> : <NotFound />
+    return mayOpen(page, user.permissions) ? <Content /> : <NotFound />
   }
 }
 
@@ -43,7 +43,7 @@ export const router = createRouter({
     open("/docs", () => import("@/features/reference/reference")),
     open("/docs/$operation", () => import("@/features/reference/reference")),
     ...PAGES.map((page) =>
-      createRoute({ getParentRoute: () => root, path: page.path, component: guarded(page.needs, page.load) }),
+      createRoute({ getParentRoute: () => root, path: page.path, component: guarded(page) }),
     ),
   ]),
   defaultPreload: "intent",

@@ -9,7 +9,7 @@ import { setPreferences, usePreferences } from "@/lib/preferences"
 import { Button } from "@/ui/button"
 import { Empty, Skeleton } from "@/ui/states"
 import { Bell } from "./bell"
-import { PAGES, type Group } from "./pages"
+import { mayOpen, PAGES, type Group } from "./pages"
 import { BusinessTime, LiveMark } from "./status"
 import { Unacknowledged } from "./unacknowledged"
 import { UserMenu } from "./user-menu"
@@ -118,7 +118,7 @@ function enterRows() {
 function Navigation({ open, onGo }: { open: boolean; onGo: () => void }) {
   const { t } = useTranslation()
   const user = useUser()!
-  const shown = PAGES.filter((page) => page.icon && user.permissions.includes(page.needs))
+  const shown = PAGES.filter((page) => page.icon && mayOpen(page, user.permissions))
   const groups = [...new Set(shown.map((page) => page.group))] as Group[]
   return (
     <nav

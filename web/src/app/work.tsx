@@ -19,7 +19,7 @@ const placeOf = ({ kind, result }: Work) =>
 export function UnderWay() {
   const { t } = useTranslation()
   const [stopping, setStopping] = useState<Work | null>(null)
-  const may = [useMay("share"), useMay("schedules")].some(Boolean)
+  const may = useMay("share", "schedules")
   const { data } = api.useQuery("get", "/api/v1/work", { params: { query: { limit: 10 } } })
   const items = data?.items ?? []
   const open = items.filter((one) => !one.endedAt).length

@@ -22,6 +22,10 @@ export const multiply = (left: string, right: string) => print((parse(left) * pa
 /** What a yearly rate takes of an amount in so many days, the year having 365. */
 export const yearlyPart = (amount: string, rate: string, days: number) =>
   print((parse(multiply(amount, rate)) * BigInt(days)) / 365n)
+/** An estimate without the digits that no asset has: cut, not rounded. */
+export const cut = (amount: string, digits: number) =>
+  amount.replace(new RegExp(`(\\.\\d{${digits}})\\d+$`), "$1")
+export const isZero = (amount: string) => parse(amount) === 0n
 export const compare = (left: string, right: string) => {
   const difference = parse(left) - parse(right)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0

@@ -33,8 +33,8 @@ export function formatAmount(
 }
 
 /** A plain number that is no secret: a quantity, a price, a count. */
-export const formatNumber = (value: string | number, { language }: Shown, least = 0) =>
-  numbers(language, { minimumFractionDigits: least, maximumFractionDigits: 20 }).format(
+export const formatNumber = (value: string | number, { language }: Shown, least = 0, most = 20) =>
+  numbers(language, { minimumFractionDigits: least, maximumFractionDigits: most }).format(
     value as Intl.StringNumericLiteral,
   )
 
@@ -45,16 +45,17 @@ const grouped = (amount: string, language: string, signDisplay: "auto" | "except
     signDisplay,
   }).format(amount as Intl.StringNumericLiteral)
 
-/** A ratio such as "0.0125" as 1.25 %. Only what is shown is rounded, to two decimals. */
+/** A ratio such as "0.0125" as 1.25 %. Only what is shown is rounded, to two decimals unless more are asked for. */
 export const formatPercent = (
   ratio: string | number,
   { language }: Shown,
   signDisplay: "auto" | "exceptZero" = "exceptZero",
+  most = 2,
 ) =>
   numbers(language, {
     style: "percent",
     minimumFractionDigits: 2,
-    maximumFractionDigits: 2,
+    maximumFractionDigits: most,
     signDisplay,
   }).format(ratio as Intl.StringNumericLiteral)
 

@@ -4,7 +4,7 @@ import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
 import { useTranslation } from "react-i18next"
 import { Appearance } from "@/app/appearance"
-import { startTexts } from "@/i18n"
+import { REPORT, startTexts } from "@/i18n"
 import { Button } from "@/ui/button"
 import { ChartCredit } from "@/ui/credit"
 import { Menu } from "@/ui/menu"
@@ -32,7 +32,7 @@ function Page({ report }: { report: Report }) {
   )
 }
 
-void startTexts().then(() => {
+void startTexts(REPORT).then(() => {
   const report = JSON.parse(document.getElementById("report")!.textContent || "{}") as Report
   // The console's components ask for an address; this one is nowhere but in memory.
   const router = createRouter({

@@ -2,15 +2,17 @@ import { CandlestickSeries, createChart, HistogramSeries, type UTCTimestamp } fr
 import { useEffect, useRef } from "react"
 import { usePreferences } from "@/lib/preferences"
 import { cssColor } from "./css-color"
+import { fit, timeAxis } from "./time-axis"
 import type { Candle } from "./candle-chart"
 
 const time = (at: string) => Math.floor(Date.parse(at) / 1000) as UTCTimestamp
 
 export default function CandleCanvas({ candles }: { candles: readonly Candle[] }) {
   const host = useRef<HTMLDivElement>(null)
-  const { theme, market, language } = usePreferences()
+  const { theme, market, language, zone } = usePreferences()
 
   useEffect(() => {
+    const axis = timeAxis({ language, zone })
     const chart = createChart(host.current!, {
       autoSize: true,
       layout: {
@@ -22,8 +24,13 @@ export default function CandleCanvas({ candles }: { candles: readonly Candle[] }
       },
       grid: { vertLines: { visible: false }, horzLines: { color: cssColor("--border", 0.6) } },
       rightPriceScale: { borderVisible: false },
-      timeScale: { borderVisible: false, timeVisible: true, minBarSpacing: 0.05 },
-      localization: { locale: language === "zh" ? "zh-CN" : "en-GB" },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        minBarSpacing: 0.05,
+        tickMarkFormatter: axis.tickMarkFormatter,
+      },
+      localization: axis.localization,
       handleScroll: { mouseWheel: false },
     })
     const [up, down] = [cssColor("--up"), cssColor("--down")]
@@ -38,7 +45,11 @@ export default function CandleCanvas({ candles }: { candles: readonly Candle[] }
     bars.setData(
       candles.map(({ ts, open, high, low, close }) => ({ time: time(ts), open, high, low, close })),
     )
-    const traded = chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, 1)
+    const traded = chart.addSeries(
+      HistogramSeries,
+      { priceLineVisible: false, lastValueVisible: false, priceFormat: { type: "volume" } },
+      1,
+    )
     traded.setData(
       candles.map(({ ts, volume, open, close }) => ({
         time: time(ts),
@@ -47,9 +58,9 @@ export default function CandleCanvas({ candles }: { candles: readonly Candle[] }
       })),
     )
     chart.panes()[0]?.setStretchFactor(4)
-    chart.timeScale().fitContent()
+    fit(chart, candles.length)
     return () => chart.remove()
-  }, [candles, theme, market, language])
+  }, [candles, theme, market, language, zone])
 
   return <div ref={host} className="h-full" />
 }

@@ -24,7 +24,9 @@ export function Card({ title, actions, flush, className, children, ...props }: C
           {actions}
         </header>
       )}
-      <div className={flush ? "overflow-hidden rounded-b-xl" : "p-4"}>{children}</div>
+      <div className={flush ? cn("overflow-hidden rounded-b-xl", !title && "rounded-t-xl") : "p-4"}>
+        {children}
+      </div>
     </section>
   )
 }

@@ -4,7 +4,7 @@ import { cn } from "@/lib/cn"
 import { faultOf } from "@/lib/decimal"
 
 const box =
-  "focusable h-9 w-full rounded-md border border-input bg-card px-3 text-sm aria-invalid:border-bad placeholder:text-muted-foreground"
+  "focusable h-9 w-full rounded-md border border-input bg-card px-3 text-sm aria-invalid:border-bad placeholder:text-muted-foreground file:text-muted-foreground file:mr-2 file:h-full file:border-0 file:border-r file:pr-2"
 
 type FieldProps = ComponentProps<"input"> & { label: ReactNode; hint?: ReactNode; error?: ReactNode }
 
@@ -14,7 +14,7 @@ export function Field({ label, hint, error, className, ...props }: FieldProps) {
   const says = `${id}-says`
   return (
     <div className="space-y-1">
-      <label htmlFor={id} className="text-xs font-medium">
+      <label htmlFor={id} className="block text-xs font-medium">
         {label}
       </label>
       <input
@@ -78,7 +78,7 @@ export function Choice<T extends string>({
   return (
     <div className={hideLabel ? undefined : "space-y-1"}>
       {!hideLabel && (
-        <label htmlFor={id} className="text-xs font-medium">
+        <label htmlFor={id} className="block text-xs font-medium">
           {label}
         </label>
       )}

@@ -2,16 +2,14 @@ import { DropdownMenu, Popover } from "radix-ui"
 import type { ComponentProps, ReactNode } from "react"
 import { cn } from "@/lib/cn"
 
+const box = "bg-card z-50 max-h-[80dvh] min-w-48 overflow-y-auto rounded-lg border p-1 shadow-md"
+
 export function Menu({ trigger, children }: { trigger: ReactNode; children: ReactNode }) {
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
-        <DropdownMenu.Content
-          align="end"
-          sideOffset={4}
-          className="bg-card z-50 max-h-[80dvh] min-w-48 overflow-y-auto rounded-lg border p-1 shadow-md"
-        >
+        <DropdownMenu.Content align="end" sideOffset={4} className={box}>
           {children}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
@@ -36,12 +34,7 @@ export function Panel({
     <Popover.Root>
       <Popover.Trigger asChild>{trigger}</Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content
-          align="end"
-          sideOffset={4}
-          aria-label={label}
-          className="bg-card z-50 max-h-[80dvh] min-w-48 overflow-y-auto rounded-lg border p-1 shadow-md"
-        >
+        <Popover.Content align="end" sideOffset={4} aria-label={label} className={box}>
           {children}
         </Popover.Content>
       </Popover.Portal>

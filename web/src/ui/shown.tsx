@@ -6,6 +6,8 @@ import { usePreferences } from "@/lib/preferences"
 import { Badge } from "./badge"
 
 const NONE = "–"
+/** Characters of what was said that a row has room for; the title has all. */
+const LONG = 160
 
 /** An amount of money with its asset; hidden where the reader hides amounts. */
 export function Money({
@@ -33,10 +35,32 @@ export function Quantity({ value }: { value: string | number | null | undefined 
   return <span className="num">{value == null ? NONE : formatNumber(value, preferences)}</span>
 }
 
-export function Percent({ ratio, signed }: { ratio: string | number | null | undefined; signed?: boolean }) {
+/** A ratio as a percentage; a rate that says too little with two decimals keeps all of its own. */
+export function Percent({
+  ratio,
+  signed,
+  exact,
+}: {
+  ratio: string | number | null | undefined
+  signed?: boolean
+  exact?: boolean
+}) {
   const preferences = usePreferences()
   if (ratio == null) return <span>{NONE}</span>
-  return <span className="num">{formatPercent(ratio, preferences, signed ? "exceptZero" : "auto")}</span>
+  const sign = signed ? "exceptZero" : "auto"
+  return <span className="num">{formatPercent(ratio, preferences, sign, exact ? 18 : 2)}</span>
+}
+
+/** A statistic or a multiple, which is an estimate: to two decimals. */
+export function Statistic({ value, unit }: { value: string | number | null | undefined; unit?: "×" }) {
+  const preferences = usePreferences()
+  if (value == null) return <span>{NONE}</span>
+  return (
+    <span className="num">
+      {formatNumber(value, preferences, 2, 2)}
+      {unit}
+    </span>
+  )
 }
 
 /** A change as arrow, sign and colour: it reads without colour vision, and in either market's colours. */
@@ -73,11 +97,25 @@ export function AsOf({ at, method }: { at: string | null | undefined; method?: s
   )
 }
 
+/** Whether something is an id that is known by its beginning: names, such as a strategy's, stay whole. */
+const isLong = (id: string) => /^[0-9a-f-]{16,}$/i.test(id)
+
 export function Id({ id }: { id: string | null | undefined }) {
   return id ? (
     <code title={id} className="text-muted-foreground text-xs">
-      {shortId(id)}
+      {isLong(id) ? shortId(id) : id}
     </code>
+  ) : (
+    <span>{NONE}</span>
+  )
+}
+
+/** What a venue or a machine said, in its own words: they are its, and in English, whatever the reader's language. */
+export function Said({ words }: { words: string | null | undefined }) {
+  return words ? (
+    <q lang="en" title={words}>
+      {words.length > LONG ? `${words.slice(0, LONG)}…` : words}
+    </q>
   ) : (
     <span>{NONE}</span>
   )

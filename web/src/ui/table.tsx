@@ -24,6 +24,8 @@ export type Column<Row> = {
   cell: (row: Row) => ReactNode
   /** Numbers stand at the right. */
   right?: boolean
+  /** Left out on a telephone: what the row's own page says, too. */
+  wide?: boolean
   /** What rows are ordered by; without it the column cannot be. */
   sort?: (row: Row) => string | number
 }
@@ -111,8 +113,9 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
                     scope="col"
                     aria-sort={active ? (direction === "desc" ? "descending" : "ascending") : undefined}
                     className={cn(
-                      "text-muted-foreground paper:px-1 paper:whitespace-normal border-b px-3 py-1.5 text-left text-xs font-normal whitespace-nowrap",
+                      "text-muted-foreground paper:px-1 paper:whitespace-normal border-b px-3 py-1.5 text-left text-xs font-normal whitespace-nowrap max-sm:px-2",
                       column.right && "text-right",
+                      column.wide && "max-sm:hidden",
                     )}
                   >
                     {column.sort ? (
@@ -150,12 +153,16 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
                     <td
                       key={column.key}
                       className={cn(
-                        "paper:px-1 border-b px-3 py-1 whitespace-nowrap",
+                        "paper:px-1 border-b px-3 py-1 whitespace-nowrap max-sm:px-2",
                         column.right && "num text-right",
+                        column.wide && "max-sm:hidden",
                       )}
                     >
                       {place === 0 && to ? (
-                        <Link to={to(row)} className="focusable text-primary rounded hover:underline">
+                        <Link
+                          to={to(row)}
+                          className="focusable text-primary rounded hover:underline [&_code]:text-primary"
+                        >
                           {column.cell(row)}
                         </Link>
                       ) : (

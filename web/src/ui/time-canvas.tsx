@@ -10,6 +10,7 @@ import {
 import { useEffect, useRef } from "react"
 import { usePreferences } from "@/lib/preferences"
 import { cssColor } from "./css-color"
+import { fit, timeAxis } from "./time-axis"
 import type { Line, Point } from "./time-chart"
 
 const seconds = ({ at }: Point) => Math.floor(Date.parse(at) / 1000) as UTCTimestamp
@@ -22,9 +23,10 @@ const series = (points: readonly Point[]) =>
 
 export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
   const host = useRef<HTMLDivElement>(null)
-  const { theme, market, language, hideAmounts, paper } = usePreferences()
+  const { theme, market, language, zone, hideAmounts, paper } = usePreferences()
 
   useEffect(() => {
+    const axis = timeAxis({ language, zone })
     const chart = createChart(host.current!, {
       autoSize: true,
       layout: {
@@ -37,8 +39,13 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
       grid: { vertLines: { visible: false }, horzLines: { color: cssColor("--border", 0.6) } },
       rightPriceScale: { borderVisible: false },
       // A thousand columns of extremes fit a telephone, too.
-      timeScale: { borderVisible: false, timeVisible: true, minBarSpacing: 0.05 },
-      localization: { locale: language === "zh" ? "zh-CN" : "en-GB" },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        minBarSpacing: 0.05,
+        tickMarkFormatter: axis.tickMarkFormatter,
+      },
+      localization: axis.localization,
       handleScroll: { mouseWheel: false },
     })
     const number = new Intl.NumberFormat(language, { maximumFractionDigits: 2 })
@@ -111,13 +118,13 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
         )
     }
     chart.panes()[0]?.setStretchFactor(3)
-    chart.timeScale().fitContent()
+    fit(chart, new Set(lines.flatMap((line) => line.points.map(seconds))).size)
     if (!paper) return () => chart.remove()
     const still = stilled(chart.takeScreenshot())
     chart.remove()
     host.current!.append(still)
     return () => still.remove()
-  }, [lines, theme, market, language, hideAmounts, paper])
+  }, [lines, theme, market, language, zone, hideAmounts, paper])
 
   return <div ref={host} className="h-full" />
 }

@@ -1,6 +1,6 @@
 import { Link, useParams } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
-import { api, client, type Schemas } from "@/api/client"
+import { api, client } from "@/api/client"
 import { useList } from "@/lib/lists"
 import { present, useUrl } from "@/lib/url"
 import { Card, Facts, PageHead } from "@/ui/card"
@@ -9,9 +9,9 @@ import { Filter } from "@/ui/filter"
 import { Id, Money, Quantity, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { useAccountKinds, useMovements } from "../invest/names"
+import { Owner } from "./owner"
 
-type Account = Schemas["Account"]
-type OwnerKind = Account["ownerKind"]
 const OWNERS = ["investor", "creator", "platform", "product", "venue"] as const
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -21,18 +21,9 @@ export default function Accounts() {
   return id ? <One id={id} /> : <List />
 }
 
-function Owner({ account }: { account: Account }) {
-  const { t } = useTranslation()
-  return (
-    <>
-      {account.ownerName ?? t(`owners.${account.ownerKind as OwnerKind & "venue"}`)}{" "}
-      <Id id={account.ownerId} />
-    </>
-  )
-}
-
 function List() {
   const { t } = useTranslation()
+  const called = useAccountKinds()
   const [kind] = useUrl("kind", "")
   const [owner] = useUrl("owner", "")
   const [asset] = useUrl("asset", "")
@@ -55,7 +46,7 @@ function List() {
   return (
     <>
       <PageHead title={t("pages.accounts")} />
-      <div className="flex flex-wrap items-end gap-3">
+      <div className="filters">
         <Filter name="owner" label={t("accounts.owner")} />
         <Filter name="kind" label={t("common.kind")} />
         <Filter name="asset" label={t("accounts.asset")} />
@@ -80,8 +71,12 @@ function List() {
               more={list.more}
               columns={[
                 { key: "id", head: t("proof.account"), cell: (row) => row.id },
-                { key: "kind", head: t("common.kind"), cell: (row) => row.kind },
-                { key: "owner", head: t("proof.owner"), cell: (row) => <Owner account={row} /> },
+                {
+                  key: "kind",
+                  head: t("common.kind"),
+                  cell: (row) => <span title={row.kind}>{called(row.kind)}</span>,
+                },
+                { key: "owner", head: t("proof.owner"), cell: (row) => <Owner of={row} /> },
                 { key: "symbol", head: t("common.symbol"), cell: (row) => row.symbol },
                 {
                   key: "balance",
@@ -115,6 +110,7 @@ function List() {
 
 function One({ id }: { id: string }) {
   const { t } = useTranslation()
+  const [movement, called] = [useMovements(), useAccountKinds()]
   const [asOf, setAsOf] = useUrl("asOf", "")
   const [by, setBy] = useUrl<"posted" | "effective">("timeBy", "posted")
   const query = api.useQuery("get", "/api/v1/ledger/accounts/{account_id}", {
@@ -132,7 +128,7 @@ function One({ id }: { id: string }) {
         <>
           <PageHead title={`${t("proof.account")} ${account.id}`} />
           <Card>
-            <div className="mb-3 flex flex-wrap items-end gap-3">
+            <div className="mb-3 filters">
               <Field
                 label={t("proof.asOf")}
                 type="datetime-local"
@@ -150,8 +146,13 @@ function One({ id }: { id: string }) {
             </div>
             <Facts
               rows={[
-                [t("common.kind"), account.kind],
-                [t("proof.owner"), <Owner key="o" account={account} />],
+                [
+                  t("common.kind"),
+                  <span key="k" title={account.kind}>
+                    {called(account.kind)}
+                  </span>,
+                ],
+                [t("proof.owner"), <Owner key="o" of={account} />],
                 [t("proof.balance"), <Money key="b" amount={account.balance} asset={account.asset} />],
                 ...(account.asOf
                   ? [
@@ -195,7 +196,11 @@ function One({ id }: { id: string }) {
                   more={list.more}
                   columns={[
                     { key: "journal", head: t("trace.journal"), cell: (row) => row.journalId },
-                    { key: "kind", head: t("common.kind"), cell: (row) => row.journalKind },
+                    {
+                      key: "kind",
+                      head: t("common.kind"),
+                      cell: (row) => <span title={row.journalKind}>{movement(row.journalKind)}</span>,
+                    },
                     {
                       key: "posted",
                       head: t("proof.posted"),

@@ -4,7 +4,8 @@ import { useAct } from "@/lib/form"
 import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts } from "@/ui/card"
-import { Id, Quantity, Time } from "@/ui/shown"
+import { Id, Quantity, Said, Time } from "@/ui/shown"
+import { Prose } from "@/ui/prose"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 
@@ -63,7 +64,9 @@ export function Proofs() {
         </Button>
       }
     >
-      <p className="text-muted-foreground mb-3">{t("prove.why")}</p>
+      <p className="text-muted-foreground mb-3">
+        <Prose text={t("prove.why")} />
+      </p>
       {act.error && <Failed error={act.error} />}
       <Loaded query={query}>
         {({ items }) =>
@@ -106,7 +109,11 @@ function Result({ run }: { run: Run }) {
           value={run.lines.length}
         />
       )}
-      {run.reason && <p className="text-bad">{run.reason}</p>}
+      {run.reason && (
+        <p className="text-bad">
+          <Said words={run.reason} />
+        </p>
+      )}
       {run.rows && (
         <p className="text-muted-foreground">
           {t("prove.rows", {

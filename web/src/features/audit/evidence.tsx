@@ -22,7 +22,7 @@ export function Evidence() {
     <Card title={t("evidence.title")}>
       <p className="text-muted-foreground mb-3">{t("evidence.why")}</p>
       <form
-        className="flex flex-wrap items-end gap-3"
+        className="filters"
         onSubmit={(event) => {
           const { from, to, ownerId } = given(event)
           act.mutate(present({ from: from && `${from}:00Z`, to: to && `${to}:00Z`, ownerId }))

@@ -10,6 +10,8 @@ import { usePeriod } from "@/ui/period"
 import { Id, Money, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { useAccountKinds, useMovements } from "../invest/names"
+import { Owner } from "./owner"
 
 /** Every journal, the newest first; one of them, with its entries, where the address names it. */
 export default function Journals() {
@@ -50,7 +52,7 @@ function List() {
     <>
       <PageHead title={t("pages.journals")} />
       <form
-        className="flex flex-wrap items-end gap-3"
+        className="filters"
         onSubmit={(event) => {
           event.preventDefault()
           // A number is one journal's: it is gone to.
@@ -84,6 +86,7 @@ export function JournalTable({
   more?: { load: () => void; loading: boolean }
 }) {
   const { t } = useTranslation()
+  const movement = useMovements()
   return (
     <Table
       label={t("pages.journals")}
@@ -94,7 +97,11 @@ export function JournalTable({
       more={more}
       columns={[
         { key: "id", head: t("trace.journal"), cell: (row) => row.id },
-        { key: "kind", head: t("common.kind"), cell: (row) => row.kind },
+        {
+          key: "kind",
+          head: t("common.kind"),
+          cell: (row) => <span title={row.kind}>{movement(row.kind)}</span>,
+        },
         { key: "posted", head: t("proof.posted"), cell: (row) => <Time at={row.postedAt} /> },
         { key: "effective", head: t("proof.effective"), cell: (row) => <Time at={row.effectiveAt} /> },
         { key: "actor", head: t("trail.actor"), cell: (row) => row.actor.slice(0, 24) },
@@ -107,6 +114,7 @@ export function JournalTable({
 
 function Journal({ id }: { id: string }) {
   const { t } = useTranslation()
+  const [movement, called] = [useMovements(), useAccountKinds()]
   const query = api.useQuery("get", "/api/v1/ledger/journals/{journal_id}", {
     params: { path: { journal_id: id }, query: { limit: 200 } },
   })
@@ -118,7 +126,12 @@ function Journal({ id }: { id: string }) {
           <Card>
             <Facts
               rows={[
-                [t("common.kind"), journal.kind],
+                [
+                  t("common.kind"),
+                  <span key="m" title={journal.kind}>
+                    {movement(journal.kind)}
+                  </span>,
+                ],
                 [t("journal.key"), journal.key],
                 [t("proof.posted"), <Time key="p" at={journal.postedAt} seconds />],
                 [t("proof.effective"), <Time key="e" at={journal.effectiveAt} seconds />],
@@ -165,9 +178,11 @@ function Journal({ id }: { id: string }) {
                 {
                   key: "account",
                   head: t("proof.account"),
-                  cell: (row) => `${row.accountKind} ${row.accountId}`,
+                  cell: (row) => (
+                    <span title={row.accountKind}>{`${called(row.accountKind)} #${row.accountId}`}</span>
+                  ),
                 },
-                { key: "owner", head: t("proof.owner"), cell: (row) => <Id id={row.ownerId} /> },
+                { key: "owner", head: t("proof.owner"), cell: (row) => <Owner of={row} /> },
                 {
                   key: "amount",
                   head: t("holding.amount"),

@@ -12,6 +12,7 @@ import { Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Chain, Proofs } from "./chain"
 import { Evidence } from "./evidence"
+import { useAccountKinds } from "../invest/names"
 
 /** Whether the books agree: with themselves, with the venues, and with the chain that seals them. */
 export default function Proof() {
@@ -52,7 +53,7 @@ function Reconciled() {
         )
       }
     >
-      <div className="flex flex-wrap items-end gap-3 p-4 pb-2">
+      <div className="filters p-4 pb-2">
         <div>
           <Choice
             label={t("common.kind")}
@@ -114,6 +115,7 @@ type By = "posted" | "effective"
 /** Every kind of account as of any moment, by when it was written or by when it holds. */
 function TrialBalance() {
   const { t } = useTranslation()
+  const called = useAccountKinds()
   const [asOf, setAsOf] = useUrl("asOf", "")
   const [by, setBy] = useUrl<By>("timeBy", "posted")
   const query = api.useQuery("get", "/api/v1/ledger/trial-balance", {
@@ -121,7 +123,7 @@ function TrialBalance() {
   })
   return (
     <Card title={t("proof.trial")} actions={query.data && <AsOf at={query.data.asOf} />}>
-      <div className="mb-3 flex flex-wrap items-end gap-3">
+      <div className="mb-3 filters">
         <Field
           label={t("proof.asOf")}
           type="datetime-local"
@@ -161,7 +163,7 @@ function TrialBalance() {
                       search={{ kind, ownerKind, asset } as never}
                       className="focusable text-primary rounded hover:underline"
                     >
-                      {kind}
+                      <span title={kind}>{called(kind)}</span>
                     </Link>
                   ),
                 },

@@ -13,6 +13,7 @@ import { usePeriod } from "@/ui/period"
 import { Id, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { said } from "../create/readings"
 
 type Wanted = Partial<Record<"kind" | "actor" | "subject" | "correlationId" | "from" | "to", string>>
 
@@ -45,7 +46,7 @@ export default function Trail() {
         </div>
       </PageHead>
       {act.error && <Failed error={act.error} />}
-      <div className="flex flex-wrap items-end gap-3">
+      <div className="filters">
         <Filter name="kind" label={t("common.kind")} />
         <Filter name="actor" label={t("trail.actor")} />
         <Filter name="subject" label={t("approvals.subject")} />
@@ -105,7 +106,7 @@ export function Events({ wanted }: { wanted: Wanted }) {
               key: "details",
               head: t("trail.details"),
               cell: (row) => {
-                const details = JSON.stringify(row.details)
+                const details = said(row.details)
                 return (
                   <span title={details}>{details.length > 80 ? `${details.slice(0, 80)}…` : details}</span>
                 )

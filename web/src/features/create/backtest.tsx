@@ -1,5 +1,6 @@
 import { Link, useParams } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
+import { useMay } from "@/api/session"
 import { Button } from "@/ui/button"
 import { Loaded } from "@/ui/states"
 import { BacktestReport } from "./backtest-report"
@@ -10,13 +11,15 @@ export default function Backtest() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
   const query = useKept(id)
+  const may = useMay("share")
   return (
     <Loaded query={query} rows={10}>
       {(run) => (
         <BacktestReport
           run={run}
           actions={
-            run.again ? (
+            may &&
+            (run.again ? (
               <Button asChild className="ml-auto">
                 <Link to="/backtests" search={{ again: run.id } as never}>
                   {t("backtest.again")}
@@ -26,7 +29,7 @@ export default function Backtest() {
               <small className="text-muted-foreground ml-auto">
                 {t("backtest.cannotAgain", { id: run.id })}
               </small>
-            )
+            ))
           }
         />
       )}

@@ -28,7 +28,7 @@ export default function Income() {
     <>
       <PageHead title={t("pages.income")} />
       <p className="text-muted-foreground">{t("income.why")}</p>
-      <div className="flex flex-wrap items-end gap-3">{periodFields}</div>
+      <div className="filters">{periodFields}</div>
       <Loaded query={query} rows={6}>
         {({ flows, asset }) => (
           <>
@@ -91,6 +91,7 @@ export default function Income() {
                 },
                 {
                   key: "kind",
+                  wide: true,
                   head: t("common.kind"),
                   cell: (row) =>
                     t(`income.kinds.${row.kind}` as "income.kinds.settlement", { defaultValue: row.kind }),

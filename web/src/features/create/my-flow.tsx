@@ -6,10 +6,11 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Change, Id, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { AsOf, Change, Id, Money, Percent, Quantity, Said, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Nav, Signals } from "../invest/flow"
+import { Tags } from "../invest/tags"
 import { CloseFlow, EditFlow } from "./edit-flow"
 import { Followers } from "./followers"
 import { Status, Toggle } from "./my-flows"
@@ -31,9 +32,8 @@ export default function MyFlow() {
         <>
           <PageHead title={flow.title}>
             <Status flow={flow} />
-            {flow.tags.map((tag) => (
-              <Badge key={tag}>{tag}</Badge>
-            ))}
+            <Tags of={flow} />
+            <AsOf at={flow.stats.performance.asOf} method="TWR" />
             <div className="ml-auto flex flex-wrap items-center gap-2">
               <Button asChild>
                 <Link to={`/flows/${flow.flowId}`}>{t("myFlows.asSeen")}</Link>
@@ -50,7 +50,7 @@ export default function MyFlow() {
             </div>
           </PageHead>
           {flow.description && <p>{flow.description}</p>}
-          <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-5">
+          <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-3 2xl:grid-cols-5">
             <Figure label={t("flow.aum")}>
               <Money amount={flow.stats.totalAUM} asset={flow.stats.currency} />
             </Figure>
@@ -163,7 +163,7 @@ function Executions({ signal, onClose }: { signal: string; onClose: () => void }
                   cell: (row) => <Percent ratio={row.slippage} />,
                 },
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.executedAt} seconds /> },
-                { key: "error", head: t("liquidation.reason"), cell: (row) => row.error },
+                { key: "error", head: t("liquidation.reason"), cell: (row) => <Said words={row.error} /> },
               ]}
             />
           </>

@@ -44,8 +44,8 @@ export default function MyFlows() {
                     cell: (row) => row.title,
                   },
                   { key: "status", head: t("common.state"), cell: (row) => <Status flow={row} /> },
-                  { key: "strategy", head: t("run.strategy"), cell: (row) => row.strategy },
-                  { key: "symbol", head: t("common.symbol"), cell: (row) => row.symbol },
+                  { key: "strategy", wide: true, head: t("run.strategy"), cell: (row) => row.strategy },
+                  { key: "symbol", wide: true, head: t("common.symbol"), cell: (row) => row.symbol },
                   {
                     key: "followers",
                     head: t("flow.followers"),
@@ -83,7 +83,7 @@ export default function MyFlows() {
           </>
         )}
       </Loaded>
-      {publish && <Publish strategy={publish} onClose={() => setPublish("")} />}
+      {publish && <Publish strategy={publish === "new" ? "" : publish} onClose={() => setPublish("")} />}
     </>
   )
 }
@@ -94,7 +94,7 @@ function Sums({ flows }: { flows: readonly Flow[] }) {
   const earned = api.useQuery("get", "/api/v1/wallet/earnings")
   const currencies = [...new Set(flows.map((flow) => flow.stats.currency))]
   return (
-    <div className="grid gap-4 sm:grid-cols-2">
+    <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
       <Loaded query={earned} rows={2}>
         {({ income, asset }) => (
           <Figure label={t("myFlows.profitShare")} note={t("myFlows.profitShareNote")}>

@@ -60,7 +60,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
               label={t("publish.investment")}
               hint={
                 <>
-                  {t("publish.investmentHint")}{" "}
+                  {t("publish.investmentHint")} ·{" "}
                   {balances.data?.map((one) => (
                     <span key={one.asset}>
                       {t("worth.available")} <Money amount={one.available} asset={one.asset} />

@@ -5,7 +5,7 @@ import { api, client, Refusal, type Schemas } from "@/api/client"
 import { useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
-import { Field } from "@/ui/field"
+import { Field, NumberField } from "@/ui/field"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { CancelWork, WorkBar, WorkState } from "@/ui/work"
 import { numberOf, ParameterFields, paramsOf, RunForm, STEADY } from "./run-form"
@@ -78,12 +78,12 @@ function Form({ first, asked }: { first?: string; asked?: Request }) {
               defaultValue={asked?.size ?? ""}
               error={act.refused("size")}
             />
-            <Field
+            <NumberField
+              whole
+              max={Number.MAX_SAFE_INTEGER}
               name="seed"
               label={t("run.seed")}
               hint={t("run.seedHint")}
-              type="number"
-              min={0}
               defaultValue={asked?.seed ?? ""}
               error={act.refused("seed")}
             />

@@ -5,7 +5,9 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
 import { Change, Time } from "@/ui/shown"
+import { Prose } from "@/ui/prose"
 import { Empty, Loaded } from "@/ui/states"
+import { useUrl } from "@/lib/url"
 import { rounded } from "./readings"
 import { STEADY } from "./run-form"
 
@@ -15,15 +17,23 @@ const TONES: Record<Strategy["status"], Tone> = { draft: "warn", published: "goo
 /** The strategies that a creator may use: what each does, what it can be set to, and where to try it. */
 export default function Studio() {
   const { t } = useTranslation()
+  const [name] = useUrl("name", "")
   const query = api.useQuery("get", "/api/v1/strategies")
   return (
     <>
-      <PageHead title={t("pages.studio")} />
+      <PageHead title={t("pages.studio")}>
+        {name && (
+          <Button asChild>
+            <Link to="/studio">{name} ×</Link>
+          </Button>
+        )}
+      </PageHead>
       <p className="text-muted-foreground">{t("studio.why")}</p>
       <Loaded query={query} rows={8}>
-        {(strategies) =>
-          strategies.length ? (
-            <div className="grid gap-4 xl:grid-cols-2">
+        {(all) => {
+          const strategies = all.filter((one) => !name || one.name === name)
+          return strategies.length ? (
+            <div className="grid items-start gap-4 xl:grid-cols-2">
               {strategies.map((one) => (
                 <OneStrategy key={one.name} strategy={one} />
               ))}
@@ -31,7 +41,7 @@ export default function Studio() {
           ) : (
             <Empty title={t("studio.none")} />
           )
-        }
+        }}
       </Loaded>
     </>
   )
@@ -96,7 +106,7 @@ function Latest({ version }: { version: Schemas["StrategyVersion"] }) {
     <>
       {paragraphs(version.doc).map((text) => (
         <p key={text} lang="en">
-          {text}
+          <Prose text={text} />
         </p>
       ))}
       <div className="flex flex-wrap gap-2">

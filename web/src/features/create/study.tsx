@@ -15,7 +15,7 @@ export default function OneStudy() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
   const path = { study_id: id }
-  const may = useMay("share")
+  const may = useMay("share", "schedules")
   const query = api.useQuery(
     "get",
     "/api/v1/optimizer/studies/{study_id}/report",

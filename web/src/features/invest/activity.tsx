@@ -12,6 +12,7 @@ import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { useAct } from "@/lib/form"
 import { useMay } from "@/api/session"
+import { useMovements } from "./names"
 
 type Type = NonNullable<Schemas["AssetLogEntry"]["type"]>
 const TYPES: readonly Type[] = [
@@ -33,6 +34,7 @@ const FUNDING_TONES: Record<Schemas["Funding"]["status"], Tone> = {
 /** Every change of the wallet, from the ledger itself, and money asked in and out. */
 export default function Activity() {
   const { t } = useTranslation()
+  const movement = useMovements()
   const [type, setType] = useUrl<Type | "all">("type", "all")
   const [from, setFrom] = useUrl("from", "")
   const [to, setTo] = useUrl("to", "")
@@ -57,7 +59,7 @@ export default function Activity() {
           </Link>
         </Button>
       </PageHead>
-      <div className="flex flex-wrap items-end gap-3" data-screen-only>
+      <div className="filters" data-screen-only>
         <Choice
           label={t("common.kind")}
           value={type}
@@ -93,12 +95,16 @@ export default function Activity() {
                   head: t("common.kind"),
                   cell: (row) => <Badge>{t(`logTypes.${row.type}`)}</Badge>,
                 },
-                { key: "remark", head: t("activity.remark"), cell: (row) => row.remark },
                 {
                   key: "amount",
                   head: t("holding.amount"),
                   right: true,
                   cell: (row) => <Money amount={row.amount} asset={row.coin} signed />,
+                },
+                {
+                  key: "remark",
+                  head: t("activity.remark"),
+                  cell: (row) => movement(row.remark),
                 },
                 {
                   key: "before",
@@ -115,7 +121,11 @@ export default function Activity() {
                 {
                   key: "ref",
                   head: t("activity.reference"),
-                  cell: (row) => <code className="text-xs">{row.refNo}</code>,
+                  cell: (row) => (
+                    <code title={row.refNo} className="block max-w-52 truncate text-xs">
+                      {row.refNo}
+                    </code>
+                  ),
                 },
               ]}
             />

@@ -9,7 +9,7 @@ import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { AsOf, Change, Id, Money, Percent, Time } from "@/ui/shown"
+import { AsOf, Change, Id, Money, Percent, Said, Time } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
 
 /** One copy of a flow: what it is worth, its settings, and the way out of it. */
@@ -88,7 +88,14 @@ export default function Copy() {
                   ? ([
                       [t("liquidation.requested"), <Time key="r" at={copy.exit.requestedAt} />],
                       [t("liquidation.attempts"), copy.exit.attempts],
-                      [t("liquidation.reason"), copy.exit.reason ?? t("liquidation.noReason")],
+                      [
+                        t("liquidation.reason"),
+                        copy.exit.reason ? (
+                          <Said key="w" words={copy.exit.reason} />
+                        ) : (
+                          t("liquidation.noReason")
+                        ),
+                      ],
                       [t("copy.paid"), <Money key="p" amount={copy.exit.paid} asset={copy.currency} />],
                     ] as const)
                   : []),

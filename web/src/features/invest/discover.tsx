@@ -7,12 +7,13 @@ import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Choice, Field, NumberField } from "@/ui/field"
-import { Change, Money, Percent, Quantity } from "@/ui/shown"
+import { Change, Money, Percent, Quantity, Statistic } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Segments } from "@/ui/tabs"
 import { Follow } from "./follow"
 import { PutIn } from "./put-in"
 import { Subscribe } from "./subscribe"
+import { Tags } from "./tags"
 
 type Kind = "managed" | "flows" | "pools"
 
@@ -107,7 +108,7 @@ function Flows() {
     )
   return (
     <>
-      <div className="flex flex-wrap items-end gap-3">
+      <div className="filters">
         <Field
           label={t("discover.search")}
           type="search"
@@ -137,16 +138,17 @@ function Flows() {
                 <Card
                   key={flow.flowId}
                   title={
-                    <Link to={`/flows/${flow.flowId}`} className="focusable rounded hover:underline">
+                    <Link
+                      to={`/flows/${flow.flowId}`}
+                      className="focusable text-primary rounded hover:underline"
+                    >
                       {flow.title}
                     </Link>
                   }
                   actions={<Change ratio={flow.stats.performance.totalReturn} />}
                 >
                   <p className="mb-2 flex flex-wrap gap-1">
-                    {flow.tags.map((tag) => (
-                      <Badge key={tag}>{tag}</Badge>
-                    ))}
+                    <Tags of={flow} />
                   </p>
                   <Facts
                     rows={[
@@ -157,7 +159,7 @@ function Flows() {
                       ],
                       [t("flow.drawdown"), <Percent key="d" ratio={flow.stats.performance.maxDrawdown} />],
                       [t("flow.winRate"), <Percent key="w" ratio={flow.stats.performance.winRate} />],
-                      [t("flow.sharpe"), <Quantity key="s" value={flow.stats.performance.sharpeRatio} />],
+                      [t("flow.sharpe"), <Statistic key="s" value={flow.stats.performance.sharpeRatio} />],
                     ]}
                   />
                   <Button
@@ -217,7 +219,7 @@ function Pools() {
                           ? t("pool.flexible")
                           : t("common.days", { count: product.termDays }),
                       ],
-                      [t("pool.daily"), <Percent key="d" ratio={product.dailyRate} />],
+                      [t("pool.daily"), <Percent key="d" ratio={product.dailyRate} exact />],
                       [t("pool.left"), <Money key="l" amount={product.quotaLeft} asset={product.asset} />],
                       [t("discover.from"), <Money key="m" amount={product.minimum} asset={product.asset} />],
                       [

@@ -3,16 +3,18 @@ import { useMemo, useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api } from "@/api/client"
 import { useMay } from "@/api/session"
+import { multiply } from "@/lib/decimal"
 import { formatPercent } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { AsOf, Change, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { drawdown, TimeChart, type Line } from "@/ui/time-chart"
 import { Follow } from "./follow"
+import { Tags } from "./tags"
 
 /** One flow: what its creator's own book did, how far it fell, and its latest signals. */
 export default function Flow() {
@@ -31,9 +33,7 @@ export default function Flow() {
             <Badge tone={flow.status === "active" ? "strong" : "plain"}>
               {t(`flowStatus.${flow.status}`)}
             </Badge>
-            {flow.tags.map((tag) => (
-              <Badge key={tag}>{tag}</Badge>
-            ))}
+            <Tags of={flow} />
             <AsOf at={flow.stats.performance.asOf} method="TWR" />
             {may && flow.status === "active" && (
               <Button intent="primary" className="ml-auto" onClick={() => setFollowing(true)}>
@@ -50,13 +50,13 @@ export default function Flow() {
               <Percent ratio={flow.stats.performance.maxDrawdown} />
             </Figure>
             <Figure label={t("flow.sharpe")}>
-              <Quantity value={flow.stats.performance.sharpeRatio} />
+              <Statistic value={flow.stats.performance.sharpeRatio} />
             </Figure>
             <Figure label={t("flow.aum")} note={`${t("flow.followers")}: ${flow.stats.followers}`}>
               <Money amount={flow.stats.totalAUM} asset={flow.stats.currency} />
             </Figure>
           </div>
-          <p className="text-muted-foreground text-xs">{flow.stats.performance.method}</p>
+          <p className="text-muted-foreground text-xs">{t("flow.method")}</p>
           <Nav id={id} />
           <Signals id={id} />
           {following && <Follow flow={flow} onClose={() => setFollowing(false)} />}
@@ -78,7 +78,7 @@ export function Nav({ id }: { id: string }) {
     return [
       { name: t("flow.nav"), as: "area", color: "--primary", points: values },
       {
-        name: t("flow.drawdown"),
+        name: t("flow.fall"),
         as: "area",
         color: "--down",
         percent: true,
@@ -153,7 +153,7 @@ export function Signals({ id, onOpen }: { id: string; onOpen?: (signal: string) 
                 key: "share",
                 head: t("flow.share"),
                 right: true,
-                cell: (row) => <Quantity value={row.signalData.amountInPercentage} />,
+                cell: (row) => <Percent ratio={multiply(row.signalData.amountInPercentage, "0.01")} />,
               },
               {
                 key: "done",

@@ -131,15 +131,15 @@ export default function Holdings() {
                   cell: (line) => line.name,
                   sort: (line) => line.name,
                 },
-                { key: "kind", head: t("discover.kind"), cell: (line) => t(`kinds.${line.kind}`) },
                 {
-                  key: "state",
-                  head: t("common.state"),
-                  cell: (line) => <Badge tone={line.tone}>{line.state}</Badge>,
-                  sort: (line) => line.state,
+                  key: "kind",
+                  wide: true,
+                  head: t("discover.kind"),
+                  cell: (line) => t(`kindOf.${line.kind}`),
                 },
                 {
                   key: "amount",
+                  wide: true,
                   head: t("holding.amount"),
                   right: true,
                   cell: (line) => <Money amount={line.amount} asset={line.asset} />,
@@ -163,6 +163,12 @@ export default function Holdings() {
                     </>
                   ),
                   sort: (line) => Number(line.gain),
+                },
+                {
+                  key: "state",
+                  head: t("common.state"),
+                  cell: (line) => <Badge tone={line.tone}>{line.state}</Badge>,
+                  sort: (line) => line.state,
                 },
                 {
                   key: "since",

@@ -4,7 +4,7 @@ import { useMemo } from "react"
 import { useTranslation } from "react-i18next"
 import { api } from "@/api/client"
 import { useUser } from "@/api/session"
-import { isDecimal } from "@/lib/decimal"
+import { isDecimal, isZero } from "@/lib/decimal"
 import { useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
@@ -88,10 +88,10 @@ function Earnings({ now }: { now: string }) {
       {(earned) => (
         <>
           <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
-            <Figure label={t("home.worth")} note={<AsOf at={earned.closing.asOf} />}>
+            <Figure label={t("home.worth")} note={t("home.worthNote")}>
               <Money amount={earned.closing.total} asset={earned.asset} />
             </Figure>
-            <Figure label={t("home.gain")} note={t(`range.${range}`)}>
+            <Figure label={t("home.gain")} note={t(`home.over.${range}`)}>
               <Money amount={earned.gain} asset={earned.asset} signed />
             </Figure>
             <Figure label={t("home.twr")} note={t("home.twrNote")}>
@@ -130,6 +130,19 @@ function Earnings({ now }: { now: string }) {
                     t("earned.profitShare"),
                     <Money key="s" amount={earned.fees.profitShare} asset={earned.asset} />,
                   ],
+                  ...(isZero(earned.fees.earlyExit)
+                    ? []
+                    : ([
+                        [
+                          t("earned.earlyExit"),
+                          <Money key="x" amount={earned.fees.earlyExit} asset={earned.asset} />,
+                        ],
+                      ] as const)),
+                  ...(isZero(earned.covered)
+                    ? []
+                    : ([
+                        [t("earned.covered"), <Money key="v" amount={earned.covered} asset={earned.asset} />],
+                      ] as const)),
                   [t("earned.income"), <Money key="n" amount={earned.income.total} asset={earned.asset} />],
                 ]}
               />
@@ -172,7 +185,7 @@ function Maturing() {
                 ))}
             </ul>
           ) : (
-            <Empty title={t("home.noneRunning")}>
+            <Empty title={t("home.noneMaturing")}>
               <Button asChild intent="primary">
                 <Link to="/discover">{t("pages.discover")}</Link>
               </Button>

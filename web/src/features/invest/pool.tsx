@@ -11,12 +11,14 @@ import { Dialog } from "@/ui/dialog"
 import { Id, Money, Percent, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { useMovements } from "./names"
 
 /** One holding of a pool product: what it earned day by day, and taking it back. */
 export default function Pool() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
   const path = { holding_id: id }
+  const movement = useMovements()
   const may = useMay("income")
   const [redeeming, setRedeeming] = useState(false)
   const query = api.useQuery("get", "/api/v1/pools/holdings/{holding_id}", {
@@ -51,7 +53,7 @@ export default function Pool() {
               <Money amount={holding.totalIncome} asset={holding.asset} signed />
             </Figure>
             <Figure label={t("pool.daily")}>
-              <Percent ratio={holding.dailyRate} />
+              <Percent ratio={holding.dailyRate} exact />
             </Figure>
             <Figure label={t("pool.matures")}>
               <span className="text-sm">
@@ -67,7 +69,7 @@ export default function Pool() {
               empty={<Empty title={t("pool.noEntries")} />}
               columns={[
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.effectiveAt} /> },
-                { key: "type", head: t("common.kind"), cell: (row) => row.type },
+                { key: "type", head: t("common.kind"), cell: (row) => movement(row.type) },
                 {
                   key: "amount",
                   head: t("holding.amount"),

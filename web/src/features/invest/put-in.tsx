@@ -54,7 +54,11 @@ export function PutIn({ product, onClose }: { product: Schemas["PoolProduct"]; o
           />
         )}
         <p className="text-muted-foreground">
-          {product.earlyExit ? t("pool.earlyExit") : t("pool.noEarlyExit")}
+          {product.termDays === null
+            ? t("pool.anyTime")
+            : product.earlyExit
+              ? t("pool.earlyExit")
+              : t("pool.noEarlyExit")}
         </p>
         {act.error && <Failed error={act.error} />}
         <Button type="submit" intent="primary" disabled={act.isPending}>

@@ -16,6 +16,7 @@ export default function Referrals() {
   const user = useUser()!
   const query = api.useQuery("get", "/api/v1/referrals/mine", { params: { query: { limit: 1 } } })
   const earned = api.useQuery("get", "/api/v1/wallet/earnings")
+  const balances = api.useQuery("get", "/api/v1/wallet/balances")
   const link = `${location.origin}/register?referrer=${encodeURIComponent(user.username)}`
   return (
     <>
@@ -27,7 +28,7 @@ export default function Referrals() {
       <Loaded query={query} rows={4}>
         {({ tree }) => (
           <>
-            <div className="grid gap-4 sm:grid-cols-2">
+            <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
               <Figure label={t("referrals.direct")}>
                 <Quantity value={tree.filter((one) => one.level === 1).length} />
               </Figure>
@@ -35,13 +36,16 @@ export default function Referrals() {
                 <Quantity value={tree.length} />
               </Figure>
               <Loaded query={earned} rows={2}>
-                {({ income, closing, asset }) => (
+                {({ income, asset }) => (
                   <>
                     <Figure label={t("referrals.earned")}>
                       <Money amount={income.referral} asset={asset} />
                     </Figure>
                     <Figure label={t("referrals.toCome")}>
-                      <Money amount={closing.commissions} asset={asset} />
+                      <Money
+                        amount={balances.data?.find((one) => one.asset === asset)?.pendingReferral}
+                        asset={asset}
+                      />
                     </Figure>
                   </>
                 )}

@@ -6,6 +6,7 @@ import { Card, Facts } from "@/ui/card"
 import { Money, Quantity, Time } from "@/ui/shown"
 import { Empty } from "@/ui/states"
 import { Table } from "@/ui/table"
+import { useAccountKinds, useMovements } from "./names"
 
 type Page = Schemas["StatementPage"]
 type Account = Schemas["StatementAccount"]
@@ -156,7 +157,12 @@ export function StatementSheet({
             {
               key: "ref",
               head: t("activity.reference"),
-              cell: ({ entry }) => entry && <code className="text-xs">{entry.refNo}</code>,
+              cell: ({ entry }) =>
+                entry && (
+                  <code title={entry.refNo} className="paper:max-w-none block max-w-52 truncate text-xs">
+                    {entry.refNo}
+                  </code>
+                ),
             },
           ]}
         />
@@ -214,11 +220,9 @@ function linesOf({ accounts, entries, from, to, nextCursor }: Page): Line[] {
 /** What accounts and movements are called; what has no name here is shown as the books have it. */
 function useNames() {
   const { t } = useTranslation()
-  const movement = (name: string) =>
-    t([`movements.${name}`, `logTypes.${name}`] as unknown as "movements.fill", { defaultValue: name })
+  const movement = useMovements()
   return {
-    account: (kind: string) =>
-      t(`bookAccounts.${kind.replace(":", "_")}` as "bookAccounts.wallet", { defaultValue: kind }),
+    account: useAccountKinds(),
     movement: ({ type, remark }: Entry) => {
       const named = movement(remark)
       const kind = type && t(`logTypes.${type}`)

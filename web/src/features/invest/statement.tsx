@@ -89,7 +89,7 @@ function Statement({ owner }: { owner: string | null }) {
           </Button>
         </div>
       </PageHead>
-      <div className="flex flex-wrap items-end gap-3" data-screen-only>
+      <div className="filters" data-screen-only>
         {owner && <Filter name="owner" label={t("statement.ownerId")} />}
         <Field
           label={t("common.from")}

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
-import { compare, isDecimal, yearlyPart } from "@/lib/decimal"
+import { compare, isDecimal, cut, yearlyPart } from "@/lib/decimal"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Facts } from "@/ui/card"
@@ -49,7 +49,7 @@ export function Subscribe({ offer, onClose }: { offer: Schemas["Offer"]; onClose
             label={t("common.amountIn", { asset: offer.asset })}
             hint={
               <>
-                {t("discover.from")} <Money amount={offer.minimum} />, {t("discover.below")}{" "}
+                {t("discover.from")} <Money amount={offer.minimum} /> · {t("discover.below")}{" "}
                 <Money amount={offer.maximum} />
                 {custody.data && (
                   <>
@@ -74,7 +74,7 @@ export function Subscribe({ offer, onClose }: { offer: Schemas["Offer"]; onClose
                   <span>
                     ≈{" "}
                     <Money
-                      amount={yearlyPart(amount, offer.fees.managementFee, offer.termDays)}
+                      amount={cut(yearlyPart(amount, offer.fees.managementFee, offer.termDays), 8)}
                       asset={offer.asset}
                     />
                   </span>
@@ -82,7 +82,7 @@ export function Subscribe({ offer, onClose }: { offer: Schemas["Offer"]; onClose
               ],
               [t("fees.profitShare"), <Percent key="p" ratio={offer.fees.profitShare} />],
               [t("fees.hurdle"), <Percent key="h" ratio={offer.fees.hurdle} />],
-              [t("discover.expected"), <Percent key="e" ratio={offer.expectedReturn.annualReturn} />],
+              [t("matrix.annual"), <Percent key="e" ratio={offer.expectedReturn.annualReturn} />],
             ]}
           />
           <p className="text-muted-foreground">

@@ -2,7 +2,7 @@ import { useParams } from "@tanstack/react-router"
 import { useMemo, useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
-import { useMay } from "@/api/session"
+import { useMay, useUser } from "@/api/session"
 import { formatPercent } from "@/lib/format"
 import { given, useAct } from "@/lib/form"
 import { usePreferences } from "@/lib/preferences"
@@ -11,7 +11,7 @@ import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { NumberField } from "@/ui/field"
-import { AsOf, Id, Money, Percent, Time } from "@/ui/shown"
+import { AsOf, Id, Money, Named, Percent, Said, Time } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
@@ -25,6 +25,7 @@ export default function Subscription() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
   const path = { subscription_id: id }
+  const user = useUser()
   const query = api.useQuery("get", "/api/v1/managed-subscriptions/{subscription_id}", { params: { path } })
   return (
     <Loaded query={query} rows={8}>
@@ -35,6 +36,11 @@ export default function Subscription() {
           >
             <Badge tone={STATE_TONES[one.status]}>{t(`states.${one.status}`)}</Badge>
             <AsOf at={one.performance.asOf} method="TWR" />
+            {one.investorId !== user?.id && (
+              <Badge>
+                {t("operation.investor")} <Named id={one.investorId} name={one.investorName} />
+              </Badge>
+            )}
             <Id id={one.subscriptionId} />
             <div className="ml-auto">
               <Leave one={one} />
@@ -55,7 +61,9 @@ export default function Subscription() {
               note={
                 <>
                   <Percent ratio={one.performance.annualReturn} /> {t("common.aYear")} ·{" "}
-                  {t(`levels.${one.performance.deviationLevel}`)}
+                  {one.settlement && one.performance.deviationLevel === "INSUFFICIENT"
+                    ? t("levels.SHORT")
+                    : t(`levels.${one.performance.deviationLevel}`)}
                 </>
               }
             >
@@ -177,7 +185,10 @@ function Liquidation({ part }: { part: Schemas["LiquidationPart"] }) {
           [t("liquidation.door"), t(`doors.${part.door}`)],
           [t("liquidation.requested"), <Time key="r" at={part.requestedAt} />],
           [t("liquidation.attempts"), part.attempts],
-          [t("liquidation.reason"), part.reason ?? t("liquidation.noReason")],
+          [
+            t("liquidation.reason"),
+            part.reason ? <Said key="w" words={part.reason} /> : t("liquidation.noReason"),
+          ],
           [t("liquidation.next"), <Time key="n" at={part.nextRetryAt} />],
         ]}
       />
@@ -205,7 +216,7 @@ function Allocation({ one }: { one: Detail }) {
         empty={t("state.nothing")}
         columns={[
           { key: "flow", head: t("allocation.flow"), cell: (row) => row.title },
-          { key: "creator", head: t("allocation.creator"), cell: (row) => row.creator },
+          { key: "creator", wide: true, head: t("allocation.creator"), cell: (row) => row.creator },
           {
             key: "weight",
             head: t("allocation.weight"),

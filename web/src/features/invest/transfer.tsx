@@ -85,7 +85,12 @@ function TransferWindow({
               error={act.refused("address")}
             />
           ) : (
-            <Field name="reference" label={t("transfer.reference")} error={act.refused("reference")} />
+            <Field
+              name="reference"
+              label={t("activity.remark")}
+              hint={t("transfer.referenceHint")}
+              error={act.refused("reference")}
+            />
           )}
           {act.error && <Failed error={act.error} />}
           <Button type="submit" intent="primary" disabled={act.isPending}>

@@ -110,7 +110,7 @@ export function Accruals() {
                   key: "amount",
                   head: t("accruals.amount"),
                   right: true,
-                  cell: (row) => <Money amount={row.amount} />,
+                  cell: (row) => <Money amount={row.amount} asset={row.asset} />,
                   sort: (row) => Number(row.amount),
                 },
                 {

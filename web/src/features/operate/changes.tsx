@@ -91,7 +91,7 @@ function Called({ one, linked }: { one: Changed; linked?: boolean }): ReactNode 
   if (one.kind === "period") return t("changes.books")
   const asset = called.asset ?? ""
   if (one.kind === "wallet")
-    return `${t("changes.wallet", { name: called.username, asset })}${called.address ? ` → ${called.address}` : ""}`
+    return `${t("changes.wallet", { name: called.username })}${called.address ? ` → ${called.address}` : ""}`
   if (one.kind === "account") return [called.account, asset, called.username].filter(Boolean).join(" · ")
   return (
     <>

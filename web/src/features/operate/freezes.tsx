@@ -40,7 +40,7 @@ export function Freezes() {
   ) as Record<Status, string>
   return (
     <>
-      <div className="flex flex-wrap items-end gap-3">
+      <div className="filters">
         <Choice label={t("common.state")} value={status} options={statuses} onChange={setStatus} />
         <Field
           label={t("freezes.owner")}

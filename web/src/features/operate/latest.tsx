@@ -34,18 +34,7 @@ export function Pools({ income, asset }: { income: Overview["income"]; asset: st
             key: "rate",
             head: t("pool.daily"),
             right: true,
-            cell: (row) => <Percent ratio={row.dailyRate} />,
-          },
-          {
-            key: "next",
-            head: t("pools.nextRate"),
-            right: true,
-            cell: (row) =>
-              row.nextRate && (
-                <>
-                  <Percent ratio={row.nextRate} /> {row.nextRateFrom}
-                </>
-              ),
+            cell: (row) => <Percent ratio={row.dailyRate} exact />,
           },
           {
             key: "term",
@@ -64,6 +53,17 @@ export function Pools({ income, asset }: { income: Overview["income"]; asset: st
             head: t("pool.quota"),
             right: true,
             cell: (row) => <Money amount={row.totalQuota} asset={row.asset} />,
+          },
+          {
+            key: "next",
+            head: t("pools.nextRate"),
+            right: true,
+            cell: (row) =>
+              row.nextRate && (
+                <>
+                  <Percent ratio={row.nextRate} exact /> · {row.nextRateFrom}
+                </>
+              ),
           },
           {
             key: "accrued",
@@ -130,7 +130,6 @@ export function Settled({ rows }: { rows: Overview["traces"] }) {
         empty={<Empty title={t("operation.noneSettled")} />}
         columns={[
           { key: "id", head: t("operation.subscription"), cell: (row) => row.id.slice(0, 8) },
-          { key: "at", head: t("settlement.at"), cell: (row) => <Time at={row.settledAt} /> },
           { key: "investor", head: t("operation.investor"), cell: (row) => row.investor },
           {
             key: "amount",
@@ -150,6 +149,7 @@ export function Settled({ rows }: { rows: Overview["traces"] }) {
             right: true,
             cell: (row) => <Change ratio={row.return} />,
           },
+          { key: "at", head: t("settlement.at"), cell: (row) => <Time at={row.settledAt} /> },
           {
             key: "product",
             head: t("operation.product"),

@@ -6,7 +6,7 @@ import { formatAmount, formatNumber } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Money, Time } from "@/ui/shown"
+import { AsOf, Change, Id, Money, Said, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
@@ -76,8 +76,8 @@ function Loop({ seen }: { seen: Overview }) {
             <div className="num text-lg font-semibold">{formatNumber(count ?? 0, preferences)}</div>
             {of?.lastDay != null && (
               <div className="text-muted-foreground text-xs">
-                {t("operation.lastDay", { count: of.lastDay })}
-                {of.ever != null && ` · ${t("operation.ever", { count: of.ever })}`}
+                <div>{t("operation.lastDay", { count: of.lastDay })}</div>
+                {of.ever != null && <div>{t("operation.ever", { count: of.ever })}</div>}
               </div>
             )}
           </li>
@@ -92,7 +92,14 @@ function Sums({ seen }: { seen: Overview }) {
   const { money, asset } = seen
   return (
     <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-3">
-      <Figure label={t("operation.underManagement")} note={<Time at={money.valuedAt} />}>
+      <Figure
+        label={t("operation.underManagement")}
+        note={
+          <>
+            {t("common.asOf")} <Time at={money.valuedAt} />
+          </>
+        }
+      >
         <Money amount={money.underManagement} asset={asset} />
       </Figure>
       <Figure
@@ -125,7 +132,8 @@ function Sums({ seen }: { seen: Overview }) {
         label={t("settlement.toPlatform")}
         note={
           <>
-            {t("settlement.toReferrers")} <Money amount={money.referralPaid} /> · {t("operation.pending")}{" "}
+            {t("settlement.toReferrers")} <Money amount={money.toReferrers} /> · {t("operation.referralPaid")}{" "}
+            <Money amount={money.referralPaid} /> · {t("operation.pending")}{" "}
             <Money amount={money.referralPending} />
           </>
         }
@@ -207,7 +215,7 @@ export function Stuck({ rows }: { rows: readonly Schemas["Retry"][] }) {
             cell: (row) => <Money amount={row.amount} asset={row.asset} />,
           },
           { key: "attempts", head: t("liquidation.attempts"), right: true, cell: (row) => row.attempts },
-          { key: "reason", head: t("liquidation.reason"), cell: (row) => row.reason },
+          { key: "reason", head: t("liquidation.reason"), cell: (row) => <Said words={row.reason} /> },
           { key: "next", head: t("liquidation.next"), cell: (row) => <Time at={row.nextRetryAt} /> },
         ]}
       />
@@ -242,7 +250,7 @@ export function Alerts({ rows }: { rows: readonly Schemas["Alert"][] }) {
               t(`alertKinds.${row.kind}` as "alertKinds.alert.flow_failed", { defaultValue: row.kind }) +
               (row.count > 1 ? ` × ${row.count}` : ""),
           },
-          { key: "subject", head: t("operation.subject"), cell: (row) => row.subject.slice(0, 24) },
+          { key: "subject", head: t("operation.subject"), cell: (row) => <Id id={row.subject} /> },
           { key: "result", head: t("operation.result"), cell: (row) => row.result },
         ]}
       />

@@ -9,7 +9,7 @@ import { Button } from "@/ui/button"
 import { Card, Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { Check, Choice, Field, NumberField } from "@/ui/field"
-import { Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Money, Percent, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Asked, useBusinessTime } from "./asked"
@@ -76,7 +76,7 @@ export function Pools() {
                 key: "rate",
                 head: t("pool.daily"),
                 right: true,
-                cell: (row) => <Quantity value={row.dailyRate} />,
+                cell: (row) => <Percent ratio={row.dailyRate} exact />,
               },
               { key: "apr", head: t("pool.apr"), right: true, cell: (row) => <Percent ratio={row.apr} /> },
               {
@@ -85,7 +85,7 @@ export function Pools() {
                 cell: (row) =>
                   row.nextRate ? (
                     <>
-                      <Quantity value={row.nextRate} /> · <Time at={row.nextRateFrom} />
+                      <Percent ratio={row.nextRate} exact /> · <Time at={row.nextRateFrom} />
                     </>
                   ) : (
                     "–"
@@ -244,7 +244,7 @@ function Steer({ product, onClose }: { product: Product; onClose: () => void }) 
                 key: "rate",
                 head: t("pool.daily"),
                 right: true,
-                cell: (row) => <Quantity value={row.dailyRate} />,
+                cell: (row) => <Percent ratio={row.dailyRate} exact />,
               },
               { key: "by", head: t("trail.actor"), cell: (row) => row.setBy.slice(0, 24) },
               { key: "at", head: t("common.time"), cell: (row) => <Time at={row.setAt} /> },

@@ -3,6 +3,7 @@ import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
+import { multiply } from "@/lib/decimal"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
@@ -93,9 +94,14 @@ function Cells({ held }: { held: History }) {
             key: "warning",
             head: t("matrix.warning"),
             right: true,
-            cell: (row) => `${row.warningPercent} %`,
+            cell: (row) => <Percent ratio={multiply(row.warningPercent, "0.01")} />,
           },
-          { key: "alert", head: t("matrix.alert"), right: true, cell: (row) => `${row.alertPercent} %` },
+          {
+            key: "alert",
+            head: t("matrix.alert"),
+            right: true,
+            cell: (row) => <Percent ratio={multiply(row.alertPercent, "0.01")} />,
+          },
           {
             key: "asked",
             head: t("approvals.by"),
@@ -141,7 +147,7 @@ function Terms({ held }: { held: History }) {
       {held.terms.map((one) => (
         <section key={one.validFrom} className="mt-4 border-t pt-3">
           <h3 className="mb-2 flex flex-wrap items-center gap-2">
-            <Time at={one.validFrom} /> – <Time at={one.validUntil} />
+            <Time at={one.validFrom} /> – {one.validUntil && <Time at={one.validUntil} />}
             <Dated from={one.validFrom} until={one.validUntil} now={held.asOf} />
           </h3>
           <Facts

@@ -66,7 +66,14 @@ export default function Schedule() {
               <Facts
                 rows={[
                   [t("schedules.job"), <code key="j">{schedule.target}</code>],
-                  [t("schedules.parameter"), <code key="p">{JSON.stringify(schedule.parameter)}</code>],
+                  ...(Object.keys(schedule.parameter).length
+                    ? [
+                        [
+                          t("schedules.parameter"),
+                          <code key="p">{JSON.stringify(schedule.parameter)}</code>,
+                        ] as const,
+                      ]
+                    : []),
                   [t("schedules.catchUp"), t(`catchUp.${schedule.catchUp}`)],
                   [t("schedules.next"), <Time key="n" at={schedule.nextAt} seconds />],
                   [t("schedules.last"), <Time key="l" at={schedule.lastAt} seconds />],

@@ -44,7 +44,7 @@ export default function Settlement() {
           <Button disabled={!chosen.length || chosen.length > LARGEST} onClick={() => setAsking("chosen")}>
             {t("batch.run")}
           </Button>
-          <Button intent="primary" onClick={() => setAsking("everything")}>
+          <Button intent="primary" disabled={!ready.length} onClick={() => setAsking("everything")}>
             {t("batch.everything")}
           </Button>
         </span>
@@ -52,19 +52,28 @@ export default function Settlement() {
       <p className="text-muted-foreground">{t("batch.why")}</p>
       <Totals />
       {chosen.length > LARGEST && <Badge tone="warn">{t("batch.tooMany", { most: LARGEST })}</Badge>}
-      <div className="grid gap-4 sm:grid-cols-3">
-        <Figure label={t("batch.chosen")} note={t("batch.of", { count: ready.length })}>
-          <Quantity value={chosen.length} />
-        </Figure>
-        <Figure label={t("batch.principal")}>
-          <Sum rows={chosen} of={(row) => row.amount} />
-        </Figure>
-        <Figure label={t("batch.worth")} note={t("batch.worthNote")}>
-          <Sum rows={chosen} of={(row) => row.performance.currentValue} />
-        </Figure>
-      </div>
-      <Ready title={t("batch.liquidated")} query={liquidated} empty={t("batch.noneLiquidated")} {...lists} />
-      <Ready title={t("batch.matured")} query={matured} empty={t("batch.noneMatured")} {...lists} />
+      {ready.length > 0 && (
+        <>
+          <div className="grid gap-4 sm:grid-cols-3">
+            <Figure label={t("batch.chosen")} note={t("batch.of", { count: ready.length })}>
+              <Quantity value={chosen.length} />
+            </Figure>
+            <Figure label={t("batch.principal")}>
+              <Sum rows={chosen} of={(row) => row.amount} />
+            </Figure>
+            <Figure label={t("batch.worth")} note={t("batch.worthNote")}>
+              <Sum rows={chosen} of={(row) => row.performance.currentValue} />
+            </Figure>
+          </div>
+          <Ready
+            title={t("batch.liquidated")}
+            query={liquidated}
+            empty={t("batch.noneLiquidated")}
+            {...lists}
+          />
+          <Ready title={t("batch.matured")} query={matured} empty={t("batch.noneMatured")} {...lists} />
+        </>
+      )}
       <History />
       {asking && <Ask rows={asking === "chosen" ? chosen : null} onClose={() => setAsking(null)} />}
     </>

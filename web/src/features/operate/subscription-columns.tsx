@@ -1,7 +1,7 @@
 import { useTranslation } from "react-i18next"
 import type { Schemas } from "@/api/client"
 import { Badge } from "@/ui/badge"
-import { Id, Money } from "@/ui/shown"
+import { Money, Named } from "@/ui/shown"
 import type { Column } from "@/ui/table"
 import { STATE_TONES } from "../invest/holdings"
 
@@ -14,7 +14,12 @@ export function useSubscriptionColumns(): Column<Schemas["SubscriptionSummary"]>
       head: t("common.state"),
       cell: (row) => <Badge tone={STATE_TONES[row.status]}>{t(`states.${row.status}`)}</Badge>,
     },
-    { key: "investor", head: t("operation.investor"), cell: (row) => <Id id={row.investorId} /> },
+    {
+      key: "investor",
+      wide: true,
+      head: t("operation.investor"),
+      cell: (row) => <Named id={row.investorId} name={row.investorName} />,
+    },
     {
       key: "product",
       head: t("holding.name"),

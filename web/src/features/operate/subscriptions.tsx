@@ -128,6 +128,7 @@ export function List({
               },
               {
                 key: "since",
+                wide: true,
                 head: t("holding.since"),
                 cell: (row) => <Time at={row.subscribedAt} />,
                 sort: (row) => row.subscribedAt,

@@ -28,7 +28,10 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
   "alert.venue_strange": () => "/venues",
   "alert.bank_unmatched": () => "/money",
   "alert.bank_reversed": () => "/money",
+  "alert.market_untrusted": () => "/market-data",
+  "alert.market_finding": () => "/market-data",
   "alert.unreconciled": () => "/proof",
+  "alert.proof_broken": () => "/proof",
 }
 
 export const subjectPage = (alert: Alert) => PLACES[alert.kind]?.(alert) ?? null

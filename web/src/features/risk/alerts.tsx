@@ -11,7 +11,7 @@ import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
 import { Choice, Field } from "@/ui/field"
-import { Time } from "@/ui/shown"
+import { Id, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
@@ -166,13 +166,13 @@ const Kind = ({ of }: { of: Alert }) => {
 
 function Subject({ of }: { of: Alert }) {
   const [path, search] = (subjectPage(of) ?? "").split("?")
-  const short = <span title={of.subject}>{of.subject.slice(0, 36)}</span>
+  const short = <Id id={of.subject} />
   if (!path) return short
   return (
     <Link
       to={path}
       search={Object.fromEntries(new URLSearchParams(search)) as never}
-      className="focusable text-primary rounded hover:underline"
+      className="focusable text-primary rounded hover:underline [&_code]:text-primary"
     >
       {short}
     </Link>

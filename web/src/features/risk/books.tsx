@@ -5,7 +5,7 @@ import { client, type Schemas } from "@/api/client"
 import { useList } from "@/lib/lists"
 import { Badge } from "@/ui/badge"
 import { Card } from "@/ui/card"
-import { Id, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Id, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 
@@ -91,7 +91,7 @@ export function Books({ title, behind, actions }: { title: string; behind: Behin
                 key: "leverage",
                 head: t("exposure.leverage"),
                 right: true,
-                cell: (row) => <Quantity value={row.leverage} />,
+                cell: (row) => <Statistic value={row.leverage} unit="×" />,
               },
               {
                 key: "used",
@@ -140,7 +140,10 @@ function Book({ of }: { of: Book }) {
   )
   if (of.kind !== "managed") return id
   return (
-    <Link to={`/subscriptions/${of.id}`} className="focusable text-primary rounded hover:underline">
+    <Link
+      to={`/subscriptions/${of.id}`}
+      className="focusable text-primary rounded hover:underline [&_code]:text-primary"
+    >
       {id}
     </Link>
   )

@@ -3,7 +3,7 @@ import { api, type Schemas } from "@/api/client"
 import { useUrl } from "@/lib/url"
 import { Button } from "@/ui/button"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { AsOf, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table, type Column } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
@@ -74,8 +74,8 @@ function Totals({ total }: { total: Schemas["HeldTotal"] }) {
         label={t("exposure.equity")}
         note={
           <>
-            {t("exposure.leverage")} <Quantity value={total.leverage} /> · {t("exposure.marginUsed")}{" "}
-            <Money amount={total.marginUsed} />
+            {t("exposure.leverage")} <Statistic value={total.leverage} unit="×" /> ·{" "}
+            {t("exposure.marginUsed")} <Money amount={total.marginUsed} />
           </>
         }
       >
@@ -122,13 +122,13 @@ function Sums({
             name: one.creator ?? t("exposure.platform"),
           }))
         : seen.venues.map((one) => ({ ...one, key: one.venue, name: one.venue }))
-  const quantity = (key: "longQuantity" | "shortQuantity" | "netQuantity", head: string): Column<Row> => ({
-    key,
-    head,
+  const netQuantity: Column<Row> = {
+    key: "netQuantity",
+    head: t("exposure.netQuantity"),
     right: true,
-    cell: (row) => <Quantity value={row[key]} />,
-    sort: (row) => Number(row[key]),
-  })
+    cell: (row) => <Quantity value={row.netQuantity} />,
+    sort: (row) => Number(row.netQuantity),
+  }
   const money = (key: "long" | "short" | "gross" | "net", signed = false): Column<Row> => ({
     key,
     head: t(`exposure.${key}`),
@@ -176,16 +176,28 @@ function Sums({
           money("short"),
           ...(by === "instrument"
             ? [
-                quantity("netQuantity", t("exposure.netQuantity")),
-                quantity("longQuantity", t("exposure.longQuantity")),
-                quantity("shortQuantity", t("exposure.shortQuantity")),
+                netQuantity,
+                {
+                  key: "longShort",
+                  head: t("exposure.longShort"),
+                  right: true,
+                  cell: (row: Row) => (
+                    <>
+                      <Quantity value={row.longQuantity} /> / <Quantity value={row.shortQuantity} />
+                    </>
+                  ),
+                },
                 {
                   key: "mark",
                   head: t("exposure.mark"),
                   right: true,
                   cell: (row: Row) => <Quantity value={row.mark} />,
                 },
-                { key: "markAsOf", head: t("common.asOf"), cell: (row: Row) => <Time at={row.markAsOf} /> },
+                {
+                  key: "markAsOf",
+                  head: t("exposure.markAsOf"),
+                  cell: (row: Row) => <Time at={row.markAsOf} />,
+                },
               ]
             : [
                 {

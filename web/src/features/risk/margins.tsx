@@ -5,7 +5,7 @@ import { useList } from "@/lib/lists"
 import { usePreferences } from "@/lib/preferences"
 import { useUrl } from "@/lib/url"
 import { Card, PageHead } from "@/ui/card"
-import { Id, Money, Time } from "@/ui/shown"
+import { Id, Money, Said, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
@@ -91,7 +91,7 @@ function Closings() {
               {
                 key: "reason",
                 head: t("liquidation.reason"),
-                cell: (row) => <span title={row.reason ?? undefined}>{row.reason?.slice(0, 64) ?? "–"}</span>,
+                cell: (row) => <Said words={row.reason} />,
               },
               { key: "tried", head: t("margins.tried"), cell: (row) => <Time at={row.triedAt} /> },
               { key: "next", head: t("liquidation.next"), cell: (row) => <Time at={row.nextRetryAt} /> },

@@ -3,18 +3,18 @@ import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
 import { formatAge, formatNumber, formatTime } from "@/lib/format"
-import { useList } from "@/lib/lists"
 import { usePreferences } from "@/lib/preferences"
 import { useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { CandleChart } from "@/ui/candle-chart"
 import { Card, PageHead } from "@/ui/card"
-import { Choice } from "@/ui/field"
 import { Quantity, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
+import { Feeds } from "./feeds"
+import { Findings, type Kind } from "./findings"
 import { Import } from "./import"
 
 type Coverage = Schemas["Coverage"]
@@ -41,12 +41,30 @@ export default function Market() {
           {(rows) => <Feed rows={rows} choose={setOf} />}
         </Loaded>
       </Card>
+      <Feeds choose={setOf} />
       <Card title={t("market.datasets")} flush={!!series.data?.length}>
         <Loaded query={series} rows={4}>
           {(rows) => <Datasets rows={rows} choose={setOf} look={(id) => setSet(id === set ? "" : id)} />}
         </Loaded>
       </Card>
-      {dataset && <Findings key={dataset.id} of={dataset} onClose={() => setSet("")} />}
+      {dataset && (
+        <Findings
+          key={dataset.id}
+          of={`dataset ${dataset.id}`}
+          title={`${t("market.findings")}: ${dataset.symbol} ${dataset.interval ?? ""}`}
+          kinds={Object.keys(dataset.findings) as Kind[]}
+          counts={dataset.findings}
+          load={async (kind, cursor) =>
+            client.GET("/api/v1/market/datasets/{dataset_id}/findings", {
+              params: {
+                path: { dataset_id: String(dataset.id) },
+                query: { ...(kind ? { kind } : {}), cursor, limit: 100 },
+              },
+            })
+          }
+          onClose={() => setSet("")}
+        />
+      )}
       {sending && <Import onClose={() => setSending(false)} />}
     </>
   )
@@ -81,7 +99,7 @@ function Candles({ venue, symbol }: { venue: string; symbol: string }) {
           if (!last) return <Empty title={t("market.noCandles")} />
           return (
             <>
-              {simulated && <Badge className="mb-2">{t("market.simulated")}</Badge>}
+              {simulated && venue !== "simulated" && <Badge className="mb-2">{t("market.simulated")}</Badge>}
               <CandleChart
                 candles={items}
                 summary={t("market.summary", {
@@ -149,7 +167,7 @@ function Feed({ rows, choose }: { rows: Schemas["FeedState"][]; choose: (of: str
           right: true,
           cell: (row) => <Quantity value={row.mark} />,
         },
-        { key: "markAt", head: t("common.asOf"), cell: (row) => <Time at={row.markAsOf} /> },
+        { key: "markAt", head: t("exposure.markAsOf"), cell: (row) => <Time at={row.markAsOf} /> },
       ]}
     />
   )
@@ -191,7 +209,8 @@ function Datasets({
           head: t("exposure.by_venue"),
           cell: (row) => (
             <>
-              {row.venue} {row.simulated && <Badge>{t("market.simulated")}</Badge>}
+              {row.venue}{" "}
+              {row.simulated && row.venue !== "simulated" && <Badge>{t("market.simulated")}</Badge>}
             </>
           ),
         },
@@ -215,6 +234,7 @@ function Datasets({
         },
         {
           key: "findings",
+          right: true,
           head: t("market.findings"),
           cell: (row) => {
             const found = Object.values(row.findings).reduce((sum, one) => sum + one, 0)
@@ -233,68 +253,11 @@ function Datasets({
           head: "SHA-256",
           cell: (row) => (
             <code title={row.sha256} className="text-muted-foreground text-xs">
-              {row.sha256.slice(0, 12)}
+              {row.sha256.slice(0, 8)}
             </code>
           ),
         },
       ]}
     />
-  )
-}
-
-type Kind = Schemas["FindingKind"]
-
-function Findings({ of, onClose }: { of: Coverage; onClose: () => void }) {
-  const { t } = useTranslation()
-  const [kind, setKind] = useUrl<Kind | "all">("kind", "all")
-  const list = useList(["findings", of.id, kind], async (cursor) => {
-    const { data } = await client.GET("/api/v1/market/datasets/{dataset_id}/findings", {
-      params: {
-        path: { dataset_id: String(of.id) },
-        query: { ...(kind === "all" ? {} : { kind }), cursor, limit: 100 },
-      },
-    })
-    return data!
-  })
-  const kinds = Object.keys(of.findings) as Kind[]
-  return (
-    <Card
-      title={`${t("market.findings")}: ${of.symbol} ${of.interval ?? ""}`}
-      flush={!!list.data?.length}
-      actions={
-        <div className="flex items-center gap-2">
-          <Choice
-            label={t("common.kind")}
-            hideLabel
-            value={kind}
-            options={
-              Object.fromEntries([
-                ["all", t("alerts.all")],
-                ...kinds.map((one) => [one, `${t(`findings.${one}`)} (${of.findings[one]})`]),
-              ]) as Record<Kind | "all", string>
-            }
-            onChange={setKind}
-          />
-          <Button onClick={onClose}>{t("common.close")}</Button>
-        </div>
-      }
-    >
-      <Loaded query={list} rows={4}>
-        {(rows) => (
-          <Table
-            label={t("market.findings")}
-            rows={rows}
-            id={(row) => String(row.id)}
-            more={list.more}
-            empty={<Empty title={t("market.noFindings")} />}
-            columns={[
-              { key: "at", head: t("common.time"), cell: (row) => <Time at={row.at} /> },
-              { key: "kind", head: t("common.kind"), cell: (row) => t(`findings.${row.kind}`) },
-              { key: "details", head: t("trail.details"), cell: (row) => row.details },
-            ]}
-          />
-        )}
-      </Loaded>
-    </Card>
   )
 }

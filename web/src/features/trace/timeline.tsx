@@ -1,8 +1,9 @@
 import type { ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
-import { Change, Id, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Change, Id, Money, Percent, Quantity, Said, Time } from "@/ui/shown"
 import { Loaded } from "@/ui/states"
+import { useAccountKinds, useMovements } from "../invest/names"
 
 type Chain = Schemas["commenda__managed__http__Trace"]
 type Row = Record<string, string | number | null>
@@ -23,6 +24,7 @@ function Steps({ chain }: { chain: Chain }) {
   const { t } = useTranslation()
   const one = chain.subscription as Row
   const asset = String(one.asset)
+  const [movement, called] = [useMovements(), useAccountKinds()]
   const rows = (part: keyof Chain) => chain[part] as unknown as Row[]
   const last = rows("nav").at(-1)
   const settled = rows("settlement")[0]
@@ -66,7 +68,12 @@ function Steps({ chain }: { chain: Chain }) {
               row.symbol,
               <Quantity key="q" value={row.executedAmount ?? row.requested} />,
               <Quantity key="p" value={row.executedPrice} />,
-              row.error ? `${row.status}: ${row.error}` : row.status,
+              [
+                t(`executionStatus.${row.status as "completed"}`, { defaultValue: String(row.status) }),
+                row.error,
+              ]
+                .filter(Boolean)
+                .join(": "),
             ])}
           />
         </Step>
@@ -94,7 +101,11 @@ function Steps({ chain }: { chain: Chain }) {
             }),
           })}
         >
-          {parts[0]!.reason && <p>{parts[0]!.reason}</p>}
+          {parts[0]!.reason && (
+            <p>
+              <Said words={String(parts[0]!.reason)} />
+            </p>
+          )}
           {parts.some((row) => row.symbol) && (
             <Lines
               heads={[
@@ -106,7 +117,7 @@ function Steps({ chain }: { chain: Chain }) {
               ]}
               rows={parts.map((row) => [
                 row.symbol,
-                row.side,
+                t(`signalTypes.${row.side as "buy"}`),
                 <Quantity key="q" value={row.quantity} />,
                 <Money key="n" amount={row.notional as string} asset={asset} />,
                 <Money key="f" amount={row.fee as string} asset={asset} />,
@@ -159,8 +170,8 @@ function Steps({ chain }: { chain: Chain }) {
           rows={rows("journals").map((row) => [
             <Time key="t" at={String(row.postedAt)} />,
             row.id,
-            row.kind,
-            row.account,
+            movement(String(row.kind)),
+            called(String(row.account)),
             <Money key="a" amount={String(row.amount)} asset={asset} />,
           ])}
         />

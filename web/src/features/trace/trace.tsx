@@ -1,10 +1,11 @@
 import { Link, useNavigate } from "@tanstack/react-router"
 import { Search } from "lucide-react"
 import { useTranslation } from "react-i18next"
-import { api, client, type Schemas } from "@/api/client"
-import { useUser, type Permission } from "@/api/session"
+import { api, client } from "@/api/client"
+import { useUser } from "@/api/session"
 import { given } from "@/lib/form"
 import { useList } from "@/lib/lists"
+import { placeOf } from "@/lib/places"
 import { present, useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
@@ -16,24 +17,15 @@ import { Events } from "../audit/trail"
 import { JournalTable } from "../audit/journals"
 import { Timeline } from "./timeline"
 
-type Found = Schemas["Found"]
-
-/** Where each kind of thing has a page, and which permission opens it. */
-const PLACES: Partial<
-  Record<Found["kind"], (found: Found) => [needs: Permission, to: string, search?: Record<string, string>]>
-> = {
-  journal: ({ id }) => ["ledger", `/journals/${id}`],
-  account: ({ id }) => ["ledger", `/accounts/${id}`],
-  subscription: ({ id }) => ["overview", `/subscriptions/${id}`],
-  flow: ({ id }) => ["flows", `/flows/${id}`],
-  signal: ({ id }) => ["flows", `/flows/${id}`],
-  approval: () => ["approvals", "/approvals"],
-  product: () => ["overview", "/products"],
-  pool: () => ["overview", "/products", { kind: "pools" }],
-  schedule: ({ id }) => ["overview", `/schedules/${id}`],
-  proof: () => ["audit", "/proof"],
-  user: ({ title }) => ["ledger", "/accounts", { owner: title }],
-}
+/** A state is called as where it is shown, be it a user's role, a subscription's or a request's. */
+const stateNames = (state: string) => [
+  `roles.${state}`,
+  `states.${state}`,
+  `approvalStatus.${state}`,
+  `flowStatus.${state}`,
+  `movements.${state}`,
+  `bookAccounts.${state}`,
+]
 
 /** What an id is, where it is looked at, and all that was recorded and posted about it. */
 export default function Trace() {
@@ -66,7 +58,7 @@ export default function Trace() {
 function Results({ name }: { name: string }) {
   const { t } = useTranslation()
   const { permissions } = useUser()!
-  const query = api.useQuery("get", "/api/v1/audit/find", { params: { query: { name } } })
+  const query = api.useQuery("get", "/api/v1/find", { params: { query: { name } } })
   const first = query.data?.[0]
   const uuid = /^[0-9a-f-]{36}$/i.test(name)
   return (
@@ -74,15 +66,15 @@ function Results({ name }: { name: string }) {
       <Loaded query={query}>
         {(found) => (
           <>
+            {found.length === 0 && <Empty title={t("find.none", { name })}>{t("find.hint")}</Empty>}
             {found.map((one) => {
-              const [needs, to, search] = PLACES[one.kind]?.(one) ?? []
+              const [, to, search] = placeOf(one, permissions) ?? []
               return (
                 <Card
                   key={`${one.kind}:${one.id}`}
                   title={t(`find.kinds.${one.kind}`)}
                   actions={
-                    needs &&
-                    permissions.includes(needs) && (
+                    to && (
                       <Button asChild intent="primary">
                         <Link to={to} search={search as never}>
                           {t("find.open")}
@@ -93,7 +85,11 @@ function Results({ name }: { name: string }) {
                 >
                   <div className="flex flex-wrap items-center gap-2">
                     <span>{one.title}</span>
-                    {one.state && <Badge>{one.state}</Badge>}
+                    {one.state && (
+                      <Badge>
+                        {t(stateNames(one.state) as unknown as "roles.investor", { defaultValue: one.state })}
+                      </Badge>
+                    )}
                     <Time at={one.at} />
                     <code className="text-muted-foreground text-xs">{one.id}</code>
                     {one.kind === "user" && (

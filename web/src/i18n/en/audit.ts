@@ -13,6 +13,13 @@ export const audit = {
     product: "Products",
     venue: "Venues",
   },
+  ownerOf: {
+    investor: "Investor",
+    creator: "Creator",
+    platform: "Platform",
+    product: "Product",
+    venue: "Venue",
+  },
   trail: {
     actor: "Actor",
     details: "Details",
@@ -76,7 +83,8 @@ export const audit = {
   },
   find: {
     label: "Any id",
-    hint: "A UUID, a journal's number or key, or a username",
+    hint: "A UUID, a journal's number or key, a username or a strategy",
+    none: "Nothing is called “{{name}}”.",
     find: "Find",
     open: "Open its page",
     did: "What they did",
@@ -102,6 +110,7 @@ export const audit = {
       schedule: "Schedule",
       journal: "Journal",
       account: "Account",
+      strategy: "Strategy",
     },
   },
 }

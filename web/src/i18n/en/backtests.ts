@@ -11,7 +11,7 @@ export const backtests = {
     notIncluded: "UTC; the moment itself is not part of it",
     fee: "Fee",
     slippage: "Slippage",
-    fraction: "Of the notional: 0.0005 is 0.05 %",
+    fraction: "Of the notional: 0.0005 is 0.05%",
     cash: "Cash at the start",
     leverage: "Greatest leverage",
     leverageHint: "Empty: no margin, no liquidation",

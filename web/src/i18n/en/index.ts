@@ -8,13 +8,12 @@ import { operate } from "./operate"
 import { reference } from "./reference"
 import { report } from "./report"
 import { risk } from "./risk"
-import { simulation } from "./simulation"
 import { statement } from "./statement"
 import { steer } from "./steer"
 import { study } from "./study"
 import { venues } from "./venues"
 
-/** Every word that the console says, in English, by the pages that say it. */
+/** Every word that the console says, in English, by the pages that say it. What only a report says is beside it. */
 export const en = {
   ...frame,
   ...account,
@@ -26,7 +25,6 @@ export const en = {
   ...reference,
   ...report,
   ...risk,
-  ...simulation,
   ...statement,
   ...steer,
   ...study,

@@ -17,7 +17,7 @@ export const account: Texts<typeof english> = {
   register: {
     title: "注册",
     as: "身份",
-    investor: "投资人：投入资金",
+    investor: "投资者：投入资金",
     creator: "策略创作者：发布策略",
     passwordHint: "10 至 128 个字符",
     referrer: "推荐人",

@@ -4,6 +4,7 @@ import type { Texts } from "../texts"
 export const audit: Texts<typeof english> = {
   parts: { venue: "交易所资金", books: "账簿", liabilities: "负债", transit: "在途", holds: "冻结" },
   owners: { investor: "投资者", creator: "创作者", platform: "平台", product: "产品", venue: "交易所" },
+  ownerOf: { investor: "投资者", creator: "创作者", platform: "平台", product: "产品", venue: "交易所" },
   trail: {
     actor: "操作者",
     details: "详情",
@@ -62,7 +63,8 @@ export const audit: Texts<typeof english> = {
   },
   find: {
     label: "任意编号",
-    hint: "UUID、凭证编号或键，或用户名",
+    hint: "UUID、凭证编号或键、用户名或策略",
+    none: "没有名为“{{name}}”的内容。",
     find: "查找",
     open: "打开页面",
     did: "其操作记录",
@@ -88,6 +90,7 @@ export const audit: Texts<typeof english> = {
       schedule: "定时任务",
       journal: "凭证",
       account: "账户",
+      strategy: "策略",
     },
   },
 }

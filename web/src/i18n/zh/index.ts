@@ -9,7 +9,6 @@ import { reference } from "./reference"
 import { refusals } from "./refusals"
 import { report } from "./report"
 import { risk } from "./risk"
-import { simulation } from "./simulation"
 import { statement } from "./statement"
 import { steer } from "./steer"
 import { study } from "./study"
@@ -26,7 +25,6 @@ export const zh = {
   ...reference,
   ...report,
   ...risk,
-  ...simulation,
   ...statement,
   ...steer,
   ...study,

@@ -29,7 +29,7 @@ export const refusals: Record<string, string> = {
   wrong_password: "密码不正确。",
   wrong_code: "验证码不正确，请输入当前的一个。",
   second_factor_needed: "还需要验证码或恢复码。",
-  second_factor_required: "此操作要求启用双重验证。",
+  second_factor_required: "此操作要求启用双重验证：请先在“账户”页设置，再用验证码重新登录。",
   unknown_second_factor: "尚未设置双重验证。",
   not_authenticated: "登录已失效，请重新登录。",
   bad_refresh_token: "登录已失效，请重新登录。",
@@ -193,7 +193,6 @@ export const refusals: Record<string, string> = {
   not_cancellable: "该长任务无法取消，将运行到结束。",
   unknown_work: "没有这项长任务。",
   unknown_proof: "没有这次证明。",
-  unknown_name: "没有这个名称：{{value}}。",
   proof_is_running: "证明正在进行，请等待其完成。",
   // 交易所账户
   unknown_venue_account: "交易所账户 {{value}} 没有可用的密钥。",

@@ -6,8 +6,8 @@ export const simulation: Texts<typeof english> = {
     market: { simulated: "模拟行情", recorded: "历史行情回放" },
     warning: {
       simulated:
-        "模拟结果：行情由随机种子生成，投资人与创作者均为虚构。本报告展示业务如何运行，不代表任何人可以获得的收益。",
-      recorded: "模拟结果：在历史行情上回放虚构的投资人与创作者。过往行情不预示未来收益。",
+        "模拟结果：行情由随机种子生成，投资者与创作者均为虚构。本报告展示业务如何运行，不代表任何人可以获得的收益。",
+      recorded: "模拟结果：在历史行情上回放虚构的投资者与创作者。过往行情不预示未来收益。",
     },
     period: "期间",
     candles: "K 线",
@@ -28,14 +28,14 @@ export const simulation: Texts<typeof english> = {
     sections: {
       figures: "关键数字",
       growth: "规模与净值",
-      results: "投资人的结果",
+      results: "投资者的结果",
       creators: "创作者",
       money: "资金去向",
       operations: "清仓与故障",
       proof: "账目证明",
     },
     figures: {
-      investors: "投资人",
+      investors: "投资者",
       referred: "其中 {{count}} 人由他人推荐",
       deposits: "入金",
       subscribed: "认购合计",
@@ -141,8 +141,8 @@ export const simulation: Texts<typeof english> = {
       score: "评分",
     },
     flow: {
-      title: "从交易盈亏到投资人",
-      summary: "交易盈亏合计 {{gross}} {{asset}}，投资人净得 {{net}} {{asset}}。",
+      title: "从交易盈亏到投资者",
+      summary: "交易盈亏合计 {{gross}} {{asset}}，投资者净得 {{net}} {{asset}}。",
       method: "仅已结算认购；盈亏已扣交易与资金费用；业绩分润只取自盈利的认购",
       gains: "{{count}} 笔盈利",
       losses: "{{count}} 笔亏损",
@@ -152,7 +152,7 @@ export const simulation: Texts<typeof english> = {
       platform: "分润：平台",
       referrers: "分润：推荐人",
       insurance: "保险补足",
-      net: "投资人净收益",
+      net: "投资者净收益",
     },
     outages: {
       title: "故障时间线",
@@ -184,7 +184,7 @@ export const simulation: Texts<typeof english> = {
       none: "没有被拒的清仓。",
     },
     asked: { title: "谁提出清仓" },
-    doors: { investor: "投资人", operator: "运营", sweep: "到期扫描", margin: "保证金保护" },
+    doors: { investor: "投资者", operator: "运营", sweep: "到期扫描", margin: "保证金保护" },
     findings: "核验发现",
     reconciliation: {
       title: "与交易所对账",
