@@ -72,9 +72,11 @@ def _sealing(keys: Keys, chain: Chain) -> MaintenanceTask:
 
 
 def reach_accounts(broker: Broker, tx: Tx) -> None:
-    """Connect to accounts that books trade at by now: each pays funding, whoever sends orders."""
-    for name in venues_in_use(tx):
-        broker.venue(name)
+    """Connect to accounts that came into use: each pays funding, whoever sends orders. The demo
+    reaches none but its own."""
+    if broker.reach is not None:
+        for name in venues_in_use(tx):
+            broker.venue(name)
 
 
 def maintenance_tasks(keys: Keys) -> tuple[MaintenanceTask, ...]:

@@ -143,6 +143,7 @@ PAGES = {
         "/money",
         "/money?view=freezes",
         "/schedules",
+        "/venues",
     ),
     "auditor": (
         "/proof",

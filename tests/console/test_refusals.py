@@ -19,6 +19,7 @@ FORMS = (
     "operations",
     "referrals",
     "earnings",
+    "venues",
 )
 """Packages whose routes the console's forms send to."""
 NOT_MET = {

@@ -1,6 +1,6 @@
 """A business that trades at an exchange: its own processes, a real port, and everything agrees.
 
-The exchange's clock is ten minutes ahead of ours in all of it.
+The exchange's clock is an hour and more behind ours in all of it, and shows ten past.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from commenda.app import create_app
-from commenda.books import carry_out_transfers
+from commenda.books import carry_out_transfers, pass_on_income
 from commenda.cli import app
-from commenda.copying import enqueue_copy, find_flow, publish_signal
+from commenda.copying import copy_signal, enqueue_copy, find_flow, publish_signal
 from commenda.exchange import Key, simulated_house
+from commenda.exchange.market import Funding
 from commenda.execution import Broker, execute_orders, observe_executions, orders_of
-from commenda.kit import clock
+from commenda.kit import clock, durable
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
@@ -39,7 +40,7 @@ from commenda.market import (
     load_catalogue,
     write_marks,
 )
-from commenda.operations import verify
+from commenda.operations import Figures, verify
 from commenda.venues import Means, Secret, add_key, connect
 from people import SETTINGS, signed_in
 from processes import Process, until
@@ -48,7 +49,6 @@ from .conftest import Served
 
 API = "/api/v1"
 DESK = "binance_usdm:desk"
-AHEAD = timedelta(minutes=10)
 D = Decimal
 
 
@@ -142,9 +142,11 @@ def business(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """Two books at one account: a creator's of 20,000 and a follower's of 5,000."""
     monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
     monkeypatch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
-    house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7, start=datetime.now(UTC) + AHEAD)
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7, start=hour - timedelta(minutes=50))
     house.open_account(Key("desk", "key-of-the-desk-01", "secret-of-the-desk"), D(0))
     served = Served(house)
+    durable.prepare(db.owner_url)
     with db.transaction() as tx:
         clock.follow_wall(tx)
         found = listed(load_catalogue(), "binance_usdm", "BTCUSDT")
@@ -246,6 +248,11 @@ def open_alerts(business: Business) -> list[str]:
     ]
 
 
+def silent_seconds(business: Business) -> float:
+    found = {one.name: one.values for one in Figures(business.database).read()}
+    return found["commenda_venue_silent_seconds"][DESK,]
+
+
 def test_an_exchange_that_is_away_keeps_nothing_up_and_is_told_of(business: Business) -> None:
     broker = here(business)
     business.served.house.script.set([{"kind": "maintenance"}])
@@ -255,11 +262,13 @@ def test_an_exchange_that_is_away_keeps_nothing_up_and_is_told_of(business: Busi
     assert "alert.venue_silent" not in open_alerts(business)
     observe_executions(business.database, broker, at(business, timedelta(minutes=3)))
     assert "alert.venue_silent" in open_alerts(business)
+    assert silent_seconds(business) > 0
     (note,) = business.reconciled()["leftOut"]
     assert note.startswith(f"venue {DESK}: no answer")
     business.served.house.script.set([])
     observe_executions(business.database, broker, at(business, timedelta(minutes=4)))
     assert "alert.venue_silent" not in open_alerts(business)
+    assert silent_seconds(business) == 0
     carry_out_transfers(business.database, broker, at(business))
     business.assert_sound()
 
@@ -300,8 +309,6 @@ def test_what_others_do_in_the_account_is_found_and_never_taken_for_ours(
 def test_an_order_that_the_exchange_never_had_ends_as_refused(business: Business) -> None:
     """Down when it is sent: it is asked for until the exchange's word is its last, never sent
     again."""
-    from commenda.copying import copy_signal
-
     broker = here(business)
     carry_out_transfers(business.database, broker, at(business))
     business.served.house.script.set([{"kind": "maintenance"}])
@@ -318,3 +325,41 @@ def test_an_order_that_the_exchange_never_had_ends_as_refused(business: Business
     assert ended == [("refused", "the venue never had it")]
     assert business.trades() == 0
     business.assert_sound()
+
+
+def test_funding_is_explained_until_it_is_passed_on(business: Business) -> None:
+    """0.5 of 25,000 and 1 in 1,000: 12.5 USDT less what a lot and a mark make of it."""
+    broker, exchange = here(business), business.served.house.exchange
+    observe_executions(business.database, broker, at(business))
+    carry_out_transfers(business.database, broker, at(business))
+    signal = business.signal("0.5")
+    assert copy_signal(business.database, broker, signal, at(business).now)
+    before = exchange.account("desk").wallet
+    mark = exchange.marks["BTCUSDT"]
+    exchange.apply(Funding(exchange.now, "BTCUSDT", D("0.001"), mark))
+    charged = exchange.account("desk").wallet - before
+    assert D(-13) < charged < D(-12)
+    business.assert_sound()
+    assert pass_on_income(business.database, broker, at(business)) == []
+    (paid,) = business.rows("SELECT sum(amount) FROM funding_payments WHERE venue = %s", DESK)
+    assert paid[0] == charged
+    business.assert_sound()
+    later = at(business, timedelta(minutes=1))
+    assert pass_on_income(business.database, broker, later) == []
+    business.assert_sound()
+
+
+def test_a_flow_trades_at_an_account_whose_key_counts(business: Business) -> None:
+    draft = {"title": "Elsewhere", "strategy": "ema_trend", "symbol": "BTCUSDT"}
+    draft |= {"investmentAmount": "1000", "venue": "binance_usdm:other"}
+    anna = signed_in(business.database, "creator", "anna")
+    answer = business.client.post(f"{API}/co-trading/flows", headers=anna, json=draft)
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_venue_account")
+    legs = business.rows("SELECT DISTINCT venue FROM legs")
+    assert legs == [(DESK,)]
+
+
+def test_a_key_is_kept_while_books_need_it(business: Business) -> None:
+    operator = signed_in(business.database, "operator")
+    gone = business.client.delete(f"{API}/venues/{DESK}", headers=operator)
+    assert (gone.status_code, gone.json()["code"]) == (409, "account_in_use")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -15,11 +16,14 @@ from typer.testing import CliRunner, Result
 from commenda.app import create_app
 from commenda.cli import app
 from commenda.exchange import Key
+from commenda.execution import Broker, observe_executions
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
+from commenda.ledger import Author
 from commenda.market import CandleFeed
 from commenda.venues import Means, VenueUnavailable, connect
+from commenda.worker import reach_accounts
 from people import SETTINGS, signed_in
 from processes import free_port
 
@@ -254,5 +258,16 @@ def test_at_the_machine_a_key_counts_at_once_and_the_staff_are_told(
     served.house.script.set([])
     (told,) = rows(db, "SELECT subject, details->>'key' FROM alerts")
     assert told == (DESK, "g-0b")
+    feed = CandleFeed([], 60)
+    means = Means(db, feed, Keys.of(SETTINGS))
+    worker = Broker(connect(means), feed, b"", lambda name: connect(means, [name])[-1])
+    with db.transaction() as tx:
+        reach_accounts(worker, tx)
+    assert [one.name for one in worker.venues] == ["paper", DESK]
     assert venue("remove", DESK).exit_code == 0
     assert venue("list", "--json").stdout == "[]\n"
+    for minute in (1, 4):  # a worker that knew it asks no more, and nobody is told of silence
+        author = Author("operation", "operation/1", datetime.now(UTC) + timedelta(minutes=minute))
+        observe_executions(db, worker, author)
+    assert rows(db, "SELECT count(*) FROM alerts WHERE kind = 'alert.venue_silent'") == [(0,)]
+    assert rows(db, "SELECT count(*) FROM venue_contacts WHERE silent_since IS NOT NULL") == [(0,)]

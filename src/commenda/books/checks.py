@@ -76,9 +76,10 @@ CHECKS = (
         "SELECT f.venue || ' ' || i.symbol || ' ' || f.stamp, f.amount::text,"
         "  coalesce(e.amount, 0)::text"
         " FROM funding_payments f JOIN instruments i ON i.id = f.instrument_id"
-        " LEFT JOIN (SELECT j.effective_at, split_part(j.key, ':', 2) AS venue,"
-        "   split_part(j.key, ':', 3) AS symbol, sum(e.amount) AS amount"
-        "   FROM journals j JOIN entries e ON e.journal_id = j.id"
+        " LEFT JOIN (SELECT j.effective_at, named[1] AS venue, named[2] AS symbol,"
+        "   sum(e.amount) AS amount FROM journals j JOIN entries e ON e.journal_id = j.id"
+        # An account's name may have a colon in it.
+        "   CROSS JOIN regexp_match(j.key, '^funding:(.+):([^:]+):[0-9]{4}-') named"
         "   JOIN accounts a ON a.id = e.account_id AND a.kind = 'scope'"
         "   WHERE j.kind = 'funding' GROUP BY 1, 2, 3) e"
         "  ON e.venue = f.venue AND e.symbol = i.symbol AND e.effective_at = f.stamp"

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from commenda.alerts import end_alerts, raise_alerts
 from commenda.execution.broker import is_met
+from commenda.execution.positions import venues_in_use
 from commenda.execution.queries import keep_cursor
 from commenda.kit import ids
 from commenda.kit.db import Database, Tx
@@ -54,10 +55,18 @@ def keep_contact(database: Database, venue: Venue, author: Author) -> None:
 
 
 def lose_contact(database: Database, venue: Venue, author: Author, error: VenueUnavailable) -> None:
-    """Note that an account gave no answer, and tell of it where that lasts."""
+    """Note that an account gave no answer, and tell of it where that lasts. One whose key was
+    removed has nothing to say."""
     if not is_met(venue.name):
         return
     with database.transaction() as tx:
+        if venue.name not in venues_in_use(tx):
+            tx.execute(
+                "UPDATE venue_contacts SET silent_since = NULL, reason = NULL WHERE venue = %s",
+                (venue.name,),
+            )
+            end_alerts(tx, SILENT, author.now, about=[venue.name])
+            return
         row = tx.execute(
             "INSERT INTO venue_contacts AS c (venue, silent_since, reason) VALUES (%s, %s, %s)"
             " ON CONFLICT (venue) DO UPDATE SET reason = excluded.reason,"

@@ -57,8 +57,13 @@ def venues_of(tx: Tx, leg_ids: Sequence[UUID]) -> dict[UUID, str]:
 
 
 def venues_in_use(tx: Tx) -> list[str]:
-    """The accounts at venues at which any leg ever traded."""
-    return [row[0] for row in tx.execute("SELECT DISTINCT venue FROM legs ORDER BY venue")]
+    """The accounts at venues at which any leg ever traded, and those whose key counts: what is
+    found there is told of before anything trades."""
+    rows = tx.execute(
+        "SELECT venue FROM legs UNION SELECT account FROM venue_keys WHERE state = 'active'"
+        " ORDER BY 1"
+    )
+    return [row[0] for row in rows]
 
 
 def insert_positions(tx: Tx, instrument_id: int, rows: Sequence[tuple[UUID, int]]) -> None:

@@ -36,6 +36,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("acknowledge", "{body,id}", "alerts", "id", "split_part(t.acknowledged_by, ':', 2)"),
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),
     ("backtest", "{body,id}", _RUNS, "id", "t.created_by"),
+    ("venue-key", "{body,id}", "venue_keys", "id", "split_part(t.added_by, ':', 2)"),
     ("proof", "{body,id}", "proof_runs", "id", "split_part(t.asked_by, ':', 2)"),
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
     (

@@ -248,6 +248,15 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         _single("SELECT count(*) FROM alerts WHERE closed_at IS NULL AND acknowledged_at IS NULL"),
     ),
     _Reading(
+        "commenda_venue_silent_seconds",
+        "Business time since an account at an exchange fell silent; 0 while it answers.",
+        _counted(
+            "SELECT venue, coalesce(extract(epoch FROM %(now)s - silent_since), 0)"
+            " FROM venue_contacts"
+        ),
+        ("venue",),
+    ),
+    _Reading(
         "commenda_workers",
         "Workers that were seen within 15 seconds.",
         lambda tx, _now: {(): float(workers_seen(tx))},

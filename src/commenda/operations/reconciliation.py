@@ -176,7 +176,10 @@ def _books_of(
 
 
 def _venue_names(tx: Tx) -> list[str]:
-    rows = tx.execute("SELECT venue FROM orders UNION SELECT venue FROM transfers ORDER BY venue")
+    rows = tx.execute(
+        "SELECT venue FROM orders UNION SELECT venue FROM transfers"
+        " UNION SELECT account FROM venue_keys WHERE state = 'active' ORDER BY venue"
+    )
     return [row[0] for row in rows]
 
 

@@ -33,7 +33,7 @@ class Refusal(Exception):
     def __init__(self, code: int, words: str) -> None:
         self.code = code
         found = _WORDS.search(words)
-        self.short = f"{code} {found[1] if found else ''}".strip()
+        self.short = f"{code} {found[1] if found else ''}".strip(" .")
         """Its number and what it says, without the rest of the answer."""
         super().__init__(f"{code} {words}")
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commenda.kit.db import Database, Tx
+from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.market import CandleFeed, Instrument, instruments
 from commenda.venues.ccxt import CcxtVenue
@@ -63,7 +64,10 @@ class StoredDesk(Desk):
                 raise VenueUnavailable("the account has no key")
             if row[0] == self._of:
                 return self.client
-            secret = open_key(tx, self.keys, row[0])
+            try:
+                secret = open_key(tx, self.keys, row[0])
+            except CommendaError as error:
+                raise VenueUnavailable(str(error)) from None
         if secret is None:
             raise VenueUnavailable("the account's key was removed just now")
         self.client = binance_client(secret.key, secret.secret, row[1])

@@ -57,7 +57,7 @@ class VenueCheck:
 
     name: Annotated[str, one_of(LOOKS)]
     outcome: Annotated[str, one_of(Outcome)]
-    detail: Annotated[str, Field(examples=["its clock is 12 ms ahead of ours"])]
+    detail: Annotated[str, Field(examples=["its clock and ours differ by 12 ms"])]
     figures: Annotated[
         Mapping[str, str],
         Field(description="The numbers and names in it.", examples=[{"apart": "12"}]),
@@ -137,7 +137,7 @@ def _looks(desk: Desk, instruments: Sequence[Instrument]) -> Iterator[VenueCheck
 
 
 def _clock(apart: int) -> VenueCheck:
-    words = "its clock is {apart} ms ahead of ours"
+    words = "its clock and ours differ by {apart} ms"
     if abs(apart) <= APART:
         return _check("clock", "passed", words, apart=apart)
     return _check("clock", "warned", words + ", which is allowed for", apart=apart)

@@ -10984,7 +10984,7 @@ export interface components {
             outcome: "passed" | "warned" | "failed";
             /**
              * Detail
-             * @example its clock is 12 ms ahead of ours
+             * @example its clock and ours differ by 12 ms
              */
             detail: string;
             /**

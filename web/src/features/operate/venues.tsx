@@ -109,14 +109,14 @@ function Seen({ of, may }: { of: Key; may: boolean }) {
       flush
       actions={
         may && (
-          <>
+          <div className="flex gap-2">
             <Button disabled={test.isPending} onClick={() => test.mutate(undefined)}>
               {t(test.isPending ? "venues.testing" : "venues.test")}
             </Button>
             <Button intent="danger" onClick={() => setRemoving(true)}>
               {t("venues.remove")}
             </Button>
-          </>
+          </div>
         )
       }
     >

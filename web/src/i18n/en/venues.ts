@@ -48,7 +48,7 @@ export const venues = {
     silent: "No answer: {{why}}",
     refused: "The exchange refuses it: {{said}}",
     answers: "Answered in {{took}} ms",
-    clock: "{{apart}} ms ahead of ours; it is allowed for",
+    clock: "Differs from ours by {{apart}} ms; it is allowed for",
     key: { passed: "The key is taken" },
     withdrawals: { passed: "The key cannot take money out", failed: "The key may take money out" },
     trading: { passed: "The key may trade futures", failed: "The key may not trade futures" },

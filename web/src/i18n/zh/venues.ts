@@ -46,7 +46,7 @@ export const venues = {
     silent: "无应答：{{why}}",
     refused: "交易所拒绝：{{said}}",
     answers: "{{took}} 毫秒内应答",
-    clock: "比本机快 {{apart}} 毫秒；已作校正",
+    clock: "与本机相差 {{apart}} 毫秒；已作校正",
     key: { passed: "密钥被接受" },
     withdrawals: { passed: "密钥不能提现", failed: "密钥可以提现" },
     trading: { passed: "密钥可交易合约", failed: "密钥不能交易合约" },
