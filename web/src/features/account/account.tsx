@@ -90,6 +90,16 @@ function Password() {
   )
 }
 
+const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome", Safari: "Safari" }
+const SYSTEMS = ["Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"]
+
+/** Which browser on which system, as people call them: the first that fits, since most claim to be several. */
+function browserOf(agent: string) {
+  const browser = Object.entries(BROWSERS).find(([mark]) => agent.includes(`${mark}/`))?.[1]
+  const system = SYSTEMS.find((one) => agent.includes(one))
+  return [browser, system].filter(Boolean).join(" · ") || agent.slice(0, 48)
+}
+
 function Sessions() {
   const { t } = useTranslation()
   const query = api.useQuery("get", "/api/v1/auth/sessions")
@@ -112,7 +122,7 @@ function Sessions() {
               {
                 key: "agent",
                 head: t("sessions.agent"),
-                cell: (row) => <span title={row.userAgent}>{row.userAgent.slice(0, 48)}</span>,
+                cell: (row) => <span title={row.userAgent}>{browserOf(row.userAgent)}</span>,
               },
               {
                 key: "factor",

@@ -4,12 +4,12 @@ import { formatAmount, formatNumber, formatPercent, formatTime } from "@/lib/for
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { Change, Money, Percent, Quantity } from "@/ui/shown"
+import { Change, Money, Percent, Quantity, Statistic } from "@/ui/shown"
 import { Equity, Exposure, Price } from "./backtest-charts"
 import { Execution, Inputs } from "./backtest-tables"
 import { Costs, Months, Profits } from "./distribution"
 import { Grid } from "./grid"
-import { cents, dataOf, intervalOf, rounded, type Told } from "./readings"
+import { cents, dataOf, intervalOf, type Told } from "./readings"
 
 /** The report of one run: what came of it, what it cost, when, and out of which inputs. */
 export function BacktestReport({ run, actions }: { run: Told; actions?: ReactNode }) {
@@ -127,10 +127,10 @@ function Metrics({ run: { metrics, benchmark, inputs } }: { run: Told }) {
         <Percent ratio={-metrics.maxDrawdown} signed />
       </Figure>
       <Figure label={t("flow.sharpe")} note={method}>
-        <Quantity value={rounded(metrics.sharpe, 2)} />
+        <Statistic value={metrics.sharpe} />
       </Figure>
       <Figure label={t("backtest.sortino")} note={t("backtest.sortinoNote")}>
-        <Quantity value={rounded(metrics.sortino, 2)} />
+        <Statistic value={metrics.sortino} />
       </Figure>
       <Figure
         label={t("backtest.trades")}
@@ -151,7 +151,7 @@ function Metrics({ run: { metrics, benchmark, inputs } }: { run: Told }) {
           loss: money(metrics.averageLoss),
         })}
       >
-        <Quantity value={rounded(metrics.profitFactor, 2)} />
+        <Statistic value={metrics.profitFactor} />
       </Figure>
       <Figure
         label={t("backtest.timeInMarket")}

@@ -6,10 +6,10 @@ import { useList } from "@/lib/lists"
 import { useUrl } from "@/lib/url"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
-import { Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Change, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table, type Column } from "@/ui/table"
-import { cents, dataOf, order, rounded, said } from "./readings"
+import { cents, dataOf, order, said } from "./readings"
 import { RunAgain, RunBacktest } from "./run-backtest"
 
 type Summary = Schemas["BacktestSummary"]
@@ -132,7 +132,7 @@ function useFigures(): readonly Column<Summary>[] {
       head: t("flow.sharpe"),
       right: true,
       sort: (row) => order(row.metrics.sharpe),
-      cell: (row) => <Quantity value={rounded(row.metrics.sharpe, 2)} />,
+      cell: (row) => <Statistic value={row.metrics.sharpe} />,
     },
     {
       key: "trades",

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next"
 import { formatPercent } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Card, PageHead } from "@/ui/card"
-import { Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Change, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { over, TimeChart, type Line } from "@/ui/time-chart"
 import { useInputs } from "./backtest-inputs"
 import { cents, rounded, type Compared } from "./readings"
@@ -74,11 +74,11 @@ function Figures({ runs, named }: { runs: readonly Compared[]; named: Named }) {
     [t("backtest.annualReturn"), ({ metrics }) => <Percent ratio={metrics.annualReturn} signed />],
     [t("backtest.maxDrawdown"), ({ metrics }) => <Percent ratio={-metrics.maxDrawdown} signed />],
     [t("backtest.ruined"), ({ metrics }) => <Time at={metrics.ruinedAt} />],
-    [t("flow.sharpe"), ({ metrics }) => <Quantity value={rounded(metrics.sharpe, 2)} />],
-    [t("backtest.sortino"), ({ metrics }) => <Quantity value={rounded(metrics.sortino, 2)} />],
+    [t("flow.sharpe"), ({ metrics }) => <Statistic value={metrics.sharpe} />],
+    [t("backtest.sortino"), ({ metrics }) => <Statistic value={metrics.sortino} />],
     [t("backtest.trades"), ({ metrics }) => <Quantity value={metrics.trades} />],
     [t("backtest.winRate"), ({ metrics }) => <Percent ratio={metrics.winRate} />],
-    [t("backtest.profitFactor"), ({ metrics }) => <Quantity value={rounded(metrics.profitFactor, 2)} />],
+    [t("backtest.profitFactor"), ({ metrics }) => <Statistic value={metrics.profitFactor} />],
     [t("backtest.timeInMarket"), ({ metrics }) => <Percent ratio={metrics.timeInMarket} />],
     [t("backtest.turnover"), ({ metrics }) => <Quantity value={rounded(metrics.turnoverOfEquity, 1)} />],
     [t("costs.gross"), ({ costs }) => <Money amount={cents(costs.gross)} signed />],

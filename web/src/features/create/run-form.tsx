@@ -190,7 +190,7 @@ export function RunForm({
               )
             }
           </Loaded>
-          <div className="grid grid-cols-2 gap-3">
+          <div className="grid gap-3 sm:grid-cols-2">
             <Field
               name="start"
               type="datetime-local"

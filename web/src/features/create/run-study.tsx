@@ -5,6 +5,7 @@ import { client, type Schemas } from "@/api/client"
 import { useAct } from "@/lib/form"
 import { Dialog } from "@/ui/dialog"
 import { Check, Choice, Field, NumberField } from "@/ui/field"
+import { significant } from "./readings"
 import { RunForm, type Act, type Declared } from "./run-form"
 
 type Request = Schemas["StudyRequest"]
@@ -150,13 +151,22 @@ function SpaceFields({ params, act }: { params: readonly Declared[]; act: Act })
             label={one.name}
             hint={t("study.declared", { low: one.low, high: one.high, standard: one.default })}
             pattern="[0-9a-zA-Z.:\|+\-]+"
-            defaultValue={`${one.low}:${one.high}`}
+            defaultValue={around(one)}
             error={act.refused(one.name) ?? act.refused(`space.${one.name}`)}
           />
         ))}
       </div>
     </fieldset>
   )
+}
+
+/** A quarter to four times what stands if nothing is said, so that the first study is neither endless nor starved. */
+function around({ low, high, default: standard }: Declared) {
+  if (standard <= 0) return `${low}:${high}`
+  const whole = Number.isInteger(standard) && Number.isInteger(low)
+  const within = (value: number) =>
+    Math.min(high, Math.max(low, whole ? Math.round(value) : significant(value, 6)))
+  return `${within(standard / 4)}:${within(standard * 4)}`
 }
 
 const spaceOf = (params: readonly Declared[], fields: Record<string, string>) =>

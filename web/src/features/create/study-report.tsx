@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next"
 import type { Schemas } from "@/api/client"
 import { Badge } from "@/ui/badge"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
-import { Percent, Quantity, Time } from "@/ui/shown"
+import { Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { HeatMap } from "./heat-map"
 import { numberIn, paramsSaid, rounded, rowIn, said } from "./readings"
 import { State, useObjective, Verdict } from "./study-marks"
@@ -90,10 +90,10 @@ function Summary({ result: { best, evidence, findings } }: { result: Result }) {
             : t("study.noFolds")
         }
       >
-        <Quantity value={rounded(best.testSharpe, 2)} />
+        <Statistic value={best.testSharpe} />
       </Figure>
       <Figure label={t("study.lastRange")} note={t("study.lastRangeNote")}>
-        <Quantity value={rounded(numberIn(evidence, "holdout"), 2)} />
+        <Statistic value={numberIn(evidence, "holdout")} />
       </Figure>
       <Figure
         label={t("study.noLuck")}

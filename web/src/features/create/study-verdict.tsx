@@ -1,7 +1,7 @@
 import { useTranslation } from "react-i18next"
 import type { Schemas } from "@/api/client"
 import { Card } from "@/ui/card"
-import { Quantity } from "@/ui/shown"
+import { Quantity, Statistic } from "@/ui/shown"
 import { Empty } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { rounded } from "./readings"
@@ -89,7 +89,7 @@ export function Folds({ label, folds }: { label: string; folds: readonly Schemas
             </th>
             {[fold.trainSharpe, fold.testSharpe].map((value, side) => (
               <td key={side} className="border-b py-1 text-right">
-                <Quantity value={rounded(value, 2)} />
+                <Statistic value={value} />
               </td>
             ))}
           </tr>

@@ -114,7 +114,7 @@ function Flows() {
           type="search"
           value={search}
           onChange={(event) => setSearch(event.target.value)}
-          className="w-56"
+          className="sm:w-56"
         />
         <Choice
           label={t("discover.sortBy")}
@@ -195,7 +195,7 @@ function Pools() {
         label={t("pool.estimateFor")}
         value={amount}
         onChange={(event) => setAmount(event.target.value)}
-        className="w-56"
+        className="sm:w-56"
       />
       <Loaded query={query}>
         {({ items }) =>

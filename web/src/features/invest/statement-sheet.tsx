@@ -159,7 +159,10 @@ export function StatementSheet({
               head: t("activity.reference"),
               cell: ({ entry }) =>
                 entry && (
-                  <code title={entry.refNo} className="paper:max-w-none block max-w-52 truncate text-xs">
+                  <code
+                    title={entry.refNo}
+                    className="paper:w-40 paper:break-all paper:whitespace-normal block max-w-52 truncate text-xs"
+                  >
                     {entry.refNo}
                   </code>
                 ),

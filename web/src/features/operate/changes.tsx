@@ -123,7 +123,7 @@ function Value({ one, name, value }: { one: Changed; name: string; value: unknow
   const asset = ((one.called as Values).asset ?? (one.after as Values).asset) as string | undefined
   if (typeof value === "boolean") return t(value ? "common.yes" : "common.no")
   if (name === "annualReturn" || name === "earlyExitPenalty") return <Percent ratio={text} />
-  if (name === "warningPercent" || name === "alertPercent") return `${text} %`
+  if (name === "warningPercent" || name === "alertPercent") return `${text}%`
   if (name === "dailyRate") return <Quantity value={text} />
   if (name === "validFrom" || name === "closedUntil") return <Time at={text} />
   if (name === "balance" || name === "totalQuota" || name === "minimum")

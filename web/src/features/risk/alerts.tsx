@@ -122,7 +122,7 @@ export default function Alerts() {
                 {
                   key: "result",
                   head: t("operation.result"),
-                  cell: (row) => <span title={row.result}>{row.result.slice(0, 48)}</span>,
+                  cell: (row) => <Result of={row} />,
                 },
                 {
                   key: "by",
@@ -164,6 +164,13 @@ const Kind = ({ of }: { of: Alert }) => {
   return t(`alertKinds.${of.kind}` as "alertKinds.liquidation.failed", { defaultValue: of.kind })
 }
 
+/** A state, or that something failed, in the reader's words; anything else as it was noted. */
+function Result({ of: { result } }: { of: Alert }) {
+  const { t } = useTranslation()
+  const names = [`states.${result}`, `alertResults.${result}`] as unknown as "states.ACTIVE"
+  return <span title={result}>{t(names, { defaultValue: result }).slice(0, 48)}</span>
+}
+
 function Subject({ of }: { of: Alert }) {
   const [path, search] = (subjectPage(of) ?? "").split("?")
   const short = <Id id={of.subject} />
@@ -182,6 +189,7 @@ function Subject({ of }: { of: Alert }) {
 /** One alert whole, and who looks after it. */
 function One({ alert, may, onClose }: { alert: Alert; may: boolean; onClose: () => void }) {
   const { t } = useTranslation()
+  const called = (name: string) => t(`alertDetails.${name}` as "alertDetails.reason", { defaultValue: name })
   const act = useAct(
     async (note: string, key) =>
       (
@@ -198,7 +206,7 @@ function One({ alert, may, onClose }: { alert: Alert; may: boolean; onClose: () 
         rows={[
           [t("common.kind"), <Kind key="k" of={alert} />],
           [t("operation.subject"), <Subject key="s" of={alert} />],
-          [t("operation.result"), alert.result],
+          [t("operation.result"), <Result key="r" of={alert} />],
           [t("alerts.first"), <Time key="f" at={alert.at} />],
           [t("alerts.last"), <Time key="l" at={alert.lastAt} />],
           [t("alerts.count"), alert.count],
@@ -210,7 +218,7 @@ function One({ alert, may, onClose }: { alert: Alert; may: boolean; onClose: () 
                 [t("alerts.note"), alert.note],
               ] as const)
             : []),
-          ...Object.entries(alert.details).map(([name, value]) => [name, String(value)] as const),
+          ...Object.entries(alert.details).map(([name, value]) => [called(name), String(value)] as const),
         ]}
       />
       {may && alert.state === "new" && (

@@ -30,6 +30,18 @@ export const risk = {
     none: "No book holds anything",
     noneWhy: "Exposure shows once a flow has published a signal and books have followed it.",
   },
+  alertResults: { unmatched: "Unmatched", credited: "Credited before", failed: "Failed", refused: "Refused" },
+  alertDetails: {
+    reason: "Reason",
+    books: "Books",
+    attempts: "Attempts",
+    amount: "Amount",
+    asset: "Asset",
+    open: "Not matched",
+    of: "Out of",
+    subscription: "Subscription",
+    flowId: "Flow",
+  },
   bookKinds: { managed: "Managed", copy: "Copy", vault: "Creator's own", house: "Platform's dust" },
   margins: {
     books: "Books",

@@ -33,6 +33,18 @@ export const risk: Texts<typeof english> = {
     none: "没有账本持仓",
     noneWhy: "信号流发布信号并有账本跟随后，此处显示敞口。",
   },
+  alertResults: { unmatched: "未匹配", credited: "此前已入账", failed: "失败", refused: "被拒" },
+  alertDetails: {
+    reason: "说明",
+    books: "账簿数",
+    attempts: "尝试次数",
+    amount: "金额",
+    asset: "资产",
+    open: "未匹配",
+    of: "总数",
+    subscription: "认购",
+    flowId: "信号流",
+  },
   bookKinds: { managed: "托管", copy: "跟单", vault: "创作者自有", house: "平台零头" },
   margins: {
     books: "账本",

@@ -4,6 +4,7 @@ import { Badge } from "@/ui/badge"
 import { Card, Facts } from "@/ui/card"
 import { AsOf, Money, Quantity } from "@/ui/shown"
 import { Table } from "@/ui/table"
+import { useAccountKinds } from "@/features/invest/names"
 import { COUNTS } from "./data"
 import { Pair, type Part } from "./parts"
 
@@ -90,6 +91,7 @@ function Counts({ of: { counts } }: Part) {
 
 function Balances({ of: { ledger } }: Part) {
   const { t } = useTranslation()
+  const called = useAccountKinds()
   return (
     <Card
       title={t("simulation.balances.title")}
@@ -106,7 +108,11 @@ function Balances({ of: { ledger } }: Part) {
         id={(row) => `${row.kind}:${row.ownerKind}:${row.asset}`}
         empty={t("state.nothing")}
         columns={[
-          { key: "kind", head: t("simulation.balances.kind"), cell: (row) => row.kind },
+          {
+            key: "kind",
+            head: t("simulation.balances.kind"),
+            cell: (row) => <span title={row.kind}>{called(row.kind)}</span>,
+          },
           { key: "owner", head: t("simulation.balances.owner"), cell: (row) => t(`owners.${row.ownerKind}`) },
           {
             key: "accounts",

@@ -112,11 +112,11 @@ function Quantiles({ of: { investors } }: Part) {
   const { outcomes } = investors
   const rows = [
     [t("simulation.quantiles.worst"), outcomes.worst],
-    ["10 %", outcomes.p10],
-    ["25 %", outcomes.p25],
+    ["10%", outcomes.p10],
+    ["25%", outcomes.p25],
     [t("simulation.quantiles.median"), outcomes.median],
-    ["75 %", outcomes.p75],
-    ["90 %", outcomes.p90],
+    ["75%", outcomes.p75],
+    ["90%", outcomes.p90],
     [t("simulation.quantiles.best"), outcomes.best],
     [t("simulation.quantiles.pooled"), outcomes.pooledReturn],
   ] as const
