@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router"
 import { useUser } from "@/api/session"
 import { SignIn } from "@/features/account/sign-in"
+import { Broken } from "./broken"
 import { firstPage, mayOpen, PAGES, type Page } from "./pages"
 import { NotFound, Shell } from "./shell"
 
@@ -47,4 +48,5 @@ export const router = createRouter({
     ),
   ]),
   defaultPreload: "intent",
+  defaultErrorComponent: Broken,
 })

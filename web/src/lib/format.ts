@@ -68,7 +68,8 @@ export function formatTime(
   { language, zone }: Pick<Preferences, "language" | "zone">,
   seconds = false,
 ) {
-  if (moment.length === 10) return moment
+  const at = new Date(moment)
+  if (moment.length === 10 || Number.isNaN(at.getTime())) return moment
   const parts = moments(language === "zh" ? "zh-CN" : "en-GB", {
     timeZone: zone === "UTC" ? "UTC" : undefined,
     year: "numeric",
@@ -79,7 +80,7 @@ export function formatTime(
     ...(seconds ? { second: "2-digit" as const } : {}),
     hourCycle: "h23",
     timeZoneName: "short",
-  }).formatToParts(new Date(moment))
+  }).formatToParts(at)
   const of = (type: Intl.DateTimeFormatPartTypes) => parts.find((part) => part.type === type)?.value ?? ""
   const clock = [of("hour"), of("minute"), ...(seconds ? [of("second")] : [])].join(":")
   return `${of("year")}-${of("month")}-${of("day")} ${clock} ${of("timeZoneName")}`

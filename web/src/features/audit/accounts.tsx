@@ -2,7 +2,7 @@ import { Link, useParams } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, client } from "@/api/client"
 import { useList } from "@/lib/lists"
-import { present, useUrl } from "@/lib/url"
+import { isMoment, present, useUrl } from "@/lib/url"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Choice, Field } from "@/ui/field"
 import { Filter } from "@/ui/filter"
@@ -111,7 +111,7 @@ function List() {
 function One({ id }: { id: string }) {
   const { t } = useTranslation()
   const [movement, called] = [useMovements(), useAccountKinds()]
-  const [asOf, setAsOf] = useUrl("asOf", "")
+  const [asOf, setAsOf] = useUrl("asOf", "", isMoment)
   const [by, setBy] = useUrl<"posted" | "effective">("timeBy", "posted")
   const query = api.useQuery("get", "/api/v1/ledger/accounts/{account_id}", {
     params: { path: { account_id: id }, query: { by, ...(asOf ? { asOf: `${asOf}:00Z` } : {}) } },

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
-import { useUrl } from "@/lib/url"
+import { isMoment, useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Card, PageHead } from "@/ui/card"
 import { Choice, Field } from "@/ui/field"
@@ -116,7 +116,7 @@ type By = "posted" | "effective"
 function TrialBalance() {
   const { t } = useTranslation()
   const called = useAccountKinds()
-  const [asOf, setAsOf] = useUrl("asOf", "")
+  const [asOf, setAsOf] = useUrl("asOf", "", isMoment)
   const [by, setBy] = useUrl<By>("timeBy", "posted")
   const query = api.useQuery("get", "/api/v1/ledger/trial-balance", {
     params: { query: { by, ...(asOf ? { asOf: `${asOf}:00Z` } : {}) } },

@@ -24,7 +24,7 @@ export default function Studio() {
       <PageHead title={t("pages.studio")}>
         {name && (
           <Button asChild>
-            <Link to="/studio">{name} ×</Link>
+            <Link to="/studio">{name.slice(0, 80)} ×</Link>
           </Button>
         )}
       </PageHead>

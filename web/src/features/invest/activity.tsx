@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
 import { useList } from "@/lib/lists"
-import { present, useUrl } from "@/lib/url"
+import { isMoment, present, useUrl } from "@/lib/url"
 import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
@@ -36,8 +36,8 @@ export default function Activity() {
   const { t } = useTranslation()
   const movement = useMovements()
   const [type, setType] = useUrl<Type | "all">("type", "all")
-  const [from, setFrom] = useUrl("from", "")
-  const [to, setTo] = useUrl("to", "")
+  const [from, setFrom] = useUrl("from", "", isMoment)
+  const [to, setTo] = useUrl("to", "", isMoment)
   const range = {
     ...(type === "all" ? {} : { type }),
     ...(from ? { from: `${from}T00:00:00Z` } : {}),

@@ -15,6 +15,7 @@ import { Segments } from "@/ui/tabs"
 import { Authorise, Transfer } from "./transfer"
 
 type Range = "day" | "month" | "year" | "all"
+const RANGES = ["day", "month", "year", "all"] as const
 const DAYS: Record<Exclude<Range, "all">, number> = { day: 1, month: 30, year: 365 }
 
 export default function Home() {
@@ -72,7 +73,7 @@ export default function Home() {
 /** What was earned in a period, with every fee: the answer of one call, not a sum made here. */
 function Earnings({ now }: { now: string }) {
   const { t } = useTranslation()
-  const [range, setRange] = useUrl<Range>("range", "month")
+  const [range, setRange] = useUrl<Range>("range", "month", RANGES)
   const today = now.slice(0, 10)
   const from = useMemo(
     () =>
@@ -82,7 +83,7 @@ function Earnings({ now }: { now: string }) {
     [range, today],
   )
   const query = api.useQuery("get", "/api/v1/wallet/earnings", { params: { query: { from } } })
-  const ranges = (["day", "month", "year", "all"] as const).map((one) => [one, t(`range.${one}`)] as const)
+  const ranges = RANGES.map((one) => [one, t(`range.${one}`)] as const)
   return (
     <Loaded query={query}>
       {(earned) => (

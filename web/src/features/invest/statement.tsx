@@ -1,4 +1,4 @@
-import { useUrl } from "@/lib/url"
+import { isMoment, useUrl } from "@/lib/url"
 import { client, type Schemas } from "@/api/client"
 import { useAct } from "@/lib/form"
 import { useList } from "@/lib/lists"
@@ -39,8 +39,8 @@ export function AnybodysStatement() {
 function Statement({ owner }: { owner: string | null }) {
   const { t } = useTranslation()
   const [accounts, setAccounts] = useUrl<Scope>("accounts", "wallet")
-  const [from, setFrom] = useUrl("from", "")
-  const [to, setTo] = useUrl("to", "")
+  const [from, setFrom] = useUrl("from", "", isMoment)
+  const [to, setTo] = useUrl("to", "", isMoment)
   const wanted = {
     accounts,
     ...(from ? { from: `${from}T00:00:00Z` } : {}),

@@ -3,7 +3,7 @@ import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
-import { useUrl } from "@/lib/url"
+import { isMoment, useUrl } from "@/lib/url"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
 import { Check, Field } from "@/ui/field"
@@ -46,7 +46,7 @@ function Matrix() {
   const { t } = useTranslation()
   const productName = useProductName()
   const may = useMay("terms")
-  const [at, setAt] = useUrl("at", "")
+  const [at, setAt] = useUrl("at", "", isMoment)
   const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null)
   const [proposing, setProposing] = useState(false)
   const query = api.useQuery("get", "/api/v1/managed/return-matrix", {

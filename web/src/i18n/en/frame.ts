@@ -137,6 +137,7 @@ export const frame = {
   state: {
     loading: "Loading…",
     nothing: "Nothing here",
+    broken: "This page could not be shown. Try again; if it stays so, go to it from the navigation.",
     notFound: "There is no such page, or it is not yours to see.",
     toStart: "To the start",
     again: "Try again",

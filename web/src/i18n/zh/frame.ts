@@ -133,6 +133,7 @@ export const frame: Texts<typeof english> = {
   state: {
     loading: "加载中…",
     nothing: "暂无内容",
+    broken: "此页面无法显示。请重试；若仍如此，请从导航重新进入。",
     notFound: "没有这个页面，或您无权查看。",
     toStart: "回到首页",
     again: "重试",
