@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,10 @@ def _timed(feed: Feed, seen: Seen) -> None:
 
 
 def _listen(database: Database, seen: Seen) -> None:
-    with psycopg.connect(database.app_url, autocommit=True) as connection:
+    with (
+        suppress(psycopg.OperationalError),  # the database ends before this does
+        psycopg.connect(database.app_url, autocommit=True) as connection,
+    ):
         connection.execute(f"LISTEN {CHANNEL}")
         for note in connection.notifies():
             at = time.time() * 1000

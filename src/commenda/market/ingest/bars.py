@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, Self
 from commenda.market.model import Finding, FindingKind
 from commenda.market.track import Bar
 
+INTERVAL = 60
+"""Seconds of a bar: the finest that the exchange makes too."""
 PATIENCE = 5
 """Seconds after its end within which a stream brings a bar; then it is asked for."""
 _REMEMBERED = 10
@@ -95,8 +97,7 @@ class Bars:
     open of the first bar that is not there yet; None until something is heard.
     """
 
-    def __init__(self, interval: int = 60, following: int | None = None) -> None:
-        self.interval = interval
+    def __init__(self, following: int | None = None) -> None:
         self.next = following
         self.closed: list[Candle] = []
         self.findings: list[Finding] = []
@@ -112,7 +113,7 @@ class Bars:
         """Take a trade in; which are missing before it, if any are."""
         if self._number is not None and trade.number <= self._number:
             return None  # told again
-        ts = trade.at // 1000 // self.interval * self.interval
+        ts = trade.at // 1000 // INTERVAL * INTERVAL
         missing = None
         if trade.number - 1 != self._number:
             if self._number is not None:
@@ -149,11 +150,12 @@ class Bars:
         """The opens of the first and last bar to ask for, `now` in the exchange's milliseconds."""
         if self.next is None:
             return None
-        last = (now // 1000 - PATIENCE) // self.interval * self.interval - self.interval
+        last = (now // 1000 - PATIENCE) // INTERVAL * INTERVAL - INTERVAL
         return (self.next, last) if self.next <= last else None
 
-    def fill(self, told: Iterable[Candle], until: int) -> None:
-        """Take in what the exchange has of the bars up to the one that opens `until`."""
+    def fill(self, told: Iterable[Candle], until: int, why: str = "the exchange has none") -> None:
+        """Take in what the exchange has of the bars up to the one that opens `until`; of the others
+        say `why` they are missing."""
         assert self.next is not None
         if self._now is not None and self._now.ts <= until:
             self._now.whole = False  # its last trades did not come
@@ -165,10 +167,10 @@ class Bars:
         while self.next <= until:
             first = self.next
             while self.next <= until and self.next not in self._done:
-                self.next += self.interval
-            absent = (self.next - first) // self.interval
+                self.next += INTERVAL
+            absent = (self.next - first) // INTERVAL
             if absent:
-                self._find(FindingKind.GAP, first, f"{absent} missing, the exchange has none")
+                self._find(FindingKind.GAP, first, f"{absent} missing, {why}")
             self._advance()
 
     def _close(self, event: int) -> None:
@@ -203,7 +205,7 @@ class Bars:
         assert self.next is not None
         while self.next in self._done:
             self._done.discard(self.next)
-            self.next += self.interval
+            self.next += INTERVAL
 
     def _find(self, kind: FindingKind, ts: int, details: str) -> None:
         self.findings.append(Finding(kind, datetime.fromtimestamp(ts, UTC), details))

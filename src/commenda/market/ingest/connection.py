@@ -19,6 +19,8 @@ _AT_ONCE = 100
 """Streams of one SUBSCRIBE."""
 _BETWEEN = 0.25
 """Seconds between two of them: an exchange takes ten messages in a second."""
+_LASTED = 30.0
+"""Seconds after which a connection was a good one: it is opened anew as if for the first time."""
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError)
 
 
@@ -65,6 +67,7 @@ class Connection:
     async def keep(self, session: aiohttp.ClientSession) -> None:
         """Stay connected until cancelled."""
         while True:
+            begun = time.monotonic()
             try:
                 async with session.ws_connect(self.url, max_msg_size=0) as socket:
                     self.why = await self._listen(socket)
@@ -72,6 +75,8 @@ class Connection:
                 self.why = f"{type(error).__name__}: {error}"[:200]
             finally:
                 self.is_open = False
+            if time.monotonic() - begun > _LASTED:
+                self.backoff.reset()
             self.losses += 1
             self.lost(self.why)
             await asyncio.sleep(self.backoff.next())
@@ -110,7 +115,6 @@ class Connection:
             raise ValueError(f"the exchange refused the streams: {told}")
         elif told.get("id") == 1:  # the last SUBSCRIBE is done: nothing is missed from here on
             self.is_open = True
-            self.backoff.reset()
             self.opened()
 
     async def _watch(self, socket: aiohttp.ClientWebSocketResponse) -> None:

@@ -13,19 +13,17 @@ from functools import partial
 from typing import Any
 
 from commenda.kit.db import AWAY, Database
-from commenda.market.ingest.bars import Bars, Candle
+from commenda.market.ingest.bars import INTERVAL, Bars, Candle
 from commenda.market.ingest.connection import SILENCE, Backoff, Connection
 from commenda.market.ingest.follow import Followed, Observation
 from commenda.market.ingest.rest import Rest, Unanswered
-from commenda.market.ingest.store import Batch, Seen, store
+from commenda.market.ingest.store import Batch, Seen, judge, store
 from commenda.market.model import FindingKind, Instrument
 
 _log = logging.getLogger(__name__)
 
 BEAT = 1.0
 """Seconds between two looks at what only time tells, and two rows of state."""
-INTERVAL = 60
-"""Seconds of a bar: the finest that the exchange makes too."""
 LONGEST = 7 * 86_400
 """Seconds of bars that are asked for after a pause; what is older, an import brings."""
 _PAGE = 1_000
@@ -57,12 +55,12 @@ class Feed:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _kept: Batch = field(default_factory=Batch)
+    _unjudged: list[tuple[Followed, Candle]] = field(default_factory=list)
     _told_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.followed = {
-            one.symbol: Followed(one, Bars(INTERVAL, self.following.get(one.id)))
-            for one in self.instruments
+            one.symbol: Followed(one, Bars(self.following.get(one.id))) for one in self.instruments
         }
         names = [symbol.lower() for symbol in self.followed]
         depth = [f"{name}@depth@100ms" for name in names]
@@ -85,7 +83,10 @@ class Feed:
         """Store what is left, and say that this feed is at rest."""
         for task in list(self._tasks):
             task.cancel()
-        await self._write(stopped=True)
+        try:
+            await self._write(stopped=True)
+        except AWAY as error:
+            _log.warning("the database did not take the last of it: %s", error)
 
     # --- hearing ------------------------------------------------------------------------------
 
@@ -159,7 +160,8 @@ class Feed:
                 first, last = span
                 oldest = one.event // 1000 // INTERVAL * INTERVAL - LONGEST
                 if first < oldest:
-                    one.bars.fill([], min(last, oldest - INTERVAL))
+                    why = "too long ago to be asked for: an import brings them"
+                    one.bars.fill([], min(last, oldest - INTERVAL), why)
                     continue
                 last = min(last, first + (_PAGE - 1) * INTERVAL)
                 one.bars.fill(await self.rest.candles(one.instrument.symbol, first, last), last)
@@ -203,6 +205,9 @@ class Feed:
         while True:
             await asyncio.sleep(BEAT)
             wall = int(self.wall() * 1000)
+            bars, self._unjudged = self._unjudged, []
+            if bars:
+                await asyncio.to_thread(judge, bars)
             lost = next((one.why for one in self.connections if not one.is_open), None)
             for one in self.followed.values():
                 one.check(wall, self.silence, lost)
@@ -238,6 +243,7 @@ class Feed:
             return
         new = await asyncio.to_thread(partial(store, self.database, self.name, batch, stopped))
         self._kept = Batch()
+        self._unjudged += batch.bars
         if new:
             self.on_stored(new)
 

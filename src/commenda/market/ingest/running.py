@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,11 +15,11 @@ import psycopg
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.market.ingest.connection import Backoff
-from commenda.market.ingest.feed import INTERVAL, Feed
+from commenda.market.ingest.feed import Feed
 from commenda.market.ingest.rest import Address, Rest, Unanswered, described
 from commenda.market.ingest.store import following_bars, forget_feeds
 from commenda.market.instruments import ensure_instrument, load_catalogue, stored_instrument
-from commenda.market.model import Instrument
+from commenda.market.model import VENUE, Instrument
 
 _log = logging.getLogger(__name__)
 _LOCK = 0x636F6D66  # "comf": held with a feed's name
@@ -34,8 +35,12 @@ async def run_feed(
 ) -> None:
     """Follow these contracts until `stopping`; an exchange that is away is waited for.
 
-    Codes `feed_runs`, `unknown_instrument`, `instrument_changed`, `bad_interval`.
+    Codes `feed_runs`, `bad_venue`, `unknown_instrument`, `instrument_changed`, `bad_interval`.
     """
+    if not re.fullmatch(VENUE, venue):
+        raise CommendaError("bad_venue", "Not the name of a venue").at(
+            "--venue", venue, "small letters, digits and single underscores, as in binance_usdm"
+        )
     with _alone(database, name):
         async with aiohttp.ClientSession(trust_env=True) as session:
             rest = Rest(session, address.rest)
@@ -60,7 +65,7 @@ async def _follow(
             stored = [ensure_instrument(tx, _terms(stored_instrument(tx, venue, one.symbol), one))
                       for one in offered]  # fmt: skip
             forget_feeds(tx, name, stored)
-            return stored, following_bars(tx, stored, INTERVAL)
+            return stored, following_bars(tx, stored)
 
     instruments, following = await asyncio.to_thread(begin)
     feed = Feed(name, instruments, database, rest, address.streams, following)

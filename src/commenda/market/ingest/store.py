@@ -15,7 +15,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.rows import columns
 from commenda.kit.times import iso
-from commenda.market.ingest.bars import Candle
+from commenda.market.ingest.bars import INTERVAL, Candle
 from commenda.market.ingest.follow import Followed, Observation
 from commenda.market.live import tell_bar, write_bars, write_marks
 from commenda.market.model import Finding, FindingKind, Instrument, Mark
@@ -74,8 +74,8 @@ def store(
         if batch.bars:
             made = {(one.instrument.id, candle.ts): candle for one, candle in batch.bars}
             bars = [(one.instrument, candle.bar()) for one, candle in batch.bars]
-            for one, bar in write_bars(tx, 60, bars):
-                tell_bar(tx, one.symbol, 60, bar)
+            for one, bar in write_bars(tx, INTERVAL, bars):
+                tell_bar(tx, one.symbol, INTERVAL, bar)
                 new.append((one, made[one.id, bar.ts]))
         if batch.marks:
             write_marks(tx, batch.marks)
@@ -85,12 +85,16 @@ def store(
             _write_findings(tx, feed, batch.findings)
         if batch.seen:
             _write_seen(tx, feed, batch.seen, stopped)
-    for followed, candle in batch.bars:  # judged once others have them; what is found comes next
-        followed.watch.bar(candle.bar(), followed.bars.interval)
     return new
 
 
-def following_bars(tx: Tx, instruments: Sequence[Instrument], interval: int) -> dict[int, int]:
+def judge(bars: Sequence[tuple[Followed, Candle]]) -> None:
+    """Judge bars, each in a frame of its own: that takes milliseconds no bar should wait for."""
+    for followed, candle in bars:
+        followed.watch.bar(candle.bar(), INTERVAL)
+
+
+def following_bars(tx: Tx, instruments: Sequence[Instrument]) -> dict[int, int]:
     """The open of the bar after the last one stored, by instrument.
 
     Code `bad_interval` where bars of another interval are stored: they have one table's room.
@@ -102,12 +106,12 @@ def following_bars(tx: Tx, instruments: Sequence[Instrument], interval: int) -> 
         ([one.id for one in instruments],),
     ).fetchall()
     for instrument_id, stored, _ in rows:
-        if stored != interval:
+        if stored != INTERVAL:
             symbol = next(one.symbol for one in instruments if one.id == instrument_id)
             raise CommendaError(
                 "bad_interval", f"Live bars of {symbol} are stored in another interval already"
             ).at("interval", stored, "give --venue another name than what they are stored under")
-    return {instrument_id: ts + interval for instrument_id, _, ts in rows}
+    return {instrument_id: ts + INTERVAL for instrument_id, _, ts in rows}
 
 
 def _write_observations(tx: Tx, rows: Sequence[tuple[Instrument, Observation]]) -> None:

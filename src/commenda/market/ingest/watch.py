@@ -92,8 +92,10 @@ class Watch:
 
     def bar(self, bar: Bar, interval: int) -> None:
         """Judge a bar as an import would, beside the one before."""
-        rows = [one for one in (self._bar, bar) if one is not None]
-        self._bar = bar
+        before = self._bar
+        rows = [before, bar] if before is not None and before.ts < bar.ts else [bar]
+        if before is None or before.ts < bar.ts:  # one that was asked for comes after later ones
+            self._bar = bar
         frame = pl.DataFrame([asdict(one) for one in rows]).select(COLUMNS[Series.CANDLES])
         frame = frame.with_columns(pl.from_epoch("ts").cast(pl.Datetime("us", "UTC")))
         opened = datetime.fromtimestamp(bar.ts, UTC)
