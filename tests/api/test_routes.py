@@ -135,7 +135,8 @@ WITHOUT_KEY = {
         "it sets a state: sent again, it finds it set",
     ),
     **dict.fromkeys(
-        ("deleteSchedule", "revokeApiKey", "endSession", "logout", "unsubscribeFromFlow"),
+        ("deleteSchedule", "revokeApiKey", "removeVenueKey", "endSession", "logout")
+        + ("unsubscribeFromFlow",),
         "it ends something: sent again, it finds it ended",
     ),
     **dict.fromkeys(
@@ -143,6 +144,7 @@ WITHOUT_KEY = {
         "it takes a password or a code, which the first one changes or spends",
     ),
     **dict.fromkeys(("prove", "previewReturnMatrix"), "it changes nothing"),
+    "testVenueKey": "it asks the exchange again, and keeps what is answered now",
 }
 """Guarded writes that take no Idempotency-Key, and why they need none."""
 

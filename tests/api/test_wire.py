@@ -48,6 +48,7 @@ IDS: dict[str, LiteralString] = {
     "journal_id": "SELECT DISTINCT ON (kind) id FROM journals ORDER BY kind, id DESC",
     "approval_id": "SELECT id FROM approvals ORDER BY kind <> 'managed.settle_batch'",
     "proof_id": "SELECT id FROM proof_runs",
+    "instrument_id": "SELECT id FROM instruments",
     "dataset_id": "SELECT id FROM market_datasets",
     "flow_id": "SELECT id FROM shared_flows",
     "signal_id": "SELECT id FROM trading_signals",
