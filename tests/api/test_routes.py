@@ -135,8 +135,10 @@ WITHOUT_KEY = {
         "it sets a state: sent again, it finds it set",
     ),
     **dict.fromkeys(
-        ("deleteSchedule", "revokeApiKey", "removeVenueKey", "endSession", "logout")
-        + ("unsubscribeFromFlow",),
+        (
+            *("deleteSchedule", "revokeApiKey", "removeVenueKey"),
+            *("endSession", "logout", "unsubscribeFromFlow"),
+        ),
         "it ends something: sent again, it finds it ended",
     ),
     **dict.fromkeys(
