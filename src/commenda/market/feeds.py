@@ -69,7 +69,7 @@ class Untrusted(NamedTuple):
 
 def feeds_seen(tx: Tx) -> list[FeedSeen]:
     """Every feed and instrument; what is wrong first."""
-    return records(tx, FeedSeen, _SEEN, {"silence": FEED_SILENCE})
+    return records(tx, FeedSeen, _STANDING + _SEEN, {"silence": FEED_SILENCE})
 
 
 def live_findings(
@@ -106,22 +106,24 @@ def untrusted(tx: Tx, patience: int) -> list[Untrusted]:
 
 def count_feeds(tx: Tx) -> dict[tuple[str, str], int]:
     """Instruments by feed and state."""
-    found: dict[tuple[str, str], int] = {}
-    for one in feeds_seen(tx):
-        found[one.name, one.state] = found.get((one.name, one.state), 0) + 1
-    return found
+    rows = tx.execute(_STANDING + _COUNT, {"silence": FEED_SILENCE})
+    return {(name, state): number for name, state, number in rows}
 
 
+_STANDING: LiteralString = (
+    "WITH f AS (SELECT m.*, CASE WHEN stopped_at IS NOT NULL THEN 'stopped'"
+    "  WHEN seen_at < clock_timestamp() - make_interval(secs => %(silence)s) THEN 'silent'"
+    "  WHEN distrust IS NOT NULL THEN 'untrusted' ELSE 'live' END AS state FROM market_feeds m) "
+)
+_COUNT: LiteralString = "SELECT name, state, count(*)::integer FROM f GROUP BY name, state"
 _SEEN: LiteralString = (
     "SELECT f.name, f.instrument_id, i.venue, i.symbol, f.distrust, f.distrusted_at, f.seen_at,"
     " f.event_at, f.lag_ms, f.book_right, f.best_bid, f.best_ask, f.messages, f.losses,"
-    " f.resyncs, CASE WHEN f.stopped_at IS NOT NULL THEN 'stopped'"
-    "  WHEN f.seen_at < clock_timestamp() - make_interval(secs => %(silence)s) THEN 'silent'"
-    "  WHEN f.distrust IS NOT NULL THEN 'untrusted' ELSE 'live' END AS state,"
+    " f.resyncs, f.state,"
     " (SELECT count(*) FROM market_quality_findings q WHERE q.instrument_id = f.instrument_id"
     "   AND q.at > clock_timestamp() - interval '1 day') AS findings,"
     " o.mark, o.index, o.open_interest, o.funding"
-    " FROM market_feeds f JOIN instruments i ON i.id = f.instrument_id"
+    " FROM f JOIN instruments i ON i.id = f.instrument_id"
     " CROSS JOIN LATERAL (SELECT"
     "  max(value) FILTER (WHERE series = 'mark') AS mark,"
     "  max(value) FILTER (WHERE series = 'index') AS index,"

@@ -143,14 +143,16 @@ def _venues(
     marks = marks_known(tx, at if past else None)
     if broker is not None and not past:
         marks |= broker.marks(at)
+    every = instruments(tx)
+    seen = [one for one in every if one.id in marks]
+    quotes = {one.id: one.quote for one in every}
     lines, left_out = [], []
     for name in dict.fromkeys([DEFAULT_VENUE, *_venue_names(tx)]):
         try:
-            books = _books_of(tx, name, marks, at, broker, past)
+            books = _books_of(tx, name, marks, quotes, at, broker, past)
             if books is None:
                 left_out.append(f"venue {name}: it can be asked by its worker, and of now only")
                 continue
-            seen = [one for one in instruments(tx) if one.id in marks]
             found = compare(tx, books, seen, marks, at, past=past)
         except VenueUnavailable as error:
             left_out.append(f"venue {name}: no answer ({error})")
@@ -162,7 +164,13 @@ def _venues(
 
 
 def _books_of(
-    tx: Tx, name: str, marks: Mapping[int, Decimal], at: datetime, broker: Broker | None, past: bool
+    tx: Tx,
+    name: str,
+    marks: Mapping[int, Decimal],
+    quotes: Mapping[int, str],
+    at: datetime,
+    broker: Broker | None,
+    past: bool,
 ) -> VenueBooks | None:
     """A venue's own books on this snapshot or, where it has none here, what it answers now."""
     row = venue_row(name)
@@ -172,7 +180,7 @@ def _books_of(
     venue = next((one for one in connected if one.name == name), None)
     if venue is None:
         return None
-    return ask_books(tx, venue, {one.id: one.quote for one in instruments(tx)}, at)
+    return ask_books(tx, venue, quotes, at)
 
 
 def _venue_names(tx: Tx) -> list[str]:
