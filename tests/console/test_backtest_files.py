@@ -146,6 +146,22 @@ def test_a_file_speaks_chinese_and_fits_a_telephone(
 
 
 @pytest.mark.usefixtures("built")
+def test_a_drawing_keeps_its_place_on_a_sheet_wider_than_its_column(
+    candles: Path, tmp_path: Path, opened: Open
+) -> None:
+    run(candles, "--html", file := tmp_path / "report.html")
+    page = opened(file, "en-GB", viewport={"width": 1100, "height": 800})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.set_viewport_size({"width": 900, "height": 800})  # one column, where two were drawn
+    still = page.locator("figure canvas")
+    expect(still).to_have_count(3)
+    taller = (
+        "(all) => all.filter((one) => one.offsetHeight > one.parentElement.clientHeight).length"
+    )
+    assert still.evaluate_all(taller) == 0
+
+
+@pytest.mark.usefixtures("built")
 def test_a_name_from_outside_does_not_become_markup(
     candles: Path, tmp_path: Path, opened: Open
 ) -> None:

@@ -133,7 +133,8 @@ export default function TimeCanvas({ lines }: { lines: readonly Line[] }) {
 function stilled(drawn: HTMLCanvasElement) {
   const still = document.createElement("canvas")
   Object.assign(still, { width: drawn.width, height: drawn.height })
-  still.style.width = "100%"
+  // A sheet may be wider than its place on the screen was: it grows no taller than the room it has.
+  Object.assign(still.style, { width: "100%", height: "100%", objectFit: "contain", objectPosition: "left" })
   const dots = drawn.getContext("2d")!.getImageData(0, 0, drawn.width, drawn.height)
   still.getContext("2d")!.putImageData(dots, 0, 0)
   return still
