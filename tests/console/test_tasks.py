@@ -42,7 +42,7 @@ def test_what_i_earned_net_of_fees_this_month(visit: Visit, words: Words) -> Non
     named = {"en-US": "Gain, net of fees", "zh-CN": "净收益（扣费后）"}[words.locale]
     figure = page.locator("section", has_text=named).first
     expect(figure).to_contain_text(re.compile("[0-9]"))
-    expect(figure).to_contain_text({"en-US": "Month", "zh-CN": "月"}[words.locale])
+    expect(figure).to_contain_text({"en-US": "over 30 days", "zh-CN": "近 30 天"}[words.locale])
     assert press.made == 0
 
 

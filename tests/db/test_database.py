@@ -105,7 +105,7 @@ def test_of_processes_that_make_the_servers_user_at_once_each_has_it() -> None:
             made = list(pool.map(user_exists, [name] * 6))
         assert made == [pwd.getpwnam(name)] * 6
     finally:
-        subprocess.run(["userdel", name], check=True)
+        subprocess.run(["/usr/sbin/userdel", name], check=True)
 
 
 def _seen(database: Database) -> bool:

@@ -234,7 +234,10 @@ def user_exists(name: str) -> Any:
         fcntl.flock(users, fcntl.LOCK_EX)
         with suppress(KeyError):
             return pwd.getpwnam(name)
-        made = subprocess.run(["useradd", "-s", "/bin/bash", name], capture_output=True, text=True)
+        # Where programs of the machine lie, root's own path may not lead.
+        path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+        useradd = shutil.which("useradd", path=path) or "useradd"
+        made = subprocess.run([useradd, "-s", "/bin/bash", name], capture_output=True, text=True)
     if made.returncode != 0:
         raise CommendaError(
             "no_database_user", f"PostgreSQL's user cannot be made: {made.stderr.strip()}"
