@@ -6449,7 +6449,7 @@ export interface components {
         };
         /**
          * InputsView
-         * @description What a study can be repeated from. `plan` is how it searches, as it was stored.
+         * @description What a study can be repeated from.
          */
         InputsView: {
             /** Reference */
@@ -6472,10 +6472,13 @@ export interface components {
             fixed: {
                 [key: string]: number;
             };
-            /** Plan */
-            plan: {
-                [key: string]: unknown;
-            };
+            walk: components["schemas"]["WalkRequest"] | null;
+            costs: components["schemas"]["RunCosts"];
+            terms: components["schemas"]["RunTerms"];
+            /** Cash */
+            cash: number;
+            /** Seed */
+            seed: number;
         };
         /**
          * InstrumentView
