@@ -2248,7 +2248,8 @@ export interface paths {
         };
         /**
          * Flow Signals
-         * @description A flow's signals, newest first: for its creator, and for followers until they left.
+         * @description A flow's signals, newest first: all for its creator and the staff, for followers until they
+         *     left; none for others.
          */
         get: operations["getFlowSignals"];
         put?: never;
@@ -2268,7 +2269,8 @@ export interface paths {
         };
         /**
          * Signal Executions
-         * @description What a signal did: in your own books, or in all of them where the flow is yours.
+         * @description What a signal did: in your own books, or in all of them where the flow is yours and for the
+         *     staff.
          */
         get: operations["getSignalExecutions"];
         put?: never;
