@@ -135,11 +135,16 @@ def test_an_investor_reads_and_the_staff_finds_a_statement(visit: Visit, locale:
     sign_in(page, "investor")
     page.goto("/statement?accounts=all&from=2026-01-01")
     expect(page.get_by_text("demo-investor").last).to_be_visible()
-    expect(page.get_by_text("+60,000.00").first).to_be_visible()
+    expect(page.get_by_text("+60,000.00").first).to_be_visible(timeout=60_000)
     owner = page.locator("dl code").first.inner_text()
     with page.expect_download() as loaded:
         page.get_by_role("button", name="CSV").click()
     assert loaded.value.path().read_text().startswith("createdAt,account,accountId")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    widths = page.locator("table").evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect().width)"
+    )
+    assert max(widths) <= 186 / 25.4 * 96, "wider than the paper"
     staff = visit("/", locale)
     sign_in(staff, "auditor")
     staff.goto(f"/statements?owner={owner}&from=2026-01-01")
