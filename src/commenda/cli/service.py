@@ -126,8 +126,7 @@ def feed(
     ] = None,
     name: Annotated[str, typer.Option(help="Of this feed, where there are several.")] = "feed",
     history: Annotated[
-        int,
-        typer.Option(min=0, max=168, help="Hours of bars that are asked for of a new contract."),
+        int, typer.Option(min=0, max=168, help="Hours of bars to ask for of a new contract.")
     ] = 24,
     data: Data = None,
     supervised: Supervised = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from commenda.alerts import raise_alerts
@@ -91,9 +92,14 @@ def store(
 
 
 def judge(bars: Sequence[tuple[Followed, Candle]]) -> None:
-    """Judge bars, each in a frame of its own: that takes milliseconds no bar should wait for."""
-    for followed, candle in bars:
-        followed.watch.bar(candle.bar(), INTERVAL)
+    """Judge bars, an instrument's in one frame: that takes milliseconds no bar should wait for."""
+    for _, group in groupby(sorted(bars, key=_place), key=lambda one: one[0].instrument.id):
+        judged = list(group)
+        judged[0][0].watch.bars([candle.bar() for _, candle in judged], INTERVAL)
+
+
+def _place(one: tuple[Followed, Candle]) -> tuple[int, int]:
+    return one[0].instrument.id, one[1].ts
 
 
 def following_bars(
@@ -117,24 +123,19 @@ def following_bars(
             raise CommendaError(
                 "bad_interval", f"Live bars of {symbol} are stored in another interval already"
             ).at("interval", stored, "give --venue another name than what they are stored under")
-    following = (
-        {} if since is None else dict.fromkeys((one.id for one in instruments), _open_at(since))
-    )
+    begin = None if since is None else int(since.timestamp()) // INTERVAL * INTERVAL
+    following = {} if begin is None else {one.id: begin for one in instruments}
     following |= {instrument_id: ts + INTERVAL for instrument_id, _, ts in rows}
     holes = tx.execute(
-        "SELECT b.instrument_id, extract(epoch FROM min(b.ts))::bigint FROM ("
-        "  SELECT instrument_id, ts, lead(ts) OVER (PARTITION BY instrument_id ORDER BY ts) AS later"
+        "SELECT b.instrument_id, extract(epoch FROM min(b.ts))::bigint FROM (SELECT"
+        "   instrument_id, ts, lead(ts) OVER (PARTITION BY instrument_id ORDER BY ts) AS later"
         "  FROM market_bars WHERE instrument_id = ANY (%s) AND ts > clock_timestamp() - %s) b"
-        " WHERE b.later > b.ts + %s AND NOT EXISTS (SELECT FROM market_quality_findings f"
-        "  WHERE f.instrument_id = b.instrument_id AND f.kind = 'gap'"
-        "   AND f.at > b.ts AND f.at < b.later) GROUP BY 1",
+        " WHERE b.later > b.ts + %s"
+        "  AND NOT EXISTS (SELECT FROM market_quality_findings f WHERE f.instrument_id = b.instrument_id"
+        "   AND f.kind = 'gap' AND f.at > b.ts AND f.at < b.later) GROUP BY 1",
         ([one.id for one in instruments], LONGEST, timedelta(seconds=INTERVAL)),
     )
     return following | {instrument_id: ts + INTERVAL for instrument_id, ts in holes}
-
-
-def _open_at(moment: datetime) -> int:
-    return int(moment.timestamp()) // INTERVAL * INTERVAL
 
 
 def _write_observations(tx: Tx, rows: Sequence[tuple[Instrument, Observation]]) -> None:
