@@ -34,6 +34,7 @@ from commenda.execution import Broker, halted_instruments
 from commenda.kernel import Costs
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Tx
+from commenda.kit.money import plain
 from commenda.kit.times import iso
 from commenda.market import CandleFeed
 
@@ -248,7 +249,7 @@ def publish_targets(
 def _note_late(tx: Tx, flow: Flow, now: datetime, wanted: Target, traded: Target) -> None:
     """Say in the trail what of a decision came too late to be traded."""
     decided = None if wanted.decided_at is None else iso(wanted.decided_at)
-    said = {"decided": decided, "target": f"{wanted.value:f}", "traded": f"{traded.value:f}"}
+    said = {"decided": decided, "target": plain(wanted.value), "traded": plain(traded.value)}
     correlation = ids.derive("flow", flow.id)
     result = f"late {decided}"
     about = str(flow.id)

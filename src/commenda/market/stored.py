@@ -196,7 +196,9 @@ def settled(
 def _stored(tx: Tx, instrument_id: int, interval: int, begin: int, until: int) -> list[Bar]:
     rows = tx.execute(
         "SELECT extract(epoch FROM ts)::bigint, open, high, low, close, volume FROM market_bars"
-        " WHERE instrument_id = %s AND interval_seconds = %s AND ts >= %s AND ts <= %s ORDER BY ts",
+        " WHERE instrument_id = %s AND interval_seconds = %s AND ts >= %s AND ts <= %s"
+        # One that is impossible is as good as missing: no step takes it.
+        "  AND 0 < low AND low <= least(open, close) AND greatest(open, close) <= high ORDER BY ts",
         (instrument_id, interval, _moment(begin), _moment(until - interval)),
     ).fetchall()
     return [Bar(*row) for row in rows]

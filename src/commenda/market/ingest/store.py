@@ -130,9 +130,9 @@ def following_bars(
         "SELECT b.instrument_id, extract(epoch FROM min(b.ts))::bigint FROM (SELECT"
         "   instrument_id, ts, lead(ts) OVER (PARTITION BY instrument_id ORDER BY ts) AS later"
         "  FROM market_bars WHERE instrument_id = ANY (%s) AND ts > clock_timestamp() - %s) b"
-        " WHERE b.later > b.ts + %s"
-        "  AND NOT EXISTS (SELECT FROM market_quality_findings f WHERE f.instrument_id = b.instrument_id"
-        "   AND f.kind = 'gap' AND f.at > b.ts AND f.at < b.later) GROUP BY 1",
+        " WHERE b.later > b.ts + %s AND NOT EXISTS (SELECT FROM market_quality_findings f"
+        "   WHERE f.kind = 'gap' AND f.instrument_id = b.instrument_id"
+        "    AND f.at > b.ts AND f.at < b.later) GROUP BY 1",
         ([one.id for one in instruments], LONGEST, timedelta(seconds=INTERVAL)),
     )
     return following | {instrument_id: ts + INTERVAL for instrument_id, ts in holes}
