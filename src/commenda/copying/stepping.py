@@ -28,7 +28,7 @@ from commenda.copying.actions import publish_signal
 from commenda.copying.jobs import enqueue_copy
 from commenda.copying.model import RULES, Flow
 from commenda.copying.queries import find_signal, last_target
-from commenda.copying.rules import is_late, reduced
+from commenda.copying.rules import LATE, is_late, reduced
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
 from commenda.execution import Broker, halted_instruments
 from commenda.kernel import Costs
@@ -270,17 +270,18 @@ def repeat_exits(
 def _take(runner: Runner, feed: CandleFeed, now: int) -> list[Taken]:
     """Take the bars that closed by `now`; what each made the strategy do.
 
-    A flow's first bar is the one that has just closed: it does not trade on what was before it, and
-    is warmed by it.
+    A flow's first bar is the one that has closed last, just now: it does not trade on what was
+    before it, and is warmed by it.
     """
     instrument, interval = runner.flow.instrument_id, runner.interval(feed)
-    earlier = runner.warmup if runner.last_bar is None else 0
+    earlier = runner.warmup + int(LATE.total_seconds()) // interval
     bars = feed.closed_bars(instrument, interval, runner.last_bar, now, earlier)
-    if runner.last_bar is None:
-        first = [one for one in bars if one.ts > now - 2 * interval]
-        if first:
-            runner.warm(bars[: -len(first)])
-        bars = first
+    if runner.last_bar is None and bars:
+        closed = datetime.fromtimestamp(bars[-1].ts + interval, UTC)
+        if is_late(closed, datetime.fromtimestamp(now, UTC), interval):
+            return []
+        runner.warm(bars[:-1])
+        bars = bars[-1:]
     return [Taken(bar.ts + interval, runner.step(feed, bar)) for bar in bars]
 
 
