@@ -67,6 +67,21 @@ def decided(business: Business, first: datetime) -> dict[str, Decimal]:
     return found
 
 
+def killed_before_its_signal(business: Business) -> bool:
+    """Let nobody publish until a target waits for it, and kill the worker then; False where a
+    signal was just being copied."""
+    with business.database.transaction() as tx:
+        tx.execute("LOCK trading_signals IN SHARE MODE")
+        copied = "SELECT count(*) = 0 FROM trading_signals WHERE status <> 'processed'"
+        if business.rows(copied) != [(True,)]:
+            return False
+        waiting = "SELECT pending_target IS NOT NULL FROM shared_flows WHERE id = %s"
+        business.wait("a target waits", waiting, business.flow)
+        assert business.worker is not None
+        business.worker.kill()
+        return True
+
+
 def test_a_strategy_trades_at_the_exchange_on_the_feeds_bars_and_each_bar_is_one_signal(
     business: Business,
 ) -> None:
@@ -79,11 +94,8 @@ def test_a_strategy_trades_at_the_exchange_on_the_feeds_bars_and_each_bar_is_one
     assert first is not None
 
     # Killed between a bar that was taken and its signal.
-    with business.database.transaction() as tx:
-        tx.execute("LOCK trading_signals IN SHARE MODE")
-        waiting = "SELECT pending_target IS NOT NULL FROM shared_flows WHERE id = %s"
-        business.wait("a target waits", waiting, business.flow)
-        worker.kill()
+    while not killed_before_its_signal(business):
+        time.sleep(0.5)
     worker = business.start()
     business.wait(
         "the signal is copied",

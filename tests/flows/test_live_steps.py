@@ -235,7 +235,7 @@ def test_a_flow_steps_on_longer_bars_than_the_markets(live: Live) -> None:
 
 
 def test_what_was_decided_long_ago_opens_nothing_and_is_said(live: Live) -> None:
-    flow = live.flow()
+    flow = live.flow(stop=0.0)
     live.store(100, 101, 102)
     live.tick()
     bars = live.store(103, 104, 105, 106, 107)  # the worker was away

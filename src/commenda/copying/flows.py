@@ -57,7 +57,7 @@ def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: Flow
     """Share a new flow with the creator's stake in it, or change how one's own presents itself.
 
     Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
-    `ambiguous_symbol`, those of `require_account`, those of `follow` for the stake; of a flow that
+    `ambiguous_symbol`, `interval_not_whole`, those of `require_account`, those of `follow` for the stake; of a flow that
     exists `unknown_flow` where it is another's, `flow_closed`, `flow_terms_fixed`.
     """
     known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (flow_id,)).fetchone()
@@ -164,8 +164,8 @@ def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str]:
 
 
 def _interval(tx: Tx, name: str | None, instrument_id: int) -> int | None:
-    """Seconds of the bars that a new flow steps on; code `bad_interval` where the market's own are
-    not parts of them."""
+    """Seconds of the bars that a new flow steps on; code `interval_not_whole` where the market's
+    own are not parts of them."""
     if name is None:
         return None
     seconds = parse_interval(name)
@@ -175,7 +175,7 @@ def _interval(tx: Tx, name: str | None, instrument_id: int) -> int | None:
         (instrument_id,),
     ).fetchone()
     if row is not None and seconds % row[0]:
-        raise CommendaError("bad_interval", "This market's bars do not make up such ones").at(
+        raise CommendaError("interval_not_whole", "This market's bars do not make it up").at(
             "interval", name, f"give {interval_name(row[0])} or a whole number of them"
         )
     return seconds
