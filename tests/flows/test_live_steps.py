@@ -11,7 +11,15 @@ from uuid import UUID
 
 import pytest
 
-from commenda.copying import Flow, Runners, copy_signal, publish_targets, share_flow, step_flows
+from commenda.copying import (
+    Flow,
+    Runners,
+    copy_signal,
+    find_flow,
+    publish_targets,
+    share_flow,
+    step_flows,
+)
 from commenda.copying.actions import intend_parents, plan
 from commenda.copying.runner import RUNNER_CASH
 from commenda.execution import Broker, execute_order
@@ -22,6 +30,7 @@ from commenda.ledger import Owner, OwnerKind
 from commenda.market import Bar, Mark, StoredFeed, write_bars, write_marks
 from commenda.market.stored import HOLE_PATIENCE
 from commenda.strategies import catalogue
+from commenda.venues import PaperVenue
 from scripted import HOUR, SECRET, START
 from world import World
 
@@ -54,7 +63,7 @@ class Live:
         self.world.follow(owner, flow, D(10_000), key="vault", is_leader=True)
         return flow
 
-    def store(self, *closes: float, after: int = 0) -> list[Bar]:
+    def store(self, *closes: float, after: int = 0, volume: float = 1.0) -> list[Bar]:
         """Store the bars of the next hours, each from the last one's close; `after` hours of which
         none is stored."""
         self.hour += after
@@ -63,7 +72,7 @@ class Live:
             opened = self.close if self.hour else close
             ts = int(START.timestamp()) + self.hour * HOUR
             low, high = min(opened, close), max(opened, close)
-            made.append(Bar(ts, *map(float, (opened, high, low, close)), 1.0))
+            made.append(Bar(ts, *map(float, (opened, high, low, close)), volume))
             self.hour, self.close = self.hour + 1, close
         self.keep(made)
         return made
@@ -283,6 +292,29 @@ def test_an_impossible_bar_is_not_stepped_on(live: Live) -> None:
     live.tick(timedelta(seconds=HOLE_PATIENCE + 1))
     assert live.taken(flow) == 6
     assert live.world.one("SELECT status FROM shared_flows WHERE id = %s", flow.id) == "active"
+
+
+def test_a_flow_on_paper_trades_at_the_mark(live: Live) -> None:
+    """Half of 10,000 at 103 is 48.543; slippage of 0.0002 up to the tick makes 103.03; a tenth of
+    the last bar's volume is offered."""
+    live.flow()
+    live.broker = Broker((PaperVenue(live.world.database, live.feed),), live.feed, SECRET)
+    live.store(100, 101, 102, 103, volume=1_000.0)
+    assert live.tick() == [D("0.5")]
+    assert live.world.rows("SELECT quantity, price FROM fills") == [(D("48.543"), D("103.03"))]
+    live.store(90, volume=100.0)
+    assert live.tick()[0] == 0
+    assert live.held() == D("38.543"), "ten of them, and no more at once"
+    live.world.assert_sound()
+    live.world.now += timedelta(hours=3)
+    signal = live.world.publish(flow_of(live), "0")
+    copy_signal(live.world.database, live.broker, signal, live.world.now)
+    assert executions(live)[-1] == ("failed", "no market"), "the mark is of three hours ago"
+
+
+def flow_of(live: Live) -> Flow:
+    with live.world.database.read() as tx:
+        return find_flow(tx, ids.derive("test-flow", "anna", "live"))
 
 
 # --- an instrument that cannot be trusted ---------------------------------------------------------

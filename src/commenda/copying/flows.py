@@ -57,8 +57,9 @@ def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: Flow
     """Share a new flow with the creator's stake in it, or change how one's own presents itself.
 
     Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
-    `ambiguous_symbol`, `interval_not_whole`, those of `require_account`, those of `follow` for the stake; of a flow that
-    exists `unknown_flow` where it is another's, `flow_closed`, `flow_terms_fixed`.
+    `ambiguous_symbol`, `interval_not_whole`, those of `require_account`, those of `follow` for the
+    stake; of a flow that exists `unknown_flow` where it is another's, `flow_closed`,
+    `flow_terms_fixed`.
     """
     known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (flow_id,)).fetchone()
     if known is None and _create(tx, author, creator, flow_id, draft):

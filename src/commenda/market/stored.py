@@ -31,11 +31,11 @@ _HOUR = 3600
 
 
 class Latest(NamedTuple):
-    """What is known of an instrument at one look."""
+    """What is known of an instrument at one look: `close` is when its last stored bar closed."""
 
     mark: Mark
     close: int | None
-    """When its last stored bar closed."""
+    volume: float | None
 
 
 @dataclass(slots=True)
@@ -64,8 +64,8 @@ class StoredFeed(CandleFeed):
         with self._database.read() as tx:
             rows = tx.execute(
                 "SELECT m.instrument_id, m.price, m.as_of, m.source,"
-                " extract(epoch FROM b.ts)::bigint FROM market_marks m"
-                " LEFT JOIN LATERAL (SELECT ts FROM market_bars"
+                " extract(epoch FROM b.ts)::bigint, b.volume FROM market_marks m"
+                " LEFT JOIN LATERAL (SELECT ts, volume FROM market_bars"
                 "  WHERE instrument_id = m.instrument_id AND interval_seconds = %s"
                 "  ORDER BY ts DESC LIMIT 1) b ON true",
                 (self.interval,),
@@ -74,8 +74,8 @@ class StoredFeed(CandleFeed):
             if any(row[0] not in known for row in rows):
                 known = {one.id: one for one in instruments(tx)}
         latest = {
-            one: Latest(Mark(*mark), None if ts is None else ts + self.interval)
-            for one, *mark, ts in rows
+            one: Latest(Mark(*mark), None if ts is None else ts + self.interval, volume)
+            for one, *mark, ts, volume in rows
         }
         self._look = _Look(self._wall(), latest, known)
 
@@ -142,15 +142,25 @@ class StoredFeed(CandleFeed):
                 )
             return found
 
-    def bar(self, instrument_id: int, ts: int) -> None:
-        """None: what opens now is not known before it has closed."""
-        return None
+    def bar(self, instrument_id: int, ts: int) -> Bar | None:
+        """What the paper venue trades at now: the mark, and the volume of the last closed bar.
+
+        None without a bar, and where the mark is not of now.
+        """
+        latest = self._seen().latest.get(instrument_id)
+        if latest is None or latest.volume is None:
+            return None
+        if abs(latest.mark.as_of.timestamp() - ts) > self.interval:
+            return None
+        price = float(latest.mark.price)
+        return Bar(ts, price, price, price, price, latest.volume)
 
     def closed_bar(self, instrument_id: int, ts: int) -> None:
         return None
 
     def timestamps(self, start: int, end: int) -> list[int]:
-        return []
+        """The last second alone: of what was before, see `closed_bars`."""
+        return [end - 1] if end > start else []
 
     def funding_between(self, instrument_id: int, after_ts: int, until_ts: int) -> list[Funding]:
         """The stamps in the interval that ended `TOLD_WITHIN` ago, as far as they were told."""
