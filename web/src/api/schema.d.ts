@@ -5215,6 +5215,11 @@ export interface components {
              */
             venue?: string | null;
             /**
+             * Interval
+             * @description Of a new flow: the bars that it steps on; without one those of its market.
+             */
+            interval?: ("1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d") | null;
+            /**
              * Params
              * @description Of a new flow: the strategy's, with its defaults.
              */
@@ -9542,6 +9547,11 @@ export interface components {
             strategy: string;
             /** Symbol */
             symbol: string;
+            /**
+             * Intervalseconds
+             * @description Of the bars it steps on; null: those of its market.
+             */
+            intervalSeconds: number | null;
             stats: components["schemas"]["FlowStats"];
             settings: components["schemas"]["FlowTerms"];
             /**
