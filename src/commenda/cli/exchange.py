@@ -36,6 +36,9 @@ def run(
         typer.Option(help="NAME or NAME:KEY:SECRET of an account with money; may come again."),
     ] = None,
     deposit: Annotated[str, typer.Option(help="USDT of each account.")] = "100000",
+    limits: Annotated[
+        int, typer.Option(min=1, help="How many times as much may be asked as at Binance.")
+    ] = 1,
     admin: Annotated[
         str | None,
         typer.Option(envvar="COMMENDA_EXCHANGE_ADMIN", help="The word for /admin; drawn if none."),
@@ -44,6 +47,7 @@ def run(
     """Serve a simulated exchange: Binance USD-M futures, for clients that know no other."""
     begin = moment_of("--from", start) or datetime.now(UTC)
     house = _house(symbols, depth, trades, seed, begin, pace)
+    house.allows = limits
     keys = [_key(one) for one in account or ["trader"]]
     for key in keys:
         house.open_account(key, Decimal(deposit))

@@ -28,7 +28,7 @@ from commenda.kit.errors import CommendaError
 
 BEAT = 0.05
 """Seconds between two looks at the market where nobody asks."""
-WEIGHT_A_MINUTE, ORDERS_A_MINUTE, ORDERS_IN_TEN = 2400, 1200, 300
+_SECONDS = {"MINUTE": 60, "SECOND": 1}
 __all__ = ["Server", "customers", "quotes", "trading"]
 
 SPOKEN = {
@@ -59,8 +59,11 @@ SPOKEN = {
 class Budget:
     """What was used in a span of seconds, by the wall clock."""
 
-    def __init__(self, seconds: float, limit: int) -> None:
-        self.seconds, self.limit, self.used = seconds, limit, 0
+    def __init__(self, limit: Mapping[str, Any], allows: int) -> None:
+        self.name = f"{limit['intervalNum']} {limit['interval']}"
+        self.seconds: int = limit["intervalNum"] * _SECONDS[limit["interval"]]
+        self.limit: int = limit["limit"] * allows
+        self.used = 0
         self._spent: deque[tuple[float, int]] = deque()
 
     def spend(self, weight: int) -> bool:
@@ -79,8 +82,7 @@ class Server:
     def __init__(self, house: House, admin: str | None = None) -> None:
         self.house, self.admin = house, admin
         self.connections: set[streams.Connection] = set()
-        self.weight = Budget(60, WEIGHT_A_MINUTE)
-        self.orders = Budget(60, ORDERS_A_MINUTE), Budget(10, ORDERS_IN_TEN)
+        self.weight, *self.orders = (Budget(one, house.allows) for one in quotes.LIMITS)
         self.banned_until = 0.0
         self.app = web.Application(client_max_size=1 << 20)
         for method, path in CALLS:
@@ -168,12 +170,9 @@ class Server:
                 self.banned_until = now + 120
             raise _Wait(429, 60)
         if found.is_order:
-            in_minute, in_ten = (one.spend(1) for one in self.orders)
-            if not (in_minute and in_ten):
-                limit, span = (ORDERS_IN_TEN, "10 SECOND")
-                if in_ten:
-                    limit, span = (ORDERS_A_MINUTE, "1 MINUTE")
-                raise Refused(-1015, limit=limit, interval=span)
+            spent = [one for one in self.orders if not one.spend(1)]
+            if spent:
+                raise Refused(-1015, limit=spent[-1].limit, interval=spent[-1].name)
 
     def _done(
         self, found: Call, headers: Mapping[str, str], values: dict[str, str], sent: tuple[str, str]

@@ -122,16 +122,20 @@ class CcxtVenue:
             if len(self._sent) > _REMEMBERED:
                 del self._sent[next(iter(self._sent))]
             try:
-                self._send(order, instrument)
+                answer = self._send(order, instrument)
             except Refusal as refusal:
                 if refusal.code != _DUPLICATE:
                     return refusal_of(order, str(refusal))
+            else:
+                if order.kind is not OrderKind.STOP:
+                    return self._view(order.id, answer)
         view = self.order(order, now)
         if view is None:
             raise VenueUnavailable(f"order {order.id} was taken and is not shown yet")
         return view
 
-    def _send(self, order: OrderRequest, instrument: Instrument) -> None:
+    def _send(self, order: OrderRequest, instrument: Instrument) -> Any:
+        """Its answer tells what an order took at once, and nothing yet of what a stop did."""
         asked = {
             "symbol": instrument.symbol,
             "side": order.side.upper(),
@@ -141,12 +145,12 @@ class CcxtVenue:
             assert order.trigger_price is not None
             asked |= {"algoType": "CONDITIONAL", "type": "STOP_MARKET"}
             asked |= {"clientAlgoId": str(order.id), "triggerPrice": plain(order.trigger_price)}
-            self.desk.ask("fapiPrivatePostAlgoOrder", asked)
-            return
+            return self.desk.ask("fapiPrivatePostAlgoOrder", asked)
         asked |= {"type": order.kind.upper(), "newClientOrderId": str(order.id)}
+        asked |= {"newOrderRespType": "RESULT"}
         if order.limit_price is not None:
             asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
-        self.desk.ask("fapiPrivatePostOrder", asked)
+        return self.desk.ask("fapiPrivatePostOrder", asked)
 
     def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
