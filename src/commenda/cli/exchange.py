@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -45,8 +45,7 @@ def run(
     ] = None,
 ) -> None:
     """Serve a simulated exchange: Binance USD-M futures, for clients that know no other."""
-    begin = moment_of("--from", start) or datetime.now(UTC)
-    house = _house(symbols, depth, trades, seed, begin, pace)
+    house = _house(symbols, depth, trades, seed, moment_of("--from", start), pace)
     house.allows = limits
     keys = [_key(one) for one in account or ["trader"]]
     for key in keys:
@@ -64,7 +63,12 @@ def run(
 
 
 def _house(
-    symbols: str, depth: Path | None, trades: Path | None, seed: int, begin: datetime, pace: float
+    symbols: str,
+    depth: Path | None,
+    trades: Path | None,
+    seed: int,
+    begin: datetime | None,
+    pace: float,
 ) -> House:
     named = [one.strip().upper() for one in symbols.split(",") if one.strip()]
     if depth is None and trades is None:
