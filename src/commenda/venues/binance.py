@@ -178,7 +178,7 @@ class Binance:
         stands = self.time(ask)
         last = {one: self._trades_of(ask, one, limit=1) for one in symbols}
         known = {symbol: _number(trades[-1]) for symbol, trades in last.items() if trades}
-        return {"executions": json.dumps(known), "income": json.dumps([stands, []])}
+        return {"executions": json.dumps(known), "income": json.dumps([stands, {}])}
 
     def deals(
         self, ask: Ask, symbols: Sequence[str], cursor: str | None

@@ -71,7 +71,7 @@ class Desk:
             told = self.client.last_response_headers or {}
             self.quiet_until = self.wall() + float(told.get("Retry-After", _LEFT_ALONE))
             raise VenueUnavailable(_said(error)) from error
-        if code is None or code in codes.maybe_done:
+        if code is None or code in self.dialect.codes.maybe_done:
             raise VenueUnavailable(_said(error)) from error
         return Refusal(code, str(error))
 

@@ -20,7 +20,6 @@ from commenda.market import Instrument
 from commenda.venues.model import Fill, OrderRequest, OrderStatus, Side
 
 HOUR = 3_600_000
-_REMEMBERED = 1_000
 _WORDS = re.compile(r'"(?:msg|retMsg)":\s*"([^"]{1,200})')
 
 Params = Mapping[str, Any]
@@ -168,21 +167,27 @@ def made_client(kind: str, key: str, secret: str, address: str | None, **options
 
 
 def once(
-    cursor: str | None, rows: Callable[[int], Sequence[Any]], number: str, at: str
+    cursor: str | None,
+    rows: Callable[[int], Sequence[Any]],
+    number: str,
+    at: str,
+    late: int = HOUR,
 ) -> tuple[list[Any], str | None]:
     """Rows after a cursor, each once, where they are asked for by time alone.
 
-    Rows of one moment may come after each other: the last hour is asked for again, and what was
-    seen is left out by its number. `rows` is given milliseconds to begin at; `number` and `at` name
-    the fields.
+    Rows of one moment may come after each other: what is up to `late` milliseconds older than the
+    newest is asked for again, and left out by its number where it was seen. `rows` is given the
+    moment to begin at; `number` and `at` name the fields.
     """
-    since, seen = json.loads(cursor) if cursor else (0, [])
+    since, seen = json.loads(cursor) if cursor else (0, {})
+    if isinstance(seen, list):  # as it was kept before, without times
+        seen = dict.fromkeys(seen, since + HOUR)
     found = [one for one in rows(since) if one[number] not in seen]
     if not found:
         return [], cursor
-    again = max(int(one[at]) for one in found) - HOUR
-    kept = [*seen, *(one[number] for one in found)][-_REMEMBERED:]
-    return found, json.dumps([max(since, again), kept])
+    seen |= {one[number]: int(one[at]) for one in found}
+    again = max(since, max(seen.values()) - late)
+    return found, json.dumps([again, {one: when for one, when in seen.items() if when >= again}])
 
 
 def our_order(client_id: str) -> UUID | None:
