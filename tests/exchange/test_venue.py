@@ -18,8 +18,11 @@ from commenda.kit.errors import CommendaError
 from commenda.market import Instrument, Kind
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_request
 from commenda.venues import OrderStatus, Venue, VenueUnavailable
+from commenda.venues.binance import Binance, binance_client
+from commenda.venues.bybit import Bybit
 from commenda.venues.ccxt import CcxtVenue
-from commenda.venues.desk import Desk, binance_client
+from commenda.venues.desk import Desk
+from commenda.venues.dialect import Dialect
 
 from .conftest import Served
 
@@ -47,10 +50,11 @@ class ExchangeMarket:
     instrument: Instrument = field(init=False)
     now: datetime = START
     price: Decimal = FIRST
+    dialect: Dialect = field(default_factory=Binance)
 
     def __post_init__(self) -> None:
         self.instrument = Instrument(
-            1, "binance_usdm", "AAAUSDT", Kind.LINEAR_PERPETUAL, "AAA", "USDT", D("0.01"),
+            1, "exchange", "AAAUSDT", Kind.LINEAR_PERPETUAL, "AAA", "USDT", D("0.01"),
             D("0.01"), D(10), D("0.0002"), D("0.0005"), 125, True,
         )  # fmt: skip
         self.venue = self.reconnect()
@@ -77,8 +81,8 @@ class ExchangeMarket:
         exchange.apply(Marked(exchange.now, "AAAUSDT", self.price, self.price, D("0.0001"), 0))
 
     def reconnect(self) -> Venue:
-        client = binance_client("key-a", "secret-a", f"http://{self.served.address}")
-        return CcxtVenue(Desk(client), {1: self.instrument}, "binance")
+        client = self.dialect.client("key-a", "secret-a", f"http://{self.served.address}")
+        return CcxtVenue(Desk(client, self.dialect), {1: self.instrument}, "exchange")
 
     def _ticks(self) -> int:
         return int(self.price / self.instrument.tick)
@@ -97,11 +101,26 @@ def market() -> Iterator[ExchangeMarket]:
     served.stop()
 
 
-class TestExchange(VenueConformance):
+class TestBinance(VenueConformance):
     @pytest.fixture
     def market(self, market: ExchangeMarket) -> VenueMarket:
         fund(market)
         return market
+
+
+class TestBybit(VenueConformance):
+    """The same connector with another dialect, on the same engine behind another protocol."""
+
+    @pytest.fixture
+    def market(self, market: ExchangeMarket) -> VenueMarket:
+        return of_bybit(market)
+
+
+def of_bybit(market: ExchangeMarket) -> ExchangeMarket:
+    market.dialect = Bybit()
+    market.venue = market.reconnect()
+    fund(market)
+    return market
 
 
 def strike(market: ExchangeMarket, kind: str, matches: str = "POST /fapi/v1/order") -> None:

@@ -181,11 +181,11 @@ def once(
     """
     since, seen = json.loads(cursor) if cursor else (0, {})
     if isinstance(seen, list):  # as it was kept before, without times
-        seen = dict.fromkeys(seen, since + HOUR)
-    found = [one for one in rows(since) if one[number] not in seen]
+        seen = dict.fromkeys(map(str, seen), since + HOUR)
+    found = [one for one in rows(since) if str(one[number]) not in seen]
     if not found:
         return [], cursor
-    seen |= {one[number]: int(one[at]) for one in found}
+    seen |= {str(one[number]): int(one[at]) for one in found}
     again = max(since, max(seen.values()) - late)
     return found, json.dumps([again, {one: when for one, when in seen.items() if when >= again}])
 
