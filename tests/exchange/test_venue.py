@@ -18,7 +18,7 @@ from commenda.kit.errors import CommendaError
 from commenda.market import Instrument, Kind
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_request
 from commenda.venues import OrderStatus, Venue, VenueUnavailable
-from commenda.venues.binance import Binance, binance_client
+from commenda.venues.binance import Binance
 from commenda.venues.bybit import Bybit
 from commenda.venues.ccxt import CcxtVenue
 from commenda.venues.desk import Desk
@@ -46,11 +46,11 @@ class ExchangeMarket:
     """Implements `VenueMarket`: one contract at 100, one account, an exchange of its own."""
 
     served: Served
+    dialect: Dialect
     venue: Venue = field(init=False)
     instrument: Instrument = field(init=False)
     now: datetime = START
     price: Decimal = FIRST
-    dialect: Dialect = field(default_factory=Binance)
 
     def __post_init__(self) -> None:
         self.instrument = Instrument(
@@ -88,8 +88,9 @@ class ExchangeMarket:
         return int(self.price / self.instrument.tick)
 
 
-@pytest.fixture
-def market() -> Iterator[ExchangeMarket]:
+@pytest.fixture(params=[Binance, Bybit])
+def market(request: pytest.FixtureRequest) -> Iterator[ExchangeMarket]:
+    """Of each dialect: the same connector and the same engine, two protocols between them."""
     contract = Contract(
         "AAAUSDT", "AAA", "USDT", D("0.01"), D("0.01"), D(10), D("0.0002"), D("0.0005"),
         bounds=(D("0.5"), D("1.5")),
@@ -97,34 +98,41 @@ def market() -> Iterator[ExchangeMarket]:
     house = House([contract], Nothing(), Clock(int(START.timestamp() * 1000), 0.0))  # type: ignore[arg-type]
     house.open_account(Key("a", "key-a", "secret-a"), D(0))
     served = Served(house)
-    yield ExchangeMarket(served)
+    yield ExchangeMarket(served, request.param())
     served.stop()
 
 
-class TestBinance(VenueConformance):
+class TestExchange(VenueConformance):
     @pytest.fixture
     def market(self, market: ExchangeMarket) -> VenueMarket:
         fund(market)
         return market
 
 
-class TestBybit(VenueConformance):
-    """The same connector with another dialect, on the same engine behind another protocol."""
+BY_HAND: dict[type, tuple[str, str, dict[str, str]]] = {
+    Binance: (
+        "POST /fapi/v1/order",
+        "fapiPrivatePostOrder",
+        {"symbol": "AAAUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"},
+    ),
+    Bybit: (
+        "POST /v5/order/create",
+        "privatePostV5OrderCreate",
+        {
+            "category": "linear",
+            "symbol": "AAAUSDT",
+            "side": "Buy",
+            "orderType": "Market",
+            "qty": "1",
+        },
+    ),
+}
+"""Of each dialect: where an order arrives, and one that this house did not send."""
 
-    @pytest.fixture
-    def market(self, market: ExchangeMarket) -> VenueMarket:
-        return of_bybit(market)
 
-
-def of_bybit(market: ExchangeMarket) -> ExchangeMarket:
-    market.dialect = Bybit()
-    market.venue = market.reconnect()
-    fund(market)
-    return market
-
-
-def strike(market: ExchangeMarket, kind: str, matches: str = "POST /fapi/v1/order") -> None:
-    market.served.house.script.set([{"kind": kind, "matches": matches, "times": 1}])
+def strike(market: ExchangeMarket, kind: str) -> None:
+    where, _, _ = BY_HAND[type(market.dialect)]
+    market.served.house.script.set([{"kind": kind, "matches": where, "times": 1}])
 
 
 def fund(market: ExchangeMarket) -> None:
@@ -194,16 +202,16 @@ def test_what_nobody_here_sent_has_no_order(market: ExchangeMarket) -> None:
     """A trade by hand, in the same account."""
     fund(market)
     assert isinstance(market.venue, CcxtVenue)
-    by_hand = {"symbol": "AAAUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
-    market.venue.desk.ask("fapiPrivatePostOrder", by_hand)
+    _, call, asked = BY_HAND[type(market.dialect)]
+    market.venue.desk.ask(call, asked)
     (one,), _ = market.venue.executions(None, market.now)
     assert (one.order_id, one.fill.quantity) == (None, 1)
 
 
 def test_a_key_that_may_withdraw_is_refused(market: ExchangeMarket) -> None:
     market.served.house.open_account(Key("w", "key-w", "secret-w", withdraws=True), D(0))
-    client = binance_client("key-w", "secret-w", f"http://{market.served.address}")
-    venue = CcxtVenue(Desk(client), {1: market.instrument}, "binance")
+    client = market.dialect.client("key-w", "secret-w", f"http://{market.served.address}")
+    venue = CcxtVenue(Desk(client, market.dialect), {1: market.instrument}, "exchange")
     with pytest.raises(CommendaError) as refused:
         venue.prepare()
     assert refused.value.code == "key_may_withdraw"
