@@ -80,10 +80,14 @@ def machine(database: Database) -> str:
     with database.transaction() as tx:
         row = tx.execute("SELECT current_setting('server_version')").fetchone()
     assert row is not None
+    return f"{cores()}, PostgreSQL {str(row[0]).split()[0]}"
+
+
+def cores() -> str:
+    """The machine without a database."""
     return (
         f"{len(os.sched_getaffinity(0))} cores ({platform.machine()}),"
-        f" load {os.getloadavg()[0]:.1f}, Python {platform.python_version()},"
-        f" PostgreSQL {str(row[0]).split()[0]}"
+        f" load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
     )
 
 

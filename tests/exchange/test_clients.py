@@ -1,55 +1,95 @@
 """Public clients, as they are published, trade on the exchange.
 
-Each has an environment of its own, since two of them are imported under one name. It is kept in
-`.cache/clients`; where it cannot be installed the test is skipped and says so.
+Each has an environment of its own, since two of them are imported under one name and others need
+another Python. It is made by uv, which keeps what it downloads for the next time, in
+`.cache/clients`; where it cannot be installed in time the test is skipped and says so.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from commenda.exchange import Key, simulated_house
+from commenda.exchange.model import Account
 
 from .conftest import Served
 
 ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".cache" / "clients"
 SCRIPTS = Path(__file__).parent / "clients"
+INSTALL, TRADE = 150, 200
+"""Seconds that an environment, and a client in it, may take."""
 
 
-def run(requirement: str, script: str, served: Served) -> dict[str, Any]:
+def run(
+    requirement: str, script: str, served: Served, *told: str, least: int | None = None
+) -> dict[str, Any]:
     """Let a script trade in the environment of its client; what it saw."""
-    python = environment(requirement)
+    python = environment(requirement, sys.executable if least is None else newer(least))
     done = subprocess.run(
-        [python, SCRIPTS / script, served.address],
+        [python, SCRIPTS / script, served.address, *told],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TRADE,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, f"{done.stdout[-2000:]} {done.stderr[-4000:]}"
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def environment(requirement: str) -> Path:
-    """The interpreter of an environment that holds this one client."""
-    folder = ROOT / ".cache" / "clients" / requirement.replace("==", "-")
+def environment(requirement: str, base: str) -> Path:
+    """The interpreter of an environment, of that Python, that holds this one client."""
+    folder = KEPT / requirement.replace("==", "-")
     python, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.exists():
-        try:
-            for command in (
-                [sys.executable, "-m", "venv", str(folder)],
-                [str(python), "-m", "pip", "install", "--quiet", requirement],
-            ):
-                subprocess.run(command, check=True, capture_output=True, timeout=600)
-        except (subprocess.SubprocessError, OSError) as error:
-            pytest.skip(f"{requirement} cannot be installed here: {error}")
-        ready.touch()
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("w") as lock:  # tests run beside each other
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            try:
+                made = [uv(), "venv", "--quiet", "--clear", "--python", base, str(folder)]
+                _shell(made)
+                _shell([uv(), "pip", "install", "--quiet", "--python", str(python), requirement])
+            except (subprocess.SubprocessError, OSError) as error:
+                said = getattr(error, "stderr", None) or b""
+                pytest.skip(f"{requirement} cannot be installed here: {error} {said.decode()}")
+            ready.touch()
     return python
+
+
+def uv() -> str:
+    """The machine's, or one in an environment of its own."""
+    found, own = shutil.which("uv"), KEPT / "uv" / "bin" / "uv"
+    if found is None and not own.exists():
+        _shell([sys.executable, "-m", "venv", "--clear", str(KEPT / "uv")])
+        _shell([str(KEPT / "uv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"])
+    return found or str(own)
+
+
+def newer(least: int) -> str:
+    """An interpreter of Python 3.`least`, or of one of the two after it."""
+    for minor in range(least, least + 3):
+        kept = (Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*/bin/python")
+        for one in (shutil.which(f"python3.{minor}"), *map(str, kept)):
+            if one and subprocess.run([one, "--version"], capture_output=True).returncode == 0:
+                return one
+    pytest.skip(f"no Python from 3.{least} to 3.{least + 2} here")
+
+
+def _shell(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=INSTALL)
 
 
 def test_python_binance(served: Served) -> None:
@@ -68,3 +108,72 @@ def test_binance_futures_connector(served: Served) -> None:
     assert (seen["leverage"], seen["mode"], seen["bought"]) == (10, -4059, "FILLED")
     assert (seen["open"], seen["cancelled"], seen["position"]) == (1, "CANCELED", "0.02")
     assert (seen["candles"], seen["heard"]) == (5, ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"])
+
+
+@pytest.fixture
+def present() -> Iterator[Served]:
+    """The same market at the wall's own time: bots look at how old a candle is."""
+    house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7)
+    house.open_account(Key("a", "key-a", "secret-a"), Decimal(100_000))
+    found = Served(house)
+    yield found
+    found.stop()
+
+
+def paid(account: Account) -> Decimal:
+    """What the account's trades brought, fees and all: by its orders alone, not by its wallet."""
+    return sum(
+        (-one.side * one.lots * one.ticks * Decimal("0.0001") - one.fee for one in account.trades),
+        Decimal(0),
+    )
+
+
+@pytest.mark.parametrize("kind", ["HMAC", "Ed25519"])
+def test_nautilus_trader(present: Served, kind: str) -> None:
+    """With HMAC it asks for its stream's key over REST, with Ed25519 over the WebSocket API.
+
+    0.02 BTC are bought and sold again at the market; between, a limit is moved and cancelled, and a
+    stop. What it says that it paid and lost is what the exchange has.
+    """
+    secret = "secret-a"
+    if kind == "Ed25519":
+        private = Ed25519PrivateKey.generate()
+        secret = private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+        public = private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        present.house.open_account(Key("a", "key-a", public.decode()), Decimal(0))
+    told = ("key-a", secret)
+    seen = run("nautilus_trader==1.231.0", "nautilus.py", present, *told, least=12)
+    account = present.house.exchange.accounts["a"]
+    assert (seen["step"], seen["fee"]) == ("0.1", "0.0005")
+    assert "rejected" not in seen
+    assert [one[:2] for one in seen["fills"]] == [["BUY", "0.020"], ["SELL", "0.020"]]
+    assert [Decimal(one[2].split()[0]) for one in seen["fills"]] == [
+        one.fee for one in account.trades
+    ]
+    (_, opened), (_, closed) = seen["positions"]
+    assert (opened, seen["open"], seen["quotes"] > 0) == ("0.020", 0, True)
+    assert Decimal(closed.split()[0]) == paid(account) == account.wallet - 100_000
+    kinds = [(one.type, one.status) for one in account.orders.values()]
+    assert kinds == [("MARKET", "FILLED"), ("LIMIT", "CANCELED"), ("MARKET", "FILLED")]
+    assert [one.status for one in account.conditionals.values()] == ["CANCELED"]
+
+
+def test_freqtrade(present: Served) -> None:
+    """It buys 500 USDT's worth at 3 times leverage, keeps a stop at the exchange, and sells."""
+    seen = run("freqtrade==2026.9", "freqtrade_bot.py", present)
+    account = present.house.exchange.accounts["a"]
+    assert (seen["pair"], seen["leverage"], seen["exit"]) == ("BTC/USDT:USDT", 3, "seen enough")
+    assert [one[:2] for one in seen["orders"]] == [
+        ["buy", "closed"], ["stoploss", "canceled"], ["sell", "closed"]
+    ]  # fmt: skip
+    bought = sum(one.lots for one in account.trades if one.side == 1)
+    assert Decimal(str(seen["orders"][0][2])) == bought * Decimal("0.001")
+    assert seen["profit"] == pytest.approx(float(paid(account)))
+    assert account.wallet - 100_000 == paid(account)
+    assert (account.leverage, account.isolated) == ({"BTCUSDT": 3}, {"BTCUSDT"})

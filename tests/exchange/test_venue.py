@@ -18,8 +18,11 @@ from commenda.kit.errors import CommendaError
 from commenda.market import Instrument, Kind
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_request
 from commenda.venues import OrderStatus, Venue, VenueUnavailable
+from commenda.venues.binance import Binance
+from commenda.venues.bybit import Bybit
 from commenda.venues.ccxt import CcxtVenue
-from commenda.venues.desk import Desk, binance_client
+from commenda.venues.desk import Desk
+from commenda.venues.dialect import Dialect
 
 from .conftest import Served
 
@@ -43,6 +46,7 @@ class ExchangeMarket:
     """Implements `VenueMarket`: one contract at 100, one account, an exchange of its own."""
 
     served: Served
+    dialect: Dialect
     venue: Venue = field(init=False)
     instrument: Instrument = field(init=False)
     now: datetime = START
@@ -50,7 +54,7 @@ class ExchangeMarket:
 
     def __post_init__(self) -> None:
         self.instrument = Instrument(
-            1, "binance_usdm", "AAAUSDT", Kind.LINEAR_PERPETUAL, "AAA", "USDT", D("0.01"),
+            1, "exchange", "AAAUSDT", Kind.LINEAR_PERPETUAL, "AAA", "USDT", D("0.01"),
             D("0.01"), D(10), D("0.0002"), D("0.0005"), 125, True,
         )  # fmt: skip
         self.venue = self.reconnect()
@@ -77,15 +81,16 @@ class ExchangeMarket:
         exchange.apply(Marked(exchange.now, "AAAUSDT", self.price, self.price, D("0.0001"), 0))
 
     def reconnect(self) -> Venue:
-        client = binance_client("key-a", "secret-a", f"http://{self.served.address}")
-        return CcxtVenue(Desk(client), {1: self.instrument}, "binance")
+        client = self.dialect.client("key-a", "secret-a", f"http://{self.served.address}")
+        return CcxtVenue(Desk(client, self.dialect), {1: self.instrument}, "exchange")
 
     def _ticks(self) -> int:
         return int(self.price / self.instrument.tick)
 
 
-@pytest.fixture
-def market() -> Iterator[ExchangeMarket]:
+@pytest.fixture(params=[Binance, Bybit])
+def market(request: pytest.FixtureRequest) -> Iterator[ExchangeMarket]:
+    """Of each dialect: the same connector and the same engine, two protocols between them."""
     contract = Contract(
         "AAAUSDT", "AAA", "USDT", D("0.01"), D("0.01"), D(10), D("0.0002"), D("0.0005"),
         bounds=(D("0.5"), D("1.5")),
@@ -93,7 +98,7 @@ def market() -> Iterator[ExchangeMarket]:
     house = House([contract], Nothing(), Clock(int(START.timestamp() * 1000), 0.0))  # type: ignore[arg-type]
     house.open_account(Key("a", "key-a", "secret-a"), D(0))
     served = Served(house)
-    yield ExchangeMarket(served)
+    yield ExchangeMarket(served, request.param())
     served.stop()
 
 
@@ -104,8 +109,30 @@ class TestExchange(VenueConformance):
         return market
 
 
-def strike(market: ExchangeMarket, kind: str, matches: str = "POST /fapi/v1/order") -> None:
-    market.served.house.script.set([{"kind": kind, "matches": matches, "times": 1}])
+BY_HAND: dict[type, tuple[str, str, dict[str, str]]] = {
+    Binance: (
+        "POST /fapi/v1/order",
+        "fapiPrivatePostOrder",
+        {"symbol": "AAAUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"},
+    ),
+    Bybit: (
+        "POST /v5/order/create",
+        "privatePostV5OrderCreate",
+        {
+            "category": "linear",
+            "symbol": "AAAUSDT",
+            "side": "Buy",
+            "orderType": "Market",
+            "qty": "1",
+        },
+    ),
+}
+"""Of each dialect: where an order arrives, and one that this house did not send."""
+
+
+def strike(market: ExchangeMarket, kind: str) -> None:
+    where, _, _ = BY_HAND[type(market.dialect)]
+    market.served.house.script.set([{"kind": kind, "matches": where, "times": 1}])
 
 
 def fund(market: ExchangeMarket) -> None:
@@ -175,16 +202,16 @@ def test_what_nobody_here_sent_has_no_order(market: ExchangeMarket) -> None:
     """A trade by hand, in the same account."""
     fund(market)
     assert isinstance(market.venue, CcxtVenue)
-    by_hand = {"symbol": "AAAUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
-    market.venue.desk.ask("fapiPrivatePostOrder", by_hand)
+    _, call, asked = BY_HAND[type(market.dialect)]
+    market.venue.desk.ask(call, asked)
     (one,), _ = market.venue.executions(None, market.now)
     assert (one.order_id, one.fill.quantity) == (None, 1)
 
 
 def test_a_key_that_may_withdraw_is_refused(market: ExchangeMarket) -> None:
     market.served.house.open_account(Key("w", "key-w", "secret-w", withdraws=True), D(0))
-    client = binance_client("key-w", "secret-w", f"http://{market.served.address}")
-    venue = CcxtVenue(Desk(client), {1: market.instrument}, "binance")
+    client = market.dialect.client("key-w", "secret-w", f"http://{market.served.address}")
+    venue = CcxtVenue(Desk(client, market.dialect), {1: market.instrument}, "exchange")
     with pytest.raises(CommendaError) as refused:
         venue.prepare()
     assert refused.value.code == "key_may_withdraw"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -36,14 +36,17 @@ def run(
         typer.Option(help="NAME or NAME:KEY:SECRET of an account with money; may come again."),
     ] = None,
     deposit: Annotated[str, typer.Option(help="USDT of each account.")] = "100000",
+    limits: Annotated[
+        int, typer.Option(min=1, help="How many times as much may be asked as at Binance.")
+    ] = 1,
     admin: Annotated[
         str | None,
         typer.Option(envvar="COMMENDA_EXCHANGE_ADMIN", help="The word for /admin; drawn if none."),
     ] = None,
 ) -> None:
     """Serve a simulated exchange: Binance USD-M futures, for clients that know no other."""
-    begin = moment_of("--from", start) or datetime.now(UTC)
-    house = _house(symbols, depth, trades, seed, begin, pace)
+    house = _house(symbols, depth, trades, seed, moment_of("--from", start), pace)
+    house.allows = limits
     keys = [_key(one) for one in account or ["trader"]]
     for key in keys:
         house.open_account(key, Decimal(deposit))
@@ -60,7 +63,12 @@ def run(
 
 
 def _house(
-    symbols: str, depth: Path | None, trades: Path | None, seed: int, begin: datetime, pace: float
+    symbols: str,
+    depth: Path | None,
+    trades: Path | None,
+    seed: int,
+    begin: datetime | None,
+    pace: float,
 ) -> House:
     named = [one.strip().upper() for one in symbols.split(",") if one.strip()]
     if depth is None and trades is None:

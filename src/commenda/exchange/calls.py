@@ -26,6 +26,8 @@ class Desk(Protocol):
     exchange: Exchange
     tape: Tape
     source: Source
+    allows: int
+    """How many times Binance's limits on requests."""
 
     def key_of(self, key: str) -> Key: ...
     def listen_key(self, account: str) -> str: ...

@@ -8,8 +8,10 @@ happened: to an account (`order`, `conditional`, `account`), or to everybody (`p
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_UP, Decimal
+from heapq import heappop, heappush
 from typing import Any
 
 from commenda.exchange.book import Book, Match
@@ -51,6 +53,12 @@ class Exchange:
         self.told: list[Teller] = []
         self._serial = 0
         self._conditionals: dict[str, dict[int, Conditional]] = {}
+        self._holders: dict[str, dict[str, Account]] = defaultdict(dict)
+        """By contract, who has or had a position in it."""
+        self._moved: dict[str, Account] = {}
+        """Whose money or position changed since it was last looked at for a liquidation."""
+        self._good_till: list[tuple[int, int, Order | Conditional]] = []
+        """A heap of what ends by itself."""
 
     # --- time and the market --------------------------------------------------------------------
 
@@ -74,6 +82,7 @@ class Exchange:
             self.tell("mark", None, tick)
             contract = self.contracts[tick.symbol]
             self._trigger(tick.symbol, "MARK_PRICE", int(tick.mark / contract.tick))
+            self._moved |= self._holders[tick.symbol]
             self._liquidate()
         elif isinstance(tick, Funding):
             self._fund(tick)
@@ -133,6 +142,7 @@ class Exchange:
         contract, book = self.contracts[order.symbol], self.books[order.symbol]
         account.orders[order.id] = account.open[order.id] = order
         if not again:
+            self._end_in_time(order)
             self.tell("order", account.name, (order, "NEW", None))
         limit = order.ticks
         if limit is None:  # a market order's worst price
@@ -170,13 +180,18 @@ class Exchange:
         kind = "CANCELED" if status == "CANCELED" else "EXPIRED"
         self.tell("order", order.account, (order, kind, None))
 
+    def _end_in_time(self, one: Order | Conditional) -> None:
+        if one.good_till > 0:
+            heappush(self._good_till, (one.good_till, one.id, one))
+
     def _expire(self) -> None:
-        for account in self.accounts.values():
-            for order in [one for one in account.open.values() if 0 < one.good_till <= self.now]:
-                self.end(order, "EXPIRED", 2)
-            for one in list(account.conditionals.values()):
-                if one.status == "NEW" and 0 < one.good_till <= self.now:
+        while self._good_till and self._good_till[0][0] <= self.now:
+            one = heappop(self._good_till)[2]
+            if isinstance(one, Conditional):
+                if one.status == "NEW":
                     self.end_conditional(one, "EXPIRED")
+            elif one.is_open:
+                self.end(one, "EXPIRED", 2)
 
     def _set_status(self, tick: Status) -> None:
         """A contract that is delisted: its orders end, its positions close at the mark."""
@@ -242,6 +257,7 @@ class Exchange:
         order.filled += lots
         order.quote += worth
         order.updated = position.updated = self.now
+        self._holders[order.symbol][account.name] = self._moved[account.name] = account
         set_aside(account, position, contract, held, realised, order.side * lots, ticks)
         if realised:
             self.pay(account, "REALIZED_PNL", order.symbol, realised, str(number))
@@ -252,6 +268,7 @@ class Exchange:
             realised, maker, self.now,
         )  # fmt: skip
         account.trades.append(trade)
+        order.fills.append(trade)
         if order.left:
             order.status = "PARTIALLY_FILLED"
         else:
@@ -279,6 +296,7 @@ class Exchange:
         """Keep a conditional order until its trigger is reached."""
         account.conditionals[one.id] = one
         self._conditionals.setdefault(one.symbol, {})[one.id] = one
+        self._end_in_time(one)
         self.tell("conditional", account.name, one)
         return one
 
@@ -334,7 +352,7 @@ class Exchange:
         of its size. It is stamped when it is paid, which can be seconds after it was due."""
         contract = self.contracts[tick.symbol]
         self.tell("funding", None, tick)
-        for account in self.accounts.values():
+        for account in self._holders[tick.symbol].values():
             for position in account.positions.values():
                 if position.symbol != tick.symbol or not position.lots:
                     continue
@@ -344,11 +362,15 @@ class Exchange:
                     position.margin = max(ZERO, position.margin + paid)
                 self.pay(account, "FUNDING_FEE", tick.symbol, paid)
                 self.tell("account", account.name, ("FUNDING_FEE", (position,)))
+        self._moved |= self._holders[tick.symbol]
         self._liquidate()
 
     def _liquidate(self) -> None:
-        for account in self.accounts.values():
-            liquidate(self, account)
+        """Of those whose standing may have changed; one who is liquidated trades with others."""
+        while self._moved:
+            moved, self._moved = self._moved, {}
+            for account in moved.values():
+                liquidate(self, account)
 
     def close_by_force(self, account: Account, position: Position, ticks: int, prefix: str) -> None:
         """Close a whole position at a price, under a client id that says why, without a fee."""

@@ -17,17 +17,19 @@ INTERVAL = timedelta(minutes=1)
 
 
 def simulated_house(
-    symbols: Sequence[str], *, seed: int, start: datetime, pace: float = 1.0
+    symbols: Sequence[str], *, seed: int, start: datetime | None = None, pace: float = 1.0
 ) -> House:
-    """Over the endless simulated market of these symbols; code `unknown_instrument`."""
+    """Over the endless simulated market of these symbols, from `start` on; without one its clock is
+    the wall's. Code `unknown_instrument`."""
+    founded = start or datetime.now(UTC)
     assets = simulated_assets(symbols, load_catalogue())
     instruments = [replace(one.instrument, id=number) for number, one in enumerate(assets, 1)]
-    begin = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = founded.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     feed = EndlessFeed(seed, assets, instruments, begin - timedelta(days=1), INTERVAL)
-    milliseconds = int(start.timestamp() * 1000)
+    milliseconds = int(founded.timestamp() * 1000)
     clock = Clock(milliseconds - int(INTERVAL.total_seconds() * 1000), pace)
     house = House([contract_of(one) for one in instruments], CandleSource(feed, seed), clock, seed)
-    clock.set(milliseconds)
+    clock.set(milliseconds if start else clock.wall_now())  # building takes a second or so
     house.catch_up()  # the bar before: there are a mark and a book when the first order comes
     return house
 

@@ -61,6 +61,7 @@ class House:
     ) -> None:
         self.exchange = Exchange(contracts, clock.start)
         self.source, self.clock, self.seed = source, clock, seed
+        self.allows = 1
         self.script = Script(seed)
         self.tape = Tape(self.exchange, self._publish)
         self.keys: dict[str, Key] = {}
@@ -150,6 +151,9 @@ class House:
 
     def _hear(self, kind: str, account: str | None, what: Any) -> None:
         exchange = self.exchange
+        key, until = self._listen.get(account or "", ("", 0))
+        if not key:
+            return
         if kind == "order":
             order, execution, fill = what
             of = exchange.contracts[order.symbol]
@@ -160,9 +164,6 @@ class House:
             assert account is not None
             told = wire_accounts.account_event(exchange, exchange.accounts[account], *what)
         else:
-            return
-        key, until = self._listen.get(account or "", ("", 0))
-        if not key:
             return
         if until <= exchange.now or self.script.strike("expired_key", account or ""):
             self.expire_key(account or "")

@@ -28,7 +28,7 @@ def liquidate(exchange: Exchange, account: Account) -> None:
         if position.lots and position.symbol in account.isolated and _is_lost(exchange, position):
             _end_orders(exchange, account, position.symbol)
             _close(exchange, account, position)
-    while standing(account, exchange.contracts, exchange.marks).is_lost:
+    while standing(account, exchange.contracts, exchange.marks, with_orders=False).is_lost:
         if _end_orders(exchange, account, None):
             continue
         crossed = [

@@ -45,7 +45,10 @@ class Standing(NamedTuple):
         )
 
 
-def standing(account: Account, contracts: Contracts, marks: Marks) -> Standing:
+def standing(
+    account: Account, contracts: Contracts, marks: Marks, *, with_orders: bool = True
+) -> Standing:
+    """Without orders where nobody asks what is available: a liquidation does not."""
     unrealised = initial = kept = ZERO
     cross_unrealised = cross_initial = cross_kept = margins = ZERO
     for one in account.positions.values():
@@ -67,7 +70,7 @@ def standing(account: Account, contracts: Contracts, marks: Marks) -> Standing:
         account.wallet,
         unrealised,
         initial,
-        ordered(account, contracts, marks),
+        ordered(account, contracts, marks) if with_orders else ZERO,
         kept,
         account.wallet - margins,
         cross_unrealised,
@@ -86,11 +89,17 @@ def ordered_of(
     account: Account, contract: Contract, mark: Decimal, more: tuple[int, Decimal] | None = None
 ) -> Decimal:
     """The same for one contract, with one more order of a side and notional."""
-    asked = {BUY: ZERO, -BUY: ZERO}
+    priced, unpriced = {BUY: 0, -BUY: 0}, {BUY: 0, -BUY: 0}
     for order in account.open.values():
         if order.symbol == contract.symbol and not order.reduce_only and not order.close_position:
-            price = mark if order.ticks is None else contract.price(order.ticks)
-            asked[order.side] += price * contract.quantity(order.left)
+            if order.ticks is None:
+                unpriced[order.side] += order.left
+            else:
+                priced[order.side] += order.ticks * order.left
+    asked = {
+        side: contract.worth(priced[side], 1) + mark * contract.quantity(unpriced[side])
+        for side in priced
+    }
     if more is not None:
         asked[more[0]] += more[1]
     held = account.position(contract.symbol, BOTH).notional(contract, mark)

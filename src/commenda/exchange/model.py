@@ -110,6 +110,7 @@ class Order:
     """What its fills were worth."""
     reason: int = 0
     """Why it expired, in the exchange's numbers."""
+    fills: list[Trade] = field(default_factory=list)
 
     @property
     def left(self) -> int:

@@ -1,6 +1,7 @@
 """The exchange's front door: REST, WebSockets and the administration, on one port.
 
-Paths and answers are Binance's. What is ours lies under `/admin`: deposits, fees, faults, clock.
+Paths and answers are Binance's, and those below `/v5` Bybit's. What is ours lies under `/admin`:
+deposits, fees, faults, clock.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from commenda.exchange import customers, quotes, streams, trading
+from commenda.exchange import bybit, bybit_accounts, customers, quotes, streams, trading
 from commenda.exchange.calls import CALLS, Call, Params
 from commenda.exchange.faults import FAULTS
 from commenda.exchange.house import House
+from commenda.exchange.manners import BINANCE, Manner, manner_of
 from commenda.exchange.model import Account
 from commenda.exchange.refusals import Refused
-from commenda.exchange.signing import WINDOW, Key, check_signature, check_window
+from commenda.exchange.signing import Key, check_window
 from commenda.kit.errors import CommendaError
 
 BEAT = 0.05
 """Seconds between two looks at the market where nobody asks."""
-WEIGHT_A_MINUTE, ORDERS_A_MINUTE, ORDERS_IN_TEN = 2400, 1200, 300
-__all__ = ["Server", "customers", "quotes", "trading"]
+_SECONDS = {"MINUTE": 60, "SECOND": 1}
+__all__ = ["Server", "bybit", "bybit_accounts", "customers", "quotes", "trading"]
 
 SPOKEN = {
     "order.place": ("POST", "/fapi/v1/order"),
@@ -59,8 +60,11 @@ SPOKEN = {
 class Budget:
     """What was used in a span of seconds, by the wall clock."""
 
-    def __init__(self, seconds: float, limit: int) -> None:
-        self.seconds, self.limit, self.used = seconds, limit, 0
+    def __init__(self, limit: Mapping[str, Any], allows: int) -> None:
+        self.name = f"{limit['intervalNum']} {limit['interval']}"
+        self.seconds: int = limit["intervalNum"] * _SECONDS[limit["interval"]]
+        self.limit: int = limit["limit"] * allows
+        self.used = 0
         self._spent: deque[tuple[float, int]] = deque()
 
     def spend(self, weight: int) -> bool:
@@ -79,8 +83,7 @@ class Server:
     def __init__(self, house: House, admin: str | None = None) -> None:
         self.house, self.admin = house, admin
         self.connections: set[streams.Connection] = set()
-        self.weight = Budget(60, WEIGHT_A_MINUTE)
-        self.orders = Budget(60, ORDERS_A_MINUTE), Budget(10, ORDERS_IN_TEN)
+        self.weight, *self.orders = (Budget(one, house.allows) for one in quotes.LIMITS)
         self.banned_until = 0.0
         self.app = web.Application(client_max_size=1 << 20)
         for method, path in CALLS:
@@ -117,16 +120,18 @@ class Server:
         where = f"{request.method} {request.path}"
         script = self.house.script
         body = (await request.read()).decode()
-        values = dict(parse_qsl(request.query_string)) | dict(parse_qsl(body))
+        manner = manner_of(request.path)
         try:
+            values = manner.read(request.query_string, body)
             if fault := script.strike("latency", where):
                 await asyncio.sleep(script.jitter(fault.milliseconds))
             self._refuse(where, values, found)
-            result = self._done(found, request.headers, values, (request.query_string, body))
+            sent = request.query_string, body
+            result = self._done(found, manner, request.headers, values, sent)
         except Refused as refused:
-            return self._told({"code": refused.code, "msg": refused.words}, refused.status)
+            return self._told(*manner.refused(refused))
         except _Wait as wait:
-            answer = self._told({"code": -1003, "msg": "Way too many requests."}, wait.status)
+            answer = self._told(*manner.refused(Refused(-1003, wait.status, limit="")))
             answer.headers["Retry-After"] = str(max(1, wait.seconds))
             return answer
         if script.strike("lost_answer", where):
@@ -134,9 +139,8 @@ class Server:
             request.transport.abort()
             return web.Response()
         if script.strike("unknown", where):
-            unknown = Refused(-1007, 503)
-            return self._told({"code": unknown.code, "msg": unknown.words}, unknown.status)
-        return self._told(result)
+            return self._told(*manner.refused(Refused(-1007, 503)))
+        return self._told(manner.told(result, self.house.exchange.now))
 
     def _told(self, what: Any, status: int = 200) -> web.Response:
         used = {
@@ -168,23 +172,24 @@ class Server:
                 self.banned_until = now + 120
             raise _Wait(429, 60)
         if found.is_order:
-            in_minute, in_ten = (one.spend(1) for one in self.orders)
-            if not (in_minute and in_ten):
-                limit, span = (ORDERS_IN_TEN, "10 SECOND")
-                if in_ten:
-                    limit, span = (ORDERS_A_MINUTE, "1 MINUTE")
-                raise Refused(-1015, limit=limit, interval=span)
+            spent = [one for one in self.orders if not one.spend(1)]
+            if spent:
+                raise Refused(-1015, limit=spent[-1].limit, interval=spent[-1].name)
 
     def _done(
-        self, found: Call, headers: Mapping[str, str], values: dict[str, str], sent: tuple[str, str]
+        self,
+        found: Call,
+        manner: Manner,
+        headers: Mapping[str, str],
+        values: dict[str, str],
+        sent: tuple[str, str],
     ) -> Any:
         self.house.catch_up()
         account: Account | None = None
         if found.signed or found.keyed:
-            key = self.house.key_of(headers.get("X-MBX-APIKEY", ""))
+            key = self.house.key_of(headers.get(manner.key, ""))
             if found.signed:
-                check_signature(key, *sent)
-                self._check_window(values)
+                self._check_window(*manner.signed(key, headers, values, sent))
             account = self._account(key, found)
             values["apiKey"] = key.key
         return found.run(self.house, account, Params(values))
@@ -194,14 +199,13 @@ class Server:
             raise Refused(-2015)
         return self.house.exchange.account(key.account)
 
-    def _check_window(self, values: Mapping[str, str]) -> None:
-        params, clock = Params(values), self.house.clock
-        window = min(60_000, params.whole("recvWindow", WINDOW))
+    def _check_window(self, stamp: int, window: int) -> None:
+        clock, window = self.house.clock, min(60_000, window)
         clocks: tuple[int, ...] = (self.house.exchange.now,)
         if clock.pace != 1.0:  # a time of the wall cannot keep up with a clock that runs
             clocks = *clocks, clock.wall_now()
             window = int(window * max(1.0, clock.pace))
-        check_window(params.whole("timestamp"), window, clocks)
+        check_window(stamp, window, clocks)
 
     # --- sockets --------------------------------------------------------------------------------
 
@@ -216,8 +220,7 @@ class Server:
         payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
         if method == "session.logon":
             key = self.house.key_of(values.get("apiKey", ""))
-            check_signature(key, payload, "")
-            self._check_window(values)
+            self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
             connection.account = key.account
             now = self.house.exchange.now
             return {"apiKey": key.key, "authorizedSince": now, "connectedSince": now,
@@ -230,8 +233,7 @@ class Server:
             if name is None:
                 key = self.house.key_of(values.get("apiKey", ""))
                 if found.signed:
-                    check_signature(key, payload, "")
-                    self._check_window(values)
+                    self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
                 name = key.account
             account = self.house.exchange.account(name)
         return found.run(self.house, account, Params(values))

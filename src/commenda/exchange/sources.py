@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from typing import Protocol
@@ -61,6 +61,8 @@ class CandleSource:
     seed: int = 7
     steps: int = 12
     depth: int = 20
+    _drawn: dict[int, tuple[int, list[Tick]]] = field(default_factory=dict, repr=False)
+    """Of each instrument the bar that was read last: it is asked for at every request."""
 
     def ticks(self, after: int, until: int) -> Iterator[Tick]:
         parts = [self._of(one, after, until) for one in self.feed.instruments]
@@ -76,11 +78,18 @@ class CandleSource:
         first = after // MILLISECOND // interval * interval
         for ts in self.feed.timestamps(first, until // MILLISECOND + 1):
             yield from self._funded(instrument, ts, after, until)
+            for tick in self._during(instrument, ts):
+                if after < tick.at <= until:
+                    yield tick
+
+    def _during(self, instrument: Instrument, ts: int) -> list[Tick]:
+        stamp, ticks = self._drawn.get(instrument.id, (0, []))
+        if stamp != ts:
             bar = self.feed.bar(instrument.id, ts)
+            ticks = [] if bar is None else list(self._inside(instrument, bar))
             if bar is not None:
-                for tick in self._inside(instrument, bar):
-                    if after < tick.at <= until:
-                        yield tick
+                self._drawn[instrument.id] = ts, ticks
+        return ticks
 
     def _funded(self, instrument: Instrument, ts: int, after: int, until: int) -> Iterator[Tick]:
         """The mark as it is known when a bar opens, and funding that was due since the last one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from typing import Any
 
 from commenda.exchange import wire
@@ -190,9 +191,13 @@ def all_orders(desk: Desk, account: Account, params: Params) -> Any:
 @call("GET", "/fapi/v1/userTrades", weight=5)
 def user_trades(desk: Desk, account: Account, params: Params) -> Any:
     of = params.contract(desk.exchange)
-    found = [one for one in account.trades if one.symbol == of.symbol]
+    found = account.trades
     if params.has("orderId"):
-        found = [one for one in found if one.order == params.whole("orderId")]
+        order = account.orders.get(params.whole("orderId"))
+        found = order.fills if order else []
+    elif params.has("fromId"):
+        found = found[bisect_left(found, params.whole("fromId"), key=lambda one: one.id) :]
+    found = [one for one in found if one.symbol == of.symbol]
     return [wire.trade(one, of) for one in within(found, params, "fromId")]
 
 

@@ -1,14 +1,32 @@
-"""Binance's orders and fills in our words."""
+"""Binance's USD-M futures: its calls, numbers and records."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from commenda.kit.money import plain
 from commenda.market import Instrument
-from commenda.venues.model import Fill, OrderRequest, OrderStatus, OrderView
+from commenda.venues.dialect import (
+    HOUR,
+    Ask,
+    Codes,
+    Deal,
+    Held,
+    Paid,
+    Params,
+    Refusal,
+    Rights,
+    Shown,
+    made_client,
+    once,
+    our_order,
+)
+from commenda.venues.model import Fill, OrderKind, OrderRequest, OrderStatus, Side
 
 STATUS = {
     "NEW": OrderStatus.ACCEPTED,
@@ -27,41 +45,268 @@ ALGO_STATUS = {
     "EXPIRED": OrderStatus.EXPIRED,
     "REJECTED": OrderStatus.REFUSED,
 }
+PAGE = 1000
 
 
-def breach(order: OrderRequest, instrument: Instrument) -> str | None:
-    """What keeps an order from being sent at all; None where nothing does."""
-    if order.quantity <= 0 or order.quantity % instrument.lot:
-        return f"the quantity is no multiple of {plain(instrument.lot)}"
-    for price in (order.limit_price, order.trigger_price):
-        if price is not None and (price <= 0 or price % instrument.tick):
-            return f"the price is no multiple of {plain(instrument.tick)}"
-    least = instrument.minimum_notional
-    if order.quantity * (order.limit_price or order.reference_price) < least:
-        return f"below the minimum notional of {plain(least)}"
-    return None
+def binance_client(key: str, secret: str, address: str | None = None) -> Any:
+    """ccxt's client of USD-M futures; at another address where one is given."""
+    return made_client("binanceusdm", key, secret, address)
 
 
-def refusal_of(order: OrderRequest, reason: str) -> OrderView:
-    return OrderView(order.id, OrderStatus.REFUSED, Decimal(0), (), reason)
+@dataclass(slots=True)
+class Binance:
+    """Implements `Dialect`. A stop is an order of another service, until it is triggered."""
+
+    codes: ClassVar[Codes] = Codes(
+        gone=frozenset({-2011, -2013}),
+        as_it_was=frozenset({-4046, -4059}),
+        duplicate=frozenset({-4116, -4111}),
+        no_contract=frozenset({-1121}),
+        clock=frozenset({-1021}),
+        limited=frozenset({-1003, -1015}),
+        maybe_done=frozenset({-1000, -1001, -1006, -1007, -1008}),
+    )
+    _unlisted: set[str] = field(default_factory=set)
+    """Contracts that we know and the exchange does not."""
+
+    def client(self, key: str, secret: str, address: str | None = None) -> Any:
+        return binance_client(key, secret, address)
+
+    def time(self, ask: Ask) -> int:
+        return int(ask("fapiPublicGetTime", {})["serverTime"])
+
+    def rights(self, ask: Ask) -> Rights:
+        told = ask("sapiGetAccountApiRestrictions", {})
+        named = ("enableWithdrawals", "enableFutures", "ipRestrict")
+        return Rights(*(_is_true(told[one]) for one in named))
+
+    def is_hedged(self, ask: Ask) -> bool:
+        return _is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
+
+    def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
+        found = {}
+        for contract in ask("fapiPublicGetExchangeInfo", {})["symbols"]:
+            filters = {one["filterType"]: one for one in contract["filters"]}
+            tick, lot = filters["PRICE_FILTER"]["tickSize"], filters["LOT_SIZE"]["stepSize"]
+            found[contract["symbol"]] = Decimal(tick), Decimal(lot)
+        return found
+
+    def modes(self, symbol: str) -> Sequence[tuple[str, Params]]:
+        if not symbol:
+            return [("fapiPrivatePostPositionSideDual", {"dualSidePosition": "false"})]
+        return [("fapiPrivatePostMarginType", {"marginType": "CROSSED", "symbol": symbol})]
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
+        asked = {
+            "symbol": instrument.symbol,
+            "side": order.side.upper(),
+            "quantity": plain(order.quantity),
+        }
+        if order.kind is OrderKind.STOP:
+            assert order.trigger_price is not None
+            asked |= {"algoType": "CONDITIONAL", "type": "STOP_MARKET"}
+            asked |= {"clientAlgoId": str(order.id), "triggerPrice": plain(order.trigger_price)}
+            ask("fapiPrivatePostAlgoOrder", asked)
+            return None
+        asked |= {"type": order.kind.upper(), "newClientOrderId": str(order.id)}
+        asked |= {"newOrderRespType": "RESULT"}
+        if order.limit_price is not None:
+            asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
+        return _shown(ask("fapiPrivatePostOrder", asked))
+
+    def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        if order.kind is not OrderKind.STOP:
+            asked = {"symbol": symbol, "origClientOrderId": str(order.id)}
+            ask("fapiPrivateDeleteOrder", asked)
+            return
+        try:
+            ask("fapiPrivateDeleteAlgoOrder", {"clientAlgoId": str(order.id)})
+        except Refusal as refusal:
+            algo = self._algo(ask, order) if refusal.code in self.codes.gone else None
+            if not algo or not algo["actualOrderId"]:
+                raise
+            # Triggered: what came of it can still rest.
+            asked = {"symbol": algo["symbol"], "orderId": algo["actualOrderId"]}
+            ask("fapiPrivateDeleteOrder", asked)
+
+    def order(self, ask: Ask, order: OrderRequest, symbol: str) -> Shown | None:
+        asked = {"symbol": symbol, "origClientOrderId": str(order.id)}
+        if order.kind is OrderKind.STOP:
+            algo = self._algo(ask, order)
+            if algo is None or not algo["actualOrderId"]:
+                return algo and _shown_algo(algo)
+            asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
+        found = self._sought(ask, "fapiPrivateGetOrder", asked)
+        return found and _shown(found)
+
+    def _algo(self, ask: Ask, order: OrderRequest) -> Any:
+        return self._sought(ask, "fapiPrivateGetAlgoOrder", {"clientAlgoId": str(order.id)})
+
+    def _sought(self, ask: Ask, call: str, asked: Params) -> Any:
+        """What is there, or None."""
+        try:
+            return ask(call, asked)
+        except Refusal as refusal:
+            if refusal.code in self.codes.gone:
+                return None
+            raise
+
+    def client_id(self, ask: Ask, symbol: str, number: str) -> str:
+        found = ask("fapiPrivateGetOrder", {"symbol": symbol, "orderId": number})["clientOrderId"]
+        if our_order(found) is None:
+            for one in ask("fapiPrivateGetAllAlgoOrders", {"symbol": symbol}):
+                if str(one["actualOrderId"]) == number:
+                    return str(one["clientAlgoId"])
+        return str(found)
+
+    def resting(self, ask: Ask) -> Sequence[Shown]:
+        return [
+            *map(_shown, ask("fapiPrivateGetOpenOrders", {})),
+            *map(_shown_algo, ask("fapiPrivateGetOpenAlgoOrders", {})),
+        ]
+
+    # --- the account ----------------------------------------------------------------------------
+
+    def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]:
+        asked = {"symbol": shown.symbol, "orderId": shown.number, "limit": PAGE}
+        trades = ask("fapiPrivateGetUserTrades", asked)
+        return [_deal(one).fill for one in sorted(trades, key=_number)]
+
+    def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
+        stands = self.time(ask)
+        last = {one: self._trades_of(ask, one, limit=1) for one in symbols}
+        known = {symbol: _number(trades[-1]) for symbol, trades in last.items() if trades}
+        return {"executions": json.dumps(known), "income": json.dumps([stands, {}])}
+
+    def deals(
+        self, ask: Ask, symbols: Sequence[str], cursor: str | None
+    ) -> tuple[Sequence[Deal], str | None]:
+        """Of each contract the trades after the last one known, by its number."""
+        known: dict[str, int] = json.loads(cursor) if cursor else {}
+        last, found = dict(known), []
+        for symbol in symbols:
+            for trade in self._trades_after(ask, symbol, known.get(symbol, -1)):
+                last[symbol] = _number(trade)
+                found.append(_deal(trade))
+        found.sort(key=lambda one: one.at)
+        return found, json.dumps(last) if last else cursor
+
+    def _trades_after(self, ask: Ask, symbol: str, number: int) -> Iterator[Any]:
+        while True:
+            page = self._trades_of(ask, symbol, fromId=number + 1, limit=PAGE)
+            yield from page
+            if len(page) < PAGE:
+                return
+            number = _number(page[-1])
+
+    def _trades_of(self, ask: Ask, symbol: str, **which: int) -> list[Any]:
+        """The account's trades in a contract by number; none where it is not traded there."""
+        if symbol in self._unlisted:
+            return []
+        try:
+            found = ask("fapiPrivateGetUserTrades", {"symbol": symbol, **which})
+        except Refusal as refusal:
+            if refusal.code not in self.codes.no_contract:
+                raise
+            self._unlisted.add(symbol)
+            return []
+        return sorted(found, key=_number)
+
+    def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
+        found = ask("fapiPrivateV3GetAccount", {})
+        named = ("positionAmt", "unrealizedProfit", "notional")
+        return (
+            {one["asset"]: Decimal(one["walletBalance"]) for one in found["assets"]},
+            {
+                one["symbol"]: Held(*(Decimal(one[name]) for name in named))
+                for one in found["positions"]
+            },
+        )
+
+    def funding(
+        self, ask: Ask, known: Mapping[str, Instrument], cursor: str | None
+    ) -> tuple[Sequence[Paid], str | None]:
+        """A stamp is the hour that it was due: the exchange writes it a few seconds later."""
+
+        def rows(since: int) -> Sequence[Any]:
+            asked = {"incomeType": "FUNDING_FEE", "startTime": since, "limit": PAGE}
+            found: Sequence[Any] = ask("fapiPrivateGetIncome", asked)
+            return found
+
+        found, cursor = once(cursor, rows, "tranId", "time")
+        return [
+            self._paid(ask, known[one["symbol"]], one) for one in found if one["symbol"] in known
+        ], cursor
+
+    def _paid(self, ask: Ask, instrument: Instrument, row: Any) -> Paid:
+        due = round(int(row["time"]) / HOUR) * HOUR
+        asked = {"symbol": instrument.symbol, "startTime": due - 60_000, "limit": 1}
+        rates: Any = ask("fapiPublicGetFundingRate", asked)
+        rate = rates[0] if rates else {"fundingRate": 0, "markPrice": 0}
+        amount = Decimal(row["income"])
+        share, mark = Decimal(rate["fundingRate"]), Decimal(rate["markPrice"])
+        quantity = Decimal(0)
+        if share and mark:
+            quantity = instrument.to_lot(abs(amount / (share * mark)) + instrument.lot / 2)
+            quantity = -quantity if (amount > 0) is (share > 0) else quantity
+        return Paid(instrument.symbol, due, share, mark, quantity, amount)
+
+    def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None:
+        """Between the house's spot and this account's futures."""
+        kinds = ("SPOT", "USDT_FUTURE") if amount > 0 else ("USDT_FUTURE", "SPOT")
+        asked = {
+            "fromAccountType": kinds[0],
+            "toAccountType": kinds[1],
+            "asset": asset,
+            "amount": plain(abs(amount)),
+            "clientTranId": str(reference),
+        }
+        ask("sapiPostSubAccountUniversalTransfer", asked)
 
 
-def words_of(found: Any, kind: str, quantity: str) -> str:
+def _shown(found: Any) -> Shown:
+    return Shown(
+        str(found["orderId"]),
+        found["clientOrderId"],
+        found["symbol"],
+        STATUS[found["status"]],
+        Decimal(found["executedQty"]),
+        _words(found, found["type"], found["origQty"]),
+    )
+
+
+def _shown_algo(found: Any) -> Shown:
+    return Shown(
+        "",
+        found["clientAlgoId"],
+        found["symbol"],
+        ALGO_STATUS[found["algoStatus"]],
+        Decimal(0),
+        _words(found, found["orderType"], found["quantity"]),
+        found.get("rm"),
+    )
+
+
+def _words(found: Any, kind: str, quantity: str) -> str:
     return f"{found['side']} {quantity} {found['symbol']} {kind}".lower()
 
 
-def our_order(client_id: str) -> UUID | None:
-    """The order of ours that bears this client id; None for one of another kind."""
-    try:
-        return UUID(client_id)
-    except ValueError:
-        return None
+def _number(trade: Any) -> int:
+    return int(trade["id"])
 
 
-def fill_of(trade: Any) -> Fill:
-    return Fill(
+def _deal(trade: Any) -> Deal:
+    fill = Fill(
         f"{trade['symbol']}:{trade['id']}",
         Decimal(trade["qty"]),
         Decimal(trade["price"]),
         Decimal(trade["commission"]),
     )
+    side = Side(trade["side"].lower())
+    return Deal(int(trade["time"]), str(trade["orderId"]), trade["symbol"], side, fill)
+
+
+def _is_true(told: object) -> bool:
+    return told in (True, "true")

@@ -1,31 +1,24 @@
-"""An account at an exchange that is reached through ccxt: Binance USD-M futures.
+"""An account at an exchange that is reached through ccxt, whichever it is.
 
-Numbers are read as strings, amounts are sent as such: nothing goes through a float.
+Numbers are read as strings, amounts are sent as such: nothing goes through a float. What exchanges
+say differently is in their dialects (`binance`, `bybit`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.market import Instrument
-from commenda.venues.binance import (
-    ALGO_STATUS,
-    STATUS,
-    breach,
-    fill_of,
-    our_order,
-    refusal_of,
-    words_of,
-)
-from commenda.venues.desk import Desk, Refusal
+from commenda.venues.desk import Desk
+from commenda.venues.dialect import Deal, Dialect, Refusal, Shown, our_order
 from commenda.venues.model import (
     Capabilities,
     Execution,
@@ -33,24 +26,26 @@ from commenda.venues.model import (
     FundingPayment,
     OrderKind,
     OrderRequest,
+    OrderStatus,
     OrderView,
-    Side,
     VenueAccount,
     VenueUnavailable,
 )
-from commenda.venues.trial import cannot_trade, is_true, may_withdraw
+from commenda.venues.trial import cannot_trade, may_withdraw
 
-_DUPLICATE, _DUPLICATE_TRANSFER = -4116, -4111
-_NO_CONTRACT = -1121
-_GONE = {-2011, -2013}
-_AS_IT_WAS = {-4046, -4059}
-"""A mode that is set already."""
 SETTLES_IN = timedelta(seconds=30)
 """After so long an order that the exchange does not know was never there. It answers within
 milliseconds, and its own time-outs end after ten seconds."""
-PAGE = 1000
 _REMEMBERED = 10_000
-_HOUR = 3_600_000
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """Look at what is there; a refusal to show it is no answer."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise VenueUnavailable(refusal.short) from None
 
 
 @dataclass(slots=True)
@@ -65,12 +60,14 @@ class CcxtVenue:
     """The latest orders: an id is free again once its order is over, and would be taken again."""
     _prepared: set[str] = field(default_factory=set)
     """Contracts in which an order may be sent; the empty one stands for the account."""
-    _unlisted: set[str] = field(default_factory=set)
-    """Contracts that we know and the exchange does not."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         frozenset(OrderKind), expires=False, deduplicates=False, settles_in=SETTLES_IN
     )
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.desk.dialect
 
     # --- before it trades -----------------------------------------------------------------------
 
@@ -78,13 +75,12 @@ class CcxtVenue:
         """Assert what every order counts on: a key that cannot take money out, one position for
         each contract. Codes `key_may_withdraw`, `key_cannot_trade`, `wrong_mode` where the exchange
         keeps another one, because something is open."""
-        rights = self.desk.ask("sapiGetAccountApiRestrictions")
-        if is_true(rights["enableWithdrawals"]):
+        rights = self.dialect.rights(self.desk.ask)
+        if rights.withdraws:
             raise may_withdraw()
-        if not is_true(rights["enableFutures"]):
+        if not rights.trades:
             raise cannot_trade()
-        self._set("fapiPrivatePostPositionSideDual", dualSidePosition="false")
-        self._prepared.add("")
+        self._set_modes("")
 
     def _require_prepared(self, symbol: str) -> None:
         """Before the first order of this process, and the first in each contract, whose margin is
@@ -92,17 +88,18 @@ class CcxtVenue:
         if "" not in self._prepared:
             self.prepare()
         if symbol not in self._prepared:
-            self._set("fapiPrivatePostMarginType", symbol=symbol, marginType="CROSSED")
-            self._prepared.add(symbol)
+            self._set_modes(symbol)
 
-    def _set(self, call: str, **wanted: str) -> None:
-        try:
-            self.desk.ask(call, wanted)
-        except Refusal as refusal:
-            if refusal.code not in _AS_IT_WAS:
-                raise CommendaError("wrong_mode", "The exchange keeps another mode").at(
-                    *next(iter(wanted.items())), f"close what is open there: {refusal}"
-                ) from None
+    def _set_modes(self, symbol: str) -> None:
+        for call, wanted in self.dialect.modes(symbol):
+            try:
+                self.desk.ask(call, wanted)
+            except Refusal as refusal:
+                if refusal.code not in self.dialect.codes.as_it_was:
+                    raise CommendaError("wrong_mode", "The exchange keeps another mode").at(
+                        *next(iter(wanted.items())), f"close what is open there: {refusal}"
+                    ) from None
+        self._prepared.add(symbol)
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -122,262 +119,145 @@ class CcxtVenue:
             if len(self._sent) > _REMEMBERED:
                 del self._sent[next(iter(self._sent))]
             try:
-                self._send(order, instrument)
+                shown = self.dialect.send(self.desk.ask, order, instrument)
             except Refusal as refusal:
-                if refusal.code != _DUPLICATE:
+                if refusal.code not in self.dialect.codes.duplicate:
                     return refusal_of(order, str(refusal))
+            else:
+                if shown is not None:
+                    return self._view(order.id, shown)
         view = self.order(order, now)
         if view is None:
             raise VenueUnavailable(f"order {order.id} was taken and is not shown yet")
         return view
 
-    def _send(self, order: OrderRequest, instrument: Instrument) -> None:
-        asked = {
-            "symbol": instrument.symbol,
-            "side": order.side.upper(),
-            "quantity": plain(order.quantity),
-        }
-        if order.kind is OrderKind.STOP:
-            assert order.trigger_price is not None
-            asked |= {"algoType": "CONDITIONAL", "type": "STOP_MARKET"}
-            asked |= {"clientAlgoId": str(order.id), "triggerPrice": plain(order.trigger_price)}
-            self.desk.ask("fapiPrivatePostAlgoOrder", asked)
-            return
-        asked |= {"type": order.kind.upper(), "newClientOrderId": str(order.id)}
-        if order.limit_price is not None:
-            asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
-        self.desk.ask("fapiPrivatePostOrder", asked)
-
     def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
-        asked = {"symbol": symbol, "origClientOrderId": str(order.id)}
         try:
-            if order.kind is OrderKind.STOP:
-                self.desk.ask("fapiPrivateDeleteAlgoOrder", {"clientAlgoId": str(order.id)})
-            else:
-                self.desk.ask("fapiPrivateDeleteOrder", asked)
+            self.dialect.cancel(self.desk.ask, order, symbol)
         except Refusal as refusal:
-            if refusal.code not in _GONE:
+            if refusal.code not in self.dialect.codes.gone:
                 raise VenueUnavailable(str(refusal)) from None
-            if order.kind is OrderKind.STOP:  # triggered: what came of it can still rest
-                self._cancel_actual(order)
         return self.order(order, now)
-
-    def _cancel_actual(self, order: OrderRequest) -> None:
-        algo = self._algo(order)
-        if algo and algo["actualOrderId"]:
-            asked = {"symbol": algo["symbol"], "orderId": algo["actualOrderId"]}
-            try:
-                self.desk.ask("fapiPrivateDeleteOrder", asked)
-            except Refusal as refusal:
-                if refusal.code not in _GONE:
-                    raise VenueUnavailable(str(refusal)) from None
 
     def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
-        asked = {"symbol": symbol, "origClientOrderId": str(order.id)}
-        if order.kind is OrderKind.STOP:
-            algo = self._algo(order)
-            if algo is None:
-                return None
-            if not algo["actualOrderId"]:
-                status = ALGO_STATUS[algo["algoStatus"]]
-                return OrderView(order.id, status, Decimal(0), (), algo.get("rm"))
-            self._owners[symbol, str(algo["actualOrderId"])] = order.id
-            asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
-        try:
-            found = self.desk.ask("fapiPrivateGetOrder", asked)
-        except Refusal as refusal:
-            if refusal.code in _GONE:
-                return None
-            raise VenueUnavailable(str(refusal)) from None
-        return self._view(order.id, found)
+        with looking():
+            shown = self.dialect.order(self.desk.ask, order, symbol)
+        if shown is None:
+            return None
+        if shown.number:
+            self._owners[symbol, shown.number] = order.id
+        return self._view(order.id, shown)
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
-        found = [
+        return [
             self._view(ours, one)
-            for one in self._read("fapiPrivateGetOpenOrders")
-            if (ours := our_order(one["clientOrderId"])) is not None
+            for one in self._resting()
+            if (ours := our_order(one.client_id)) is not None
         ]
-        for one in self._read("fapiPrivateGetOpenAlgoOrders"):
-            ours = our_order(one["clientAlgoId"])
-            if ours is not None:
-                status = ALGO_STATUS[one["algoStatus"]]
-                found.append(OrderView(ours, status, Decimal(0), ()))
-        return found
 
     def resting(self, now: datetime) -> Sequence[tuple[UUID | None, str]]:
-        return [
-            *(
-                (our_order(one["clientOrderId"]), words_of(one, one["type"], one["origQty"]))
-                for one in self._read("fapiPrivateGetOpenOrders")
-            ),
-            *(
-                (our_order(one["clientAlgoId"]), words_of(one, one["orderType"], one["quantity"]))
-                for one in self._read("fapiPrivateGetOpenAlgoOrders")
-            ),
-        ]
+        return [(our_order(one.client_id), one.words) for one in self._resting()]
 
-    def _read(self, call: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Look at what is there; a refusal to show it is no answer."""
-        try:
-            return self.desk.ask(call, params)
-        except Refusal as refusal:
-            raise VenueUnavailable(refusal.short) from None
+    def _resting(self) -> Sequence[Shown]:
+        with looking():
+            return self.dialect.resting(self.desk.ask)
 
-    def _algo(self, order: OrderRequest) -> Any:
-        try:
-            return self.desk.ask("fapiPrivateGetAlgoOrder", {"clientAlgoId": str(order.id)})
-        except Refusal as refusal:
-            if refusal.code in _GONE:
-                return None
-            raise VenueUnavailable(str(refusal)) from None
-
-    def _view(self, ours: UUID, found: Any) -> OrderView:
-        filled = Decimal(found["executedQty"])
+    def _view(self, ours: UUID, shown: Shown) -> OrderView:
         fills: Sequence[Fill] = ()
-        if filled:
-            asked = {"symbol": found["symbol"], "orderId": found["orderId"], "limit": PAGE}
-            trades = self._read("fapiPrivateGetUserTrades", asked)
-            fills = [fill_of(one) for one in sorted(trades, key=lambda one: int(one["id"]))]
-        status = STATUS[found["status"]]
-        return OrderView(ours, status, filled, tuple(fills))
+        if shown.filled:
+            with looking():
+                fills = self.dialect.fills(self.desk.ask, shown)
+        return OrderView(ours, shown.status, shown.filled, tuple(fills), shown.reason)
 
     # --- the account ----------------------------------------------------------------------------
 
     def begin(self, now: datetime) -> Mapping[str, str]:
         """What was traded and paid before is somebody else's business."""
-        stands = int(self._read("fapiPublicGetTime")["serverTime"])
-        last = {one.symbol: self._trades_of(one.symbol, limit=1) for one in self._listed()}
-        known = {symbol: int(trades[-1]["id"]) for symbol, trades in last.items() if trades}
-        return {"executions": json.dumps(known), "income": json.dumps([stands, []])}
+        with looking():
+            return self.dialect.begin(self.desk.ask, list(self._known()))
 
     def executions(
         self, cursor: str | None, now: datetime
     ) -> tuple[Sequence[Execution], str | None]:
-        """Of each contract the trades after the last one known, by its number."""
-        known: dict[str, int] = json.loads(cursor) if cursor else {}
-        last, found = dict(known), []
-        for instrument in self._listed():
-            for trade in self._trades_after(instrument.symbol, known.get(instrument.symbol, -1)):
-                last[instrument.symbol] = int(trade["id"])
-                owner = self._owner(instrument.symbol, str(trade["orderId"]))
-                side = Side(trade["side"].lower())
-                found.append(
-                    (int(trade["time"]), Execution(owner, instrument.id, side, fill_of(trade)))
-                )
-        found.sort(key=lambda one: one[0])
-        return [one for _, one in found], json.dumps(last) if last else cursor
+        known = self._known()
+        with looking():
+            deals, cursor = self.dialect.deals(self.desk.ask, list(known), cursor)
+            return [
+                Execution(self._owner(one), known[one.symbol].id, one.side, one.fill)
+                for one in deals
+                if one.symbol in known
+            ], cursor
 
-    def _listed(self) -> list[Instrument]:
-        every = self.instruments.values()
-        return [one for one in every if one.symbol not in self._unlisted]
+    def _known(self) -> dict[str, Instrument]:
+        return {one.symbol: one for one in self.instruments.values()}
 
-    def _trades_after(self, symbol: str, number: int) -> Iterator[Any]:
-        while True:
-            page = self._trades_of(symbol, fromId=number + 1, limit=PAGE)
-            yield from page
-            if len(page) < PAGE:
-                return
-            number = int(page[-1]["id"])
-
-    def _trades_of(self, symbol: str, **which: int) -> list[Any]:
-        """The account's trades in a contract by number; none where it is not traded there."""
-        try:
-            found = self.desk.ask("fapiPrivateGetUserTrades", {"symbol": symbol, **which})
-        except Refusal as refusal:
-            if refusal.code != _NO_CONTRACT:
-                raise VenueUnavailable(refusal.short) from None
-            self._unlisted.add(symbol)
-            return []
-        return sorted(found, key=lambda one: int(one["id"]))
-
-    def _owner(self, symbol: str, number: str) -> UUID | None:
+    def _owner(self, deal: Deal) -> UUID | None:
         """Whose order a trade was of; None where nobody here sent it: by hand, by liquidation."""
-        if (symbol, number) not in self._owners:
-            asked = {"symbol": symbol, "orderId": number}
-            found = self._read("fapiPrivateGetOrder", asked)
-            ours = our_order(found["clientOrderId"])
-            if ours is None:
-                ours = self._owner_of_triggered(symbol, number)
-            self._owners[symbol, number] = ours
-        return self._owners[symbol, number]
-
-    def _owner_of_triggered(self, symbol: str, number: str) -> UUID | None:
-        """Which conditional order an order came of."""
-        for one in self._read("fapiPrivateGetAllAlgoOrders", {"symbol": symbol}):
-            if str(one["actualOrderId"]) == number:
-                return our_order(one["clientAlgoId"])
-        return None
+        place = deal.symbol, deal.number
+        if place not in self._owners:
+            self._owners[place] = our_order(self.dialect.client_id(self.desk.ask, *place))
+        return self._owners[place]
 
     def account(self, now: datetime) -> VenueAccount:
-        found = self._read("fapiPrivateV3GetAccount")
-        ids = {one.symbol: one.id for one in self.instruments.values()}
-        held = {one["symbol"]: one for one in found["positions"]}
-
-        def of(name: str) -> dict[int, Decimal]:
-            return {ids[one]: Decimal(held[one][name]) for one in held if one in ids}
-
+        with looking():
+            wallets, held = self.dialect.holdings(self.desk.ask)
+        known = self._known()
+        ours = {known[symbol].id: one for symbol, one in held.items() if symbol in known}
         return VenueAccount(
-            {one["asset"]: Decimal(one["walletBalance"]) for one in found["assets"]},
-            of("positionAmt"),
-            of("unrealizedProfit"),
-            of("notional"),
+            dict(wallets),
+            {one: here.quantity for one, here in ours.items()},
+            {one: here.unrealised for one, here in ours.items()},
+            {one: here.worth for one, here in ours.items()},
             {
-                symbol: amount
-                for symbol, one in held.items()
-                if symbol not in ids and (amount := Decimal(one["positionAmt"]))
+                symbol: here.quantity
+                for symbol, here in held.items()
+                if symbol not in known and here.quantity
             },
         )
 
     def income(
         self, cursor: str | None, now: datetime
     ) -> tuple[Sequence[FundingPayment], str | None]:
-        """Funding, by the exchange's record of income: each row once, by its number.
-
-        A stamp is the hour that it was due: the exchange writes it a few seconds later.
-        """
-        since, seen = json.loads(cursor) if cursor else (0, [])
-        asked = {"incomeType": "FUNDING_FEE", "startTime": since, "limit": PAGE}
-        rows = [
-            one for one in self._read("fapiPrivateGetIncome", asked) if one["tranId"] not in seen
-        ]
-        if not rows:
-            return [], cursor
-        ids = {one.symbol: one.id for one in self.instruments.values()}
-        payments = [self._payment(ids[one["symbol"]], one) for one in rows if one["symbol"] in ids]
-        latest = max(int(one["time"]) for one in rows)
-        again = latest - _HOUR  # rows of one stamp may come after each other
-        kept = [*seen, *(one["tranId"] for one in rows)][-PAGE:]
-        return payments, json.dumps([max(since, again), kept])
-
-    def _payment(self, instrument_id: int, row: Any) -> FundingPayment:
-        instrument = self.instruments[instrument_id]
-        stamp = round(int(row["time"]) / _HOUR) * _HOUR
-        asked = {"symbol": instrument.symbol, "startTime": stamp - 60_000, "limit": 1}
-        rates: Any = self._read("fapiPublicGetFundingRate", asked)
-        rate = rates[0] if rates else {"fundingRate": 0, "markPrice": 0}
-        amount = Decimal(row["income"])
-        share, mark = Decimal(rate["fundingRate"]), Decimal(rate["markPrice"])
-        quantity = Decimal(0)
-        if share and mark:
-            quantity = instrument.to_lot(abs(amount / (share * mark)) + instrument.lot / 2)
-            quantity = -quantity if (amount > 0) is (share > 0) else quantity
-        moment = datetime.fromtimestamp(stamp / 1000, UTC)
-        return FundingPayment(instrument_id, moment, share, mark, "exchange", quantity, amount)
+        """Funding, by the exchange's record of it: each row once, by its number."""
+        known = self._known()
+        with looking():
+            paid, cursor = self.dialect.funding(self.desk.ask, known, cursor)
+        return [
+            FundingPayment(
+                known[one.symbol].id,
+                datetime.fromtimestamp(one.due / 1000, UTC),
+                one.rate,
+                one.mark,
+                "exchange",
+                one.quantity,
+                one.amount,
+            )
+            for one in paid
+        ], cursor
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
-        """Between the house's spot and this account's futures, once for each reference."""
-        kinds = ("SPOT", "USDT_FUTURE") if amount > 0 else ("USDT_FUTURE", "SPOT")
-        asked = {
-            "fromAccountType": kinds[0],
-            "toAccountType": kinds[1],
-            "asset": asset,
-            "amount": plain(abs(amount)),
-            "clientTranId": str(reference),
-        }
+        """Between the house's purse and this account's futures, once for each reference."""
         try:
-            self.desk.ask("sapiPostSubAccountUniversalTransfer", asked)
+            self.dialect.transfer(self.desk.ask, reference, asset, amount)
         except Refusal as refusal:
-            if refusal.code != _DUPLICATE_TRANSFER:
+            if refusal.code not in self.dialect.codes.duplicate:
                 raise VenueUnavailable(str(refusal)) from None
+
+
+def breach(order: OrderRequest, instrument: Instrument) -> str | None:
+    """What keeps an order from being sent at all; None where nothing does."""
+    if order.quantity <= 0 or order.quantity % instrument.lot:
+        return f"the quantity is no multiple of {plain(instrument.lot)}"
+    for price in (order.limit_price, order.trigger_price):
+        if price is not None and (price <= 0 or price % instrument.tick):
+            return f"the price is no multiple of {plain(instrument.tick)}"
+    least = instrument.minimum_notional
+    if order.quantity * (order.limit_price or order.reference_price) < least:
+        return f"below the minimum notional of {plain(least)}"
+    return None
+
+
+def refusal_of(order: OrderRequest, reason: str) -> OrderView:
+    return OrderView(order.id, OrderStatus.REFUSED, Decimal(0), (), reason)

@@ -16,41 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from commenda.venues.binance import Binance, binance_client
+from commenda.venues.dialect import Dialect, Refusal
 from commenda.venues.model import VenueUnavailable
 
-_CODE = re.compile(r'"code":\s*"?(-?\d+)')
-_WORDS = re.compile(r'"msg":\s*"([^"]{1,200})')
-_MAYBE_DONE = {-1000, -1001, -1006, -1007}
-_CLOCK, _THROTTLED = -1021, -1008
-_LIMITED = {-1003, -1015}
+__all__ = ["Desk", "Refusal", "binance_client"]
+_CODE = re.compile(r'"(?:code|retCode)":\s*"?(-?\d+)')
 _LEFT_ALONE = 1.0
 """Seconds of quiet where the exchange names none."""
-
-
-class Refusal(Exception):
-    """The exchange did not do it, and says why."""
-
-    def __init__(self, code: int, words: str) -> None:
-        self.code = code
-        found = _WORDS.search(words)
-        self.short = f"{code} {found[1] if found else ''}".strip(" .")
-        """Its number and what it says, without the rest of the answer."""
-        super().__init__(f"{code} {words}")
-
-
-def binance_client(key: str, secret: str, address: str | None = None) -> Any:
-    """ccxt's client of USD-M futures; at another address where one is given (`http://host:port`)."""
-    ccxt: Any = importlib.import_module("ccxt")
-    options = {"fetchCurrencies": False, "recvWindow": 5000}
-    client = ccxt.binanceusdm(
-        {"apiKey": key, "secret": secret, "options": options, "requests_trust_env": True}
-    )
-    client.number = str
-    if address is not None:
-        for name, url in client.urls["api"].items():
-            if isinstance(url, str):
-                client.urls["api"][name] = re.sub(r"^https://[^/]+", address.rstrip("/"), url)
-    return client
 
 
 @dataclass(slots=True)
@@ -58,7 +31,8 @@ class Desk:
     """One key at an exchange. Calls come one at a time, whichever thread they come from."""
 
     client: Any
-    """Of `binance_client`."""
+    """Of the dialect's `client`."""
+    dialect: Dialect = field(default_factory=Binance)
     wall: Callable[[], float] = time.time
     quiet_until: float = 0.0
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -75,7 +49,7 @@ class Desk:
                     return getattr(client, call)(dict(params or {}))
                 except Exception as error:
                     refusal = self._judged(error)
-                    if refusal.code != _CLOCK or attempt == 2:
+                    if refusal.code not in self.dialect.codes.clock or attempt == 2:
                         raise refusal from None
                     self._set_clock()
         raise AssertionError("the second attempt returns or raises")
@@ -91,11 +65,13 @@ class Desk:
             raise error
         found = _CODE.search(str(error))
         code = int(found[1]) if found else None
-        if code in _LIMITED or isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
+        if code in self.dialect.codes.limited or isinstance(
+            error, ccxt.DDoSProtection | ccxt.RateLimitExceeded
+        ):
             told = self.client.last_response_headers or {}
             self.quiet_until = self.wall() + float(told.get("Retry-After", _LEFT_ALONE))
             raise VenueUnavailable(_said(error)) from error
-        if code is None or code == _THROTTLED or code in _MAYBE_DONE:
+        if code is None or code in self.dialect.codes.maybe_done:
             raise VenueUnavailable(_said(error)) from error
         return Refusal(code, str(error))
 

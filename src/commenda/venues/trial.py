@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -18,7 +18,8 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.kit.wire import on_wire, one_of
 from commenda.market import Instrument
-from commenda.venues.desk import Desk, Refusal
+from commenda.venues.desk import Desk
+from commenda.venues.dialect import Held, Refusal, Rights, Shown
 from commenda.venues.model import VenueUnavailable
 
 APART = 1_000
@@ -110,30 +111,27 @@ def cannot_trade() -> CommendaError:
 
 def _looks(desk: Desk, instruments: Sequence[Instrument]) -> Iterator[VenueCheck]:
     asked = time.time()
-    told = int(desk.ask("fapiPublicGetTime")["serverTime"])
+    told = desk.dialect.time(desk.ask)
     answered = time.time()
     took = round(1000 * (answered - asked))
     yield _check("answers", "passed", "answered in {took} ms", took=took)
     yield _clock(round(told - 500 * (asked + answered)))
     try:
-        account = desk.ask("fapiPrivateV3GetAccount")
-        rights = desk.ask("sapiGetAccountApiRestrictions")
-        hedged = desk.ask("fapiPrivateGetPositionSideDual")["dualSidePosition"]
-        orders = [
-            *desk.ask("fapiPrivateGetOpenOrders"),
-            *desk.ask("fapiPrivateGetOpenAlgoOrders"),
-        ]
+        wallets, held = desk.dialect.holdings(desk.ask)
+        rights = desk.dialect.rights(desk.ask)
+        hedged = desk.dialect.is_hedged(desk.ask)
+        orders = desk.dialect.resting(desk.ask)
     except Refusal as refusal:
         yield _check("key", "failed", "refused: {said}", said=refusal.short)
         return
     yield _check("key", "passed", "the key is taken")
     yield from _rights(rights)
-    if is_true(hedged):
+    if hedged:
         yield _check("mode", "warned", "positions are held in two sides: set to one when it trades")
     else:
         yield _check("mode", "passed", "one position for each contract")
-    yield from _holdings(account, orders)
-    yield _terms(desk.ask("fapiPublicGetExchangeInfo"), instruments)
+    yield from _holdings(wallets, held, orders)
+    yield _terms(desk.dialect.steps(desk.ask), instruments)
 
 
 def _clock(apart: int) -> VenueCheck:
@@ -143,54 +141,44 @@ def _clock(apart: int) -> VenueCheck:
     return _check("clock", "warned", words + ", which is allowed for", apart=apart)
 
 
-def _rights(rights: Mapping[str, Any]) -> Iterator[VenueCheck]:
-    if is_true(rights["enableWithdrawals"]):
+def _rights(rights: Rights) -> Iterator[VenueCheck]:
+    if rights.withdraws:
         yield _check("withdrawals", "failed", "the key may take money out")
     else:
         yield _check("withdrawals", "passed", "the key cannot take money out")
-    if is_true(rights["enableFutures"]):
+    if rights.trades:
         yield _check("trading", "passed", "the key may trade futures")
     else:
         yield _check("trading", "failed", "the key may not trade futures")
-    if is_true(rights["ipRestrict"]):
+    if rights.bound:
         yield _check("addresses", "passed", "the key is bound to addresses")
     else:
         yield _check("addresses", "warned", "the key is taken from any address")
 
 
-def _holdings(account: Mapping[str, Any], orders: Sequence[Any]) -> Iterator[VenueCheck]:
-    held = [
-        f"{plain(amount)} {one['asset']}"
-        for one in account["assets"]
-        if (amount := Decimal(one["walletBalance"]))
-    ]
-    yield _check("balance", "passed", "holds {held}", held=", ".join(held) or "0")
-    positions = [one["symbol"] for one in account["positions"] if Decimal(one["positionAmt"])]
+def _holdings(
+    wallets: Mapping[str, Decimal], held: Mapping[str, Held], orders: Sequence[Shown]
+) -> Iterator[VenueCheck]:
+    money = [f"{plain(amount)} {asset}" for asset, amount in wallets.items() if amount]
+    yield _check("balance", "passed", "holds {held}", held=", ".join(money) or "0")
+    positions = [symbol for symbol, one in held.items() if one.quantity]
     outcome = "warned" if positions or orders else "passed"
     words = "{orders} open orders, {positions} positions"
     figures = {"orders": len(orders), "positions": len(positions)}
     yield _check("open", outcome, words, **figures)
 
 
-def _terms(info: Mapping[str, Any], instruments: Sequence[Instrument]) -> VenueCheck:
+def _terms(
+    steps: Mapping[str, tuple[Decimal, Decimal]], instruments: Sequence[Instrument]
+) -> VenueCheck:
     """Whether the exchange trades our contracts in the steps that we know."""
-    listed = {one["symbol"]: one for one in info["symbols"]}
-    known = [one for one in instruments if one.symbol in listed]
-    other = [one.symbol for one in known if _steps(listed[one.symbol]) != (one.tick, one.lot)]
+    known = [one for one in instruments if one.symbol in steps]
+    other = [one.symbol for one in known if steps[one.symbol] != (one.tick, one.lot)]
     if other:
         named = ", ".join(other[:_NAMED])
         words = "{other} of {known} contracts have other steps there: {named}"
         return _check("terms", "warned", words, other=len(other), known=len(known), named=named)
     return _check("terms", "passed", "{known} contracts have the same steps", known=len(known))
-
-
-def _steps(contract: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
-    filters = {one["filterType"]: one for one in contract["filters"]}
-    return Decimal(filters["PRICE_FILTER"]["tickSize"]), Decimal(filters["LOT_SIZE"]["stepSize"])
-
-
-def is_true(told: object) -> bool:
-    return told in (True, "true")
 
 
 def _check(name: str, outcome: str, words: str, **figures: object) -> VenueCheck:

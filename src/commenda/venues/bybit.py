@@ -1,0 +1,261 @@
+"""Bybit's linear contracts in USDT, unified account: its calls, numbers and records.
+
+Source: Bybit, "API documentation v5". A stop is an order like the others and keeps its id once it
+is triggered; trades are asked for by time, of all contracts at once; an order's answer is its id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from commenda.kit.money import plain
+from commenda.market import Instrument
+from commenda.venues.dialect import (
+    HOUR,
+    Ask,
+    Codes,
+    Deal,
+    Held,
+    Paid,
+    Params,
+    Refusal,
+    Rights,
+    Shown,
+    made_client,
+    once,
+)
+from commenda.venues.model import Fill, OrderKind, OrderRequest, OrderStatus, Side
+
+STATUS = {
+    "New": OrderStatus.ACCEPTED,
+    "Untriggered": OrderStatus.ACCEPTED,
+    "Triggered": OrderStatus.ACCEPTED,
+    "PartiallyFilled": OrderStatus.PARTLY_FILLED,
+    "Filled": OrderStatus.FILLED,
+    "Cancelled": OrderStatus.CANCELLED,
+    "PartiallyFilledCanceled": OrderStatus.CANCELLED,
+    "Deactivated": OrderStatus.CANCELLED,
+    "Rejected": OrderStatus.REFUSED,
+}
+LINEAR = {"category": "linear"}
+SETTLED = {**LINEAR, "settleCoin": "USDT"}
+WEEK = 7 * 24 * HOUR
+"""The longest span that may be asked for."""
+LATE = 60_000
+"""By how much a trade may be shown after a later one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bybit:
+    """Implements `Dialect`."""
+
+    codes: ClassVar[Codes] = Codes(
+        gone=frozenset({110001, 110008, 110010}),
+        as_it_was=frozenset({110025, 110026}),
+        duplicate=frozenset({110072, 131214}),
+        no_contract=frozenset(),
+        clock=frozenset({10002}),
+        limited=frozenset({10006, 10018, 10429}),
+        maybe_done=frozenset({10000, 10016, 10019}),
+    )
+
+    def client(self, key: str, secret: str, address: str | None = None) -> Any:
+        return made_client("bybit", key, secret, address)
+
+    def time(self, ask: Ask) -> int:
+        return int(ask("publicGetV5MarketTime", {})["result"]["timeNano"]) // 1_000_000
+
+    def rights(self, ask: Ask) -> Rights:
+        told = ask("privateGetV5UserQueryApi", {})["result"]
+        may = told["permissions"]
+        trades = str(told["readOnly"]) == "0" and "Order" in may.get("ContractTrade", ())
+        return Rights("Withdraw" in may.get("Wallet", ()), trades, told["ips"] not in ([], ["*"]))
+
+    def is_hedged(self, ask: Ask) -> bool:
+        """Of what is held; an account that holds nothing does not say."""
+        return any(str(one["positionIdx"]) != "0" for one in self._positions(ask))
+
+    def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
+        found = _all(ask, "publicGetV5MarketInstrumentsInfo", {**LINEAR, "limit": 1000})
+        return {
+            one["symbol"]: (
+                Decimal(one["priceFilter"]["tickSize"]),
+                Decimal(one["lotSizeFilter"]["qtyStep"]),
+            )
+            for one in found
+        }
+
+    def modes(self, symbol: str) -> Sequence[tuple[str, Params]]:
+        """Both are the whole account's here."""
+        if symbol:
+            return ()
+        return [
+            ("privatePostV5PositionSwitchMode", {"mode": 0, "coin": "USDT", **LINEAR}),
+            ("privatePostV5AccountSetMarginMode", {"setMarginMode": "REGULAR_MARGIN"}),
+        ]
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
+        asked: dict[str, Any] = {
+            **LINEAR,
+            "symbol": instrument.symbol,
+            "side": order.side.capitalize(),
+            "orderType": "Limit" if order.kind is OrderKind.LIMIT else "Market",
+            "qty": plain(order.quantity),
+            "orderLinkId": str(order.id),
+        }
+        if order.trigger_price is not None:  # as on Binance: a buyer's lies above, a seller's below
+            asked |= {"triggerPrice": plain(order.trigger_price), "triggerBy": "LastPrice"}
+            asked["triggerDirection"] = 1 if order.side is Side.BUY else 2
+        if order.limit_price is not None:
+            asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
+        ask("privatePostV5OrderCreate", asked)
+        return None
+
+    def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        asked = {**LINEAR, "symbol": symbol, "orderLinkId": str(order.id)}
+        ask("privatePostV5OrderCancel", asked)
+
+    def order(self, ask: Ask, order: OrderRequest, symbol: str) -> Shown | None:
+        return self._sought(ask, {"symbol": symbol, "orderLinkId": str(order.id)})
+
+    def _sought(self, ask: Ask, which: Params) -> Shown | None:
+        """An order among the open and the latest ones, or else the older ones."""
+        for call in ("privateGetV5OrderRealtime", "privateGetV5OrderHistory"):
+            found = ask(call, {**LINEAR, **which})["result"]["list"]
+            if found:
+                return _shown(found[0])
+        return None
+
+    def client_id(self, ask: Ask, symbol: str, number: str) -> str:
+        found = self._sought(ask, {"symbol": symbol, "orderId": number})
+        if found is None:
+            raise Refusal(110001, f"order {number} is not shown")
+        return found.client_id
+
+    def resting(self, ask: Ask) -> Sequence[Shown]:
+        return [_shown(one) for one in _all(ask, "privateGetV5OrderRealtime", SETTLED)]
+
+    # --- the account ----------------------------------------------------------------------------
+
+    def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]:
+        asked = {**LINEAR, "symbol": shown.symbol, "orderId": shown.number, "limit": 100}
+        found = [_deal(one) for one in _all(ask, "privateGetV5ExecutionList", asked)]
+        return [one.fill for one in reversed(found)]  # the newest comes first
+
+    def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
+        stands = json.dumps([self.time(ask), {}])
+        return {"executions": stands, "income": stands}
+
+    def deals(
+        self, ask: Ask, symbols: Sequence[str], cursor: str | None
+    ) -> tuple[Sequence[Deal], str | None]:
+        """Without a cursor, of the last week: what it shows to who says nothing else."""
+        found, cursor = once(
+            cursor,
+            lambda since: self._since(ask, "privateGetV5ExecutionList", SETTLED, since, 100),
+            "execId",
+            "execTime",
+            LATE,
+        )
+        return [_deal(one) for one in found if one["execType"] != "Funding"], cursor
+
+    def _since(self, ask: Ask, call: str, asked: Params, since: int, limit: int) -> Sequence[Any]:
+        """Rows from a moment on, week by week, the oldest first."""
+        now = self.time(ask)
+        begin, found = since or now - WEEK, []
+        while begin <= now:
+            span = {"startTime": begin, "endTime": min(begin + WEEK, now), "limit": limit}
+            found += reversed(_all(ask, call, {**asked, **span}))
+            begin += WEEK + 1
+        return found
+
+    def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
+        (account,) = ask("privateGetV5AccountWalletBalance", {"accountType": "UNIFIED"})["result"][
+            "list"
+        ]
+        held = {}
+        for one in self._positions(ask):
+            sign = -1 if one["side"] == "Sell" else 1
+            quantity = sign * Decimal(one["size"])
+            worth = quantity * Decimal(one["markPrice"])
+            held[one["symbol"]] = Held(quantity, Decimal(one["unrealisedPnl"] or 0), worth)
+        return {one["coin"]: Decimal(one["walletBalance"]) for one in account["coin"]}, held
+
+    def _positions(self, ask: Ask) -> Sequence[Any]:
+        return _all(ask, "privateGetV5PositionList", {**SETTLED, "limit": 200})
+
+    def funding(
+        self, ask: Ask, known: Mapping[str, Instrument], cursor: str | None
+    ) -> tuple[Sequence[Paid], str | None]:
+        call = "privateGetV5AccountTransactionLog"
+        asked = {"accountType": "UNIFIED", "currency": "USDT", "type": "SETTLEMENT", **LINEAR}
+        found, cursor = once(
+            cursor, lambda since: self._since(ask, call, asked, since, 50), "id", "transactionTime"
+        )
+        return [
+            Paid(
+                one["symbol"],
+                round(int(one["transactionTime"]) / HOUR) * HOUR,
+                Decimal(one["feeRate"]),
+                Decimal(one["tradePrice"]),
+                Decimal(one["size"]),
+                Decimal(one["funding"]),
+            )
+            for one in found
+            if one["symbol"] in known
+        ], cursor
+
+    def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None:
+        """Between the funding account and the unified one that trades."""
+        kinds = ("FUND", "UNIFIED") if amount > 0 else ("UNIFIED", "FUND")
+        asked = {
+            "transferId": str(reference),
+            "coin": asset,
+            "amount": plain(abs(amount)),
+            "fromAccountType": kinds[0],
+            "toAccountType": kinds[1],
+        }
+        ask("privatePostV5AssetTransferInterTransfer", asked)
+
+
+def _all(ask: Ask, call: str, asked: Params) -> list[Any]:
+    """Every page of a list."""
+    found: list[Any] = []
+    page = ""
+    while True:
+        told = ask(call, {**asked, "cursor": page} if page else asked)["result"]
+        found += told["list"]
+        page = told.get("nextPageCursor") or ""
+        if not page or not told["list"]:
+            return found
+
+
+def _shown(one: Any) -> Shown:
+    kind = f"{one['stopOrderType']} {one['orderType']}".strip()
+    return Shown(
+        one["orderId"],
+        one["orderLinkId"],
+        one["symbol"],
+        STATUS[one["orderStatus"]],
+        Decimal(one["cumExecQty"]),
+        f"{one['side']} {one['qty']} {one['symbol']} {kind}".lower(),
+        one["rejectReason"] if one["orderStatus"] == "Rejected" else None,
+    )
+
+
+def _deal(one: Any) -> Deal:
+    fill = Fill(
+        f"{one['symbol']}:{one['execId']}",
+        Decimal(one["execQty"]),
+        Decimal(one["execPrice"]),
+        Decimal(one["execFee"]),
+    )
+    side = Side(one["side"].lower())
+    return Deal(int(one["execTime"]), one["orderId"], one["symbol"], side, fill)

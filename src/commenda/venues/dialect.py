@@ -1,0 +1,198 @@
+"""What exchanges say differently.
+
+A **dialect** puts the connector's questions in an exchange's words and its answers in ours: which
+method of ccxt is called with what, what its numbers mean, what its records say. When to ask, what
+is never sent twice and whose an order is, is the connector's, and the same for all (`ccxt`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from commenda.market import Instrument
+from commenda.venues.model import Fill, OrderRequest, OrderStatus, Side
+
+HOUR = 3_600_000
+_WORDS = re.compile(r'"(?:msg|retMsg)":\s*"([^"]{1,200})')
+
+Params = Mapping[str, Any]
+Ask = Callable[[str, Params], Any]
+"""Calls a method of ccxt. Raises `Refusal`, or `VenueUnavailable` for what may have been done."""
+
+
+class Refusal(Exception):
+    """The exchange did not do it, and says why."""
+
+    def __init__(self, code: int, words: str) -> None:
+        self.code = code
+        found = _WORDS.search(words)
+        self.short = f"{code} {found[1] if found else ''}".strip(" .")
+        """Its number and what it says, without the rest of the answer."""
+        super().__init__(f"{code} {words}")
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """An exchange's numbers, by what they mean."""
+
+    gone: frozenset[int]
+    """The order is not known, or is over."""
+    as_it_was: frozenset[int]
+    """A mode that is set already."""
+    duplicate: frozenset[int]
+    """An order, or a transfer, with this id is known."""
+    no_contract: frozenset[int]
+    clock: frozenset[int]
+    limited: frozenset[int]
+    maybe_done: frozenset[int]
+    """What was asked may have been done or not; or the exchange is too busy to do it."""
+
+
+class Shown(NamedTuple):
+    """An order as the exchange shows it."""
+
+    number: str
+    """The exchange's own, by which its trades are found."""
+    client_id: str
+    symbol: str
+    status: OrderStatus
+    filled: Decimal
+    words: str
+    reason: str | None = None
+
+
+class Deal(NamedTuple):
+    """A trade of the account: when (milliseconds), and of which order."""
+
+    at: int
+    number: str
+    symbol: str
+    side: Side
+    fill: Fill
+
+
+class Held(NamedTuple):
+    """A position: signed quantity, unrealised profit, and what it is worth at the mark."""
+
+    quantity: Decimal
+    unrealised: Decimal
+    worth: Decimal
+
+
+class Paid(NamedTuple):
+    """Funding that was paid (+) or taken (−), at the hour in milliseconds when it was due."""
+
+    symbol: str
+    due: int
+    rate: Decimal
+    mark: Decimal
+    quantity: Decimal
+    amount: Decimal
+
+
+class Rights(NamedTuple):
+    """What a key may do."""
+
+    withdraws: bool
+    trades: bool
+    bound: bool
+    """Whether it is taken from some addresses alone."""
+
+
+class Dialect(Protocol):
+    """One exchange's. Calls that only look are given an `ask` of which a refusal is no answer."""
+
+    @property
+    def codes(self) -> Codes: ...
+    def client(self, key: str, secret: str, address: str | None = None) -> Any: ...
+    def time(self, ask: Ask) -> int: ...
+    def rights(self, ask: Ask) -> Rights: ...
+    def is_hedged(self, ask: Ask) -> bool: ...
+    def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
+        """Of each contract the steps of price and quantity."""
+
+    def modes(self, symbol: str) -> Sequence[tuple[str, Params]]:
+        """What is set before a contract is traded; for the whole account where it is empty."""
+
+    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
+        """Send an order; None where the answer does not tell what became of it."""
+
+    def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        """End an order; a `Refusal` in `codes.gone` where there is nothing to end."""
+
+    def order(self, ask: Ask, order: OrderRequest, symbol: str) -> Shown | None: ...
+    def client_id(self, ask: Ask, symbol: str, number: str) -> str:
+        """What the sender called an order; of one that a stop sent, what the stop was called."""
+
+    def resting(self, ask: Ask) -> Sequence[Shown]: ...
+    def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]: ...
+    def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
+        """The cursors of `deals` and `funding` as they stand: `executions`, `income`."""
+
+    def deals(
+        self, ask: Ask, symbols: Sequence[str], cursor: str | None
+    ) -> tuple[Sequence[Deal], str | None]: ...
+    def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
+        """Wallets by asset, positions by contract."""
+
+    def funding(
+        self, ask: Ask, known: Mapping[str, Instrument], cursor: str | None
+    ) -> tuple[Sequence[Paid], str | None]: ...
+    def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None: ...
+
+
+# --- what dialects share -------------------------------------------------------------------------
+
+
+def made_client(kind: str, key: str, secret: str, address: str | None, **options: Any) -> Any:
+    """ccxt's client of that kind; at another address where one is given (`http://host:port`)."""
+    ccxt: Any = importlib.import_module("ccxt")
+    options = {"fetchCurrencies": False, "recvWindow": 5000, **options}
+    client = getattr(ccxt, kind)(
+        {"apiKey": key, "secret": secret, "options": options, "requests_trust_env": True}
+    )
+    client.number = str
+    if address is not None:
+        for name, url in client.urls["api"].items():
+            if isinstance(url, str):
+                client.urls["api"][name] = re.sub(r"^https://[^/]+", address.rstrip("/"), url)
+    return client
+
+
+def once(
+    cursor: str | None,
+    rows: Callable[[int], Sequence[Any]],
+    number: str,
+    at: str,
+    late: int = HOUR,
+) -> tuple[list[Any], str | None]:
+    """Rows after a cursor, each once, where they are asked for by time alone.
+
+    Rows of one moment may come after each other: what is up to `late` milliseconds older than the
+    newest is asked for again, and left out by its number where it was seen. `rows` is given the
+    moment to begin at; `number` and `at` name the fields.
+    """
+    since, seen = json.loads(cursor) if cursor else (0, {})
+    if isinstance(seen, list):  # as it was kept before, without times
+        seen = dict.fromkeys(map(str, seen), since + HOUR)
+    found = [one for one in rows(since) if str(one[number]) not in seen]
+    if not found:
+        return [], cursor
+    seen |= {str(one[number]): int(one[at]) for one in found}
+    again = max(since, max(seen.values()) - late)
+    return found, json.dumps([again, {one: when for one, when in seen.items() if when >= again}])
+
+
+def our_order(client_id: str) -> UUID | None:
+    """The order of ours that bears this client id; None for one of another kind."""
+    try:
+        return UUID(client_id)
+    except ValueError:
+        return None
