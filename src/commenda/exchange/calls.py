@@ -26,6 +26,8 @@ class Desk(Protocol):
     exchange: Exchange
     tape: Tape
     source: Source
+    shown_until: int
+    """Of an account's trades those up to this moment are told."""
 
     def key_of(self, key: str) -> Key: ...
     def listen_key(self, account: str) -> str: ...

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -57,15 +57,14 @@ SPOKEN = {
 
 
 class Budget:
-    """What was used in a span of seconds, by the wall clock."""
+    """What was used in a span of seconds."""
 
     def __init__(self, seconds: float, limit: int) -> None:
         self.seconds, self.limit, self.used = seconds, limit, 0
         self._spent: deque[tuple[float, int]] = deque()
 
-    def spend(self, weight: int) -> bool:
+    def spend(self, weight: int, now: float) -> bool:
         """Use so much; whether it was still within the limit."""
-        now = time.monotonic()
         while self._spent and self._spent[0][0] <= now - self.seconds:
             self.used -= self._spent.popleft()[1]
         self._spent.append((now, weight))
@@ -73,11 +72,24 @@ class Budget:
         return self.used <= self.limit
 
 
-class Server:
-    """Serves a house; `run` until it is cancelled."""
+class Answer(NamedTuple):
+    """What is told to a request."""
 
-    def __init__(self, house: House, admin: str | None = None) -> None:
-        self.house, self.admin = house, admin
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class Server:
+    """Serves a house; `run` until it is cancelled.
+
+    `respond` is all of it but the sockets. `wall` counts the seconds of budgets and bans.
+    """
+
+    def __init__(
+        self, house: House, admin: str | None = None, wall: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.house, self.admin, self.wall = house, admin, wall
         self.connections: set[streams.Connection] = set()
         self.weight = Budget(60, WEIGHT_A_MINUTE)
         self.orders = Budget(60, ORDERS_A_MINUTE), Budget(10, ORDERS_IN_TEN)
@@ -113,16 +125,33 @@ class Server:
     # --- REST -----------------------------------------------------------------------------------
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
-        found = CALLS[request.method, request.path]
-        where = f"{request.method} {request.path}"
-        script = self.house.script
+        method, path = request.method, request.path
         body = (await request.read()).decode()
-        values = dict(parse_qsl(request.query_string)) | dict(parse_qsl(body))
+        if wait := self.delay(method, path):
+            await asyncio.sleep(wait)
+        answer = self.respond(method, path, request.headers, request.query_string, body)
+        if answer is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return web.json_response(answer.body, status=answer.status, headers=answer.headers)
+
+    def delay(self, method: str, path: str) -> float:
+        """Seconds that a request waits before it is read."""
+        fault = self.house.script.strike("latency", f"{method} {path}")
+        return 0.0 if fault is None else self.house.script.jitter(fault.milliseconds)
+
+    def respond(
+        self, method: str, path: str, headers: Mapping[str, str], query: str, body: str
+    ) -> Answer | None:
+        """Do a request; None where nothing of its answer arrives."""
+        found = CALLS[method, path]
+        where = f"{method} {path}"
+        script = self.house.script
+        values = dict(parse_qsl(query)) | dict(parse_qsl(body))
         try:
-            if fault := script.strike("latency", where):
-                await asyncio.sleep(script.jitter(fault.milliseconds))
             self._refuse(where, values, found)
-            result = self._done(found, request.headers, values, (request.query_string, body))
+            result = self._done(where, found, headers, values, (query, body))
         except Refused as refused:
             return self._told({"code": refused.code, "msg": refused.words}, refused.status)
         except _Wait as wait:
@@ -130,25 +159,23 @@ class Server:
             answer.headers["Retry-After"] = str(max(1, wait.seconds))
             return answer
         if script.strike("lost_answer", where):
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
+            return None
         if script.strike("unknown", where):
             unknown = Refused(-1007, 503)
             return self._told({"code": unknown.code, "msg": unknown.words}, unknown.status)
         return self._told(result)
 
-    def _told(self, what: Any, status: int = 200) -> web.Response:
+    def _told(self, what: Any, status: int = 200) -> Answer:
         used = {
             "X-MBX-USED-WEIGHT-1M": str(self.weight.used),
             "X-MBX-ORDER-COUNT-1M": str(self.orders[0].used),
             "X-MBX-ORDER-COUNT-10S": str(self.orders[1].used),
         }
-        return web.json_response(what, status=status, headers=used)
+        return Answer(status, what, used)
 
     def _refuse(self, where: str, values: Mapping[str, str], found: Call) -> None:
         """Faults and limits that keep a request from being done."""
-        script, now = self.house.script, time.monotonic()
+        script, now = self.house.script, self.wall()
         if script.strike("maintenance", where):
             raise Refused(-1000, 503)
         for kind, status in (("limited", 429), ("banned", 418)):
@@ -163,12 +190,12 @@ class Server:
             raise Refused(-1008)
         if found.signed and script.strike("clock", where):
             raise Refused(-1021)
-        if not self.weight.spend(found.weight):
+        if not self.weight.spend(found.weight, now):
             if self.weight.used > 2 * self.weight.limit:  # who does not stop is shut out
                 self.banned_until = now + 120
             raise _Wait(429, 60)
         if found.is_order:
-            in_minute, in_ten = (one.spend(1) for one in self.orders)
+            in_minute, in_ten = (one.spend(1, now) for one in self.orders)
             if not (in_minute and in_ten):
                 limit, span = (ORDERS_IN_TEN, "10 SECOND")
                 if in_ten:
@@ -176,7 +203,12 @@ class Server:
                 raise Refused(-1015, limit=limit, interval=span)
 
     def _done(
-        self, found: Call, headers: Mapping[str, str], values: dict[str, str], sent: tuple[str, str]
+        self,
+        where: str,
+        found: Call,
+        headers: Mapping[str, str],
+        values: dict[str, str],
+        sent: tuple[str, str],
     ) -> Any:
         self.house.catch_up()
         account: Account | None = None
@@ -187,6 +219,7 @@ class Server:
                 self._check_window(values)
             account = self._account(key, found)
             values["apiKey"] = key.key
+            self.house.mishap(where, account, Params(values))
         return found.run(self.house, account, Params(values))
 
     def _account(self, key: Key, found: Call) -> Account:

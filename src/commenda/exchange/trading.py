@@ -190,7 +190,9 @@ def all_orders(desk: Desk, account: Account, params: Params) -> Any:
 @call("GET", "/fapi/v1/userTrades", weight=5)
 def user_trades(desk: Desk, account: Account, params: Params) -> Any:
     of = params.contract(desk.exchange)
-    found = [one for one in account.trades if one.symbol == of.symbol]
+    found = [
+        one for one in account.trades if one.symbol == of.symbol and one.at <= desk.shown_until
+    ]
     if params.has("orderId"):
         found = [one for one in found if one.order == params.whole("orderId")]
     return [wire.trade(one, of) for one in within(found, params, "fromId")]
