@@ -32,13 +32,13 @@ from commenda.kit import clock, ids
 from commenda.kit.money import plain
 from commenda.market import Instrument
 from commenda.venues.ccxt import SETTLES_IN, CcxtVenue
-from scripted import SECRET
 from world import World
 
 from .door import Hands, Near
 
 D = Decimal
 KEY, KEYS_SECRET = "key-of-the-desk", "secret-of-the-desk"
+CAPITAL = D(5_000)
 FIRST = {"AAAUSDT": D(100), "BBBUSDT": D(50)}
 DEEP = 10**7
 SPREAD = 2
@@ -76,7 +76,7 @@ class Life:
     world: World
     draw: random.Random
     number: int
-    capital: Decimal = D(5_000)
+    capital: Decimal = CAPITAL
     shows: frozenset[str] = frozenset({"AAAUSDT", "BBBUSDT"})
     """Contracts that we know of from the first."""
     near: Near = field(init=False)
@@ -304,13 +304,15 @@ class Life:
             )
             held = sum((world.quantity(leg, instrument.symbol) for leg in self.legs), D(0))
             assert held == lots * instrument.lot, f"{plain(held)} of {instrument.symbol}"
-        assert self.unexplained() == {}
+        left = self.unexplained()
+        assert left == {}, f"unexplained: {left}"
         paid = sum((one.amount for one in self.desk.income if one.kind == "FUNDING_FEE"), D(0))
         posted = world.one(
             "SELECT coalesce(sum(amount), 0) FROM funding_payments WHERE venue = %s", self.name
         )
-        assert posted == paid, "funding was lost, or counted twice"
-        assert world.findings() == []
+        assert posted == paid, f"funding: {posted} of {paid}"
+        found = world.findings()
+        assert found == [], found
 
     def unexplained(self) -> dict[str, Decimal]:
         world = self.world
@@ -332,4 +334,7 @@ class Life:
         lines = [f"struck: {json.dumps(script.struck)}; deaths: {self.deaths}"]
         lines += [" ".join(map(str, row)) for row in rows]
         lines += [f"there: {one}" for one in self.desk.orders.values()]
+        lines += [f"there: {one}" for one in (*self.desk.trades, *self.desk.income)]
+        lines += [f"funding: {one}" for one in self.world.findings()]
+        lines += [str(r) for r in self.world.rows("SELECT * FROM funding_payments")]
         return "\n".join(lines)

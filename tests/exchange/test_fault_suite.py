@@ -42,6 +42,14 @@ def test_first(db: Database, seed: int) -> None:
         except AssertionError:
             print(life.told())
             raise
-        print(run, a - began, b - a, time.time() - b, len(life.orders), len(life.desk.trades), len(life.near.door.asked))
+        print(
+            run,
+            a - began,
+            b - a,
+            time.time() - b,
+            len(life.orders),
+            len(life.desk.trades),
+            len(life.near.door.asked),
+        )
         struck.update(life.near.house.script.struck)
     print(struck)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from commenda.kit.money import plain
 from commenda.market import Instrument
-from commenda.venues.model import Fill, OrderRequest, OrderStatus, OrderView
+from commenda.venues.model import Fill, Forced, OrderRequest, OrderStatus, OrderView
 
 STATUS = {
     "NEW": OrderStatus.ACCEPTED,
@@ -26,6 +27,11 @@ ALGO_STATUS = {
     "CANCELED": OrderStatus.CANCELLED,
     "EXPIRED": OrderStatus.EXPIRED,
     "REJECTED": OrderStatus.REFUSED,
+}
+_FORCED = {
+    "autoclose-": Forced.LIQUIDATED,
+    "adl_autoclose": Forced.DELEVERAGED,
+    "settlement_autoclose-": Forced.SETTLED,
 }
 
 
@@ -58,10 +64,20 @@ def our_order(client_id: str) -> UUID | None:
         return None
 
 
+def forced_by(client_id: str) -> Forced | None:
+    """Why the exchange made an order of this client id; None where somebody else did."""
+    return next((why for start, why in _FORCED.items() if client_id.startswith(start)), None)
+
+
 def fill_of(trade: Any) -> Fill:
     return Fill(
         f"{trade['symbol']}:{trade['id']}",
         Decimal(trade["qty"]),
         Decimal(trade["price"]),
         Decimal(trade["commission"]),
+        moment_of(trade["time"]),
     )
+
+
+def moment_of(milliseconds: Any) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
@@ -21,6 +21,8 @@ from commenda.venues.binance import (
     STATUS,
     breach,
     fill_of,
+    forced_by,
+    moment_of,
     our_order,
     refusal_of,
     words_of,
@@ -30,6 +32,7 @@ from commenda.venues.model import (
     Capabilities,
     Execution,
     Fill,
+    Forced,
     FundingPayment,
     OrderKind,
     OrderRequest,
@@ -60,7 +63,7 @@ class CcxtVenue:
     desk: Desk
     instruments: Mapping[int, Instrument]
     name: str
-    _owners: dict[tuple[str, str], UUID | None] = field(default_factory=dict)
+    _owners: dict[tuple[str, str], tuple[UUID | None, Forced | None]] = field(default_factory=dict)
     _sent: dict[UUID, None] = field(default_factory=dict)
     """The latest orders: an id is free again once its order is over, and would be taken again."""
     _prepared: set[str] = field(default_factory=set)
@@ -183,7 +186,7 @@ class CcxtVenue:
             if not algo["actualOrderId"]:
                 status = ALGO_STATUS[algo["algoStatus"]]
                 return OrderView(order.id, status, Decimal(0), (), algo.get("rm"))
-            self._owners[symbol, str(algo["actualOrderId"])] = order.id
+            self._owners[symbol, str(algo["actualOrderId"])] = order.id, None
             asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
         try:
             found = self.desk.ask("fapiPrivateGetOrder", asked)
@@ -261,11 +264,10 @@ class CcxtVenue:
         for instrument in self._listed():
             for trade in self._trades_after(instrument.symbol, known.get(instrument.symbol, -1)):
                 last[instrument.symbol] = int(trade["id"])
-                owner = self._owner(instrument.symbol, str(trade["orderId"]))
+                owner, forced = self._owner(instrument.symbol, str(trade["orderId"]))
                 side = Side(trade["side"].lower())
-                found.append(
-                    (int(trade["time"]), Execution(owner, instrument.id, side, fill_of(trade)))
-                )
+                one = Execution(owner, instrument.id, side, fill_of(trade), forced)
+                found.append((int(trade["time"]), one))
         found.sort(key=lambda one: one[0])
         return [one for _, one in found], json.dumps(last) if last else cursor
 
@@ -292,15 +294,15 @@ class CcxtVenue:
             return []
         return sorted(found, key=lambda one: int(one["id"]))
 
-    def _owner(self, symbol: str, number: str) -> UUID | None:
-        """Whose order a trade was of; None where nobody here sent it: by hand, by liquidation."""
+    def _owner(self, symbol: str, number: str) -> tuple[UUID | None, Forced | None]:
+        """Whose order a trade was of, or why the exchange made it; neither where it was by hand."""
         if (symbol, number) not in self._owners:
             asked = {"symbol": symbol, "orderId": number}
             found = self._read("fapiPrivateGetOrder", asked)
             ours = our_order(found["clientOrderId"])
             if ours is None:
                 ours = self._owner_of_triggered(symbol, number)
-            self._owners[symbol, number] = ours
+            self._owners[symbol, number] = ours, forced_by(found["clientOrderId"])
         return self._owners[symbol, number]
 
     def _owner_of_triggered(self, symbol: str, number: str) -> UUID | None:
@@ -363,8 +365,16 @@ class CcxtVenue:
         if share and mark:
             quantity = instrument.to_lot(abs(amount / (share * mark)) + instrument.lot / 2)
             quantity = -quantity if (amount > 0) is (share > 0) else quantity
-        moment = datetime.fromtimestamp(stamp / 1000, UTC)
-        return FundingPayment(instrument_id, moment, share, mark, "exchange", quantity, amount)
+        return FundingPayment(
+            instrument_id,
+            moment_of(stamp),
+            share,
+            mark,
+            "exchange",
+            quantity,
+            amount,
+            moment_of(row["time"]),
+        )
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
         """Between the house's spot and this account's futures, once for each reference."""
