@@ -7,6 +7,7 @@ ccxt does all that it does but the sending: requests end at `Door`, which asks t
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from commenda.exchange.sources import Source
 from commenda.venues.desk import Desk, binance_client
 
 ADDRESS = "http://exchange"
+DEADLY = 0.02
 PATIENCE = 10.0
 """Seconds that ccxt waits for an answer."""
 
@@ -42,6 +44,10 @@ class Hands:
         self.seconds += by if isinstance(by, int | float) else by.total_seconds()
 
 
+class Died(BaseException):
+    """The process ended here."""
+
+
 class Door(BaseAdapter):
     """Where a client's requests arrive. One that waits longer than its sender arrives later."""
 
@@ -52,6 +58,8 @@ class Door(BaseAdapter):
         self.is_open = True
         """Whether there is an exchange at all."""
         self.asked: list[str] = []
+        self.mortal: random.Random | None = None
+        """Draws when the process that asks dies: before its request, or with the answer."""
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         self.deliver()
@@ -60,6 +68,8 @@ class Door(BaseAdapter):
         text = body.decode() if isinstance(body, bytes) else body
         told = str(request.method), parts.path, dict(request.headers), parts.query, text
         self.asked.append(f"{told[0]} {told[1]}")
+        if self._dies():
+            raise Died
         if not self.is_open:
             raise requests.ConnectionError("refused")
         wait = self.server.delay(told[0], told[1])
@@ -69,6 +79,8 @@ class Door(BaseAdapter):
             raise requests.Timeout("no answer")
         self.hands.move(wait)
         answer = self.server.respond(*told)
+        if self._dies():
+            raise Died
         if answer is None:
             raise requests.ConnectionError("Connection aborted.")
         found = requests.Response()
@@ -77,6 +89,9 @@ class Door(BaseAdapter):
         found._content = json.dumps(answer.body).encode()
         found.url = str(request.url)
         return found
+
+    def _dies(self) -> bool:
+        return self.mortal is not None and self.mortal.random() < DEADLY
 
     def deliver(self) -> None:
         """Let what was under way arrive, whose sender has heard nothing."""

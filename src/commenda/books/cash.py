@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from commenda.execution import CHUNK, Broker, holders, is_met, keep_cursor, read_cursor
+from commenda.execution import (
+    CHUNK,
+    Broker,
+    clearing_key,
+    holders,
+    is_met,
+    keep_cursor,
+    read_cursor,
+)
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
-from commenda.kit.money import from_units, plain, quantise, round_to_total, scale_of, to_units
+from commenda.kit.money import (
+    from_units,
+    plain,
+    quantise,
+    round_to_total,
+    scale_of,
+    split,
+    to_units,
+)
 from commenda.ledger import (
     AccountKey,
     Author,
@@ -23,13 +39,15 @@ from commenda.ledger import (
     post_batch,
 )
 from commenda.market import Instrument
-from commenda.venues import DEFAULT_VENUE, FundingPayment, VenueUnavailable
+from commenda.venues import DEFAULT_VENUE, Clearing, Forced, FundingPayment, VenueUnavailable
 
 _log = logging.getLogger(__name__)
 UNREAD = timedelta(minutes=2)
 """After so long everything is read that was traded before a payment: fills, and what a venue closed
 by itself."""
 INSTANT = timedelta(milliseconds=1)
+CLEARED_WITHIN = timedelta(seconds=10)
+"""From the last fill of a liquidation to what it is charged."""
 
 
 class Unread(Exception):
@@ -60,20 +78,67 @@ def post_funding(
     elif not (payment.mark and payment.rate) and net:  # a venue that does not tell them any more
         exact = [quantity * total / net for _, _, quantity in held_by]
     parts = round_to_total(to_units(total, scale), exact, scale, [leg for leg, _, _ in held_by])
-    account = open_accounts(tx, [AccountKey("venue", Owner.venue(venue), instrument.quote)])[0]
     key = f"funding:{venue}:{instrument.symbol}:{payment.stamp.isoformat()}"
     correlation = ids.derive("funding", venue, instrument.id, payment.stamp.isoformat())
+    shares = [(cash, part) for (_, cash, _), part in zip(held_by, parts, strict=True)]
+    _share_out(tx, author, venue, instrument.quote, key, correlation, shares, payment.stamp)
+
+
+def post_clearing(
+    tx: Tx, author: Author, venue: str, one: Clearing, instrument: Instrument
+) -> None:
+    """Pass on what a liquidation cost, or what was paid towards it, to the legs that lost by it, in
+    proportion to what was closed of each. Raises `Unread` until that is posted."""
+    first = clearing_key(venue, one)
+    if tx.execute("SELECT FROM journals WHERE key = %s", (first,)).fetchone() or not one.amount:
+        return
+    closed = tx.execute(
+        "SELECT l.account_id, l.id, sum(abs(a.notional)) FROM fills f"
+        " JOIN orders o ON o.id = f.order_id AND o.cause = 'forced' AND o.reason = %s"
+        " JOIN allocations a ON a.order_id = o.id JOIN legs l ON l.id = a.leg_id"
+        " WHERE f.venue = %s AND o.instrument_id = %s AND f.traded_at BETWEEN %s AND %s"
+        "  AND a.notional <> 0 GROUP BY 1, 2 ORDER BY 2",
+        (
+            Forced.LIQUIDATED,
+            venue,
+            instrument.id,
+            one.charged_at - CLEARED_WITHIN,
+            one.charged_at,
+        ),
+    ).fetchall()
+    if not closed and author.now - one.charged_at < UNREAD:
+        raise Unread(f"{plain(one.amount)} of a liquidation in {instrument.symbol}")
+    if not closed:
+        return
+    scale = scale_of(instrument.quote)
+    weights = [to_units(notional, scale) for _, _, notional in closed]
+    parts = split(to_units(one.amount, scale), weights, [leg for _, leg, _ in closed])
+    shares = [(cash, part) for (cash, _, _), part in zip(closed, parts, strict=True)]
+    key, correlation = first.removesuffix(":0"), ids.derive("clearing", venue, one.id)
+    _share_out(tx, author, venue, instrument.quote, key, correlation, shares, one.charged_at)
+
+
+def _share_out(
+    tx: Tx,
+    author: Author,
+    venue: str,
+    asset: str,
+    key: str,
+    correlation: UUID,
+    shares: Sequence[tuple[int, int]],
+    effective_at: datetime,
+) -> None:
+    """Post shares (cash account, units) of what a venue paid, a journal for each chunk. The key
+    begins with what it was."""
+    account = open_accounts(tx, [AccountKey("venue", Owner.venue(venue), asset)])[0]
+    scale, kind = scale_of(asset), key.partition(":")[0]
     journals = []
-    for begin in range(0, len(held_by), CHUNK):
-        lines = [
-            Line(cash, from_units(part, scale))
-            for (_, cash, _), part in zip(
-                held_by[begin : begin + CHUNK], parts[begin : begin + CHUNK], strict=True
-            )
-        ]
+    for begin in range(0, len(shares), CHUNK):
+        chunk = shares[begin : begin + CHUNK]
+        lines = [Line(cash, from_units(part, scale)) for cash, part in chunk]
         lines.append(Line(account, -sum((line.amount for line in lines), Decimal(0))))
         if sum(1 for line in lines if line.amount) >= 2:
-            journals.append(Journal(f"{key}:{begin}", "funding", correlation, lines, payment.stamp))
+            journals.append(Journal(f"{key}:{begin}", kind, correlation, lines, effective_at))
     post_batch(tx, author, journals)
 
 
@@ -119,11 +184,14 @@ def pass_on_income(database: Database, broker: Broker, author: Author) -> list[E
             try:
                 with database.transaction() as tx:
                     instrument = broker.instrument(payment.instrument_id)
-                    post_funding(tx, author, venue.name, payment, instrument)
+                    if isinstance(payment, Clearing):
+                        post_clearing(tx, author, venue.name, payment, instrument)
+                    else:
+                        post_funding(tx, author, venue.name, payment, instrument)
             except AWAY:
                 raise
             except Unread as unread:
-                _log.info("funding at %s waits: %s", venue.name, unread)
+                _log.info("income at %s waits: %s", venue.name, unread)
                 waits = True
             except Exception as error:
                 errors.append(error)

@@ -9,6 +9,7 @@ accounts and are allocated once, when the parent is terminal, at one average pri
 from commenda.execution.actions import (
     execute_order,
     execute_orders,
+    fill_at_once,
     intend,
     observe,
     observe_executions,
@@ -28,6 +29,7 @@ from commenda.execution.positions import (
 )
 from commenda.execution.queries import (
     CHUNK,
+    at_rest,
     in_flight,
     keep_cursor,
     orders_of,
@@ -38,6 +40,7 @@ from commenda.execution.reconcile import (
     Difference,
     LiveBooks,
     ask_books,
+    clearing_key,
     compare,
     in_transit,
     marks_known,
@@ -57,9 +60,12 @@ __all__ = [
     "allocate",
     "allocate_chunk",
     "ask_books",
+    "at_rest",
+    "clearing_key",
     "compare",
     "execute_order",
     "execute_orders",
+    "fill_at_once",
     "holders",
     "in_flight",
     "in_transit",

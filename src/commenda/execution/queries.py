@@ -200,6 +200,16 @@ def end_allocation(tx: Tx, order_id: UUID, now: datetime) -> None:
     )
 
 
+def at_rest(tx: Tx, venue: str, instrument_id: int, since: datetime) -> bool:
+    """Whether every order that was sent there by then is over and shared out."""
+    row = tx.execute(
+        "SELECT NOT EXISTS (SELECT FROM orders WHERE venue = %s AND instrument_id = %s"
+        " AND sent_at <= %s AND allocated_at IS NULL)",
+        (venue, instrument_id, since),
+    ).fetchone()
+    return row == (True,)
+
+
 def in_flight(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the scopes that wait for a share of a parent order."""
     rows = tx.execute(

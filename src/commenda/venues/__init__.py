@@ -28,6 +28,7 @@ from commenda.venues.keys import (
 )
 from commenda.venues.model import (
     Capabilities,
+    Clearing,
     Execution,
     Fill,
     Forced,
@@ -55,6 +56,7 @@ __all__ = [
     "RULES",
     "VENUES",
     "Capabilities",
+    "Clearing",
     "Execution",
     "Fill",
     "Forced",

@@ -30,6 +30,7 @@ from commenda.venues.binance import (
 from commenda.venues.desk import Desk, Refusal
 from commenda.venues.model import (
     Capabilities,
+    Clearing,
     Execution,
     Fill,
     Forced,
@@ -53,7 +54,10 @@ SETTLES_IN = timedelta(seconds=30)
 milliseconds, and its own time-outs end after ten seconds."""
 PAGE = 1000
 _REMEMBERED = 10_000
+_BEGUN = ""
+"""Among a cursor's contracts: when the account was met, in milliseconds."""
 _HOUR = 3_600_000
+_FUNDING, _CLEARING = "FUNDING_FEE", "INSURANCE_CLEAR"
 
 
 @dataclass(slots=True)
@@ -184,8 +188,8 @@ class CcxtVenue:
             if algo is None:
                 return None
             if not algo["actualOrderId"]:
-                status = ALGO_STATUS[algo["algoStatus"]]
-                return OrderView(order.id, status, Decimal(0), (), algo.get("rm"))
+                shown = ALGO_STATUS[algo["algoStatus"]]
+                return OrderView(order.id, shown, Decimal(0), (), algo.get("rm"))
             self._owners[symbol, str(algo["actualOrderId"])] = order.id, None
             asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
         try:
@@ -205,8 +209,7 @@ class CcxtVenue:
         for one in self._read("fapiPrivateGetOpenAlgoOrders"):
             ours = our_order(one["clientAlgoId"])
             if ours is not None:
-                status = ALGO_STATUS[one["algoStatus"]]
-                found.append(OrderView(ours, status, Decimal(0), ()))
+                found.append(OrderView(ours, ALGO_STATUS[one["algoStatus"]], Decimal(0), ()))
         return found
 
     def resting(self, now: datetime) -> Sequence[tuple[UUID | None, str]]:
@@ -243,8 +246,7 @@ class CcxtVenue:
             asked = {"symbol": found["symbol"], "orderId": found["orderId"], "limit": PAGE}
             trades = self._read("fapiPrivateGetUserTrades", asked)
             fills = [fill_of(one) for one in sorted(trades, key=lambda one: int(one["id"]))]
-        status = STATUS[found["status"]]
-        return OrderView(ours, status, filled, tuple(fills))
+        return OrderView(ours, STATUS[found["status"]], filled, tuple(fills))
 
     # --- the account ----------------------------------------------------------------------------
 
@@ -253,17 +255,22 @@ class CcxtVenue:
         stands = int(self._read("fapiPublicGetTime")["serverTime"])
         last = {one.symbol: self._trades_of(one.symbol, limit=1) for one in self._listed()}
         known = {symbol: int(trades[-1]["id"]) for symbol, trades in last.items() if trades}
+        known[_BEGUN] = stands
         return {"executions": json.dumps(known), "income": json.dumps([stands, []])}
 
     def executions(
         self, cursor: str | None, now: datetime
     ) -> tuple[Sequence[Execution], str | None]:
-        """Of each contract the trades after the last one known, by its number."""
+        """Of each contract the trades after the last one known, by its number; of one that we came
+        to know later those since the account was met."""
         known: dict[str, int] = json.loads(cursor) if cursor else {}
         last, found = dict(known), []
         for instrument in self._listed():
+            since = 0 if instrument.symbol in known else known.get(_BEGUN, 0)
             for trade in self._trades_after(instrument.symbol, known.get(instrument.symbol, -1)):
                 last[instrument.symbol] = int(trade["id"])
+                if int(trade["time"]) < since:
+                    continue
                 owner, forced = self._owner(instrument.symbol, str(trade["orderId"]))
                 side = Side(trade["side"].lower())
                 one = Execution(owner, instrument.id, side, fill_of(trade), forced)
@@ -334,15 +341,20 @@ class CcxtVenue:
 
     def income(
         self, cursor: str | None, now: datetime
-    ) -> tuple[Sequence[FundingPayment], str | None]:
-        """Funding, by the exchange's record of income: each row once, by its number.
+    ) -> tuple[Sequence[FundingPayment | Clearing], str | None]:
+        """Funding and the costs of liquidations, by the exchange's record of income: each row once,
+        by its number.
 
         A stamp is the hour that it was due: the exchange writes it a few seconds later.
         """
         since, seen = json.loads(cursor) if cursor else (0, [])
-        asked = {"incomeType": "FUNDING_FEE", "startTime": since, "limit": PAGE}
         rows = [
-            one for one in self._read("fapiPrivateGetIncome", asked) if one["tranId"] not in seen
+            one
+            for kind in (_FUNDING, _CLEARING)
+            for one in self._read(
+                "fapiPrivateGetIncome", {"incomeType": kind, "startTime": since, "limit": PAGE}
+            )
+            if one["tranId"] not in seen
         ]
         if not rows:
             return [], cursor
@@ -353,27 +365,22 @@ class CcxtVenue:
         kept = [*seen, *(one["tranId"] for one in rows)][-PAGE:]
         return payments, json.dumps([max(since, again), kept])
 
-    def _payment(self, instrument_id: int, row: Any) -> FundingPayment:
+    def _payment(self, instrument_id: int, row: Any) -> FundingPayment | Clearing:
+        amount, charged_at = Decimal(row["income"]), moment_of(row["time"])
+        if row["incomeType"] == _CLEARING:
+            return Clearing(str(row["tranId"]), instrument_id, amount, charged_at)
         instrument = self.instruments[instrument_id]
         stamp = round(int(row["time"]) / _HOUR) * _HOUR
         asked = {"symbol": instrument.symbol, "startTime": stamp - 60_000, "limit": 1}
         rates: Any = self._read("fapiPublicGetFundingRate", asked)
         rate = rates[0] if rates else {"fundingRate": 0, "markPrice": 0}
-        amount = Decimal(row["income"])
         share, mark = Decimal(rate["fundingRate"]), Decimal(rate["markPrice"])
         quantity = Decimal(0)
         if share and mark:
             quantity = instrument.to_lot(abs(amount / (share * mark)) + instrument.lot / 2)
             quantity = -quantity if (amount > 0) is (share > 0) else quantity
         return FundingPayment(
-            instrument_id,
-            moment_of(stamp),
-            share,
-            mark,
-            "exchange",
-            quantity,
-            amount,
-            moment_of(row["time"]),
+            instrument_id, moment_of(stamp), share, mark, "exchange", quantity, amount, charged_at
         )
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:

@@ -136,6 +136,16 @@ class FundingPayment(NamedTuple):
     """When, by the clock of a venue that has one of its own: who held then pays."""
 
 
+class Clearing(NamedTuple):
+    """What a venue took (−) when it liquidated the account, its fee, or gave (+), where its fund
+    paid what was lost beyond the margin. Under the venue's own id."""
+
+    id: str
+    instrument_id: int
+    amount: Decimal
+    charged_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class VenueAccount:
     """The venue's own view of the platform's account."""
@@ -221,8 +231,8 @@ class Venue(Protocol):
 
     def income(
         self, cursor: str | None, now: datetime
-    ) -> tuple[Sequence[FundingPayment], str | None]:
-        """Funding that was paid after a cursor, and the cursor after it."""
+    ) -> tuple[Sequence[FundingPayment | Clearing], str | None]:
+        """Funding that was paid after a cursor, what liquidations cost, and the cursor after it."""
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
         """Pay in (+) or take out (−) cash, once for each reference."""
