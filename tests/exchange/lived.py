@@ -32,6 +32,7 @@ from commenda.kit import clock, ids
 from commenda.kit.money import plain
 from commenda.market import Instrument
 from commenda.venues.ccxt import SETTLES_IN, CcxtVenue
+from scripted import SECRET
 from world import World
 
 from .door import Died, Hands, Near
@@ -184,7 +185,8 @@ class Life:
     def restart(self) -> None:
         """A process that knows nothing but what is stored."""
         desk = self.near.desk(KEY, KEYS_SECRET)
-        self.world.trade_at(CcxtVenue(desk, self.known, self.name))
+        venue = CcxtVenue(desk, self.known, self.name)
+        self.world.broker = Broker((venue,), self.world.feed, SECRET)
 
     @property
     def broker(self) -> Broker:
@@ -312,7 +314,7 @@ class Life:
     def end(self) -> None:
         """No more faults; everything that works is cancelled, or asked for until it is over."""
         self.script()
-        self.near.skew = 0.0
+        self.near.skew, self.mortal = 0.0, False
         self.near.door.is_open = True
         for _ in range(4):
             self.pass_time(SETTLES_IN.total_seconds() + 120)
@@ -390,4 +392,10 @@ class Life:
         lines = [f"struck: {json.dumps(script.struck)}; deaths: {self.deaths}"]
         lines += [" ".join(map(str, row)) for row in rows]
         lines += [f"there: {one}" for one in self.desk.orders.values()]
+        lines += [f"paid: {one}" for one in (*self.desk.trades, *self.desk.income)]
+        journals = self.world.rows(
+            "SELECT posted_at, kind, key FROM journals WHERE key LIKE %s ORDER BY id",
+            f"%{self.name}:%",
+        )
+        lines += ["here: " + " ".join(map(str, row)) for row in journals]
         return "\n".join(lines)

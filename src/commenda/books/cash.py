@@ -14,6 +14,7 @@ from commenda.execution import (
     clearing_key,
     holders,
     is_met,
+    is_read,
     keep_cursor,
     read_cursor,
 )
@@ -42,9 +43,6 @@ from commenda.market import Instrument
 from commenda.venues import DEFAULT_VENUE, Clearing, Forced, FundingPayment, VenueUnavailable
 
 _log = logging.getLogger(__name__)
-UNREAD = timedelta(minutes=2)
-"""After so long everything is read that was traded before a payment: fills, and what a venue closed
-by itself."""
 INSTANT = timedelta(milliseconds=1)
 CLEARED_WITHIN = timedelta(seconds=10)
 """From the last fill of a liquidation to what it is charged."""
@@ -66,7 +64,7 @@ def post_funding(
     if not _claim(tx, venue, payment):
         return
     held_by, is_whole = _held_at(tx, venue, payment, instrument)
-    if not (is_whole or author.now - (payment.charged_at or author.now) >= UNREAD):
+    if not is_whole and not is_read(tx, venue, payment.charged_at):
         raise Unread(f"{plain(payment.quantity)} {instrument.symbol} at {payment.charged_at}")
     if not held_by:
         return
@@ -106,7 +104,7 @@ def post_clearing(
             one.charged_at,
         ),
     ).fetchall()
-    if not closed and author.now - one.charged_at < UNREAD:
+    if not closed and not is_read(tx, venue, one.charged_at):
         raise Unread(f"{plain(one.amount)} of a liquidation in {instrument.symbol}")
     if not closed:
         return

@@ -18,6 +18,7 @@ from commenda.execution.actions import (
 from commenda.execution.allocation import allocate_chunk
 from commenda.execution.broker import Broker, is_met
 from commenda.execution.checks import CHECKS
+from commenda.execution.contact import is_read
 from commenda.execution.model import Order
 from commenda.execution.positions import (
     holders,
@@ -71,6 +72,7 @@ __all__ = [
     "in_transit",
     "intend",
     "is_met",
+    "is_read",
     "keep_cursor",
     "marks_known",
     "move_quantities",
