@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from commenda.books import pass_on_income, post_forced
+from commenda.books import NewLeg, Scope, open_scopes, pass_on_income, post_forced, request_transfer
 from commenda.exchange import Key
 from commenda.exchange.market import Funding, Levels, Marked, Print
 from commenda.exchange.model import BUY, SELL, Account, Contract, Order
@@ -30,6 +30,7 @@ from commenda.execution import (
 from commenda.execution import Order as OurOrder
 from commenda.kit import clock, ids
 from commenda.kit.money import plain
+from commenda.ledger import AccountKey, Journal, Line, Owner, OwnerKind, open_accounts, post
 from commenda.market import Instrument
 from commenda.venues.ccxt import SETTLES_IN, CcxtVenue
 from scripted import SECRET
@@ -118,15 +119,45 @@ class Life:
         self.first_cursors = dict(
             world.rows("SELECT stream, cursor FROM venue_cursors WHERE venue = %s", self.name)
         )
-        flow = world.creator(f"anna {self.number}", capital=0, venue=self.name)
-        self.legs = [
-            world.follow(world.investor(f"{name} {self.number}"), flow, self.capital)
-            for name in "abc"
-        ]
+        self.legs = [ids.derive("leg", self.name, book) for book in "abc"]
+        self._open_books()
         spent = sum((one.amount for one in self.desk.income if one.kind != "TRANSFER"), D(0))
         assert self.desk.wallet == 3 * self.capital + spent
         if spent:  # somebody's before us, who settles it
             exchange.pay(self.desk, "TRANSFER", "", -spent)
+
+    def _open_books(self) -> None:
+        """Three books of one leg each, with their money at the exchange."""
+        world, now = self.world, self.world.now
+        scopes = [ids.derive("scope", leg) for leg in self.legs]
+        owners = [Owner(OwnerKind.INVESTOR, ids.derive("owner", leg)) for leg in self.legs]
+        correlation = ids.derive("life", self.name)
+        with world.database.transaction() as tx:
+            opened = open_scopes(
+                tx,
+                [
+                    (
+                        Scope(scope, "vault", owner, "USDT", correlation),
+                        [NewLeg(leg, owner.id, self.capital, self.name)],
+                    )
+                    for leg, scope, owner in zip(self.legs, scopes, owners, strict=True)
+                ],
+                now,
+            )
+            (external,) = open_accounts(tx, [AccountKey("external", Owner.platform(), "USDT")])
+            lines = [Line(cash, self.capital) for (cash,) in opened]
+            lines.append(Line(external, -3 * self.capital))
+            post(tx, world.author, Journal(f"life:{self.name}", "follow", correlation, lines))
+            request_transfer(
+                tx,
+                reference=correlation,
+                venue=self.name,
+                asset="USDT",
+                amount=3 * self.capital,
+                correlation_id=correlation,
+                now=now,
+            )
+        world.move_cash()
 
     # --- the exchange's side --------------------------------------------------------------------
 

@@ -62,5 +62,6 @@ def lived(world: World, seed: int, scenario: Scenario, run: int) -> Life:
         life.check()
     except Exception as error:
         what = f"{error or type(error).__name__}\nagain with {again}, -k {scenario.name}"
+        print(what)
         raise AssertionError(f"{what}\n{life.told()}") from error
     return life
