@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from commenda.exchange.checks import check_order
 from commenda.exchange.engine import Exchange
+from commenda.exchange.liquidation import quantile
 from commenda.exchange.margins import liquidation_price, standing
 from commenda.exchange.market import Funding, Levels, Marked, Print
 from commenda.exchange.model import BUY, SELL, Contract, Order
@@ -168,3 +169,63 @@ def test_cash_in_is_cash_out(acts: list[tuple[str, int, int, str]], isolated: bo
         equity = account.wallet + position.unrealised(contract, mark)
         assert equity == others + cash + contract.quantity(held) * mark
         assert position.margin >= 0
+
+
+def deleveraging(fund: int) -> Exchange:
+    """A long of 1 BTC with 5,000 at 60,000.1, that nobody buys at 55,030; and two shorts of 0.6:
+    one with 50,000, one with 5,000, whose profit is more of what stands for it."""
+    exchange = market()
+    exchange.insurance = D(fund)
+    for who, money in (("long", 5_000), ("rich", 50_000), ("bold", 5_000)):
+        exchange.transfer(exchange.account(who), D(money), "opening")
+    buy(exchange, "long", 1000)
+    for who in ("rich", "bold"):
+        buy(exchange, who, 600, SELL)
+    exchange.apply(Levels(exchange.now + 1, "BTCUSDT", [], [(600_001, 1)], True))
+    exchange.apply(Marked(exchange.now + 1, "BTCUSDT", D(54_000), D(54_000), D("0.0001"), 0))
+    return exchange
+
+
+def forced_of(exchange: Exchange, who: str) -> list[tuple[str, int, int | None]]:
+    return [
+        (one.client_id.rstrip("0123456789"), one.filled, one.ticks)
+        for one in exchange.account(who).orders.values()
+        if "autoclose" in one.client_id and one.filled
+    ]
+
+
+def test_what_neither_market_nor_fund_takes_is_closed_against_others_by_rank() -> None:
+    """Bankrupt at 60,000.1 - 4,969.99995 = 55,030.10005: 1,030.1 a BTC above the mark, which an
+    empty fund has not. The bolder short is closed first, wholly; then 0.4 of the rich one's."""
+    exchange = deleveraging(0)
+    assert forced_of(exchange, "long") == [
+        ("autoclose-", 600, 550_301),
+        ("autoclose-", 400, 550_301),
+    ]
+    assert forced_of(exchange, "bold") == [("adl_autoclose", 600, 550_301)]
+    assert forced_of(exchange, "rich") == [("adl_autoclose", 400, 550_301)]
+    assert exchange.account("rich").position("BTCUSDT", "BOTH").lots == -200
+    assert exchange.insurance == D("-0.00005"), "what the tick of the bankruptcy price costs"
+
+
+def test_a_fund_that_lasts_spares_the_others() -> None:
+    """It pays 1,030.1 and closes the 1 BTC at the mark."""
+    exchange = deleveraging(2_000)
+    assert forced_of(exchange, "long") == [("autoclose-", 1000, 550_301)]
+    assert not forced_of(exchange, "bold") + forced_of(exchange, "rich")
+    assert D(960) < exchange.insurance < D(980)
+
+
+def test_who_is_deleveraged_first_is_told() -> None:
+    exchange = market()
+    for who, money in (("rich", 50_000), ("bold", 5_000)):
+        exchange.transfer(exchange.account(who), D(money), "opening")
+        buy(exchange, who, 600, SELL)
+    show(exchange, 58_000)
+    told = {
+        who: quantile(
+            exchange, exchange.account(who), exchange.account(who).position("BTCUSDT", "BOTH")
+        )
+        for who in ("rich", "bold")
+    }
+    assert told == {"bold": 4, "rich": 2}

@@ -5,7 +5,6 @@ The exchange's clock is an hour and more behind ours in all of it, and shows ten
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +25,7 @@ from commenda.market import StoredFeed
 from commenda.operations import Figures
 from commenda.venues import Means, connect
 from people import SETTINGS, signed_in
+from processes import until
 
 from .businesses import API, BEGUN, DESK, MOVED, Business, business_at
 
@@ -61,15 +61,11 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
     slow = {"kind": "latency", "matches": "POST /fapi/v1/order", "milliseconds": 2_000, "times": 1}
     business.served.house.script.set([slow])
     signal = business.signal("-0.3")
-    business.wait(
-        "the order is sent",
-        "SELECT count(*) = 1 FROM orders WHERE cause_id = %s AND status = 'sent'",
-        signal,
-    )
+    script = business.served.house.script
+    until("the order is on its way", lambda: script.struck.get("latency"), 90, business.worker)
     assert business.worker is not None
     business.worker.kill()
-    time.sleep(5)
-    assert business.held() < 0, "the exchange had it"
+    until("the exchange has it", lambda: business.held() < 0, 30)
     business.start()
     business.copied(signal)
     assert business.trades() == 2, "it was not sent again"

@@ -120,6 +120,8 @@ KINDS = (
     # An account that gives no answer, until it does; and orders there that nobody here sent.
     Kind("alert.venue_silent", Severity.CRITICAL),
     Kind("alert.venue_strange", Severity.CRITICAL),
+    # What an exchange closed by itself, posted to the books that held it.
+    Kind("alert.venue_forced", Severity.CRITICAL, timedelta(days=1)),
     # Entries of a bank statement that match no deposit, and money that the bank took back.
     Kind("alert.bank_unmatched", Severity.WARNING, timedelta(days=1)),
     Kind("alert.bank_reversed", Severity.CRITICAL, timedelta(days=30)),

@@ -19,6 +19,7 @@ from commenda.books.cash import (
 from commenda.books.checks import CHECKS
 from commenda.books.closing import close_due, request_closing
 from commenda.books.dust import dust_leg
+from commenda.books.forced import post_forced
 from commenda.books.held import BookRisk, Exposure, books_at_risk, exposure
 from commenda.books.margin import guard_margins
 from commenda.books.model import (
@@ -81,6 +82,7 @@ __all__ = [
     "pay_out",
     "pay_out_due",
     "pay_parts_due",
+    "post_forced",
     "post_funding",
     "record_nav",
     "request_closing",

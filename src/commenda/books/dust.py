@@ -105,7 +105,7 @@ def take_over(
     at = venues_of(tx, [one.leg_id for one in dust])
     instruments = {one.instrument_id: broker.instrument(one.instrument_id) for one in dust}
     places = sorted({(at[one.leg_id], instruments[one.instrument_id].quote) for one in dust})
-    _open_book(tx, places, author.now)
+    open_dust_book(tx, places, author.now)
     books = {
         instrument.id: position_accounts(
             tx,
@@ -210,7 +210,7 @@ def dust_beside(
     return beside
 
 
-def _open_book(tx: Tx, places: Sequence[tuple[str, str]], now: datetime) -> None:
+def open_dust_book(tx: Tx, places: Sequence[tuple[str, str]], now: datetime) -> None:
     """Open the dust book at (venue, asset). A scope has one asset, so each has a scope."""
     owner = Owner.platform()
     open_scopes(

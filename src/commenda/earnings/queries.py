@@ -215,5 +215,5 @@ _PAST: LiteralString = (
     "  LEFT JOIN LATERAL (SELECT sum(e.amount) AS moved FROM entries e"
     "    JOIN journals j ON j.id = e.journal_id WHERE e.account_id = ANY (b.accounts)"
     "     AND j.posted_at > n.at AND j.posted_at < b.at"
-    "     AND j.kind NOT IN ('allocation', 'funding', 'dust')) f ON true"
+    "     AND j.kind NOT IN ('allocation', 'funding', 'clearing', 'dust')) f ON true"
 )

@@ -33,6 +33,16 @@ class Match(NamedTuple):
     lots: int
 
 
+def at_most(matches: Iterator[Match], left: int) -> Iterator[Match]:
+    """Matches until so many lots have changed hands."""
+    for match in matches:
+        taken = match._replace(lots=min(match.lots, left))
+        yield taken
+        left -= taken.lots
+        if not left:
+            return
+
+
 class Side:
     """One side of the book: shown lots by price, what was taken of them, our orders by price."""
 

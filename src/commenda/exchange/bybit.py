@@ -92,6 +92,14 @@ def lines(account: Account) -> list[Line]:
     return sorted(found, key=lambda one: -one.id)
 
 
+MADE_BY = {
+    "autoclose-": "CreateByLiq",
+    "adl_autoclose": "CreateByAdl_PassThrough",
+    "settlement_autoclose-": "CreateBySettle",
+}
+"""What it calls an order that the exchange made, by the id that it gave it."""
+
+
 def shown(desk: Desk, line: Line) -> dict[str, Any]:
     of = desk.exchange.contracts[line.symbol]
     order, waits = line.order, line.conditional
@@ -102,6 +110,10 @@ def shown(desk: Desk, line: Line) -> dict[str, Any]:
     return {
         "orderId": str(line.id),
         "orderLinkId": line.client_id,
+        "createType": next(
+            (kind for start, kind in MADE_BY.items() if line.client_id.startswith(start)),
+            "CreateByUser",
+        ),
         "symbol": line.symbol,
         "side": SIDE_NAMES[known.side].capitalize(),
         "orderType": "Market" if known.ticks is None else "Limit",

@@ -28,6 +28,8 @@ class Desk(Protocol):
     source: Source
     allows: int
     """How many times Binance's limits on requests."""
+    shown_until: int
+    """Of an account's trades those up to this moment are told."""
 
     def key_of(self, key: str) -> Key: ...
     def listen_key(self, account: str) -> str: ...

@@ -6,6 +6,7 @@ from typing import Any
 
 from commenda.exchange import wire, wire_accounts
 from commenda.exchange.calls import Desk, Params, call
+from commenda.exchange.liquidation import quantile
 from commenda.exchange.margins import standing
 from commenda.exchange.model import ZERO, Account
 from commenda.exchange.refusals import Refused
@@ -175,8 +176,11 @@ def income(desk: Desk, one: Account, params: Params) -> Any:
 
 @call("GET", "/fapi/v1/adlQuantile", weight=5)
 def adl_quantile(desk: Desk, one: Account, params: Params) -> Any:
-    held = {key[0] for key, each in one.positions.items() if each.lots}
-    return [{"symbol": symbol, "adlQuantile": {"BOTH": 2}} for symbol in sorted(held)]
+    found: dict[str, dict[str, int]] = {}
+    for (symbol, side), held in sorted(one.positions.items()):
+        if held.lots and params.values.get("symbol") in (None, symbol):
+            found.setdefault(symbol, {})[side] = quantile(desk.exchange, one, held)
+    return [{"symbol": symbol, "adlQuantile": each} for symbol, each in found.items()]
 
 
 @call("GET", "/fapi/v1/forceOrders", weight=20)

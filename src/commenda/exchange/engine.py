@@ -14,7 +14,7 @@ from decimal import ROUND_UP, Decimal
 from heapq import heappop, heappush
 from typing import Any
 
-from commenda.exchange.book import Book, Match
+from commenda.exchange.book import Book, Match, at_most
 from commenda.exchange.checks import check_order
 from commenda.exchange.liquidation import liquidate
 from commenda.exchange.margins import bankruptcy_price, set_aside, standing
@@ -51,6 +51,10 @@ class Exchange:
         self.insurance = ZERO
         self.now = start
         self.told: list[Teller] = []
+        self.mishap = ""
+        """What goes wrong with the next order, of `faults.FAULTS`."""
+        self.spares_fund: Callable[[str], bool] = lambda _symbol: False
+        """Whether others are deleveraged now, though the fund would last."""
         self._serial = 0
         self._conditionals: dict[str, dict[int, Conditional]] = {}
         self._holders: dict[str, dict[str, Account]] = defaultdict(dict)
@@ -140,10 +144,14 @@ class Exchange:
         `again` where it was known and changed.
         """
         contract, book = self.contracts[order.symbol], self.books[order.symbol]
+        mishap, self.mishap = self.mishap, ""
         account.orders[order.id] = account.open[order.id] = order
         if not again:
             self._end_in_time(order)
             self.tell("order", account.name, (order, "NEW", None))
+        if mishap == "shrunk":
+            order.lots = max(1, order.lots // 2)
+            self.tell("order", account.name, (order, "AMENDMENT", None))
         limit = order.ticks
         if limit is None:  # a market order's worst price
             bound = contract.bounds[1 if order.side == BUY else 0]
@@ -151,9 +159,14 @@ class Exchange:
         if order.tif == "FOK" and book.offered(order.side, limit) < order.lots:
             self.end(order, "EXPIRED", 3)
             return order
-        self.settle_all(order.symbol, self._without_self(order, book.take(order, limit)))
+        matches = self._without_self(order, book.take(order, limit))
+        if mishap == "fills_in_part":
+            matches = at_most(matches, max(1, order.lots // 2))
+        self.settle_all(order.symbol, matches)
         if order.is_open:
-            if order.type == "MARKET" or order.tif in ("IOC", "FOK"):
+            if mishap == "fills_in_part":
+                self.end(order, "EXPIRED", 2)
+            elif order.type == "MARKET" or order.tif in ("IOC", "FOK"):
                 self.end(order, "EXPIRED", 2 if order.filled or order.tif == "IOC" else 9)
             else:
                 book.sides[order.side].rest(order)
@@ -372,14 +385,22 @@ class Exchange:
             for account in moved.values():
                 liquidate(self, account)
 
-    def close_by_force(self, account: Account, position: Position, ticks: int, prefix: str) -> None:
-        """Close a whole position at a price, under a client id that says why, without a fee."""
+    def close_by_force(
+        self,
+        account: Account,
+        position: Position,
+        ticks: int,
+        prefix: str,
+        lots: int | None = None,
+    ) -> None:
+        """Close a position, or so many lots of it, at a price, under a client id that says why,
+        without a fee."""
         contract = self.contracts[position.symbol]
         side = SELL if position.lots > 0 else BUY
         number = self.number()
         order = Order(
             number, f"{prefix}{self.now}" if prefix.endswith("-") else prefix, account.name,
-            position.symbol, side, "LIMIT", "IOC", ticks, abs(position.lots), self.now,
+            position.symbol, side, "LIMIT", "IOC", ticks, lots or abs(position.lots), self.now,
             position.side, updated=self.now,
         )  # fmt: skip
         account.orders[order.id] = account.open[order.id] = order

@@ -31,6 +31,12 @@ FAULTS = {
     "reordered": "tell an event after the next one",
     "late_funding": "pay funding three seconds after its stamp",
     "depth_gap": "leave a depth message out",
+    "fills_in_part": "fill half of an order, and let the rest expire",
+    "shrunk": "take an order for half of its quantity, as one that may close no more than that",
+    "filled_first": "fill an order, or half of it, while its cancellation is on the way",
+    "not_shown": "answer -2013 for an order that is there",
+    "late_trades": "leave the trades of the last `milliseconds` out of an account's",
+    "adl": "take what a liquidation leaves from other accounts, though the fund could take it",
 }
 """Each fault and what it does."""
 
@@ -87,6 +93,10 @@ class Script:
             self.struck[kind] = self.struck.get(kind, 0) + 1
             return one
         return None
+
+    def either(self, one: int, other: int) -> int:
+        """One of two, by chance."""
+        return one if self._draw.random() < 0.5 else other
 
     def jitter(self, milliseconds: int) -> float:
         """Seconds of a latency: as long, and up to as much again."""

@@ -15,15 +15,19 @@ from decimal import Decimal
 from typing import Any
 
 from commenda.exchange import wire, wire_accounts
+from commenda.exchange.book import Match
+from commenda.exchange.calls import Params
 from commenda.exchange.engine import Exchange
 from commenda.exchange.faults import Script
 from commenda.exchange.market import Funding, Status
-from commenda.exchange.model import Contract
+from commenda.exchange.model import Account, Contract
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key
 from commenda.exchange.sources import Source
 from commenda.exchange.tape import Tape
+from commenda.exchange.trading import ALGO, ORDER, find_order
 
+FOR_EVER = 2**62
 LISTENED = 3_600_000
 """Milliseconds that a listenKey lives unless it is kept."""
 Send = Callable[[str, dict[str, Any]], None]
@@ -67,12 +71,14 @@ class House:
         self.keys: dict[str, Key] = {}
         self.listeners: dict[str, set[Send]] = defaultdict(set)
         """Connections by stream: a name of the market's, or a listenKey."""
+        self.shown_until = FOR_EVER
         self.late: deque[tuple[int, str, dict[str, Any]]] = deque()
         """Messages that a fault holds back: until when, for which stream."""
         self._held: dict[str, dict[str, Any]] = {}
         self._listen: dict[str, tuple[str, int]] = {}
         self._reached = clock.start
         self.exchange.told += [self.tape.hear, self._hear]
+        self.exchange.spares_fund = lambda symbol: bool(self.script.strike("adl", symbol))
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -94,6 +100,25 @@ class House:
     def delist(self, symbol: str, status: str) -> None:
         """End the trading of a contract, or begin it."""
         self.exchange.apply(Status(self.exchange.now, symbol, status))
+
+    def mishap(self, where: str, account: Account, params: Params) -> None:
+        """What goes wrong, by the script, with a request of an account that is going to be done."""
+        strike, now = self.script.strike, self.exchange.now
+        if where in (f"GET {ORDER}", f"GET {ALGO}") and strike("not_shown", where):
+            raise Refused(-2013)
+        if where == f"DELETE {ORDER}" and strike("filled_first", where):
+            self._fill_first(account, params)
+        late = strike("late_trades", where) if where.endswith("/userTrades") else None
+        self.shown_until = now - late.milliseconds if late else FOR_EVER
+        kinds = ("fills_in_part", "shrunk") if where == f"POST {ORDER}" else ()
+        self.exchange.mishap = next((kind for kind in kinds if strike(kind, where)), "")
+
+    def _fill_first(self, account: Account, params: Params) -> None:
+        order = find_order(account, params, -2011)
+        if order.is_open and order.ticks is not None:
+            lots = self.script.either(order.left, max(1, order.left // 2))
+            match = Match(None, order, order.ticks, lots)
+            self.exchange.settle(self.exchange.contracts[order.symbol], match)
 
     # --- keys -----------------------------------------------------------------------------------
 

@@ -1,16 +1,18 @@
 """Liquidation, as the exchange does it: orders end, positions close in the market at no worse than
 their bankruptcy price, the fund takes what the market does not, and pays what the margin did not.
+Where the fund does not last for that, positions of others are closed against it, by rank.
 
-Source: Binance, "Liquidation protocols" and "Auto-deleveraging (ADL)". Of several positions the one
-that binds the most margin goes first.
+Source: Binance, "Liquidation protocols" and "What Is Auto-Deleveraging (ADL)". Of several positions
+the one that binds the most margin goes first.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from commenda.exchange.margins import standing
-from commenda.exchange.model import BUY, SELL, Account, Order, Position
+from commenda.exchange.model import BUY, SELL, ZERO, Account, Order, Position
 
 if TYPE_CHECKING:
     from commenda.exchange.engine import Exchange
@@ -91,10 +93,58 @@ def _close(exchange: Exchange, account: Account, position: Position) -> None:
         exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -fee)
         exchange.insurance += fee
     if position.lots:
-        exchange.close_by_force(
-            account, position, exchange.bankruptcy(account, position), "autoclose-"
-        )
+        _take_rest(exchange, account, position, exchange.bankruptcy(account, position))
     if account.wallet < 0 and not any(one.lots for one in account.positions.values()):
         exchange.insurance += account.wallet
         exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -account.wallet)
     exchange.tell("liquidation", None, (order, side))
+
+
+def _take_rest(exchange: Exchange, account: Account, position: Position, ticks: int) -> None:
+    """What the market did not take at the bankruptcy price: the fund does, which gets rid of it at
+    the mark, or those who hold the other side."""
+    contract, mark = exchange.contracts[position.symbol], exchange.marks[position.symbol]
+    gained = position.notional(contract, mark) - contract.worth(ticks, position.lots)
+    if exchange.insurance + gained < ZERO or exchange.spares_fund(position.symbol):
+        for holder, other in ranked(exchange, position.symbol, -position.lots):
+            lots = min(abs(other.lots), abs(position.lots))
+            if not lots:
+                break
+            _end_orders(exchange, holder, position.symbol)
+            exchange.close_by_force(holder, other, ticks, "adl_autoclose", lots)
+            exchange.close_by_force(account, position, ticks, "autoclose-", lots)
+    if position.lots:
+        exchange.insurance += position.notional(contract, mark)
+        exchange.insurance -= contract.worth(ticks, position.lots)
+        exchange.close_by_force(account, position, ticks, "autoclose-")
+
+
+def ranked(exchange: Exchange, symbol: str, side: int) -> list[tuple[Account, Position]]:
+    """Who holds a side of a contract, in the order in which they are deleveraged."""
+    held = [
+        (account, position)
+        for account in exchange.accounts.values()
+        for position in account.positions.values()
+        if position.symbol == symbol and position.lots * side > 0
+    ]
+    return sorted(held, key=lambda one: _rank(exchange, *one), reverse=True)
+
+
+def _rank(exchange: Exchange, account: Account, position: Position) -> Decimal:
+    """Profit of what stands for it, times the margin ratio; of a loss, divided by it."""
+    contract, mark = exchange.contracts[position.symbol], exchange.marks[position.symbol]
+    if position.symbol in account.isolated:
+        stands = position.margin + position.unrealised(contract, mark)
+        kept = contract.kept(abs(position.notional(contract, mark)))
+    else:
+        of = standing(account, exchange.contracts, exchange.marks)
+        stands, kept = of.cross_wallet + of.cross_unrealised, of.cross_kept
+    stands = max(stands, contract.tick)
+    profit, ratio = position.unrealised(contract, mark) / stands, kept / stands
+    return profit * ratio if profit > ZERO else profit / max(ratio, contract.tick)
+
+
+def quantile(exchange: Exchange, account: Account, position: Position) -> int:
+    """How near to the head of that order, from 0 to 4."""
+    holders = [one for one, _ in ranked(exchange, position.symbol, position.lots)]
+    return 4 - 5 * holders.index(account) // len(holders)

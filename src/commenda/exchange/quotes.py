@@ -185,13 +185,15 @@ def premium_index(desk: Desk, account: None, params: Params) -> Any:
 def funding_rates(desk: Desk, account: None, params: Params) -> Any:
     wanted = params.values.get("symbol")
     begin, end = params.whole("startTime", 0), params.whole("endTime", 2**62)
-    return [
+    found = [
         {"symbol": symbol, "fundingTime": at, "fundingRate": str(rate), "markPrice": str(mark)}
         for symbol, rows in desk.tape.funding.items()
         if wanted in (None, symbol)
         for at, rate, mark in rows
         if begin <= at <= end
-    ][-min(1000, params.whole("limit", 100)) :]
+    ]
+    limit = min(1000, params.whole("limit", 100))
+    return found[:limit] if params.has("startTime") else found[-limit:]
 
 
 @call("GET", "/fapi/v1/fundingInfo", signed=False)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -58,7 +58,7 @@ SPOKEN = {
 
 
 class Budget:
-    """What was used in a span of seconds, by the wall clock."""
+    """What was used in a span of seconds."""
 
     def __init__(self, limit: Mapping[str, Any], allows: int) -> None:
         self.name = f"{limit['intervalNum']} {limit['interval']}"
@@ -67,9 +67,8 @@ class Budget:
         self.used = 0
         self._spent: deque[tuple[float, int]] = deque()
 
-    def spend(self, weight: int) -> bool:
+    def spend(self, weight: int, now: float) -> bool:
         """Use so much; whether it was still within the limit."""
-        now = time.monotonic()
         while self._spent and self._spent[0][0] <= now - self.seconds:
             self.used -= self._spent.popleft()[1]
         self._spent.append((now, weight))
@@ -77,11 +76,24 @@ class Budget:
         return self.used <= self.limit
 
 
-class Server:
-    """Serves a house; `run` until it is cancelled."""
+class Answer(NamedTuple):
+    """What is told to a request."""
 
-    def __init__(self, house: House, admin: str | None = None) -> None:
-        self.house, self.admin = house, admin
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class Server:
+    """Serves a house; `run` until it is cancelled.
+
+    `respond` is all of it but the sockets. `wall` counts the seconds of budgets and bans.
+    """
+
+    def __init__(
+        self, house: House, admin: str | None = None, wall: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.house, self.admin, self.wall = house, admin, wall
         self.connections: set[streams.Connection] = set()
         self.weight, *self.orders = (Budget(one, house.allows) for one in quotes.LIMITS)
         self.banned_until = 0.0
@@ -116,18 +128,34 @@ class Server:
     # --- REST -----------------------------------------------------------------------------------
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
-        found = CALLS[request.method, request.path]
-        where = f"{request.method} {request.path}"
-        script = self.house.script
+        method, path = request.method, request.path
         body = (await request.read()).decode()
-        manner = manner_of(request.path)
+        if wait := self.delay(method, path):
+            await asyncio.sleep(wait)
+        answer = self.respond(method, path, request.headers, request.query_string, body)
+        if answer is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return web.json_response(answer.body, status=answer.status, headers=answer.headers)
+
+    def delay(self, method: str, path: str) -> float:
+        """Seconds that a request waits before it is read."""
+        fault = self.house.script.strike("latency", f"{method} {path}")
+        return 0.0 if fault is None else self.house.script.jitter(fault.milliseconds)
+
+    def respond(
+        self, method: str, path: str, headers: Mapping[str, str], query: str, body: str
+    ) -> Answer | None:
+        """Do a request; None where nothing of its answer arrives."""
+        found = CALLS[method, path]
+        where = f"{method} {path}"
+        script = self.house.script
+        manner = manner_of(path)
         try:
-            values = manner.read(request.query_string, body)
-            if fault := script.strike("latency", where):
-                await asyncio.sleep(script.jitter(fault.milliseconds))
+            values = manner.read(query, body)
             self._refuse(where, values, found)
-            sent = request.query_string, body
-            result = self._done(found, manner, request.headers, values, sent)
+            result = self._done(where, found, manner, headers, values, (query, body))
         except Refused as refused:
             return self._told(*manner.refused(refused))
         except _Wait as wait:
@@ -135,24 +163,22 @@ class Server:
             answer.headers["Retry-After"] = str(max(1, wait.seconds))
             return answer
         if script.strike("lost_answer", where):
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
+            return None
         if script.strike("unknown", where):
             return self._told(*manner.refused(Refused(-1007, 503)))
         return self._told(manner.told(result, self.house.exchange.now))
 
-    def _told(self, what: Any, status: int = 200) -> web.Response:
+    def _told(self, what: Any, status: int = 200) -> Answer:
         used = {
             "X-MBX-USED-WEIGHT-1M": str(self.weight.used),
             "X-MBX-ORDER-COUNT-1M": str(self.orders[0].used),
             "X-MBX-ORDER-COUNT-10S": str(self.orders[1].used),
         }
-        return web.json_response(what, status=status, headers=used)
+        return Answer(status, what, used)
 
     def _refuse(self, where: str, values: Mapping[str, str], found: Call) -> None:
         """Faults and limits that keep a request from being done."""
-        script, now = self.house.script, time.monotonic()
+        script, now = self.house.script, self.wall()
         if script.strike("maintenance", where):
             raise Refused(-1000, 503)
         for kind, status in (("limited", 429), ("banned", 418)):
@@ -167,17 +193,18 @@ class Server:
             raise Refused(-1008)
         if found.signed and script.strike("clock", where):
             raise Refused(-1021)
-        if not self.weight.spend(found.weight):
+        if not self.weight.spend(found.weight, now):
             if self.weight.used > 2 * self.weight.limit:  # who does not stop is shut out
                 self.banned_until = now + 120
             raise _Wait(429, 60)
         if found.is_order:
-            spent = [one for one in self.orders if not one.spend(1)]
+            spent = [one for one in self.orders if not one.spend(1, now)]
             if spent:
                 raise Refused(-1015, limit=spent[-1].limit, interval=spent[-1].name)
 
     def _done(
         self,
+        where: str,
         found: Call,
         manner: Manner,
         headers: Mapping[str, str],
@@ -192,6 +219,7 @@ class Server:
                 self._check_window(*manner.signed(key, headers, values, sent))
             account = self._account(key, found)
             values["apiKey"] = key.key
+            self.house.mishap(where, account, Params(values))
         return found.run(self.house, account, Params(values))
 
     def _account(self, key: Key, found: Call) -> Account:

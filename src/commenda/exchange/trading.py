@@ -197,7 +197,7 @@ def user_trades(desk: Desk, account: Account, params: Params) -> Any:
         found = order.fills if order else []
     elif params.has("fromId"):
         found = found[bisect_left(found, params.whole("fromId"), key=lambda one: one.id) :]
-    found = [one for one in found if one.symbol == of.symbol]
+    found = [one for one in found if one.symbol == of.symbol and one.at <= desk.shown_until]
     return [wire.trade(one, of) for one in within(found, params, "fromId")]
 
 

@@ -9,6 +9,7 @@ accounts and are allocated once, when the parent is terminal, at one average pri
 from commenda.execution.actions import (
     execute_order,
     execute_orders,
+    fill_at_once,
     intend,
     observe,
     observe_executions,
@@ -17,6 +18,7 @@ from commenda.execution.actions import (
 from commenda.execution.allocation import allocate_chunk
 from commenda.execution.broker import Broker, is_met
 from commenda.execution.checks import CHECKS
+from commenda.execution.contact import is_read
 from commenda.execution.halts import MARKET_UNTRUSTED, halted_instruments
 from commenda.execution.model import Order
 from commenda.execution.positions import (
@@ -29,6 +31,7 @@ from commenda.execution.positions import (
 )
 from commenda.execution.queries import (
     CHUNK,
+    at_rest,
     in_flight,
     keep_cursor,
     orders_of,
@@ -39,6 +42,7 @@ from commenda.execution.reconcile import (
     Difference,
     LiveBooks,
     ask_books,
+    clearing_key,
     compare,
     in_transit,
     marks_known,
@@ -59,15 +63,19 @@ __all__ = [
     "allocate",
     "allocate_chunk",
     "ask_books",
+    "at_rest",
+    "clearing_key",
     "compare",
     "execute_order",
     "execute_orders",
+    "fill_at_once",
     "halted_instruments",
     "holders",
     "in_flight",
     "in_transit",
     "intend",
     "is_met",
+    "is_read",
     "keep_cursor",
     "marks_known",
     "move_quantities",

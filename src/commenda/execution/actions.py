@@ -250,6 +250,41 @@ def _post_fills(
     post_batch(tx, author, journals)
 
 
+def fill_at_once(
+    tx: Tx,
+    broker: Broker,
+    author: Author,
+    *,
+    cause: str,
+    cause_id: UUID,
+    venue: str,
+    instrument_id: int,
+    requests: Sequence[tuple[UUID, Decimal]],
+    fill: Fill,
+    reason: str,
+) -> bool:
+    """Post a fill that no order of ours asked for, to the legs (leg, signed quantity) that it is
+    of: an order that is sent, filled and shared out in one. False where it was before."""
+    (order,) = intend(
+        tx,
+        cause=cause,
+        cause_id=cause_id,
+        correlation_id=cause_id,
+        instrument_id=instrument_id,
+        requests=[(leg, venue, quantity) for leg, quantity in requests],
+        reference_price=fill.price,
+        now=author.now,
+    )
+    if queries.mark_sent(tx, order.id, author.now) is None:
+        return False
+    view = OrderView(order.id, OrderStatus.FILLED, fill.quantity, (fill,), reason)
+    order = observe(tx, broker, order.id, author, view)
+    shares, chunk = shares_of(tx, broker, order), 0
+    while allocate_chunk(tx, broker, order, author, chunk, shares):
+        chunk += 1
+    return True
+
+
 def execute_order(database: Database, broker: Broker, order_id: UUID, author: Author) -> bool:
     """Take an order as far as it goes now: sent or asked for, observed and, once it is terminal,
     allocated. Whether it is; one that works at the venue is executed again later."""

@@ -35,7 +35,8 @@ CHECKS = (
         "every fill of a venue belongs to an order that waited for it",
         "SELECT 'fill ' || venue || ' ' || fill_id, 'none',"
         "  concat_ws(' ', side, quantity, 'of order', coalesce(order_id::text, 'unknown'))"
-        " FROM stray_fills",
+        " FROM stray_fills s WHERE NOT EXISTS"
+        "  (SELECT FROM fills f WHERE (f.venue, f.fill_id) = (s.venue, s.fill_id))",
     ),
     Check(
         "no leg gets more than it asked for, nor the other side",

@@ -22,6 +22,8 @@ from commenda.venues import Venue, VenueUnavailable
 SILENT, STRANGE = "alert.venue_silent", "alert.venue_strange"
 PATIENCE = timedelta(minutes=2)
 """How long an exchange may be silent before somebody is told; what it owes an answer to waits."""
+SHOWN_WITHIN = timedelta(minutes=2)
+"""So long an exchange may take to show what was traded; and a clock may be off."""
 _NAMED = 10
 """Orders that an alert names."""
 
@@ -52,6 +54,16 @@ def keep_contact(database: Database, venue: Venue, author: Author) -> None:
             (author.now, venue.name),
         )
         end_alerts(tx, SILENT, author.now, about=[venue.name])
+
+
+def is_read(tx: Tx, venue: str, at: datetime | None) -> bool:
+    """Whether what was traded at an account at a moment of the exchange's is read by now: it
+    answered long enough after it."""
+    row = tx.execute(
+        "SELECT answered_at >= %s FROM venue_contacts WHERE venue = %s",
+        (None if at is None else at + SHOWN_WITHIN, venue),
+    ).fetchone()
+    return row == (True,)
 
 
 def lose_contact(database: Database, venue: Venue, author: Author, error: VenueUnavailable) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -85,19 +86,31 @@ def move_quantities(tx: Tx, instrument_id: int, moves: Sequence[tuple[UUID, Deci
     )
 
 
-def holders(tx: Tx, venue: str, instrument_id: int) -> list[tuple[UUID, int, Decimal]]:
+def holders(
+    tx: Tx, venue: str, instrument_id: int, at: datetime | None = None
+) -> list[tuple[UUID, int, Decimal]]:
     """Every leg with an open quantity there, also in an order that works: (leg, cash account,
-    quantity), by leg id."""
+    quantity), by leg id. At a moment of the venue's own clock: less what was traded later."""
     return tx.execute(
         "SELECT l.id, l.account_id, h.quantity FROM ("
         "  SELECT leg_id, sum(quantity) AS quantity FROM ("
         "   SELECT leg_id, quantity FROM positions"
         "    WHERE instrument_id = %(instrument)s AND quantity <> 0"
         "   UNION ALL SELECT leg_id, quantity FROM working_fills"
-        "    WHERE instrument_id = %(instrument)s) both_of GROUP BY leg_id) h"
+        "    WHERE instrument_id = %(instrument)s"
+        "   UNION ALL SELECT a.leg_id, CASE WHEN a.quantity IS NULL"
+        "     THEN -later.part * a.requested / o.quantity"
+        "     ELSE -later.part * a.quantity / later.whole END"
+        "    FROM (SELECT order_id, sum(quantity) AS whole,"
+        "      sum(quantity) FILTER (WHERE traded_at > %(at)s::timestamptz) AS part"
+        "     FROM fills WHERE order_id IN (SELECT order_id FROM fills"
+        "      WHERE venue = %(venue)s AND traded_at > %(at)s::timestamptz) GROUP BY 1) later"
+        "    JOIN orders o ON o.id = later.order_id AND o.instrument_id = %(instrument)s"
+        "    JOIN allocations a ON a.order_id = o.id"
+        "  ) both_of GROUP BY leg_id) h"
         " JOIN legs l ON l.id = h.leg_id"
         " WHERE h.quantity <> 0 AND l.venue = %(venue)s ORDER BY l.id",
-        {"instrument": instrument_id, "venue": venue},
+        {"instrument": instrument_id, "venue": venue, "at": at},
     ).fetchall()
 
 

@@ -104,8 +104,9 @@ def insert_stray(tx: Tx, venue: str, one: Execution, now: datetime) -> None:
     """Keep a fill that no order here waits for."""
     tx.execute(
         "INSERT INTO stray_fills (venue, order_id, instrument_id, side, fill_id, quantity, price,"
-        " fee, seen_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (venue, one.order_id, one.instrument_id, one.side, *one.fill, now),
+        " fee, traded_at, forced, seen_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (venue, one.order_id, one.instrument_id, one.side, *one.fill, one.forced, now),
     )
 
 
@@ -128,11 +129,11 @@ def keep_cursor(tx: Tx, venue: str, stream: str, cursor: str | None) -> None:
 
 def insert_fills(tx: Tx, order: Order, fills: Sequence[Fill], now: datetime) -> None:
     tx.execute(
-        "INSERT INTO fills (venue, fill_id, order_id, quantity, price, fee, filled_at)"
-        " SELECT %s, id, %s, quantity, price, fee, %s"
-        " FROM unnest(%s::text[], %s::numeric[], %s::numeric[], %s::numeric[])"
-        "   AS n (id, quantity, price, fee) ON CONFLICT DO NOTHING",
-        (order.venue, order.id, now, *columns(fills, 4)),
+        "INSERT INTO fills (venue, fill_id, order_id, quantity, price, fee, traded_at, filled_at)"
+        " SELECT %s, id, %s, quantity, price, fee, traded_at, %s"
+        " FROM unnest(%s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[])"
+        "   AS n (id, quantity, price, fee, traded_at) ON CONFLICT DO NOTHING",
+        (order.venue, order.id, now, *columns(fills, 5)),
     )
 
 
@@ -197,6 +198,16 @@ def end_allocation(tx: Tx, order_id: UUID, now: datetime) -> None:
         "UPDATE orders SET allocated_at = %s WHERE id = %s AND allocated_at IS NULL",
         (now, order_id),
     )
+
+
+def at_rest(tx: Tx, venue: str, instrument_id: int, since: datetime) -> bool:
+    """Whether every order that was sent there by then is over and shared out."""
+    row = tx.execute(
+        "SELECT NOT EXISTS (SELECT FROM orders WHERE venue = %s AND instrument_id = %s"
+        " AND sent_at <= %s AND allocated_at IS NULL)",
+        (venue, instrument_id, since),
+    ).fetchone()
+    return row == (True,)
 
 
 def in_flight(tx: Tx, scope_ids: Sequence[UUID]) -> set[UUID]:

@@ -20,7 +20,15 @@ from commenda.execution.broker import is_met
 from commenda.execution.queries import orders_by_id, read_cursor
 from commenda.kit.db import Tx
 from commenda.market import Instrument
-from commenda.venues import Fill, OrderRequest, Venue, VenueAccount, VenueBooks
+from commenda.venues import (
+    Clearing,
+    Fill,
+    FundingPayment,
+    OrderRequest,
+    Venue,
+    VenueAccount,
+    VenueBooks,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,11 @@ class Difference:
     @property
     def unexplained(self) -> Decimal:
         return self.venue - self.ledger - self.explained
+
+
+def clearing_key(venue: str, one: Clearing) -> str:
+    """Of the first journal that passes on what a liquidation cost."""
+    return f"clearing:{venue}:{one.id}:0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +87,21 @@ def ask_books(tx: Tx, venue: Venue, quotes: Mapping[int, str], now: datetime) ->
         known = tx.execute(
             "SELECT instrument_id, stamp FROM funding_payments"
             " WHERE venue = %s AND stamp = ANY(%s)",
-            (venue.name, [one.stamp for one in payments]),
+            (venue.name, [one.stamp for one in payments if isinstance(one, FundingPayment)]),
         )
-        posted = set(known)
+        posted: set[object] = set(known)
+        keys = {clearing_key(venue.name, one) for one in payments if isinstance(one, Clearing)}
+        posted.update(
+            row[0]
+            for row in tx.execute("SELECT key FROM journals WHERE key = ANY (%s)", (list(keys),))
+        )
         for one in payments:
-            if (one.instrument_id, one.stamp) not in posted:
+            key: object = (
+                clearing_key(venue.name, one)
+                if isinstance(one, Clearing)
+                else (one.instrument_id, one.stamp)
+            )
+            if key not in posted:
                 asset = quotes[one.instrument_id]
                 paid[asset] = paid.get(asset, Decimal(0)) + one.amount
     return LiveBooks(venue, now, paid)
@@ -127,6 +150,11 @@ def compare(
             cash[one.asset] = cash.get(one.asset, nothing) + one.notional + one.fee
     # Filled and not recorded: nothing of it is in the ledger.
     for instrument, quantity, cost in _unrecorded(tx, books, at):
+        on_its_way[instrument] = on_its_way.get(instrument, nothing) + quantity
+        value = quantity * marks[instrument] - cost
+        explained[quote[instrument]] = explained.get(quote[instrument], nothing) + value
+    # Closed by the venue itself, and in no book yet.
+    for instrument, quantity, cost in _forced(tx, books.name, at):
         on_its_way[instrument] = on_its_way.get(instrument, nothing) + quantity
         value = quantity * marks[instrument] - cost
         explained[quote[instrument]] = explained.get(quote[instrument], nothing) + value
@@ -191,6 +219,20 @@ def _unrecorded(tx: Tx, books: VenueBooks, at: datetime) -> Iterator[tuple[int, 
             if fill.id not in recorded[order]:
                 quantity = orders[order].side.sign * fill.quantity
                 yield orders[order].instrument_id, quantity, quantity * fill.price + fill.fee
+
+
+def _forced(tx: Tx, venue: str, at: datetime) -> list[tuple[int, Decimal, Decimal]]:
+    """(instrument, quantity, cost with fees) of each fill that the venue made by itself and that
+    was seen by then and posted to no leg."""
+    return tx.execute(
+        "SELECT s.instrument_id, n.signed, n.signed * s.price + s.fee FROM stray_fills s"
+        " CROSS JOIN LATERAL (SELECT CASE s.side WHEN 'buy' THEN s.quantity ELSE -s.quantity END"
+        "   AS signed) n"
+        " WHERE s.forced IS NOT NULL AND s.venue = %(venue)s AND s.seen_at <= %(at)s"
+        " AND NOT EXISTS (SELECT FROM fills f"
+        "  WHERE (f.venue, f.fill_id) = (s.venue, s.fill_id) AND f.filled_at <= %(at)s)",
+        {"venue": venue, "at": at},
+    ).fetchall()
 
 
 class InTransit(NamedTuple):

@@ -30,6 +30,7 @@ from commenda.books import (
     pass_on_income,
     pay_out_due,
     pay_parts_due,
+    post_forced,
     record_nav,
 )
 from commenda.execution import observe_executions
@@ -125,8 +126,10 @@ def repeat_exits(operation: Operation, now: datetime, _: Parameters) -> None:
 
 
 def observe_venues(operation: Operation, now: datetime) -> None:
-    """Read on in what the venues have filled."""
-    observe_executions(operation.database, operation.broker, operation.author(now))
+    """Read on in what the venues have filled, and post what they closed by themselves."""
+    database, broker, author = operation.database, operation.broker, operation.author(now)
+    observe_executions(database, broker, author)
+    post_forced(database, broker, author)
 
 
 def charge_funding(operation: Operation, now: datetime) -> None:

@@ -28,8 +28,10 @@ from commenda.venues.keys import (
 )
 from commenda.venues.model import (
     Capabilities,
+    Clearing,
     Execution,
     Fill,
+    Forced,
     FundingPayment,
     OrderKind,
     OrderRequest,
@@ -54,8 +56,10 @@ __all__ = [
     "RULES",
     "VENUES",
     "Capabilities",
+    "Clearing",
     "Execution",
     "Fill",
+    "Forced",
     "FundingPayment",
     "Means",
     "OrderKind",

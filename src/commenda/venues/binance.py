@@ -14,6 +14,7 @@ from commenda.market import Instrument
 from commenda.venues.dialect import (
     HOUR,
     Ask,
+    Cleared,
     Codes,
     Deal,
     Held,
@@ -21,12 +22,14 @@ from commenda.venues.dialect import (
     Params,
     Refusal,
     Rights,
+    Sender,
     Shown,
     made_client,
+    moment_of,
     once,
     our_order,
 )
-from commenda.venues.model import Fill, OrderKind, OrderRequest, OrderStatus, Side
+from commenda.venues.model import Fill, Forced, OrderKind, OrderRequest, OrderStatus, Side
 
 STATUS = {
     "NEW": OrderStatus.ACCEPTED,
@@ -45,7 +48,15 @@ ALGO_STATUS = {
     "EXPIRED": OrderStatus.EXPIRED,
     "REJECTED": OrderStatus.REFUSED,
 }
+_FORCED = {
+    "autoclose-": Forced.LIQUIDATED,
+    "adl_autoclose": Forced.DELEVERAGED,
+    "settlement_autoclose-": Forced.SETTLED,
+}
 PAGE = 1000
+_BEGUN = ""
+"""Among a cursor's contracts: when the account was met, in milliseconds."""
+_FUNDING, _CLEARING = "FUNDING_FEE", "INSURANCE_CLEAR"
 
 
 def binance_client(key: str, secret: str, address: str | None = None) -> Any:
@@ -153,13 +164,15 @@ class Binance:
                 return None
             raise
 
-    def client_id(self, ask: Ask, symbol: str, number: str) -> str:
+    def sender(self, ask: Ask, symbol: str, number: str) -> Sender:
         found = ask("fapiPrivateGetOrder", {"symbol": symbol, "orderId": number})["clientOrderId"]
-        if our_order(found) is None:
+        ours = our_order(found)
+        if ours is None:
             for one in ask("fapiPrivateGetAllAlgoOrders", {"symbol": symbol}):
                 if str(one["actualOrderId"]) == number:
-                    return str(one["clientAlgoId"])
-        return str(found)
+                    ours = our_order(one["clientAlgoId"])
+        forced = next((why for start, why in _FORCED.items() if found.startswith(start)), None)
+        return Sender(ours, forced)
 
     def resting(self, ask: Ask) -> Sequence[Shown]:
         return [
@@ -178,6 +191,7 @@ class Binance:
         stands = self.time(ask)
         last = {one: self._trades_of(ask, one, limit=1) for one in symbols}
         known = {symbol: _number(trades[-1]) for symbol, trades in last.items() if trades}
+        known[_BEGUN] = stands
         return {"executions": json.dumps(known), "income": json.dumps([stands, {}])}
 
     def deals(
@@ -187,9 +201,11 @@ class Binance:
         known: dict[str, int] = json.loads(cursor) if cursor else {}
         last, found = dict(known), []
         for symbol in symbols:
+            since = 0 if symbol in known else known.get(_BEGUN, 0)
             for trade in self._trades_after(ask, symbol, known.get(symbol, -1)):
                 last[symbol] = _number(trade)
-                found.append(_deal(trade))
+                if int(trade["time"]) >= since:
+                    found.append(_deal(trade))
         found.sort(key=lambda one: one.at)
         return found, json.dumps(last) if last else cursor
 
@@ -225,22 +241,28 @@ class Binance:
             },
         )
 
-    def funding(
+    def income(
         self, ask: Ask, known: Mapping[str, Instrument], cursor: str | None
-    ) -> tuple[Sequence[Paid], str | None]:
+    ) -> tuple[Sequence[Paid | Cleared], str | None]:
         """A stamp is the hour that it was due: the exchange writes it a few seconds later."""
 
         def rows(since: int) -> Sequence[Any]:
-            asked = {"incomeType": "FUNDING_FEE", "startTime": since, "limit": PAGE}
-            found: Sequence[Any] = ask("fapiPrivateGetIncome", asked)
-            return found
+            asked = {"startTime": since, "limit": PAGE}
+            return [
+                one
+                for kind in (_FUNDING, _CLEARING)
+                for one in ask("fapiPrivateGetIncome", {**asked, "incomeType": kind})
+            ]
 
         found, cursor = once(cursor, rows, "tranId", "time")
         return [
             self._paid(ask, known[one["symbol"]], one) for one in found if one["symbol"] in known
         ], cursor
 
-    def _paid(self, ask: Ask, instrument: Instrument, row: Any) -> Paid:
+    def _paid(self, ask: Ask, instrument: Instrument, row: Any) -> Paid | Cleared:
+        if row["incomeType"] == _CLEARING:
+            place = str(row["tranId"]), row["symbol"]
+            return Cleared(*place, Decimal(row["income"]), int(row["time"]))
         due = round(int(row["time"]) / HOUR) * HOUR
         asked = {"symbol": instrument.symbol, "startTime": due - 60_000, "limit": 1}
         rates: Any = ask("fapiPublicGetFundingRate", asked)
@@ -251,7 +273,7 @@ class Binance:
         if share and mark:
             quantity = instrument.to_lot(abs(amount / (share * mark)) + instrument.lot / 2)
             quantity = -quantity if (amount > 0) is (share > 0) else quantity
-        return Paid(instrument.symbol, due, share, mark, quantity, amount)
+        return Paid(instrument.symbol, due, share, mark, quantity, amount, int(row["time"]))
 
     def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None:
         """Between the house's spot and this account's futures."""
@@ -303,6 +325,7 @@ def _deal(trade: Any) -> Deal:
         Decimal(trade["qty"]),
         Decimal(trade["price"]),
         Decimal(trade["commission"]),
+        moment_of(trade["time"]),
     )
     side = Side(trade["side"].lower())
     return Deal(int(trade["time"]), str(trade["orderId"]), trade["symbol"], side, fill)

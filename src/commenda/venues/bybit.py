@@ -18,6 +18,7 @@ from commenda.market import Instrument
 from commenda.venues.dialect import (
     HOUR,
     Ask,
+    Cleared,
     Codes,
     Deal,
     Held,
@@ -25,11 +26,14 @@ from commenda.venues.dialect import (
     Params,
     Refusal,
     Rights,
+    Sender,
     Shown,
     made_client,
+    moment_of,
     once,
+    our_order,
 )
-from commenda.venues.model import Fill, OrderKind, OrderRequest, OrderStatus, Side
+from commenda.venues.model import Fill, Forced, OrderKind, OrderRequest, OrderStatus, Side
 
 STATUS = {
     "New": OrderStatus.ACCEPTED,
@@ -41,6 +45,12 @@ STATUS = {
     "PartiallyFilledCanceled": OrderStatus.CANCELLED,
     "Deactivated": OrderStatus.CANCELLED,
     "Rejected": OrderStatus.REFUSED,
+}
+_FORCED = {
+    "CreateByLiq": Forced.LIQUIDATED,
+    "CreateByTakeOver": Forced.LIQUIDATED,
+    "CreateByAdl": Forced.DELEVERAGED,
+    "CreateBySettle": Forced.SETTLED,
 }
 LINEAR = {"category": "linear"}
 SETTLED = {**LINEAR, "settleCoin": "USDT"}
@@ -123,21 +133,24 @@ class Bybit:
         ask("privatePostV5OrderCancel", asked)
 
     def order(self, ask: Ask, order: OrderRequest, symbol: str) -> Shown | None:
-        return self._sought(ask, {"symbol": symbol, "orderLinkId": str(order.id)})
+        found = self._sought(ask, {"symbol": symbol, "orderLinkId": str(order.id)})
+        return found and _shown(found)
 
-    def _sought(self, ask: Ask, which: Params) -> Shown | None:
+    def _sought(self, ask: Ask, which: Params) -> Any:
         """An order among the open and the latest ones, or else the older ones."""
         for call in ("privateGetV5OrderRealtime", "privateGetV5OrderHistory"):
             found = ask(call, {**LINEAR, **which})["result"]["list"]
             if found:
-                return _shown(found[0])
+                return found[0]
         return None
 
-    def client_id(self, ask: Ask, symbol: str, number: str) -> str:
+    def sender(self, ask: Ask, symbol: str, number: str) -> Sender:
         found = self._sought(ask, {"symbol": symbol, "orderId": number})
         if found is None:
             raise Refusal(110001, f"order {number} is not shown")
-        return found.client_id
+        created = found.get("createType", "")
+        forced = next((why for start, why in _FORCED.items() if created.startswith(start)), None)
+        return Sender(our_order(found["orderLinkId"]), forced)
 
     def resting(self, ask: Ask) -> Sequence[Shown]:
         return [_shown(one) for one in _all(ask, "privateGetV5OrderRealtime", SETTLED)]
@@ -191,9 +204,9 @@ class Bybit:
     def _positions(self, ask: Ask) -> Sequence[Any]:
         return _all(ask, "privateGetV5PositionList", {**SETTLED, "limit": 200})
 
-    def funding(
+    def income(
         self, ask: Ask, known: Mapping[str, Instrument], cursor: str | None
-    ) -> tuple[Sequence[Paid], str | None]:
+    ) -> tuple[Sequence[Paid | Cleared], str | None]:
         call = "privateGetV5AccountTransactionLog"
         asked = {"accountType": "UNIFIED", "currency": "USDT", "type": "SETTLEMENT", **LINEAR}
         found, cursor = once(
@@ -207,6 +220,7 @@ class Bybit:
                 Decimal(one["tradePrice"]),
                 Decimal(one["size"]),
                 Decimal(one["funding"]),
+                int(one["transactionTime"]),
             )
             for one in found
             if one["symbol"] in known
@@ -256,6 +270,7 @@ def _deal(one: Any) -> Deal:
         Decimal(one["execQty"]),
         Decimal(one["execPrice"]),
         Decimal(one["execFee"]),
+        moment_of(one["execTime"]),
     )
     side = Side(one["side"].lower())
     return Deal(int(one["execTime"]), one["orderId"], one["symbol"], side, fill)

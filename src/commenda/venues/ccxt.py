@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
@@ -18,9 +18,20 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.market import Instrument
 from commenda.venues.desk import Desk
-from commenda.venues.dialect import Deal, Dialect, Refusal, Shown, our_order
+from commenda.venues.dialect import (
+    Cleared,
+    Deal,
+    Dialect,
+    Paid,
+    Refusal,
+    Sender,
+    Shown,
+    moment_of,
+    our_order,
+)
 from commenda.venues.model import (
     Capabilities,
+    Clearing,
     Execution,
     Fill,
     FundingPayment,
@@ -55,7 +66,7 @@ class CcxtVenue:
     desk: Desk
     instruments: Mapping[int, Instrument]
     name: str
-    _owners: dict[tuple[str, str], UUID | None] = field(default_factory=dict)
+    _owners: dict[tuple[str, str], Sender] = field(default_factory=dict)
     _sent: dict[UUID, None] = field(default_factory=dict)
     """The latest orders: an id is free again once its order is over, and would be taken again."""
     _prepared: set[str] = field(default_factory=set)
@@ -147,7 +158,7 @@ class CcxtVenue:
         if shown is None:
             return None
         if shown.number:
-            self._owners[symbol, shown.number] = order.id
+            self._owners[symbol, shown.number] = Sender(order.id)
         return self._view(order.id, shown)
 
     def open_orders(self, now: datetime) -> Sequence[OrderView]:
@@ -185,20 +196,18 @@ class CcxtVenue:
         with looking():
             deals, cursor = self.dialect.deals(self.desk.ask, list(known), cursor)
             return [
-                Execution(self._owner(one), known[one.symbol].id, one.side, one.fill)
-                for one in deals
-                if one.symbol in known
+                self._execution(known[one.symbol], one) for one in deals if one.symbol in known
             ], cursor
 
     def _known(self) -> dict[str, Instrument]:
         return {one.symbol: one for one in self.instruments.values()}
 
-    def _owner(self, deal: Deal) -> UUID | None:
-        """Whose order a trade was of; None where nobody here sent it: by hand, by liquidation."""
+    def _execution(self, instrument: Instrument, deal: Deal) -> Execution:
         place = deal.symbol, deal.number
         if place not in self._owners:
-            self._owners[place] = our_order(self.dialect.client_id(self.desk.ask, *place))
-        return self._owners[place]
+            self._owners[place] = self.dialect.sender(self.desk.ask, *place)
+        ours, forced = self._owners[place]
+        return Execution(ours, instrument.id, deal.side, deal.fill, forced)
 
     def account(self, now: datetime) -> VenueAccount:
         with looking():
@@ -219,23 +228,13 @@ class CcxtVenue:
 
     def income(
         self, cursor: str | None, now: datetime
-    ) -> tuple[Sequence[FundingPayment], str | None]:
-        """Funding, by the exchange's record of it: each row once, by its number."""
+    ) -> tuple[Sequence[FundingPayment | Clearing], str | None]:
+        """Funding and the costs of liquidations, by the exchange's record: each row once, by its
+        number."""
         known = self._known()
         with looking():
-            paid, cursor = self.dialect.funding(self.desk.ask, known, cursor)
-        return [
-            FundingPayment(
-                known[one.symbol].id,
-                datetime.fromtimestamp(one.due / 1000, UTC),
-                one.rate,
-                one.mark,
-                "exchange",
-                one.quantity,
-                one.amount,
-            )
-            for one in paid
-        ], cursor
+            found, cursor = self.dialect.income(self.desk.ask, known, cursor)
+        return [_income(known[one.symbol].id, one) for one in found], cursor
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
         """Between the house's purse and this account's futures, once for each reference."""
@@ -244,6 +243,15 @@ class CcxtVenue:
         except Refusal as refusal:
             if refusal.code not in self.dialect.codes.duplicate:
                 raise VenueUnavailable(str(refusal)) from None
+
+
+def _income(instrument_id: int, row: Paid | Cleared) -> FundingPayment | Clearing:
+    if isinstance(row, Cleared):
+        return Clearing(row.id, instrument_id, row.amount, moment_of(row.at))
+    _, due, rate, mark, quantity, amount, at = row
+    return FundingPayment(
+        instrument_id, moment_of(due), rate, mark, "exchange", quantity, amount, moment_of(at)
+    )
 
 
 def breach(order: OrderRequest, instrument: Instrument) -> str | None:

@@ -12,12 +12,13 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from commenda.market import Instrument
-from commenda.venues.model import Fill, OrderRequest, OrderStatus, Side
+from commenda.venues.model import Fill, Forced, OrderRequest, OrderStatus, Side
 
 HOUR = 3_600_000
 _WORDS = re.compile(r'"(?:msg|retMsg)":\s*"([^"]{1,200})')
@@ -86,8 +87,17 @@ class Held(NamedTuple):
     worth: Decimal
 
 
+class Sender(NamedTuple):
+    """Who made an order: the order of ours that it was, or that sent it as a stop; or why the
+    exchange did. Neither where it was made by hand."""
+
+    ours: UUID | None
+    forced: Forced | None = None
+
+
 class Paid(NamedTuple):
-    """Funding that was paid (+) or taken (−), at the hour in milliseconds when it was due."""
+    """Funding that was paid (+) or taken (−): the hour when it was due and when it was charged, in
+    milliseconds."""
 
     symbol: str
     due: int
@@ -95,6 +105,17 @@ class Paid(NamedTuple):
     mark: Decimal
     quantity: Decimal
     amount: Decimal
+    at: int
+
+
+class Cleared(NamedTuple):
+    """What a liquidation cost (−), or the exchange's fund gave (+), under the exchange's number; in
+    milliseconds when."""
+
+    id: str
+    symbol: str
+    amount: Decimal
+    at: int
 
 
 class Rights(NamedTuple):
@@ -128,23 +149,25 @@ class Dialect(Protocol):
         """End an order; a `Refusal` in `codes.gone` where there is nothing to end."""
 
     def order(self, ask: Ask, order: OrderRequest, symbol: str) -> Shown | None: ...
-    def client_id(self, ask: Ask, symbol: str, number: str) -> str:
-        """What the sender called an order; of one that a stop sent, what the stop was called."""
+    def sender(self, ask: Ask, symbol: str, number: str) -> Sender: ...
 
     def resting(self, ask: Ask) -> Sequence[Shown]: ...
     def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]: ...
     def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
-        """The cursors of `deals` and `funding` as they stand: `executions`, `income`."""
+        """The cursors of `deals` and `income` as they stand: `executions`, `income`."""
 
     def deals(
         self, ask: Ask, symbols: Sequence[str], cursor: str | None
-    ) -> tuple[Sequence[Deal], str | None]: ...
+    ) -> tuple[Sequence[Deal], str | None]:
+        """Trades after a cursor; in a contract that was not asked for before, those since the
+        account was met."""
+
     def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
         """Wallets by asset, positions by contract."""
 
-    def funding(
+    def income(
         self, ask: Ask, known: Mapping[str, Instrument], cursor: str | None
-    ) -> tuple[Sequence[Paid], str | None]: ...
+    ) -> tuple[Sequence[Paid | Cleared], str | None]: ...
     def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None: ...
 
 
@@ -188,6 +211,10 @@ def once(
     seen |= {str(one[number]): int(one[at]) for one in found}
     again = max(since, max(seen.values()) - late)
     return found, json.dumps([again, {one: when for one, when in seen.items() if when >= again}])
+
+
+def moment_of(milliseconds: Any) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
 def our_order(client_id: str) -> UUID | None:

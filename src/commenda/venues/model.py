@@ -81,6 +81,8 @@ class Fill(NamedTuple):
     quantity: Decimal
     price: Decimal
     fee: Decimal
+    at: datetime | None = None
+    """When, by the clock of a venue that has one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,17 @@ class OrderView:
     reason: str | None = None
 
 
+class Forced(StrEnum):
+    """Why a venue closes a position that nobody asked it to close."""
+
+    LIQUIDATED = "liquidated"
+    """The account was down to its maintenance margin."""
+    DELEVERAGED = "deleveraged"
+    """Somebody else was, and neither the market nor the venue's fund took it."""
+    SETTLED = "settled"
+    """The contract is traded no more."""
+
+
 class Execution(NamedTuple):
     """A fill as it comes in the account's own stream; without an id where nobody here sent it."""
 
@@ -105,6 +118,8 @@ class Execution(NamedTuple):
     instrument_id: int
     side: Side
     fill: Fill
+    forced: Forced | None = None
+    """Why the venue itself did it."""
 
 
 class FundingPayment(NamedTuple):
@@ -117,6 +132,18 @@ class FundingPayment(NamedTuple):
     mark_source: str
     quantity: Decimal
     amount: Decimal
+    charged_at: datetime | None = None
+    """When, by the clock of a venue that has one of its own: who held then pays."""
+
+
+class Clearing(NamedTuple):
+    """What a venue took (−) when it liquidated the account, its fee, or gave (+), where its fund
+    paid what was lost beyond the margin. Under the venue's own id."""
+
+    id: str
+    instrument_id: int
+    amount: Decimal
+    charged_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +231,8 @@ class Venue(Protocol):
 
     def income(
         self, cursor: str | None, now: datetime
-    ) -> tuple[Sequence[FundingPayment], str | None]:
-        """Funding that was paid after a cursor, and the cursor after it."""
+    ) -> tuple[Sequence[FundingPayment | Clearing], str | None]:
+        """Funding that was paid after a cursor, what liquidations cost, and the cursor after it."""
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
         """Pay in (+) or take out (−) cash, once for each reference."""

@@ -26,6 +26,7 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
   "alert.venue_at_machine": () => "/venues",
   "alert.venue_silent": () => "/venues",
   "alert.venue_strange": () => "/venues",
+  "alert.venue_forced": () => "/venues",
   "alert.bank_unmatched": () => "/money",
   "alert.bank_reversed": () => "/money",
   "alert.market_untrusted": () => "/market-data",

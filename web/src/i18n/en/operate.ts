@@ -297,6 +297,7 @@ export const operate = {
       venue_at_machine: "Account at an exchange added at the machine",
       venue_silent: "Exchange does not answer",
       venue_strange: "Orders that nobody here sent",
+      venue_forced: "Position closed by the exchange",
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
       market_untrusted: "Live market not to be trusted",

@@ -32,6 +32,7 @@ export const statement = {
     activate: "Activation",
     allocation: "Allocation of fills",
     cancel: "Cancellation",
+    clearing: "Cost of a liquidation",
     deposit: "Deposit",
     dust: "Remainder taken over",
     fill: "Fill",

@@ -285,6 +285,7 @@ export const operate: Texts<typeof english> = {
       venue_at_machine: "在主机上添加交易所账户",
       venue_silent: "交易所无应答",
       venue_strange: "非本平台发出的委托",
+      venue_forced: "交易所强平或减仓",
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
       market_untrusted: "实时行情不可信",

@@ -34,6 +34,7 @@ export const statement: Texts<typeof english> = {
     activate: "激活",
     allocation: "成交分配",
     cancel: "取消",
+    clearing: "强平清算费用",
     deposit: "充值",
     dust: "零头接管",
     fill: "成交",

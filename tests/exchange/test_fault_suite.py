@@ -1,0 +1,67 @@
+"""Whatever an exchange does wrong, our books end as its own have them.
+
+For each scenario so many lives (`COMMENDA_FAULT_RUNS`; 100 with `make test-all`, else a few), each
+drawn from COMMENDA_TEST_SEED, the scenario's name and its number alone. A life that fails says how
+it is lived again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+
+import pytest
+
+from commenda.kit.db import Database
+from extent import up_to
+from world import World
+
+from .lived import D, Life
+from .scenarios import SCENARIOS, Scenario
+
+RUNS = int(os.environ.get("COMMENDA_FAULT_RUNS", up_to(2, 100)))
+FIRST_RUN = int(os.environ.get("COMMENDA_FAULT_FIRST", 0))
+STEPS = 9
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
+def test_books_end_as_the_exchange_has_them(db: Database, seed: int, scenario: Scenario) -> None:
+    world = World(db, fee="0.0005", lot="0.001", minimum_notional=5)
+    struck: Counter[str] = Counter()
+    traded = 0
+    for run in range(FIRST_RUN, FIRST_RUN + RUNS):
+        life = lived(world, seed, scenario, run)
+        struck.update(life.near.house.script.struck)
+        traded += len(life.desk.trades)
+    assert world.findings() == []
+    assert traded or RUNS < 10
+    missing = {one["kind"] for one in scenario.faults} - struck.keys()
+    assert not missing or RUNS < 10, f"never struck: {missing}"
+    print(scenario.name, RUNS, "runs", traded, "trades", dict(struck))
+
+
+def lived(world: World, seed: int, scenario: Scenario, run: int) -> Life:
+    """One life, from its opening to its end, and checked."""
+    draw = random.Random(f"{seed}:{scenario.name}:{run}")
+    again = f"COMMENDA_TEST_SEED={seed} COMMENDA_FAULT_FIRST={run} COMMENDA_FAULT_RUNS=1"
+    knows = frozenset(
+        {"AAAUSDT"} if "unknown-instrument" in scenario.name else {"AAAUSDT", "BBBUSDT"}
+    )
+    life = Life(world, draw, run, D(scenario.capital), knows)
+    try:
+        if scenario.before is not None:
+            scenario.before(life)
+        life.mortal = scenario.mortal
+        life.script(*scenario.faults)
+        for _ in range(STEPS):
+            if scenario.act is not None:
+                scenario.act(life)
+            life.step()
+        life.end()
+        life.check()
+    except Exception as error:
+        what = f"{error or type(error).__name__}\nagain with {again}, -k {scenario.name}"
+        print(what)
+        raise AssertionError(f"{what}\n{life.told()}") from error
+    return life
