@@ -17,7 +17,7 @@ from psycopg_pool import PoolTimeout
 from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.operations import Health, Readiness, readiness
-from commenda.operations.health import Verdict
+from commenda.operations.health import SIGHTS, Verdict
 from probed import opened, probed
 from world import World
 
@@ -59,7 +59,12 @@ def test_not_ready_without_a_worker(db: Database, seen: str, stopped: bool) -> N
     with opened(probed(db)) as client:
         answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"]["workers"] == {"ok": False, "detail": "0 seen within 15 s"}
+    assert answer.json()["checks"]["workers"] == {
+        "ok": False,
+        "seen": "workers",
+        "figures": {"seen": "0", "most": "15"},
+        "detail": "0 seen within 15 s",
+    }
 
 
 @pytest.mark.parametrize(("hours", "ok"), [(2, True), (3, False)])
@@ -209,9 +214,7 @@ def test_connections_that_run_out_are_told_before_and_after(db: Database) -> Non
         with suppress(psycopg.OperationalError):
             while True:
                 taken.append(psycopg.connect(db.app_url))
-        assert readiness(db).checks["database"] == Verdict(
-            False, "unreachable (every connection is taken)"
-        )
+        assert readiness(db).checks["database"] == Verdict(False, "all_taken", {})
         taken.pop().close()
         taken.pop().close()
         until_free(db)
@@ -260,3 +263,10 @@ def test_a_look_that_hangs_keeps_nobody_waiting_for_ever(
     assert (seen.ready, seen.checks["database"].detail) == (False, "no answer within 0.2 s")
     go_on.set()
     first.join(10)
+
+
+def test_what_is_seen_is_named_with_each_of_its_figures(db: Database) -> None:
+    meet(db)
+    for name, check in readiness(db).checks.items():
+        assert set(re.findall(r"\{(\w+)\}", SIGHTS[check.seen])) == check.figures.keys(), name
+        assert all(figure in check.detail for figure in check.figures.values())

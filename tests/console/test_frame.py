@@ -87,6 +87,29 @@ def test_a_session_that_was_ended_says_so(visit: Visit) -> None:
     assert page.url.endswith("/holdings")  # where it was
 
 
+def test_what_was_typed_outlives_a_session(visit: Visit) -> None:
+    page = visit("/", excused="status of 401|WebSocket")
+    enter(page, "investor")
+    arrive(page, "/home")
+    page.get_by_role("button", name="Deposit", exact=True).click()
+    page.locator("dialog [name=amount]").fill("12.5")
+    token = page.evaluate("JSON.parse(sessionStorage.getItem('commenda.session')).accessToken")
+    page.request.post("/api/v1/auth/logout", headers={"Authorization": f"Bearer {token}"})
+    cover = page.get_by_role("dialog", name="Sign in")
+    expect(cover.get_by_role("status")).to_contain_text("what you typed", timeout=30_000)
+    for _ in range(3):
+        page.keyboard.press("Escape")
+    expect(cover).to_be_visible()  # there is no way round it
+    expect(cover.locator("[name=username]")).to_have_value("demo-investor")
+    cover.locator("[name=password]").fill("commenda-demo")
+    cover.locator("[type=submit]").click()
+    expect(cover).to_have_count(0)
+    form = page.locator("dialog[open]")
+    expect(form.locator("[name=amount]")).to_have_value("12.5")
+    form.get_by_role("button", name="Deposit", exact=True).click()
+    expect(form.get_by_role("status")).to_be_visible()
+
+
 def test_what_grew_old_is_marked_and_heals(visit: Visit) -> None:
     page = visit("/", excused="Failed to load resource|WebSocket")
     enter(page, "operator")

@@ -19,7 +19,7 @@ from pydantic import Field, computed_field
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.migrate import migrations
-from commenda.kit.wire import on_wire
+from commenda.kit.wire import derived, on_wire, one_of
 from commenda.market import BARS_LATE
 
 T = TypeVar("T")
@@ -36,13 +36,49 @@ LEAST_LEFT = 3
 """Connections that must be left: a worker that starts again takes as many at once."""
 
 
+SIGHTS: Mapping[str, str] = {
+    "reachable": "reachable",
+    "unreachable": "unreachable ({why})",
+    "all_taken": "unreachable (every connection is taken)",
+    "silent": "no answer within {most} s",
+    "unseen": "not looked at: see the checks before",
+    "elsewhere": "the database's machine looks after its own",
+    "unreadable": "the data directory cannot be read ({why})",
+    "space": "{free} MiB are free; {least} are needed at least",
+    "refused": "refused ({why})",
+    "written": "committed in {ms} ms",
+    "no_ticks": "no ticks: {why}",
+    "ahead": "business time is {seconds} s ahead of the clock and waits for it",
+    "apart": "this process's is {seconds} s from the database's; {most} s at most",
+    "taken": "{taken} of {most} are taken",
+    "migrations": "{applied} migrations, as in this version",
+    "other_version": "another version's: {missing} migrations missing, {unknown} unknown",
+    "workers": "{seen} seen within {most} s",
+    "no_market": "none: there is no live market",
+    "newest_bar": "the newest bar closed {age} s of business time ago; bars are {interval} s",
+}
+"""What a check may see, so that whoever shows it can say it in their own words."""
+
+
 @on_wire
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether one thing works, and what was seen of it."""
 
     ok: bool
-    detail: Annotated[str, Field(examples=["1 seen within 15 s"])]
+    seen: Annotated[str, one_of(SIGHTS)]
+    figures: Annotated[
+        Mapping[str, str],
+        Field(description="What `detail` says, by name: seconds, counts, an error."),
+    ]
+
+    @derived
+    def detail(self) -> Annotated[str, Field(examples=["1 seen within 15 s"])]:
+        return SIGHTS[self.seen].format(**self.figures)
+
+
+def _saw(ok: bool, seen: str, /, **figures: object) -> Verdict:
+    return Verdict(ok, seen, {name: str(value) for name, value in figures.items()})
 
 
 @on_wire
@@ -89,7 +125,7 @@ class Health(Seldom[Readiness]):
         """What was seen within a second. A look that hangs, as on a disk that does, keeps nobody
         else waiting for it longer than it may take."""
         if not self._looking.acquire(timeout=2 * PATIENCE):
-            return _seen({"database": Verdict(False, f"no answer within {2 * PATIENCE} s")})
+            return _seen({"database": _saw(False, "silent", most=2 * PATIENCE)})
         self._looking.release()
         return super().read()
 
@@ -110,7 +146,7 @@ def readiness(database: Database) -> Readiness:
     checks = {"space": _space(database.data)}
     try:
         with probing(database) as tx:
-            checks |= {"database": Verdict(True, "reachable"), "schema": _schema(tx)}
+            checks |= {"database": _saw(True, "reachable"), "schema": _schema(tx)}
             if checks["schema"].ok:
                 for name, look in _LOOKS.items():
                     checks[name] = look(tx)
@@ -118,15 +154,17 @@ def readiness(database: Database) -> Readiness:
                 checks["write"] = _write(tx)
     except psycopg.Error as error:
         # The name of the error only: its text has addresses and names, and anybody may read this.
-        why = type(error).__name__
-        if any(words in str(error) for words in ("too many clients", "connection slots")):
-            why = "every connection is taken"
-        checks["database"] = Verdict(False, f"unreachable ({why})")
+        full = any(words in str(error) for words in ("too many clients", "connection slots"))
+        checks["database"] = (
+            _saw(False, "all_taken")
+            if full
+            else _saw(False, "unreachable", why=type(error).__name__)
+        )
     return _seen(checks)
 
 
 def _seen(checks: Mapping[str, Verdict]) -> Readiness:
-    unseen = Verdict(False, "not looked at: see the checks before")
+    unseen = _saw(False, "unseen")
     names = ("database", "schema", "write", "space", *_LOOKS)
     return Readiness({name: checks.get(name, unseen) for name in names})
 
@@ -138,14 +176,12 @@ def free_bytes(data: Path) -> int:
 
 def _space(data: Path | None) -> Verdict:
     if data is None:
-        return Verdict(True, "the database's machine looks after its own")
+        return _saw(True, "elsewhere")
     try:
         free = free_bytes(data)
     except OSError as error:
-        return Verdict(False, f"the data directory cannot be read ({type(error).__name__})")
-    return Verdict(
-        free >= LEAST_SPACE, f"{free >> 20} MiB are free; {LEAST_SPACE >> 20} are needed at least"
-    )
+        return _saw(False, "unreadable", why=type(error).__name__)
+    return _saw(free >= LEAST_SPACE, "space", free=free >> 20, least=LEAST_SPACE >> 20)
 
 
 def _write(tx: Tx) -> Verdict:
@@ -161,8 +197,8 @@ def _write(tx: Tx) -> Verdict:
                 " ON CONFLICT (single) DO UPDATE SET written_at = excluded.written_at"
             )
     except psycopg.Error as error:
-        return Verdict(False, f"refused ({type(error).__name__})")
-    return Verdict(True, f"committed in {1000 * (time.monotonic() - begun):.0f} ms")
+        return _saw(False, "refused", why=type(error).__name__)
+    return _saw(True, "written", ms=f"{1000 * (time.monotonic() - begun):.0f}")
 
 
 def _clock(tx: Tx) -> Verdict:
@@ -181,12 +217,14 @@ def _clock(tx: Tx) -> Verdict:
     answered = time.time()
     apart = (asked + answered) / 2 - told
     if by_wall and waits_for:
-        return Verdict(False, f"no ticks: {waits_for}")
+        return _saw(False, "no_ticks", why=waits_for)
     if ahead is not None and ahead > MOST_APART:
-        return Verdict(False, f"business time is {ahead:.0f} s ahead of the clock and waits for it")
-    return Verdict(
+        return _saw(False, "ahead", seconds=f"{ahead:.0f}")
+    return _saw(
         abs(apart) <= MOST_APART + (answered - asked) / 2,
-        f"this process's is {apart:+.1f} s from the database's; {MOST_APART} s at most",
+        "apart",
+        seconds=f"{apart:+.1f}",
+        most=MOST_APART,
     )
 
 
@@ -199,7 +237,7 @@ def _connections(tx: Tx) -> Verdict:
     ).fetchone()
     assert row is not None
     most, taken = row
-    return Verdict(most - taken >= LEAST_LEFT, f"{taken} of {most} are taken")
+    return _saw(most - taken >= LEAST_LEFT, "taken", taken=taken, most=most)
 
 
 def workers_seen(tx: Tx) -> int:
@@ -218,9 +256,9 @@ def _schema(tx: Tx) -> Verdict:
     )
     packaged = _packaged()
     if applied == packaged:
-        return Verdict(True, f"{len(applied)} migrations, as in this version")
+        return _saw(True, "migrations", applied=len(applied))
     missing, unknown = len(packaged.keys() - applied.keys()), len(applied.keys() - packaged.keys())
-    return Verdict(False, f"another version's: {missing} migrations missing, {unknown} unknown")
+    return _saw(False, "other_version", missing=missing, unknown=unknown)
 
 
 @cache
@@ -230,7 +268,7 @@ def _packaged() -> dict[str, str]:
 
 def _workers(tx: Tx) -> Verdict:
     seen = workers_seen(tx)
-    return Verdict(seen > 0, f"{seen} seen within {WORKER_SILENCE} s")
+    return _saw(seen > 0, "workers", seen=seen, most=WORKER_SILENCE)
 
 
 def _feed(tx: Tx) -> Verdict:
@@ -241,12 +279,14 @@ def _feed(tx: Tx) -> Verdict:
         "   ORDER BY ts DESC LIMIT 1) AS bar ORDER BY closed DESC LIMIT 1"
     ).fetchone()
     if row is None:
-        return Verdict(True, "none: there is no live market")
+        return _saw(True, "no_market")
     closed, interval = row
     age = (clock.business_now(tx) - closed).total_seconds()
-    return Verdict(
+    return _saw(
         age <= BARS_LATE * interval,
-        f"the newest bar closed {max(age, 0):.0f} s of business time ago; bars are {interval} s",
+        "newest_bar",
+        age=f"{max(age, 0):.0f}",
+        interval=interval,
     )
 
 

@@ -2,7 +2,7 @@ import { QueryClient } from "@tanstack/react-query"
 import createFetchClient, { type Middleware } from "openapi-fetch"
 import createQueryClient from "openapi-react-query"
 import type { components, paths } from "./schema"
-import { renew, session } from "./session"
+import { renew, session, watchSession, whoseTab } from "./session"
 
 type Problem = components["schemas"]["Problem"]
 export type Schemas = components["schemas"]
@@ -24,10 +24,10 @@ const authorise: Middleware = {
 /** Send; where the token has run out, once more with a new one. A refusal is thrown. */
 async function send(request: Request): Promise<Response> {
   const again = request.clone()
-  let answer = await reach(request)
-  if (answer.status === 401 && request.headers.has("Authorization") && (await renew())) {
+  let answer = await reach(fetch(request))
+  if (answer.status === 401 && request.headers.has("Authorization") && (await reach(renew()))) {
     again.headers.set("Authorization", `Bearer ${session()!.accessToken}`)
-    answer = await reach(again)
+    answer = await reach(fetch(again))
   }
   if (answer.ok) return answer
   const body: Partial<Problem> = await answer.json().catch(() => ({}))
@@ -42,9 +42,9 @@ async function send(request: Request): Promise<Response> {
   })
 }
 
-async function reach(request: Request): Promise<Response> {
+async function reach<Answer>(asked: Promise<Answer>): Promise<Answer> {
   try {
-    return await fetch(request)
+    return await asked
   } catch {
     throw new Refusal({
       status: 0,
@@ -67,10 +67,15 @@ export const api = createQueryClient(client)
 /** In how many milliseconds figures are asked for again: `lib/live` sets it, who is told of news asks seldom. */
 export const polling = { every: 15_000 }
 
-/** A refusal that asking again cannot mend is not asked for again. */
+/**
+ * A refusal that asking again cannot mend is not asked for again. Without a network both fail at once, and say so: what
+ * was pressed is not kept to be done later, when nobody expects it.
+ */
 export const queries = new QueryClient({
   defaultOptions: {
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       refetchInterval: () => polling.every,
       staleTime: 5_000,
       retry: (count, error) =>
@@ -80,5 +85,18 @@ export const queries = new QueryClient({
   },
 })
 
-/** A key for one press of one button: sent again it is answered again, and nothing is done twice. */
-export const oneKey = () => ({ "Idempotency-Key": crypto.randomUUID() })
+let whose = whoseTab()?.id
+/** Nothing that one person was shown is shown to the next. */
+watchSession(() => {
+  if (whose !== (whose = whoseTab()?.id)) queries.clear()
+})
+
+/**
+ * A key for one press of one button: sent again it is answered again, and nothing is done twice. Browsers make no UUID
+ * where there is no https, but random bytes everywhere.
+ */
+export const oneKey = () => ({
+  "Idempotency-Key": Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join(""),
+})

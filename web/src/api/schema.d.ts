@@ -11083,6 +11083,18 @@ export interface components {
             /** Ok */
             ok: boolean;
             /**
+             * Seen
+             * @enum {string}
+             */
+            seen: "reachable" | "unreachable" | "all_taken" | "silent" | "unseen" | "elsewhere" | "unreadable" | "space" | "refused" | "written" | "no_ticks" | "ahead" | "apart" | "taken" | "migrations" | "other_version" | "workers" | "no_market" | "newest_bar";
+            /**
+             * Figures
+             * @description What `detail` says, by name: seconds, counts, an error.
+             */
+            figures: {
+                [key: string]: string;
+            };
+            /**
              * Detail
              * @example 1 seen within 15 s
              */

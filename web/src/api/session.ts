@@ -12,18 +12,34 @@ type Session = { accessToken: string; refreshToken: string; user: User }
 const KEPT = "commenda.session"
 const listeners = new Set<() => void>()
 let current: Session | null = JSON.parse(sessionStorage.getItem(KEPT) ?? "null")
+let over = false
 let renewing: Promise<boolean> | null = null
 
-export const session = () => current
+/** A tab that was duplicated has the same session: what one renews the others take, since a token that is used twice ends it. */
+const tabs = new BroadcastChannel(KEPT)
+tabs.onmessage = ({ data }: MessageEvent<{ instead: string; next: Session }>) => {
+  if (current?.refreshToken === data.instead) keep(data.next)
+}
+/** Milliseconds in which another tab's new tokens are here. */
+const PASSED_ON = 500
+
+export const session = () => (over ? null : current)
+
+/** Whether the server has ended the session: whoever is here signs in again, over the page as they left it. */
+export const useOver = () =>
+  useSyncExternalStore(
+    (notify) => (listeners.add(notify), () => listeners.delete(notify)),
+    () => over,
+  )
+
+/** Who is here, or was until the server ended it. */
+export const whoseTab = () => current?.user ?? null
 
 /** Call `notify` whenever there is another session, or another token of the same. */
 export const watchSession = (notify: () => void) => void listeners.add(notify)
 
 export const useUser = () =>
-  useSyncExternalStore(
-    (notify) => (listeners.add(notify), () => listeners.delete(notify)),
-    () => current?.user ?? null,
-  )
+  useSyncExternalStore((notify) => (listeners.add(notify), () => listeners.delete(notify)), whoseTab)
 
 /** Whether whoever is here has one of these permissions. */
 export function useMay(...any: Permission[]) {
@@ -33,6 +49,7 @@ export function useMay(...any: Permission[]) {
 
 function keep(next: Session | null) {
   current = next
+  over = false
   if (next) sessionStorage.setItem(KEPT, JSON.stringify(next))
   else sessionStorage.removeItem(KEPT)
   listeners.forEach((notify) => notify())
@@ -41,10 +58,18 @@ function keep(next: Session | null) {
 export const begin = ({ accessToken, refreshToken, user }: SignedIn) =>
   keep({ accessToken, refreshToken, user })
 
-/** Forget who was here. `ended` is true where the server ended it, and not the person. */
-export function forget(ended = false) {
+/** Forget who was here. */
+export function forget() {
   keep(null)
-  sessionStorage.setItem("commenda.ended", ended ? "yes" : "")
+  sessionStorage.setItem("commenda.ended", "")
+}
+
+/** The server has ended it: nothing of it is kept but what is on the page, for the same person. */
+function end() {
+  over = current !== null
+  sessionStorage.removeItem(KEPT)
+  sessionStorage.setItem("commenda.ended", "yes")
+  listeners.forEach((notify) => notify())
 }
 
 export const hasEnded = () => sessionStorage.getItem("commenda.ended") === "yes"
@@ -56,13 +81,17 @@ export function renew(): Promise<boolean> {
 }
 
 async function renewOnce(): Promise<boolean> {
-  if (!current) return false
+  if (!current || over) return false
+  const instead = current.refreshToken
   const answer = await fetch("/api/v1/auth/refresh", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ refreshToken: current.refreshToken }),
+    body: JSON.stringify({ refreshToken: instead }),
   })
-  if (answer.ok) begin(await answer.json())
-  else if (answer.status === 401) forget(true)
-  return answer.ok
+  if (answer.ok) {
+    begin(await answer.json())
+    tabs.postMessage({ instead, next: current })
+  } else if (answer.status === 401) end()
+  else if (answer.status === 409) await new Promise((passed) => setTimeout(passed, PASSED_ON))
+  return session() !== null && current.refreshToken !== instead
 }

@@ -7,14 +7,23 @@ import {
   Navigate,
   Outlet,
 } from "@tanstack/react-router"
-import { useUser } from "@/api/session"
+import { useOver, useUser } from "@/api/session"
 import { SignIn } from "@/features/account/sign-in"
 import { Broken } from "./broken"
 import { firstPage, mayOpen, PAGES, type Page } from "./pages"
+import { Over } from "./over"
 import { NotFound, Shell } from "./shell"
 
 function Root() {
-  return useUser() ? <Shell /> : <Outlet />
+  const user = useUser()
+  const over = useOver()
+  if (!user) return <Outlet />
+  return (
+    <>
+      <Shell key={user.id} />
+      {over && <Over />}
+    </>
+  )
 }
 
 function Start() {

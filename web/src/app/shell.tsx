@@ -2,7 +2,7 @@ import { Link, Outlet } from "@tanstack/react-router"
 import { Eye, EyeOff, Menu as MenuIcon, Search } from "lucide-react"
 import { lazy, Suspense, useState } from "react"
 import { useTranslation } from "react-i18next"
-import { useUser } from "@/api/session"
+import { session, useUser } from "@/api/session"
 import { cn } from "@/lib/cn"
 import { useKeys } from "@/lib/keys"
 import { setPreferences, usePreferences } from "@/lib/preferences"
@@ -29,7 +29,7 @@ export function Shell() {
   const [window, setWindow] = useState<WindowName | null>(null)
   const [open, setOpen] = useState(false)
   useKeys({
-    "Ctrl k": () => setWindow("seek"),
+    "Ctrl k": () => session() && setWindow("seek"),
     "/": () => {
       const field = search()
       if (field) field.focus()

@@ -1,7 +1,7 @@
 import { useNavigate } from "@tanstack/react-router"
 import { BookText, CircleUser, Info, Keyboard, LogOut, Settings } from "lucide-react"
 import { useTranslation } from "react-i18next"
-import { client, queries } from "@/api/client"
+import { client } from "@/api/client"
 import { forget, useUser } from "@/api/session"
 import { Button } from "@/ui/button"
 import { Menu, MenuItem } from "@/ui/menu"
@@ -48,5 +48,4 @@ export function UserMenu({ onWindow }: { onWindow: (name: WindowName) => void })
 async function leave() {
   await client.POST("/api/v1/auth/logout").catch(() => null)
   forget()
-  queries.clear()
 }

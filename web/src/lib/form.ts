@@ -15,6 +15,7 @@ export function useAct<Given, Done>(
   then?: (done: Done, given: Given) => void,
 ) {
   const key = useRef<Key>(null)
+  const running = useRef(false)
   const mutation = useMutation({
     mutationFn: (given: Given) => act(given, (key.current ??= oneKey())),
     onSuccess: (done, given) => {
@@ -26,10 +27,18 @@ export function useAct<Given, Done>(
       const status = error instanceof Refusal ? error.problem.status : 0
       if (status >= 400 && status < 500) key.current = null
     },
+    onSettled: () => (running.current = false),
   })
+  // The second press of a double click comes before the page shows that the first one runs.
+  const mutate: typeof mutation.mutate = (...sent) => {
+    if (running.current) return
+    running.current = true
+    mutation.mutate(...sent)
+  }
   const problem = mutation.error instanceof Refusal ? mutation.error.problem : null
   return {
     ...mutation,
+    mutate,
     refused: (field: string) => {
       if (problem?.field !== field) return null
       // What a schema refuses says in its detail what is wrong; its mend is the same for all fields.
@@ -39,10 +48,15 @@ export function useAct<Given, Done>(
   }
 }
 
-/** What a form holds, by the names of its fields. */
+/** What a form holds, by the names of its fields: without the spaces around it, which a password may have. */
 export function given(event: FormEvent<HTMLFormElement>): Record<string, string> {
   event.preventDefault()
+  const form = event.currentTarget
   return Object.fromEntries(
-    [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value).trim()]),
+    [...new FormData(form)].map(([name, value]) => {
+      const field = form.elements.namedItem(name)
+      const secret = field instanceof HTMLInputElement && field.autocomplete.endsWith("password")
+      return [name, secret ? String(value) : String(value).trim()]
+    }),
   )
 }

@@ -1,12 +1,23 @@
 import { expect, test } from "vitest"
 import { formatTime } from "./format"
-import { isMoment } from "./url"
+import { isDay, isMinute } from "./url"
 
-test.each(["2026-01-05", "2026-01-05T12:30"])("%s is a moment", (text) => expect(isMoment(text)).toBe(true))
+test("a day and a minute are not taken for each other", () => {
+  expect(["2026-01-05", "2024-02-29"].every(isDay)).toBe(true)
+  expect(isMinute("2026-01-05")).toBe(false)
+  expect(isMinute("2026-01-05T12:30")).toBe(true)
+  expect(isDay("2026-01-05T12:30")).toBe(false)
+})
 
 test.each([
   "",
   "2026-99-99",
+  "2026-02-31",
+  "2026-02-31T12:00",
+  "2026-01-05T24:61",
+  "2026-01-05T12:30:15",
+  "2026-01-05T12:30Z",
+  "2026-01-05T12:30+02:00",
   "1e400",
   "-5",
   "null",
@@ -15,7 +26,7 @@ test.each([
   "2026",
   "12345678901",
   "x".repeat(3000),
-])("%s is none, and is shown as it is where one was to be", (text) => {
-  expect(isMoment(text)).toBe(false)
+])("%s is neither, and is shown as it is where a moment was to be", (text) => {
+  expect(isDay(text) || isMinute(text)).toBe(false)
   if (Number.isNaN(Date.parse(text))) expect(formatTime(text, { language: "en", zone: "UTC" })).toBe(text)
 })

@@ -1,12 +1,12 @@
 import { useTranslation } from "react-i18next"
-import { isMoment, useUrl } from "@/lib/url"
+import { isMinute, useUrl } from "@/lib/url"
 import { Field } from "./field"
 
 /** From when until when, in UTC, kept in the address: what the API is asked with, and the two fields. */
 export function usePeriod() {
   const { t } = useTranslation()
-  const [from, setFrom] = useUrl("from", "", isMoment)
-  const [to, setTo] = useUrl("to", "", isMoment)
+  const [from, setFrom] = useUrl("from", "", isMinute)
+  const [to, setTo] = useUrl("to", "", isMinute)
   const given = { from: from && `${from}:00Z`, to: to && `${to}:00Z` }
   const fields = (
     <>

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { client } from "@/api/client"
-import { begin, hasEnded, type Role } from "@/api/session"
+import { begin, forget, hasEnded, useUser, type Role } from "@/api/session"
 import { Outside } from "@/app/outside"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
@@ -22,6 +22,7 @@ export function SignIn() {
   const { t } = useTranslation()
   const [recovering, setRecovering] = useState(false)
   const act = useAct(enter, begin)
+  const before = useUser()
   return (
     <Outside title={t("signIn.title")} below={<Demo />}>
       <form
@@ -35,8 +36,14 @@ export function SignIn() {
           })
         }}
       >
-        {hasEnded() && !act.error && <p role="status">{t("signIn.ended")}</p>}
-        <Field name="username" label={t("signIn.username")} autoComplete="username" required />
+        {hasEnded() && !act.error && <p role="status">{t(before ? "signIn.endedHere" : "signIn.ended")}</p>}
+        <Field
+          name="username"
+          label={t("signIn.username")}
+          autoComplete="username"
+          defaultValue={before?.username}
+          required
+        />
         <Field
           name="password"
           type="password"
@@ -59,9 +66,15 @@ export function SignIn() {
           <Button intent="ghost" onClick={() => setRecovering(!recovering)}>
             {recovering ? t("signIn.useCode") : t("signIn.useRecovery")}
           </Button>
-          <Button intent="ghost" asChild>
-            <Link to="/register">{t("register.title")}</Link>
-          </Button>
+          {before ? (
+            <Button intent="ghost" onClick={forget}>
+              {t("frame.signOut")}
+            </Button>
+          ) : (
+            <Button intent="ghost" asChild>
+              <Link to="/register">{t("register.title")}</Link>
+            </Button>
+          )}
         </div>
       </form>
     </Outside>

@@ -2,7 +2,7 @@ import { Link, useParams } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, client } from "@/api/client"
 import { useList } from "@/lib/lists"
-import { isMoment, present, useUrl } from "@/lib/url"
+import { isMinute, present, useUrl } from "@/lib/url"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Choice, Field } from "@/ui/field"
 import { Filter } from "@/ui/filter"
@@ -27,7 +27,10 @@ function List() {
   const [kind] = useUrl("kind", "")
   const [owner] = useUrl("owner", "")
   const [asset] = useUrl("asset", "")
-  const [ownerKind, setOwnerKind] = useUrl<"all" | (typeof OWNERS)[number]>("ownerKind", "all")
+  const [ownerKind, setOwnerKind] = useUrl<"all" | (typeof OWNERS)[number]>("ownerKind", "all", [
+    "all",
+    ...OWNERS,
+  ])
   const list = useList(["accounts", kind, owner, asset, ownerKind], async (cursor) => {
     const query = {
       ...present<"kind" | "asset" | "owner" | "ownerId">({
@@ -111,8 +114,8 @@ function List() {
 function One({ id }: { id: string }) {
   const { t } = useTranslation()
   const [movement, called] = [useMovements(), useAccountKinds()]
-  const [asOf, setAsOf] = useUrl("asOf", "", isMoment)
-  const [by, setBy] = useUrl<"posted" | "effective">("timeBy", "posted")
+  const [asOf, setAsOf] = useUrl("asOf", "", isMinute)
+  const [by, setBy] = useUrl<"posted" | "effective">("timeBy", "posted", ["posted", "effective"])
   const query = api.useQuery("get", "/api/v1/ledger/accounts/{account_id}", {
     params: { path: { account_id: id }, query: { by, ...(asOf ? { asOf: `${asOf}:00Z` } : {}) } },
   })

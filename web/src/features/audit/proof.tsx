@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
-import { isMoment, useUrl } from "@/lib/url"
+import { isMinute, useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Card, PageHead } from "@/ui/card"
 import { Choice, Field } from "@/ui/field"
@@ -34,7 +34,7 @@ const PARTS = ["venue", "books", "liabilities", "transit", "holds"] as const
 
 function Reconciled() {
   const { t } = useTranslation()
-  const [part, setPart] = useUrl<"all" | Schemas["Part"]>("part", "all")
+  const [part, setPart] = useUrl<"all" | Schemas["Part"]>("part", "all", ["all", ...PARTS])
   const [about] = useUrl("about", "")
   const query = api.useQuery("get", "/api/v1/ledger/reconciliation", { params: { query: {} } })
   const parts = Object.fromEntries(PARTS.map((one) => [one, t(`parts.${one}`)]))
@@ -116,8 +116,8 @@ type By = "posted" | "effective"
 function TrialBalance() {
   const { t } = useTranslation()
   const called = useAccountKinds()
-  const [asOf, setAsOf] = useUrl("asOf", "", isMoment)
-  const [by, setBy] = useUrl<By>("timeBy", "posted")
+  const [asOf, setAsOf] = useUrl("asOf", "", isMinute)
+  const [by, setBy] = useUrl<By>("timeBy", "posted", ["posted", "effective"])
   const query = api.useQuery("get", "/api/v1/ledger/trial-balance", {
     params: { query: { by, ...(asOf ? { asOf: `${asOf}:00Z` } : {}) } },
   })

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
 import { useList } from "@/lib/lists"
-import { isMoment, present, useUrl } from "@/lib/url"
+import { isDay, present, useUrl } from "@/lib/url"
 import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
@@ -35,9 +35,9 @@ const FUNDING_TONES: Record<Schemas["Funding"]["status"], Tone> = {
 export default function Activity() {
   const { t } = useTranslation()
   const movement = useMovements()
-  const [type, setType] = useUrl<Type | "all">("type", "all")
-  const [from, setFrom] = useUrl("from", "", isMoment)
-  const [to, setTo] = useUrl("to", "", isMoment)
+  const [type, setType] = useUrl<Type | "all">("type", "all", ["all", ...TYPES])
+  const [from, setFrom] = useUrl("from", "", isDay)
+  const [to, setTo] = useUrl("to", "", isDay)
   const range = {
     ...(type === "all" ? {} : { type }),
     ...(from ? { from: `${from}T00:00:00Z` } : {}),

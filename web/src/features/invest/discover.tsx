@@ -15,13 +15,15 @@ import { PutIn } from "./put-in"
 import { Subscribe } from "./subscribe"
 import { Tags } from "./tags"
 
-type Kind = "managed" | "flows" | "pools"
+const KINDS = ["managed", "flows", "pools"] as const
+const PROFILES = ["conservative", "balanced", "aggressive"] as const
+const ORDERS = ["performance", "followers", "aum", "newest"] as const
 
 /** What money can be put into: managed products, flows to copy, pools with a daily rate. */
 export default function Discover() {
   const { t } = useTranslation()
-  const [kind, setKind] = useUrl<Kind>("kind", "managed")
-  const kinds = (["managed", "flows", "pools"] as const).map((one) => [one, t(`kinds.${one}`)] as const)
+  const [kind, setKind] = useUrl<(typeof KINDS)[number]>("kind", "managed", KINDS)
+  const kinds = KINDS.map((one) => [one, t(`kinds.${one}`)] as const)
   return (
     <>
       <PageHead title={t("pages.discover")}>
@@ -37,12 +39,10 @@ export default function Discover() {
 /** Products as a matrix of term and tier for one profile, as they are chosen. */
 function Managed() {
   const { t } = useTranslation()
-  const [profile, setProfile] = useUrl<Schemas["Offer"]["profile"]>("profile", "balanced")
+  const [profile, setProfile] = useUrl<Schemas["Offer"]["profile"]>("profile", "balanced", PROFILES)
   const [chosen, setChosen] = useState<Schemas["Offer"] | null>(null)
   const query = api.useQuery("get", "/api/v1/managed/products")
-  const profiles = (["conservative", "balanced", "aggressive"] as const).map(
-    (one) => [one, t(`profiles.${one}`)] as const,
-  )
+  const profiles = PROFILES.map((one) => [one, t(`profiles.${one}`)] as const)
   return (
     <>
       <div className="flex flex-wrap items-center gap-3">
@@ -94,11 +94,9 @@ function Managed() {
   )
 }
 
-type SortBy = "performance" | "followers" | "aum" | "newest"
-
 function Flows() {
   const { t } = useTranslation()
-  const [sortBy, setSortBy] = useUrl<SortBy>("by", "performance")
+  const [sortBy, setSortBy] = useUrl<(typeof ORDERS)[number]>("by", "performance", ORDERS)
   const [search, setSearch] = useUrl("search", "")
   const [chosen, setChosen] = useState<Schemas["SharedFlow"] | null>(null)
   const query = api.useQuery("get", "/api/v1/co-trading/flows", { params: { query: { sortBy, limit: 100 } } })
@@ -119,12 +117,9 @@ function Flows() {
         <Choice
           label={t("discover.sortBy")}
           value={sortBy}
-          options={{
-            performance: t("sort.performance"),
-            followers: t("sort.followers"),
-            aum: t("sort.aum"),
-            newest: t("sort.newest"),
-          }}
+          options={
+            Object.fromEntries(ORDERS.map((one) => [one, t(`sort.${one}`)])) as Record<typeof sortBy, string>
+          }
           onChange={setSortBy}
         />
       </div>

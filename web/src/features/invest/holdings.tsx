@@ -23,7 +23,8 @@ export const STATE_TONES: Record<State, Tone> = {
   CANCELLED: "plain",
 }
 
-type Kind = "managed" | "copies" | "pools"
+const SHOWN = ["all", "managed", "copies", "pools"] as const
+type Kind = Exclude<(typeof SHOWN)[number], "all">
 
 /** One line of any kind: what it is, what went in, what it is worth, how it stands. */
 type Line = {
@@ -44,7 +45,7 @@ type Line = {
 /** Everything that one's money is in, over all kinds of products. */
 export default function Holdings() {
   const { t } = useTranslation()
-  const [shown, setShown] = useUrl<Kind | "all">("kind", "all")
+  const [shown, setShown] = useUrl<Kind | "all">("kind", "all", SHOWN)
   const managed = useList(["managed"], async (cursor) => {
     const { data } = await client.GET("/api/v1/managed-subscriptions", {
       params: { query: { cursor, limit: 200 } },
@@ -102,9 +103,7 @@ export default function Holdings() {
       until: one.redeemedAt ?? one.endAt,
     })),
   ].sort((left, right) => right.since.localeCompare(left.since))
-  const kinds = (["all", "managed", "copies", "pools"] as const).map(
-    (one) => [one, t(`kinds.${one}`)] as const,
-  )
+  const kinds = SHOWN.map((one) => [one, t(`kinds.${one}`)] as const)
   const first = [managed, copies, pools].find((query) => query.error) ?? managed
   return (
     <>

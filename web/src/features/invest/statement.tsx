@@ -1,4 +1,4 @@
-import { isMoment, useUrl } from "@/lib/url"
+import { isDay, useUrl } from "@/lib/url"
 import { client, type Schemas } from "@/api/client"
 import { useAct } from "@/lib/form"
 import { useList } from "@/lib/lists"
@@ -38,9 +38,9 @@ export function AnybodysStatement() {
 
 function Statement({ owner }: { owner: string | null }) {
   const { t } = useTranslation()
-  const [accounts, setAccounts] = useUrl<Scope>("accounts", "wallet")
-  const [from, setFrom] = useUrl("from", "", isMoment)
-  const [to, setTo] = useUrl("to", "", isMoment)
+  const [accounts, setAccounts] = useUrl<Scope>("accounts", "wallet", ["wallet", "all"])
+  const [from, setFrom] = useUrl("from", "", isDay)
+  const [to, setTo] = useUrl("to", "", isDay)
   const wanted = {
     accounts,
     ...(from ? { from: `${from}T00:00:00Z` } : {}),

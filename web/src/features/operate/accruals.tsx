@@ -2,7 +2,7 @@ import { useTranslation } from "react-i18next"
 import { client } from "@/api/client"
 import { useMay } from "@/api/session"
 import { useList } from "@/lib/lists"
-import { isMoment, useUrl } from "@/lib/url"
+import { isDay, useUrl } from "@/lib/url"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card } from "@/ui/card"
@@ -14,7 +14,7 @@ import { useScheduleActs } from "./schedules"
 /** Pool income by the day, with its total, and below it the batch of each product. */
 export function Accruals() {
   const { t } = useTranslation()
-  const [day, setDay] = useUrl("day", "", isMoment)
+  const [day, setDay] = useUrl("day", "", isDay)
   const days = useList(["accrual-days"], async (cursor) => {
     const { data } = await client.GET("/api/v1/pools/accrual-days", {
       params: { query: { cursor, limit: 60 } },

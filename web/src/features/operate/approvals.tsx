@@ -18,12 +18,13 @@ import { Brief, Changes } from "./changes"
 
 type Approval = Schemas["Approval"]
 type Status = Schemas["ApprovalStatus"]
+const STATUSES = ["requested", "approved", "rejected", "expired"] as const
 const TONES: Record<Status, Tone> = { requested: "warn", approved: "good", rejected: "bad", expired: "plain" }
 
 /** What waits for a second person, and what was decided. */
 export default function Approvals() {
   const { t } = useTranslation()
-  const [status, setStatus] = useUrl<Status>("status", "requested")
+  const [status, setStatus] = useUrl<Status>("status", "requested", STATUSES)
   const [subject, setSubject] = useUrl("subject", "")
   const [open, setOpen] = useUrl("open", "")
   const list = useList(["approvals", status, subject], async (cursor) => {
@@ -32,9 +33,7 @@ export default function Approvals() {
     })
     return data!
   })
-  const statuses = (["requested", "approved", "rejected", "expired"] as const).map(
-    (one) => [one, t(`approvalStatus.${one}`)] as const,
-  )
+  const statuses = STATUSES.map((one) => [one, t(`approvalStatus.${one}`)] as const)
   return (
     <>
       <PageHead title={t("pages.approvals")}>

@@ -18,13 +18,14 @@ import { Asked } from "./asked"
 type Hold = Schemas["HoldView"]
 type Status = Schemas["HoldStatus"]
 const UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+const STATUSES = ["held", "captured", "voided", "expired"] as const
 const TONES: Record<Status, Tone> = { held: "warn", captured: "strong", voided: "plain", expired: "plain" }
 
 /** What is held of wallets, whether for a withdrawal or by the staff; freezes are placed and lifted here. */
 export function Freezes() {
   const { t } = useTranslation()
   const may = useMay("hold")
-  const [status, setStatus] = useUrl<Status>("hold", "held")
+  const [status, setStatus] = useUrl<Status>("hold", "held", STATUSES)
   const [owner, setOwner] = useUrl("owner", "")
   const [placing, setPlacing] = useState(false)
   const [lifting, setLifting] = useState<Hold | null>(null)
@@ -35,9 +36,10 @@ export function Freezes() {
     })
     return data!
   })
-  const statuses = Object.fromEntries(
-    (["held", "captured", "voided", "expired"] as const).map((one) => [one, t(`holdStatus.${one}`)]),
-  ) as Record<Status, string>
+  const statuses = Object.fromEntries(STATUSES.map((one) => [one, t(`holdStatus.${one}`)])) as Record<
+    Status,
+    string
+  >
   return (
     <>
       <div className="filters">

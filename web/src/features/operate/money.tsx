@@ -17,14 +17,16 @@ import { useProof } from "../account/proof"
 import { Freezes } from "./freezes"
 
 type Status = Schemas["EntryStatus"]
+const VIEWS = ["bank", "freezes"] as const
+const STATUSES = ["open", "matched", "reversed", "all"] as const
 const TONES: Record<Status, Tone> = { open: "warn", matched: "good", reversed: "bad" }
 
 /** Money at the door: what the bank says came and went, and what of a wallet is frozen. */
 export default function MoneyPage() {
   const { t } = useTranslation()
-  const [view, setView] = useUrl<"bank" | "freezes">("view", "bank")
+  const [view, setView] = useUrl<(typeof VIEWS)[number]>("view", "bank", VIEWS)
   const mayRead = useMay("bank")
-  const views = (["bank", "freezes"] as const).map((one) => [one, t(`money.${one}`)] as const)
+  const views = VIEWS.map((one) => [one, t(`money.${one}`)] as const)
   return (
     <>
       <PageHead title={t("pages.money")}>
@@ -120,16 +122,14 @@ function ReadIn() {
 
 function Entries() {
   const { t } = useTranslation()
-  const [status, setStatus] = useUrl<Status | "all">("status", "open")
+  const [status, setStatus] = useUrl<Status | "all">("status", "open", STATUSES)
   const list = useList(["bank-entries", status], async (cursor) => {
     const { data } = await client.GET("/api/v1/bank/entries", {
       params: { query: { ...(status === "all" ? {} : { status }), cursor, limit: 100 } },
     })
     return data!
   })
-  const statuses = (["open", "matched", "reversed", "all"] as const).map(
-    (one) => [one, t(`entryStatus.${one}`)] as const,
-  )
+  const statuses = STATUSES.map((one) => [one, t(`entryStatus.${one}`)] as const)
   return (
     <Card
       title={t("bank.entries")}

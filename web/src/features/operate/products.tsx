@@ -3,7 +3,7 @@ import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
-import { isMoment, useUrl } from "@/lib/url"
+import { isMinute, useUrl } from "@/lib/url"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
 import { Check, Field } from "@/ui/field"
@@ -25,7 +25,7 @@ const KINDS = ["managed", "pools", "accruals"] as const
 /** What is sold: the dated return matrix of managed products, pool products with their rates, what they paid. */
 export default function Products() {
   const { t } = useTranslation()
-  const [kind, setKind] = useUrl<(typeof KINDS)[number]>("kind", "managed")
+  const [kind, setKind] = useUrl<(typeof KINDS)[number]>("kind", "managed", KINDS)
   const { now } = useBusinessTime()
   const kinds = KINDS.map(
     (one) => [one, one === "accruals" ? t("accruals.title") : t(`kinds.${one}`)] as const,
@@ -46,7 +46,7 @@ function Matrix() {
   const { t } = useTranslation()
   const productName = useProductName()
   const may = useMay("terms")
-  const [at, setAt] = useUrl("at", "", isMoment)
+  const [at, setAt] = useUrl("at", "", isMinute)
   const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null)
   const [proposing, setProposing] = useState(false)
   const query = api.useQuery("get", "/api/v1/managed/return-matrix", {

@@ -24,7 +24,7 @@ const STATES: readonly State[] = [
 /** Everybody's subscriptions: those that are stuck first, with why; then all, by the state they are in. */
 export default function Subscriptions() {
   const { t } = useTranslation()
-  const [status, setStatus] = useUrl<State | "ALL">("status", "ALL")
+  const [status, setStatus] = useUrl<State | "ALL">("status", "ALL", ["ALL", ...STATES])
   const counts = api.useQuery("get", "/api/v1/operations/overview").data?.subscriptions
   const list = useSubscriptions(["subscriptions", status], status === "ALL" ? {} : { status })
   const stuck = useSubscriptions(["subscriptions", "stuck"], { stuck: true })

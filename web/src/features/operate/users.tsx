@@ -29,7 +29,7 @@ const TONES: Record<Status, Tone> = { active: "good", waiting: "warn", disabled:
 /** Who is here and what they may do; the staff are invited, and whoever is locked out is let in again. */
 export default function Users() {
   const { t } = useTranslation()
-  const [role, setRole] = useUrl<Role | "all">("role", "all")
+  const [role, setRole] = useUrl<Role | "all">("role", "all", ["all", ...ROLES])
   const [inviting, setInviting] = useState(false)
   const [making, setMaking] = useState(false)
   const [open, setOpen] = useUrl("open", "")

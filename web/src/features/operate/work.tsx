@@ -1,6 +1,7 @@
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
+import type { en } from "@/i18n/en"
 import { useAct } from "@/lib/form"
 import { formatAge } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
@@ -12,6 +13,10 @@ import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 
 type Work = Schemas["Workforce"]
+type Sights = (typeof en)["workers"]["sights"]
+
+/** The words for what a check saw; their figures come with it. Whatever can be seen has some, or this is no type. */
+const named = (seen: keyof Sights) => `workers.sights.${seen}` as "workers.sights.no_market"
 
 /** Whether the machinery works: what readiness tries, who works, what waits, what is behind and what failed. */
 export default function WorkPage() {
@@ -56,7 +61,9 @@ function Checks({ checks }: { checks: Work["readiness"]["checks"] }) {
           <li key={name} className="flex flex-wrap items-center gap-2">
             <Badge tone={verdict.ok ? "good" : "bad"}>{t(verdict.ok ? "workers.ok" : "workers.wrong")}</Badge>
             <span>{t(`workers.check_${name}` as "workers.check_database", { defaultValue: name })}</span>
-            <span className="text-muted-foreground text-xs">{verdict.detail}</span>
+            <span className="text-muted-foreground text-xs">
+              {t(named(verdict.seen), { defaultValue: verdict.detail, ...verdict.figures })}
+            </span>
           </li>
         ))}
       </ul>

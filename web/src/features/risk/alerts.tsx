@@ -20,6 +20,7 @@ import { subjectPage } from "./alert-subject"
 type Alert = Schemas["Alert"]
 type Shown = "open" | "new" | "acknowledged" | "closed" | "all"
 const SHOWN = ["open", "new", "acknowledged", "closed", "all"] as const
+const SEVERITIES = ["all", "critical", "warning"] as const
 const tone = ({ state, severity }: Alert): Tone =>
   state === "closed" ? "plain" : severity === "critical" ? "bad" : "warn"
 
@@ -27,8 +28,8 @@ const tone = ({ state, severity }: Alert): Tone =>
 export default function Alerts() {
   const { t } = useTranslation()
   const may = useMay("acknowledge")
-  const [shown, setShown] = useUrl<Shown>("shown", "open")
-  const [severity, setSeverity] = useUrl<Alert["severity"] | "all">("severity", "all")
+  const [shown, setShown] = useUrl<Shown>("shown", "open", SHOWN)
+  const [severity, setSeverity] = useUrl<Alert["severity"] | "all">("severity", "all", SEVERITIES)
   const [seen, setSeen] = useState<Alert | null>(null)
   const list = useList(["alerts", shown, severity], async (cursor) => {
     const { data } = await client.GET("/api/v1/alerts", {

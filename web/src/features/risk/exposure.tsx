@@ -17,7 +17,7 @@ const BY = ["instrument", "creator", "venue"] as const
 export default function Exposure() {
   const { t } = useTranslation()
   const query = api.useQuery("get", "/api/v1/exposure")
-  const [by, setBy] = useUrl<By>("by", "instrument")
+  const [by, setBy] = useUrl<By>("by", "instrument", BY)
   const [of, setOf] = useUrl("of", "")
   const key = by === "instrument" ? "instrumentId" : by === "creator" ? "creatorId" : "venue"
   return (

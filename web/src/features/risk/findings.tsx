@@ -32,7 +32,7 @@ export function Findings({
   onClose: () => void
 }) {
   const { t } = useTranslation()
-  const [kind, setKind] = useUrl<Kind | "all">(param, "all")
+  const [kind, setKind] = useUrl<Kind | "all">(param, "all", ["all", ...kinds])
   const list = useList(["findings", of, kind], async (cursor) => {
     const { data } = await load(kind === "all" ? null : kind, cursor)
     return data!

@@ -18,7 +18,7 @@ const VIEWS = ["books", "closings", "freezes"] as const
 /** How near each book is to its end, what does not get closed, and what is held of wallets. */
 export default function Margins() {
   const { t } = useTranslation()
-  const [view, setView] = useUrl<View>("view", "books")
+  const [view, setView] = useUrl<View>("view", "books", VIEWS)
   return (
     <>
       <PageHead title={t("pages.margins")}>
@@ -47,7 +47,7 @@ function AllBooks() {
 function Closings() {
   const { t } = useTranslation()
   const preferences = usePreferences()
-  const [failed, setFailed] = useUrl<"yes" | "no">("failed", "no")
+  const [failed, setFailed] = useUrl<"yes" | "no">("failed", "no", ["yes", "no"])
   const list = useList(["open-closings", failed], async (cursor) => {
     const { data } = await client.GET("/api/v1/exposure/closings", {
       params: { query: { failed: failed === "yes", cursor, limit: 100 } },

@@ -77,7 +77,7 @@ const INTERVALS = ["15m", "1h", "4h", "1d"] as const
 function Candles({ venue, symbol }: { venue: string; symbol: string }) {
   const { t } = useTranslation()
   const preferences = usePreferences()
-  const [interval, setInterval] = useUrl<(typeof INTERVALS)[number]>("interval", "1h")
+  const [interval, setInterval] = useUrl<(typeof INTERVALS)[number]>("interval", "1h", INTERVALS)
   const query = api.useQuery("get", "/api/v1/market/candles", {
     params: { query: { venue, symbol, interval, limit: 200 } },
   })

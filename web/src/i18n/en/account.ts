@@ -9,6 +9,7 @@ export const account = {
     useRecovery: "Use a recovery code",
     useCode: "Use the authenticator",
     ended: "Your session has ended. Sign in to go on where you were.",
+    endedHere: "Your session has ended. Sign in: the page is as you left it, with what you typed.",
     demo: "This is a demo: sign in as",
   },
   register: {

@@ -12,6 +12,7 @@ export const account: Texts<typeof english> = {
     useRecovery: "使用恢复码",
     useCode: "使用验证器",
     ended: "会话已结束。请重新登录，继续刚才的操作。",
+    endedHere: "会话已结束。请重新登录：页面和已填写的内容都还在。",
     demo: "演示环境：以下列身份登录",
   },
   register: {
