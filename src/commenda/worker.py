@@ -133,9 +133,10 @@ def work_on(
     keys = Keys.of(settings)
     secret = keys.derive("ties")
     if settings.demo:
-        demo = open_demo(database, secret, pace, settings.data.resolve())
+        home = settings.data.resolve()
+        demo = open_demo(database, secret, pace, home)
         operation = Operation(database, demo.broker, stopping, Runners(demo.costs))
-        return _work_beside_relay(settings, operation, (people(demo.scenario), *JOBS), keys)
+        return _work_beside_relay(settings, operation, (people(demo.scenario, home), *JOBS), keys)
     with database.transaction() as tx:
         mode = clock.mode(tx)
         if mode == "paced":

@@ -130,7 +130,12 @@ def test_signals_are_for_followers_until_they_leave(market: Market) -> None:
     for who, path, code in (
         (ines, f"executions/{unseen}", "unknown_signal"),
         (otto, f"executions/{seen}", "unknown_signal"),
-        (otto, f"signals/{market.flow_id}", "unknown_flow"),
-        (market.sign_in("operator"), f"signals/{market.flow_id}", "unknown_flow"),
+        (otto, f"signals/{UUID(int=0)}", "unknown_flow"),
     ):
         assert code_of(market.client.get(f"{API}/{path}", headers=who), 404) == code
+    assert market.get(otto, f"signals/{market.flow_id}")["items"] == []
+    for role in ("operator", "risk", "auditor"):
+        staff = market.sign_in(role)
+        shown = market.get(staff, f"signals/{market.flow_id}")["items"]
+        assert [one["signalId"] for one in shown] == [str(unseen), str(seen)]
+        assert market.get(staff, f"executions/{seen}")["total"] == 2

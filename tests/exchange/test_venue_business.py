@@ -5,196 +5,50 @@ The exchange's clock is an hour and more behind ours in all of it, and shows ten
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
-from fastapi.testclient import TestClient
-from typer.testing import CliRunner
 
-from commenda.app import create_app
 from commenda.books import carry_out_transfers, pass_on_income
-from commenda.cli import app
-from commenda.copying import copy_signal, enqueue_copy, find_flow, publish_signal
-from commenda.exchange import Key, simulated_house
+from commenda.copying import copy_signal
+from commenda.exchange import simulated_house
 from commenda.exchange.market import Funding
 from commenda.execution import Broker, execute_orders, observe_executions, orders_of
-from commenda.kit import clock, durable
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.ledger import Author
-from commenda.market import (
-    Instrument,
-    Mark,
-    StoredFeed,
-    ensure_instrument,
-    listed,
-    load_catalogue,
-    write_marks,
-)
-from commenda.operations import Figures, verify
-from commenda.venues import Means, Secret, add_key, connect
+from commenda.market import StoredFeed
+from commenda.operations import Figures
+from commenda.venues import Means, connect
 from people import SETTINGS, signed_in
-from processes import Process, until
 
-from .conftest import Served
+from .businesses import API, BEGUN, DESK, MOVED, Business, business_at
 
-API = "/api/v1"
-DESKS = {"binance_usdm:desk": "POST /fapi/v1/order", "bybit_linear:desk": "POST /v5/order/create"}
+D = Decimal
+DESKS = {DESK: "POST /fapi/v1/order", "bybit_linear:desk": "POST /v5/order/create"}
 """Accounts at the same exchange, which is spoken to in two ways, and where an order arrives."""
 EACH = pytest.mark.parametrize("desk", list(DESKS))
-D = Decimal
-
-
-@dataclass
-class Business:
-    database: Database
-    client: TestClient
-    served: Served
-    instrument: Instrument
-    flow: UUID
-    folder: Path
-    desk: str
-    worker: Process | None = None
-    signals: int = 0
-
-    def rows(self, query: str, *values: object) -> list[Any]:
-        with self.database.transaction() as tx:
-            return tx.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
-
-    def start(self) -> Process:
-        log = self.folder / f"worker-{uuid4().hex[:6]}.log"
-        self.worker = Process(
-            log,
-            "worker",
-            COMMENDA_DATABASE_URL=self.database.owner_url,
-            COMMENDA_MASTER_KEY=str(SETTINGS.master_key),
-        )
-        return self.worker
-
-    def wait(self, what: str, query: str, *values: object) -> None:
-        assert self.worker is not None
-        until(what, lambda: self.rows(query, *values) == [(True,)], 90, self.worker)
-
-    def mark(self) -> Decimal:
-        """Let the live market have the exchange's mark."""
-        price = self.served.house.exchange.marks["BTCUSDT"]
-        with self.database.transaction() as tx:
-            write_marks(tx, [(self.instrument, Mark(price, datetime.now(UTC), "mark"))])
-        return price
-
-    def signal(self, target: str) -> UUID:
-        price = self.mark()
-        self.signals += 1
-        with self.database.transaction() as tx:
-            now = business_now(tx)
-            signal, _ = publish_signal(
-                tx,
-                flow=find_flow(tx, self.flow),
-                natural_key=f"by-hand:{self.signals}",
-                target=D(target),
-                reference_price=self.instrument.to_tick(price),
-                now=now,
-                base="BTC",
-                quote="USDT",
-            )
-            enqueue_copy(tx, signal, now)
-        return signal
-
-    def copied(self, signal: UUID) -> None:
-        self.wait(
-            "the signal is copied",
-            "SELECT status = 'processed' FROM trading_signals WHERE id = %s",
-            signal,
-        )
-
-    def reconciled(self) -> dict[str, Any]:
-        told = CliRunner().invoke(app, ["reconcile", "--json"]).stdout
-        found: dict[str, Any] = json.loads(told)
-        return found
-
-    def assert_sound(self) -> None:
-        """The ledger keeps its rules, and the exchange tells its story."""
-        with self.database.transaction() as tx:
-            assert [str(one) for one in verify(tx)] == []
-        found = self.reconciled()
-        assert [one for one in found["lines"] if D(one["unexplained"])] == []
-        assert found["leftOut"] == []
-        assert f"{self.desk} USDT" in {one["subject"] for one in found["lines"]}
-
-    def held(self) -> Decimal:
-        """What the exchange says that the account holds."""
-        exchange = self.served.house.exchange
-        lots = sum(one.lots for one in exchange.account("desk").positions.values())
-        return exchange.contracts["BTCUSDT"].quantity(lots)
-
-    def trades(self) -> int:
-        return len({one.order for one in self.served.house.exchange.account("desk").trades})
 
 
 @pytest.fixture
 def desk() -> str:
     """The account; a test at `EACH` says which."""
-    return "binance_usdm:desk"
+    return DESK
 
 
 @pytest.fixture
 def business(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: str
 ) -> Iterator[Business]:
-    """Two books at one account: a creator's of 20,000 and a follower's of 5,000."""
-    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
-    monkeypatch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7, start=hour - timedelta(minutes=50))
-    house.open_account(Key("desk", "key-of-the-desk-01", "secret-of-the-desk"), D(0))
-    served = Served(house)
-    durable.prepare(db.owner_url)
-    with db.transaction() as tx:
-        clock.follow_wall(tx)
-        found = listed(load_catalogue(), "binance_usdm", "BTCUSDT")
-        instrument = ensure_instrument(tx, replace(found, venue=desk.partition(":")[0]))
-        secret = Secret("key-of-the-desk-01", "secret-of-the-desk")
-        author = Author("cli", "venues/1", business_now(tx))
-        place = f"http://{served.address}"
-        add_key(tx, Keys.of(SETTINGS), desk, place, secret, [], author, None)
-    with TestClient(create_app(SETTINGS, db), raise_server_exceptions=False) as client:
-        anna, ines = signed_in(db, "creator", "anna"), signed_in(db, "investor", "ines")
-        flow = uuid4()
-        business = Business(db, client, served, instrument, flow, tmp_path, desk)
-        business.mark()
-        for who in (anna, ines):
-            _post(client, who, "participation/funding", {"amount": "25000"})
-        shared = {"flowId": str(flow), "title": "Desk", "strategy": "ema_trend", "venue": desk}
-        shared |= {"symbol": "BTCUSDT", "investmentAmount": "20000"}
-        _post(client, anna, "co-trading/flows", shared)
-        copied = {"flowId": str(flow), "investmentAmount": "5000"}
-        _post(client, ines, "co-trading/subscribe", copied)
-        try:
-            yield business
-        finally:
-            if business.worker is not None:
-                business.worker.kill()
-            served.stop()
-
-
-def _post(client: TestClient, who: dict[str, str], path: str, body: dict[str, Any]) -> Any:
-    keyed = who | {"Idempotency-Key": uuid4().hex}
-    answer = client.post(f"{API}/{path}", headers=keyed, json=body)
-    assert answer.status_code < 300, answer.text
-    return answer.json()
-
-
-MOVED = "SELECT count(*) > 0 AND bool_and(done_at IS NOT NULL) FROM transfers"
-BEGUN = "SELECT count(*) = 1 FROM venue_contacts WHERE begun_at IS NOT NULL"
+    with business_at(house, db, tmp_path, monkeypatch, desk) as made:
+        yield made
 
 
 @EACH

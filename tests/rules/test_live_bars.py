@@ -186,15 +186,15 @@ def test_what_a_watch_finds() -> None:
 def test_a_bar_is_judged_as_an_import_judges_it() -> None:
     watch = Watch()
     for minute, volume in enumerate(["1", "0", "0", "1"]):
-        watch.bar(kline(minute, volume, 0).bar(), 60)
-    watch.bar(kline(7, "1", 0).bar(), 60)
+        watch.bars([kline(minute, volume, 0).bar()], 60)
+    watch.bars([kline(7, "1", 0).bar()], 60)
     assert [(one.kind, one.at.minute) for one in watch.found] == [
         (FindingKind.ZERO_VOLUME, 1),
         (FindingKind.ZERO_VOLUME, 2),
     ]  # the gap before 10:07 is found by whoever asked for it
     watch.found.clear()
     broken = Candle(M + 480, 100.0, 99.0, 98.0, 100.0, Decimal(1))
-    watch.bar(broken.bar(), 60)
+    watch.bars([broken.bar()], 60)
     assert [one.kind for one in watch.found] == [FindingKind.IMPOSSIBLE_BAR]
 
 

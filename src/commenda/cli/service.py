@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -124,6 +125,9 @@ def feed(
         str | None, typer.Option(help="What it is stored under; COMMENDA_FEED_VENUE.")
     ] = None,
     name: Annotated[str, typer.Option(help="Of this feed, where there are several.")] = "feed",
+    history: Annotated[
+        int, typer.Option(min=0, max=168, help="Hours of bars to ask for of a new contract.")
+    ] = 24,
     data: Data = None,
     supervised: Supervised = False,
 ) -> None:
@@ -152,7 +156,8 @@ def feed(
         if not stopping.is_set():
             with Database.open(settings) as database:
                 chosen = venue or settings.feed_venue
-                await run_feed(database, name, wanted, address, chosen, stopping)
+                past = timedelta(hours=history)
+                await run_feed(database, name, wanted, address, chosen, stopping, past)
 
     asyncio.run(follow())
 

@@ -18,12 +18,22 @@ from uuid import UUID
 
 from commenda.copying import queries
 from commenda.copying.model import RULES, Flow
-from commenda.copying.rules import signal_type
-from commenda.execution import CHUNK, Broker, execute_order, intend, orders_of, working
-from commenda.kit import ids
+from commenda.copying.rules import is_late, signal_type
+from commenda.execution import (
+    CHUNK,
+    Broker,
+    execute_order,
+    halted_instruments,
+    intend,
+    orders_of,
+    working,
+)
+from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.rows import put
 from commenda.ledger import Author
+
+SIGNAL_LATE = "signal_late: it was copied too long after it was published to open anything"
 
 
 def publish_signal(
@@ -96,10 +106,20 @@ def plan(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> bool:
 
 
 def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> list[UUID]:
-    """Turn a signal's planned executions into one parent order for each side."""
+    """Turn a signal's planned executions into one parent order for each side.
+
+    What would open or increase a position is left out while the market is not to be trusted, or
+    where the signal waited for too long; each execution says so.
+    """
     signal = queries.claim_planned(tx, signal_id)
     if signal is None:
         return [order.id for order in orders_of(tx, "signal", signal_id)]
+    why = halted_instruments(tx).get(signal.instrument_id)
+    halted = why is not None
+    if why is None and is_late(signal.created_at, clock.business_now(tx)):
+        why = SIGNAL_LATE
+    if why and queries.hold_back(tx, signal, why) and halted and not signal.repeats:
+        queries.ask_again(tx, signal)
     orders = intend(
         tx,
         cause="signal",

@@ -71,6 +71,9 @@ class SharedFlow:
     tags: list[str]
     strategy: str
     symbol: str
+    interval_seconds: Annotated[
+        int | None, Field(description="Of the bars it steps on; null: those of its market.")
+    ]
     stats: FlowStats
     settings: FlowTerms
     status: Literal["active", "paused", "closed"]
@@ -81,7 +84,8 @@ class SharedFlow:
 
 _FLOW: LiteralString = (
     "SELECT f.id AS flow_id, f.creator_id AS user_id, f.title, f.description, f.tags, f.strategy,"
-    ' i.symbol, t.followers AS "stats.followers", t.total_aum AS "stats.total_aum",'
+    " i.symbol, f.interval_seconds,"
+    ' t.followers AS "stats.followers", t.total_aum AS "stats.total_aum",'
     ' i.quote AS "stats.currency", t.updated_at AS "stats.as_of",'
     ' t.total_return AS "stats.performance.total_return",'
     ' t.win_rate AS "stats.performance.win_rate",'

@@ -19,6 +19,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found, unknown
 from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
+from commenda.market import interval_name, parse_interval
 from commenda.strategies import Strategy, catalogue
 from commenda.venues import DEFAULT_VENUE, known_venue, require_account
 
@@ -56,8 +57,9 @@ def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: Flow
     """Share a new flow with the creator's stake in it, or change how one's own presents itself.
 
     Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
-    `ambiguous_symbol`, those of `require_account`, those of `follow` for the stake; of a flow that
-    exists `unknown_flow` where it is another's, `flow_closed`, `flow_terms_fixed`.
+    `ambiguous_symbol`, `interval_not_whole`, those of `require_account`, those of `follow` for the
+    stake; of a flow that exists `unknown_flow` where it is another's, `flow_closed`,
+    `flow_terms_fixed`.
     """
     known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (flow_id,)).fetchone()
     if known is None and _create(tx, author, creator, flow_id, draft):
@@ -86,6 +88,7 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         description=draft.description,
         tags=draft.unique_tags,
         venue=venue,
+        interval_seconds=_interval(tx, draft.interval, instrument_id),
     )
     if not share_flow(tx, flow, author.now):
         return False
@@ -161,6 +164,24 @@ def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str]:
     return rows[0][0], rows[0][1]
 
 
+def _interval(tx: Tx, name: str | None, instrument_id: int) -> int | None:
+    """Seconds of the bars that a new flow steps on; code `interval_not_whole` where the market's
+    own are not parts of them."""
+    if name is None:
+        return None
+    seconds = parse_interval(name)
+    row = tx.execute(
+        "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s"
+        " ORDER BY ts DESC LIMIT 1",
+        (instrument_id,),
+    ).fetchone()
+    if row is not None and seconds % row[0]:
+        raise CommendaError("interval_not_whole", "This market's bars do not make it up").at(
+            "interval", name, f"give {interval_name(row[0])} or a whole number of them"
+        )
+    return seconds
+
+
 def _change(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDraft) -> None:
     tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (flow_id,))
     flow = _own_flow(tx, creator.id, flow_id)
@@ -207,6 +228,7 @@ def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
         "strategy": (draft.strategy, flow.strategy),
         "symbol": (draft.symbol, symbol),
         "venue": (draft.venue, flow.venue),
+        "interval": (draft.interval and parse_interval(draft.interval), flow.interval_seconds),
         "params": (
             draft.params and _strategy(flow.strategy).resolve(dict(draft.params)),
             draft.params and dict(flow.params),
@@ -229,9 +251,12 @@ def toggle_flow(tx: Tx, author: Author, creator_id: UUID, flow_id: UUID, *, acti
     status = "active" if active else "paused"
     if _own_flow(tx, creator_id, flow_id).status == status:
         return
+    # Whoever resumes it takes its latest decision for the present one.
     tx.execute(
-        "UPDATE shared_flows SET status = %s, is_active = %s, updated_at = %s WHERE id = %s",
-        (status, active, author.now, flow_id),
+        "UPDATE shared_flows SET status = %(status)s, is_active = %(active)s,"
+        " updated_at = %(now)s, pending_at = CASE WHEN %(active)s AND pending_target IS NOT NULL"
+        "  THEN %(now)s ELSE pending_at END WHERE id = %(id)s",
+        {"status": status, "active": active, "now": author.now, "id": flow_id},
     )
     kind = "resumed" if active else "paused"
     _note(tx, author, f"flow.{kind}", flow_id, status, {})

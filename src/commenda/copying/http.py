@@ -271,9 +271,12 @@ class SignalList:
 def flow_signals(
     service: Served, who: Reader, flow_id: UUID, limit: Annotated[Whole, Query(ge=1, le=200)] = 50
 ) -> SignalList:
-    """A flow's signals, newest first: for its creator, and for followers until they left."""
+    """A flow's signals, newest first: all for its creator and the staff, for followers until they
+    left; none for others."""
+    everything = who.may(Permission.OVERVIEW)
     with service.database.transaction() as tx:
-        return SignalList(signal_views.signals_of(tx, flow_id, who.user_id, limit))
+        found = signal_views.signals_of(tx, flow_id, who.user_id, limit, everything=everything)
+        return SignalList(found)
 
 
 @router.get(
@@ -282,6 +285,8 @@ def flow_signals(
 def signal_executions(
     service: Served, who: Reader, signal_id: UUID, asked: Fifty
 ) -> Sheet[SignalExecution]:
-    """What a signal did: in your own books, or in all of them where the flow is yours."""
+    """What a signal did: in your own books, or in all of them where the flow is yours and for the
+    staff."""
+    everything = who.may(Permission.OVERVIEW)
     with service.database.transaction() as tx:
-        return signal_views.executions_of(tx, signal_id, who.user_id, asked)
+        return signal_views.executions_of(tx, signal_id, who.user_id, asked, everything=everything)

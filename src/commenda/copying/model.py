@@ -44,6 +44,8 @@ class Flow:
     tags: Sequence[str] = ()
     venue: str = DEFAULT_VENUE
     """Where its followers' books trade."""
+    interval_seconds: int | None = None
+    """Of the bars that it steps on; None: those of its market."""
 
 
 Slippage = Annotated[
@@ -87,6 +89,11 @@ class Signal:
     status: str
     created_at: datetime
 
+    @property
+    def repeats(self) -> bool:
+        """Whether it asks again for what the one before it asked for."""
+        return self.target == self.previous_target
+
 
 # --- Requests. Field names are the specification's (001-01 to 001-04) ------------------------
 
@@ -128,6 +135,10 @@ class FlowDraft(Body):
     venue: VenueName | None = Field(
         default=None,
         description="Of a new flow: the account at which it trades; the paper venue without one.",
+    )
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d"] | None = Field(
+        default=None,
+        description="Of a new flow: the bars that it steps on; without one those of its market.",
     )
     params: (
         Annotated[

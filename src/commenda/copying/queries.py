@@ -33,7 +33,7 @@ def find_flow(tx: Tx, flow_id: UUID) -> Flow:
         tx,
         Flow,
         "SELECT id, creator_id, title, strategy, params, instrument_id, status,"
-        " max_followers, min_investment, description, tags, venue"
+        " max_followers, min_investment, description, tags, venue, interval_seconds"
         " FROM shared_flows WHERE id = %s",
         (flow_id,),
     )
@@ -150,7 +150,7 @@ def complete_executions(tx: Tx, signal_id: UUID, now: datetime) -> None:
         "  executed_price = a.notional / nullif(a.quantity, 0),"
         "  slippage = (a.notional / nullif(a.quantity, 0) / o.reference_price - 1)"
         "             * sign(a.requested),"
-        "  error = CASE WHEN a.quantity = a.requested THEN NULL ELSE o.reason END,"
+        "  error = CASE WHEN a.quantity = a.requested THEN e.error ELSE o.reason END,"
         "  executed_at = %(now)s, completed_at = %(now)s"
         " FROM orders o JOIN allocations a ON a.order_id = o.id"
         " WHERE o.cause = 'signal' AND o.cause_id = %(signal)s"
@@ -174,6 +174,42 @@ def close_signal(tx: Tx, signal_id: UUID, now: datetime) -> None:
         "  FROM signal_executions WHERE signal_id = %(signal)s) n"
         " WHERE s.id = %(signal)s AND s.status <> 'processed'",
         {"signal": signal_id, "now": now},
+    )
+
+
+def last_target(tx: Tx, flow_id: UUID) -> Decimal:
+    """The exposure that a flow's last signal asked for; 0 before the first."""
+    row = tx.execute(
+        "SELECT target FROM trading_signals WHERE flow_id = %s ORDER BY sequence DESC LIMIT 1",
+        (flow_id,),
+    ).fetchone()
+    return Decimal(0) if row is None else Decimal(row[0])
+
+
+def hold_back(tx: Tx, signal: Signal, why: str) -> int:
+    """Take from a signal's plan what would open or increase a position; of how many executions.
+
+    What is taken out says `why`; the part that reduces is left.
+    """
+    return tx.execute(
+        "UPDATE signal_executions e SET requested = n.part, error = %(why)s,"
+        "  status = CASE WHEN n.part = 0 THEN 'skipped' ELSE e.status END"
+        " FROM (SELECT e.leg_id, CASE WHEN coalesce(p.quantity, 0) * e.requested >= 0 THEN 0"
+        "   ELSE sign(e.requested) * least(abs(e.requested), abs(p.quantity)) END AS part"
+        "  FROM signal_executions e LEFT JOIN positions p"
+        "   ON p.leg_id = e.leg_id AND p.instrument_id = %(instrument)s"
+        "  WHERE e.signal_id = %(signal)s AND e.status = 'pending') n"
+        " WHERE e.signal_id = %(signal)s AND e.leg_id = n.leg_id AND e.requested <> n.part",
+        {"signal": signal.id, "instrument": signal.instrument_id, "why": why},
+    ).rowcount
+
+
+def ask_again(tx: Tx, signal: Signal) -> None:
+    """Let a target wait once more, where its flow has decided nothing since."""
+    tx.execute(
+        "UPDATE shared_flows SET pending_target = %s, pending_at = %s"
+        " WHERE id = %s AND pending_target IS NULL AND last_sequence = %s",
+        (signal.target, signal.created_at, signal.flow_id, signal.sequence),
     )
 
 

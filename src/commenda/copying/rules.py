@@ -5,6 +5,7 @@ Quantities are signed and whole lots; equity and prices are in the quote asset.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from commenda.copying.model import CopyMode
@@ -14,6 +15,10 @@ DEAD_BAND = Decimal("0.005")
 """Adjustments below this fraction of equity cost more in fees than they correct."""
 
 ZERO = Decimal(0)
+
+LATE = timedelta(minutes=5)
+"""How long after its bar's close a decision may be traded, where the bar is not longer: a worker
+that is started again, or a feed that fills a bar in, is not too late."""
 
 
 def order_quantity(
@@ -82,3 +87,17 @@ def proportional_cost(
 def signal_type(previous_target: Decimal, target: Decimal) -> str:
     """The specification's name for the trade: what was bought or sold to get there."""
     return "buy" if target > previous_target else "sell"
+
+
+def is_late(decided_at: datetime | None, now: datetime, interval: int = 0) -> bool:
+    """Whether a decision is too old to open anything: by `LATE`, and by the length of its bar in
+    seconds, so that no later one has closed. Without a time it is not."""
+    patience = max(LATE, timedelta(seconds=interval))
+    return decided_at is not None and now - decided_at > patience
+
+
+def reduced(stands: Decimal, wanted: Decimal) -> Decimal:
+    """What of a move from one target to another only reduces: nearer to zero, never beyond it."""
+    if stands * wanted <= 0:
+        return ZERO
+    return min(stands, wanted, key=abs)

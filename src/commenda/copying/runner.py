@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from commenda.copying.model import Flow
-from commenda.kernel import Costs, Stepper
+from commenda.kernel import Costs, Decision, Stepper
 from commenda.kit.db import Tx
 from commenda.kit.rows import columns
-from commenda.market import CandleFeed
+from commenda.market import Bar, CandleFeed
 from commenda.strategies import catalogue
 
 _SECOND = 1_000_000_000
@@ -41,26 +41,42 @@ class Runner:
     stepper: Stepper
     last_bar: int | None
     """Open time (epoch seconds) of the last bar taken."""
+    warmup: int = 0
+    """Bars before its first one that it looks at, where there are any."""
 
     def take(self, feed: CandleFeed, ts: int) -> Move | None:
         """Take the bar that opened at `ts` and has closed; None where it decides nothing."""
         bar = feed.bar(self.flow.instrument_id, ts)
-        if bar is None:
-            return None
-        after = ts - feed.interval if self.last_bar is None else self.last_bar
+        return None if bar is None else self.step(feed, bar)
+
+    def step(self, feed: CandleFeed, bar: Bar) -> Move | None:
+        """Take a bar that has closed; None where it decides nothing."""
+        after = bar.ts - self.interval(feed) if self.last_bar is None else self.last_bar
         funding = [
             (float(stamp.rate), float(stamp.mark.price))
-            for stamp in feed.funding_between(self.flow.instrument_id, after, ts)
+            for stamp in feed.funding_between(self.flow.instrument_id, after, bar.ts)
         ]
-        decision = self.stepper.on_bar(
-            ts * _SECOND, bar.open, bar.high, bar.low, bar.close, bar.volume, funding
-        )
-        self.last_bar = ts
+        decision = self._look_at(bar, funding)
+        self.last_bar = bar.ts
         if not decision.stopped and not decision.changed:
             return None
         return Move(
             Decimal(repr(decision.stop_price)) if decision.stopped else None,
             Decimal(repr(decision.target)) if decision.changed else None,
+        )
+
+    def warm(self, bars: Sequence[Bar]) -> None:
+        """Look at bars before the first one: within the warm-up nothing is decided, nor held."""
+        for bar in bars[-self.warmup :] if self.warmup else ():
+            self._look_at(bar, ())
+
+    def interval(self, feed: CandleFeed) -> int:
+        """Seconds of the flow's bars."""
+        return self.flow.interval_seconds or feed.interval
+
+    def _look_at(self, bar: Bar, funding: Sequence[tuple[float, float]]) -> Decision:
+        return self.stepper.on_bar(
+            bar.ts * _SECOND, bar.open, bar.high, bar.low, bar.close, bar.volume, funding
         )
 
 
@@ -73,7 +89,8 @@ def load_runner(tx: Tx, flow: Flow, costs: Costs) -> Runner:
     params, state, last_bar = row
     program = catalogue()[flow.strategy].bind(**params)
     if state is None:
-        return Runner(flow, Stepper(program, cash=RUNNER_CASH, costs=costs), None)
+        stepper = Stepper(program, cash=RUNNER_CASH, costs=costs)
+        return Runner(flow, stepper, None, program.warmup)
     stepper = Stepper.restore(program, state, costs=costs)
     return Runner(flow, stepper, int(last_bar.timestamp()))
 

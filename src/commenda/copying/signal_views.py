@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from commenda.copying.model import Chain
-from commenda.copying.queries import unknown_flow
+from commenda.copying.queries import find_flow
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
@@ -97,9 +97,9 @@ class SignalExecution:
         return ids.derive("execution", self.signal_id, self.subscription_id)
 
 
-# A creator sees all; a follower what was published until they left.
+# The staff and a creator see all; a follower what was published until they left.
 _SEEN: LiteralString = (
-    " AND (f.creator_id = %(user)s OR EXISTS (SELECT FROM flow_subscriptions mine"
+    " AND (%(all)s OR f.creator_id = %(user)s OR EXISTS (SELECT FROM flow_subscriptions mine"
     "  WHERE mine.follower_id = %(user)s AND mine.flow_id = f.id"
     "   AND (mine.status <> 'cancelled' OR mine.updated_at >= t.created_at)))"
 )
@@ -129,33 +129,28 @@ _SIGNALS: LiteralString = (
     " WHERE t.flow_id = %(flow)s"
 )
 _SIGNAL_OF_MINE: LiteralString = (
-    "SELECT f.creator_id = %(user)s FROM trading_signals t"
+    "SELECT %(all)s OR f.creator_id = %(user)s FROM trading_signals t"
     " JOIN shared_flows f ON f.id = t.flow_id WHERE t.id = %(signal)s"
 )
 
 
-def signals_of(tx: Tx, flow_id: UUID, user_id: UUID, limit: int) -> list[TradingSignal]:
-    """A flow's signals, newest first, for its creator and those who follow it; for others, and
-    for nobody's flow, code `unknown_flow`."""
-    values = {"flow": flow_id, "user": user_id, "limit": limit}
-    related = tx.execute(
-        "SELECT FROM shared_flows f WHERE f.id = %(flow)s AND (f.creator_id = %(user)s"
-        " OR EXISTS (SELECT FROM flow_subscriptions mine"
-        "  WHERE mine.follower_id = %(user)s AND mine.flow_id = f.id))",
-        values,
-    ).fetchone()
-    if related is None:
-        raise unknown_flow(flow_id)
+def signals_of(
+    tx: Tx, flow_id: UUID, user_id: UUID, limit: int, *, everything: bool = False
+) -> list[TradingSignal]:
+    """A flow's signals, newest first: all for its creator and whoever sees `everything`, for a
+    follower those until they left, none for others. Code `unknown_flow`."""
+    find_flow(tx, flow_id)
+    values = {"flow": flow_id, "user": user_id, "limit": limit, "all": everything}
     query = _SIGNALS + _SEEN + " ORDER BY t.sequence DESC LIMIT %(limit)s"
     return records(tx, TradingSignal, query, values)
 
 
 def executions_of(
-    tx: Tx, signal_id: UUID, user_id: UUID, asked: Numbered
+    tx: Tx, signal_id: UUID, user_id: UUID, asked: Numbered, *, everything: bool = False
 ) -> Sheet[SignalExecution]:
-    """What a signal did: all books for its creator, their own for a follower; for others, and for
-    no signal, code `unknown_signal`."""
-    values = {"signal": signal_id, "user": user_id}
+    """What a signal did: in all books for its creator and whoever sees `everything`, in their own
+    for a follower; for others, and for no signal, code `unknown_signal`."""
+    values = {"signal": signal_id, "user": user_id, "all": everything}
     related = tx.execute(_SIGNAL_OF_MINE + _SEEN, values).fetchone()
     if related is None:
         raise unknown("signal", signal_id, "signalId")

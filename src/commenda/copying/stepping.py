@@ -6,6 +6,9 @@ targets wait in `pending_target` until the tick's other work is done, and trade 
 
 A flow that fails fails alone: it is behind by a bar and tries again at the next tick, somebody is
 told, and it is paused when it goes on failing. A flow whose last signal could not be copied waits.
+
+A target that could not be traded in time (`rules.is_late`) is traded as far as it reduces what is
+held, and no further: the next decision is taken afresh.
 """
 
 from __future__ import annotations
@@ -13,29 +16,48 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from commenda.alerts import end_alerts, open_alerts, raise_alerts
-from commenda.audit import Event
+from commenda.audit import Event, record
 from commenda.copying.actions import publish_signal
 from commenda.copying.jobs import enqueue_copy
 from commenda.copying.model import RULES, Flow
-from commenda.copying.queries import find_signal
+from commenda.copying.queries import find_signal, last_target
+from commenda.copying.rules import LATE, is_late, reduced
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
-from commenda.execution import Broker
+from commenda.execution import Broker, halted_instruments
 from commenda.kernel import Costs
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Tx
+from commenda.kit.money import plain
+from commenda.kit.times import iso
+from commenda.market import CandleFeed
 
 Published = Callable[[Tx, UUID], None]
 """Told of each new signal, in the transaction that stores it."""
 
 PATIENCE = 3
 """Failures in a row after which a flow is paused."""
+
+
+class Taken(NamedTuple):
+    """When a bar closed (epoch seconds) that was taken, and what it made the strategy do."""
+
+    closed: int
+    move: Move | None
+
+
+class Target(NamedTuple):
+    """An exposure to move to, or a stop's price, and when the bar closed that it was decided on."""
+
+    value: Decimal
+    decided_at: datetime | None
+
 
 _log = logging.getLogger(__name__)
 
@@ -134,13 +156,16 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
     A paused flow goes on deciding: its stops protect whoever holds something, and its latest
     target waits until it is resumed.
     """
-    open_ts = int(now.timestamp())
+    due = _due(tx, broker)
+    if due is not None and not due:
+        return 0
     runners_now, signals = [], 0
-    flows = _flows(tx, broker, "status <> 'closed' AND " + _COPIED)
+    where: LiteralString = "status <> 'closed' AND " + _COPIED
+    flows = _flows(tx, broker, where if due is None else where + _NAMED, due or ())
     for flow, last_bar, _ in flows:
         with runners.apart(tx, flow, now, "step"):
             runner = runners.of(tx, flow, last_bar)
-            moves = _take(runner, broker, open_ts)
+            moves = _take(runner, broker.feed, int(now.timestamp()))
             if moves:
                 signals += _decide(tx, broker, flow, now, moves, tell)
                 runners_now.append(runner)
@@ -149,18 +174,47 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
     return signals
 
 
+def _due(tx: Tx, broker: Broker) -> list[UUID] | None:
+    """The flows for which a bar may have closed that they have not taken; None for all.
+
+    Asked without a lock: on a live market a tick comes each second and a bar each minute.
+    """
+    feed = broker.feed
+    if not feed.live:
+        return None
+    known = {one.id: feed.closed_until(one.id) for one in feed.instruments}
+    rows = tx.execute(
+        "SELECT id, instrument_id, extract(epoch FROM last_bar_at)::bigint,"
+        " coalesce(interval_seconds, %s) FROM shared_flows WHERE status <> 'closed'",
+        (feed.interval,),
+    )
+    return [
+        flow
+        for flow, instrument, last, interval in rows
+        if (until := known.get(instrument)) is not None
+        and (last is None or until >= last + 2 * interval)
+    ]
+
+
 def _decide(
-    tx: Tx, broker: Broker, flow: Flow, now: datetime, moves: Sequence[Move | None], tell: Published
+    tx: Tx, broker: Broker, flow: Flow, now: datetime, moves: Sequence[Taken], tell: Published
 ) -> int:
     """Publish a stop that fired and keep the target to move to; how many signals."""
     stop, target = _come_to(moves)
     if stop is None and target is None:
         return 0
     with tx.transaction():
-        tx.execute("UPDATE shared_flows SET pending_target = %s WHERE id = %s", (target, flow.id))
+        tx.execute(
+            "UPDATE shared_flows SET pending_target = %s, pending_at = %s WHERE id = %s",
+            (target and target.value, target and target.decided_at, flow.id),
+        )
         if stop is None:
             return 0
-        return _publish(tx, broker, flow, now, "stop", Decimal(0), stop, tell)
+        # What was inside a live bar is past: its stop is left at the market.
+        price = None if broker.feed.live else stop.value
+        return _publish(
+            tx, broker, flow, now, "stop", Target(Decimal(0), stop.decided_at), price, tell
+        )
 
 
 def publish_targets(
@@ -169,13 +223,37 @@ def publish_targets(
     """Publish the targets of active flows that wait for this open; how many."""
     # Locked before it is read: of two who do this at once the second finds nothing.
     waiting = _flows(tx, broker, "status = 'active' AND pending_target IS NOT NULL AND " + _COPIED)
+    halted = halted_instruments(tx) if waiting else {}
     signals = 0
     for flow, _, target in waiting:
         assert target is not None, "asked for"
         with runners.apart(tx, flow, now, "target"), tx.transaction():
-            tx.execute("UPDATE shared_flows SET pending_target = NULL WHERE id = %s", (flow.id,))
-            signals += _publish(tx, broker, flow, now, "target", target, None, tell)
+            stands = last_target(tx, flow.id)
+            if target.value == stands and flow.instrument_id in halted:
+                continue  # it was held back, and is asked for again once the market is trusted
+            tx.execute(
+                "UPDATE shared_flows SET pending_target = NULL, pending_at = NULL WHERE id = %s",
+                (flow.id,),
+            )
+            interval = flow.interval_seconds or broker.feed.interval
+            if is_late(target.decided_at, now, interval):
+                wanted, target = target, Target(reduced(stands, target.value), target.decided_at)
+                _note_late(tx, flow, now, wanted, target)
+                if target.value == stands:
+                    continue
+            kind = "again" if target.value == stands else "target"
+            signals += _publish(tx, broker, flow, now, kind, target, None, tell)
     return signals
+
+
+def _note_late(tx: Tx, flow: Flow, now: datetime, wanted: Target, traded: Target) -> None:
+    """Say in the trail what of a decision came too late to be traded."""
+    decided = None if wanted.decided_at is None else iso(wanted.decided_at)
+    said = {"decided": decided, "target": plain(wanted.value), "traded": plain(traded.value)}
+    correlation = ids.derive("flow", flow.id)
+    result = f"late {decided}"
+    about = str(flow.id)
+    record(tx, [Event("flow.target_late", about, correlation, result, "copying", RULES, now, said)])
 
 
 def repeat_exits(
@@ -183,38 +261,43 @@ def repeat_exits(
 ) -> int:
     """Ask again for exits that the venue refused or filled in part; how many signals."""
     signals = 0
-    for flow, _, _ in _flows(tx, broker, "id = ANY (%(ids)s)", flow_ids):
+    for flow, _, _ in _flows(tx, broker, "true" + _NAMED, flow_ids):
         with runners.apart(tx, flow, now, "exit"), tx.transaction():
-            signals += _publish(tx, broker, flow, now, "exit", Decimal(0), None, tell)
+            signals += _publish(tx, broker, flow, now, "exit", Target(Decimal(0), now), None, tell)
     return signals
 
 
-def _take(runner: Runner, broker: Broker, open_ts: int) -> list[Move | None]:
-    """Take the bars that closed by `open_ts`; what each made the strategy do.
+def _take(runner: Runner, feed: CandleFeed, now: int) -> list[Taken]:
+    """Take the bars that closed by `now`; what each made the strategy do.
 
-    A flow's first bar is the one that has just closed: it does not trade on what was before it.
+    A flow's first bar is the one that has closed last, just now: it does not trade on what was
+    before it, and is warmed by it.
     """
-    feed = broker.feed
-    last = open_ts - feed.interval
-    after = last - feed.interval if runner.last_bar is None else runner.last_bar
-    return [
-        runner.take(feed, ts)
-        for ts in feed.timestamps(after + 1, last + 1)
-        if feed.bar(runner.flow.instrument_id, ts) is not None
-    ]
+    instrument, interval = runner.flow.instrument_id, runner.interval(feed)
+    earlier = runner.warmup + int(LATE.total_seconds()) // interval
+    bars = feed.closed_bars(instrument, interval, runner.last_bar, now, earlier)
+    if runner.last_bar is None and bars:
+        closed = datetime.fromtimestamp(bars[-1].ts + interval, UTC)
+        if is_late(closed, datetime.fromtimestamp(now, UTC), interval):
+            return []
+        runner.warm(bars[:-1])
+        bars = bars[-1:]
+    return [Taken(bar.ts + interval, runner.step(feed, bar)) for bar in bars]
 
 
-def _come_to(moves: Sequence[Move | None]) -> tuple[Decimal | None, Decimal | None]:
+def _come_to(moves: Sequence[Taken]) -> tuple[Target | None, Target | None]:
     """(price of a stop that fired in the last bar, target to move to), either or none."""
     stop, target = None, None
-    for place, move in enumerate(moves, start=1):
+    for place, (closed, move) in enumerate(moves, start=1):
         if move is None:
             continue
+        at = datetime.fromtimestamp(closed, UTC)
         if move.stop_price is not None:
             is_last = place == len(moves)
-            stop, target = (move.stop_price, None) if is_last else (None, Decimal(0))
+            out = Target(Decimal(0), at)
+            stop, target = (Target(move.stop_price, at), None) if is_last else (None, out)
         if move.target is not None:
-            target = move.target
+            target = Target(move.target, at)
     return stop, target
 
 
@@ -224,11 +307,13 @@ def _publish(
     flow: Flow,
     now: datetime,
     kind: str,
-    target: Decimal,
+    target: Target,
     stop_price: Decimal | None,
     tell: Published,
 ) -> int:
-    signal_id, new = publish_at_open(tx, broker, flow, now, kind, target, stop_price)
+    signal_id, new = publish_at_open(
+        tx, broker, flow, now, kind, target.value, stop_price, target.decided_at
+    )
     if new:
         enqueue_copy(tx, signal_id, now)
         tell(tx, signal_id)
@@ -243,8 +328,13 @@ def publish_at_open(
     kind: str,
     target: Decimal,
     stop_price: Decimal | None = None,
+    decided_at: datetime | None = None,
 ) -> tuple[UUID, bool]:
-    """Store a signal at this open's price or, where a stop fired, at its; (its id, whether new)."""
+    """Store a signal at this open's price or, where a stop fired, at its; (its id, whether new).
+
+    A bar leads to one signal of a kind, whoever publishes it how often: its close is the key, which
+    on a live market is before this open.
+    """
     instrument = broker.instrument(flow.instrument_id)
     ts = int(now.timestamp())
     bar = broker.feed.bar(instrument.id, ts)
@@ -257,7 +347,7 @@ def publish_at_open(
     return publish_signal(
         tx,
         flow=flow,
-        natural_key=signal_key(ts, kind),
+        natural_key=signal_key(ts if decided_at is None else int(decided_at.timestamp()), kind),
         target=target,
         reference_price=instrument.to_tick(price),
         trigger_price=None if stop_price is None else instrument.to_tick(stop_price),
@@ -268,25 +358,33 @@ def publish_at_open(
 
 
 _TRADED: LiteralString = (
-    "SELECT id, creator_id, title, strategy, params, instrument_id, last_bar_at, pending_target"
-    " FROM shared_flows WHERE instrument_id = ANY (%(traded)s) AND "
+    "SELECT id, creator_id, title, strategy, params, instrument_id, interval_seconds, last_bar_at,"
+    " pending_target, pending_at FROM shared_flows WHERE instrument_id = ANY (%(traded)s) AND "
 )
 _COPIED: LiteralString = (
     "NOT EXISTS (SELECT FROM trading_signals s"
     " WHERE s.flow_id = shared_flows.id AND s.status <> 'processed')"
 )
 """A flow's signals are copied in order: while one could not be, none may follow it."""
+_NAMED: LiteralString = " AND id = ANY (%(ids)s)"
 
 
 def _flows(
     tx: Tx, broker: Broker, where: LiteralString, flow_ids: Sequence[UUID] = ()
-) -> list[tuple[Flow, datetime | None, Decimal | None]]:
+) -> list[tuple[Flow, datetime | None, Target | None]]:
     """(flow, its last bar, what it is to move to) of the broker's instruments, locked in order."""
     rows = tx.execute(
         _TRADED + where + " ORDER BY id FOR NO KEY UPDATE",
         {"traded": [one.id for one in broker.feed.instruments], "ids": list(flow_ids)},
     ).fetchall()
-    return [(Flow(*flow), last_bar, target) for *flow, last_bar, target in rows]
+    return [
+        (
+            replace(Flow(*flow), interval_seconds=interval),
+            last_bar,
+            None if target is None else Target(target, decided),
+        )
+        for *flow, interval, last_bar, target, decided in rows
+    ]
 
 
 def unprocessed_signals(tx: Tx) -> list[UUID]:

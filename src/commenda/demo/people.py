@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from commenda.books import Trigger
 from commenda.demo.savings import offer_products, save, save_credited, take_out
 from commenda.demo.transfers import decide
+from commenda.demo.trials import try_strategies
 from commenda.kit import clock
 from commenda.managed import mature_due
 from commenda.operations import Operation, Step
@@ -16,13 +18,15 @@ from commenda.simulate import Investor, Scenario, arrive, knock, population, ren
 _FOREVER = timedelta(days=36500)
 
 
-def people(scenario: Scenario) -> Step:
+def people(scenario: Scenario, home: Path | None = None) -> Step:
     """Investors arrive, ask for their money at their own door, and come back with it; some save.
 
     Once a day the staff decides about transfers. Those who ask for nothing are swept when their
-    term is over.
+    term is over. With a data directory as its `home`, whose market has a past, the creator tries
+    strategies there.
     """
     waves: dict[int, tuple[Investor, ...]] = {}
+    tried: list[datetime] = []
 
     def live(operation: Operation, now: datetime) -> None:
         author, secret = operation.author(now), operation.broker.secret
@@ -44,6 +48,9 @@ def people(scenario: Scenario) -> Step:
             mature_due(tx, now)
             knock(tx, author, scenario, (Trigger.INVESTOR, Trigger.OPERATOR))
             take_out(tx, author, scenario)
+            if home is not None and not tried:
+                try_strategies(tx, home, scenario.start)
+        tried.append(now)
 
     return Step("people", live)
 

@@ -17,6 +17,7 @@ from commenda.execution.actions import (
 from commenda.execution.allocation import allocate_chunk
 from commenda.execution.broker import Broker, is_met
 from commenda.execution.checks import CHECKS
+from commenda.execution.halts import MARKET_UNTRUSTED, halted_instruments
 from commenda.execution.model import Order
 from commenda.execution.positions import (
     holders,
@@ -49,6 +50,7 @@ from commenda.execution.rules import Share, allocate
 __all__ = [
     "CHECKS",
     "CHUNK",
+    "MARKET_UNTRUSTED",
     "Broker",
     "Difference",
     "LiveBooks",
@@ -60,6 +62,7 @@ __all__ = [
     "compare",
     "execute_order",
     "execute_orders",
+    "halted_instruments",
     "holders",
     "in_flight",
     "in_transit",

@@ -22,6 +22,7 @@ from commenda.execution import queries
 from commenda.execution.allocation import allocate_chunk, shares_of, transit_accounts
 from commenda.execution.broker import Broker
 from commenda.execution.contact import keep_contact, lose_contact, meet
+from commenda.execution.halts import refusal_before_sending
 from commenda.execution.model import Order
 from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
@@ -111,8 +112,13 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
 
     It is sent once: that it is being sent is stored before the venue is called. Whoever finds it
     sent asks. Where the venue does not know it, the venue's own promise decides: submitting the
-    same id again is asking, or what it does not know after a time it never had.
+    same id again is asking, or what it does not know after a time it never had. What may not be
+    sent any more is refused here, see `halts`.
     """
+    with database.read() as tx:
+        refusal = refusal_before_sending(tx, order_id)
+    if refusal is not None:
+        return OrderView(order_id, OrderStatus.REFUSED, Decimal(0), (), refusal)
     with database.read() as tx:  # one statement alone: it is stored when the venue is called
         sent = queries.mark_sent(tx, order_id, now)
         order = sent or queries.find_order(tx, order_id)

@@ -26,8 +26,8 @@ class Share(NamedTuple):
 _WORKING = {OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED}
 _ENDS = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED}
 _NEXT = {
-    # What is not sent before its time is over, expires here.
-    OrderStatus.INTENDED: {OrderStatus.SENT, OrderStatus.EXPIRED},
+    # What is not sent before its time is over, expires here; what may not be sent, is refused here.
+    OrderStatus.INTENDED: {OrderStatus.SENT, OrderStatus.EXPIRED, OrderStatus.REFUSED},
     OrderStatus.SENT: _WORKING - {OrderStatus.SENT} | _ENDS,
     OrderStatus.UNKNOWN: {OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED} | _ENDS,
     OrderStatus.ACCEPTED: {OrderStatus.PARTLY_FILLED} | _ENDS,

@@ -36,7 +36,13 @@ from commenda.market.depth import (
 from commenda.market.due import DueFunding, due_after, missing_funding_stamps
 from commenda.market.endless import EndlessFeed
 from commenda.market.feed import CandleFeed, SeriesFiles
-from commenda.market.feeds import FEED_SILENCE, Untrusted, count_feeds, untrusted
+from commenda.market.feeds import (
+    FEED_SILENCE,
+    TRUST_PATIENCE,
+    Untrusted,
+    count_feeds,
+    untrusted,
+)
 from commenda.market.fetch import (
     Connection,
     Span,
@@ -87,6 +93,7 @@ __all__ = [
     "FEED_SILENCE",
     "REGIMES",
     "SYMBOL",
+    "TRUST_PATIENCE",
     "VENUE",
     "Bar",
     "BarArrays",

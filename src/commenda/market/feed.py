@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,14 @@ from commenda.market.grid import Stamps, interval_name
 from commenda.market.instruments import find_instrument
 from commenda.market.model import Funding, Instrument, Mark, Series
 from commenda.market.simulated import SimulatedSeries
-from commenda.market.track import Bar, BarArrays, Observations, Track, open_between
+from commenda.market.track import (
+    Bar,
+    BarArrays,
+    Observations,
+    Track,
+    composed,
+    open_between,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class CandleFeed:
     instruments: tuple[Instrument, ...]
     interval: int
     """Seconds from a bar's open to its close."""
+    live: ClassVar[bool] = False
+    """Whether another process stores the bars as they come: what was inside one is past."""
 
     def __init__(self, tracks: Iterable[Track], interval: int) -> None:
         self._tracks = {track.instrument.id: track for track in tracks}
@@ -103,6 +112,27 @@ class CandleFeed:
         open; None without one.
         """
         return self._track(instrument_id).closed_bar(ts)
+
+    def look(self) -> None:
+        """Take notice of what is new where others store it; a tick begins with it."""
+
+    def closed_until(self, instrument_id: int) -> int | None:
+        """When the last bar closed that is there; None where that need not be asked."""
+        return None
+
+    def closed_bars(
+        self, instrument_id: int, interval: int, after: int | None, until: int, earlier: int = 0
+    ) -> list[Bar]:
+        """The bars of `interval` seconds that opened after `after` and closed by `until`, in order.
+
+        Without `after` the last that closed, and up to `earlier` ones before it. Bars that are
+        longer than the feed's are made of those: `interval` is a whole number of them.
+        """
+        begin = until - (earlier + 2) * interval if after is None else after
+        opens = self.timestamps(begin + 1, until - self.interval + 1)
+        bars = [bar for ts in opens if (bar := self.bar(instrument_id, ts)) is not None]
+        made = composed(bars, self.interval, interval)
+        return [one for one in made if begin < one.ts <= until - interval]
 
     def funding_between(self, instrument_id: int, after_ts: int, until_ts: int) -> list[Funding]:
         """The funding stamps in (after, until], each with the mark known at the stamp.

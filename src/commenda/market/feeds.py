@@ -17,6 +17,8 @@ from commenda.market.model import FindingKind
 
 FEED_SILENCE = 15
 """Wall seconds after which a feed that was not seen is taken for gone."""
+TRUST_PATIENCE = 10
+"""Wall seconds that a feed has to mend itself before anybody is told, and trading halted."""
 STATES = ("live", "untrusted", "silent", "stopped")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
+from math import fsum
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -35,6 +37,25 @@ class Bar:
     low: float
     close: float
     volume: float
+
+
+def composed(bars: Sequence[Bar], base: int, interval: int) -> list[Bar]:
+    """Bars of `interval` seconds, made of shorter ones of `base` that are in order: from the first
+    that there is to the last, on whole intervals since the epoch."""
+    if interval == base:
+        return list(bars)
+    parts = [list(group) for _, group in groupby(bars, key=lambda one: one.ts // interval)]
+    return [
+        Bar(
+            part[0].ts // interval * interval,
+            part[0].open,
+            max(one.high for one in part),
+            min(one.low for one in part),
+            part[-1].close,
+            fsum(one.volume for one in part),
+        )
+        for part in parts
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

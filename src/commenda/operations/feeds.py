@@ -8,17 +8,15 @@ from commenda.kit import ids
 from commenda.kit.clock import business_now
 from commenda.kit.db import Tx
 from commenda.kit.times import iso
-from commenda.market import untrusted
+from commenda.market import TRUST_PATIENCE, untrusted
 
 KIND = "alert.market_untrusted"
 RULES = "feeds/1"
-PATIENCE = 10
-"""Wall seconds that a feed has to mend itself before anybody is told."""
 
 
 def watch_feeds(tx: Tx) -> None:
     """Raise an alert of each instrument that no feed vouches for, and end those that one does."""
-    found = untrusted(tx, PATIENCE)
+    found = untrusted(tx, TRUST_PATIENCE)
     now = business_now(tx)
     subjects = {f"{one.venue} {one.symbol}": one for one in found}
     end_alerts(tx, KIND, now, but=subjects)

@@ -69,8 +69,14 @@ _log = logging.getLogger(__name__)
 
 
 def publish_market(operation: Operation, now: datetime) -> None:
-    """Store the bars that closed since the last tick and the marks of now; tell who listens."""
+    """Store the bars that closed since the last tick and the marks of now; tell who listens.
+
+    Of a live market its feed does: what it stored is looked at.
+    """
     feed = operation.broker.feed
+    if feed.live:
+        feed.look()
+        return
     with operation.database.transaction() as tx:
         last = clock.read(tx)
         after = now - timedelta(seconds=feed.interval) if last is None else last

@@ -15,9 +15,14 @@ by name and version, with revisions of parameter sets (`registry.py`).
 from __future__ import annotations
 
 from commenda.strategies.ahead import precompile
-from commenda.strategies.asked import BACKTESTS, carry_out, run_backtest_workflow
+from commenda.strategies.asked import (
+    BACKTESTS,
+    ask_for_run,
+    carry_out,
+    run_backtest_workflow,
+)
 from commenda.strategies.backtest import Backtest, Metrics, Trade, backtest, round_trips
-from commenda.strategies.bodies import RunRequest
+from commenda.strategies.bodies import BacktestRequest, RunRequest
 from commenda.strategies.book import sample_book
 from commenda.strategies.bounds import keep_within, refuse_beyond_bounds
 from commenda.strategies.checks import CHECKS
@@ -37,6 +42,7 @@ from commenda.strategies.depth_sdk import DepthStrategy, depth_strategy
 from commenda.strategies.faults import UNCOMPILED, refuse_warmup, run_program
 from commenda.strategies.funding import funding_between, refuse_gaps
 from commenda.strategies.legs import LegPlan, LegsPlan
+from commenda.strategies.model import RunCosts, RunTerms
 from commenda.strategies.plan import Plan, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
@@ -94,6 +100,7 @@ __all__ = [
     "WALLS",
     "Backtest",
     "BacktestReport",
+    "BacktestRequest",
     "BacktestSummary",
     "BarData",
     "Conflict",
@@ -112,13 +119,16 @@ __all__ = [
     "Plan",
     "Plugin",
     "Registrar",
+    "RunCosts",
     "RunRequest",
+    "RunTerms",
     "SampledBook",
     "SandboxedRun",
     "Status",
     "Strategy",
     "Trade",
     "as_bars",
+    "ask_for_run",
     "backtest",
     "carry_out",
     "catalogue",

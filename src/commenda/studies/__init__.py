@@ -22,6 +22,8 @@ and those that ran are run again under their numbers. It runs in a process of it
 priority and bounded memory, on this machine's processes or on a Ray or Dask cluster by its name.
 """
 
+from commenda.studies.asked import ask_for_study
+from commenda.studies.bodies import StudyRequest
 from commenda.studies.bounds import refuse_corners_beyond_bounds
 from commenda.studies.jobs import STUDIES, run_study_workflow
 from commenda.studies.material import (
@@ -75,6 +77,7 @@ __all__ = [
     "Space",
     "Split",
     "Study",
+    "StudyRequest",
     "StudyState",
     "Thresholds",
     "Trial",
@@ -84,6 +87,7 @@ __all__ = [
     "WalkForward",
     "WorkerLost",
     "Workers",
+    "ask_for_study",
     "be_modest",
     "begin",
     "cancel",

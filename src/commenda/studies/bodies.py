@@ -12,7 +12,7 @@ from pydantic import Field
 
 from commenda.kit.wire import Body, Real, Whole, derived, on_wire
 from commenda.returns import Calendar
-from commenda.strategies import RunRequest
+from commenda.strategies import RunCosts, RunRequest, RunTerms
 from commenda.studies.measures import OBJECTIVES, is_number
 from commenda.studies.model import Fold, Outcome, Sampler, StudyState, Trial, TrialState
 from commenda.studies.plain import plain
@@ -210,7 +210,7 @@ class ResultView(Body):
 
 
 class InputsView(Body):
-    """What a study can be repeated from. `plan` is how it searches, as it was stored."""
+    """What a study can be repeated from."""
 
     reference: str
     source_hash: str
@@ -220,7 +220,11 @@ class InputsView(Body):
     purge: int
     space: dict[str, str]
     fixed: dict[str, float]
-    plan: dict[str, Any]
+    walk: WalkRequest | None
+    costs: RunCosts
+    terms: RunTerms
+    cash: float
+    seed: int
 
 
 class StudyReport(Body):

@@ -14,24 +14,22 @@ from fastapi import Response
 from commenda.audit import record
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
-from commenda.kit.clock import require_period
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, conflict, unknown
+from commenda.kit.errors import conflict, unknown
 from commenda.kit.web import (
     GUARDED,
     IdempotencyKey,
     Page,
     Paged,
     Served,
-    Service,
     problems,
     routes,
     write,
 )
 from commenda.kit.work import RULES
 from commenda.ledger import Author
-from commenda.strategies import find_installed
 from commenda.studies import queries
+from commenda.studies.asked import ask_for_study
 from commenda.studies.bodies import (
     FoldView,
     ResultView,
@@ -40,16 +38,10 @@ from commenda.studies.bodies import (
     StudyView,
     TrialView,
 )
-from commenda.studies.jobs import enqueue_study
-from commenda.studies.material import material_of_import
-from commenda.studies.model import Outcome, Plan, Study, Trial, TrialState
+from commenda.studies.model import Outcome, Study, Trial, TrialState
 from commenda.studies.plain import plain
 from commenda.studies.report import report_of
-from commenda.studies.running import begin, cancel, summary
-from commenda.studies.space import space_of
-from commenda.studies.splits import WalkForward
-
-MOST_BARS = 2_000_000
+from commenda.studies.running import cancel, summary
 
 router = routes("optimizer", "/optimizer")
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
@@ -75,61 +67,12 @@ def run_study(
         "study",
         key,
         body,
-        lambda tx, now: _begun(tx, service, who, body, now),
+        lambda tx, now: _view(
+            tx, ask_for_study(tx, body, service.settings.data.resolve(), who.actor, now)
+        ),
         status=202,
         principal=who.actor,
     )
-
-
-def _begun(
-    tx: Tx, service: Service, who: Principal, body: StudyRequest, now: datetime
-) -> StudyView:
-    require_period("start", body.start, body.end)
-    strategy = find_installed(body.strategy)
-    space = space_of(strategy, body.space, body.params)
-    walk = body.walk_forward
-    plan = Plan(
-        sampler=body.sampler,
-        trials=body.trials,
-        objectives=tuple(body.objectives),
-        walk=WalkForward(walk.kind, walk.folds, walk.embargo) if walk else None,
-        pruning=body.pruning,
-        seed=body.seed,
-        cash=body.cash,
-        costs=body.costs,
-        terms=body.terms,
-    )
-    home = service.settings.data.resolve()
-    material = material_of_import(
-        tx,
-        home,
-        body.venue,
-        body.symbol,
-        body.step,
-        funded=body.funding,
-        since=body.start,
-        until=body.end,
-    )
-    if len(material.bars) > MOST_BARS:
-        raise CommendaError(
-            "study_too_long", f"A study over HTTP has {MOST_BARS:,} bars at most"
-        ).at(
-            "start",
-            len(material.bars),
-            "choose a shorter period or a coarser interval, or run commenda study",
-        )
-    study = begin(
-        tx,
-        strategy,
-        material,
-        space,
-        plan,
-        now,
-        asked_by=who.actor,
-        periods_per_year=body.periods_per_year,
-    )
-    enqueue_study(tx, study.id, str(home))
-    return _view(tx, study)
 
 
 @router.get("/studies", operation_id="listStudies", responses=GUARDED)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from commenda.kit.db import Tx
+from commenda.strategies import plain_terms
 from commenda.studies import queries
 from commenda.studies.bodies import InputsView, ResultView, StudyReport, StudyView, TriedView
 from commenda.studies.model import Study
+from commenda.studies.plain import plain, plan_of
 from commenda.studies.running import summary
 
 MOST_DRAWN = 1_000
@@ -30,8 +32,16 @@ def report_of(tx: Tx, study: Study) -> StudyReport:
     )
     return StudyReport(
         study=StudyView(**summary(study, counts)),
-        inputs=InputsView(**{name: getattr(study, name) for name in InputsView.model_fields}),
+        inputs=_inputs(study),
         result=result,
         tried=tried,
         trials=[TriedView(**TriedView.figures(one)) for one in trials],
     )
+
+
+def _inputs(study: Study) -> InputsView:
+    plan = plan_of(study.plan)
+    kept = {name: getattr(study, name) for name in InputsView.model_fields if hasattr(study, name)}
+    costs, terms = plain_terms(plan.costs), plain_terms(plan.terms)
+    how = {"walk": plain(plan.walk), "costs": costs, "terms": terms}
+    return InputsView.model_validate(kept | how | {"cash": plan.cash, "seed": plan.seed})

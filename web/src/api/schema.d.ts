@@ -2248,7 +2248,8 @@ export interface paths {
         };
         /**
          * Flow Signals
-         * @description A flow's signals, newest first: for its creator, and for followers until they left.
+         * @description A flow's signals, newest first: all for its creator and the staff, for followers until they
+         *     left; none for others.
          */
         get: operations["getFlowSignals"];
         put?: never;
@@ -2268,7 +2269,8 @@ export interface paths {
         };
         /**
          * Signal Executions
-         * @description What a signal did: in your own books, or in all of them where the flow is yours.
+         * @description What a signal did: in your own books, or in all of them where the flow is yours and for the
+         *     staff.
          */
         get: operations["getSignalExecutions"];
         put?: never;
@@ -5213,6 +5215,11 @@ export interface components {
              */
             venue?: string | null;
             /**
+             * Interval
+             * @description Of a new flow: the bars that it steps on; without one those of its market.
+             */
+            interval?: ("1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d") | null;
+            /**
              * Params
              * @description Of a new flow: the strategy's, with its defaults.
              */
@@ -6449,7 +6456,7 @@ export interface components {
         };
         /**
          * InputsView
-         * @description What a study can be repeated from. `plan` is how it searches, as it was stored.
+         * @description What a study can be repeated from.
          */
         InputsView: {
             /** Reference */
@@ -6472,10 +6479,13 @@ export interface components {
             fixed: {
                 [key: string]: number;
             };
-            /** Plan */
-            plan: {
-                [key: string]: unknown;
-            };
+            walk: components["schemas"]["WalkRequest"] | null;
+            costs: components["schemas"]["RunCosts"];
+            terms: components["schemas"]["RunTerms"];
+            /** Cash */
+            cash: number;
+            /** Seed */
+            seed: number;
         };
         /**
          * InstrumentView
@@ -9537,6 +9547,11 @@ export interface components {
             strategy: string;
             /** Symbol */
             symbol: string;
+            /**
+             * Intervalseconds
+             * @description Of the bars it steps on; null: those of its market.
+             */
+            intervalSeconds: number | null;
             stats: components["schemas"]["FlowStats"];
             settings: components["schemas"]["FlowTerms"];
             /**

@@ -81,10 +81,12 @@ export default function ChartCanvas({ option, hint, onPick }: ChartProps) {
   return <div ref={host} className="h-full" />
 }
 
-/** An option with each `var(--name)` as the colour that it is now. */
+/** An option with each `var(--name)`, or `var(--name) / 0.5`, as the colour that it is now. */
 export function painted(part: unknown): unknown {
   if (typeof part === "string")
-    return part.replace(/^var\((--[\w-]+)\)$/, (_, name: string) => cssColor(name))
+    return part.replace(/^var\((--[\w-]+)\)(?: \/ ([\d.]+))?$/, (_, name: string, alpha = "1") =>
+      cssColor(name, Number(alpha)),
+    )
   if (Array.isArray(part)) return part.map(painted)
   if (part === null || typeof part !== "object") return part
   return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, painted(value)]))

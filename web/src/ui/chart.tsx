@@ -3,7 +3,7 @@ import type { ChartOption, Mark } from "./chart-canvas"
 
 export type { ChartOption, Mark }
 export type ChartProps = {
-  /** What ECharts draws. Colours are written as in CSS, `var(--up)`: they follow theme and market. */
+  /** What ECharts draws. Colours are written as `var(--up)` or `var(--up) / 0.5`: they follow theme and market. */
   option: ChartOption
   /** What the pointer is told about a mark, as text: lines are parted by "\n". */
   hint?: (mark: Mark) => string

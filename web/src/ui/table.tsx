@@ -154,7 +154,7 @@ export function Table<Row extends object>({ label, rows, columns, id, to, empty,
                       key={column.key}
                       className={cn(
                         "paper:px-1 border-b px-3 py-1 whitespace-nowrap max-sm:px-2",
-                        column.right && "num text-right",
+                        column.right ? "num text-right" : "paper:whitespace-normal",
                         column.wide && "max-sm:hidden",
                       )}
                     >

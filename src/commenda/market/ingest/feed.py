@@ -17,15 +17,13 @@ from commenda.market.ingest.bars import INTERVAL, Bars, Candle
 from commenda.market.ingest.connection import SILENCE, Backoff, Connection
 from commenda.market.ingest.follow import Followed, Observation
 from commenda.market.ingest.rest import Rest, Unanswered
-from commenda.market.ingest.store import Batch, Seen, judge, store
+from commenda.market.ingest.store import LONGEST, Batch, Seen, judge, store
 from commenda.market.model import FindingKind, Instrument
 
 _log = logging.getLogger(__name__)
 
 BEAT = 1.0
 """Seconds between two looks at what only time tells, and two rows of state."""
-LONGEST = 7 * 86_400
-"""Seconds of bars that are asked for after a pause; what is older, an import brings."""
 _PAGE = 1_000
 _POLL = 60.0
 """Seconds in which open interest is asked for once of each instrument."""
@@ -158,7 +156,7 @@ class Feed:
         try:
             while (span := one.bars.missing(one.event)) is not None:
                 first, last = span
-                oldest = one.event // 1000 // INTERVAL * INTERVAL - LONGEST
+                oldest = one.event // 1000 // INTERVAL * INTERVAL - int(LONGEST.total_seconds())
                 if first < oldest:
                     why = "too long ago to be asked for: an import brings them"
                     one.bars.fill([], min(last, oldest - INTERVAL), why)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
 import psycopg
@@ -32,8 +34,10 @@ async def run_feed(
     address: Address,
     venue: str,
     stopping: asyncio.Event,
+    history: timedelta = timedelta(0),
 ) -> None:
-    """Follow these contracts until `stopping`; an exchange that is away is waited for.
+    """Follow these contracts until `stopping`; an exchange that is away is waited for. Of one that
+    is new the bars of `history` are asked for too, by the exchange's clock.
 
     Codes `feed_runs`, `bad_venue`, `unknown_instrument`, `instrument_changed`, `bad_interval`.
     """
@@ -44,7 +48,8 @@ async def run_feed(
     with _alone(database, name):
         async with aiohttp.ClientSession(trust_env=True) as session:
             rest = Rest(session, address.rest)
-            following = asyncio.create_task(_follow(database, name, symbols, address, venue, rest))
+            work = _follow(database, name, symbols, address, venue, rest, history)
+            following = asyncio.create_task(work)
             ending = asyncio.create_task(stopping.wait())
             await asyncio.wait({following, ending}, return_when=asyncio.FIRST_COMPLETED)
             ending.cancel()
@@ -55,17 +60,24 @@ async def run_feed(
 
 
 async def _follow(
-    database: Database, name: str, symbols: Sequence[str], address: Address, venue: str, rest: Rest
+    database: Database,
+    name: str,
+    symbols: Sequence[str],
+    address: Address,
+    venue: str,
+    rest: Rest,
+    history: timedelta,
 ) -> None:
     info = await _asked(rest)
     offered = described(info, symbols, venue)
+    since = datetime.fromtimestamp(info["serverTime"] / 1000, UTC) - history if history else None
 
     def begin() -> tuple[list[Instrument], dict[int, int]]:
         with database.transaction() as tx:
             stored = [ensure_instrument(tx, _terms(stored_instrument(tx, venue, one.symbol), one))
                       for one in offered]  # fmt: skip
             forget_feeds(tx, name, stored)
-            return stored, following_bars(tx, stored)
+            return stored, following_bars(tx, stored, since)
 
     instruments, following = await asyncio.to_thread(begin)
     feed = Feed(name, instruments, database, rest, address.streams, following)
@@ -90,11 +102,11 @@ def _terms(stored: Instrument | None, offered: Instrument) -> Instrument:
     )
 
 
-async def _asked(rest: Rest) -> dict[str, object]:
+async def _asked(rest: Rest) -> dict[str, Any]:
     backoff = Backoff(first=1.0)
     while True:
         try:
-            info: dict[str, object] = await rest.get("exchangeInfo")
+            info: dict[str, Any] = await rest.get("exchangeInfo")
             return info
         except Unanswered as error:
             _log.warning("the exchange cannot be reached: %s", error)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from commenda.alerts import raise_alerts
@@ -21,6 +22,8 @@ from commenda.market.live import tell_bar, write_bars, write_marks
 from commenda.market.model import Finding, FindingKind, Instrument, Mark
 
 RULES = "market/1"
+LONGEST = timedelta(days=7)
+"""How far back bars are asked for after a pause; what is older, an import brings."""
 QUIET_KINDS = (FindingKind.ZERO_VOLUME, FindingKind.STALE, FindingKind.SEQUENCE_BREAK)
 """Findings that alert nobody by themselves: while the data cannot be trusted for their sake, that
 is an alert (`operations.feeds`); and a minute without a trade is the market's own."""
@@ -89,15 +92,24 @@ def store(
 
 
 def judge(bars: Sequence[tuple[Followed, Candle]]) -> None:
-    """Judge bars, each in a frame of its own: that takes milliseconds no bar should wait for."""
-    for followed, candle in bars:
-        followed.watch.bar(candle.bar(), INTERVAL)
+    """Judge bars, an instrument's in one frame: that takes milliseconds no bar should wait for."""
+    for _, group in groupby(sorted(bars, key=_place), key=lambda one: one[0].instrument.id):
+        judged = list(group)
+        judged[0][0].watch.bars([candle.bar() for _, candle in judged], INTERVAL)
 
 
-def following_bars(tx: Tx, instruments: Sequence[Instrument]) -> dict[int, int]:
-    """The open of the bar after the last one stored, by instrument.
+def _place(one: tuple[Followed, Candle]) -> tuple[int, int]:
+    return one[0].instrument.id, one[1].ts
 
-    Code `bad_interval` where bars of another interval are stored: they have one table's room.
+
+def following_bars(
+    tx: Tx, instruments: Sequence[Instrument], since: datetime | None = None
+) -> dict[int, int]:
+    """The open of the first bar that is not stored and not known to be missing, by instrument.
+
+    After the last one; before it where a feed was killed while it asked for some. Where none is
+    stored, of the one that opens at `since`. Code `bad_interval` where bars of another interval are
+    stored: they have one table's room.
     """
     rows = tx.execute(
         "SELECT i.id, b.interval_seconds, extract(epoch FROM b.ts)::bigint"
@@ -111,7 +123,19 @@ def following_bars(tx: Tx, instruments: Sequence[Instrument]) -> dict[int, int]:
             raise CommendaError(
                 "bad_interval", f"Live bars of {symbol} are stored in another interval already"
             ).at("interval", stored, "give --venue another name than what they are stored under")
-    return {instrument_id: ts + INTERVAL for instrument_id, _, ts in rows}
+    begin = None if since is None else int(since.timestamp()) // INTERVAL * INTERVAL
+    following = {} if begin is None else {one.id: begin for one in instruments}
+    following |= {instrument_id: ts + INTERVAL for instrument_id, _, ts in rows}
+    holes = tx.execute(
+        "SELECT b.instrument_id, extract(epoch FROM min(b.ts))::bigint FROM (SELECT"
+        "   instrument_id, ts, lead(ts) OVER (PARTITION BY instrument_id ORDER BY ts) AS later"
+        "  FROM market_bars WHERE instrument_id = ANY (%s) AND ts > clock_timestamp() - %s) b"
+        " WHERE b.later > b.ts + %s AND NOT EXISTS (SELECT FROM market_quality_findings f"
+        "   WHERE f.kind = 'gap' AND f.instrument_id = b.instrument_id"
+        "    AND f.at > b.ts AND f.at < b.later) GROUP BY 1",
+        ([one.id for one in instruments], LONGEST, timedelta(seconds=INTERVAL)),
+    )
+    return following | {instrument_id: ts + INTERVAL for instrument_id, ts in holes}
 
 
 def _write_observations(tx: Tx, rows: Sequence[tuple[Instrument, Observation]]) -> None:

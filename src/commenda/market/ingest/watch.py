@@ -7,6 +7,7 @@ finding, at the time that it began.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -90,18 +91,18 @@ class Watch:
         else:
             self.end(FindingKind.CLOCK_SKEW)
 
-    def bar(self, bar: Bar, interval: int) -> None:
-        """Judge a bar as an import would, beside the one before."""
+    def bars(self, bars: Sequence[Bar], interval: int) -> None:
+        """Judge bars in order, as an import would, the first beside the last of before."""
         before = self._bar
-        rows = [before, bar] if before is not None and before.ts < bar.ts else [bar]
-        if before is None or before.ts < bar.ts:  # one that was asked for comes after later ones
-            self._bar = bar
+        rows = [before, *bars] if before is not None and before.ts < bars[0].ts else bars
+        if before is None or before.ts < bars[-1].ts:  # what was asked for comes after later ones
+            self._bar = bars[-1]
         frame = pl.DataFrame([asdict(one) for one in rows]).select(COLUMNS[Series.CANDLES])
         frame = frame.with_columns(pl.from_epoch("ts").cast(pl.Datetime("us", "UTC")))
-        opened = datetime.fromtimestamp(bar.ts, UTC)
+        opens = {datetime.fromtimestamp(one.ts, UTC) for one in bars}
+        for one in bars:  # a run of idle bars is told at its first; here each tells of itself
+            if one.volume == 0:
+                self.once(FindingKind.ZERO_VOLUME, one.ts * 1000, "1 bar")
         for finding in check_candles(frame, interval):
-            # A run of idle bars is told at its first; here each bar tells of itself.
-            if finding.kind is FindingKind.ZERO_VOLUME and bar.volume == 0:
-                self.found.append(Finding(finding.kind, opened, "1 bar"))
-            elif finding.at == opened:
+            if finding.kind is not FindingKind.ZERO_VOLUME and finding.at in opens:
                 self.found.append(finding)

@@ -11,8 +11,8 @@ const RATES = ["feeBps", "makerBps", "slippageBps", "spreadBps", "impactBps"] as
 const DELAYS = ["feedLatency", "orderLatency", "responseLatency"] as const
 const MILLISECOND = 1e6
 
-/** What a run is repeated from, in words, in the order it is shown. */
-export function useInputs(): (inputs: Inputs) => Input[] {
+/** Costs, a venue's terms and a replay's rules in words: only what is set, each a part. */
+export function useTerms() {
   const { t } = useTranslation()
   const preferences = usePreferences()
   const number = (value: number) => formatNumber(Number(value.toPrecision(12)), preferences)
@@ -43,6 +43,19 @@ export function useInputs(): (inputs: Inputs) => Input[] {
     ...(rules.queue === "power" ? [t("terms.exponent", { value: number(rules.exponent ?? 1) })] : []),
   ]
   const listed = (parts: readonly string[]) => parts.join(" · ") || t("inputs.none")
+  return {
+    number,
+    costs: (found: Schemas["RunCosts"]) => listed(costs(found)),
+    terms: (found: Schemas["RunTerms"]) => listed(terms(found)),
+    replay: (found: Schemas["RunRules"]) => listed(replay(found)),
+  }
+}
+
+/** What a run is repeated from, in words, in the order it is shown. */
+export function useInputs(): (inputs: Inputs) => Input[] {
+  const { t } = useTranslation()
+  const preferences = usePreferences()
+  const { number, costs, terms, replay } = useTerms()
   const sizes = ({ legs, size }: Inputs) => {
     const found = [...new Set(legs ? legs.map((leg) => leg.size) : [size])]
     return found.includes(null)
@@ -60,10 +73,10 @@ export function useInputs(): (inputs: Inputs) => Input[] {
       { label: t("inputs.size"), text: sizes(inputs) },
       { label: t("run.cash"), text: formatAmount(cents(inputs.cash)!, preferences) },
       ...(inputs.depth
-        ? [{ label: t("inputs.replay"), text: listed(replay(inputs.depth)) }]
+        ? [{ label: t("inputs.replay"), text: replay(inputs.depth) }]
         : [
-            { label: t("inputs.costs"), text: listed(costs(inputs.costs ?? {})) },
-            { label: t("inputs.terms"), text: listed(terms(inputs.terms ?? {})) },
+            { label: t("inputs.costs"), text: costs(inputs.costs ?? {}) },
+            { label: t("inputs.terms"), text: terms(inputs.terms ?? {}) },
             { label: t("inputs.finer"), ...beside(inputs.finer) },
             { label: t("inputs.book"), ...beside(inputs.book) },
           ]),

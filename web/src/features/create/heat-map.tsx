@@ -17,7 +17,8 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
   const cells = useMemo(() => cellsOf(map), [map])
   const option = useMemo((): ChartOption => {
     const known = cells.flatMap(({ value }) => (value === null ? [] : [value]))
-    const strength = [0.05, 0.5]
+    // An opacity would fade the figures, too.
+    const shades = ["var(--primary) / 0.05", "var(--primary) / 0.5"]
     const axis = (name: string, values: readonly number[]) => ({
       type: "category" as const,
       name,
@@ -34,8 +35,7 @@ export function HeatMap({ map, objective }: { map: Map; objective: string }) {
         min: Math.min(...known),
         max: Math.max(...known),
         inRange: {
-          color: "var(--primary)",
-          opacity: LESS.includes(objective) ? strength.reverse() : strength,
+          color: LESS.includes(objective) ? shades.reverse() : shades,
         },
       },
       series: [

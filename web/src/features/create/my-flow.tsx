@@ -1,15 +1,13 @@
 import { Link, useParams } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
-import { api, type Schemas } from "@/api/client"
-import { Badge, type Tone } from "@/ui/badge"
+import { api } from "@/api/client"
 import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
-import { Dialog } from "@/ui/dialog"
-import { AsOf, Change, Id, Money, Percent, Quantity, Said, Time } from "@/ui/shown"
-import { Empty, Loaded } from "@/ui/states"
-import { Table } from "@/ui/table"
-import { Nav, Signals } from "../invest/flow"
+import { AsOf, Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { Loaded } from "@/ui/states"
+import { Nav } from "../invest/flow"
+import { Signals } from "../invest/signals"
 import { Tags } from "../invest/tags"
 import { CloseFlow, EditFlow } from "./edit-flow"
 import { Followers } from "./followers"
@@ -19,7 +17,6 @@ import { Status, Toggle } from "./my-flows"
 export default function MyFlow() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
-  const [signal, setSignal] = useState<string | null>(null)
   const [doing, setDoing] = useState<"edit" | "close" | null>(null)
   const query = api.useQuery("get", "/api/v1/co-trading/flows/{flow_id}", {
     params: { path: { flow_id: id } },
@@ -96,79 +93,11 @@ export default function MyFlow() {
           </Card>
           <Followers id={id} />
           <Nav id={id} />
-          <Signals id={id} onOpen={setSignal} />
+          <Signals id={id} />
           {doing === "edit" && <EditFlow flow={flow} onClose={() => setDoing(null)} />}
           {doing === "close" && book && <CloseFlow flow={flow} book={book} onClose={() => setDoing(null)} />}
-          {signal && <Executions signal={signal} onClose={() => setSignal(null)} />}
         </>
       )}
     </Loaded>
-  )
-}
-
-type Execution = Schemas["SignalExecution"]
-const TONES: Record<Execution["status"], Tone> = {
-  pending: "plain",
-  executing: "strong",
-  completed: "good",
-  partial: "warn",
-  failed: "bad",
-  skipped: "plain",
-}
-
-/** What one signal became in each follower's book. */
-function Executions({ signal, onClose }: { signal: string; onClose: () => void }) {
-  const { t } = useTranslation()
-  const query = api.useQuery("get", "/api/v1/co-trading/executions/{signal_id}", {
-    params: { path: { signal_id: signal }, query: { limit: 100 } },
-  })
-  return (
-    <Dialog title={t("executions.title")} onClose={onClose}>
-      <Loaded query={query}>
-        {({ items, total }) => (
-          <>
-            <p className="text-muted-foreground">{t("executions.shown", { count: items.length, total })}</p>
-            <Table
-              label={t("executions.title")}
-              rows={items}
-              id={(row) => row.executionId}
-              empty={<Empty title={t("executions.none")} />}
-              columns={[
-                { key: "who", head: t("executions.follower"), cell: (row) => <Id id={row.followerId} /> },
-                {
-                  key: "status",
-                  head: t("common.state"),
-                  cell: (row) => (
-                    <Badge tone={TONES[row.status]} title={row.error ?? undefined}>
-                      {t(`executionStatus.${row.status}`)}
-                    </Badge>
-                  ),
-                },
-                {
-                  key: "amount",
-                  head: t("common.quantity"),
-                  right: true,
-                  cell: (row) => <Quantity value={row.executedAmount} />,
-                },
-                {
-                  key: "price",
-                  head: t("common.price"),
-                  right: true,
-                  cell: (row) => <Quantity value={row.executedPrice} />,
-                },
-                {
-                  key: "slippage",
-                  head: t("run.slippage"),
-                  right: true,
-                  cell: (row) => <Percent ratio={row.slippage} />,
-                },
-                { key: "at", head: t("common.time"), cell: (row) => <Time at={row.executedAt} seconds /> },
-                { key: "error", head: t("liquidation.reason"), cell: (row) => <Said words={row.error} /> },
-              ]}
-            />
-          </>
-        )}
-      </Loaded>
-    </Dialog>
   )
 }

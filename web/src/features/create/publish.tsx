@@ -9,10 +9,14 @@ import { Money } from "@/ui/shown"
 import { Failed, Loaded } from "@/ui/states"
 import { ParameterFields, paramsOf, STEADY, StrategyChoice, type Act } from "./run-form"
 
+const BARS = { "1m": "1m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1h", "4h": "4h", "1d": "1d" }
+type Bars = keyof typeof BARS | ""
+
 /** Publish a flow: a strategy on one instrument, led by a book of the creator's own money. */
 export function Publish({ strategy, onClose }: { strategy?: string; onClose: () => void }) {
   const { t } = useTranslation()
   const [symbol, setSymbol] = useState("")
+  const [interval, setBars] = useState<Bars>("")
   const instruments = api.useQuery("get", "/api/v1/market/instruments", {}, STEADY)
   const balances = api.useQuery("get", "/api/v1/wallet/balances")
   const act = useAct(async (body: Schemas["FlowDraft"], key) => {
@@ -37,6 +41,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
                 tags: tagsOf(fields.tags!),
                 strategy: named,
                 symbol: chosen,
+                interval: interval || null,
                 params: paramsOf(params, fields),
                 investmentAmount: fields.investment!,
                 minInvestment: fields.minimum!,
@@ -54,6 +59,12 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
                 />
               )}
             </Loaded>
+            <Choice
+              label={t("publish.interval")}
+              value={interval}
+              options={{ "": t("publish.ownInterval"), ...BARS }}
+              onChange={setBars}
+            />
             <ParameterFields params={params} act={act} />
             <NumberField
               name="investment"

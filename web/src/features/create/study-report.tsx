@@ -5,6 +5,7 @@ import { Badge } from "@/ui/badge"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { HeatMap } from "./heat-map"
+import { useTerms } from "./backtest-inputs"
 import { numberIn, paramsSaid, rounded, rowIn, said } from "./readings"
 import { State, useObjective, Verdict } from "./study-marks"
 import { Parallel, Samples, Trials } from "./study-trials"
@@ -153,7 +154,8 @@ function Maps({ maps, objective }: { maps: Result["heatMaps"]; objective: string
 function Inputs({ report: { study, inputs, tried } }: { report: Report }) {
   const { t } = useTranslation()
   const objective = useObjective()
-  const walk = rowIn(inputs.plan, "walk")
+  const { walk } = inputs
+  const { costs, terms } = useTerms()
   const code = (text: string | null) => <code className="text-xs break-all">{text ?? "–"}</code>
   return (
     <Card title={t("study.plan")}>
@@ -165,10 +167,10 @@ function Inputs({ report: { study, inputs, tried } }: { report: Report }) {
             [t("run.params"), said(inputs.fixed) || "–"],
             [t("study.sampler"), t(`samplers.${study.sampler}`)],
             [t("study.objectives"), study.objectives.map(objective).join(", ")],
-            [t("study.walk"), said(walk) || "–"],
+            [t("study.walk"), walk ? t("study.walkSaid", { ...walk, kind: t(`walks.${walk.kind}`) }) : "–"],
             [t("study.purge"), <Quantity key="p" value={inputs.purge} />],
-            [t("inputs.costs"), said(rowIn(inputs.plan, "costs")) || "–"],
-            [t("inputs.terms"), said(rowIn(inputs.plan, "terms")) || "–"],
+            [t("inputs.costs"), costs(inputs.costs)],
+            [t("inputs.terms"), terms(inputs.terms)],
           ]}
         />
         <Facts
@@ -184,7 +186,7 @@ function Inputs({ report: { study, inputs, tried } }: { report: Report }) {
             [t("study.ended"), <Time key="f" at={study.finishedAt} />],
             [t("inputs.code"), code(inputs.sourceHash)],
             [t("inputs.dataHash"), code(inputs.dataHash)],
-            [t("study.seed"), <Quantity key="s" value={numberIn(inputs.plan, "seed")} />],
+            [t("study.seed"), <Quantity key="s" value={inputs.seed} />],
             [t("study.id"), code(study.id)],
           ]}
         />

@@ -3,17 +3,16 @@ import { useMemo, useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api } from "@/api/client"
 import { useMay } from "@/api/session"
-import { multiply } from "@/lib/decimal"
 import { formatPercent } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
+import { AsOf, Change, Money, Percent, Statistic } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
-import { Table } from "@/ui/table"
 import { drawdown, TimeChart, type Line } from "@/ui/time-chart"
 import { Follow } from "./follow"
+import { Signals } from "./signals"
 import { Tags } from "./tags"
 
 /** One flow: what its creator's own book did, how far it fell, and its latest signals. */
@@ -106,76 +105,6 @@ export function Nav({ id }: { id: string }) {
             <Empty title={t("holding.noNav")} />
           )
         }
-      </Loaded>
-    </Card>
-  )
-}
-
-/** A flow's latest signals; `onOpen` leads to what became of one, where the reader may see that. */
-export function Signals({ id, onOpen }: { id: string; onOpen?: (signal: string) => void }) {
-  const { t } = useTranslation()
-  const query = api.useQuery("get", "/api/v1/co-trading/signals/{flow_id}", {
-    params: { path: { flow_id: id }, query: { limit: 100 } },
-  })
-  return (
-    <Card title={t("flow.signals")} flush>
-      <Loaded query={query}>
-        {({ items }) => (
-          <Table
-            label={t("flow.signals")}
-            rows={items}
-            id={(row) => row.signalId}
-            empty={<Empty title={t("flow.noSignals")} />}
-            columns={[
-              {
-                key: "at",
-                head: t("common.time"),
-                cell: (row) =>
-                  onOpen ? (
-                    <button
-                      type="button"
-                      className="focusable text-primary rounded hover:underline"
-                      onClick={() => onOpen(row.signalId)}
-                    >
-                      <Time at={row.createdAt} />
-                    </button>
-                  ) : (
-                    <Time at={row.createdAt} />
-                  ),
-              },
-              { key: "type", head: t("common.side"), cell: (row) => t(`signalTypes.${row.signalType}`) },
-              {
-                key: "pair",
-                head: t("common.symbol"),
-                cell: (row) => `${row.signalData.fromToken} → ${row.signalData.toToken}`,
-              },
-              {
-                key: "share",
-                head: t("flow.share"),
-                right: true,
-                cell: (row) => <Percent ratio={multiply(row.signalData.amountInPercentage, "0.01")} />,
-              },
-              {
-                key: "done",
-                head: t("flow.executed"),
-                right: true,
-                cell: (row) => `${row.executionStatus.executed} / ${row.executionStatus.total}`,
-              },
-              {
-                key: "failed",
-                head: t("flow.failed"),
-                right: true,
-                cell: (row) => <Quantity value={row.executionStatus.failed} />,
-              },
-              {
-                key: "skipped",
-                head: t("flow.skipped"),
-                right: true,
-                cell: (row) => <Quantity value={row.executionStatus.skipped} />,
-              },
-            ]}
-          />
-        )}
       </Loaded>
     </Card>
   )

@@ -38,8 +38,10 @@ export const create = {
     minimum: "Least that a follower puts in",
     most: "Most followers",
     mostHint: "Empty: unlimited",
+    interval: "Bars it steps on",
+    ownInterval: "As the market has them",
     unlimited: "Unlimited",
-    real: "This trades with your real money, and others copy it with theirs. Strategy, instrument and parameters stand for the flow's life.",
+    real: "This trades with your real money, and others copy it with theirs. Strategy, instrument, bars and parameters stand for the flow's life.",
   },
   myFlows: {
     list: "Flows that you publish",

@@ -25,6 +25,7 @@ export const study = {
     sampler: "Sampler",
     trials: "Trials",
     walk: "Walk forward",
+    walkSaid: "{{kind}}, {{folds}} folds, embargo of {{embargo}} bars",
     folds: "Folds",
     embargo: "Embargo",
     embargoHint: "Bars left out beside the longest look-back",

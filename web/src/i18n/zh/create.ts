@@ -41,8 +41,10 @@ export const create: Texts<typeof english> = {
     minimum: "最低跟单金额",
     most: "跟单人数上限",
     mostHint: "留空则不限",
+    interval: "决策所用 K 线周期",
+    ownInterval: "与行情相同",
     unlimited: "不限",
-    real: "将以您的真实资金交易，他人也将以真实资金跟单。策略、品种与参数在信号流存续期间不变。",
+    real: "将以您的真实资金交易，他人也将以真实资金跟单。策略、品种、周期与参数在信号流存续期间不变。",
   },
   myFlows: {
     list: "我发布的信号流",

@@ -163,6 +163,7 @@ export const refusals: Record<string, string> = {
   intervals_differ: "所选数据的周期不一致。",
   instrument_twice: "同一品种选择了两次。",
   too_many_legs: "品种过多，请减少。",
+  interval_not_whole: "该品种的 K 线无法合成 {{value}} 周期。",
   bad_interval: "没有这种周期：{{value}}。",
   bad_span: "区间有误：起点须早于终点。",
   bad_space: "参数空间不合要求。",

@@ -27,6 +27,7 @@ export const study: Texts<typeof english> = {
     sampler: "采样方法",
     trials: "试验",
     walk: "逐段前推",
+    walkSaid: "{{kind}}，{{folds}} 段，隔离期 {{embargo}} 根 K 线",
     folds: "分段数",
     embargo: "隔离期",
     embargoHint: "除最长回看期外另行剔除的 K 线数",
