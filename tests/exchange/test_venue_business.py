@@ -26,6 +26,7 @@ from commenda.market import StoredFeed
 from commenda.operations import Figures
 from commenda.venues import Means, connect
 from people import SETTINGS, signed_in
+from processes import until
 
 from .businesses import API, BEGUN, DESK, MOVED, Business, business_at
 
@@ -79,6 +80,8 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
         signal,
     )
     assert business.worker is not None
+    struck = business.served.house.script.struck  # it is intended before it is on its way
+    until("the order is on its way", lambda: struck.get("latency") == 1, 30, business.worker)
     business.worker.kill()
     time.sleep(5)
     assert business.held() < 0, "the exchange had it"
