@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -53,6 +53,7 @@ class Business:
     instrument: Instrument
     flow: UUID
     folder: Path
+    desk: str
     worker: Process | None = None
     signals: int = 0
     started: list[Process] = field(default_factory=list)
@@ -124,7 +125,7 @@ class Business:
         found = self.reconciled()
         assert [one for one in found["lines"] if D(one["unexplained"])] == []
         assert found["leftOut"] == []
-        assert f"{DESK} USDT" in {one["subject"] for one in found["lines"]}
+        assert f"{self.desk} USDT" in {one["subject"] for one in found["lines"]}
 
     def held(self) -> Decimal:
         """What the exchange says that the account holds."""
@@ -142,7 +143,12 @@ BEGUN = "SELECT count(*) = 1 FROM venue_contacts WHERE begun_at IS NOT NULL"
 
 @contextmanager
 def business_at(
-    house: House, db: Database, folder: Path, patch: pytest.MonkeyPatch, **shared: Any
+    house: House,
+    db: Database,
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    desk: str = DESK,
+    **shared: Any,
 ) -> Iterator[Business]:
     """Two books at one account of the house: a creator's of 20,000 and a follower's of 5,000.
 
@@ -156,19 +162,19 @@ def business_at(
     with db.transaction() as tx:
         clock.follow_wall(tx)
         found = listed(load_catalogue(), "binance_usdm", "BTCUSDT")
-        instrument = ensure_instrument(tx, found)
+        instrument = ensure_instrument(tx, replace(found, venue=desk.partition(":")[0]))
         secret = Secret("key-of-the-desk-01", "secret-of-the-desk")
         author = Author("cli", "venues/1", business_now(tx))
         place = f"http://{served.address}"
-        add_key(tx, Keys.of(SETTINGS), DESK, place, secret, [], author, None)
+        add_key(tx, Keys.of(SETTINGS), desk, place, secret, [], author, None)
     with TestClient(create_app(SETTINGS, db), raise_server_exceptions=False) as client:
         anna, ines = signed_in(db, "creator", "anna"), signed_in(db, "investor", "ines")
         flow = uuid4()
-        business = Business(db, client, served, instrument, flow, folder)
+        business = Business(db, client, served, instrument, flow, folder, desk)
         business.mark()
         for who in (anna, ines):
             post(client, who, "participation/funding", {"amount": "25000"})
-        told = {"flowId": str(flow), "title": "Desk", "strategy": "ema_trend", "venue": DESK}
+        told = {"flowId": str(flow), "title": "Desk", "strategy": "ema_trend", "venue": desk}
         told |= {"symbol": "BTCUSDT", "investmentAmount": "20000"}
         post(client, anna, "co-trading/flows", told | shared)
         copied = {"flowId": str(flow), "investmentAmount": "5000"}

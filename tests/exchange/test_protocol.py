@@ -15,7 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from commenda.exchange import Key
+from commenda.exchange import Key, Server, simulated_house
+from commenda.exchange.calls import CALLS, Params
 
 from .conftest import Served
 
@@ -194,3 +195,17 @@ def test_the_websocket_api_takes_orders_of_who_logged_on(served: Served) -> None
     assert answers["session.logon"]["status"] == 200
     assert answers["order.place"]["result"]["status"] == "FILLED"
     assert answers["order.cancel"]["error"]["code"] == -2011
+
+
+def test_a_house_may_allow_more_than_binance_does() -> None:
+    """Ten times the orders in ten seconds, and it says so; what is too much then is refused."""
+    house = simulated_house(["BTCUSDT"], seed=7)
+    house.allows = 10
+    house.open_account(Key("a", "key-a", "secret-a"), Decimal(100_000))
+    server = Server(house)
+    assert [one.limit for one in (server.weight, *server.orders)] == [24_000, 12_000, 3_000]
+    found = CALLS["GET", "/fapi/v1/exchangeInfo"].run(house, None, Params({}))
+    assert [one["limit"] for one in found["rateLimits"]] == [24_000, 12_000, 3_000]
+    in_ten = server.orders[-1]
+    assert (in_ten.name, in_ten.seconds) == ("10 SECOND", 10)
+    assert [in_ten.spend(1_000) for _ in range(4)] == [True, True, True, False]

@@ -30,16 +30,28 @@ from processes import until
 from .businesses import API, BEGUN, DESK, MOVED, Business, business_at
 
 D = Decimal
+DESKS = {DESK: "POST /fapi/v1/order", "bybit_linear:desk": "POST /v5/order/create"}
+"""Accounts at the same exchange, which is spoken to in two ways, and where an order arrives."""
+EACH = pytest.mark.parametrize("desk", list(DESKS))
 
 
 @pytest.fixture
-def business(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Business]:
+def desk() -> str:
+    """The account; a test at `EACH` says which."""
+    return DESK
+
+
+@pytest.fixture
+def business(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: str
+) -> Iterator[Business]:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7, start=hour - timedelta(minutes=50))
-    with business_at(house, db, tmp_path, monkeypatch) as made:
+    with business_at(house, db, tmp_path, monkeypatch, desk) as made:
         yield made
 
 
+@EACH
 def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_agree(
     business: Business,
 ) -> None:
@@ -52,18 +64,20 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
     assert bought > 0
     business.assert_sound()
     held = {one["subject"]: D(one["venue"]) for one in business.reconciled()["lines"]}
-    assert held[f"{DESK} BTCUSDT"] == bought
+    assert held[f"{business.desk} BTCUSDT"] == bought
     legs = business.rows("SELECT quantity FROM positions WHERE quantity <> 0 ORDER BY 1")
     assert sum(row[0] for row in legs) == bought
     assert len(legs) == 2
 
     # The order is on its way, its sender dies, and the exchange takes it all the same.
-    slow = {"kind": "latency", "matches": "POST /fapi/v1/order", "milliseconds": 2_000, "times": 1}
+    slow = {"kind": "latency", "matches": DESKS[business.desk], "milliseconds": 2_000, "times": 1}
     business.served.house.script.set([slow])
     signal = business.signal("-0.3")
     script = business.served.house.script
     until("the order is on its way", lambda: script.struck.get("latency"), 90, business.worker)
     assert business.worker is not None
+    struck = business.served.house.script.struck  # it is intended before it is on its way
+    until("the order is on its way", lambda: struck.get("latency") == 1, 30, business.worker)
     business.worker.kill()
     until("the exchange has it", lambda: business.held() < 0, 30)
     business.start()
@@ -72,7 +86,7 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
     business.assert_sound()
 
     # An answer is lost; the order is found by its id.
-    lost = {"kind": "lost_answer", "matches": "POST /fapi/v1/order", "times": 1}
+    lost = {"kind": "lost_answer", "matches": DESKS[business.desk], "times": 1}
     business.served.house.script.set([lost])
     business.copied(business.signal("0"))
     assert (business.held(), business.trades()) == (0, 3)
@@ -83,7 +97,7 @@ def here(business: Business) -> Broker:
     """This process's own way to the exchange."""
     feed = StoredFeed(business.database, 60)
     means = Means(business.database, feed, Keys.of(SETTINGS))
-    return Broker(connect(means, [DESK]), feed, b"ties")
+    return Broker(connect(means, [business.desk]), feed, b"ties")
 
 
 def at(business: Business, later: timedelta = timedelta(0)) -> Author:
@@ -100,7 +114,7 @@ def open_alerts(business: Business) -> list[str]:
 
 def silent_seconds(business: Business) -> float:
     found = {one.name: one.values for one in Figures(business.database).read()}
-    return found["commenda_venue_silent_seconds"][DESK,]
+    return found["commenda_venue_silent_seconds"][business.desk,]
 
 
 def test_an_exchange_that_is_away_keeps_nothing_up_and_is_told_of(business: Business) -> None:
@@ -114,7 +128,7 @@ def test_an_exchange_that_is_away_keeps_nothing_up_and_is_told_of(business: Busi
     assert "alert.venue_silent" in open_alerts(business)
     assert silent_seconds(business) > 0
     (note,) = business.reconciled()["leftOut"]
-    assert note.startswith(f"venue {DESK}: no answer")
+    assert note.startswith(f"venue {business.desk}: no answer")
     business.served.house.script.set([])
     observe_executions(business.database, broker, at(business, timedelta(minutes=4)))
     assert "alert.venue_silent" not in open_alerts(business)
@@ -148,14 +162,15 @@ def test_what_others_do_in_the_account_is_found_and_never_taken_for_ours(
     assert strays == [(D("0.002"), "buy")]
     carry_out_transfers(business.database, broker, at(business))
     lines = {one["subject"]: D(one["unexplained"]) for one in business.reconciled()["lines"]}
-    assert lines[f"{DESK} BTCUSDT"] == D("0.012")
-    assert lines[f"{DESK} ETHUSDT"] == D("0.5"), "a contract that nobody here knows"
-    assert lines[f"{DESK} USDT"] > 900
+    assert lines[f"{business.desk} BTCUSDT"] == D("0.012")
+    assert lines[f"{business.desk} ETHUSDT"] == D("0.5"), "a contract that nobody here knows"
+    assert lines[f"{business.desk} USDT"] > 900
     client.cancel_all_orders("BTC/USDT:USDT")
     observe_executions(business.database, broker, at(business, timedelta(minutes=2)))
     assert "alert.venue_strange" not in open_alerts(business)
 
 
+@EACH
 def test_an_order_that_the_exchange_never_had_ends_as_refused(business: Business) -> None:
     """Down when it is sent: it is asked for until the exchange's word is its last, never sent
     again."""
@@ -177,6 +192,7 @@ def test_an_order_that_the_exchange_never_had_ends_as_refused(business: Business
     business.assert_sound()
 
 
+@EACH
 def test_funding_is_explained_until_it_is_passed_on(business: Business) -> None:
     """0.5 of 25,000 and 1 in 1,000: 12.5 USDT less what a lot and a mark make of it."""
     broker, exchange = here(business), business.served.house.exchange
@@ -191,7 +207,9 @@ def test_funding_is_explained_until_it_is_passed_on(business: Business) -> None:
     assert D(-13) < charged < D(-12)
     business.assert_sound()
     assert pass_on_income(business.database, broker, at(business)) == []
-    (paid,) = business.rows("SELECT sum(amount) FROM funding_payments WHERE venue = %s", DESK)
+    (paid,) = business.rows(
+        "SELECT sum(amount) FROM funding_payments WHERE venue = %s", business.desk
+    )
     assert paid[0] == charged
     business.assert_sound()
     later = at(business, timedelta(minutes=1))
@@ -206,10 +224,10 @@ def test_a_flow_trades_at_an_account_whose_key_counts(business: Business) -> Non
     answer = business.client.post(f"{API}/co-trading/flows", headers=anna, json=draft)
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_venue_account")
     legs = business.rows("SELECT DISTINCT venue FROM legs")
-    assert legs == [(DESK,)]
+    assert legs == [(business.desk,)]
 
 
 def test_a_key_is_kept_while_books_need_it(business: Business) -> None:
     operator = signed_in(business.database, "operator")
-    gone = business.client.delete(f"{API}/venues/{DESK}", headers=operator)
+    gone = business.client.delete(f"{API}/venues/{business.desk}", headers=operator)
     assert (gone.status_code, gone.json()["code"]) == (409, "account_in_use")

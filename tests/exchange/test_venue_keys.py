@@ -75,6 +75,28 @@ def rows(db: Database, query: str) -> list[Any]:
         return tx.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "refused"),
+    [
+        ("b", 202, None),
+        ("w", 422, "key_may_withdraw"),
+        ("r", 422, "key_cannot_trade"),
+    ],
+)
+def test_a_key_of_another_exchange_is_tried_in_its_own_words(
+    client: TestClient, db: Database, served: Served, name: str, at: int, refused: str | None
+) -> None:
+    """The simulator speaks Bybit's language, too; a wrong secret is refused in it."""
+    operator = signed_in(db, "operator")
+    added = add(client, operator, served, name, account="bybit_linear:desk")
+    assert (added.status_code, added.json().get("code")) == (at, refused)
+    wrong = add(client, operator, served, name, account="bybit_linear:desk", secret="other")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "key_refused")
+    if refused is None:
+        assert set(outcomes(added.json()).values()) == {"passed", "warned"}
+        assert outcomes(added.json())["withdrawals"] == "passed"
+
+
 def test_a_key_is_tried_and_counts_once_somebody_else_approves(
     client: TestClient, db: Database, served: Served
 ) -> None:

@@ -73,7 +73,7 @@ def add(
     with open_database(data) as database:
         with database.transaction() as tx:
             contracts = contracts_of(tx, account)
-        checks = try_secret(secret, place, contracts)
+        checks = try_secret(account, secret, place, contracts)
         if not as_json:
             show(checks, CHECKS)
         require_sound(checks, place)
@@ -105,7 +105,7 @@ def try_(account: Account, as_json: AsJson = False, data: Data = None) -> None:
     with open_database(data) as database:
         with database.transaction() as tx:
             key, secret, contracts = opened(tx, keys, account)
-        checks = try_secret(secret, key.address, contracts)
+        checks = try_secret(account, secret, key.address, contracts)
         with database.transaction() as tx:
             tried = record_trial(tx, key.id, checks, Author(ACTOR, RULES, business_now(tx)))
     if as_json:

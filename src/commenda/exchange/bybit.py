@@ -20,7 +20,6 @@ from commenda.exchange.model import (
     SIDE_NAMES,
     Account,
     Conditional,
-    Contract,
     Order,
 )
 from commenda.exchange.refusals import Refused
@@ -156,54 +155,7 @@ def within(rows: Iterable[Any], params: Params) -> list[Any]:
     return sorted((one for one in rows if begin <= one.at <= end), key=lambda one: -one.id)
 
 
-# --- the market and the key ----------------------------------------------------------------------
-
-
-@call("GET", "/v5/market/time", signed=False)
-def time(desk: Desk, account: None, params: Params) -> Any:
-    now = desk.exchange.now
-    return {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
-
-
-@call("GET", "/v5/market/instruments-info", signed=False)
-def contracts(desk: Desk, account: None, params: Params) -> Any:
-    wanted = params.values.get("symbol")
-    known = desk.exchange.contracts.values()
-    return page((_contract(one) for one in known if wanted in (None, one.symbol)), params, 500)
-
-
-def _contract(of: Contract) -> dict[str, Any]:
-    most = plain(of.quantity(of.maximum_lots))
-    return {
-        "symbol": of.symbol,
-        "contractType": "LinearPerpetual",
-        "status": "Trading" if of.status == "TRADING" else "Closed",
-        "baseCoin": of.base,
-        "quoteCoin": of.quote,
-        "settleCoin": of.quote,
-        "launchTime": "1569398400000",
-        "deliveryTime": "0",
-        "deliveryFeeRate": "",
-        "fundingInterval": 480,
-        "unifiedMarginTrade": True,
-        "leverageFilter": {
-            "minLeverage": "1",
-            "maxLeverage": str(of.tiers[0].leverage),
-            "leverageStep": "0.01",
-        },
-        "priceFilter": {
-            "minPrice": plain(of.tick),
-            "maxPrice": plain(10**9 * of.tick),
-            "tickSize": plain(of.tick),
-        },
-        "lotSizeFilter": {
-            "minOrderQty": plain(of.lot),
-            "maxOrderQty": most,
-            "maxMktOrderQty": most,
-            "qtyStep": plain(of.lot),
-            "minNotionalValue": plain(of.minimum_notional),
-        },
-    }
+# --- the key --------------------------------------------------------------------------------------
 
 
 @call("GET", "/v5/user/query-api")
@@ -319,6 +271,23 @@ def cancel(desk: Desk, account: Account, params: Params) -> Any:
     elif line.conditional is not None:
         desk.exchange.end_conditional(line.conditional, "CANCELED")
     return {"orderId": str(line.id), "orderLinkId": line.client_id}
+
+
+@call("POST", "/v5/order/amend", is_order=True)
+def amend(desk: Desk, account: Account, params: Params) -> Any:
+    """Another price or quantity of one that rests; it goes to the end of the queue."""
+    found = named(account, params)
+    if not found or found[0].order is None or found[0].order.ticks is None:
+        raise Refused(-2013)
+    order, of = found[0].order, desk.exchange.contracts[found[0].symbol]
+    asked = {
+        "symbol": order.symbol,
+        "orderId": str(order.id),
+        "price": params.text("price", plain(of.price(found[0].order.ticks))),
+        "quantity": params.text("qty", plain(of.quantity(order.lots))),
+    }
+    trading.change_order(desk, account, Params(asked))
+    return {"orderId": str(found[0].id), "orderLinkId": found[0].client_id}
 
 
 @call("GET", "/v5/order/realtime")

@@ -140,3 +140,19 @@ def transfer(desk: Desk, account: Account, params: Params) -> Any:
         amount = -amount
     desk.exchange.transfer(account, amount, reference)
     return {"transferId": reference, "status": "SUCCESS"}
+
+
+@call("GET", "/v5/asset/coin/query-info")
+def coins(desk: Desk, account: Account, params: Params) -> Any:
+    return {"rows": []}
+
+
+@call("GET", "/v5/account/info")
+def kind(desk: Desk, account: Account, params: Params) -> Any:
+    """A unified account, and its margin mode: isolated where each contract is."""
+    isolated = account.isolated == set(desk.exchange.contracts)
+    return {
+        "unifiedMarginStatus": 5,
+        "marginMode": "ISOLATED_MARGIN" if isolated else "REGULAR_MARGIN",
+        "updatedTime": str(desk.exchange.now),
+    }

@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from commenda.exchange import bybit, bybit_accounts, customers, quotes, streams, trading
+from commenda.exchange import (
+    bybit,
+    bybit_accounts,
+    bybit_market,
+    customers,
+    quotes,
+    streams,
+    trading,
+)
 from commenda.exchange.calls import CALLS, Call, Params
 from commenda.exchange.faults import FAULTS
 from commenda.exchange.house import House
@@ -30,7 +38,15 @@ from commenda.kit.errors import CommendaError
 BEAT = 0.05
 """Seconds between two looks at the market where nobody asks."""
 _SECONDS = {"MINUTE": 60, "SECOND": 1}
-__all__ = ["Server", "bybit", "bybit_accounts", "customers", "quotes", "trading"]
+__all__ = [
+    "Server",
+    "bybit",
+    "bybit_accounts",
+    "bybit_market",
+    "customers",
+    "quotes",
+    "trading",
+]
 
 SPOKEN = {
     "order.place": ("POST", "/fapi/v1/order"),

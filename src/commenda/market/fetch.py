@@ -46,6 +46,7 @@ _JITTER = 500
 _KNOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "binanceusdm": ("binance_usdm", {}),
     "binance": ("binance_spot", {"options": {"fetchMarkets": {"types": ["spot"]}}}),
+    "bybit": ("bybit_linear", {"options": {"fetchMarkets": {"types": ["linear"]}}}),
 }
 
 _CAPABILITY = {

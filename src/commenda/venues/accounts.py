@@ -20,7 +20,7 @@ from commenda.kit.keys import Keys
 from commenda.kit.rows import put
 from commenda.ledger import Author
 from commenda.market import Instrument
-from commenda.venues.desk import Desk, binance_client
+from commenda.venues.desk import Desk
 from commenda.venues.keys import (
     KeyState,
     Secret,
@@ -60,10 +60,14 @@ def require_account(tx: Tx, account: str) -> str | None:
 
 
 def try_secret(
-    secret: Secret, address: str | None, contracts: list[Instrument]
+    account: str, secret: Secret, address: str | None, contracts: list[Instrument]
 ) -> list[VenueCheck]:
     """Try a key at its exchange; takes seconds, so no transaction is open meanwhile."""
-    return try_account(Desk(binance_client(secret.key, secret.secret, address)), contracts)
+    spoken = known_venue(account).dialect
+    assert spoken is not None, "an account that has a key is at an exchange"
+    dialect = spoken()
+    desk = Desk(dialect.client(secret.key, secret.secret, address), dialect)
+    return try_account(desk, contracts)
 
 
 def add_key(

@@ -76,7 +76,7 @@ def add_venue_key(
     secret = Secret(body.key.get_secret_value(), body.secret.get_secret_value())
     with service.database.read() as tx:
         contracts = contracts_of(tx, body.account)
-    checks = accounts.try_secret(secret, address, contracts)
+    checks = accounts.try_secret(body.account, secret, address, contracts)
     require_sound(checks, address)
 
     def act(tx: Tx, now: datetime) -> VenueKey:
@@ -94,7 +94,7 @@ def test_venue_key(service: Served, who: Keeper, account: Account) -> VenueKey:
     """Ask the exchange about an account's key now: what works, and what does not."""
     with service.database.transaction() as tx:
         key, secret, contracts = accounts.opened(tx, service.keys, account)
-    checks = accounts.try_secret(secret, key.address, contracts)
+    checks = accounts.try_secret(account, secret, key.address, contracts)
     with service.database.transaction() as tx:
         author = Author(who.actor, accounts.RULES, business_now(tx))
         return accounts.record_trial(tx, key.id, checks, author)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,7 +12,8 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.market import CandleFeed, Instrument, instruments
 from commenda.venues.ccxt import CcxtVenue
-from commenda.venues.desk import Desk, binance_client
+from commenda.venues.desk import Desk
+from commenda.venues.dialect import Dialect
 from commenda.venues.keys import KeyState, open_key
 from commenda.venues.model import VenueUnavailable
 
@@ -32,14 +33,10 @@ def contracts_of(tx: Tx, account: str) -> list[Instrument]:
     return [one for one in instruments(tx) if one.venue == market]
 
 
-def reach_exchange(means: Means, account: str) -> CcxtVenue:
+def reach_exchange(dialect: Callable[[], Dialect], means: Means, account: str) -> CcxtVenue:
     """The account at the exchange, asked with the key that counts at that moment."""
-    contracts = StoredContracts(means.database, account)
-    return CcxtVenue(
-        StoredDesk(None, database=means.database, keys=means.keys, account=account),
-        contracts,
-        account,
-    )
+    desk = StoredDesk(None, dialect(), database=means.database, keys=means.keys, account=account)
+    return CcxtVenue(desk, StoredContracts(means.database, account), account)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +67,7 @@ class StoredDesk(Desk):
                 raise VenueUnavailable(str(error)) from None
         if secret is None:
             raise VenueUnavailable("the account's key was removed just now")
-        self.client = binance_client(secret.key, secret.secret, row[1])
+        self.client = self.dialect.client(secret.key, secret.secret, row[1])
         self._of = row[0]
         return self.client
 

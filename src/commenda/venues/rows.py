@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from commenda.kit.db import Tx
 from commenda.kit.errors import not_found
+from commenda.venues.binance import Binance
+from commenda.venues.bybit import Bybit
+from commenda.venues.dialect import Dialect
 from commenda.venues.model import Venue, VenueBooks
 from commenda.venues.paper import PaperVenue
 from commenda.venues.paper_books import PaperBooks
@@ -24,14 +28,19 @@ class VenueRow(NamedTuple):
     books: Callable[[Tx, str, Mapping[int, Decimal], datetime | None], VenueBooks] | None
     """What an account of that name says on the transaction's snapshot, at these marks, now or as
     of a moment; None for a venue that can only be asked, and of now only."""
-    keyed: bool = False
-    """Whether its accounts have keys, and are `name:other` all; they trade the instruments of the
-    market of that name."""
+    dialect: Callable[[], Dialect] | None = None
+    """How an exchange is spoken to, whose accounts have keys and are `name:other` all; they trade
+    the instruments of the market of that name."""
+
+    @property
+    def keyed(self) -> bool:
+        return self.dialect is not None
 
 
 VENUES: tuple[VenueRow, ...] = (
     VenueRow("paper", PaperVenue.connect, PaperBooks),
-    VenueRow("binance_usdm", reach_exchange, None, keyed=True),
+    VenueRow("binance_usdm", partial(reach_exchange, Binance), None, Binance),
+    VenueRow("bybit_linear", partial(reach_exchange, Bybit), None, Bybit),
 )
 DEFAULT_VENUE = VENUES[0].name
 """Where flows trade that name no other."""

@@ -5,7 +5,7 @@ export const venues = {
     none: "No account at an exchange",
     noneWhy: "Books trade at the paper venue until a key is added.",
     account: "Account",
-    accountHint: "Its name in the books: binance_usdm:NAME",
+    accountHint: "Its name in the books: binance_usdm:NAME or bybit_linear:NAME",
     address: "Address",
     addressHint: "Of a simulator, such as http://127.0.0.1:8900; empty for the exchange itself",
     own: "The exchange's own",

@@ -5,7 +5,7 @@ export const venues = {
     none: "没有交易所账户",
     noneWhy: "添加密钥之前，账簿在模拟交易所交易。",
     account: "账户",
-    accountHint: "账簿中的名称：binance_usdm:名称",
+    accountHint: "账簿中的名称：binance_usdm:名称 或 bybit_linear:名称",
     address: "地址",
     addressHint: "模拟器的地址，如 http://127.0.0.1:8900；留空即为交易所本身",
     own: "交易所官方地址",
