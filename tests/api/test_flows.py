@@ -17,6 +17,7 @@ from co_trading import (
     market,  # noqa: F401 - a fixture
 )
 from commenda.copying.performance import performance
+from commenda.market import Bar, write_bars
 from people import user_of
 from scripted import START, D
 from world import in_threads
@@ -64,6 +65,7 @@ def test_a_creator_presents_a_flow_anew_and_its_terms_stand(market: Market) -> N
         {"symbol": "BBBUSDT"},
         {"params": {"fast": 7}},
         {"investmentAmount": "1001"},
+        {"interval": "1h"},
     ):
         answer = post(json={**changed, **other})
         assert code_of(answer, 409) == "flow_terms_fixed"
@@ -220,3 +222,18 @@ def test_an_unknown_flow_is_404_and_an_id_that_is_none_422(market: Market) -> No
     assert code_of(answer, 404) == "unknown_signal"
     answer = market.client.get(f"{API}/flows/x", headers=market.anna)
     assert code_of(answer, 422) == "invalid_request"
+
+
+def test_a_flow_names_the_bars_that_it_steps_on(market: Market) -> None:
+    assert market.flow["intervalSeconds"] is None
+    post = partial(market.client.post, f"{API}/flows", headers=market.anna)
+    aaa = market.world.instruments["AAAUSDT"]
+    hour = Bar(int(START.timestamp()), 100.0, 100.0, 100.0, 100.0, 1.0)
+    with market.world.database.transaction() as tx:
+        write_bars(tx, 3600, [(aaa, hour)])
+    made = post(json={**FLOW, "interval": "4h"})
+    assert (made.status_code, made.json()["intervalSeconds"]) == (201, 4 * 3600)
+    answer = post(json={**FLOW, "interval": "30m"})
+    assert code_of(answer, 422) == "interval_not_whole"
+    assert answer.json()["value"] == "30m"
+    assert post(json={**FLOW, "interval": "7m"}).status_code == 422

@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
+import psycopg
 import pytest
 
 from commenda.exchange import simulated_house
@@ -46,8 +48,16 @@ def following(db: Database, served: Served, name: str = "feed", **more: Any) -> 
 class Running:
     """A feed on a thread of its own."""
 
-    def __init__(self, db: Database, served: Served, name: str, silence: float = 20.0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        served: Served,
+        name: str,
+        silence: float = 20.0,
+        history: timedelta = timedelta(0),
+    ) -> None:
         self.db, self.served, self.name, self.silence = db, served, name, silence
+        self.history = history
         self.feed: Feed | None = None
         self.error: BaseException | None = None
         self._loop = asyncio.new_event_loop()
@@ -69,7 +79,15 @@ class Running:
             patch.setattr(Feed, "__post_init__", keep)
             try:
                 self._loop.run_until_complete(
-                    run_feed(self.db, self.name, SYMBOLS, address, "simulated", self._stopping)
+                    run_feed(
+                        self.db,
+                        self.name,
+                        SYMBOLS,
+                        address,
+                        "simulated",
+                        self._stopping,
+                        self.history,
+                    )
                 )
             except BaseException as error:
                 self.error = error
@@ -215,6 +233,24 @@ def test_a_feed_goes_on_from_the_last_stored_bar(db: Database, market: Served) -
     for symbol in SYMBOLS:
         opens = [ts for name, ts, *_ in bars(db) if name == symbol]
         assert opens == list(range(opens[0], opens[-1] + 1, 60))
+    assert "gap" not in kinds(db)
+
+
+def test_a_new_contract_comes_with_its_history_and_what_a_killed_feed_left_out_is_filled_in(
+    db: Database, market: Served
+) -> None:
+    with following(db, market, history=timedelta(hours=2)):
+        until(lambda: len(bars(db)) >= 244 and trusted(db))
+    stored = bars(db)
+    assert min(ts for _, ts, *_ in stored) <= START.timestamp() - 110 * 60
+    with psycopg.connect(db.owner_url) as owner:  # as if it had stored a later one first
+        first, last = (START - timedelta(minutes=one) for one in (30, 20))
+        owner.execute("DELETE FROM market_bars WHERE ts BETWEEN %s AND %s", (first, last))
+    assert len(bars(db)) == len(stored) - 22
+    with following(db, market):
+        until(lambda: len(bars(db)) > len(stored) and trusted(db))
+    again = {(symbol, ts): numbers for symbol, ts, *numbers in bars(db)}
+    assert all(again[symbol, ts] == numbers for symbol, ts, *numbers in stored)
     assert "gap" not in kinds(db)
 
 

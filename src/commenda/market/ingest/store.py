@@ -127,13 +127,14 @@ def following_bars(
     following = {} if begin is None else {one.id: begin for one in instruments}
     following |= {instrument_id: ts + INTERVAL for instrument_id, _, ts in rows}
     holes = tx.execute(
-        "SELECT b.instrument_id, extract(epoch FROM min(b.ts))::bigint FROM (SELECT"
-        "   instrument_id, ts, lead(ts) OVER (PARTITION BY instrument_id ORDER BY ts) AS later"
-        "  FROM market_bars WHERE instrument_id = ANY (%s) AND ts > clock_timestamp() - %s) b"
+        "SELECT i.id, extract(epoch FROM min(b.ts))::bigint"
+        " FROM unnest(%s::smallint[], %s::bigint[]) AS i (id, last) CROSS JOIN LATERAL ("
+        "  SELECT ts, lead(ts) OVER (ORDER BY ts) AS later FROM market_bars"
+        "  WHERE instrument_id = i.id AND ts > to_timestamp(i.last) - %s) b"
         " WHERE b.later > b.ts + %s AND NOT EXISTS (SELECT FROM market_quality_findings f"
-        "   WHERE f.kind = 'gap' AND f.instrument_id = b.instrument_id"
+        "   WHERE f.kind = 'gap' AND f.instrument_id = i.id"
         "    AND f.at > b.ts AND f.at < b.later) GROUP BY 1",
-        ([one.id for one in instruments], LONGEST, timedelta(seconds=INTERVAL)),
+        (*columns([(id_, ts) for id_, _, ts in rows], 2), LONGEST, timedelta(seconds=INTERVAL)),
     )
     return following | {instrument_id: ts + INTERVAL for instrument_id, ts in holes}
 
