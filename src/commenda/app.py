@@ -282,7 +282,14 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
     where = [_printable(part) for part in first["loc"][1:]] or [str(first["loc"][0])]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     value, hint = _shown(first, where[-1]), f"correct the {first['loc'][0]}"
-    return problem(422, "invalid_request", f"{first['msg'].removeprefix(_ABOUT)}{more}", ".".join(where), value, hint)
+    return problem(
+        422,
+        "invalid_request",
+        f"{first['msg'].removeprefix(_ABOUT)}{more}",
+        ".".join(where),
+        value,
+        hint,
+    )
 
 
 _ABOUT = "Value error, "

@@ -6,7 +6,7 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { AsOf, Change, Id, Money, Percent, Quantity, Said, Time } from "@/ui/shown"
+import { AsOf, Change, Fall, Id, Money, Percent, Quantity, Said, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Nav, Signals } from "../invest/flow"
@@ -64,7 +64,7 @@ export default function MyFlow() {
               <Percent ratio={flow.stats.performance.winRate} />
             </Figure>
             <Figure label={t("flow.drawdown")}>
-              <Percent ratio={flow.stats.performance.maxDrawdown} />
+              <Fall depth={flow.stats.performance.maxDrawdown} />
             </Figure>
           </div>
           <Card title={t("myFlows.terms")}>

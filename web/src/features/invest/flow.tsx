@@ -9,7 +9,7 @@ import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
+import { AsOf, Change, Fall, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { drawdown, TimeChart, type Line } from "@/ui/time-chart"
@@ -47,7 +47,7 @@ export default function Flow() {
               <Change ratio={flow.stats.performance.totalReturn} />
             </Figure>
             <Figure label={t("flow.drawdown")}>
-              <Percent ratio={flow.stats.performance.maxDrawdown} />
+              <Fall depth={flow.stats.performance.maxDrawdown} />
             </Figure>
             <Figure label={t("flow.sharpe")}>
               <Statistic value={flow.stats.performance.sharpeRatio} />
