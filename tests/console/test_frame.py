@@ -82,8 +82,12 @@ def test_a_session_that_was_ended_says_so(visit: Visit) -> None:
         }"""
     )
     page.reload()
-    expect(page.get_by_role("status")).to_contain_text("session has ended", timeout=30_000)
-    enter(page, "investor")
+    cover = page.get_by_role("dialog", name="Sign in")
+    expect(cover.get_by_role("status")).to_contain_text("session has ended", timeout=30_000)
+    cover.locator("[name=password]").fill("commenda-demo")
+    cover.locator("[type=submit]").click()
+    expect(cover).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Holdings")
     assert page.url.endswith("/holdings")  # where it was
 
 

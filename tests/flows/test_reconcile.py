@@ -118,6 +118,11 @@ def test_a_fill_that_is_not_allocated_yet_waits_in_transit(db: Database) -> None
     cost, cash = fill.quantity * fill.price, -fill.quantity * fill.price - fill.fee
     assert sorted(transit.values()) == sorted([(cost, cost), (cash, cash)])
     assert all("(account " in subject for subject in transit)
+    passing = [line.passing for line in found.lines if line.part is Part.TRANSIT]
+    assert {(one.kind, one.of) for one in passing if one and one.account} == {
+        ("position", "AAAUSDT"),
+        ("unallocated", "USDT"),
+    }
     tamper(world, "UPDATE accounts SET balance = balance + 1 WHERE kind = 'unallocated'")
     ((_, subject),) = [key for key in unexplained(now(world)) if key[0] == "transit"]
     assert subject.startswith("fills in transit, cash USDT")

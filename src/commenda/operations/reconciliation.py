@@ -12,6 +12,7 @@ which is 0 in a sound business.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
@@ -38,7 +39,7 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.kit.rows import columns
 from commenda.kit.times import iso
-from commenda.kit.wire import Amount, as_json, derived, on_wire
+from commenda.kit.wire import Amount, as_json, derived, on_wire, one_of
 from commenda.ledger import (
     Author,
     TransitAccount,
@@ -61,6 +62,30 @@ class Part(StrEnum):
     HOLDS = "holds"
 
 
+_LABELS = {
+    "unallocated": "fills in transit, cash",
+    "position": "fills in transit, positions",
+    "withdrawing": "withdrawals of old",
+}
+"""What the accounts that only let money through are for, by their kind."""
+_PASSING = re.compile(
+    rf"(?P<label>{'|'.join(map(re.escape, _LABELS.values()))}) (?P<of>\S+)"
+    r"(?: of (?P<owner>\S+))?(?: \(account (?P<account>\d+)\))?"
+)
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What only passes through: of which asset or instrument and, where it does not rest, whose
+    account it is."""
+
+    kind: Annotated[str, one_of(_LABELS)]
+    of: str
+    owner: str | None
+    account: str | None
+
+
 @on_wire
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -81,6 +106,16 @@ class Comparison:
     @derived
     def unexplained(self) -> Annotated[Amount, Field(description="0 in a sound business.")]:
         return self.venue - self.ledger - self.explained
+
+    @derived
+    def passing(
+        self,
+    ) -> Annotated[Passing | None, Field(description="The subject, where it is of `transit`.")]:
+        read = _PASSING.fullmatch(self.subject) if self.part is Part.TRANSIT else None
+        if read is None:
+            return None
+        label, *rest = read["label"], read["of"], read["owner"], read["account"]
+        return Passing(next(kind for kind, said in _LABELS.items() if said == label), *rest)
 
 
 @on_wire
@@ -225,14 +260,6 @@ def _liabilities(trial: Sequence[TrialLine]) -> list[Comparison]:
             if is_owed(kind) is None
         ]
     return lines
-
-
-_LABELS = {
-    "unallocated": "fills in transit, cash",
-    "position": "fills in transit, positions",
-    "withdrawing": "withdrawals of old",
-}
-"""What the accounts that only let money through are for."""
 
 
 def _transit(

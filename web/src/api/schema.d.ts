@@ -7871,6 +7871,24 @@ export interface components {
          * @enum {string}
          */
         Part: "venue" | "books" | "liabilities" | "transit" | "holds";
+        /**
+         * Passing
+         * @description What only passes through: of which asset or instrument and, where it does not rest, whose
+         *     account it is.
+         */
+        Passing: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "unallocated" | "position" | "withdrawing";
+            /** Of */
+            of: string;
+            /** Owner */
+            owner: string | null;
+            /** Account */
+            account: string | null;
+        };
         /** People */
         People: {
             /** Investors */
@@ -11728,6 +11746,8 @@ export interface components {
              * @example 2500.00
              */
             unexplained: string;
+            /** @description The subject, where it is of `transit`. */
+            passing: components["schemas"]["Passing"] | null;
         };
         /** Comparison */
         commenda__strategies__runs__Comparison: {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { formatAge, formatAmount, formatPercent, formatTime, signOf } from "./format"
+import { formatAge, formatAmount, formatPercent, formatTime, signOf, formatFall } from "./format"
 
 const shown = { language: "en", hideAmounts: false } as const
 
@@ -53,4 +53,18 @@ test("an age is said in its two largest units", () => {
     "1 hr",
     "1 day 1 hr",
   ])
+})
+
+test("a fall is below zero however it comes, and none is none", () => {
+  expect(["0.0818327379", 0.0818327379, "0", 0].map((depth) => formatFall(depth, shown))).toEqual([
+    "-8.18%",
+    "-8.18%",
+    "0.00%",
+    "0.00%",
+  ])
+})
+
+test("a value at a price has as many decimals as money has; an amount keeps all of its own", () => {
+  expect(formatAmount("190067.9362037407", shown, "auto", 8)).toBe("190,067.93620374")
+  expect(formatAmount("190067.9362037407", shown)).toBe("190,067.9362037407")
 })

@@ -21,15 +21,16 @@ const moments = kept(
 )
 
 /**
- * An exact decimal string with its digits grouped: at least two decimals, none ever dropped or rounded. It never
- * passes through a float.
+ * An exact decimal string with its digits grouped: at least two decimals and, unless `most` are asked for, none dropped
+ * or rounded. It never passes through a float.
  */
 export function formatAmount(
   amount: string,
   { language, hideAmounts }: Shown,
   sign: "auto" | "exceptZero" = "auto",
+  most = 20,
 ) {
-  return hideAmounts ? HIDDEN : grouped(amount, language, sign)
+  return hideAmounts ? HIDDEN : grouped(amount, language, sign, most)
 }
 
 /** A plain number that is no secret: a quantity, a price, a count. */
@@ -38,10 +39,10 @@ export const formatNumber = (value: string | number, { language }: Shown, least 
     value as Intl.StringNumericLiteral,
   )
 
-const grouped = (amount: string, language: string, signDisplay: "auto" | "exceptZero") =>
+const grouped = (amount: string, language: string, signDisplay: "auto" | "exceptZero", most: number) =>
   numbers(language, {
     minimumFractionDigits: 2,
-    maximumFractionDigits: 20,
+    maximumFractionDigits: most,
     signDisplay,
   }).format(amount as Intl.StringNumericLiteral)
 
@@ -58,6 +59,10 @@ export const formatPercent = (
     maximumFractionDigits: most,
     signDisplay,
   }).format(ratio as Intl.StringNumericLiteral)
+
+/** How far something fell from its peak, which comes as a ratio without a sign: a loss, so below zero, in every place. */
+export const formatFall = (depth: string | number, shown: Shown) =>
+  formatPercent(signOf(String(depth)) > 0 ? `-${depth}` : depth, shown)
 
 /** -1, 0 or 1 of a decimal string. */
 export const signOf = (amount: string) => (/^-?0*(\.0*)?$/.test(amount) ? 0 : amount.startsWith("-") ? -1 : 1)

@@ -1,7 +1,15 @@
 import { ArrowDownRight, ArrowUpRight, Minus } from "lucide-react"
 import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
-import { formatAmount, formatNumber, formatPercent, formatTime, shortId, signOf } from "@/lib/format"
+import {
+  formatAmount,
+  formatFall,
+  formatNumber,
+  formatPercent,
+  formatTime,
+  shortId,
+  signOf,
+} from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "./badge"
 
@@ -9,22 +17,27 @@ const NONE = "–"
 /** Characters of what was said that a row has room for; the title has all. */
 const LONG = 160
 
-/** An amount of money with its asset; hidden where the reader hides amounts. */
+/** Decimals of a value at a price of the market: an estimate, which has no more than an amount of money has. */
+const MARKED = 8
+
+/** An amount of money with its asset; hidden where the reader hides amounts. One that is `marked` is a value at a price. */
 export function Money({
   amount,
   asset,
   signed,
+  marked,
 }: {
   amount: string | null | undefined
   asset?: string
   signed?: boolean
+  marked?: boolean
 }) {
   const preferences = usePreferences()
   if (amount == null) return <span>{NONE}</span>
   const sign = signed ? signOf(amount) : 0
   return (
     <span className={cn("num whitespace-nowrap", sign > 0 && "text-up", sign < 0 && "text-down")}>
-      {formatAmount(amount, preferences, signed ? "exceptZero" : "auto")}
+      {formatAmount(amount, preferences, signed ? "exceptZero" : "auto", marked ? MARKED : undefined)}
       {asset && <small className="text-muted-foreground ml-1 text-[0.75em] font-normal">{asset}</small>}
     </span>
   )
@@ -49,6 +62,12 @@ export function Percent({
   if (ratio == null) return <span>{NONE}</span>
   const sign = signed ? "exceptZero" : "auto"
   return <span className="num">{formatPercent(ratio, preferences, sign, exact ? 18 : 2)}</span>
+}
+
+/** A drawdown, or any other way down from a peak. */
+export function Fall({ depth }: { depth: string | number | null | undefined }) {
+  const preferences = usePreferences()
+  return <span className="num">{depth == null ? NONE : formatFall(depth, preferences)}</span>
 }
 
 /** A statistic or a multiple, which is an estimate: to two decimals. */

@@ -7,7 +7,7 @@ import { Badge } from "@/ui/badge"
 import { Card, PageHead } from "@/ui/card"
 import { Choice, Field } from "@/ui/field"
 import { Filter } from "@/ui/filter"
-import { AsOf, Money, Quantity } from "@/ui/shown"
+import { AsOf, Id, Money, Quantity, Said } from "@/ui/shown"
 import { Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Chain, Proofs } from "./chain"
@@ -32,8 +32,11 @@ export default function Proof() {
 
 const PARTS = ["venue", "books", "liabilities", "transit", "holds"] as const
 
+type Line = Schemas["Reconciliation"]["lines"][number]
+
 function Reconciled() {
   const { t } = useTranslation()
+  const passing = usePassing()
   const [part, setPart] = useUrl<"all" | Schemas["Part"]>("part", "all", ["all", ...PARTS])
   const [about] = useUrl("about", "")
   const query = api.useQuery("get", "/api/v1/ledger/reconciliation", { params: { query: {} } })
@@ -71,13 +74,13 @@ function Reconciled() {
             rows={found.lines.filter(
               (line) =>
                 (part === "all" || line.part === part) &&
-                line.subject.toLowerCase().includes(about.toLowerCase()),
+                `${line.subject} ${passing(line)}`.toLowerCase().includes(about.toLowerCase()),
             )}
             id={(row) => `${row.part}:${row.subject}`}
             empty={t("state.nothing")}
             columns={[
               { key: "part", head: t("common.kind"), cell: (row) => t(`parts.${row.part}`) },
-              { key: "subject", head: t("approvals.subject"), cell: (row) => row.subject },
+              { key: "subject", head: t("approvals.subject"), cell: (row) => <Subject of={row} /> },
               {
                 key: "venue",
                 head: t("proof.venue"),
@@ -106,7 +109,39 @@ function Reconciled() {
           />
         )}
       </Loaded>
+      {!!query.data?.leftOut.length && (
+        <ul className="border-t p-4">
+          {query.data.leftOut.map((one) => (
+            <li key={one} className="text-warn">
+              {t("passing.leftOut")} <Said words={one} />
+            </li>
+          ))}
+        </ul>
+      )}
     </Card>
+  )
+}
+
+/** What only passes through, in the reader's words; anything else is named by codes. */
+function usePassing() {
+  const { t } = useTranslation()
+  return ({ passing }: Line) => passing && t(`passing.${passing.kind}`, { of: passing.of })
+}
+
+function Subject({ of }: { of: Line }) {
+  const { t } = useTranslation()
+  const said = usePassing()(of)
+  if (!said || !of.passing) return of.subject
+  const { owner, account } = of.passing
+  return (
+    <>
+      {said} {owner && <Id id={owner} />}{" "}
+      {account && (
+        <Link to={`/accounts/${account}`} className="focusable text-primary rounded hover:underline">
+          {t("passing.account", { account })}
+        </Link>
+      )}
+    </>
   )
 }
 

@@ -1,7 +1,7 @@
 import { useMemo } from "react"
 import { useTranslation } from "react-i18next"
 import type { Schemas } from "@/api/client"
-import { formatAmount, formatNumber, formatPercent, formatTime } from "@/lib/format"
+import { formatAmount, formatFall, formatNumber, formatPercent, formatTime } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Card } from "@/ui/card"
 import { over, TimeChart, type Line } from "@/ui/time-chart"
@@ -133,7 +133,7 @@ export function Equity({ run: { series, metrics, benchmark } }: { run: Told }) {
   const fall =
     drawdownFrom && drawdownTo
       ? t("backtest.drawdownSummary", {
-          deepest: formatPercent(-metrics.maxDrawdown, preferences),
+          deepest: formatFall(metrics.maxDrawdown, preferences),
           begin: moment(drawdownFrom),
           end: moment(drawdownTo),
           recovered: recoveredAt

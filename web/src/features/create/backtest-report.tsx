@@ -1,10 +1,10 @@
 import type { ReactNode } from "react"
 import { useTranslation } from "react-i18next"
-import { formatAmount, formatNumber, formatPercent, formatTime } from "@/lib/format"
+import { formatAmount, formatFall, formatNumber, formatTime } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { Change, Money, Percent, Quantity, Statistic } from "@/ui/shown"
+import { Change, Fall, Money, Percent, Quantity, Statistic } from "@/ui/shown"
 import { Equity, Exposure, Price } from "./backtest-charts"
 import { Execution, Inputs } from "./backtest-tables"
 import { Costs, Months, Profits } from "./distribution"
@@ -118,13 +118,13 @@ function Metrics({ run: { metrics, benchmark, inputs } }: { run: Told }) {
       <Figure
         label={t("backtest.holdingOf", { name: benchmark.name })}
         note={t(depth ? "backtest.holdingBook" : held, {
-          drawdown: formatPercent(-benchmark.maxDrawdown, preferences),
+          drawdown: formatFall(benchmark.maxDrawdown, preferences),
         })}
       >
         <Change ratio={benchmark.totalReturn.toFixed(6)} />
       </Figure>
       <Figure label={t("backtest.maxDrawdown")} note={t("backtest.maxDrawdownNote")}>
-        <Percent ratio={-metrics.maxDrawdown} signed />
+        <Fall depth={metrics.maxDrawdown} />
       </Figure>
       <Figure label={t("flow.sharpe")} note={method}>
         <Statistic value={metrics.sharpe} />

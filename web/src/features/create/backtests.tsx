@@ -6,7 +6,7 @@ import { useList } from "@/lib/lists"
 import { useUrl } from "@/lib/url"
 import { Button } from "@/ui/button"
 import { Card, PageHead } from "@/ui/card"
-import { Change, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
+import { Change, Fall, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table, type Column } from "@/ui/table"
 import { cents, dataOf, order, said } from "./readings"
@@ -125,7 +125,7 @@ function useFigures(): readonly Column<Summary>[] {
       head: t("backtest.maxDrawdown"),
       right: true,
       sort: (row) => order(row.metrics.maxDrawdown),
-      cell: (row) => <Percent ratio={row.metrics.maxDrawdown} />,
+      cell: (row) => <Fall depth={row.metrics.maxDrawdown} />,
     },
     {
       key: "sharpe",

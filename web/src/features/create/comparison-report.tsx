@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next"
 import { formatPercent } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Card, PageHead } from "@/ui/card"
-import { Change, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
+import { Change, Fall, Money, Percent, Quantity, Statistic, Time } from "@/ui/shown"
 import { over, TimeChart, type Line } from "@/ui/time-chart"
 import { useInputs } from "./backtest-inputs"
 import { cents, rounded, type Compared } from "./readings"
@@ -72,7 +72,7 @@ function Figures({ runs, named }: { runs: readonly Compared[]; named: Named }) {
     [t("backtest.totalReturn"), ({ metrics }) => <Change ratio={metrics.totalReturn.toFixed(6)} />],
     [t("backtest.holding"), ({ benchmark }) => <Percent ratio={benchmark.totalReturn} signed />],
     [t("backtest.annualReturn"), ({ metrics }) => <Percent ratio={metrics.annualReturn} signed />],
-    [t("backtest.maxDrawdown"), ({ metrics }) => <Percent ratio={-metrics.maxDrawdown} signed />],
+    [t("backtest.maxDrawdown"), ({ metrics }) => <Fall depth={metrics.maxDrawdown} />],
     [t("backtest.ruined"), ({ metrics }) => <Time at={metrics.ruinedAt} />],
     [t("flow.sharpe"), ({ metrics }) => <Statistic value={metrics.sharpe} />],
     [t("backtest.sortino"), ({ metrics }) => <Statistic value={metrics.sortino} />],

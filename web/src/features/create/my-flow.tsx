@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next"
 import { api } from "@/api/client"
 import { Button } from "@/ui/button"
 import { Card, Facts, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Money, Percent, Quantity, Time } from "@/ui/shown"
+import { AsOf, Change, Fall, Money, Percent, Quantity, Time } from "@/ui/shown"
 import { Loaded } from "@/ui/states"
 import { Nav } from "../invest/flow"
 import { Signals } from "../invest/signals"
@@ -61,7 +61,7 @@ export default function MyFlow() {
               <Percent ratio={flow.stats.performance.winRate} />
             </Figure>
             <Figure label={t("flow.drawdown")}>
-              <Percent ratio={flow.stats.performance.maxDrawdown} />
+              <Fall depth={flow.stats.performance.maxDrawdown} />
             </Figure>
           </div>
           <Card title={t("myFlows.terms")}>

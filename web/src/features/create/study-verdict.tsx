@@ -58,8 +58,10 @@ export function Judged({ result: { verdict, findings } }: { result: Result }) {
 /** One sentence with its figures; of a study that an older version kept, the sentence that it kept. */
 function Reason({ finding: { reason, values, says } }: { finding: Finding }) {
   const { t, i18n } = useTranslation()
-  if (!reason || !i18n.exists(`studyReasons.${reason}`)) return <li lang="en">{says}</li>
-  return <li>{t(`studyReasons.${reason}` as "studyReasons.flat", { ...values })}</li>
+  // What is counted, where a sentence counts something: one of them is said otherwise than many.
+  const told = { ...values, count: Number(values.neighbours ?? values.value ?? 0) }
+  if (!reason || !i18n.exists(`studyReasons.${reason}`, told)) return <li lang="en">{says}</li>
+  return <li>{t(`studyReasons.${reason}` as "studyReasons.flat", told)}</li>
 }
 
 /** In-sample against out-of-sample Sharpe ratio, fold by fold: what was learned, and what held. */

@@ -7,7 +7,7 @@ import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
 import { Choice, Field, NumberField } from "@/ui/field"
-import { Change, Money, Percent, Quantity, Statistic } from "@/ui/shown"
+import { Change, Fall, Money, Percent, Quantity, Statistic } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Segments } from "@/ui/tabs"
 import { Follow } from "./follow"
@@ -152,7 +152,7 @@ function Flows() {
                         t("flow.aum"),
                         <Money key="a" amount={flow.stats.totalAUM} asset={flow.stats.currency} />,
                       ],
-                      [t("flow.drawdown"), <Percent key="d" ratio={flow.stats.performance.maxDrawdown} />],
+                      [t("flow.drawdown"), <Fall key="d" depth={flow.stats.performance.maxDrawdown} />],
                       [t("flow.winRate"), <Percent key="w" ratio={flow.stats.performance.winRate} />],
                       [t("flow.sharpe"), <Statistic key="s" value={flow.stats.performance.sharpeRatio} />],
                     ]}

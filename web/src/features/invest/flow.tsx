@@ -8,7 +8,7 @@ import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Figure, PageHead } from "@/ui/card"
-import { AsOf, Change, Money, Percent, Statistic } from "@/ui/shown"
+import { AsOf, Change, Fall, Money, Percent, Statistic } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { drawdown, TimeChart, type Line } from "@/ui/time-chart"
 import { Follow } from "./follow"
@@ -46,7 +46,7 @@ export default function Flow() {
               <Change ratio={flow.stats.performance.totalReturn} />
             </Figure>
             <Figure label={t("flow.drawdown")}>
-              <Percent ratio={flow.stats.performance.maxDrawdown} />
+              <Fall depth={flow.stats.performance.maxDrawdown} />
             </Figure>
             <Figure label={t("flow.sharpe")}>
               <Statistic value={flow.stats.performance.sharpeRatio} />

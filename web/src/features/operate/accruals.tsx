@@ -76,7 +76,7 @@ export function Accruals() {
                 },
                 {
                   key: "ended",
-                  head: t("schedules.ended"),
+                  head: t("accruals.ended"),
                   cell: (row) => <Time at={row.finishedAt} seconds />,
                 },
               ]}
@@ -115,12 +115,12 @@ export function Accruals() {
                 },
                 {
                   key: "began",
-                  head: t("schedules.began"),
+                  head: t("accruals.began"),
                   cell: (row) => <Time at={row.begunAt} seconds />,
                 },
                 {
                   key: "ended",
-                  head: t("schedules.ended"),
+                  head: t("accruals.ended"),
                   cell: (row) => <Time at={row.finishedAt} seconds />,
                 },
               ]}

@@ -100,7 +100,7 @@ function Sums({ seen }: { seen: Overview }) {
           </>
         }
       >
-        <Money amount={money.underManagement} asset={asset} />
+        <Money amount={money.underManagement} asset={asset} marked />
       </Figure>
       <Figure
         label={t("operation.outstanding")}

@@ -57,29 +57,29 @@ function Totals({ total }: { total: Schemas["HeldTotal"] }) {
   return (
     <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-4">
       <Figure label={t("exposure.gross")} note={t("exposure.books", { count: total.books })}>
-        <Money amount={total.gross} asset={total.asset} />
+        <Money amount={total.gross} asset={total.asset} marked />
       </Figure>
       <Figure
         label={t("exposure.net")}
         note={
           <>
-            {t("exposure.long")} <Money amount={total.long} /> · {t("exposure.short")}{" "}
-            <Money amount={total.short} />
+            {t("exposure.long")} <Money amount={total.long} marked /> · {t("exposure.short")}{" "}
+            <Money amount={total.short} marked />
           </>
         }
       >
-        <Money amount={total.net} asset={total.asset} signed />
+        <Money amount={total.net} asset={total.asset} signed marked />
       </Figure>
       <Figure
         label={t("exposure.equity")}
         note={
           <>
             {t("exposure.leverage")} <Statistic value={total.leverage} unit="×" /> ·{" "}
-            {t("exposure.marginUsed")} <Money amount={total.marginUsed} />
+            {t("exposure.marginUsed")} <Money amount={total.marginUsed} marked />
           </>
         }
       >
-        <Money amount={total.equity} asset={total.asset} />
+        <Money amount={total.equity} asset={total.asset} marked />
       </Figure>
       <Figure
         label={t("exposure.nearest")}
@@ -133,7 +133,7 @@ function Sums({
     key,
     head: t(`exposure.${key}`),
     right: true,
-    cell: (row) => <Money amount={row[key]} asset={row.asset} signed={signed} />,
+    cell: (row) => <Money amount={row[key]} asset={row.asset} signed={signed} marked />,
     sort: (row) => Number(row[key]),
   })
   return (
@@ -204,14 +204,14 @@ function Sums({
                   key: "equity",
                   head: t("exposure.equity"),
                   right: true,
-                  cell: (row: Row) => <Money amount={row.equity} asset={row.asset} />,
+                  cell: (row: Row) => <Money amount={row.equity} asset={row.asset} marked />,
                 },
               ]),
           {
             key: "marginUsed",
             head: t("exposure.marginUsed"),
             right: true,
-            cell: (row) => <Money amount={row.marginUsed} asset={row.asset} />,
+            cell: (row) => <Money amount={row.marginUsed} asset={row.asset} marked />,
           },
           {
             key: "nearest",

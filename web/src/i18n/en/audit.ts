@@ -6,6 +6,13 @@ export const audit = {
     transit: "In transit",
     holds: "Holds",
   },
+  passing: {
+    leftOut: "Not compared:",
+    unallocated: "Fills in transit, cash: {{of}}",
+    position: "Fills in transit, positions: {{of}}",
+    withdrawing: "Withdrawals of old: {{of}}",
+    account: "account {{account}}",
+  },
   owners: {
     investor: "Investors",
     creator: "Creators",

@@ -110,6 +110,8 @@ export const steer = {
     follow: "Follow the run",
   },
   accruals: {
+    began: "Began (business time)",
+    ended: "Ended (business time)",
     title: "Accruals",
     days: "Income by the day",
     latest: "Batches, the latest first",

@@ -134,14 +134,19 @@ export const study = {
     holdout:
       "Sharpe ratio {{value, number(maximumFractionDigits: 2)}} in the last range, on which nothing was ever chosen.",
     no_holdout: "No range was kept from the search, or nothing varied in the last one.",
-    plateau:
+    plateau_one: "{{neighbours, number}} neighbour reaches {{value, number(style: percent)}} of the best.",
+    plateau_other:
       "{{neighbours, number}} neighbours reach {{value, number(style: percent)}} of the best on average.",
-    few_neighbours: "{{neighbours, number}} neighbours of the best were tried: too few to see a plateau.",
-    neighbours_ruined: "Of {{neighbours, number}} neighbours of the best some were ruined.",
+    few_neighbours_one: "{{neighbours, number}} neighbour of the best was tried: too few to see a plateau.",
+    few_neighbours_other:
+      "{{neighbours, number}} neighbours of the best were tried: too few to see a plateau.",
+    neighbours_ruined_one: "The one neighbour of the best that was tried was ruined.",
+    neighbours_ruined_other: "Of {{neighbours, number}} neighbours of the best some were ruined.",
     track_record:
       "{{bars, number}} bars of record; {{needed, number(maximumFractionDigits: 0)}} bars would show a ratio above 0 at {{confidence, number(style: percent)}}.",
     no_track_record: "{{bars, number}} bars of record; no number of bars would show a ratio above 0.",
-    trades: "{{value, number}} closed trades, {{wanted, number}} are wanted.",
+    trades_one: "{{value, number}} closed trade, {{wanted, number}} are wanted.",
+    trades_other: "{{value, number}} closed trades, {{wanted, number}} are wanted.",
     interval:
       "Annual Sharpe ratio within {{low, number(maximumFractionDigits: 2)}} to {{high, number(maximumFractionDigits: 2)}} ({{confidence, number(style: percent)}}, block bootstrap).",
   },

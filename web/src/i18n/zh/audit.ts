@@ -3,6 +3,13 @@ import type { Texts } from "../texts"
 
 export const audit: Texts<typeof english> = {
   parts: { venue: "交易所资金", books: "账簿", liabilities: "负债", transit: "在途", holds: "冻结" },
+  passing: {
+    leftOut: "未能比对：",
+    unallocated: "在途成交的资金：{{of}}",
+    position: "在途成交的持仓：{{of}}",
+    withdrawing: "旧式提现：{{of}}",
+    account: "账户 {{account}}",
+  },
   owners: { investor: "投资者", creator: "创作者", platform: "平台", product: "产品", venue: "交易所" },
   ownerOf: { investor: "投资者", creator: "创作者", platform: "平台", product: "产品", venue: "交易所" },
   trail: {

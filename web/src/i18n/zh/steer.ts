@@ -111,6 +111,8 @@ export const steer: Texts<typeof english> = {
     follow: "查看进度",
   },
   accruals: {
+    began: "开始（业务时间）",
+    ended: "结束（业务时间）",
     title: "计提",
     days: "每日收益计提",
     latest: "批次（最新在前）",

@@ -1,7 +1,7 @@
 import { useTranslation } from "react-i18next"
 import { Card } from "@/ui/card"
 import { Chart } from "@/ui/chart"
-import { Change, Money, Percent, Quantity } from "@/ui/shown"
+import { Change, Fall, Money, Quantity } from "@/ui/shown"
 import { Table } from "@/ui/table"
 import type { Creator } from "./data"
 import { points, toneOf } from "./options"
@@ -151,7 +151,7 @@ function All({ of: { creators, scenario } }: Part) {
             key: "creator.fall",
             head: t("simulation.fall.deepest"),
             right: true,
-            cell: (row) => <Percent ratio={row.maxDrawdown} />,
+            cell: (row) => <Fall depth={row.maxDrawdown} />,
             sort: (row) => Number(row.maxDrawdown),
           },
           {
