@@ -6,30 +6,20 @@ Everything happens in this process and at a clock that is moved: see `door`.
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from commenda.books import NewLeg, Scope, open_scopes, pass_on_income, post_forced, request_transfer
 from commenda.exchange import Key
 from commenda.exchange.market import Funding, Levels, Marked, Print
 from commenda.exchange.model import BUY, SELL, Account, Contract, Order
-from commenda.execution import (
-    Broker,
-    execute_orders,
-    intend,
-    observe_executions,
-    reconcile,
-)
+from commenda.execution import Broker, execute_orders, intend, observe_executions, reconcile
 from commenda.execution import Order as OurOrder
 from commenda.kit import clock, ids
-from commenda.kit.money import plain
 from commenda.ledger import AccountKey, Journal, Line, Owner, OwnerKind, open_accounts, post
 from commenda.market import Instrument
 from commenda.venues.ccxt import SETTLES_IN, CcxtVenue
@@ -103,7 +93,6 @@ class Life:
         self.near = Near(self.hands, [contract_of(one) for one in every], Quiet(), self.number)
         self.known = {one.id: one for one in every if one.symbol in self.shows}
         self.prices = {one.symbol: FIRST[one.symbol] for one in every}
-        self.asked: Counter[UUID] = Counter()
         exchange = self.exchange
         self.near.house.open_account(Key("desk", KEY, KEYS_SECRET), D(0))
         for symbol in self.prices:
@@ -352,57 +341,6 @@ class Life:
             self.work()
         assert self.open() == []
 
-    def check(self) -> None:
-        """What must be true, held against the exchange's own books and not through the connector's
-        words alone."""
-        world, exchange = self.world, self.exchange
-        ours = {str(one.id) for one in self.orders}
-        sent = Counter(one.client_id for one in self.desk.orders.values() if one.client_id in ours)
-        stops = Counter(one.client_id for one in self.desk.conditionals.values())
-        assert all(count == 1 for count in (*sent.values(), *stops.values())), "sent twice"
-        intents = Counter(
-            (one.cause_id, one.instrument_id, one.side)
-            for one in self.orders
-            if str(one.id) in sent
-        )
-        assert all(count == 1 for count in intents.values()), "an intent was sent twice"
-        there = {
-            f"{one.symbol}:{one.id}": (
-                exchange.contracts[one.symbol].quantity(one.lots),
-                exchange.contracts[one.symbol].price(one.ticks),
-                one.fee,
-            )
-            for one in self.desk.trades
-            if one.id not in self.before
-        }
-        here = {
-            fill: (quantity, price, fee)
-            for fill, quantity, price, fee in world.rows(
-                "SELECT fill_id, quantity, price, fee FROM fills WHERE venue = %s", self.name
-            )
-        }
-        assert here == there, "a fill was lost, or counted twice"
-        for instrument in world.feed.instruments:
-            lots = sum(
-                held.lots
-                for (symbol, _), held in self.desk.positions.items()
-                if symbol == instrument.symbol
-            )
-            held = world.one(
-                "SELECT coalesce(sum(quantity), 0) FROM positions p JOIN legs l ON l.id = p.leg_id"
-                " WHERE l.venue = %s AND p.instrument_id = %s",
-                self.name,
-                instrument.id,
-            )
-            assert held == lots * instrument.lot, f"{plain(held)} of {instrument.symbol}"
-        left = self.unexplained()
-        assert left == {}, f"unexplained: {left}"
-        paid = sum((one.amount for one in self.desk.income if one.kind == "FUNDING_FEE"), D(0))
-        posted = world.one(
-            "SELECT coalesce(sum(amount), 0) FROM funding_payments WHERE venue = %s", self.name
-        )
-        assert posted == paid, f"funding: {posted} of {paid}"
-
     def unexplained(self) -> dict[str, Decimal]:
         world = self.world
         with world.database.transaction() as tx:
@@ -411,22 +349,3 @@ class Life:
             )
         assert {one.subject for one in lines} >= {"USDT", *self.prices}
         return {line.subject: line.unexplained for line in lines if line.unexplained}
-
-    def told(self) -> str:
-        """What happened, for whoever reads of a failure."""
-        script = self.near.house.script
-        rows = self.world.rows(
-            "SELECT id, side, kind, quantity, status, reason FROM orders WHERE venue = %s"
-            " ORDER BY number",
-            self.name,
-        )
-        lines = [f"struck: {json.dumps(script.struck)}; deaths: {self.deaths}"]
-        lines += [" ".join(map(str, row)) for row in rows]
-        lines += [f"there: {one}" for one in self.desk.orders.values()]
-        lines += [f"paid: {one}" for one in (*self.desk.trades, *self.desk.income)]
-        journals = self.world.rows(
-            "SELECT posted_at, kind, key FROM journals WHERE key LIKE %s ORDER BY id",
-            f"%{self.name}:%",
-        )
-        lines += ["here: " + " ".join(map(str, row)) for row in journals]
-        return "\n".join(lines)

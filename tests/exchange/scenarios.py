@@ -205,7 +205,10 @@ SCENARIOS = (
     Scenario(
         "08-position-sides",
         "one-way mode is asserted by each process before its first order; that it is so is success",
-        (fault("not_done", 0.2, "positionSide"),),
+        (
+            fault("not_done", 0.5, "positionSide"),
+            fault("maintenance", 0.2, "marginType"),
+        ),
         act=by_chance(0.5, two_sided),
     ),
     Scenario(
@@ -272,8 +275,8 @@ SCENARIOS = (
         "limits",
         "429 and 418 at any moment",
         (
-            fault("limited", 0.1, milliseconds=5_000),
-            fault("banned", 0.05, milliseconds=30_000),
+            fault("limited", 0.06, milliseconds=3_000),
+            fault("banned", 0.02, milliseconds=20_000),
         ),
     ),
     Scenario(
@@ -294,7 +297,7 @@ SCENARIOS = (
         "not-shown",
         "an order is there and is not shown for a while",
         (
-            fault("not_shown", 0.3),
+            fault("not_shown", 0.6, milliseconds=20_000),
             fault("late_trades", 0.3, milliseconds=4_000),
         ),
     ),
@@ -348,7 +351,6 @@ SCENARIOS = (
                     "fills_in_part",
                     "shrunk",
                     "filled_first",
-                    "not_shown",
                     "expired_key",
                 )
             ),
@@ -357,6 +359,7 @@ SCENARIOS = (
             fault("limited", 0.02, milliseconds=2_000),
             fault("late_trades", 0.2, milliseconds=6_000),
             fault("adl", 0.5),
+            fault("not_shown", 0.2, milliseconds=10_000),
         ),
         before=listens,
         act=lambda life: life.draw.choice(

@@ -17,6 +17,7 @@ from commenda.kit.db import Database
 from extent import up_to
 from world import World
 
+from .judged import check, told
 from .lived import D, Life
 from .scenarios import SCENARIOS, Scenario
 
@@ -59,9 +60,9 @@ def lived(world: World, seed: int, scenario: Scenario, run: int) -> Life:
                 scenario.act(life)
             life.step()
         life.end()
-        life.check()
+        check(life)
     except Exception as error:
         what = f"{error or type(error).__name__}\nagain with {again}, -k {scenario.name}"
         print(what)
-        raise AssertionError(f"{what}\n{life.told()}") from error
+        raise AssertionError(f"{what}\n{told(life)}") from error
     return life

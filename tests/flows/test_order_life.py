@@ -265,6 +265,8 @@ def test_what_is_unknown_is_asked_for_and_concluded_after_the_venues_time(
     assert (life.status(order), life.exchange.received[order.id]) == ("unknown", 0)
     life.wait(1)
     life.work()
+    assert life.status(order) == "unknown", "it is asked more than twice"
+    life.work()
     assert (life.status(order), life.exchange.received[order.id]) == ("refused", 0)
     reason = life.world.one("SELECT reason FROM orders WHERE id = %s", order.id)
     assert reason == "the venue never had it"

@@ -64,7 +64,7 @@ def post_funding(
     if not _claim(tx, venue, payment):
         return
     held_by, is_whole = _held_at(tx, venue, payment, instrument)
-    if not is_whole and not is_read(tx, venue, payment.charged_at):
+    if not is_whole and not is_read(tx, venue, instrument.id, payment.charged_at):
         raise Unread(f"{plain(payment.quantity)} {instrument.symbol} at {payment.charged_at}")
     if not held_by:
         return
@@ -104,7 +104,7 @@ def post_clearing(
             one.charged_at,
         ),
     ).fetchall()
-    if not closed and not is_read(tx, venue, one.charged_at):
+    if not closed and not is_read(tx, venue, instrument.id, one.charged_at):
         raise Unread(f"{plain(one.amount)} of a liquidation in {instrument.symbol}")
     if not closed:
         return

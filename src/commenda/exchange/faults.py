@@ -34,7 +34,7 @@ FAULTS = {
     "fills_in_part": "fill half of an order, and let the rest expire",
     "shrunk": "take an order for half of its quantity, as one that may close no more than that",
     "filled_first": "fill an order, or half of it, while its cancellation is on the way",
-    "not_shown": "answer -2013 for an order that is there",
+    "not_shown": "answer -2013 for an order that came within the last `milliseconds`",
     "late_trades": "leave the trades of the last `milliseconds` out of an account's",
     "adl": "take what a liquidation leaves from other accounts, though the fund could take it",
 }

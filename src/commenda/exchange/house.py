@@ -25,7 +25,7 @@ from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key
 from commenda.exchange.sources import Source
 from commenda.exchange.tape import Tape
-from commenda.exchange.trading import ALGO, ORDER, find_order
+from commenda.exchange.trading import ALGO, ORDER, find_conditional, find_order
 
 FOR_EVER = 2**62
 LISTENED = 3_600_000
@@ -104,8 +104,11 @@ class House:
     def mishap(self, where: str, account: Account, params: Params) -> None:
         """What goes wrong, by the script, with a request of an account that is going to be done."""
         strike, now = self.script.strike, self.exchange.now
-        if where in (f"GET {ORDER}", f"GET {ALGO}") and strike("not_shown", where):
-            raise Refused(-2013)
+        if where in (f"GET {ORDER}", f"GET {ALGO}") and (young := strike("not_shown", where)):
+            asks_algo = where.endswith(ALGO)
+            asked = (find_conditional if asks_algo else find_order)(account, params, -2013)
+            if now - asked.at < young.milliseconds:
+                raise Refused(-2013)
         if where == f"DELETE {ORDER}" and strike("filled_first", where):
             self._fill_first(account, params)
         late = strike("late_trades", where) if where.endswith("/userTrades") else None

@@ -105,7 +105,7 @@ def _take_rest(exchange: Exchange, account: Account, position: Position, ticks: 
     the mark, or those who hold the other side."""
     contract, mark = exchange.contracts[position.symbol], exchange.marks[position.symbol]
     gained = position.notional(contract, mark) - contract.worth(ticks, position.lots)
-    if exchange.insurance + gained < ZERO or exchange.spares_fund(position.symbol):
+    if exchange.spares_fund(position.symbol) or exchange.insurance + gained < ZERO:
         for holder, other in ranked(exchange, position.symbol, -position.lots):
             lots = min(abs(other.lots), abs(position.lots))
             if not lots:

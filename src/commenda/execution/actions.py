@@ -39,6 +39,9 @@ from commenda.venues import (
     VenueUnavailable,
 )
 
+DENIALS = 3
+"""How often a venue is asked before "I do not know that order" is its last word."""
+
 
 def intend(
     tx: Tx,
@@ -112,8 +115,8 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
 
     It is sent once: that it is being sent is stored before the venue is called. Whoever finds it
     sent asks. Where the venue does not know it, the venue's own promise decides: submitting the
-    same id again is asking, or what it does not know after a time it never had. What may not be
-    sent any more is refused here, see `halts`.
+    same id again is asking, or what it does not know after a time, asked repeatedly, it never had.
+    What may not be sent any more is refused here, see `halts`.
     """
     with database.read() as tx:
         refusal = refusal_before_sending(tx, order_id)
@@ -135,7 +138,9 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
         if view is None and order.status in (OrderStatus.SENT, OrderStatus.UNKNOWN):
             if venue.capabilities.deduplicates:
                 return venue.submit(order.request(), now)
-            if now - order.sent_at >= venue.capabilities.settles_in:
+            with database.transaction() as tx:
+                denied = queries.note_denial(tx, order.id)
+            if denied >= DENIALS and now - order.sent_at >= venue.capabilities.settles_in:
                 return OrderView(
                     order.id, OrderStatus.REFUSED, Decimal(0), (), "the venue never had it"
                 )

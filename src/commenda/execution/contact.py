@@ -56,12 +56,16 @@ def keep_contact(database: Database, venue: Venue, author: Author) -> None:
         end_alerts(tx, SILENT, author.now, about=[venue.name])
 
 
-def is_read(tx: Tx, venue: str, at: datetime | None) -> bool:
-    """Whether what was traded at an account at a moment of the exchange's is read by now: it
-    answered long enough after it."""
+def is_read(tx: Tx, venue: str, instrument_id: int, at: datetime | None) -> bool:
+    """Whether what was traded at an account up to a moment of the exchange's is posted by now: it
+    answered long enough after it, and nothing waits that it closed by itself."""
     row = tx.execute(
-        "SELECT answered_at >= %s FROM venue_contacts WHERE venue = %s",
-        (None if at is None else at + SHOWN_WITHIN, venue),
+        "SELECT answered_at >= %s AND NOT EXISTS (SELECT FROM stray_fills s"
+        "   WHERE s.venue = c.venue AND s.instrument_id = %s AND s.forced IS NOT NULL"
+        "    AND NOT EXISTS"
+        "     (SELECT FROM fills f WHERE (f.venue, f.fill_id) = (s.venue, s.fill_id)))"
+        " FROM venue_contacts c WHERE c.venue = %s",
+        (None if at is None else at + SHOWN_WITHIN, instrument_id, venue),
     ).fetchone()
     return row == (True,)
 

@@ -61,6 +61,15 @@ def mark_sent(tx: Tx, order_id: UUID, now: datetime) -> Order | None:
     )
 
 
+def note_denial(tx: Tx, order_id: UUID) -> int:
+    """The venue says that it has no such order: how often it has said so."""
+    row = tx.execute(
+        "UPDATE orders SET denied = denied + 1 WHERE id = %s RETURNING denied", (order_id,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def orders_of(tx: Tx, cause: str, cause_id: UUID) -> list[Order]:
     """The parent orders of one cause, in a stable order."""
     with tx.cursor(row_factory=class_row(Order)) as cursor:

@@ -1,5 +1,6 @@
 UPDATE orders SET cause = 'liquidation' WHERE cause = 'forced';
 ALTER TABLE orders
+    DROP COLUMN denied,
     DROP CONSTRAINT orders_cause_check,
     ADD CONSTRAINT orders_cause_check CHECK (cause IN ('signal', 'liquidation', 'withdrawal'));
 -- What was forced is stray by its own definition where its order is not known; it is in the books.

@@ -7,6 +7,8 @@ ALTER TABLE stray_fills
     ADD COLUMN traded_at timestamptz,
     ADD COLUMN forced text CHECK (forced IN ('liquidated', 'deleveraged', 'settled'));
 ALTER TABLE orders
+    ADD COLUMN denied smallint NOT NULL DEFAULT 0,  -- how often the venue said it has no such order
     DROP CONSTRAINT orders_cause_check,
     ADD CONSTRAINT orders_cause_check
         CHECK (cause IN ('signal', 'liquidation', 'withdrawal', 'forced'));
+GRANT UPDATE (denied) ON orders TO commenda_app;
