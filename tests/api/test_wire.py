@@ -51,6 +51,7 @@ IDS: dict[str, LiteralString] = {
     "instrument_id": "SELECT id FROM instruments",
     "dataset_id": "SELECT id FROM market_datasets",
     "flow_id": "SELECT id FROM shared_flows",
+    "order_id": "SELECT id FROM orders",
     "signal_id": "SELECT id FROM trading_signals",
     "owner_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",
     "user_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",

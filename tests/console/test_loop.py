@@ -157,6 +157,7 @@ PAGES = {
         "/exposure",
         "/exposure?by=creator",
         "/exposure?by=venue",
+        "/orders",
         "/margins",
         "/margins?view=closings",
         "/margins?view=freezes",

@@ -24,9 +24,9 @@ from commenda.venues.dialect import (
     Rights,
     Sender,
     Shown,
+    each_once,
     made_client,
     moment_of,
-    once,
     our_order,
 )
 from commenda.venues.model import Fill, Forced, OrderKind, OrderRequest, OrderStatus, Side
@@ -254,7 +254,7 @@ class Binance:
                 for one in ask("fapiPrivateGetIncome", {**asked, "incomeType": kind})
             ]
 
-        found, cursor = once(cursor, rows, "tranId", "time")
+        found, cursor = each_once(cursor, rows, "tranId", "time")
         return [
             self._paid(ask, known[one["symbol"]], one) for one in found if one["symbol"] in known
         ], cursor

@@ -28,9 +28,9 @@ from commenda.venues.dialect import (
     Rights,
     Sender,
     Shown,
+    each_once,
     made_client,
     moment_of,
-    once,
     our_order,
 )
 from commenda.venues.model import Fill, Forced, OrderKind, OrderRequest, OrderStatus, Side
@@ -170,7 +170,7 @@ class Bybit:
         self, ask: Ask, symbols: Sequence[str], cursor: str | None
     ) -> tuple[Sequence[Deal], str | None]:
         """Without a cursor, of the last week: what it shows to who says nothing else."""
-        found, cursor = once(
+        found, cursor = each_once(
             cursor,
             lambda since: self._since(ask, "privateGetV5ExecutionList", SETTLED, since, 100),
             "execId",
@@ -209,7 +209,7 @@ class Bybit:
     ) -> tuple[Sequence[Paid | Cleared], str | None]:
         call = "privateGetV5AccountTransactionLog"
         asked = {"accountType": "UNIFIED", "currency": "USDT", "type": "SETTLEMENT", **LINEAR}
-        found, cursor = once(
+        found, cursor = each_once(
             cursor, lambda since: self._since(ask, call, asked, since, 50), "id", "transactionTime"
         )
         return [

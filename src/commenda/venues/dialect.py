@@ -189,7 +189,7 @@ def made_client(kind: str, key: str, secret: str, address: str | None, **options
     return client
 
 
-def once(
+def each_once(
     cursor: str | None,
     rows: Callable[[int], Sequence[Any]],
     number: str,

@@ -878,6 +878,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Orders
+         * @description Parent orders (at a venue, in a contract), the latest first.
+         */
+        get: operations["listOrders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Order
+         * @description The life of an order: its moments, its fills, and the books that it was for.
+         */
+        get: operations["getOrder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/work": {
         parameters: {
             query?: never;
@@ -7473,6 +7513,188 @@ export interface components {
             instruments: string[];
         };
         /**
+         * OrderFill
+         * @description An execution at the venue, under the venue's id.
+         */
+        OrderFill: {
+            /** Fillid */
+            fillId: string;
+            /**
+             * Quantity
+             * @example 2500.00
+             */
+            quantity: string;
+            /**
+             * Price
+             * @example 2500.00
+             */
+            price: string;
+            /**
+             * Fee
+             * @example 2500.00
+             */
+            fee: string;
+            /**
+             * Filledat
+             * Format: date-time
+             * @description When it was posted.
+             */
+            filledAt: string;
+            /**
+             * Tradedat
+             * @description By the venue's clock.
+             */
+            tradedAt: string | null;
+        };
+        /**
+         * OrderLife
+         * @description An order, what was filled of it, and whose it was: at most a thousand books, the largest
+         *     first.
+         */
+        OrderLife: {
+            order: components["schemas"]["OrderRow"];
+            /** Fills */
+            fills: components["schemas"]["OrderFill"][];
+            /** Parts */
+            parts: components["schemas"]["OrderPart"][];
+        };
+        /**
+         * OrderPart
+         * @description What a book asked of an order and got of its fills; a buy is positive.
+         */
+        OrderPart: {
+            /**
+             * Legid
+             * Format: uuid
+             */
+            legId: string;
+            /**
+             * Scopeid
+             * Format: uuid
+             * @description The book.
+             */
+            scopeId: string;
+            /**
+             * Book
+             * @description The book's kind.
+             * @example managed
+             */
+            book: string;
+            /** Owner */
+            owner: string | null;
+            /**
+             * Requested
+             * @example 2500.00
+             */
+            requested: string;
+            /** Quantity */
+            quantity: string | null;
+            /** Fee */
+            fee: string | null;
+        };
+        /**
+         * OrderRow
+         * @description A parent order. Quantities are in the instrument's base, prices and fees in its quote.
+         */
+        OrderRow: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Number
+             * @description In the order of their making.
+             */
+            number: number;
+            /** Venue */
+            venue: string;
+            /** Symbol */
+            symbol: string;
+            /** Base */
+            base: string;
+            /** Quote */
+            quote: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "buy" | "sell";
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "market" | "limit" | "stop";
+            /**
+             * Quantity
+             * @example 2500.00
+             */
+            quantity: string;
+            /** Limitprice */
+            limitPrice: string | null;
+            /** Triggerprice */
+            triggerPrice: string | null;
+            /**
+             * Referenceprice
+             * @description The market's when it was intended.
+             * @example 2500.00
+             */
+            referencePrice: string;
+            /**
+             * Cause
+             * @description What asked for it.
+             * @example signal
+             */
+            cause: string;
+            /**
+             * Causeid
+             * Format: uuid
+             */
+            causeId: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "intended" | "sent" | "unknown" | "accepted" | "partly_filled" | "filled" | "cancelled" | "expired" | "refused";
+            /** Reason */
+            reason: string | null;
+            /**
+             * Filled
+             * @example 2500.00
+             */
+            filled: string;
+            /**
+             * Price
+             * @description The average of its fills.
+             */
+            price: string | null;
+            /**
+             * Fee
+             * @description Paid to the venue.
+             * @example 2500.00
+             */
+            fee: string;
+            /**
+             * Books
+             * @description Whose parts it is made of.
+             */
+            books: number;
+            /**
+             * Createdat
+             * Format: date-time
+             */
+            createdAt: string;
+            /** Sentat */
+            sentAt: string | null;
+            /** Terminalat */
+            terminalAt: string | null;
+            /**
+             * Allocatedat
+             * @description When its fills were shared out.
+             */
+            allocatedAt: string | null;
+        };
+        /**
          * OverviewView
          * @description The operation at a glance.
          */
@@ -7693,6 +7915,16 @@ export interface components {
         Page_OpenClosing_: {
             /** Items */
             items: components["schemas"]["OpenClosing"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_OrderRow_: {
+            /** Items */
+            items: components["schemas"]["OrderRow"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -9658,6 +9890,12 @@ export interface components {
             /** Limit */
             limit: number;
         };
+        /**
+         * Shown
+         * @description Which orders are shown.
+         * @enum {string}
+         */
+        Shown: "all" | "working" | "filled" | "unfilled";
         /**
          * ShownSchedule
          * @description A schedule with what is to come.
@@ -12956,6 +13194,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Failed"];
+                };
+            };
+        };
+    };
+    listOrders: {
+        parameters: {
+            query?: {
+                venue?: string | null;
+                symbol?: string | null;
+                /** @description Which orders. */
+                shown?: components["schemas"]["Shown"];
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OrderRow_"];
+                };
+            };
+        };
+    };
+    getOrder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderLife"];
                 };
             };
         };

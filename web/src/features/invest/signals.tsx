@@ -1,6 +1,8 @@
+import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
+import { useMay } from "@/api/session"
 import { multiply } from "@/lib/decimal"
 import { Badge, type Tone } from "@/ui/badge"
 import { Card } from "@/ui/card"
@@ -91,6 +93,7 @@ const TONES: Record<Execution["status"], Tone> = {
 /** What one signal became in each book that the reader may see. */
 function Executions({ signal, onClose }: { signal: string; onClose: () => void }) {
   const { t } = useTranslation()
+  const staff = useMay("overview")
   const query = api.useQuery("get", "/api/v1/co-trading/executions/{signal_id}", {
     params: { path: { signal_id: signal }, query: { limit: 100 } },
   })
@@ -135,6 +138,23 @@ function Executions({ signal, onClose }: { signal: string; onClose: () => void }
                   cell: (row) => <Percent ratio={row.slippage} />,
                 },
                 { key: "at", head: t("common.time"), cell: (row) => <Time at={row.executedAt} seconds /> },
+                ...(staff
+                  ? [
+                      {
+                        key: "order",
+                        head: t("pages.order"),
+                        cell: (row: Execution) =>
+                          row.txHash && (
+                            <Link
+                              to={`/orders/${row.txHash}`}
+                              className="focusable text-primary rounded hover:underline"
+                            >
+                              <Id id={row.txHash} />
+                            </Link>
+                          ),
+                      },
+                    ]
+                  : []),
                 { key: "error", head: t("liquidation.reason"), cell: (row) => <Said words={row.error} /> },
               ]}
             />

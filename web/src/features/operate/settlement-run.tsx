@@ -51,16 +51,20 @@ export default function SettlementRun() {
                 {part.refused > 0 && <Badge tone="bad">{t("runs.refused", { count: part.refused })}</Badge>}
               </Figure>
             ))}
-            <Figure label={t("batch.principal")}>
-              {batch.parts.map((part) => (
-                <Money key={part.asset} amount={part.principal} asset={part.asset} />
-              ))}
-            </Figure>
-            <Figure label={t("runs.paid")}>
-              {batch.parts.map((part) => (
-                <Money key={part.asset} amount={part.paid} asset={part.asset} />
-              ))}
-            </Figure>
+            {batch.parts.length > 0 && (
+              <>
+                <Figure label={t("batch.principal")}>
+                  {batch.parts.map((part) => (
+                    <Money key={part.asset} amount={part.principal} asset={part.asset} />
+                  ))}
+                </Figure>
+                <Figure label={t("runs.paid")}>
+                  {batch.parts.map((part) => (
+                    <Money key={part.asset} amount={part.paid} asset={part.asset} />
+                  ))}
+                </Figure>
+              </>
+            )}
           </div>
           <Card title={t("runs.about")}>
             <Facts

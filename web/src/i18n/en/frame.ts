@@ -66,6 +66,8 @@ export const frame = {
     approvals: "Approvals",
     alerts: "Alerts",
     exposure: "Exposure",
+    orders: "Orders",
+    order: "Order",
     margins: "Margins",
     marketData: "Market data",
     work: "Workers and health",

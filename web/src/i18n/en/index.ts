@@ -5,6 +5,7 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
+import { orders } from "./orders"
 import { reference } from "./reference"
 import { report } from "./report"
 import { risk } from "./risk"
@@ -22,6 +23,7 @@ export const en = {
   ...backtests,
   ...create,
   ...operate,
+  ...orders,
   ...reference,
   ...report,
   ...risk,

@@ -62,6 +62,8 @@ export const frame: Texts<typeof english> = {
     approvals: "审批",
     alerts: "告警",
     exposure: "敞口",
+    orders: "委托",
+    order: "委托",
     margins: "保证金",
     marketData: "行情数据",
     work: "进程与健康",
