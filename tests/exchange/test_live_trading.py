@@ -27,6 +27,8 @@ from .businesses import BEGUN, DESK, MOVED, Business, business_at
 D = Decimal
 PARAMS = {"fast": 2, "slow": 3, "band": 0.0, "exposure": 0.5, "stop": 0.0}
 """Long or short with every turn of the last minutes."""
+TURNS = 240
+"""Seconds for which the market may go one way."""
 
 
 @pytest.fixture
@@ -76,8 +78,13 @@ def killed_before_its_signal(business: Business) -> bool:
         if business.rows(copied) != [(True,)]:
             return False
         waiting = "SELECT pending_target IS NOT NULL FROM shared_flows WHERE id = %s"
-        business.wait("a target waits", waiting, business.flow)
         assert business.worker is not None
+        until(
+            "a target waits",
+            lambda: business.rows(waiting, business.flow) == [(True,)],
+            TURNS,
+            business.worker,
+        )
         business.worker.kill()
         return True
 
@@ -116,9 +123,8 @@ def test_a_strategy_trades_at_the_exchange_on_the_feeds_bars_and_each_bar_is_one
     taken = last_bar(business)
     follow(business)  # the next one goes on
     business.wait("bars are taken", later, taken)
-    # The market may go one way for some bars.
     two = "SELECT count(*) > 1 FROM trading_signals"
-    until("it turns", lambda: business.rows(two) == [(True,)], 240, worker)
+    until("it turns", lambda: business.rows(two) == [(True,)], TURNS, worker)
     business.wait("all is copied", "SELECT bool_and(status = 'processed') FROM trading_signals")
     assert worker.stop() == 0
 

@@ -208,4 +208,4 @@ def test_a_house_may_allow_more_than_binance_does() -> None:
     assert [one["limit"] for one in found["rateLimits"]] == [24_000, 12_000, 3_000]
     in_ten = server.orders[-1]
     assert (in_ten.name, in_ten.seconds) == ("10 SECOND", 10)
-    assert [in_ten.spend(1_000) for _ in range(4)] == [True, True, True, False]
+    assert [in_ten.spend(1_000, 0.0) for _ in range(4)] == [True, True, True, False]

@@ -25,10 +25,14 @@ export default function Order() {
           </PageHead>
           <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
             <Figure label={t(`sides.${order.side}`)} note={t(`orderKinds.${order.kind}`)}>
-              <Quantity value={order.quantity} /> {order.base}
+              <span>
+                <Quantity value={order.quantity} /> {order.base}
+              </span>
             </Figure>
             <Figure label={t("orders.filledQuantity")}>
-              <Quantity value={order.filled} /> {order.base}
+              <span>
+                <Quantity value={order.filled} /> {order.base}
+              </span>
             </Figure>
             <Figure label={t("orders.average")}>
               <Quantity value={order.price} />
