@@ -1,5 +1,5 @@
 import { X } from "lucide-react"
-import { useEffect, useId, useRef, type ReactNode } from "react"
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
 import { Button } from "./button"
@@ -14,7 +14,8 @@ export function Dialog({ title, onClose, bare, children }: DialogProps) {
   const { t } = useTranslation()
   const window = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => {
+  // Closed while it is still on the page: only then does the browser give the focus back to what opened it.
+  useLayoutEffect(() => {
     const element = window.current!
     element.showModal()
     return () => element.close()

@@ -6,22 +6,41 @@ import { faultOf } from "@/lib/decimal"
 const box =
   "focusable h-9 w-full rounded-md border border-input bg-card px-3 text-sm aria-invalid:border-bad placeholder:text-muted-foreground file:text-muted-foreground file:mr-2 file:h-full file:border-0 file:border-r file:pr-2"
 
-type FieldProps = ComponentProps<"input"> & { label: ReactNode; hint?: ReactNode; error?: ReactNode }
+type FieldProps = ComponentProps<"input"> & {
+  label: ReactNode
+  hint?: ReactNode
+  error?: ReactNode
+  check?: (typed: string) => string
+}
 
-/** An input with its name; what is wrong with it is said beneath it and to a screen reader. */
-export function Field({ label, hint, error, className, ...props }: FieldProps) {
+/**
+ * An input with its name; what is wrong with it is said beneath it and to a screen reader. What the browser would hold
+ * against it is said in the reader's language rather than in the browser's, and `check` says what else is wrong.
+ */
+export function Field({ label, hint, error, check, className, onInput, ...props }: FieldProps) {
+  const { t } = useTranslation()
   const id = useId()
   const says = `${id}-says`
+  const fault = (input: HTMLInputElement) => {
+    const { valueMissing, tooShort, patternMismatch, badInput, typeMismatch } = input.validity
+    if (valueMissing || (input.required && !input.value.trim())) return t("field.missing")
+    if (tooShort) return t("field.short", { least: input.minLength })
+    if (patternMismatch || badInput || typeMismatch) return input.title || t("field.form")
+    return check?.(input.value.trim()) ?? ""
+  }
+  const judge = (input: HTMLInputElement | null) => input?.setCustomValidity(fault(input))
   return (
     <div className="space-y-1">
       <label htmlFor={id} className="block text-xs font-medium">
         {label}
       </label>
       <input
+        ref={judge}
         id={id}
         className={cn(box, className)}
         aria-invalid={error ? true : undefined}
         aria-describedby={error || hint ? says : undefined}
+        onInput={(event) => (judge(event.currentTarget), onInput?.(event))}
         {...props}
       />
       {(error || hint) && (
@@ -41,20 +60,17 @@ export function NumberField({
   whole,
   min = 0,
   max,
-  onInput,
   ...props
 }: FieldProps & { whole?: boolean; min?: string | number; max?: string | number }) {
   const { t } = useTranslation()
-  const check = (input: HTMLInputElement | null) => {
-    const fault = faultOf(input?.value.trim() ?? "", { whole, min, max })
-    input?.setCustomValidity(fault ? t(`field.${fault}`, { bound: fault === "least" ? min : max }) : "")
-  }
   return (
     <Field
-      ref={check}
       inputMode={whole ? "numeric" : "decimal"}
       autoComplete="off"
-      onInput={(event) => (check(event.currentTarget), onInput?.(event))}
+      check={(typed) => {
+        const fault = faultOf(typed, { whole, min, max })
+        return fault ? t(`field.${fault}`, { bound: fault === "least" ? min : max }) : ""
+      }}
       {...props}
     />
   )

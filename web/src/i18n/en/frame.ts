@@ -122,6 +122,9 @@ export const frame = {
     help: "These keys",
   },
   field: {
+    missing: "Something is needed here",
+    short: "At least {{least}} characters",
+    form: "Not in the form that is needed here",
     whole: "A whole number is needed, such as 12",
     decimal: "A number is needed, such as 1.50: digits and a point, nothing else",
     least: "At least {{bound}}",

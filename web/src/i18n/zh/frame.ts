@@ -118,6 +118,9 @@ export const frame: Texts<typeof english> = {
     help: "显示快捷键",
   },
   field: {
+    missing: "此项必填",
+    short: "至少 {{least}} 个字符",
+    form: "格式不符合此项的要求",
     whole: "请输入整数，例如 12",
     decimal: "请输入数字，例如 1.50（仅限数字与小数点）",
     least: "不得小于 {{bound}}",
