@@ -5,7 +5,7 @@ import { initReactI18next } from "react-i18next"
 import { beforeAll, beforeEach, expect, test } from "vitest"
 import { zh } from "@/i18n/zh"
 import { Dialog } from "./dialog"
-import { Field, NumberField } from "./field"
+import { Check, Field, NumberField } from "./field"
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
 
@@ -48,6 +48,18 @@ test("what a field needs is said in the reader's language, and blanks are nothin
 test("a text in another form is refused with the field's own words, or with ours", async () => {
   expect(await held(createElement(Field, { label: "n", pattern: "[0-9]+" }), "x")).toBe(zh.field.form)
   expect(await held(createElement(Field, { label: "n", pattern: "[0-9]+", title: "数字" }), "x")).toBe("数字")
+})
+
+test("bounds that the browser holds, and a box to be ticked, are said in the reader's language", async () => {
+  const number = createElement(Field, { label: "n", type: "number", min: 2, max: 5 })
+  expect(await held(number, "1")).toBe("不得小于 2")
+  expect(await held(number, "6")).toBe("不得大于 5")
+  expect(await held(number, "2.5")).toBe(zh.field.whole)
+  const { page } = await shown(createElement(Check, { label: "n", required: true }))
+  const box = page.querySelector("input")!
+  expect(box.validationMessage).toBe(zh.field.missing)
+  await settle(() => box.click())
+  expect(box.validationMessage).toBe("")
 })
 
 test("nothing is held against what is not needed", async () => {

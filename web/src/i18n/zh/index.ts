@@ -6,7 +6,7 @@ import { frame } from "./frame"
 import { invest } from "./invest"
 import { operate } from "./operate"
 import { reference } from "./reference"
-import { refusals } from "./refusals"
+import { refusals, rules } from "./refusals"
 import { report } from "./report"
 import { risk } from "./risk"
 import { statement } from "./statement"
@@ -30,4 +30,5 @@ export const zh = {
   ...study,
   ...venues,
   refusals,
+  rules,
 }
