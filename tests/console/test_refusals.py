@@ -11,6 +11,7 @@ from typing import Any
 import commenda
 from commenda.app import create_app
 from commenda.settings import Settings
+from commenda.strategies.shipped import CATALOGUE
 
 ROOT = Path(commenda.__file__).parent
 WORDS = ROOT.parents[1] / "web" / "src" / "i18n" / "zh" / "refusals.ts"
@@ -112,3 +113,14 @@ def test_every_rule_of_a_schema_is_said_in_chinese() -> None:
     assert len(met) > 25
     assert sorted(met - said.keys()) == []
     assert [rule for rule, text in said.items() if not re.search(r"[\u4e00-\u9fff]", text)] == []
+
+
+def test_the_platforms_strategies_are_described_in_chinese() -> None:
+    """Each of them, by the parameters that its author names and by as many paragraphs."""
+    words = (WORDS.parent / "strategies.ts").read_text()
+    said = dict(re.findall(r'^  (\w+):\s*"([^"]+)"', words, re.MULTILINE))
+    assert said.keys() == {strategy.name for strategy in CATALOGUE}
+    for strategy in CATALOGUE:
+        text = said[strategy.name]
+        assert set(re.findall("`[^`]+`", text)) == set(re.findall("`[^`]+`", strategy.doc))
+        assert text.count(r"\n\n") == strategy.doc.count("\n\n")

@@ -1,7 +1,8 @@
 import i18next from "i18next"
 import { expect, test } from "vitest"
 import { refusals, rules } from "@/i18n/zh/refusals"
-import { wordsOf } from "./refusals"
+import { strategyWords } from "@/i18n/zh/strategies"
+import { docOf, wordsOf } from "./refusals"
 
 const late = {
   status: 422,
@@ -16,7 +17,7 @@ const late = {
 test("a refusal is said in the reader's language, by its code and with its value", async () => {
   await i18next.init({
     lng: "zh",
-    resources: { zh: { translation: { refusals, rules } }, en: { translation: {} } },
+    resources: { zh: { translation: { refusals, rules, strategyWords } }, en: { translation: {} } },
   })
   expect(wordsOf(late)).toEqual({
     what: "生效时间 2026-01-04T00:00:00Z 已过，请选择更晚的业务时间。",
@@ -43,4 +44,14 @@ test("what a schema refuses is said by its rule, with its bound and no more of t
   expect(wordsOf({ ...long, rule: "new_rule", value: "x" }).what).toBe("此项的值不合要求：x。请修改后重试。")
   await i18next.changeLanguage("en")
   expect(wordsOf(long).what).toBe(late.detail)
+})
+
+test("a platform's strategy is described in the reader's language, and everybody else's in its author's", async () => {
+  await i18next.changeLanguage("zh")
+  const ours = { name: "sma_cross", ownerId: null }
+  expect(docOf(ours, "Long")).toEqual({ doc: strategyWords.sma_cross, lang: "zh" })
+  expect(docOf({ ...ours, ownerId: "somebody" }, "Long")).toEqual({ doc: "Long", lang: "en" })
+  expect(docOf({ ...ours, name: "mine" }, "Long")).toEqual({ doc: "Long", lang: "en" })
+  await i18next.changeLanguage("en")
+  expect(docOf(ours, "Long")).toEqual({ doc: "Long", lang: "en" })
 })

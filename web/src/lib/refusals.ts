@@ -3,6 +3,14 @@ import type { Refusal } from "@/api/client"
 
 type Problem = Refusal["problem"]
 
+/** A platform's strategy in the reader's language; what its author wrote, where the language has no words for it. */
+export function docOf({ name, ownerId }: { name: string; ownerId: string | null }, written: string) {
+  const key = `strategyWords.${name}`
+  return ownerId === null && i18next.exists(key)
+    ? { doc: i18next.t(key as never) as string, lang: i18next.language }
+    : { doc: written, lang: "en" }
+}
+
 /** As much of a value as a sentence can carry. */
 const LONGEST = 40
 

@@ -11,6 +11,7 @@ import { report } from "./report"
 import { risk } from "./risk"
 import { statement } from "./statement"
 import { steer } from "./steer"
+import { strategyWords } from "./strategies"
 import { study } from "./study"
 import { venues } from "./venues"
 
@@ -31,4 +32,5 @@ export const zh = {
   ...venues,
   refusals,
   rules,
+  strategyWords,
 }
