@@ -1,7 +1,10 @@
 import { act as settle, createElement } from "react"
 import { createRoot } from "react-dom/client"
+import i18next from "i18next"
+import { initReactI18next } from "react-i18next"
 import { expect, test } from "vitest"
 import { Refusal } from "@/api/client"
+import { zh } from "@/i18n/zh"
 import { Field } from "./field"
 import { Failed } from "./states"
 
@@ -35,4 +38,18 @@ test("a refusal names the field as the form does, and as programs do where there
   )
   expect(alert()).toContain("Amount in USDT: It must be positive")
   expect(alert()).not.toContain("investmentAmount")
+})
+
+test("what was pressed is not said to be sent again by itself; what is read is", async () => {
+  await i18next.use(initReactI18next).init({ lng: "zh", resources: { zh: { translation: zh } } })
+  const page = document.body.appendChild(document.createElement("div"))
+  const root = createRoot(page)
+  const gone = new Refusal({ ...refusal.problem, status: 0, code: "unreachable", field: null })
+  const unfetched = new TypeError("Failed to fetch dynamically imported module: http://host/assets/a.js")
+  await settle(() => root.render(createElement(Failed, { error: gone })))
+  expect(page.textContent).toBe(zh.state.unsent)
+  for (const error of [gone, unfetched]) {
+    await settle(() => root.render(createElement(Failed, { error, again: () => undefined })))
+    expect(page.querySelector("p")!.textContent).toBe(zh.state.unreachable)
+  }
 })

@@ -17,6 +17,13 @@ export function Empty({ title, children }: { title: ReactNode; children?: ReactN
   )
 }
 
+/** What browsers say where a part of the console itself could not be fetched. */
+const UNFETCHED = /dynamically imported module|importing a module script/i
+
+/** Whether it was the way to the server that failed. */
+export const isUnreachable = (error: Error) =>
+  error instanceof Refusal ? error.problem.code === "unreachable" : UNFETCHED.test(error.message)
+
 /** A refusal: what happened, what mends it, and the number by which the operator finds it. */
 export function Failed({ error, again }: { error: Error; again?: () => void }) {
   const { t } = useTranslation()
@@ -39,7 +46,9 @@ export function Failed({ error, again }: { error: Error; again?: () => void }) {
       <div className="min-w-0 flex-1 space-y-0.5">
         <p>
           {problem?.field && (label ? `${label}: ` : <code>{problem.field}: </code>)}
-          {problem?.code === "unreachable" ? t("state.unreachable") : (said?.what ?? error.message)}
+          {isUnreachable(error)
+            ? t(again ? "state.unreachable" : "state.unsent")
+            : (said?.what ?? <span lang="en">{error.message}</span>)}
         </p>
         {said?.mend && <p className="text-muted-foreground">{said.mend}</p>}
         {problem?.requestId && (

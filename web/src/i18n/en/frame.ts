@@ -146,6 +146,8 @@ export const frame = {
     again: "Try again",
     request: "request",
     stale: "These figures are old: the latest could not be read",
+    unsent:
+      "The server cannot be reached, and it is not known whether this arrived. It is not sent again by itself: press once more when the connection is back. Nothing is done twice.",
     unreachable: "The server cannot be reached. What you see may be old; it is asked again by itself.",
   },
   common: {

@@ -142,6 +142,7 @@ export const frame: Texts<typeof english> = {
     again: "重试",
     request: "请求号",
     stale: "数据已过时：未能读取最新数据",
+    unsent: "无法连接服务器，不能确定请求是否已送达。系统不会自动重发：恢复连接后请再按一次，不会重复办理。",
     unreachable: "无法连接服务器。您看到的可能不是最新数据；系统会自动重试。",
   },
   common: {
