@@ -8,7 +8,7 @@ type DialogProps = { title: string; onClose: () => void; bare?: boolean; childre
 
 /**
  * A window over the page, as long as it is rendered. The browser's own element: it holds the focus, closes on Escape,
- * and needs no style that the page's policy forbids. `bare` leaves the title to screen readers.
+ * and needs no style that the page's policy forbids. What is typed goes into its first field. `bare` leaves the title to screen readers.
  */
 export function Dialog({ title, onClose, bare, children }: DialogProps) {
   const { t } = useTranslation()
@@ -18,6 +18,7 @@ export function Dialog({ title, onClose, bare, children }: DialogProps) {
   useLayoutEffect(() => {
     const element = window.current!
     element.showModal()
+    element.querySelector<HTMLElement>("input:enabled, select:enabled")?.focus()
     return () => element.close()
   }, [])
   return (

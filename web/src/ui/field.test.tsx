@@ -66,6 +66,18 @@ test("nothing is held against what is not needed", async () => {
   expect(await held(createElement(Field, { label: "n" }), "  ")).toBe("")
 })
 
+test("what is typed goes into a window's first field", async () => {
+  HTMLDialogElement.prototype.showModal = function () {
+    this.open = true
+    this.querySelector<HTMLElement>("button, [tabindex]")!.focus()
+  }
+  HTMLDialogElement.prototype.close = () => undefined
+  const field = createElement(Field, { label: "n" })
+  const children = createElement("div", { tabIndex: -1 }, field)
+  const { page } = await shown(createElement(Dialog, { title: "w", onClose: () => undefined, children }))
+  expect(document.activeElement).toBe(page.querySelector("input"))
+})
+
 test("a window is closed while it is on the page, so that the focus goes back", async () => {
   const closed: boolean[] = []
   HTMLDialogElement.prototype.showModal = () => undefined
