@@ -284,10 +284,21 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
     where = [_printable(part) for part in first["loc"][1:]] or [str(first["loc"][0])]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     value, hint = _shown(first, where[-1]), f"correct the {first['loc'][0]}"
-    words = f"{first['msg'].removeprefix(_ABOUT)}{more}"
-    return problem(422, "invalid_request", words, ".".join(where), value, hint)
+    rule, context = first["type"], first.get("ctx", {})
+    said = _PLAINER.get(rule) or first["msg"].removeprefix(_ABOUT)
+    bound = next((context[name] for name in _BOUNDS if name in context), None)
+    return problem(
+        *(422, "invalid_request", said + more, ".".join(where), value, hint), rule=rule, bound=bound
+    )
 
 
+_BOUNDS = (
+    *("max_length", "min_length", "gt", "ge", "lt", "le"),
+    *("expected", "max_digits", "decimal_places"),
+)
+"""Where pydantic keeps what a rule allows."""
+_PLAINER = {"uuid_parsing": "An id has 36 characters: copy it whole, as lists show it"}
+"""What is said better than pydantic does."""
 _ABOUT = "Value error, "
 """What pydantic says before the words of a check of ours."""
 _UNSHOWN = frozenset(

@@ -138,6 +138,17 @@ def test_a_field_name_that_is_half_a_character_is_refused_like_any_other(
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
+def test_a_refusal_names_the_rule_of_the_schema_and_its_bound(client: TestClient) -> None:
+    """So a reader can be told in another language what this API says in English."""
+    signed = joined(client)
+    asked = {"current": PASSWORD, "new": "x" * 999}
+    long = client.post(f"{API}/auth/password", json=asked, headers=bearer(signed)).json()
+    assert (long["field"], long["rule"], long["bound"]) == ("new", "too_long", "128")
+    other = client.delete(f"{API}/auth/sessions/x", headers=bearer(signed)).json()
+    assert (other["field"], other["rule"]) == ("session_id", "uuid_parsing")
+    assert other["detail"].startswith("An id has 36 characters")
+
+
 def test_a_token_of_another_key_opens_nothing(client: TestClient) -> None:
     signed = joined(client)
     forged = Tokens(b"another key of 32 bytes, or so it is").issue(

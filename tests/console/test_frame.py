@@ -47,7 +47,8 @@ def test_keys_find_the_search_and_say_themselves(visit: Visit) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("dialog[open]")).to_have_count(0)
     page.keyboard.press("Control+k")
-    page.locator("dialog[open] input").fill("journals")
+    expect(page.locator("dialog[open] input")).to_be_focused()
+    page.keyboard.type("journals")
     page.keyboard.press("Enter")
     page.wait_for_url("**/journals")
 

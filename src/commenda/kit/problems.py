@@ -23,6 +23,12 @@ class Problem(BaseModel):
     field: str | None = None
     value: str | None = None
     mend: str | None = None
+    rule: str | None = Field(
+        None, examples=["string_too_long"], description="What a value breaks of its schema."
+    )
+    bound: str | None = Field(
+        None, examples=["100"], description="What the rule allows, where it has a bound."
+    )
     requestId: str  # noqa: N815 - the wire's own name
 
 
@@ -51,6 +57,8 @@ def problem(
     value: object = None,
     hint: str | None = None,
     headers: Mapping[str, str] | None = None,
+    rule: str | None = None,
+    bound: object = None,
 ) -> JSONResponse:
     """A problem as a response."""
     body = Problem(
@@ -62,6 +70,8 @@ def problem(
         field=field,
         value=None if value is None else str(value),
         mend=hint,
+        rule=rule,
+        bound=None if bound is None else str(bound),
         requestId=request_id.get(),
     )
     return JSONResponse(

@@ -7,9 +7,12 @@ import { renew, session, watchSession, whoseTab } from "./session"
 type Problem = components["schemas"]["Problem"]
 export type Schemas = components["schemas"]
 
+/** What only a refusal of a schema says. */
+type Beside = "rule" | "bound"
+
 /** A refusal of the API, or its silence: always the same shape, with what to do about it. */
 export class Refusal extends Error {
-  constructor(readonly problem: Omit<Problem, "type" | "title">) {
+  constructor(readonly problem: Omit<Problem, "type" | "title" | Beside> & Partial<Pick<Problem, Beside>>) {
     super(problem.detail)
   }
 }
@@ -38,6 +41,8 @@ async function send(request: Request): Promise<Response> {
     field: body.field ?? null,
     value: body.value ?? null,
     mend: body.mend ?? null,
+    rule: body.rule ?? null,
+    bound: body.bound ?? null,
     requestId: body.requestId ?? answer.headers.get("X-Request-Id") ?? "",
   })
 }

@@ -12034,6 +12034,20 @@ export interface components {
              * @default null
              */
             mend: string | null;
+            /**
+             * Rule
+             * @description What a value breaks of its schema.
+             * @default null
+             * @example string_too_long
+             */
+            rule: string | null;
+            /**
+             * Bound
+             * @description What the rule allows, where it has a bound.
+             * @default null
+             * @example 100
+             */
+            bound: string | null;
             /** Requestid */
             requestId: string;
         };

@@ -2,7 +2,7 @@ import { QueryClientProvider } from "@tanstack/react-query"
 import { act as settle, createElement } from "react"
 import { createRoot } from "react-dom/client"
 import { beforeEach, expect, test, vi } from "vitest"
-import { oneKey, queries } from "@/api/client"
+import { oneKey, queries, Refusal } from "@/api/client"
 import { given, useAct } from "./form"
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
@@ -62,4 +62,19 @@ test("a field loses the spaces around what was typed, and a password keeps them"
     '<input name="name" value=" Ann "><input name="word" type="password" autocomplete="current-password" value=" a b ">'
   const event = { preventDefault: () => undefined, currentTarget: form }
   expect(given(event as unknown as Parameters<typeof given>[0])).toEqual({ name: "Ann", word: " a b " })
+})
+
+test("what is refused of a part of a field is said under the field, and under no other", async () => {
+  const problem = { status: 422, code: "invalid_request", detail: "Too long", field: "tags.1", value: null }
+  const send = () => Promise.reject(new Refusal({ ...problem, mend: null, requestId: "" }))
+  const body = document.createElement("div")
+  function Page() {
+    const act = useAct(send)
+    const said = ["tags", "tag", "title"].map((field) => `${field}: ${act.refused(field) ?? ""};`).join("")
+    return createElement("button", { onClick: () => act.mutate(undefined) }, said)
+  }
+  const client = { client: queries, children: createElement(Page) }
+  await settle(() => createRoot(body).render(createElement(QueryClientProvider, client)))
+  await settle(async () => body.querySelector("button")!.click())
+  await vi.waitFor(() => expect(body.textContent).toBe("tags: Too long;tag: ;title: ;"))
 })

@@ -40,7 +40,8 @@ export function useAct<Given, Done>(
     ...mutation,
     mutate,
     refused: (field: string) => {
-      if (problem?.field !== field) return null
+      // A part of what a field holds, such as the second of its tags, is refused under the field.
+      if (problem?.field !== field && !problem?.field?.startsWith(`${field}.`)) return null
       // What a schema refuses says in its detail what is wrong; its mend is the same for all fields.
       const { what, mend } = wordsOf(problem)
       return problem.code === "invalid_request" ? what : (mend ?? what)

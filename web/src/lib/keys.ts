@@ -11,6 +11,13 @@ function spoken(event: KeyboardEvent) {
   )
 }
 
+/** A key that is held down repeats itself; what Enter does is done once, whatever it is pressed on. */
+export function pressOnce() {
+  const press = (event: KeyboardEvent) => event.repeat && event.key === "Enter" && event.preventDefault()
+  addEventListener("keydown", press, true)
+  return () => removeEventListener("keydown", press, true)
+}
+
 /** Keys of the whole page, each by its name ("/", "?"; "Ctrl k" with either Ctrl or Cmd). One press is one act. */
 export function useKeys(keys: Record<string, () => void>) {
   const press = useEffectEvent((event: KeyboardEvent) => {

@@ -1,5 +1,5 @@
 import { X } from "lucide-react"
-import { useEffect, useId, useRef, type ReactNode } from "react"
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { cn } from "@/lib/cn"
 import { Button } from "./button"
@@ -8,15 +8,17 @@ type DialogProps = { title: string; onClose: () => void; bare?: boolean; childre
 
 /**
  * A window over the page, as long as it is rendered. The browser's own element: it holds the focus, closes on Escape,
- * and needs no style that the page's policy forbids. `bare` leaves the title to screen readers.
+ * and needs no style that the page's policy forbids. What is typed goes into its first field. `bare` leaves the title to screen readers.
  */
 export function Dialog({ title, onClose, bare, children }: DialogProps) {
   const { t } = useTranslation()
   const window = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => {
+  // Closed while it is still on the page: only then does the browser give the focus back to what opened it.
+  useLayoutEffect(() => {
     const element = window.current!
     element.showModal()
+    element.querySelector<HTMLElement>("input:enabled, select:enabled")?.focus()
     return () => element.close()
   }, [])
   return (

@@ -6,22 +6,48 @@ import { faultOf } from "@/lib/decimal"
 const box =
   "focusable h-9 w-full rounded-md border border-input bg-card px-3 text-sm aria-invalid:border-bad placeholder:text-muted-foreground file:text-muted-foreground file:mr-2 file:h-full file:border-0 file:border-r file:pr-2"
 
-type FieldProps = ComponentProps<"input"> & { label: ReactNode; hint?: ReactNode; error?: ReactNode }
+/** Has what a browser holds against an input said in the reader's language rather than in the browser's. */
+function useJudge(check?: (typed: string) => string) {
+  const { t } = useTranslation()
+  const fault = ({ validity: wrong, required, value, title, min, max, minLength }: HTMLInputElement) => {
+    if (wrong.valueMissing || (required && !value.trim())) return t("field.missing")
+    if (wrong.tooShort) return t("field.short", { least: minLength })
+    if (wrong.rangeUnderflow) return t("field.least", { bound: min })
+    if (wrong.rangeOverflow) return t("field.most", { bound: max })
+    if (wrong.stepMismatch) return t("field.whole")
+    if (wrong.patternMismatch || wrong.badInput || wrong.typeMismatch) return title || t("field.form")
+    return check?.(value.trim()) ?? ""
+  }
+  return (input: HTMLInputElement | null) => input?.setCustomValidity(fault(input))
+}
 
-/** An input with its name; what is wrong with it is said beneath it and to a screen reader. */
-export function Field({ label, hint, error, className, ...props }: FieldProps) {
+type FieldProps = ComponentProps<"input"> & {
+  label: ReactNode
+  hint?: ReactNode
+  error?: ReactNode
+  check?: (typed: string) => string
+}
+
+/**
+ * An input with its name; what is wrong with it is said beneath it and to a screen reader. `check` says what is wrong
+ * with a text that a browser would take.
+ */
+export function Field({ label, hint, error, check, className, onInput, ...props }: FieldProps) {
   const id = useId()
   const says = `${id}-says`
+  const judge = useJudge(check)
   return (
     <div className="space-y-1">
       <label htmlFor={id} className="block text-xs font-medium">
         {label}
       </label>
       <input
+        ref={judge}
         id={id}
         className={cn(box, className)}
         aria-invalid={error ? true : undefined}
         aria-describedby={error || hint ? says : undefined}
+        onInput={(event) => (judge(event.currentTarget), onInput?.(event))}
         {...props}
       />
       {(error || hint) && (
@@ -41,20 +67,17 @@ export function NumberField({
   whole,
   min = 0,
   max,
-  onInput,
   ...props
 }: FieldProps & { whole?: boolean; min?: string | number; max?: string | number }) {
   const { t } = useTranslation()
-  const check = (input: HTMLInputElement | null) => {
-    const fault = faultOf(input?.value.trim() ?? "", { whole, min, max })
-    input?.setCustomValidity(fault ? t(`field.${fault}`, { bound: fault === "least" ? min : max }) : "")
-  }
   return (
     <Field
-      ref={check}
       inputMode={whole ? "numeric" : "decimal"}
       autoComplete="off"
-      onInput={(event) => (check(event.currentTarget), onInput?.(event))}
+      check={(typed) => {
+        const fault = faultOf(typed, { whole, min, max })
+        return fault ? t(`field.${fault}`, { bound: fault === "least" ? min : max }) : ""
+      }}
       {...props}
     />
   )
@@ -99,11 +122,19 @@ export function Choice<T extends string>({
   )
 }
 
-export function Check({ label, ...props }: ComponentProps<"input"> & { label: ReactNode }) {
+export function Check({ label, onInput, ...props }: ComponentProps<"input"> & { label: ReactNode }) {
   const id = useId()
+  const judge = useJudge()
   return (
     <div className="flex items-start gap-2">
-      <input id={id} type="checkbox" className="focusable accent-primary mt-0.5 size-4" {...props} />
+      <input
+        ref={judge}
+        id={id}
+        type="checkbox"
+        className="focusable accent-primary mt-0.5 size-4"
+        onInput={(event) => (judge(event.currentTarget), onInput?.(event))}
+        {...props}
+      />
       <label htmlFor={id}>{label}</label>
     </div>
   )

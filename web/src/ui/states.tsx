@@ -1,5 +1,5 @@
 import { CircleAlert, Inbox } from "lucide-react"
-import type { ReactNode } from "react"
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react"
 import { useTranslation } from "react-i18next"
 import { Refusal } from "@/api/client"
 import { wordsOf } from "@/lib/refusals"
@@ -17,21 +17,38 @@ export function Empty({ title, children }: { title: ReactNode; children?: ReactN
   )
 }
 
+/** What browsers say where a part of the console itself could not be fetched. */
+const UNFETCHED = /dynamically imported module|importing a module script/i
+
+/** Whether it was the way to the server that failed. */
+export const isUnreachable = (error: Error) =>
+  error instanceof Refusal ? error.problem.code === "unreachable" : UNFETCHED.test(error.message)
+
 /** A refusal: what happened, what mends it, and the number by which the operator finds it. */
 export function Failed({ error, again }: { error: Error; again?: () => void }) {
   const { t } = useTranslation()
   const problem = error instanceof Refusal ? error.problem : null
   const said = problem && wordsOf(problem)
+  // The name that the reader knows a field by stands beside what was refused; programs have another for it.
+  const box = useRef<HTMLDivElement>(null)
+  const [label, setLabel] = useState<string | null>(null)
+  useLayoutEffect(() => {
+    const refused = box.current?.closest("form")?.querySelector<HTMLInputElement>("input[aria-invalid=true]")
+    setLabel(refused?.labels?.[0]?.textContent ?? null)
+  }, [error])
   return (
     <div
+      ref={box}
       role="alert"
       className="border-bad/40 bg-bad/5 flex flex-wrap items-start gap-2 rounded-lg border p-3"
     >
       <CircleAlert className="text-bad mt-0.5 size-4" aria-hidden />
       <div className="min-w-0 flex-1 space-y-0.5">
         <p>
-          {problem?.field && <code>{problem.field}: </code>}
-          {problem?.code === "unreachable" ? t("state.unreachable") : (said?.what ?? error.message)}
+          {problem?.field && (label ? `${label}: ` : <code>{problem.field}: </code>)}
+          {isUnreachable(error)
+            ? t(again ? "state.unreachable" : "state.unsent")
+            : (said?.what ?? <span lang="en">{error.message}</span>)}
         </p>
         {said?.mend && <p className="text-muted-foreground">{said.mend}</p>}
         {problem?.requestId && (

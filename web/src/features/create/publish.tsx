@@ -136,11 +136,11 @@ export function Presentation({ act, flow }: { act: Act; flow?: Schemas["SharedFl
           required
           error={act.refused("minInvestment")}
         />
-        <Field
+        <NumberField
+          whole
           name="most"
           label={t("publish.most")}
           hint={t("publish.mostHint")}
-          type="number"
           min={1}
           max={1_000_000}
           defaultValue={flow?.settings.maxFollowers ?? ""}

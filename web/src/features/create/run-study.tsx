@@ -36,7 +36,7 @@ export function RunStudy({ strategy, onClose }: { strategy?: string; onClose: ()
     <Dialog title={t("study.run")} onClose={onClose}>
       <p className="text-muted-foreground">{t("study.runWhy")}</p>
       <RunForm
-        first={strategy}
+        first={strategy === "new" ? undefined : strategy}
         slippage="0.0001"
         act={act}
         submit={t("study.run")}

@@ -7,6 +7,7 @@ import { Card, PageHead } from "@/ui/card"
 import { Change, Time } from "@/ui/shown"
 import { Prose } from "@/ui/prose"
 import { Empty, Loaded } from "@/ui/states"
+import { docOf } from "@/lib/refusals"
 import { useUrl } from "@/lib/url"
 import { rounded } from "./readings"
 import { STEADY } from "./run-form"
@@ -68,7 +69,7 @@ function OneStrategy({ strategy }: { strategy: Strategy }) {
       <Loaded query={query}>
         {(versions) => (
           <div className="space-y-4">
-            {versions[0] ? <Latest version={versions[0]} /> : <p>{t("studio.noVersion")}</p>}
+            {versions[0] ? <Latest of={strategy} version={versions[0]} /> : <p>{t("studio.noVersion")}</p>}
             {versions.length > 0 && <Versions versions={versions} />}
             <Performance strategy={strategy.name} />
             {versions[0]?.shipped && (
@@ -100,12 +101,13 @@ function OneStrategy({ strategy }: { strategy: Strategy }) {
 /** A text wrapped for a screen of code, as paragraphs. */
 const paragraphs = (doc: string) => doc.split(/\n{2,}/).map((text) => text.replaceAll("\n", " "))
 
-function Latest({ version }: { version: Schemas["StrategyVersion"] }) {
+function Latest({ of, version }: { of: Strategy; version: Schemas["StrategyVersion"] }) {
   const { t } = useTranslation()
+  const { doc, lang } = docOf(of, version.doc)
   return (
     <>
-      {paragraphs(version.doc).map((text) => (
-        <p key={text} lang="en">
+      {paragraphs(doc).map((text) => (
+        <p key={text} lang={lang}>
           <Prose text={text} />
         </p>
       ))}

@@ -124,6 +124,9 @@ export const frame = {
     help: "These keys",
   },
   field: {
+    missing: "Something is needed here",
+    short: "At least {{least}} characters",
+    form: "Not in the form that is needed here",
     whole: "A whole number is needed, such as 12",
     decimal: "A number is needed, such as 1.50: digits and a point, nothing else",
     least: "At least {{bound}}",
@@ -145,6 +148,8 @@ export const frame = {
     again: "Try again",
     request: "request",
     stale: "These figures are old: the latest could not be read",
+    unsent:
+      "The server cannot be reached, and it is not known whether this arrived. It is not sent again by itself: press once more when the connection is back. Nothing is done twice.",
     unreachable: "The server cannot be reached. What you see may be old; it is asked again by itself.",
   },
   common: {

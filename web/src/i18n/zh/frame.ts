@@ -120,6 +120,9 @@ export const frame: Texts<typeof english> = {
     help: "显示快捷键",
   },
   field: {
+    missing: "此项必填",
+    short: "至少 {{least}} 个字符",
+    form: "格式不符合此项的要求",
     whole: "请输入整数，例如 12",
     decimal: "请输入数字，例如 1.50（仅限数字与小数点）",
     least: "不得小于 {{bound}}",
@@ -141,6 +144,7 @@ export const frame: Texts<typeof english> = {
     again: "重试",
     request: "请求号",
     stale: "数据已过时：未能读取最新数据",
+    unsent: "无法连接服务器，不能确定请求是否已送达。系统不会自动重发：恢复连接后请再按一次，不会重复办理。",
     unreachable: "无法连接服务器。您看到的可能不是最新数据；系统会自动重试。",
   },
   common: {

@@ -7,11 +7,12 @@ import { invest } from "./invest"
 import { operate } from "./operate"
 import { orders } from "./orders"
 import { reference } from "./reference"
-import { refusals } from "./refusals"
+import { refusals, rules } from "./refusals"
 import { report } from "./report"
 import { risk } from "./risk"
 import { statement } from "./statement"
 import { steer } from "./steer"
+import { strategyWords } from "./strategies"
 import { study } from "./study"
 import { venues } from "./venues"
 
@@ -32,4 +33,6 @@ export const zh = {
   ...study,
   ...venues,
   refusals,
+  rules,
+  strategyWords,
 }
