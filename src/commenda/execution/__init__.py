@@ -16,7 +16,7 @@ from commenda.execution.actions import (
     submit,
 )
 from commenda.execution.allocation import allocate_chunk
-from commenda.execution.blotter import OrderLife, OrderRow, blotter, life_of
+from commenda.execution.blotter import OrderLife, OrderRow, latest_orders, life_of
 from commenda.execution.broker import Broker, is_met
 from commenda.execution.checks import CHECKS
 from commenda.execution.contact import is_read
@@ -67,7 +67,6 @@ __all__ = [
     "allocate_chunk",
     "ask_books",
     "at_rest",
-    "blotter",
     "clearing_key",
     "compare",
     "execute_order",
@@ -81,6 +80,7 @@ __all__ = [
     "is_met",
     "is_read",
     "keep_cursor",
+    "latest_orders",
     "life_of",
     "marks_known",
     "move_quantities",

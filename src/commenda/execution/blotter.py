@@ -101,7 +101,7 @@ _ROW: LiteralString = (
 )
 
 
-def blotter(
+def latest_orders(
     tx: Tx,
     *,
     venue: str | None,

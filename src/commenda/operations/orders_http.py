@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Query
 
-from commenda.execution import OrderLife, OrderRow, blotter, life_of
+from commenda.execution import OrderLife, OrderRow, latest_orders, life_of
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.web import GUARDED, Page, Paged, Served, problems, routes
@@ -41,7 +41,7 @@ def list_orders(
 ) -> Page[OrderRow]:
     """Parent orders (at a venue, in a contract), the latest first."""
     with service.database.read() as tx:
-        rows = blotter(
+        rows = latest_orders(
             tx,
             venue=venue,
             symbol=symbol,
