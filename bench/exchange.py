@@ -35,8 +35,9 @@ from commenda.exchange.model import BUY, SELL, Account, Contract, Order
 from commenda.exchange.refusals import Refused
 from commenda.market import Instrument, Kind
 from commenda.venues import OrderKind, OrderRequest, OrderStatus, Side
+from commenda.venues.binance import binance_client
 from commenda.venues.ccxt import CcxtVenue
-from commenda.venues.desk import Desk, binance_client
+from commenda.venues.desk import Desk
 
 ORDERS, ROUNDS, EVENTS, AT_ONCE = 300, 3, 5_000, 8
 SYMBOL, KEY, SECRET = "BTCUSDT", "bench-key", "bench-secret"

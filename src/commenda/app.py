@@ -287,15 +287,13 @@ async def _invalid(_request: Request, error: Any) -> JSONResponse:
     rule, context = first["type"], first.get("ctx", {})
     said = _PLAINER.get(rule) or first["msg"].removeprefix(_ABOUT)
     bound = next((context[name] for name in _BOUNDS if name in context), None)
-    return problem(
-        *(422, "invalid_request", said + more, ".".join(where), value, hint), rule=rule, bound=bound
-    )
+    field = ".".join(where)
+    return problem(422, "invalid_request", said + more, field, value, hint, rule=rule, bound=bound)
 
 
 _BOUNDS = (
-    *("max_length", "min_length", "gt", "ge", "lt", "le"),
-    *("expected", "max_digits", "decimal_places"),
-)
+    "max_length", "min_length", "gt", "ge", "lt", "le", "expected", "max_digits", "decimal_places",
+)  # fmt: skip
 """Where pydantic keeps what a rule allows."""
 _PLAINER = {"uuid_parsing": "An id has 36 characters: copy it whole, as lists show it"}
 """What is said better than pydantic does."""

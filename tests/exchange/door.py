@@ -19,7 +19,8 @@ from requests.adapters import BaseAdapter
 from commenda.exchange import Clock, House, Server
 from commenda.exchange.model import Contract
 from commenda.exchange.sources import Source
-from commenda.venues.desk import Desk, binance_client
+from commenda.venues.binance import binance_client
+from commenda.venues.desk import Desk
 
 ADDRESS = "http://exchange"
 DEADLY = 0.02

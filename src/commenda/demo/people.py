@@ -26,9 +26,10 @@ def people(scenario: Scenario, home: Path | None = None) -> Step:
     strategies there.
     """
     waves: dict[int, tuple[Investor, ...]] = {}
-    tried: list[datetime] = []
+    untried = home is not None
 
     def live(operation: Operation, now: datetime) -> None:
+        nonlocal untried
         author, secret = operation.author(now), operation.broker.secret
         number = (now - scenario.start) // timedelta(days=scenario.days)
         if number not in waves:
@@ -48,9 +49,9 @@ def people(scenario: Scenario, home: Path | None = None) -> Step:
             mature_due(tx, now)
             knock(tx, author, scenario, (Trigger.INVESTOR, Trigger.OPERATOR))
             take_out(tx, author, scenario)
-            if home is not None and not tried:
+            if home is not None and untried:
                 try_strategies(tx, home, scenario.start)
-        tried.append(now)
+        untried = False
 
     return Step("people", live)
 

@@ -25,6 +25,7 @@ from commenda.venues.dialect import (
     Sender,
     Shown,
     each_once,
+    forced_by,
     made_client,
     moment_of,
     our_order,
@@ -171,8 +172,7 @@ class Binance:
             for one in ask("fapiPrivateGetAllAlgoOrders", {"symbol": symbol}):
                 if str(one["actualOrderId"]) == number:
                     ours = our_order(one["clientAlgoId"])
-        forced = next((why for start, why in _FORCED.items() if found.startswith(start)), None)
-        return Sender(ours, forced)
+        return Sender(ours, forced_by(found, _FORCED))
 
     def resting(self, ask: Ask) -> Sequence[Shown]:
         return [

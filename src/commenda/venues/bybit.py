@@ -29,6 +29,7 @@ from commenda.venues.dialect import (
     Sender,
     Shown,
     each_once,
+    forced_by,
     made_client,
     moment_of,
     our_order,
@@ -148,8 +149,7 @@ class Bybit:
         found = self._sought(ask, {"symbol": symbol, "orderId": number})
         if found is None:
             raise Refusal(110001, f"order {number} is not shown")
-        created = found.get("createType", "")
-        forced = next((why for start, why in _FORCED.items() if created.startswith(start)), None)
+        forced = forced_by(found.get("createType", ""), _FORCED)
         return Sender(our_order(found["orderLinkId"]), forced)
 
     def resting(self, ask: Ask) -> Sequence[Shown]:

@@ -16,11 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from commenda.venues.binance import Binance, binance_client
+from commenda.venues.binance import Binance
 from commenda.venues.dialect import Dialect, Refusal
 from commenda.venues.model import VenueUnavailable
 
-__all__ = ["Desk", "Refusal", "binance_client"]
 _CODE = re.compile(r'"(?:code|retCode)":\s*"?(-?\d+)')
 _LEFT_ALONE = 1.0
 """Seconds of quiet where the exchange names none."""

@@ -213,6 +213,11 @@ def each_once(
     return found, json.dumps([again, {one: when for one, when in seen.items() if when >= again}])
 
 
+def forced_by(said: str, kinds: Mapping[str, Forced]) -> Forced | None:
+    """Why the exchange made an order, by how its mark begins; None where somebody else did."""
+    return next((why for start, why in kinds.items() if said.startswith(start)), None)
+
+
 def moment_of(milliseconds: Any) -> datetime:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 

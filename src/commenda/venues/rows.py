@@ -37,10 +37,14 @@ class VenueRow(NamedTuple):
         return self.dialect is not None
 
 
+def _exchange(name: str, dialect: Callable[[], Dialect]) -> VenueRow:
+    return VenueRow(name, partial(reach_exchange, dialect), None, dialect)
+
+
 VENUES: tuple[VenueRow, ...] = (
     VenueRow("paper", PaperVenue.connect, PaperBooks),
-    VenueRow("binance_usdm", partial(reach_exchange, Binance), None, Binance),
-    VenueRow("bybit_linear", partial(reach_exchange, Bybit), None, Bybit),
+    _exchange("binance_usdm", Binance),
+    _exchange("bybit_linear", Bybit),
 )
 DEFAULT_VENUE = VENUES[0].name
 """Where flows trade that name no other."""
