@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from commenda.books import dust_leg
+from commenda.exchange.liquidation import close_by_force
 from commenda.exchange.market import Funding
 from commenda.exchange.model import Position
 from commenda.kit.db import Database
@@ -49,7 +50,7 @@ def sound(life: Life) -> None:
 def test_a_position_that_is_deleveraged_leaves_each_book_in_proportion(life: Life) -> None:
     """3 of 6 at 110: 1.5, 1 and 0.5, for 165, 110 and 55."""
     before = cash(life)
-    life.exchange.close_by_force(life.desk, position(life), 11_000, "adl_autoclose", 3_000)
+    close_by_force(life.exchange, life.desk, position(life), 11_000, "adl_autoclose", 3_000)
     life.pass_time(30)
     life.observe()
     assert held(life) == [D("1.5"), 1, D("0.5")]
@@ -66,7 +67,7 @@ def test_a_position_that_is_deleveraged_leaves_each_book_in_proportion(life: Lif
 
 def test_an_exit_that_comes_with_it_turns_the_position_of_the_platform(life: Life) -> None:
     """All 6 are closed, and 6 are sold before that is read: nobody's book is short."""
-    life.exchange.close_by_force(life.desk, position(life), 9_000, "autoclose-")
+    close_by_force(life.exchange, life.desk, position(life), 9_000, "autoclose-")
     life.ask("AAAUSDT", D(-3), D(-2), D(-1))
     life.work()
     life.pass_time(30)
@@ -79,7 +80,7 @@ def test_an_exit_that_comes_with_it_turns_the_position_of_the_platform(life: Lif
 
 def test_what_a_liquidation_costs_is_of_those_who_were_liquidated(life: Life) -> None:
     """0.6 for 6: 0.3, 0.2 and 0.1, once."""
-    life.exchange.close_by_force(life.desk, position(life), 9_000, "autoclose-")
+    close_by_force(life.exchange, life.desk, position(life), 9_000, "autoclose-")
     life.exchange.pay(life.desk, "INSURANCE_CLEAR", "AAAUSDT", D("-0.6"))
     before = cash(life)
     for _ in range(2):

@@ -16,14 +16,12 @@ from typing import Any
 
 from commenda.exchange.book import Book, Match, at_most
 from commenda.exchange.checks import check_order
-from commenda.exchange.liquidation import liquidate
-from commenda.exchange.margins import bankruptcy_price, set_aside, standing
+from commenda.exchange.liquidation import close_by_force, liquidate
+from commenda.exchange.margins import set_aside, standing
 from commenda.exchange.market import Funding, Levels, Marked, Print, Status, Tick
 from commenda.exchange.model import (
     BUY,
     CENT,
-    SELL,
-    SIDE_NAMES,
     ZERO,
     Account,
     Conditional,
@@ -222,7 +220,7 @@ class Exchange:
                 for position in account.positions.values():
                     if position.symbol == tick.symbol and position.lots:
                         at = int(self.marks[tick.symbol] / contract.tick)
-                        self.close_by_force(account, position, at, "settlement_autoclose-")
+                        close_by_force(self, account, position, at, "settlement_autoclose-")
 
     # --- fills ----------------------------------------------------------------------------------
 
@@ -384,37 +382,3 @@ class Exchange:
             moved, self._moved = self._moved, {}
             for account in moved.values():
                 liquidate(self, account)
-
-    def close_by_force(
-        self,
-        account: Account,
-        position: Position,
-        ticks: int,
-        prefix: str,
-        lots: int | None = None,
-    ) -> None:
-        """Close a position, or so many lots of it, at a price, under a client id that says why,
-        without a fee."""
-        contract = self.contracts[position.symbol]
-        side = SELL if position.lots > 0 else BUY
-        number = self.number()
-        order = Order(
-            number, f"{prefix}{self.now}" if prefix.endswith("-") else prefix, account.name,
-            position.symbol, side, "LIMIT", "IOC", ticks, lots or abs(position.lots), self.now,
-            position.side, updated=self.now,
-        )  # fmt: skip
-        account.orders[order.id] = account.open[order.id] = order
-        self.tell("order", account.name, (order, "NEW", None))
-        fees = contract.maker, contract.taker
-        contract.maker = contract.taker = ZERO
-        try:
-            self.fill(order, ticks, order.lots, self.number(), False)
-        finally:
-            contract.maker, contract.taker = fees
-        self.tell("liquidation", None, (order, SIDE_NAMES[side]))
-
-    def bankruptcy(self, account: Account, position: Position) -> int:
-        """Its price in ticks, on the side that is worse for the account."""
-        contract = self.contracts[position.symbol]
-        price = bankruptcy_price(account, position, self.contracts, self.marks) / contract.tick
-        return max(1, int(price) + (1 if position.lots < 0 and price % 1 else 0))

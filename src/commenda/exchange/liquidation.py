@@ -11,8 +11,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from commenda.exchange.margins import standing
-from commenda.exchange.model import BUY, SELL, ZERO, Account, Order, Position
+from commenda.exchange.margins import bankruptcy_price, standing
+from commenda.exchange.model import BUY, SELL, SIDE_NAMES, ZERO, Account, Order, Position
 
 if TYPE_CHECKING:
     from commenda.exchange.engine import Exchange
@@ -47,6 +47,42 @@ def liquidate(exchange: Exchange, account: Account) -> None:
         _close(exchange, account, largest)
 
 
+def close_by_force(
+    exchange: Exchange,
+    account: Account,
+    position: Position,
+    ticks: int,
+    prefix: str,
+    lots: int | None = None,
+) -> None:
+    """Close a position, or so many lots of it, at a price, under a client id that says why, without
+    a fee."""
+    contract = exchange.contracts[position.symbol]
+    side = SELL if position.lots > 0 else BUY
+    number = exchange.number()
+    order = Order(
+        number, f"{prefix}{exchange.now}" if prefix.endswith("-") else prefix, account.name,
+        position.symbol, side, "LIMIT", "IOC", ticks, lots or abs(position.lots), exchange.now,
+        position.side, updated=exchange.now,
+    )  # fmt: skip
+    account.orders[order.id] = account.open[order.id] = order
+    exchange.tell("order", account.name, (order, "NEW", None))
+    fees = contract.maker, contract.taker
+    contract.maker = contract.taker = ZERO
+    try:
+        exchange.fill(order, ticks, order.lots, exchange.number(), False)
+    finally:
+        contract.maker, contract.taker = fees
+    exchange.tell("liquidation", None, (order, SIDE_NAMES[side]))
+
+
+def _bankruptcy(exchange: Exchange, account: Account, position: Position) -> int:
+    """Its price in ticks, on the side that is worse for the account."""
+    contract = exchange.contracts[position.symbol]
+    price = bankruptcy_price(account, position, exchange.contracts, exchange.marks) / contract.tick
+    return max(1, int(price) + (1 if position.lots < 0 and price % 1 else 0))
+
+
 def _is_lost(exchange: Exchange, position: Position) -> bool:
     contract, mark = exchange.contracts[position.symbol], exchange.marks[position.symbol]
     kept = contract.kept(abs(position.notional(contract, mark)))
@@ -71,7 +107,7 @@ def _close(exchange: Exchange, account: Account, position: Position) -> None:
     The fee of a liquidation goes to the fund, as far as the margin lasts.
     """
     contract = exchange.contracts[position.symbol]
-    worst = exchange.bankruptcy(account, position)
+    worst = _bankruptcy(exchange, account, position)
     side = SELL if position.lots > 0 else BUY
     order = Order(
         exchange.number(), f"autoclose-{exchange.now}", account.name, position.symbol, side,
@@ -93,7 +129,7 @@ def _close(exchange: Exchange, account: Account, position: Position) -> None:
         exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -fee)
         exchange.insurance += fee
     if position.lots:
-        _take_rest(exchange, account, position, exchange.bankruptcy(account, position))
+        _take_rest(exchange, account, position, _bankruptcy(exchange, account, position))
     if account.wallet < 0 and not any(one.lots for one in account.positions.values()):
         exchange.insurance += account.wallet
         exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -account.wallet)
@@ -111,12 +147,12 @@ def _take_rest(exchange: Exchange, account: Account, position: Position, ticks: 
             if not lots:
                 break
             _end_orders(exchange, holder, position.symbol)
-            exchange.close_by_force(holder, other, ticks, "adl_autoclose", lots)
-            exchange.close_by_force(account, position, ticks, "autoclose-", lots)
+            close_by_force(exchange, holder, other, ticks, "adl_autoclose", lots)
+            close_by_force(exchange, account, position, ticks, "autoclose-", lots)
     if position.lots:
         exchange.insurance += position.notional(contract, mark)
         exchange.insurance -= contract.worth(ticks, position.lots)
-        exchange.close_by_force(account, position, ticks, "autoclose-")
+        close_by_force(exchange, account, position, ticks, "autoclose-")
 
 
 def ranked(exchange: Exchange, symbol: str, side: int) -> list[tuple[Account, Position]]:
