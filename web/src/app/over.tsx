@@ -12,14 +12,17 @@ export function Over() {
   useEffect(() => {
     const element = cover.current!
     element.showModal()
-    return () => element.close()
+    // Kept from the browser as it goes down: at its second it would close this window, and at the next the one beneath.
+    const stay = (event: KeyboardEvent) => event.key === "Escape" && event.preventDefault()
+    document.addEventListener("keydown", stay, true)
+    return () => (document.removeEventListener("keydown", stay, true), element.close())
   }, [])
   return (
     <dialog
       ref={cover}
       aria-label={t("signIn.title")}
       onCancel={(event) => event.preventDefault()}
-      // A browser closes a window at the second Escape, whatever the page says.
+      // A telephone's way back is no key, and closes a window at the second time whatever the page says.
       onClose={() => cover.current?.showModal()}
       className="bg-background text-foreground m-0 size-full max-h-none max-w-none"
     >
