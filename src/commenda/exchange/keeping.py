@@ -32,8 +32,8 @@ from commenda.kit.folder import private_folder
 
 FORM = "commenda-exchange/1"
 """Changes with what is kept, and with what a row means."""
-MOST = 20_000
-"""Events and rows after which a new snapshot is written: about a second of playing them again."""
+MOST = 10_000
+"""Events and rows after which a new snapshot is written: about a second of doing them again."""
 _PICKLED = {
     "builtins": ("dict", "set"),
     "collections": ("OrderedDict", "defaultdict", "deque"),
@@ -119,13 +119,17 @@ class Keeper:
             house.restore(_Known(BytesIO(body)).load())
         except Exception as error:
             raise damaged(self._file("snapshot"), str(error)) from error
-        for row in self._rows_of(self._file("journal")):
+        journal = self._file("journal")
+        whole = 0
+        for row, end in self._rows_of(journal):
             again(house, row)
+            whole = end
         self._house = house
-        if house.clock.now() < house.reached:  # it does not run backwards, whatever the wall says
-            house.clock.set(house.reached)
-        self._write_snapshot()
+        self._journal = journal.open("ab", buffering=0)
+        self._journal.truncate(whole)
         house.keep = self.append
+        if house.clock.now() < house.reached:  # it does not run backwards, whatever the wall says
+            house.set_clock(house.reached)
 
     def _file(self, kind: str, number: int | None = None) -> Path:
         return self.folder / f"{kind}-{self.number if number is None else number}"
@@ -144,16 +148,16 @@ class Keeper:
             raise damaged(file, "it is not what was written")
         return told, body
 
-    def _rows_of(self, file: Path) -> Iterator[list[Any]]:
-        """The rows of a journal; the last may have been cut off."""
-        for line in file.read_bytes().splitlines(keepends=True) if file.exists() else ():
-            proof, _, text = line.rstrip(b"\n").partition(b" ")
-            if not line.endswith(b"\n"):
-                return
+    def _rows_of(self, file: Path) -> Iterator[tuple[list[Any], int]]:
+        """The rows of a journal and where each ends; the last may have been cut off."""
+        end = 0
+        for line in file.read_bytes().split(b"\n")[:-1] if file.exists() else ():
+            proof, _, text = line.partition(b" ")
             if proof != _proof(text):
                 raise damaged(file, f"row {self._rows + 1} is not what was written")
             self._rows += 1
-            yield json.loads(text)
+            end += len(line) + 1
+            yield json.loads(text), end
 
     # --- keeping --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ OPEN_STATES = ("NEW", "PARTIALLY_FILLED")
 CENT = Decimal("0.00000001")
 """What an amount of money is a multiple of."""
 ZERO = Decimal(0)
-REMEMBERED = 20_000
+REMEMBERED = 5_000
 """Orders, trades and payments of an account that are remembered after they are over, each."""
 
 
