@@ -45,6 +45,7 @@ VENUES: tuple[VenueRow, ...] = (
     VenueRow("paper", PaperVenue.connect, PaperBooks),
     _exchange("binance_usdm", Binance),
     _exchange("bybit_linear", Bybit),
+    _exchange("simulated", Binance),  # an exchange of our own, on the simulated market
 )
 DEFAULT_VENUE = VENUES[0].name
 """Where flows trade that name no other."""
