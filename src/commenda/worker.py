@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from commenda.audit import Chain, seal
 from commenda.copying import SIGNALS, Runners, copy_signal_workflow
-from commenda.demo import Exchange, keep_time, open_demo, people
+from commenda.demo import keep_time, open_demo, people
 from commenda.execution import Broker, venues_in_use
 from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kit import bus, clock, durable, outbox
@@ -45,7 +45,7 @@ from commenda.operations import (
 from commenda.settings import Settings
 from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
-from commenda.venues import Means, connect
+from commenda.venues import Means, Simulator, connect
 
 QUEUES = (SIGNALS, STUDIES, BACKTESTS, PROOFS)
 
@@ -138,7 +138,7 @@ def work_on(
         home, exchange = settings.data.resolve(), None
         before: tuple[Step, ...] = ()
         if settings.demo_exchange is not None:
-            exchange = Exchange.of(settings.demo_exchange, keys)
+            exchange = Simulator.of(settings.demo_exchange, keys)
             before = (keep_time(exchange),)
             exchange.waited_for(stopping.wait, EXCHANGE_PATIENCE)
         demo = open_demo(database, secret, pace, home, exchange, keys)

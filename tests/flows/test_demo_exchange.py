@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from test_kills import one, process_of
-
 from commenda.demo.exchange import ACCOUNT
 from commenda.kit.db import Database
 from commenda.settings import Settings
 from processes import Process, answer, free_port, until
+
+from .test_kills import one, process_of
 
 FILLED = "SELECT count(*) FROM orders WHERE status = 'filled' AND venue = 'simulated:demo'"
 KILLED = ("exchange", "worker") * 2

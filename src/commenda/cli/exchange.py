@@ -124,11 +124,12 @@ async def _serve(
 
 def _of_demo(settings: Settings) -> tuple[dict[str, Any], Key, str]:
     """The market of the demo's exchange, its one account, and the word of its administration."""
-    from commenda.demo import Exchange, demo_scenario, market_of, secret_of
+    from commenda.demo import demo_scenario, market_of, secret_of
+    from commenda.venues import Simulator
 
     keys = Keys.of(settings)
     secret = secret_of(keys)
-    word = Exchange.of("", keys).word
+    word = Simulator.of("", keys).word
     return market_of(demo_scenario()), Key("demo", secret.key, secret.secret), word
 
 

@@ -5,7 +5,7 @@ Everything else is the operation's own work, as with real money. They trade on p
 exchange of our own in a process of its own (`exchange`).
 """
 
-from commenda.demo.exchange import Exchange, keep_time, market_of, secret_of
+from commenda.demo.exchange import keep_time, market_of, secret_of
 from commenda.demo.founding import Demo, demo_scenario, open_demo
 from commenda.demo.people import people
 from commenda.demo.sign_ins import SIGN_INS, SignIn
@@ -13,7 +13,6 @@ from commenda.demo.sign_ins import SIGN_INS, SignIn
 __all__ = [
     "SIGN_INS",
     "Demo",
-    "Exchange",
     "SignIn",
     "demo_scenario",
     "keep_time",

@@ -7,18 +7,11 @@ by the wall's clock, as everywhere.
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from http.client import HTTPException
 from typing import Any
 
 from commenda.kit.db import Database
-from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.ledger import Author
 from commenda.operations import Operation, Step
@@ -28,8 +21,8 @@ from commenda.venues import (
     Binance,
     Means,
     Secret,
+    Simulator,
     Venue,
-    VenueUnavailable,
     add_key,
     contracts_of,
     list_keys,
@@ -40,8 +33,6 @@ from commenda.venues import (
 ACCOUNT = "simulated:demo"
 PATIENCE = 30.0
 """Wall seconds that a tick waits for an exchange that is being started again."""
-_ANSWERS_WITHIN = 10.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def market_of(scenario: Scenario) -> dict[str, Any]:
@@ -59,46 +50,6 @@ def secret_of(keys: Keys) -> Secret:
     return Secret(*(keys.derive(f"demo-exchange/{part}").hex() for part in ("key", "secret")))
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """The administration of the demo's exchange."""
-
-    address: str
-    word: str = field(repr=False)
-
-    @classmethod
-    def of(cls, address: str, keys: Keys) -> Exchange:
-        return cls(address, keys.derive("demo-exchange/admin").hex())
-
-    def ask(self, method: str, what: str, told: dict[str, Any] | None = None) -> Any:
-        """What it answers; `VenueUnavailable` where it does not, its own refusals as they are."""
-        request = urllib.request.Request(
-            f"{self.address}/admin/{what}",
-            None if told is None else json.dumps(told).encode(),
-            {"X-Admin": self.word, "Content-Type": "application/json"},
-            method=method,
-        )
-        try:
-            with _DIRECT.open(request, timeout=_ANSWERS_WITHIN) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            said = json.loads(error.read() or b"{}")
-            raise CommendaError(str(said.get("code")), str(said.get("title", error))) from None
-        except (OSError, HTTPException, ValueError) as error:
-            raise VenueUnavailable(f"the exchange at {self.address} gives no answer") from error
-
-    def waited_for(self, wait: Callable[[float], object], patience: float) -> Any:
-        """What it has of faults, as soon as it answers at all."""
-        until = time.monotonic() + patience
-        while True:
-            try:
-                return self.ask("GET", "faults")
-            except VenueUnavailable:
-                if time.monotonic() > until:
-                    raise
-                wait(0.1)
-
-
 class _Brisk(Binance):
     """Asks as fast as the demo's day goes: limits are the exchange's, which allows that."""
 
@@ -108,7 +59,7 @@ class _Brisk(Binance):
         return made
 
 
-def account_at(database: Database, means: Means, exchange: Exchange, now: datetime) -> Venue:
+def account_at(database: Database, means: Means, exchange: Simulator, now: datetime) -> Venue:
     """The demo's account, whose key is tried, sealed and let in when the demo is founded."""
     keys = means.keys
     assert keys is not None
@@ -124,7 +75,7 @@ def account_at(database: Database, means: Means, exchange: Exchange, now: dateti
     return reach_exchange(_Brisk, means, ACCOUNT)
 
 
-def keep_time(exchange: Exchange) -> Step:
+def keep_time(exchange: Simulator) -> Step:
     """Set the exchange's clock before anything else of a tick; one that is being started again is
     waited for, and time stands."""
 

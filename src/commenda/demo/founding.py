@@ -9,7 +9,7 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
-from commenda.demo.exchange import ACCOUNT, Exchange, account_at
+from commenda.demo.exchange import ACCOUNT, account_at
 from commenda.demo.history import record_history
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
@@ -27,7 +27,7 @@ from commenda.market import (
     simulated_assets,
 )
 from commenda.simulate import Scenario, costs_of, found, load_scenario, venue_of
-from commenda.venues import Means, Venue
+from commenda.venues import Means, Simulator, Venue
 
 PACE = Decimal(1440)
 """Business seconds in a second: a day a minute."""
@@ -55,7 +55,7 @@ def open_demo(
     secret: bytes,
     pace: Decimal = PACE,
     home: Path | None = None,
-    exchange: Exchange | None = None,
+    exchange: Simulator | None = None,
     keys: Keys | None = None,
 ) -> Demo:
     """Found the demo, or go on with it; code `not_a_demo` in a database with another business.

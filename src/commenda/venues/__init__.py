@@ -50,6 +50,7 @@ from commenda.venues.paper_books import PaperBooks
 from commenda.venues.paper_orders import PaperOrder
 from commenda.venues.reach import Means, contracts_of, reach_exchange
 from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, known_venue, venue_row
+from commenda.venues.simulator import Simulator
 from commenda.venues.trial import Outcome, VenueCheck, require_sound
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "PaperVenue",
     "Secret",
     "Side",
+    "Simulator",
     "Venue",
     "VenueAccount",
     "VenueBooks",
