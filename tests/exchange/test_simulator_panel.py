@@ -89,13 +89,14 @@ def test_what_cannot_be_set_is_refused_and_who_may_not_sets_nothing(
     assert served.house.script.faults == []
 
 
+@pytest.mark.parametrize(
+    ("address", "status", "code"),
+    [("http://127.0.0.1:9", 503, "simulator_away"), (None, 404, "no_simulator")],
+)
 def test_an_exchange_that_is_away_or_not_ours_is_said_to_be(
-    client: TestClient, served: Served, db: Database
+    db: Database, address: str | None, status: int, code: str
 ) -> None:
-    operator = signed_in(db, "operator")
-    served.stop()
-    away = client.get(PANEL, headers=operator)
-    assert (away.status_code, away.json()["code"]) == (503, "simulator_away")
-    with TestClient(create_app(SETTINGS, db), raise_server_exceptions=False) as elsewhere:
-        none = elsewhere.get(PANEL, headers=operator)
-    assert (none.status_code, none.json()["code"]) == (404, "no_simulator")
+    settings = replace(SETTINGS, demo_exchange=address)
+    with TestClient(create_app(settings, db), raise_server_exceptions=False) as elsewhere:
+        told = elsewhere.get(PANEL, headers=signed_in(db, "operator"))
+    assert (told.status_code, told.json()["code"]) == (status, code)
