@@ -39,10 +39,12 @@ from commenda.venues.model import (
     OrderStatus,
     OrderView,
     Side,
+    TimeInForce,
     Venue,
     VenueAccount,
     VenueBooks,
     VenueUnavailable,
+    Why,
 )
 from commenda.venues.paper import Outage, PaperVenue
 from commenda.venues.paper_books import PaperBooks
@@ -74,6 +76,7 @@ __all__ = [
     "PaperVenue",
     "Secret",
     "Side",
+    "TimeInForce",
     "Venue",
     "VenueAccount",
     "VenueBooks",
@@ -81,6 +84,7 @@ __all__ = [
     "VenueKey",
     "VenueRow",
     "VenueUnavailable",
+    "Why",
     "add_key",
     "checked_address",
     "connect",

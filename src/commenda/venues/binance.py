@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
@@ -13,6 +15,7 @@ from commenda.kit.money import plain
 from commenda.market import Instrument
 from commenda.venues.dialect import (
     HOUR,
+    SETTLES_IN,
     Ask,
     Cleared,
     Codes,
@@ -30,7 +33,17 @@ from commenda.venues.dialect import (
     moment_of,
     our_order,
 )
-from commenda.venues.model import Fill, Forced, OrderKind, OrderRequest, OrderStatus, Side
+from commenda.venues.model import (
+    Capabilities,
+    Fill,
+    Forced,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    TimeInForce,
+    Why,
+)
 
 STATUS = {
     "NEW": OrderStatus.ACCEPTED,
@@ -54,6 +67,7 @@ _FORCED = {
     "adl_autoclose": Forced.DELEVERAGED,
     "settlement_autoclose-": Forced.SETTLED,
 }
+TIMES = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "GTX"}
 PAGE = 1000
 _BEGUN = ""
 """Among a cursor's contracts: when the account was met, in milliseconds."""
@@ -77,6 +91,27 @@ class Binance:
         clock=frozenset({-1021}),
         limited=frozenset({-1003, -1015}),
         maybe_done=frozenset({-1000, -1001, -1006, -1007, -1008}),
+        why={
+            -2019: Why.SHORT_OF_MARGIN,
+            -2021: Why.WOULD_TRIGGER,
+            -2022: Why.NOTHING_TO_REDUCE,
+            -4016: Why.PRICE_BOUND,
+            -4024: Why.PRICE_BOUND,
+            -4118: Why.NOTHING_TO_REDUCE,
+            -4131: Why.PRICE_BOUND,
+            -5022: Why.WOULD_TAKE,
+        },
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset(OrderKind),
+        deduplicates=False,
+        settles_in=SETTLES_IN,
+        # It takes what is 600 seconds ahead and more, by its own clock and in whole seconds.
+        ends_after=timedelta(seconds=601),
+        times=frozenset(TimeInForce),
+        limited_stops=True,
+        reduces=True,
+        replaces=True,
     )
     _unlisted: set[str] = field(default_factory=set)
     """Contracts that we know and the exchange does not."""
@@ -110,23 +145,44 @@ class Binance:
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
+    def send(
+        self, ask: Ask, order: OrderRequest, instrument: Instrument, *, ends: bool
+    ) -> Shown | None:
         asked = {
             "symbol": instrument.symbol,
             "side": order.side.upper(),
             "quantity": plain(order.quantity),
         }
+        if order.reduce_only:
+            asked["reduceOnly"] = "true"
+        if order.limit_price is not None:
+            asked |= {"timeInForce": TIMES[order.time_in_force], "price": plain(order.limit_price)}
+            # Which of the two it is, is one parameter here: what is taken at once needs no end.
+            if ends and order.time_in_force is TimeInForce.GTC:
+                assert order.expires_at is not None
+                until = math.ceil(order.expires_at.timestamp()) * 1000
+                asked |= {"timeInForce": "GTD", "goodTillDate": str(until)}
         if order.kind is OrderKind.STOP:
             assert order.trigger_price is not None
-            asked |= {"algoType": "CONDITIONAL", "type": "STOP_MARKET"}
+            kind = "STOP_MARKET" if order.limit_price is None else "STOP"
+            asked |= {"algoType": "CONDITIONAL", "type": kind}
             asked |= {"clientAlgoId": str(order.id), "triggerPrice": plain(order.trigger_price)}
             ask("fapiPrivatePostAlgoOrder", asked)
             return None
         asked |= {"type": order.kind.upper(), "newClientOrderId": str(order.id)}
         asked |= {"newOrderRespType": "RESULT"}
-        if order.limit_price is not None:
-            asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
         return _shown(ask("fapiPrivatePostOrder", asked))
+
+    def replace(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        assert order.limit_price is not None
+        asked = {
+            "symbol": symbol,
+            "side": order.side.upper(),
+            "origClientOrderId": str(order.id),
+            "quantity": plain(order.quantity),
+            "price": plain(order.limit_price),
+        }
+        ask("fapiPrivatePutOrder", asked)
 
     def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
         if order.kind is not OrderKind.STOP:
@@ -296,6 +352,9 @@ def _shown(found: Any) -> Shown:
         STATUS[found["status"]],
         Decimal(found["executedQty"]),
         _words(found, found["type"], found["origQty"]),
+        None,
+        Decimal(found["origQty"]),
+        Decimal(found["price"]) or None,
     )
 
 
@@ -308,6 +367,8 @@ def _shown_algo(found: Any) -> Shown:
         Decimal(0),
         _words(found, found["orderType"], found["quantity"]),
         found.get("rm"),
+        Decimal(found["quantity"]),
+        Decimal(found["price"]) or None,
     )
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
 from uuid import UUID
 
 from commenda.kit.errors import CommendaError
@@ -35,18 +34,15 @@ from commenda.venues.model import (
     Execution,
     Fill,
     FundingPayment,
-    OrderKind,
     OrderRequest,
     OrderStatus,
     OrderView,
     VenueAccount,
     VenueUnavailable,
+    Why,
 )
 from commenda.venues.trial import cannot_trade, may_withdraw
 
-SETTLES_IN = timedelta(seconds=30)
-"""After so long an order that the exchange does not know was never there. It answers within
-milliseconds, and its own time-outs end after ten seconds."""
 _REMEMBERED = 10_000
 
 
@@ -72,13 +68,13 @@ class CcxtVenue:
     _prepared: set[str] = field(default_factory=set)
     """Contracts in which an order may be sent; the empty one stands for the account."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        frozenset(OrderKind), expires=False, deduplicates=False, settles_in=SETTLES_IN
-    )
-
     @property
     def dialect(self) -> Dialect:
         return self.desk.dialect
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.dialect.capabilities
 
     # --- before it trades -----------------------------------------------------------------------
 
@@ -119,6 +115,9 @@ class CcxtVenue:
         if instrument is None:
             return refusal_of(order, "the venue has no such contract")
         wrong = breach(order, instrument)
+        lacking = self.capabilities.lacks(order)
+        if lacking is not None:
+            wrong = f"{Why.NOT_TAKEN}: this exchange takes no {lacking}"
         if wrong is not None:
             return refusal_of(order, wrong)
         try:
@@ -130,10 +129,11 @@ class CcxtVenue:
             if len(self._sent) > _REMEMBERED:
                 del self._sent[next(iter(self._sent))]
             try:
-                shown = self.dialect.send(self.desk.ask, order, instrument)
+                ends = self.capabilities.ends(order, now)
+                shown = self.dialect.send(self.desk.ask, order, instrument, ends=ends)
             except Refusal as refusal:
                 if refusal.code not in self.dialect.codes.duplicate:
-                    return refusal_of(order, str(refusal))
+                    return refusal_of(order, self.dialect.codes.reason(refusal))
             else:
                 if shown is not None:
                     return self._view(order.id, shown)
@@ -150,6 +150,21 @@ class CcxtVenue:
             if refusal.code not in self.dialect.codes.gone:
                 raise VenueUnavailable(str(refusal)) from None
         return self.order(order, now)
+
+    def replace(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        """Whatever is answered, the order is asked for: its terms say what became of it."""
+        instrument = self.instruments[order.instrument_id]
+        wrong = breach(order, instrument)
+        if wrong is None:
+            try:
+                self.dialect.replace(self.desk.ask, order, instrument.symbol)
+            except Refusal as refusal:
+                wrong = self.dialect.codes.reason(refusal)
+        view = self.order(order, now)
+        if view is None or view.status.is_terminal or wrong is None:
+            return view
+        done = (view.limit_price, view.quantity) == (order.limit_price, order.quantity)
+        return view if done else replace(view, reason=wrong)
 
     def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
@@ -180,7 +195,15 @@ class CcxtVenue:
         if shown.filled:
             with looking():
                 fills = self.dialect.fills(self.desk.ask, shown)
-        return OrderView(ours, shown.status, shown.filled, tuple(fills), shown.reason)
+        return OrderView(
+            ours,
+            shown.status,
+            shown.filled,
+            tuple(fills),
+            shown.reason,
+            shown.quantity,
+            shown.limit_price,
+        )
 
     # --- the account ----------------------------------------------------------------------------
 
@@ -261,7 +284,7 @@ def breach(order: OrderRequest, instrument: Instrument) -> str | None:
     for price in (order.limit_price, order.trigger_price):
         if price is not None and (price <= 0 or price % instrument.tick):
             return f"the price is no multiple of {plain(instrument.tick)}"
-    least = instrument.minimum_notional
+    least = Decimal(0) if order.reduce_only else instrument.minimum_notional
     if order.quantity * (order.limit_price or order.reference_price) < least:
         return f"below the minimum notional of {plain(least)}"
     return None

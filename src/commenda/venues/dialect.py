@@ -12,15 +12,26 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from commenda.market import Instrument
-from commenda.venues.model import Fill, Forced, OrderRequest, OrderStatus, Side
+from commenda.venues.model import (
+    Capabilities,
+    Fill,
+    Forced,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    Why,
+)
 
 HOUR = 3_600_000
+SETTLES_IN = timedelta(seconds=30)
+"""After so long an order that the exchange does not know was never there. It answers within
+milliseconds, and its own time-outs end after ten seconds."""
 _WORDS = re.compile(r'"(?:msg|retMsg)":\s*"([^"]{1,200})')
 
 Params = Mapping[str, Any]
@@ -54,6 +65,13 @@ class Codes:
     limited: frozenset[int]
     maybe_done: frozenset[int]
     """What was asked may have been done or not; or the exchange is too busy to do it."""
+    why: Mapping[int, Why]
+    """Why an order was turned down."""
+
+    def reason(self, refusal: Refusal) -> str:
+        """What a view says of a refusal: why, where that is known, and the exchange's own words."""
+        why = self.why.get(refusal.code)
+        return str(refusal) if why is None else f"{why}: {refusal.short}"
 
 
 class Shown(NamedTuple):
@@ -67,6 +85,8 @@ class Shown(NamedTuple):
     filled: Decimal
     words: str
     reason: str | None = None
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
 
 
 class Deal(NamedTuple):
@@ -132,6 +152,8 @@ class Dialect(Protocol):
 
     @property
     def codes(self) -> Codes: ...
+    @property
+    def capabilities(self) -> Capabilities: ...
     def client(self, key: str, secret: str, address: str | None = None) -> Any: ...
     def time(self, ask: Ask) -> int: ...
     def rights(self, ask: Ask) -> Rights: ...
@@ -142,8 +164,14 @@ class Dialect(Protocol):
     def modes(self, symbol: str) -> Sequence[tuple[str, Params]]:
         """What is set before a contract is traded; for the whole account where it is empty."""
 
-    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
-        """Send an order; None where the answer does not tell what became of it."""
+    def send(
+        self, ask: Ask, order: OrderRequest, instrument: Instrument, *, ends: bool
+    ) -> Shown | None:
+        """Send an order; None where the answer does not tell what became of it. `ends` where the
+        exchange is to end it at its time."""
+
+    def replace(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        """Ask for the terms that a limit order is to have from now on."""
 
     def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
         """End an order; a `Refusal` in `codes.gone` where there is nothing to end."""

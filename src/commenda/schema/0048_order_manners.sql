@@ -1,0 +1,23 @@
+-- How orders are taken: a limit that does not wait or only makes, a stop with a limit, an order that
+-- only closes; an order that staff ask to end or to move.
+
+ALTER TABLE orders
+    ADD COLUMN time_in_force text NOT NULL DEFAULT 'gtc'
+        CHECK (time_in_force IN ('gtc', 'ioc', 'post_only')),
+    ADD COLUMN reduce_only boolean NOT NULL DEFAULT false,
+    ADD COLUMN cancel_asked_at timestamptz,
+    ADD COLUMN asked_price numeric(38,18) CHECK (asked_price > 0),  -- a limit's, not there yet
+    DROP CONSTRAINT orders_limit_check,
+    ADD CONSTRAINT orders_limit_check CHECK (CASE kind WHEN 'limit' THEN limit_price IS NOT NULL
+        WHEN 'market' THEN limit_price IS NULL ELSE true END),
+    ADD CONSTRAINT orders_manner_check CHECK (time_in_force = 'gtc' OR kind = 'limit'),
+    ADD CONSTRAINT orders_moves_check CHECK (asked_price IS NULL OR kind = 'limit');
+GRANT UPDATE (limit_price, cancel_asked_at, asked_price) ON orders TO commenda_app;
+
+ALTER TABLE paper.orders
+    ADD COLUMN time_in_force text NOT NULL DEFAULT 'gtc',
+    ADD COLUMN reduce_only boolean NOT NULL DEFAULT false;
+
+-- How what opens or increases a position of a flow is ordered.
+ALTER TABLE shared_flows ADD COLUMN entry text NOT NULL DEFAULT 'market'
+    CHECK (entry IN ('market', 'ioc', 'post_only'));
