@@ -18,6 +18,7 @@ from commenda.execution.actions import (
 from commenda.execution.allocation import allocate_chunk
 from commenda.execution.blotter import OrderLife, OrderRow, latest_orders, life_of
 from commenda.execution.broker import Broker, is_met
+from commenda.execution.changes import ask_end, ask_price
 from commenda.execution.checks import CHECKS
 from commenda.execution.contact import is_read
 from commenda.execution.halts import MARKET_UNTRUSTED, halted_instruments
@@ -66,6 +67,8 @@ __all__ = [
     "allocate",
     "allocate_chunk",
     "ask_books",
+    "ask_end",
+    "ask_price",
     "at_rest",
     "clearing_key",
     "compare",

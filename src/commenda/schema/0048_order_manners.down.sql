@@ -9,3 +9,4 @@ ALTER TABLE orders
     DROP COLUMN time_in_force, DROP COLUMN reduce_only, DROP COLUMN cancel_asked_at,
     DROP COLUMN asked_price,
     ADD CONSTRAINT orders_limit_check CHECK ((limit_price IS NOT NULL) = (kind = 'limit'));
+REVOKE UPDATE (limit_price) ON orders FROM commenda_app;

@@ -175,7 +175,10 @@ class VenueConformance:
         )
         market.venue.submit(asked, market.now)
         market.move(market.price)
-        assert (seen(market, asked).status, seen(market, asked).filled) == (OrderStatus.ACCEPTED, 0)
+        assert (seen(market, asked).status, seen(market, asked).filled) == (
+            OrderStatus.ACCEPTED,
+            Decimal(0),
+        )
         market.move(market.price * Decimal("0.9"), Decimal(0))
         market.move(market.price)
         waiting = seen(market, asked)
@@ -211,7 +214,7 @@ class VenueConformance:
         above = market.instrument.to_tick(market.price * Decimal("1.01"))
         takes = replace(a_limit(market), limit_price=above, time_in_force=TimeInForce.POST_ONLY)
         down = submitted(market, takes)
-        assert (down.status, down.filled) == (OrderStatus.REFUSED, 0)
+        assert (down.status, down.filled) == (OrderStatus.REFUSED, Decimal(0))
         assert (down.reason or "").startswith(f"{Why.WOULD_TAKE}:")
         makes = replace(a_limit(market), time_in_force=TimeInForce.POST_ONLY)
         assert market.venue.submit(makes, market.now).status is OrderStatus.ACCEPTED
@@ -226,7 +229,7 @@ class VenueConformance:
             pytest.skip("there is no reduce-only here")
         whole = replace(a_request(market, Side.SELL), reduce_only=True)
         down = submitted(market, whole)
-        assert (down.status, down.filled) == (OrderStatus.REFUSED, 0)
+        assert (down.status, down.filled) == (OrderStatus.REFUSED, Decimal(0))
         assert (down.reason or "").startswith(f"{Why.NOTHING_TO_REDUCE}:")
         opens = a_request(market, quantity=whole.quantity * 4 / LOTS)
         market.venue.submit(opens, market.now)
@@ -251,7 +254,10 @@ class VenueConformance:
             assert view is not None
             assert (view.limit_price, view.quantity) == (lower, moved.quantity)
         market.move(market.price * Decimal("0.98"))
-        assert (seen(market, asked).status, seen(market, asked).filled) == (OrderStatus.ACCEPTED, 0)
+        assert (seen(market, asked).status, seen(market, asked).filled) == (
+            OrderStatus.ACCEPTED,
+            Decimal(0),
+        )
         market.move(market.price * Decimal("0.98"))
         over = settled(market, asked)
         assert (over.status, over.filled) == (OrderStatus.FILLED, moved.quantity)
