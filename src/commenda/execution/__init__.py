@@ -39,6 +39,7 @@ from commenda.execution.queries import (
     orders_of,
     read_cursor,
     working,
+    working_at,
 )
 from commenda.execution.reconcile import (
     Difference,
@@ -99,4 +100,5 @@ __all__ = [
     "venues_in_use",
     "venues_of",
     "working",
+    "working_at",
 ]

@@ -218,7 +218,8 @@ def observe_executions(database: Database, broker: Broker, author: Author) -> No
         except VenueUnavailable as error:
             lose_contact(database, venue, author, error)
             continue
-        keep_contact(database, venue, author)
+        keep_contact(database, venue, author, broker.hints.ears.get(venue.name))
+        broker.hints.read(venue.name, found=bool(executions))
         with database.transaction() as tx:
             rows = tx.execute(
                 "SELECT fill_id FROM fills WHERE venue = %s AND fill_id = ANY (%s)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple
 from datetime import datetime
 from decimal import Decimal
@@ -216,6 +216,16 @@ def end_allocation(tx: Tx, order_id: UUID, now: datetime) -> None:
         "UPDATE orders SET allocated_at = %s WHERE id = %s AND allocated_at IS NULL",
         (now, order_id),
     )
+
+
+def working_at(tx: Tx, venues: Collection[str]) -> list[Order]:
+    """The orders at these venues that were sent and are not over or not shared out."""
+    with tx.cursor(row_factory=class_row(Order)) as cursor:
+        return cursor.execute(
+            _ORDER + "WHERE allocated_at IS NULL AND sent_at IS NOT NULL AND venue = ANY (%s)"
+            " ORDER BY number",
+            (list(venues),),
+        ).fetchall()
 
 
 def at_rest(tx: Tx, venue: str, instrument_id: int, since: datetime) -> bool:

@@ -21,3 +21,10 @@ ALTER TABLE paper.orders
 -- How what opens or increases a position of a flow is ordered.
 ALTER TABLE shared_flows ADD COLUMN entry text NOT NULL DEFAULT 'market'
     CHECK (entry IN ('market', 'ioc', 'post_only'));
+
+-- How an account at an exchange is listened to and how much it is asked, as whoever reads it knows.
+ALTER TABLE venue_contacts
+    ADD COLUMN deaf_since    timestamptz,  -- its own stream is not heard; NULL while it is
+    ADD COLUMN limited_until timestamptz,  -- by the wall: the exchange wants to be left alone
+    ADD COLUMN used          integer,      -- of what it allows in a minute, as it said last
+    ADD COLUMN allowed       integer;

@@ -21,6 +21,7 @@ from commenda.venues.accounts import (
     require_keyed,
     try_secret,
 )
+from commenda.venues.hints import Ear, Hints
 from commenda.venues.keys import (
     Secret,
     VenueKey,
@@ -49,7 +50,7 @@ from commenda.venues.model import (
 from commenda.venues.paper import Outage, PaperVenue
 from commenda.venues.paper_books import PaperBooks
 from commenda.venues.paper_orders import PaperOrder
-from commenda.venues.reach import Means, contracts_of
+from commenda.venues.reach import Means, contracts_of, desks_of
 from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, known_venue, venue_row
 from commenda.venues.trial import Outcome, VenueCheck, require_sound
 
@@ -60,10 +61,12 @@ __all__ = [
     "VENUES",
     "Capabilities",
     "Clearing",
+    "Ear",
     "Execution",
     "Fill",
     "Forced",
     "FundingPayment",
+    "Hints",
     "Means",
     "OrderKind",
     "OrderRequest",
@@ -89,6 +92,7 @@ __all__ = [
     "checked_address",
     "connect",
     "contracts_of",
+    "desks_of",
     "keep_key_out",
     "key_changes",
     "known_venue",

@@ -13,14 +13,23 @@ from uuid import UUID
 
 from commenda.kit.money import plain
 from commenda.market import Instrument
+from commenda.venues.binance_records import (
+    deal_of,
+    is_true,
+    number_of,
+    shown_algo,
+    shown_order,
+)
 from commenda.venues.dialect import (
     HOUR,
     SETTLES_IN,
     Ask,
+    Channel,
     Cleared,
     Codes,
     Deal,
     Held,
+    News,
     Paid,
     Params,
     Refusal,
@@ -30,8 +39,8 @@ from commenda.venues.dialect import (
     each_once,
     forced_by,
     made_client,
-    moment_of,
     our_order,
+    streams_at,
 )
 from commenda.venues.model import (
     Capabilities,
@@ -39,35 +48,18 @@ from commenda.venues.model import (
     Forced,
     OrderKind,
     OrderRequest,
-    OrderStatus,
-    Side,
     TimeInForce,
     Why,
 )
 
-STATUS = {
-    "NEW": OrderStatus.ACCEPTED,
-    "PARTIALLY_FILLED": OrderStatus.PARTLY_FILLED,
-    "FILLED": OrderStatus.FILLED,
-    "CANCELED": OrderStatus.CANCELLED,
-    "EXPIRED": OrderStatus.EXPIRED,
-    "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
-    "REJECTED": OrderStatus.REFUSED,
-}
-ALGO_STATUS = {
-    "NEW": OrderStatus.ACCEPTED,
-    "TRIGGERING": OrderStatus.ACCEPTED,
-    "TRIGGERED": OrderStatus.ACCEPTED,
-    "CANCELED": OrderStatus.CANCELLED,
-    "EXPIRED": OrderStatus.EXPIRED,
-    "REJECTED": OrderStatus.REFUSED,
-}
 _FORCED = {
     "autoclose-": Forced.LIQUIDATED,
     "adl_autoclose": Forced.DELEVERAGED,
     "settlement_autoclose-": Forced.SETTLED,
 }
 TIMES = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "GTX"}
+STREAMS = "wss://fstream.binance.com"
+HAPPENED = ("ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE", "MARGIN_CALL")
 PAGE = 1000
 _BEGUN = ""
 """Among a cursor's contracts: when the account was met, in milliseconds."""
@@ -125,10 +117,10 @@ class Binance:
     def rights(self, ask: Ask) -> Rights:
         told = ask("sapiGetAccountApiRestrictions", {})
         named = ("enableWithdrawals", "enableFutures", "ipRestrict")
-        return Rights(*(_is_true(told[one]) for one in named))
+        return Rights(*(is_true(told[one]) for one in named))
 
     def is_hedged(self, ask: Ask) -> bool:
-        return _is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
+        return is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
 
     def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
         found = {}
@@ -171,7 +163,7 @@ class Binance:
             return None
         asked |= {"type": order.kind.upper(), "newClientOrderId": str(order.id)}
         asked |= {"newOrderRespType": "RESULT"}
-        return _shown(ask("fapiPrivatePostOrder", asked))
+        return shown_order(ask("fapiPrivatePostOrder", asked))
 
     def replace(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
         assert order.limit_price is not None
@@ -204,10 +196,10 @@ class Binance:
         if order.kind is OrderKind.STOP:
             algo = self._algo(ask, order)
             if algo is None or not algo["actualOrderId"]:
-                return algo and _shown_algo(algo)
+                return algo and shown_algo(algo)
             asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
         found = self._sought(ask, "fapiPrivateGetOrder", asked)
-        return found and _shown(found)
+        return found and shown_order(found)
 
     def _algo(self, ask: Ask, order: OrderRequest) -> Any:
         return self._sought(ask, "fapiPrivateGetAlgoOrder", {"clientAlgoId": str(order.id)})
@@ -232,8 +224,8 @@ class Binance:
 
     def resting(self, ask: Ask) -> Sequence[Shown]:
         return [
-            *map(_shown, ask("fapiPrivateGetOpenOrders", {})),
-            *map(_shown_algo, ask("fapiPrivateGetOpenAlgoOrders", {})),
+            *map(shown_order, ask("fapiPrivateGetOpenOrders", {})),
+            *map(shown_algo, ask("fapiPrivateGetOpenAlgoOrders", {})),
         ]
 
     # --- the account ----------------------------------------------------------------------------
@@ -241,12 +233,12 @@ class Binance:
     def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]:
         asked = {"symbol": shown.symbol, "orderId": shown.number, "limit": PAGE}
         trades = ask("fapiPrivateGetUserTrades", asked)
-        return [_deal(one).fill for one in sorted(trades, key=_number)]
+        return [deal_of(one).fill for one in sorted(trades, key=number_of)]
 
     def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
         stands = self.time(ask)
         last = {one: self._trades_of(ask, one, limit=1) for one in symbols}
-        known = {symbol: _number(trades[-1]) for symbol, trades in last.items() if trades}
+        known = {symbol: number_of(trades[-1]) for symbol, trades in last.items() if trades}
         known[_BEGUN] = stands
         return {"executions": json.dumps(known), "income": json.dumps([stands, {}])}
 
@@ -259,9 +251,9 @@ class Binance:
         for symbol in symbols:
             since = 0 if symbol in known else known.get(_BEGUN, 0)
             for trade in self._trades_after(ask, symbol, known.get(symbol, -1)):
-                last[symbol] = _number(trade)
+                last[symbol] = number_of(trade)
                 if int(trade["time"]) >= since:
-                    found.append(_deal(trade))
+                    found.append(deal_of(trade))
         found.sort(key=lambda one: one.at)
         return found, json.dumps(last) if last else cursor
 
@@ -271,7 +263,7 @@ class Binance:
             yield from page
             if len(page) < PAGE:
                 return
-            number = _number(page[-1])
+            number = number_of(page[-1])
 
     def _trades_of(self, ask: Ask, symbol: str, **which: int) -> list[Any]:
         """The account's trades in a contract by number; none where it is not traded there."""
@@ -284,7 +276,7 @@ class Binance:
                 raise
             self._unlisted.add(symbol)
             return []
-        return sorted(found, key=_number)
+        return sorted(found, key=number_of)
 
     def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
         found = ask("fapiPrivateV3GetAccount", {})
@@ -343,54 +335,16 @@ class Binance:
         }
         ask("sapiPostSubAccountUniversalTransfer", asked)
 
+    # --- its stream -----------------------------------------------------------------------------
 
-def _shown(found: Any) -> Shown:
-    return Shown(
-        str(found["orderId"]),
-        found["clientOrderId"],
-        found["symbol"],
-        STATUS[found["status"]],
-        Decimal(found["executedQty"]),
-        _words(found, found["type"], found["origQty"]),
-        None,
-        Decimal(found["origQty"]),
-        Decimal(found["price"]) or None,
-    )
+    def channel(self, ask: Ask, client: Any, address: str | None) -> Channel:
+        key = ask("fapiPrivatePostListenKey", {})["listenKey"]
+        return Channel(f"{streams_at(address, STREAMS)}/private/ws?listenKey={key}")
 
+    def keep_channel(self, ask: Ask) -> None:
+        ask("fapiPrivatePutListenKey", {})
 
-def _shown_algo(found: Any) -> Shown:
-    return Shown(
-        "",
-        found["clientAlgoId"],
-        found["symbol"],
-        ALGO_STATUS[found["algoStatus"]],
-        Decimal(0),
-        _words(found, found["orderType"], found["quantity"]),
-        found.get("rm"),
-        Decimal(found["quantity"]),
-        Decimal(found["price"]) or None,
-    )
-
-
-def _words(found: Any, kind: str, quantity: str) -> str:
-    return f"{found['side']} {quantity} {found['symbol']} {kind}".lower()
-
-
-def _number(trade: Any) -> int:
-    return int(trade["id"])
-
-
-def _deal(trade: Any) -> Deal:
-    fill = Fill(
-        f"{trade['symbol']}:{trade['id']}",
-        Decimal(trade["qty"]),
-        Decimal(trade["price"]),
-        Decimal(trade["commission"]),
-        moment_of(trade["time"]),
-    )
-    side = Side(trade["side"].lower())
-    return Deal(int(trade["time"]), str(trade["orderId"]), trade["symbol"], side, fill)
-
-
-def _is_true(told: object) -> bool:
-    return told in (True, "true")
+    def news(self, told: Mapping[str, Any]) -> News | None:
+        if told.get("e") == "listenKeyExpired":
+            return None
+        return News(happened=told.get("e") in HAPPENED)

@@ -6,6 +6,8 @@ is triggered; trades are asked for by time, of all contracts at once; an order's
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +21,12 @@ from commenda.venues.dialect import (
     HOUR,
     SETTLES_IN,
     Ask,
+    Channel,
     Cleared,
     Codes,
     Deal,
     Held,
+    News,
     Paid,
     Params,
     Refusal,
@@ -34,6 +38,7 @@ from commenda.venues.dialect import (
     made_client,
     moment_of,
     our_order,
+    streams_at,
 )
 from commenda.venues.model import (
     Capabilities,
@@ -71,6 +76,8 @@ RAN_OUT = ("EC_NoImmediateQtyToFill", "EC_CancelForNoFullFill")
 """What is told as cancelled, and nobody cancelled: the rest of what does not wait."""
 LINEAR = {"category": "linear"}
 SETTLED = {**LINEAR, "settleCoin": "USDT"}
+STREAMS = "wss://stream.bybit.com"
+HAPPENED = ("order", "execution", "position", "wallet")
 WEEK = 7 * 24 * HOUR
 """The longest span that may be asked for."""
 LATE = 60_000
@@ -286,6 +293,29 @@ class Bybit:
             "toAccountType": kinds[1],
         }
         ask("privatePostV5AssetTransferInterTransfer", asked)
+
+    # --- its stream -----------------------------------------------------------------------------
+
+    def channel(self, ask: Ask, client: Any, address: str | None) -> Channel:
+        until = int(client.milliseconds()) + 10_000
+        told = f"GET/realtime{until}".encode()
+        mark = hmac.new(client.secret.encode(), told, hashlib.sha256).hexdigest()
+        return Channel(
+            f"{streams_at(address, STREAMS)}/v5/private",
+            (
+                {"op": "auth", "args": [client.apiKey, until, mark]},
+                {"op": "subscribe", "args": list(HAPPENED)},
+            ),
+            {"op": "ping"},
+        )
+
+    def keep_channel(self, ask: Ask) -> None:
+        """Pings are enough."""
+
+    def news(self, told: Mapping[str, Any]) -> News | None:
+        if told.get("success") is False:
+            return None
+        return News(told.get("op") == "subscribe", told.get("topic") in HAPPENED)
 
 
 def _all(ask: Ask, call: str, asked: Params) -> list[Any]:

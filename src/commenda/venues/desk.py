@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commenda.venues.binance import Binance
-from commenda.venues.dialect import Dialect, Refusal
+from commenda.venues.dialect import Channel, Dialect, Refusal
 from commenda.venues.model import VenueUnavailable
 
 _CODE = re.compile(r'"(?:code|retCode)":\s*"?(-?\d+)')
@@ -34,6 +34,8 @@ class Desk:
     dialect: Dialect = field(default_factory=Binance)
     wall: Callable[[], float] = time.time
     quiet_until: float = 0.0
+    address: str | None = None
+    """Where the client asks, if not at the exchange itself."""
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, call: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -52,6 +54,16 @@ class Desk:
                         raise refusal from None
                     self._set_clock()
         raise AssertionError("the second attempt returns or raises")
+
+    def channel(self) -> Channel:
+        """Where the account's own stream is."""
+        with self._turn:
+            client = self._reached()
+        return self.dialect.channel(self.ask, client, self.address)
+
+    def keep_channel(self) -> None:
+        """Say that the stream is wanted."""
+        self.dialect.keep_channel(self.ask)
 
     def _reached(self) -> Any:
         """The client that asks."""

@@ -147,6 +147,22 @@ class Rights(NamedTuple):
     """Whether it is taken from some addresses alone."""
 
 
+class Channel(NamedTuple):
+    """Where an account's own stream is: what is said once it is open, and now and then."""
+
+    url: str
+    hello: Sequence[Params] = ()
+    """Nothing where the address says it all."""
+    ping: Params | None = None
+
+
+class News(NamedTuple):
+    """What a message of a stream is: its beginning, or that something happened."""
+
+    begins: bool = False
+    happened: bool = False
+
+
 class Dialect(Protocol):
     """One exchange's. Calls that only look are given an `ask` of which a refusal is no answer."""
 
@@ -198,6 +214,15 @@ class Dialect(Protocol):
     ) -> tuple[Sequence[Paid | Cleared], str | None]: ...
     def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None: ...
 
+    def channel(self, ask: Ask, client: Any, address: str | None) -> Channel:
+        """Where the account's stream is now, of a key that was just made or still lives."""
+
+    def keep_channel(self, ask: Ask) -> None:
+        """Say that it is wanted; a `Refusal` where its key is over."""
+
+    def news(self, told: Mapping[str, Any]) -> News | None:
+        """What a message of it means; None where it ends it."""
+
 
 # --- what dialects share -------------------------------------------------------------------------
 
@@ -215,6 +240,11 @@ def made_client(kind: str, key: str, secret: str, address: str | None, **options
             if isinstance(url, str):
                 client.urls["api"][name] = re.sub(r"^https://[^/]+", address.rstrip("/"), url)
     return client
+
+
+def streams_at(address: str | None, own: str) -> str:
+    """Where streams are: the exchange's own, or beside what speaks its protocol elsewhere."""
+    return own if address is None else re.sub("^http", "ws", address.rstrip("/"))
 
 
 def each_once(

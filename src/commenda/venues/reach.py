@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,7 +15,7 @@ from commenda.venues.ccxt import CcxtVenue
 from commenda.venues.desk import Desk
 from commenda.venues.dialect import Dialect
 from commenda.venues.keys import KeyState, open_key
-from commenda.venues.model import VenueUnavailable
+from commenda.venues.model import Venue, VenueUnavailable
 
 
 class Means(NamedTuple):
@@ -37,6 +37,11 @@ def reach_exchange(dialect: Callable[[], Dialect], means: Means, account: str) -
     """The account at the exchange, asked with the key that counts at that moment."""
     desk = StoredDesk(None, dialect(), database=means.database, keys=means.keys, account=account)
     return CcxtVenue(desk, StoredContracts(means.database, account), account)
+
+
+def desks_of(venues: Iterable[Venue]) -> dict[str, Desk]:
+    """The desks of those of the accounts that are at an exchange, by the account's name."""
+    return {one.name: one.desk for one in venues if isinstance(one, CcxtVenue)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +73,7 @@ class StoredDesk(Desk):
         if secret is None:
             raise VenueUnavailable("the account's key was removed just now")
         self.client = self.dialect.client(secret.key, secret.secret, row[1])
-        self._of = row[0]
+        self._of, self.address = row
         return self.client
 
 
