@@ -20,10 +20,10 @@ from uuid import UUID
 
 from commenda.execution import queries
 from commenda.execution.allocation import allocate_chunk, shares_of, transit_accounts
-from commenda.execution.broker import Broker
+from commenda.execution.broker import Broker, is_met
 from commenda.execution.changes import end_move
 from commenda.execution.contact import keep_contact, lose_contact, meet
-from commenda.execution.halts import refusal_before_sending
+from commenda.execution.halts import opens, refusal_before_sending
 from commenda.execution.model import Order
 from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
@@ -142,7 +142,8 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
     venue = broker.venue(order.venue)
     try:
         if sent is not None:
-            return venue.submit(order.request(), now)
+            exits = is_met(order.venue) and _exits(database, order_id)
+            return venue.submit(order.request(exits=exits), now)
         view = _look(venue, order, now)
         if view is None and order.status in (OrderStatus.SENT, OrderStatus.UNKNOWN):
             # Where its end was asked for, sending it once more is no way of asking.
@@ -157,6 +158,11 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
         return view
     except VenueUnavailable:
         return None
+
+
+def _exits(database: Database, order_id: UUID) -> bool:
+    with database.read() as tx:
+        return not opens(tx, order_id)
 
 
 def _look(venue: Venue, order: Order, now: datetime) -> OrderView | None:

@@ -17,9 +17,10 @@ from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.times import iso
 from commenda.ledger import Author
-from commenda.venues import Ear, Venue, VenueUnavailable
+from commenda.venues import Ear, Venue, VenueUnavailable, desks_of
 
 SILENT, STRANGE, DEAF = "alert.venue_silent", "alert.venue_strange", "alert.venue_deaf"
+LIMITED = "alert.venue_limited"
 PATIENCE = timedelta(minutes=2)
 """How long an exchange may be silent before somebody is told; what it owes an answer to waits."""
 SHOWN_WITHIN = timedelta(minutes=2)
@@ -48,13 +49,16 @@ def keep_contact(database: Database, venue: Venue, author: Author, ear: Ear | No
     listens to it."""
     if not is_met(venue.name):
         return
+    desk = desks_of([venue]).get(venue.name)
+    used, allowed = (desk and desk.load()) or (None, None)
     with database.transaction() as tx:
         tx.execute(
-            "UPDATE venue_contacts SET answered_at = %s, silent_since = NULL, reason = NULL"
-            " WHERE venue = %s",
-            (author.now, venue.name),
+            "UPDATE venue_contacts SET answered_at = %s, silent_since = NULL, reason = NULL,"
+            " used = %s, allowed = %s WHERE venue = %s",
+            (author.now, used, allowed, venue.name),
         )
         end_alerts(tx, SILENT, author.now, about=[venue.name])
+        end_alerts(tx, LIMITED, author.now, about=[venue.name])
         if ear is not None:
             _note_stream(tx, venue.name, author, ear)
 
@@ -104,10 +108,14 @@ def lose_contact(database: Database, venue: Venue, author: Author, error: VenueU
             "INSERT INTO venue_contacts AS c (venue, silent_since, reason) VALUES (%s, %s, %s)"
             " ON CONFLICT (venue) DO UPDATE SET reason = excluded.reason,"
             "  silent_since = coalesce(c.silent_since, excluded.silent_since)"
-            " RETURNING silent_since",
+            " RETURNING silent_since, limited_until, limited_until > clock_timestamp()",
             (venue.name, author.now, str(error)),
         ).fetchone()
         assert row is not None
+        if row[2]:
+            said = {"until": iso(row[1]), "reason": str(error)}
+            correlation = ids.derive("venue", venue.name)
+            raise_alerts(tx, [author.event(LIMITED, venue.name, correlation, "left alone", said)])
         if author.now - row[0] >= PATIENCE:
             said = {"since": iso(row[0]), "reason": str(error)}
             correlation = ids.derive("venue", venue.name)

@@ -59,8 +59,8 @@ class Order:
             return None
         return replace(self.request(), limit_price=self.asked_price)
 
-    def request(self) -> OrderRequest:
-        """What is asked of the venue."""
+    def request(self, *, exits: bool = False) -> OrderRequest:
+        """What is asked of the venue; of what `exits` first."""
         return OrderRequest(
             self.id,
             self.instrument_id,
@@ -74,4 +74,5 @@ class Order:
             self.active_from,
             self.time_in_force,
             self.reduce_only,
+            exits,
         )

@@ -20,6 +20,7 @@ from commenda.venues.binance_records import (
     shown_algo,
     shown_order,
 )
+from commenda.venues.budget import Gauge
 from commenda.venues.dialect import (
     HOUR,
     SETTLES_IN,
@@ -94,6 +95,11 @@ class Binance:
             -5022: Why.WOULD_TAKE,
         },
     )
+    gauges: ClassVar[Sequence[Gauge]] = (
+        Gauge("X-MBX-USED-WEIGHT-1M", 60, 2_400),
+        Gauge("X-MBX-ORDER-COUNT-10S", 10, 300, of_orders=True),
+        Gauge("X-MBX-ORDER-COUNT-1M", 60, 1_200, of_orders=True),
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         frozenset(OrderKind),
         deduplicates=False,
@@ -121,6 +127,17 @@ class Binance:
 
     def is_hedged(self, ask: Ask) -> bool:
         return is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
+
+    def limits(self, ask: Ask) -> Sequence[Gauge]:
+        allowed = {}
+        for one in ask("fapiPublicGetExchangeInfo", {})["rateLimits"]:
+            spans = {"SECOND": 1, "MINUTE": 60}
+            seconds = int(one["intervalNum"]) * spans.get(one["interval"], 0)
+            allowed[one["rateLimitType"] == "ORDERS", seconds] = int(one["limit"])
+        return [
+            one._replace(allows=allowed.get((one.of_orders, one.seconds), one.allows))
+            for one in self.gauges
+        ]
 
     def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
         found = {}

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from commenda.kit.money import plain
 from commenda.market import Instrument
+from commenda.venues.budget import Gauge
 from commenda.venues.dialect import (
     HOUR,
     SETTLES_IN,
@@ -106,6 +107,8 @@ class Bybit:
             110093: Why.WOULD_TRIGGER,
         },
     )
+    gauges: ClassVar[Sequence[Gauge]] = ()
+    """It counts each address of its own by the second, too fast to be kept house with."""
     capabilities: ClassVar[Capabilities] = Capabilities(
         frozenset(OrderKind),
         deduplicates=False,
@@ -131,6 +134,9 @@ class Bybit:
     def is_hedged(self, ask: Ask) -> bool:
         """Of what is held; an account that holds nothing does not say."""
         return any(str(one["positionIdx"]) != "0" for one in self._positions(ask))
+
+    def limits(self, ask: Ask) -> Sequence[Gauge]:
+        return self.gauges
 
     def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
         found = _all(ask, "publicGetV5MarketInstrumentsInfo", {**LINEAR, "limit": 1000})

@@ -16,6 +16,7 @@ from uuid import UUID
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.market import Instrument
+from commenda.venues.budget import Priority
 from commenda.venues.desk import Desk
 from commenda.venues.dialect import (
     Cleared,
@@ -82,7 +83,7 @@ class CcxtVenue:
         """Assert what every order counts on: a key that cannot take money out, one position for
         each contract. Codes `key_may_withdraw`, `key_cannot_trade`, `wrong_mode` where the exchange
         keeps another one, because something is open."""
-        rights = self.dialect.rights(self.desk.ask)
+        rights = self.dialect.rights(self.desk.asking(Priority.EXIT))
         if rights.withdraws:
             raise may_withdraw()
         if not rights.trades:
@@ -100,7 +101,7 @@ class CcxtVenue:
     def _set_modes(self, symbol: str) -> None:
         for call, wanted in self.dialect.modes(symbol):
             try:
-                self.desk.ask(call, wanted)
+                self.desk.ask(call, wanted, Priority.EXIT)
             except Refusal as refusal:
                 if refusal.code not in self.dialect.codes.as_it_was:
                     raise CommendaError("wrong_mode", "The exchange keeps another mode").at(
@@ -130,7 +131,8 @@ class CcxtVenue:
                 del self._sent[next(iter(self._sent))]
             try:
                 ends = self.capabilities.ends(order, now)
-                shown = self.dialect.send(self.desk.ask, order, instrument, ends=ends)
+                ask = self.desk.asking(_urgency(order), is_order=True)
+                shown = self.dialect.send(ask, order, instrument, ends=ends)
             except Refusal as refusal:
                 if refusal.code not in self.dialect.codes.duplicate:
                     return refusal_of(order, self.dialect.codes.reason(refusal))
@@ -145,7 +147,7 @@ class CcxtVenue:
     def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
         try:
-            self.dialect.cancel(self.desk.ask, order, symbol)
+            self.dialect.cancel(self.desk.asking(Priority.EXIT), order, symbol)
         except Refusal as refusal:
             if refusal.code not in self.dialect.codes.gone:
                 raise VenueUnavailable(str(refusal)) from None
@@ -157,7 +159,8 @@ class CcxtVenue:
         wrong = breach(order, instrument)
         if wrong is None:
             try:
-                self.dialect.replace(self.desk.ask, order, instrument.symbol)
+                ask = self.desk.asking(_urgency(order), is_order=True)
+                self.dialect.replace(ask, order, instrument.symbol)
             except Refusal as refusal:
                 wrong = self.dialect.codes.reason(refusal)
         view = self.order(order, now)
@@ -169,7 +172,7 @@ class CcxtVenue:
     def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
         with looking():
-            shown = self.dialect.order(self.desk.ask, order, symbol)
+            shown = self.dialect.order(self.desk.asking(Priority.ENTRY), order, symbol)
         if shown is None:
             return None
         if shown.number:
@@ -194,7 +197,7 @@ class CcxtVenue:
         fills: Sequence[Fill] = ()
         if shown.filled:
             with looking():
-                fills = self.dialect.fills(self.desk.ask, shown)
+                fills = self.dialect.fills(self.desk.asking(Priority.ENTRY), shown)
         return OrderView(
             ours,
             shown.status,
@@ -266,6 +269,10 @@ class CcxtVenue:
         except Refusal as refusal:
             if refusal.code not in self.dialect.codes.duplicate:
                 raise VenueUnavailable(str(refusal)) from None
+
+
+def _urgency(order: OrderRequest) -> Priority:
+    return Priority.EXIT if order.exits or order.reduce_only else Priority.ENTRY
 
 
 def _income(instrument_id: int, row: Paid | Cleared) -> FundingPayment | Clearing:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from commenda.market import Instrument
+from commenda.venues.budget import Gauge
 from commenda.venues.model import (
     Capabilities,
     Fill,
@@ -170,6 +171,13 @@ class Dialect(Protocol):
     def codes(self) -> Codes: ...
     @property
     def capabilities(self) -> Capabilities: ...
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """What it counts of what it is asked, and usually allows."""
+
+    def limits(self, ask: Ask) -> Sequence[Gauge]:
+        """The same, with what it allows now."""
+
     def client(self, key: str, secret: str, address: str | None = None) -> Any: ...
     def time(self, ask: Ask) -> int: ...
     def rights(self, ask: Ask) -> Rights: ...

@@ -104,6 +104,8 @@ class OrderRequest:
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
     """It closes what the account holds, and opens nothing: the venue cuts what is beyond."""
+    exits: bool = False
+    """It opens or increases nothing of anybody's: it goes first where calls are counted."""
 
 
 class Fill(NamedTuple):
