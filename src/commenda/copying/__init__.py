@@ -28,7 +28,7 @@ from commenda.copying.jobs import (
     workflow_of,
 )
 from commenda.copying.leaving import COPIES, request_leave
-from commenda.copying.model import CopyMode, Flow, FollowSettings, Signal
+from commenda.copying.model import CopyMode, Entry, Flow, FollowSettings, Signal
 from commenda.copying.performance import update_flow_stats
 from commenda.copying.queries import find_flow, planned, unfinished_exits, unprocessed
 from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
@@ -48,6 +48,7 @@ __all__ = [
     "COPY_SIGNAL",
     "SIGNALS",
     "CopyMode",
+    "Entry",
     "Flow",
     "FlowLists",
     "FollowSettings",

@@ -212,6 +212,7 @@ export const frame = {
     audit: "Audit",
     users: "Users",
     venues: "Accounts at exchanges",
+    orders: "Cancel and move orders",
   },
   severity: { warning: "Warning", critical: "Critical" },
 }

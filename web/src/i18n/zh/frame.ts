@@ -207,6 +207,7 @@ export const frame: Texts<typeof english> = {
     audit: "审计",
     users: "用户",
     venues: "交易所账户",
+    orders: "撤销和修改订单",
   },
   severity: { warning: "警告", critical: "严重" },
 }
