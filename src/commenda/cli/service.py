@@ -157,7 +157,7 @@ def feed(
             with Database.open(settings) as database:
                 chosen = venue or settings.feed_venue
                 past = timedelta(hours=history)
-                await run_feed(database, name, wanted, address, chosen, stopping, past)
+                await run_feed(database, name, wanted, address, chosen, stopping, past, settings)
 
     asyncio.run(follow())
 

@@ -12,19 +12,25 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from commenda.kit.cache import Keeper
 from commenda.kit.db import AWAY, Database
 from commenda.market.ingest.bars import INTERVAL, Bars, Candle
 from commenda.market.ingest.connection import SILENCE, Backoff, Connection
 from commenda.market.ingest.follow import Followed, Observation
 from commenda.market.ingest.rest import Rest, Unanswered
 from commenda.market.ingest.store import LONGEST, Batch, Seen, judge, store
+from commenda.market.ingest.telling import entries, named
+from commenda.market.live import NOW
 from commenda.market.model import FindingKind, Instrument
+from commenda.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 BEAT = 1.0
 """Seconds between two looks at what only time tells, and two rows of state."""
 _PAGE = 1_000
+_CHANGES = {"depthUpdate": ("book",), "aggTrade": ("tick",), "markPriceUpdate": ("funding",)}
+"""Which values of `NOW` are others after an event."""
 _POLL = 60.0
 """Seconds in which open interest is asked for once of each instrument."""
 _FUNDING_LATE = 600_000
@@ -45,11 +51,13 @@ class Feed:
     rest: Rest
     streams: str
     following: dict[int, int] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     silence: float = SILENCE
     wall: Callable[[], float] = time.time
     on_stored: Callable[[Sequence[tuple[Instrument, Candle]]], None] = lambda _: None
     followed: dict[str, Followed] = field(init=False)
     connections: tuple[Connection, Connection] = field(init=False)
+    keeper: Keeper = field(init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _kept: Batch = field(default_factory=Batch)
@@ -68,13 +76,15 @@ class Feed:
             self._connection("public", depth, of_depth=True),
             self._connection("market", rest, of_depth=False),
         )
+        known = entries(self.name, list(self.followed.values()))
+        self.keeper = Keeper(self.settings, self.database, known)
 
     async def run(self) -> None:
         """Connect, and go on until cancelled; what was heard by then is stored."""
         async with asyncio.TaskGroup() as group:
             for one in self.connections:
                 group.create_task(one.keep(self.rest.session))
-            for work in (self._beat, self._poll, self._store):
+            for work in (self._beat, self._poll, self._store, self.keeper.keep):
                 group.create_task(work())
 
     async def stop(self) -> None:
@@ -98,6 +108,7 @@ class Feed:
             _log.warning("the %s streams are gone: %s", path, why)
             for one in self.followed.values():
                 one.lose(f"connection lost: {why}", depth=of_depth)
+                self._touch(one, *NOW)
             self._news.set()
 
         return Connection(
@@ -115,10 +126,15 @@ class Feed:
         if one is None:
             return
         one.hear(told, wall)
+        self._touch(one, *_CHANGES.get(told["e"], ()))
         if one.needs_snapshot:
             self._join(one)
         if one.has_news:
             self._news.set()
+
+    def _touch(self, one: Followed, *kinds: str) -> None:
+        for kind in kinds:
+            self.keeper.touch(named(one)[NOW.index(kind)])
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -143,7 +159,9 @@ class Feed:
         try:
             while self.connections[0].is_open:
                 try:
-                    if one.take_snapshot(await self.rest.snapshot(one.instrument.symbol)):
+                    right = one.take_snapshot(await self.rest.snapshot(one.instrument.symbol))
+                    self._touch(one, "book")
+                    if right:
                         return
                 except (Unanswered, KeyError, ValueError) as error:
                     _log.warning("no snapshot of %s: %s", one.instrument.symbol, error)
@@ -260,4 +278,5 @@ class Feed:
             one.resyncs,
             one.watch.distrust,
             one.distrusted,
+            self.keeper.source,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from commenda.market.ingest.book import DepthBook, DepthDelta, DepthSnapshot
 from commenda.market.ingest.watch import Watch
 from commenda.market.model import FindingKind, Instrument, Mark
 
+SHOWN = 20
+"""Trades that are kept to be shown."""
 BOOK_KINDS = (FindingKind.SEQUENCE_BREAK, FindingKind.CROSSED_BOOK)
 
 
@@ -32,7 +35,14 @@ class Followed:
     bars: Bars
     book: DepthBook = field(default_factory=DepthBook)
     watch: Watch = field(default_factory=Watch)
+    trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=SHOWN))
+    traded_at: int = 0
+    """When the exchange told the last of them, in milliseconds."""
+    depth_at: int = 0
+    """When it told the last update of the book."""
     mark: Mark | None = None
+    marked: dict[str, Any] | None = None
+    """How the exchange told it: with index and the funding to come."""
     observations: list[Observation] = field(default_factory=list)
     funding_due: int | None = None
     """A funding stamp (ms) whose rate is not known yet."""
@@ -123,6 +133,7 @@ class Followed:
 
     def _depth(self, told: dict[str, Any], event: int) -> None:
         was_right = self.book.right
+        self.depth_at = event
         if self.book.hear(DepthDelta.of(told)):
             self._judge_book(event)
         elif was_right:
@@ -139,6 +150,9 @@ class Followed:
 
     def _trade(self, told: dict[str, Any], event: int) -> None:
         trade = Trade.of(told)
+        if not self.trades or trade.number > self.trades[-1].number:
+            self.trades.append(trade)
+            self.traded_at = event
         missing = self.bars.hear(trade, event)
         if missing is not None:  # the exchange's bars stand in: nothing is lasting
             self.watch.once(FindingKind.SEQUENCE_BREAK, event, missing)
@@ -150,6 +164,7 @@ class Followed:
 
     def _marked(self, told: dict[str, Any], event: int) -> None:
         at = datetime.fromtimestamp(event / 1000, UTC)
+        self.marked = told
         self.mark = Mark(Decimal(told["p"]), at, "mark")
         minute = event // 60_000
         if minute != self._minute:
