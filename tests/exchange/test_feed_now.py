@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -65,8 +66,10 @@ def news(reader: ClientConnection) -> dict[str, Any]:
 
 
 def news_until(reader: ClientConnection, **wanted: object) -> dict[str, Any]:
+    deadline = time.monotonic() + 30
     while True:
         told = news(reader)
+        assert time.monotonic() < deadline, f"none came with {wanted}"
         if all(told.get(name) == value for name, value in wanted.items()):
             return told
 
@@ -119,10 +122,16 @@ def test_a_stale_book_is_marked_and_a_feed_that_is_gone_is_told(
 ) -> None:
     monkeypatch.setattr("commenda.kit.cache.LIFETIME", 2.5)
     with listening_after(db, market) as (running, reader):
-        market.house.script.set([{"kind": "depth_gap", "matches": "btcusdt", "times": 1}])
+        market.house.script.set(
+            [
+                {"kind": "depth_gap", "matches": "btcusdt", "times": 1},
+                {"kind": "maintenance", "matches": "/depth"},  # no snapshot mends it
+            ]
+        )
         stale = news_until(reader, type="book", right=False)
         assert "follows" in stale["why"]
         assert stale["distrust"].startswith("sequence_break: depth")
+        market.house.script.set([])
         assert news_until(reader, type="book", right=True)["why"] is None
         running.stop()
         gone = {news_until(reader, type="gone")["key"] for _ in range(3)}
