@@ -20,7 +20,7 @@ from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.market import FindingKind, untrusted
-from commenda.market.ingest import Address, Feed, Rest, run_feed
+from commenda.market.ingest import Address, Feed, Recorder, Rest, run_feed
 from commenda.operations import watch_feeds
 from commenda.settings import Settings
 
@@ -57,8 +57,9 @@ class Running:
         silence: float = 20.0,
         history: timedelta = timedelta(0),
         settings: Settings | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.recorder = settings, recorder
         self.db, self.served, self.name, self.silence = db, served, name, silence
         self.history = history
         self.feed: Feed | None = None
@@ -91,6 +92,7 @@ class Running:
                         self._stopping,
                         self.history,
                         self.settings,
+                        self.recorder,
                     )
                 )
             except BaseException as error:

@@ -17,6 +17,7 @@ from commenda.kit.db import AWAY, Database
 from commenda.market.ingest.bars import INTERVAL, Bars, Candle
 from commenda.market.ingest.connection import SILENCE, Backoff, Connection
 from commenda.market.ingest.follow import Followed, Observation
+from commenda.market.ingest.record import Recorder
 from commenda.market.ingest.rest import Rest, Unanswered
 from commenda.market.ingest.store import LONGEST, Batch, Seen, judge, store
 from commenda.market.ingest.telling import entries, named
@@ -52,6 +53,7 @@ class Feed:
     streams: str
     following: dict[int, int] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    recorder: Recorder | None = None
     silence: float = SILENCE
     wall: Callable[[], float] = time.time
     on_stored: Callable[[Sequence[tuple[Instrument, Candle]]], None] = lambda _: None
@@ -62,12 +64,17 @@ class Feed:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _kept: Batch = field(default_factory=Batch)
     _unjudged: list[tuple[Followed, Candle]] = field(default_factory=list)
+    _recorded: int = 0
+    """Bars of what is kept that are recorded already."""
     _told_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.followed = {
             one.symbol: Followed(one, Bars(self.following.get(one.id))) for one in self.instruments
         }
+        if self.recorder is not None:
+            for one in self.followed.values():
+                one.recording = self.recorder.recording(one.instrument)
         names = [symbol.lower() for symbol in self.followed]
         depth = [f"{name}@depth@100ms" for name in names]
         kinds = ("aggTrade", "kline_1m", "markPrice@1s")
@@ -86,6 +93,8 @@ class Feed:
                 group.create_task(one.keep(self.rest.session))
             for work in (self._beat, self._poll, self._store, self.keeper.keep):
                 group.create_task(work())
+            if self.recorder is not None:
+                group.create_task(self.recorder.keep())
 
     async def stop(self) -> None:
         """Store what is left, and say that this feed is at rest."""
@@ -95,6 +104,13 @@ class Feed:
             await self._write(stopped=True)
         except AWAY as error:
             _log.warning("the database did not take the last of it: %s", error)
+        if self.recorder is not None:
+            self._end_parts(time.time_ns())
+            await self.recorder.close()
+
+    def _end_parts(self, at: int) -> None:
+        for one in self.followed.values():
+            one.turn_part(at)
 
     # --- hearing ------------------------------------------------------------------------------
 
@@ -224,6 +240,8 @@ class Feed:
             bars, self._unjudged = self._unjudged, []
             if bars:
                 await asyncio.to_thread(judge, bars)
+            if self.recorder is not None and (turn := self.recorder.turn()) is not None:
+                self._end_parts(turn)
             lost = next((one.why for one in self.connections if not one.is_open), None)
             for one in self.followed.values():
                 one.check(wall, self.silence, lost)
@@ -257,8 +275,12 @@ class Feed:
             batch.seen = [self._seen(one) for one in self.followed.values()]
         if not batch:
             return
+        for followed, candle in batch.bars[self._recorded :]:
+            if followed.recording is not None:
+                followed.recording.part.bar(candle)
+        self._recorded = len(batch.bars)
         new = await asyncio.to_thread(partial(store, self.database, self.name, batch, stopped))
-        self._kept = Batch()
+        self._kept, self._recorded = Batch(), 0
         self._unjudged += batch.bars
         if new:
             self.on_stored(new)

@@ -18,6 +18,7 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.market.ingest.connection import Backoff
 from commenda.market.ingest.feed import Feed
+from commenda.market.ingest.record import Recorder
 from commenda.market.ingest.rest import Address, Rest, Unanswered, described
 from commenda.market.ingest.store import following_bars, forget_feeds
 from commenda.market.instruments import ensure_instrument, load_catalogue, stored_instrument
@@ -37,6 +38,7 @@ async def run_feed(
     stopping: asyncio.Event,
     history: timedelta = timedelta(0),
     settings: Settings | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """Follow these contracts until `stopping`; an exchange that is away is waited for. Of one that
     is new the bars of `history` are asked for too, by the exchange's clock.
@@ -50,7 +52,9 @@ async def run_feed(
     with _alone(database, name):
         async with aiohttp.ClientSession(trust_env=True) as session:
             rest = Rest(session, address.rest)
-            work = _follow(database, name, symbols, address, venue, rest, history, settings)
+            work = _follow(
+                database, name, symbols, address, venue, rest, history, settings, recorder
+            )
             following = asyncio.create_task(work)
             ending = asyncio.create_task(stopping.wait())
             await asyncio.wait({following, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +74,7 @@ async def _follow(
     rest: Rest,
     history: timedelta,
     settings: Settings | None,
+    recorder: Recorder | None,
 ) -> None:
     info = await _asked(rest)
     offered = described(info, symbols, venue)
@@ -84,7 +89,7 @@ async def _follow(
 
     instruments, following = await asyncio.to_thread(begin)
     kept = settings or Settings()
-    feed = Feed(name, instruments, database, rest, address.streams, following, kept)
+    feed = Feed(name, instruments, database, rest, address.streams, following, kept, recorder)
     _log.info("following %s at %s", ", ".join(symbols), address.rest)
     try:
         await feed.run()
