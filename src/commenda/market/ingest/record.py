@@ -36,8 +36,7 @@ from commenda.market.model import Instrument, Series
 _log = logging.getLogger(__name__)
 
 MINUTES = 15
-"""Of a part. Fifty contracts with twenty levels each tenth of a second: 150 MB until it is written.
-"""
+"""Of a part. Fifty contracts with twenty levels each tenth of a second: 250 MB until it ends."""
 
 
 class Part:
