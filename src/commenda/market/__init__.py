@@ -61,7 +61,15 @@ from commenda.market.instruments import (
     listed,
     load_catalogue,
 )
-from commenda.market.live import bar_message, latest_marks, tell_bar, write_bars, write_marks
+from commenda.market.live import (
+    bar_message,
+    latest_marks,
+    now_names,
+    supersedes,
+    tell_bar,
+    write_bars,
+    write_marks,
+)
 from commenda.market.model import (
     SYMBOL,
     VENUE,
@@ -150,6 +158,7 @@ __all__ = [
     "load_catalogue",
     "missing_between",
     "missing_funding_stamps",
+    "now_names",
     "other_interval",
     "parse_interval",
     "parse_moment",
@@ -159,6 +168,7 @@ __all__ = [
     "series_offered",
     "simulate_market",
     "simulated_assets",
+    "supersedes",
     "tell_bar",
     "untrusted",
     "write_bars",

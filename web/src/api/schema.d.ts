@@ -5104,6 +5104,12 @@ export interface components {
              */
             resyncs: number;
             /**
+             * Cache
+             * @description Where it keeps what it knows now; null while neither takes it.
+             * @enum {unknown}
+             */
+            cache: "redis" | "database";
+            /**
              * Findings
              * @description Found of the instrument in 24 h, by any feed.
              */
