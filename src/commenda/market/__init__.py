@@ -61,7 +61,14 @@ from commenda.market.instruments import (
     listed,
     load_catalogue,
 )
-from commenda.market.live import bar_message, latest_marks, tell_bar, write_bars, write_marks
+from commenda.market.live import (
+    bar_message,
+    latest_marks,
+    tell_bar,
+    write_bars,
+    write_funding,
+    write_marks,
+)
 from commenda.market.model import (
     SYMBOL,
     VENUE,
@@ -86,7 +93,7 @@ from commenda.market.simulated import (
 )
 from commenda.market.sources import Source, group_files
 from commenda.market.stored import StoredFeed
-from commenda.market.track import Bar, BarArrays, Observations
+from commenda.market.track import Bar, BarArrays, Observations, composed
 
 __all__ = [
     "BARS_LATE",
@@ -126,6 +133,7 @@ __all__ = [
     "Untrusted",
     "bar_message",
     "clock_offset",
+    "composed",
     "connect_exchange",
     "count_feeds",
     "count_findings",
@@ -162,5 +170,6 @@ __all__ = [
     "tell_bar",
     "untrusted",
     "write_bars",
+    "write_funding",
     "write_marks",
 ]
