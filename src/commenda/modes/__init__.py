@@ -9,5 +9,6 @@ is called unexplained.
 
 from commenda.modes.actions import compare_flow
 from commenda.modes.model import Cause, FlowComparison
+from commenda.modes.queries import listed_flows
 
-__all__ = ["Cause", "FlowComparison", "compare_flow"]
+__all__ = ["Cause", "FlowComparison", "compare_flow", "listed_flows"]

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from commenda.kit.db import Tx
 from commenda.kit.money import from_units, quantise, round_to_total, scale_of, to_units
-from commenda.market import Bar
 from commenda.modes.backtest import Seen, Tested, charged_funding, seen_bars, tested
 from commenda.modes.model import (
     AssumedCosts,
@@ -52,6 +51,7 @@ from commenda.modes.rules import (
     totals,
     walk,
 )
+from commenda.strategies import BarData
 from commenda.venues import DEFAULT_VENUE
 
 RANKS = {"stop": 0, "funding": 1, "target": 2}
@@ -90,7 +90,7 @@ class Sides:
 
 
 def compare_flow(
-    tx: Tx, flow_id: UUID, *, creator: UUID | None = None, bars: Sequence[Bar] | None = None
+    tx: Tx, flow_id: UUID, *, creator: UUID | None = None, bars: BarData | None = None
 ) -> FlowComparison:
     """Hold a flow against a backtest over the stored bars, or over `bars` in their place.
 

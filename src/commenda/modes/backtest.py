@@ -17,7 +17,7 @@ from commenda.kit.errors import CommendaError, conflict
 from commenda.market import Bar
 from commenda.modes.queries import Compared, exact, funding_stamps, moment_of, stored_bars
 from commenda.modes.rules import NOTHING, ZERO, Decision, Traded
-from commenda.strategies import run_program
+from commenda.strategies import BarData, run_program
 
 MOST_BARS = 500_000
 """Of one comparison: nearly a year of minutes."""
@@ -37,11 +37,12 @@ class Seen:
 
 
 def seen_bars(
-    tx: Tx, flow: Compared, decided: Sequence[Decided], others: Sequence[Bar] | None = None
+    tx: Tx, flow: Compared, decided: Sequence[Decided], others: BarData | None = None
 ) -> Seen:
     """The stored bars that the backtest is run on, or `others` in their place.
 
-    Codes `nothing_to_compare` where the flow's first bar is not known, `comparison_too_long`.
+    Codes `nothing_to_compare` where the flow's first bar is not known or there are none of its
+    time, `comparison_too_long`, and `other_interval` where the others are longer or shorter.
     """
     begin = next((one.closed_at for one in decided if one.after is None), None)
     if begin is None:
@@ -57,7 +58,7 @@ def seen_bars(
     earlier = warmup + int(LATE.total_seconds()) // flow.interval + 1
     since = first_at - earlier * flow.interval
     stored = stored_bars(tx, flow, since, last_at)
-    given = stored if others is None else others
+    given = stored if others is None else _given(flow, others)
     holes = [
         (int(one.after.timestamp()), int(one.closed_at.timestamp()))
         for one in decided
@@ -85,6 +86,18 @@ def seen_bars(
         closes(took.keys() ^ played.keys()),
         closes({ts for ts in took.keys() & played.keys() if took[ts] != played[ts]}),
     )
+
+
+def _given(flow: Compared, others: BarData) -> list[Bar]:
+    seconds = others.source.interval // timedelta(seconds=1)
+    if seconds != flow.interval:
+        raise CommendaError("other_interval", "The flow steps on bars of another length").at(
+            "bars", f"{seconds} s", f"give bars of {flow.interval} s"
+        )
+    bars = others.bars
+    prices = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+    rows = zip((bars.ts // SECOND).tolist(), *(one.tolist() for one in prices), strict=True)
+    return [Bar(*row) for row in rows]
 
 
 def charged_funding(

@@ -69,6 +69,30 @@ class Compared:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ListedFlow:
+    """A shared flow, as the command line lists it."""
+
+    id: UUID
+    title: str
+    strategy: str
+    symbol: str
+    venue: str
+    status: str
+    last_bar_at: datetime | None
+
+
+def listed_flows(tx: Tx) -> list[ListedFlow]:
+    """Every flow, by its title."""
+    return records(
+        tx,
+        ListedFlow,
+        "SELECT f.id, f.title, f.strategy, i.symbol, f.venue, f.status, f.last_bar_at"
+        " FROM shared_flows f JOIN instruments i ON i.id = f.instrument_id"
+        " ORDER BY f.title, f.id",
+    )
+
+
 def exact(number: float) -> Decimal:
     """What a measured number prints as."""
     return Decimal(repr(float(number)))
