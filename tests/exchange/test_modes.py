@@ -197,7 +197,7 @@ def test_the_same_bars_are_the_same_decisions_in_every_mode(trading: Make, mode:
     assert told[Cause.ROUNDING] == pytest.approx(-ticks, abs=D("0.03"))
     assert abs(told[Cause.SIZE]) < D("0.01")
     with live.world.database.read() as tx:
-        assert verify(tx) == []
+        assert list(verify(tx)) == []
 
 
 # --- each cause once: at 103 half of 10,000 is bought, and 110 is the end -------------------------

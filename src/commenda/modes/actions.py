@@ -90,15 +90,21 @@ class Sides:
 
 
 def compare_flow(
-    tx: Tx, flow_id: UUID, *, creator: UUID | None = None, bars: BarData | None = None
+    tx: Tx,
+    flow_id: UUID,
+    *,
+    creator: UUID | None = None,
+    bars: BarData | None = None,
+    most: int | None = None,
 ) -> FlowComparison:
-    """Hold a flow against a backtest over the stored bars, or over `bars` in their place.
+    """Hold a flow, of a `creator`'s where one is named, against a backtest over the stored bars, or
+    over `bars` in their place; over so many at `most`.
 
     Codes of `find_compared` and `seen_bars`.
     """
     flow = find_compared(tx, flow_id, creator)
     noted = decided_of(tx, flow.id)
-    seen = seen_bars(tx, flow, [one for one, _ in noted], bars)
+    seen = seen_bars(tx, flow, [one for one, _ in noted], bars, most)
     funding = charged_funding(tx, flow, seen.bars)
     other = tested(flow, seen, funding)
     decided: dict[Decision, Decimal] = {}
@@ -276,7 +282,7 @@ def _moment(row: Row, scale: int) -> ComparedMoment:
     return ComparedMoment(
         at=moment.at,
         kind="funding" if event is None else event.kind,
-        price=None if event is None else quantise(event.price, 12),
+        price=None if event is None else quantise(event.price, 8),
         backtest=_side(tested_target, NOTHING if event is None else event.backtest),
         live=_side(live_target, NOTHING if event is None else event.live),
         agrees=event.apart is None if event is not None and decided else None,
@@ -288,5 +294,5 @@ def _moment(row: Row, scale: int) -> ComparedMoment:
 
 
 def _side(target: Decimal | None, traded: Traded) -> SideOfMoment:
-    price = quantise(traded.notional / traded.quantity, 12) if traded.quantity else None
+    price = quantise(traded.notional / traded.quantity, 8) if traded.quantity else None
     return SideOfMoment(target, quantise(traded.quantity, 12), price, quantise(traded.fee, 8))

@@ -19,8 +19,6 @@ from commenda.modes.queries import Compared, exact, funding_stamps, moment_of, s
 from commenda.modes.rules import NOTHING, ZERO, Decision, Traded
 from commenda.strategies import BarData, run_program
 
-MOST_BARS = 500_000
-"""Of one comparison: nearly a year of minutes."""
 SECOND = 1_000_000_000
 
 
@@ -37,7 +35,11 @@ class Seen:
 
 
 def seen_bars(
-    tx: Tx, flow: Compared, decided: Sequence[Decided], others: BarData | None = None
+    tx: Tx,
+    flow: Compared,
+    decided: Sequence[Decided],
+    others: BarData | None = None,
+    most: int | None = None,
 ) -> Seen:
     """The stored bars that the backtest is run on, or `others` in their place.
 
@@ -50,10 +52,10 @@ def seen_bars(
             "flowId", flow.id, "share another flow"
         )
     first_at, last_at = int(begin.timestamp()) - flow.interval, int(flow.last_bar_at.timestamp())
-    if (last_at - first_at) // flow.base_interval > MOST_BARS:
+    if most is not None and (last_at - first_at) // flow.base_interval > most:
         raise CommendaError(
-            "comparison_too_long", f"A comparison has {MOST_BARS:,} bars at most"
-        ).at("flowId", flow.id, "share the strategy as a new flow")
+            "comparison_too_long", f"A comparison over HTTP has {most:,} bars at most"
+        ).at("flowId", flow.id, "run commenda flow compare")
     warmup = flow.program.warmup
     earlier = warmup + int(LATE.total_seconds()) // flow.interval + 1
     since = first_at - earlier * flow.interval

@@ -27,7 +27,8 @@ class Cause(StrEnum):
     ROUNDING = "rounding"
     """Whole lots, ticks and units of money."""
     SIZE = "size"
-    """The book's equity was another when its target was sized."""
+    """The book's equity was another when its target was sized; or the backtest took what a trade of
+    all its equity costs off what it bought."""
     DEAD_BAND = "dead_band"
     """The change was too small to be worth its costs."""
     MINIMUM_NOTIONAL = "minimum_notional"

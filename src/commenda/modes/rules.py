@@ -22,7 +22,7 @@ from commenda.modes.model import Cause
 
 ZERO = Decimal(0)
 FINE = 10
-"""Units of money by which a fee may differ for its rounding alone."""
+"""Units of money by which a fee or a payment may differ for its rounding alone."""
 _STEP = Decimal(1).scaleb(-18)
 
 
@@ -122,7 +122,7 @@ def walk(moments: Iterable[Event | Stamp], terms: Terms, last: Decimal) -> list[
         row = Row(moment)
         rows.append(row)
         if isinstance(moment, Stamp):
-            _fund(row, held, moment)
+            _fund(row, since and since[0], held, moment, terms.unit)
             continue
         _hold(since, held.apart, moment.price)
         before = dict(held.apart)
@@ -220,11 +220,17 @@ def _hold(
             row.add(cause, part * (price - before))
 
 
-def _fund(row: Row, held: Held, stamp: Stamp) -> None:
+def _fund(row: Row, since: Row | None, held: Held, stamp: Stamp, unit: Decimal) -> None:
+    """What the difference of the holdings paid belongs to the moment that they come from; what the
+    same holding paid otherwise, to the stamp."""
     due = stamp.mark * stamp.rate
     for cause, part in held.apart.items():
-        row.add(cause, -part * due)
-    row.add(Cause.FUNDING, stamp.received + held.live * due)
+        (since or row).add(cause, -part * due)
+    otherwise = stamp.received + held.live * due
+    if abs(otherwise) < FINE * unit:
+        (since or row).add(Cause.ROUNDING, otherwise)
+    else:
+        row.add(Cause.FUNDING, otherwise)
 
 
 def _cost(row: Row, event: Event, terms: Terms, mover: Cause) -> None:

@@ -4,6 +4,7 @@ import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
+import { modes } from "./modes"
 import { operate } from "./operate"
 import { orders } from "./orders"
 import { reference } from "./reference"
@@ -22,6 +23,7 @@ export const en = {
   ...audit,
   ...backtests,
   ...create,
+  ...modes,
   ...operate,
   ...orders,
   ...reference,
