@@ -7,6 +7,7 @@ above it and buy as much below, on the worse tick: what the backtest assumes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -16,8 +17,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner, Result
 
+from commenda.app import create_app
 from commenda.books import pass_on_income
+from commenda.cli import app
 from commenda.copying import find_flow
 from commenda.copying.flows import toggle_flow
 from commenda.exchange import Key
@@ -35,6 +40,7 @@ from commenda.venues import PaperVenue, Side
 from commenda.venues.ccxt import CcxtVenue
 from commenda.venues.rules import slip
 from living import Live
+from people import SETTINGS, signed_in
 from scripted import HOUR, SECRET, START
 from world import World
 
@@ -424,3 +430,46 @@ def test_what_was_decided_while_the_flow_was_paused_is_paused(trading: Make) -> 
     told = causes(live.compared(flow))
     assert told.keys() == {Cause.PAUSED}
     assert told[Cause.PAUSED] == pytest.approx(-EARNED, abs=D("0.00001"))
+
+
+# --- its doors ------------------------------------------------------------------------------------
+
+
+def test_the_command_and_the_route_say_the_same(
+    trading: Make, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest that no rule explains is an exit code of its own."""
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
+    live = trading("paper")
+    flow = held_through(live)
+    live.run(*RISE)
+
+    def command(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["flow", *arguments])
+
+    with TestClient(create_app(SETTINGS, db)) as client:
+        path = f"/api/v1/co-trading/flows/{flow}/comparison"
+        answer = client.get(path, headers=signed_in(db, "auditor"))
+    assert answer.status_code == 200
+    told = command("compare", str(flow), "--json")
+    assert (told.exit_code, json.loads(told.stdout)) == (0, answer.json())
+    assert answer.json()["result"]["live"] == str(earned_by_the_ledger(live, flow))
+    assert str(flow) in {row["id"] for row in json.loads(command("list", "--json").stdout)}
+    people = command("compare", str(flow))
+    assert people.exit_code == 0
+    assert "1 agree" in people.stdout
+    assert "rounding" in people.stdout
+
+    live.world.execute("UPDATE signal_executions SET requested = requested - 1")
+    assert command("compare", str(flow)).exit_code == 1
+
+
+def earned_by_the_ledger(live: Trading, flow: UUID) -> Decimal:
+    """The live result by the ledger alone: the book's cash and position, less what was put in."""
+    cash, held = live.world.rows(
+        "SELECT a.balance, p.quantity FROM flow_subscriptions s JOIN legs l ON l.id = s.leg_id"
+        " JOIN accounts a ON a.id = l.account_id JOIN positions p ON p.leg_id = l.id"
+        " WHERE s.flow_id = %s",
+        flow,
+    )[0]
+    return (cash + held * 110 - 10_000).normalize()  # type: ignore[no-any-return]

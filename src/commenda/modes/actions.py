@@ -295,4 +295,4 @@ def _moment(row: Row, scale: int) -> ComparedMoment:
 
 def _side(target: Decimal | None, traded: Traded) -> SideOfMoment:
     price = quantise(traded.notional / traded.quantity, 8) if traded.quantity else None
-    return SideOfMoment(target, quantise(traded.quantity, 12), price, quantise(traded.fee, 8))
+    return SideOfMoment(target, quantise(traded.quantity, 8), price, quantise(traded.fee, 8))

@@ -3,12 +3,12 @@ import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, type Schemas } from "@/api/client"
 import { useMay } from "@/api/session"
-import { formatNumber, formatPercent } from "@/lib/format"
+import { formatNumber } from "@/lib/format"
 import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Figure } from "@/ui/card"
-import { AsOf, Id, Money, Quantity, Time } from "@/ui/shown"
+import { AsOf, Id, Money, Percent, Quantity, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 
@@ -49,7 +49,6 @@ export function AgainstBacktest({ id }: { id: string }) {
 
 function Compared({ of }: { of: Comparison }) {
   const { t } = useTranslation()
-  const preferences = usePreferences()
   const { backtest, live, agreeing } = of.decisions
   const facts = [
     t(`modes.${of.mode}`),
@@ -81,11 +80,14 @@ function Compared({ of }: { of: Comparison }) {
           <Money amount={of.result.difference} asset={of.currency} signed />
         </Figure>
       </div>
-      <p className="text-muted-foreground text-xs">
-        {t("modes.assumed", {
-          fee: formatPercent(of.assumed.fee, preferences),
-          slippage: formatPercent(of.assumed.slippage, preferences),
-        })}
+      <p className="text-muted-foreground flex flex-wrap gap-x-4 text-xs">
+        <span>{t("modes.assumed")}</span>
+        <span>
+          {t("costs.fees")} <Percent ratio={of.assumed.fee} exact />
+        </span>
+        <span>
+          {t("run.slippage")} <Percent ratio={of.assumed.slippage} exact />
+        </span>
       </p>
       <Causes of={of} />
       <Moments of={of} />

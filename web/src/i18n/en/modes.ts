@@ -19,7 +19,7 @@ export const modes = {
     changed_one: "{{count}} is another on the two sides",
     changed_other: "{{count}} are others on the two sides",
     assumed:
-      "The backtest pays {{fee}} in fees and {{slippage}} in slippage, as the strategy's own account does. Open positions count at the last close.",
+      "Open positions count at the last close. The backtest pays what the strategy's own account does:",
     causes: "What the difference is made of",
     cause: "Cause",
     times: "Times",

@@ -19,7 +19,7 @@ export const modes: typeof English = {
     oneSided_other: "其中 {{count}} 根仅一方可见",
     changed_one: "{{count}} 根两方不同",
     changed_other: "{{count}} 根两方不同",
-    assumed: "回测按策略自身账户计费：手续费 {{fee}}，滑点 {{slippage}}。未平仓位按最后收盘价计。",
+    assumed: "未平仓位按最后收盘价计。回测按策略自身账户计费：",
     causes: "差异的构成",
     cause: "原因",
     times: "次数",
