@@ -127,7 +127,7 @@ def _trade(address: str, orders: int) -> dict[str, list[float]]:
 
     def connector_alone(side: Side) -> None:
         asked = OrderRequest(uuid4(), 1, side, OrderKind.MARKET, size, price)
-        venue.dialect.send(venue.desk.ask, asked, instrument)
+        venue.dialect.send(venue.desk.ask, asked, instrument, ends=False)
 
     def alone(side: Side) -> Any:
         return plain.create_order(contract["symbol"], "market", side.value, float(size))

@@ -30,6 +30,7 @@ from commenda.exchange.model import (
     Order,
     Position,
     Trade,
+    whole_units,
 )
 from commenda.exchange.refusals import Refused
 
@@ -130,7 +131,7 @@ class Exchange:
         if amount < 0 and self.free(account) < -amount:
             raise Refused(-2018)
         account.transfers.add(note)
-        self.pay(account, kind, "", amount, note)
+        self.pay(account, kind, "", whole_units(amount), note)
         self.tell("account", account.name, (kind, ()))
 
     def free(self, account: Account) -> Decimal:
@@ -141,6 +142,9 @@ class Exchange:
     def pay(
         self, account: Account, kind: str, symbol: str, amount: Decimal, note: str = ""
     ) -> None:
+        """Change a wallet, and say so in its income: by whole units, for who reads it keeps no
+        more."""
+        assert amount == whole_units(amount), f"{kind} {amount}"
         account.wallet += amount
         account.income.append(Income(self.number(), kind, symbol, amount, "USDT", self.now, note))
         account.forget()

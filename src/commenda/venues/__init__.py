@@ -22,6 +22,7 @@ from commenda.venues.accounts import (
     try_secret,
 )
 from commenda.venues.binance import Binance
+from commenda.venues.hints import Ear, Hints
 from commenda.venues.keys import (
     Secret,
     VenueKey,
@@ -40,15 +41,17 @@ from commenda.venues.model import (
     OrderStatus,
     OrderView,
     Side,
+    TimeInForce,
     Venue,
     VenueAccount,
     VenueBooks,
     VenueUnavailable,
+    Why,
 )
 from commenda.venues.paper import Outage, PaperVenue
 from commenda.venues.paper_books import PaperBooks
 from commenda.venues.paper_orders import PaperOrder
-from commenda.venues.reach import Means, contracts_of, reach_exchange
+from commenda.venues.reach import Means, contracts_of, desks_of, reach_exchange
 from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, known_venue, venue_row
 from commenda.venues.simulator import Simulator
 from commenda.venues.trial import Outcome, VenueCheck, require_sound
@@ -61,10 +64,12 @@ __all__ = [
     "Binance",
     "Capabilities",
     "Clearing",
+    "Ear",
     "Execution",
     "Fill",
     "Forced",
     "FundingPayment",
+    "Hints",
     "Means",
     "OrderKind",
     "OrderRequest",
@@ -78,6 +83,7 @@ __all__ = [
     "Secret",
     "Side",
     "Simulator",
+    "TimeInForce",
     "Venue",
     "VenueAccount",
     "VenueBooks",
@@ -85,10 +91,12 @@ __all__ = [
     "VenueKey",
     "VenueRow",
     "VenueUnavailable",
+    "Why",
     "add_key",
     "checked_address",
     "connect",
     "contracts_of",
+    "desks_of",
     "keep_key_out",
     "key_changes",
     "known_venue",

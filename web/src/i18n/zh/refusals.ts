@@ -114,6 +114,13 @@ export const refusals: Record<string, string> = {
   bad_early_exit: "提前赎回的设置不合要求：仅定期产品可用，扣减为 0 到 1 之间。",
   minimum_above_quota: "起购金额不得大于额度。",
   rate_is_past: "起始日 {{value}} 已开始或已计提，请选择更晚的日期。",
+  // 订单
+  unknown_order: "没有这张订单。",
+  order_over: "订单已完结。",
+  order_ending: "订单正在撤销。",
+  no_limit: "只有限价单可以修改限价。",
+  off_tick: "价格 {{value}} 不是最小变动价位的整数倍。",
+  too_far: "价格 {{value}} 与拟定时市价相差超过一成。",
   // 跟随与信号流
   unknown_flow: "没有这个信号流。",
   unknown_signal: "没有这个信号。",
@@ -128,6 +135,9 @@ export const refusals: Record<string, string> = {
   flow_not_active: "该信号流目前不可跟随。",
   flow_has_followers: "该信号流仍有跟随者，请先停止新增并等待其退出。",
   flow_terms_fixed: "该条款发布后不能更改。",
+  nothing_to_compare: "该信号流还没有可对比的交易。",
+  comparison_too_long: "该信号流运行过久，请用命令 commenda flow compare 对比。",
+  other_interval: "K 线周期与该信号流不同：{{value}}。",
   incomplete_flow: "信号流的信息不完整：{{field}}。",
   leader_must_follow: "带单者须持有自己的信号流。",
   own_flow: "不能跟随自己的信号流。",
