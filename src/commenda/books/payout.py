@@ -32,6 +32,18 @@ from commenda.ledger import (
 )
 
 PAYOUT_BATCH = 500
+_DUE: LiteralString = (
+    "SELECT c.id FROM closings c JOIN scopes s ON s.id = c.id"
+    " WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL AND c.given_up_at IS NULL"
+    "  AND s.kind = ANY (%s) AND "
+)
+_CLOSED: LiteralString = (
+    "SELECT s.id, s.kind, s.owner_kind, s.owner_id, s.asset, s.correlation_id,"
+    " c.subject, c.closed_at FROM closings c JOIN scopes s ON s.id = c.id"
+    " WHERE c.id = ANY (%s) AND c.closed_at IS NOT NULL AND c.paid_at IS NULL AND "
+)
+_IN_TURN: LiteralString = " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED"
+_LOCKED: LiteralString = " ORDER BY c.id FOR UPDATE OF c"
 _ALL_IS_READ: LiteralString = (
     "NOT EXISTS (SELECT FROM legs l JOIN venue_contacts v ON v.venue = l.venue"
     " WHERE l.scope_id = c.id AND v.begun_at IS NOT NULL"
@@ -44,11 +56,7 @@ funding that came later would find a book that is over."""
 def pay_out_due(tx: Tx, product: Product[Any], now: datetime, limit: int = PAYOUT_BATCH) -> int:
     """Pay out a batch of the product's books that are closed; how many there were."""
     rows = tx.execute(
-        "SELECT c.id FROM closings c JOIN scopes s ON s.id = c.id"
-        " WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL AND c.given_up_at IS NULL"
-        "  AND s.kind = ANY (%s)"
-        "  AND " + _ALL_IS_READ + " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
-        (list(product.kinds), SHOWN_WITHIN, limit),
+        _DUE + _ALL_IS_READ + _IN_TURN, (list(product.kinds), SHOWN_WITHIN, limit)
     ).fetchall()
     pay_out(tx, product, now, [row[0] for row in rows])
     return len(rows)
@@ -149,14 +157,7 @@ def _mark_paid(tx: Tx, now: datetime, closings: Sequence[tuple[UUID, Decimal, in
 
 def _closed_books(tx: Tx, scope_ids: Sequence[UUID]) -> list[ClosedBook]:
     """Those of the scopes that are to be paid out, locked, with what their legs have left."""
-    rows = tx.execute(
-        "SELECT s.id, s.kind, s.owner_kind, s.owner_id, s.asset, s.correlation_id,"
-        " c.subject, c.closed_at FROM closings c JOIN scopes s ON s.id = c.id"
-        " WHERE c.id = ANY (%s) AND c.closed_at IS NOT NULL AND c.paid_at IS NULL AND "
-        + _ALL_IS_READ
-        + " ORDER BY c.id FOR UPDATE OF c",
-        (list(scope_ids), SHOWN_WITHIN),
-    ).fetchall()
+    rows = tx.execute(_CLOSED + _ALL_IS_READ + _LOCKED, (list(scope_ids), SHOWN_WITHIN)).fetchall()
     legs, cash = legs_and_cash(tx, [row[0] for row in rows])
     return [
         ClosedBook(
