@@ -8,7 +8,7 @@ by the wall's clock, as everywhere.
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from commenda.kit.db import Database
@@ -31,6 +31,9 @@ from commenda.venues import (
 )
 
 ACCOUNT = "simulated:demo"
+READ_EVERY = timedelta(hours=1)
+"""What others do to the account, and funding, is looked for on the hour: a day is a minute there.
+Our orders are asked for one by one."""
 PATIENCE = 30.0
 """Wall seconds that a tick waits for an exchange that is being started again."""
 
@@ -84,7 +87,7 @@ def keep_time(exchange: Simulator) -> Step:
             operation.pulse()
             time.sleep(seconds)
 
-        exchange.waited_for(wait, PATIENCE)
-        exchange.ask("POST", "clock", {"now": int(now.timestamp() * 1000)})
+        told = {"now": int(now.timestamp() * 1000)}
+        exchange.waited_for(wait, PATIENCE, "POST", "clock", told)
 
     return Step("exchange", set_clock)

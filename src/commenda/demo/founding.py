@@ -9,7 +9,7 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
-from commenda.demo.exchange import ACCOUNT, account_at
+from commenda.demo.exchange import ACCOUNT, READ_EVERY, account_at
 from commenda.demo.history import record_history
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
@@ -74,7 +74,7 @@ def open_demo(
     if exchange is not None:
         means = Means(database, feed, keys)
         venues = *venues, account_at(database, means, exchange, scenario.start)
-    broker = Broker(venues, feed, secret)
+    broker = Broker(venues, feed, secret, read_every=READ_EVERY)
     with database.transaction() as tx:
         flows = found(tx, scenario, broker, venues[-1].name)
         register_sign_ins(tx, scenario, flows, offer_products(tx, scenario), secret)

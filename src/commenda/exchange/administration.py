@@ -13,6 +13,7 @@ from commenda.exchange.faults import FAULTS
 from commenda.exchange.house import House
 from commenda.exchange.model import Position
 from commenda.exchange.signing import Key
+from commenda.kit.money import plain
 
 
 def administer(house: House, method: str, what: str, asked: dict[str, Any]) -> Any:
@@ -92,11 +93,11 @@ def _view(house: House, asked: dict[str, Any]) -> Any:
     exchange = house.exchange
     return {
         "now": exchange.now,
-        "fund": str(exchange.insurance),
+        "fund": plain(exchange.insurance),
         "accounts": [
             {
                 "name": one.name,
-                "wallet": str(one.wallet),
+                "wallet": plain(one.wallet),
                 "open": len(one.open),
                 "positions": [
                     _held(exchange, held) for held in one.positions.values() if held.lots
@@ -112,9 +113,9 @@ def _held(exchange: Exchange, held: Position) -> Any:
     return {
         "symbol": held.symbol,
         "side": held.side,
-        "quantity": str(contract.quantity(held.lots)),
-        "mark": str(mark),
-        "unrealised": str(held.unrealised(contract, mark)),
+        "quantity": plain(contract.quantity(held.lots)),
+        "mark": plain(mark),
+        "unrealised": plain(held.unrealised(contract, mark)),
     }
 
 

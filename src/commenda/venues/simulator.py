@@ -53,12 +53,19 @@ class Simulator:
         except (OSError, HTTPException, ValueError) as error:
             raise VenueUnavailable(f"the exchange at {self.address} gives no answer") from error
 
-    def waited_for(self, wait: Callable[[float], object], patience: float) -> Any:
-        """What it has of faults, as soon as it answers at all."""
+    def waited_for(
+        self,
+        wait: Callable[[float], object],
+        patience: float,
+        method: str = "GET",
+        what: str = "faults",
+        told: dict[str, Any] | None = None,
+    ) -> Any:
+        """What it answers, as soon as it answers at all. What is asked may be done twice."""
         until = time.monotonic() + patience
         while True:
             try:
-                return self.ask("GET", "faults")
+                return self.ask(method, what, told)
             except VenueUnavailable:
                 if time.monotonic() > until:
                     raise
