@@ -37,7 +37,7 @@ LIFETIME = 5.0
 RENEWED = 1.0
 PACE = {"redis": 0.05, "database": 0.25}
 """Seconds between two writes: what changes ten times in between is written once."""
-RETRY = 1.0
+RETRY = 3.0
 """Seconds until Redis is tried again."""
 _PATIENCE = 1.0
 """Seconds that one answer of Redis may take: a hung one is as good as none."""
@@ -75,7 +75,7 @@ class Keeper:
         self,
         settings: Settings,
         database: Database,
-        entries: Mapping[Name, Callable[[], str | None]],
+        entries: Mapping[Name, Made],
     ) -> None:
         self.source: str | None = None
         """Where values are kept now: redis, database, or None while neither takes them."""
@@ -172,7 +172,10 @@ class Keeper:
         with self._database.transaction() as tx:
             tx.execute("SET LOCAL synchronous_commit TO off")
             if first:
-                tx.execute("DELETE FROM cache_entries WHERE expires_at < clock_timestamp()")
+                tx.execute(
+                    "DELETE FROM cache_entries WHERE ctid IN (SELECT ctid FROM cache_entries"
+                    " WHERE expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)"
+                )
             tx.execute(
                 "INSERT INTO cache_entries (key, field, value, expires_at)"
                 " SELECT key, field, value, clock_timestamp() + %s"
