@@ -50,6 +50,7 @@ from commenda.ledger.http import router as ledger_router
 from commenda.managed.http import router as managed_router
 from commenda.managed.steering_http import router as steering_router
 from commenda.market.http import router as market_router
+from commenda.modes.http import router as modes_router
 from commenda.operations import CHAINS, Figures, Health, Readiness
 from commenda.operations.books_http import router as reconciliation_router
 from commenda.operations.http import router as operations_router
@@ -59,6 +60,7 @@ from commenda.operations.overview_http import router as overview_router
 from commenda.operations.proofs_http import router as proofs_router
 from commenda.operations.risk_http import router as risk_router
 from commenda.operations.schedules_http import router as schedules_router
+from commenda.operations.simulator_http import router as simulator_router
 from commenda.operations.work_http import router as work_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
@@ -93,11 +95,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     income_router,
     referrals_router,
     copying_router,
+    modes_router,
     market_router,
     strategies_router,
     backtests_router,
     studies_router,
     venues_router,
+    simulator_router,
     audit_router,
     proofs_router,
 )

@@ -68,6 +68,7 @@ from commenda.market.live import (
     supersedes,
     tell_bar,
     write_bars,
+    write_funding,
     write_marks,
 )
 from commenda.market.model import (
@@ -94,7 +95,7 @@ from commenda.market.simulated import (
 )
 from commenda.market.sources import Source, group_files
 from commenda.market.stored import StoredFeed
-from commenda.market.track import Bar, BarArrays, Observations
+from commenda.market.track import Bar, BarArrays, Observations, composed
 
 __all__ = [
     "BARS_LATE",
@@ -134,6 +135,7 @@ __all__ = [
     "Untrusted",
     "bar_message",
     "clock_offset",
+    "composed",
     "connect_exchange",
     "count_feeds",
     "count_findings",
@@ -172,5 +174,6 @@ __all__ = [
     "tell_bar",
     "untrusted",
     "write_bars",
+    "write_funding",
     "write_marks",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 from commenda.kit import bus
 from commenda.kit.cache import Name
 from commenda.kit.db import Tx
-from commenda.market.model import Instrument, Mark
+from commenda.market.model import Funding, Instrument, Mark
 from commenda.market.track import Bar
 
 NOW = ("tick", "book", "funding")
@@ -67,6 +67,23 @@ def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:
             *([getattr(mark, name) for _, mark in marks] for name in ("price", "as_of", "source")),
         ),
     )
+
+
+def write_funding(tx: Tx, instrument: Instrument, paid: Sequence[Funding]) -> None:
+    """Store funding of a market that no feed follows, and the mark of each stamp; what is stored
+    stays as it is."""
+    for one in paid:
+        tx.execute(
+            "INSERT INTO market_observations (instrument_id, series, ts, value)"
+            " VALUES (%(id)s, 'funding', %(at)s, %(rate)s), (%(id)s, 'mark', %(at)s, %(mark)s)"
+            " ON CONFLICT DO NOTHING",
+            {
+                "id": instrument.id,
+                "at": datetime.fromtimestamp(one.ts, UTC),
+                "rate": one.rate,
+                "mark": one.mark.price,
+            },
+        )
 
 
 def latest_marks(tx: Tx) -> dict[int, Decimal]:

@@ -21,6 +21,8 @@ from commenda.venues.accounts import (
     require_keyed,
     try_secret,
 )
+from commenda.venues.binance import Binance
+from commenda.venues.hints import Ear, Hints
 from commenda.venues.keys import (
     Secret,
     VenueKey,
@@ -39,16 +41,19 @@ from commenda.venues.model import (
     OrderStatus,
     OrderView,
     Side,
+    TimeInForce,
     Venue,
     VenueAccount,
     VenueBooks,
     VenueUnavailable,
+    Why,
 )
 from commenda.venues.paper import Outage, PaperVenue
 from commenda.venues.paper_books import PaperBooks
 from commenda.venues.paper_orders import PaperOrder
-from commenda.venues.reach import Means, contracts_of
+from commenda.venues.reach import Means, contracts_of, desks_of, reach_exchange
 from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, known_venue, venue_row
+from commenda.venues.simulator import Simulator
 from commenda.venues.trial import Outcome, VenueCheck, require_sound
 
 __all__ = [
@@ -56,12 +61,15 @@ __all__ = [
     "NEW_KEY",
     "RULES",
     "VENUES",
+    "Binance",
     "Capabilities",
     "Clearing",
+    "Ear",
     "Execution",
     "Fill",
     "Forced",
     "FundingPayment",
+    "Hints",
     "Means",
     "OrderKind",
     "OrderRequest",
@@ -74,6 +82,8 @@ __all__ = [
     "PaperVenue",
     "Secret",
     "Side",
+    "Simulator",
+    "TimeInForce",
     "Venue",
     "VenueAccount",
     "VenueBooks",
@@ -81,16 +91,19 @@ __all__ = [
     "VenueKey",
     "VenueRow",
     "VenueUnavailable",
+    "Why",
     "add_key",
     "checked_address",
     "connect",
     "contracts_of",
+    "desks_of",
     "keep_key_out",
     "key_changes",
     "known_venue",
     "let_key_in",
     "list_keys",
     "opened",
+    "reach_exchange",
     "record_trial",
     "remove_account",
     "require_account",

@@ -918,6 +918,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/orders/{order_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Order
+         * @description Have an order that works cancelled. The venue is asked as soon as it is looked at next; what
+         *     was filled by then is shared out, and what needs the rest asks anew.
+         */
+        post: operations["cancelOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Order
+         * @description Have a limit order wait at another price, at most a tenth from the one it was decided at. It
+         *     goes to the end of the queue there; the venue may end it where it would trade at once.
+         */
+        post: operations["moveOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/work": {
         parameters: {
             query?: never;
@@ -2321,6 +2363,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/co-trading/flows/{flow_id}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Flow Comparison
+         * @description A flow against a backtest over the bars that it saw: how many decisions agree, and by which
+         *     causes the results of its creator's own book and of the backtest differ.
+         */
+        get: operations["compareSharedFlow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/market/instruments": {
         parameters: {
             query?: never;
@@ -2821,6 +2884,46 @@ export interface paths {
          * @description Forget the key that waits, or the one that counts where nothing of ours is there.
          */
         delete: operations["removeVenueKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/simulator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Simulator
+         * @description What goes wrong at the exchange of this site, how often it struck, and what it has.
+         */
+        get: operations["getSimulator"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/simulator/faults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Faults
+         * @description Let these faults strike from now on, and no others.
+         */
+        put: operations["setFaults"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3331,7 +3434,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -3500,6 +3603,22 @@ export interface components {
              * @enum {string}
              */
             type: "recharge" | "withdraw" | "contract" | "commission" | "pool_in" | "pool_out" | "income";
+        };
+        /**
+         * AssumedCosts
+         * @description What the backtest pays, as fractions: what the strategy's own account pays.
+         */
+        AssumedCosts: {
+            /**
+             * Fee
+             * @example 2500.00
+             */
+            fee: string;
+            /**
+             * Slippage
+             * @example 2500.00
+             */
+            slippage: string;
         };
         /**
          * BacktestReport
@@ -4024,6 +4143,43 @@ export interface components {
          */
         CatchUp: "every" | "one";
         /**
+         * CauseAmount
+         * @description What a cause made the live result differ by.
+         */
+        CauseAmount: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+        };
+        /**
+         * CauseTotal
+         * @description What a cause made over the whole time, and in how many moments.
+         */
+        CauseTotal: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Moments
+             * @example 12
+             */
+            moments: number;
+        };
+        /**
          * CellChange
          * @description What is to be expected of a product.
          */
@@ -4222,6 +4378,101 @@ export interface components {
             /** Equitysha256 */
             equitySha256: string;
             equity: components["schemas"]["EquityCurve"];
+        };
+        /**
+         * ComparedDecisions
+         * @description How many decisions each side took, and how many both took alike.
+         */
+        ComparedDecisions: {
+            /**
+             * Backtest
+             * @example 12
+             */
+            backtest: number;
+            /**
+             * Live
+             * @example 12
+             */
+            live: number;
+            /**
+             * Agreeing
+             * @example 12
+             */
+            agreeing: number;
+        };
+        /**
+         * ComparedMoment
+         * @description A decision or a trade of either side, and by which causes they differ until the next.
+         */
+        ComparedMoment: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Kind
+             * @example target
+             * @example stop
+             * @example funding
+             */
+            kind: string;
+            /**
+             * Price
+             * @description The market's, for both.
+             */
+            price: string | null;
+            backtest: components["schemas"]["SideOfMoment"];
+            live: components["schemas"]["SideOfMoment"];
+            /**
+             * Agrees
+             * @description Whether both decided the same; null where nobody decided.
+             */
+            agrees: boolean | null;
+            /**
+             * Why
+             * @description Where they decided otherwise.
+             */
+            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained") | null;
+            /**
+             * Difference
+             * @example 2500.00
+             */
+            difference: string;
+            /** Causes */
+            causes: components["schemas"]["CauseAmount"][];
+            /**
+             * Orderid
+             * @description Of the live trade.
+             */
+            orderId: string | null;
+        };
+        /**
+         * ComparedResult
+         * @description What each side earned with the creator's own stake, open positions at the last close.
+         */
+        ComparedResult: {
+            /**
+             * Stake
+             * @example 2500.00
+             */
+            stake: string;
+            /**
+             * Backtest
+             * @example 2500.00
+             */
+            backtest: string;
+            /**
+             * Live
+             * @example 2500.00
+             */
+            live: string;
+            /**
+             * Difference
+             * @description The causes add up to it exactly.
+             * @example 2500.00
+             */
+            difference: string;
         };
         /**
          * CopyExit
@@ -4733,6 +4984,13 @@ export interface components {
             recoveryCodes: string[];
         };
         /**
+         * Entry
+         * @description How what opens or increases a position is ordered. What closes or reduces one, and every
+         *     stop, is ordered at market, whatever this says.
+         * @enum {string}
+         */
+        Entry: "market" | "ioc" | "post_only";
+        /**
          * EntryStatus
          * @enum {string}
          */
@@ -4926,6 +5184,21 @@ export interface components {
             lastError: string | null;
             /** Nextat */
             nextAt: string | null;
+        };
+        /**
+         * FaultKind
+         * @description A fault that there is.
+         */
+        FaultKind: {
+            /** Kind */
+            kind: string;
+            /**
+             * Does
+             * @example answer 503 to everything
+             */
+            does: string;
+            /** Struck */
+            struck: number;
         };
         /**
          * FeeTerms
@@ -5212,6 +5485,80 @@ export interface components {
             };
         };
         /**
+         * FlowComparison
+         * @description A live flow against a backtest over the bars that it saw.
+         */
+        FlowComparison: {
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /** Strategy */
+            strategy: string;
+            /** Symbol */
+            symbol: string;
+            /** Currency */
+            currency: string;
+            /** Venue */
+            venue: string;
+            /**
+             * Mode
+             * @description Where the flow trades.
+             * @enum {string}
+             */
+            mode: "paper" | "exchange";
+            /** Intervalseconds */
+            intervalSeconds: number;
+            /**
+             * Begins
+             * Format: date-time
+             */
+            begins: string;
+            /**
+             * Ends
+             * Format: date-time
+             * @description The close of the last bar: the results' as-of.
+             */
+            ends: string;
+            /**
+             * Bars
+             * @example 12
+             */
+            bars: number;
+            /**
+             * Onesidedbars
+             * @description Bars that only one side has.
+             * @example 12
+             */
+            oneSidedBars: number;
+            /**
+             * Changedbars
+             * @description Bars that are others on the two sides.
+             * @example 12
+             */
+            changedBars: number;
+            decisions: components["schemas"]["ComparedDecisions"];
+            result: components["schemas"]["ComparedResult"];
+            assumed: components["schemas"]["AssumedCosts"];
+            /**
+             * Causes
+             * @description The greatest first.
+             */
+            causes: components["schemas"]["CauseTotal"][];
+            /**
+             * Moments
+             * @description The latest first.
+             */
+            moments: components["schemas"]["ComparedMoment"][];
+            /**
+             * Allmoments
+             * @description How many there are in all.
+             * @example 12
+             */
+            allMoments: number;
+        };
+        /**
          * FlowDraft
          * @description A flow to share, or one's own to present anew: whole, what is left out is reset.
          */
@@ -5265,6 +5612,8 @@ export interface components {
              * @description Of a new flow: the bars that it steps on; without one those of its market.
              */
             interval?: ("1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d") | null;
+            /** @description Of a new flow: how what opens or increases a position is ordered; at market without one. What closes is always ordered at market. */
+            entry?: components["schemas"]["Entry"] | null;
             /**
              * Params
              * @description Of a new flow: the strategy's, with its defaults.
@@ -6958,7 +7307,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -7519,6 +7868,18 @@ export interface components {
             instruments: string[];
         };
         /**
+         * OrderEnd
+         * @description What an order is cancelled for.
+         */
+        OrderEnd: {
+            /**
+             * Note
+             * @description Why; it stands in the record.
+             * @example The market has gone
+             */
+            note: string;
+        };
+        /**
          * OrderFill
          * @description An execution at the venue, under the venue's id.
          */
@@ -7599,6 +7960,23 @@ export interface components {
             fee: string | null;
         };
         /**
+         * OrderPrice
+         * @description Where a limit order is to wait from now on, and what for.
+         */
+        OrderPrice: {
+            /**
+             * Limitprice
+             * @example 2500.00
+             */
+            limitPrice: string | number;
+            /**
+             * Note
+             * @description Why; it stands in the record.
+             * @example The market has gone
+             */
+            note: string;
+        };
+        /**
          * OrderRow
          * @description A parent order. Quantities are in the instrument's base, prices and fees in its quote.
          */
@@ -7638,6 +8016,13 @@ export interface components {
             quantity: string;
             /** Limitprice */
             limitPrice: string | null;
+            /**
+             * Timeinforce
+             * @enum {string}
+             */
+            timeInForce: "gtc" | "ioc" | "post_only";
+            /** Reduceonly */
+            reduceOnly: boolean;
             /** Triggerprice */
             triggerPrice: string | null;
             /**
@@ -7692,6 +8077,11 @@ export interface components {
             createdAt: string;
             /** Sentat */
             sentAt: string | null;
+            /**
+             * Expiresat
+             * @description When it ends at the latest.
+             */
+            expiresAt: string | null;
             /** Terminalat */
             terminalAt: string | null;
             /**
@@ -7699,6 +8089,16 @@ export interface components {
              * @description When its fills were shared out.
              */
             allocatedAt: string | null;
+            /**
+             * Cancelaskedat
+             * @description When staff asked for its end.
+             */
+            cancelAskedAt: string | null;
+            /**
+             * Askedprice
+             * @description The limit that staff want, until the venue has it.
+             */
+            askedPrice: string | null;
         };
         /**
          * OverviewView
@@ -8239,7 +8639,7 @@ export interface components {
          * @description What a route asks for. Owning the object is asked for beside it: another's is unknown.
          * @enum {string}
          */
-        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users";
+        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users";
         /**
          * PickedView
          * @description The trial that a fold chose where it learned.
@@ -9808,6 +10208,12 @@ export interface components {
              * @description Of the bars it steps on; null: those of its market.
              */
             intervalSeconds: number | null;
+            /**
+             * Entry
+             * @description How what opens or increases a position is ordered.
+             * @enum {string}
+             */
+            entry: "market" | "ioc" | "post_only";
             stats: components["schemas"]["FlowStats"];
             settings: components["schemas"]["FlowTerms"];
             /**
@@ -10007,6 +10413,32 @@ export interface components {
              */
             upcoming: string[];
         };
+        /**
+         * SideOfMoment
+         * @description What one side did. A buy is positive; null: it decided, or traded, nothing.
+         */
+        SideOfMoment: {
+            /**
+             * Target
+             * @description Decided: a fraction of equity.
+             */
+            target: string | null;
+            /**
+             * Quantity
+             * @example 2500.00
+             */
+            quantity: string;
+            /**
+             * Price
+             * @description The average of what was filled.
+             */
+            price: string | null;
+            /**
+             * Fee
+             * @example 2500.00
+             */
+            fee: string;
+        };
         /** SignalData */
         SignalData: {
             /** Fromtoken */
@@ -10122,6 +10554,90 @@ export interface components {
              * @constant
              */
             tokenType: "Bearer";
+        };
+        /** SimulatedAccount */
+        SimulatedAccount: {
+            /** Name */
+            name: string;
+            /** Wallet */
+            wallet: string;
+            /** Open */
+            open: number;
+            /** Positions */
+            positions: components["schemas"]["SimulatedPosition"][];
+        };
+        /**
+         * SimulatedFault
+         * @description One row of the script of what goes wrong.
+         */
+        SimulatedFault: {
+            /**
+             * Kind
+             * @example lost_answer
+             */
+            kind: string;
+            /**
+             * Matches
+             * @description Of a request's method and path, or of a stream's name; empty: all.
+             * @default
+             * @example POST /fapi/v1/order
+             */
+            matches: string;
+            /**
+             * Chance
+             * @default 1
+             */
+            chance: number;
+            /**
+             * Times
+             * @description How often it is still to strike.
+             */
+            times?: number | null;
+            /**
+             * Milliseconds
+             * @default 0
+             */
+            milliseconds: number;
+        };
+        /**
+         * SimulatedFaults
+         * @description What is to go wrong from now on, in place of what did.
+         */
+        SimulatedFaults: {
+            /** Faults */
+            faults: components["schemas"]["SimulatedFault"][];
+        };
+        /** SimulatedPosition */
+        SimulatedPosition: {
+            /** Symbol */
+            symbol: string;
+            /** Side */
+            side: string;
+            /** Quantity */
+            quantity: string;
+            /** Mark */
+            mark: string;
+            /** Unrealised */
+            unrealised: string;
+        };
+        /**
+         * SimulatorView
+         * @description The exchange as it sees itself.
+         */
+        SimulatorView: {
+            /**
+             * Now
+             * Format: date-time
+             */
+            now: string;
+            /** Fund */
+            fund: string;
+            /** Accounts */
+            accounts: components["schemas"]["SimulatedAccount"][];
+            /** Kinds */
+            kinds: components["schemas"]["FaultKind"][];
+            /** Faults */
+            faults: components["schemas"]["SimulatedFault"][];
         };
         /**
          * Standing
@@ -13030,7 +13546,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -13258,6 +13774,64 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderLife"];
+                };
+            };
+        };
+    };
+    cancelOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderLife"];
+                };
+            };
+        };
+    };
+    moveOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderPrice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15218,6 +15792,28 @@ export interface operations {
             };
         };
     };
+    compareSharedFlow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                flow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowComparison"];
+                };
+            };
+        };
+    };
     listInstruments: {
         parameters: {
             query?: never;
@@ -15886,6 +16482,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VenueKey"];
+                };
+            };
+        };
+    };
+    getSimulator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulatorView"];
+                };
+            };
+        };
+    };
+    setFaults: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulatedFaults"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulatorView"];
                 };
             };
         };

@@ -81,6 +81,7 @@ export const frame = {
     schedule: "Schedule",
     users: "Users",
     venues: "Venues and keys",
+    simulator: "Exchange simulator",
     proof: "Proof",
     journals: "Journals",
     trail: "Audit trail",
@@ -213,6 +214,7 @@ export const frame = {
     audit: "Audit",
     users: "Users",
     venues: "Accounts at exchanges",
+    orders: "Cancel and move orders",
   },
   severity: { warning: "Warning", critical: "Critical" },
 }

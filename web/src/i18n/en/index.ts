@@ -5,6 +5,7 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { markets } from "./markets"
+import { modes } from "./modes"
 import { operate } from "./operate"
 import { orders } from "./orders"
 import { reference } from "./reference"
@@ -24,6 +25,7 @@ export const en = {
   ...backtests,
   ...create,
   ...markets,
+  ...modes,
   ...operate,
   ...orders,
   ...reference,

@@ -5,6 +5,7 @@ import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
 import { markets } from "./markets"
+import { modes } from "./modes"
 import { operate } from "./operate"
 import { orders } from "./orders"
 import { reference } from "./reference"
@@ -25,6 +26,7 @@ export const zh = {
   ...backtests,
   ...create,
   ...markets,
+  ...modes,
   ...operate,
   ...orders,
   ...reference,
