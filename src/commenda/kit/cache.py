@@ -156,6 +156,7 @@ class Keeper:
             lifetime = int(LIFETIME * 1000)
             await self._client.eval(_KEEP, len(keys), *keys, self._channel, lifetime, *told)
         except (RedisError, OSError, TimeoutError) as error:
+            _stay_cancelled(error)
             if self.source == "redis":
                 _log.warning("Redis is away: %s", error)
             return False
@@ -316,6 +317,7 @@ class Hearer:
                         key, _, field = message["channel"][len(self._channel) + 1 :].partition("@")
                         self._hear(Name(key, field), message["data"])
             except (RedisError, OSError) as error:
+                _stay_cancelled(error)
                 if self.redis:
                     _log.warning("Redis is not heard: %s", error)
             finally:
@@ -361,6 +363,13 @@ class Hearer:
             _log.warning("Redis does not answer: %s", error)
             return []
         return [(name, value) for name, value in zip(names, found, strict=True) if value]
+
+
+def _stay_cancelled(error: Exception) -> None:
+    """The client takes a cancellation for a failure of its connection (redis 8.1): it is none."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
 
 
 def _stored(tx: Tx, names: Sequence[Name]) -> list[tuple[Name, str]]:
