@@ -24,6 +24,7 @@ ROUTES = [
     ("GET", "flows", "flows"),
     ("GET", f"flows/{NOBODY}", "flows"),
     ("GET", f"flows/{NOBODY}/nav", "flows"),
+    ("GET", f"flows/{NOBODY}/comparison", "share or overview"),
     ("POST", f"flows/{NOBODY}/toggle", "share"),
     ("POST", "subscribe", "copy"),
     ("GET", "subscriptions", "copy"),
@@ -45,6 +46,7 @@ def test_each_route_asks_who_it_is(
     assert code_of(ask(None), 401) == "not_authenticated"
     allowed = {
         "share": ["creator"],
+        "share or overview": ["creator", "operator", "risk", "auditor", "admin"],
         "copy": ["creator", "investor"],
         "flows": ["creator", "investor", "operator", "risk", "auditor", "admin"],
     }[permission]
@@ -54,6 +56,14 @@ def test_each_route_asks_who_it_is(
             assert answer.status_code in (200, 404, 422)
         else:
             assert code_of(answer, 403) == "not_permitted"
+
+
+def test_a_flow_is_compared_for_its_creator_and_the_staff_once_it_trades(market: Market) -> None:
+    path = f"{API}/flows/{market.flow_id}/comparison"
+    others = market.sign_in("creator", "otto")
+    assert code_of(market.client.get(path, headers=others), 404) == "unknown_flow"
+    for who in (market.anna, market.sign_in("operator")):
+        assert code_of(market.client.get(path, headers=who), 409) == "nothing_to_compare"
 
 
 def test_every_action_leaves_an_event(market: Market) -> None:

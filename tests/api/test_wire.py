@@ -19,14 +19,17 @@ from typer.testing import CliRunner
 
 from commenda.app import create_app
 from commenda.cli import app as cli
+from commenda.copying import Runners, step_flows
 from commenda.identity import Role
 from commenda.identity.tokens import Tokens
+from commenda.kernel import Costs
 from commenda.kit import ids
 from commenda.kit.bus import encode
 from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.market import import_file
-from commenda.operations import JOBS
+from commenda.operations import JOBS, Operation
+from commenda.operations.jobs import publish_market
 from commenda.operations.runs import begin_to_lead
 from commenda.studies import Plan, WalkForward, material_of_files
 from people import SETTINGS, signed_in
@@ -77,7 +80,9 @@ RUN = {"strategy": "sma_cross", "symbol": "BTCUSDT", "interval": "1h", "funding"
 @pytest.fixture(scope="module")
 def business(database: Database) -> World:
     world = whole_business(database)
+    publish_market(Operation(database, world.broker), world.now)
     with database.transaction() as tx:
+        step_flows(tx, world.broker, Runners(Costs()), world.now, lambda *_: None)
         begin_to_lead(tx, JOBS)
     return world
 

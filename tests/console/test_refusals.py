@@ -21,6 +21,7 @@ FORMS = (
     "managed",
     "income",
     "copying",
+    "modes",
     "operations",
     "referrals",
     "earnings",

@@ -32,6 +32,7 @@ COMMANDS = {
     "reconcile": "reconcile:reconcile",
     "market": "market:app",
     "backtest": "backtests:app",
+    "flow": "flows:app",
     "db": "database:app",
     "user": "users:app",
     "audit": "audit:app",

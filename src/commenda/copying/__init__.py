@@ -11,6 +11,7 @@ flow shows of itself (`update_flow_stats`) is the record of its creator's own bo
 
 from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
+from commenda.copying.decisions import Decided
 from commenda.copying.flow_lists import FlowLists
 from commenda.copying.flows import share_flow
 from commenda.copying.following import (
@@ -31,7 +32,8 @@ from commenda.copying.leaving import COPIES, request_leave
 from commenda.copying.model import CopyMode, Entry, Flow, FollowSettings, Signal
 from commenda.copying.performance import update_flow_stats
 from commenda.copying.queries import find_flow, planned, unfinished_exits, unprocessed
-from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
+from commenda.copying.rules import LATE
+from commenda.copying.runner import RUNNER_CASH, Move, Runner, load_runner, save_runners, signal_key
 from commenda.copying.stepping import (
     Runners,
     publish_at_open,
@@ -46,8 +48,11 @@ __all__ = [
     "CHECKS",
     "COPIES",
     "COPY_SIGNAL",
+    "LATE",
+    "RUNNER_CASH",
     "SIGNALS",
     "CopyMode",
+    "Decided",
     "Entry",
     "Flow",
     "FlowLists",

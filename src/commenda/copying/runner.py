@@ -8,17 +8,19 @@ restart continues where the last tick ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
+
+from psycopg.types.json import Jsonb
 
 from commenda.copying.model import Flow
 from commenda.kernel import Costs, Decision, Stepper
 from commenda.kit.db import Tx
 from commenda.kit.rows import columns
 from commenda.market import Bar, CandleFeed
-from commenda.strategies import catalogue
+from commenda.strategies import catalogue, plain_terms
 
 _SECOND = 1_000_000_000
 RUNNER_CASH = 100_000.0
@@ -43,6 +45,8 @@ class Runner:
     """Open time (epoch seconds) of the last bar taken."""
     warmup: int = 0
     """Bars before its first one that it looks at, where there are any."""
+    costs: Costs = field(default_factory=Costs)
+    """What its account pays."""
 
     def take(self, feed: CandleFeed, ts: int) -> Move | None:
         """Take the bar that opened at `ts` and has closed; None where it decides nothing."""
@@ -90,23 +94,29 @@ def load_runner(tx: Tx, flow: Flow, costs: Costs) -> Runner:
     program = catalogue()[flow.strategy].bind(**params)
     if state is None:
         stepper = Stepper(program, cash=RUNNER_CASH, costs=costs)
-        return Runner(flow, stepper, None, program.warmup)
+        return Runner(flow, stepper, None, program.warmup, costs)
     stepper = Stepper.restore(program, state, costs=costs)
-    return Runner(flow, stepper, int(last_bar.timestamp()))
+    return Runner(flow, stepper, int(last_bar.timestamp()), costs=costs)
 
 
 def save_runners(tx: Tx, runners: Sequence[Runner]) -> None:
     """Store every runner's state."""
     rows = [
-        (one.flow.id, one.stepper.save(), datetime.fromtimestamp(one.last_bar, UTC))
+        (
+            one.flow.id,
+            one.stepper.save(),
+            datetime.fromtimestamp(one.last_bar, UTC),
+            Jsonb(plain_terms(one.costs)),
+        )
         for one in runners
         if one.last_bar is not None
     ]
     tx.execute(
-        "UPDATE shared_flows f SET runner_state = s.state, last_bar_at = s.at"
-        " FROM unnest(%s::uuid[], %s::bytea[], %s::timestamptz[]) AS s (id, state, at)"
-        " WHERE f.id = s.id",
-        columns(rows, 3),
+        "UPDATE shared_flows f SET runner_state = s.state, last_bar_at = s.at,"
+        "  runner_costs = s.costs"
+        " FROM unnest(%s::uuid[], %s::bytea[], %s::timestamptz[], %s::jsonb[])"
+        "  AS s (id, state, at, costs) WHERE f.id = s.id",
+        columns(rows, 4),
     )
 
 

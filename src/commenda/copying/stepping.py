@@ -25,11 +25,12 @@ from uuid import UUID
 from commenda.alerts import end_alerts, open_alerts, raise_alerts
 from commenda.audit import Event, record
 from commenda.copying.actions import publish_signal
+from commenda.copying.decisions import Decided, Taken, note_taken, worth_noting
 from commenda.copying.jobs import enqueue_copy
 from commenda.copying.model import RULES, Flow
 from commenda.copying.queries import find_signal, last_target
 from commenda.copying.rules import LATE, is_late, reduced
-from commenda.copying.runner import Move, Runner, load_runner, save_runners, signal_key
+from commenda.copying.runner import Runner, load_runner, save_runners, signal_key
 from commenda.execution import Broker, halted_instruments
 from commenda.kernel import Costs
 from commenda.kit import ids
@@ -43,13 +44,6 @@ Published = Callable[[Tx, UUID], None]
 
 PATIENCE = 3
 """Failures in a row after which a flow is paused."""
-
-
-class Taken(NamedTuple):
-    """When a bar closed (epoch seconds) that was taken, and what it made the strategy do."""
-
-    closed: int
-    move: Move | None
 
 
 class Target(NamedTuple):
@@ -160,16 +154,20 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
     if due is not None and not due:
         return 0
     runners_now, signals = [], 0
+    notes: list[Decided] = []
     where: LiteralString = "status <> 'closed' AND " + _COPIED
     flows = _flows(tx, broker, where if due is None else where + _NAMED, due or ())
     for flow, last_bar, _ in flows:
         with runners.apart(tx, flow, now, "step"):
             runner = runners.of(tx, flow, last_bar)
+            before, interval = runner.last_bar, runner.interval(broker.feed)
             moves = _take(runner, broker.feed, int(now.timestamp()))
             if moves:
                 signals += _decide(tx, broker, flow, now, moves, tell)
+                notes += worth_noting(flow.id, moves, before, interval)
                 runners_now.append(runner)
     save_runners(tx, runners_now)
+    note_taken(tx, notes, now)
     _end_what_is_over(tx, runners, [flow.id for flow, _, _ in flows], now)
     return signals
 

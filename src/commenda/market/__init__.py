@@ -61,7 +61,16 @@ from commenda.market.instruments import (
     listed,
     load_catalogue,
 )
-from commenda.market.live import bar_message, latest_marks, tell_bar, write_bars, write_marks
+from commenda.market.live import (
+    bar_message,
+    latest_marks,
+    now_names,
+    supersedes,
+    tell_bar,
+    write_bars,
+    write_funding,
+    write_marks,
+)
 from commenda.market.model import (
     SYMBOL,
     VENUE,
@@ -86,7 +95,7 @@ from commenda.market.simulated import (
 )
 from commenda.market.sources import Source, group_files
 from commenda.market.stored import StoredFeed
-from commenda.market.track import Bar, BarArrays, Observations
+from commenda.market.track import Bar, BarArrays, Observations, composed
 
 __all__ = [
     "BARS_LATE",
@@ -126,6 +135,7 @@ __all__ = [
     "Untrusted",
     "bar_message",
     "clock_offset",
+    "composed",
     "connect_exchange",
     "count_feeds",
     "count_findings",
@@ -150,6 +160,7 @@ __all__ = [
     "load_catalogue",
     "missing_between",
     "missing_funding_stamps",
+    "now_names",
     "other_interval",
     "parse_interval",
     "parse_moment",
@@ -159,8 +170,10 @@ __all__ = [
     "series_offered",
     "simulate_market",
     "simulated_assets",
+    "supersedes",
     "tell_bar",
     "untrusted",
     "write_bars",
+    "write_funding",
     "write_marks",
 ]

@@ -51,7 +51,7 @@ from commenda.managed import (
     score_flows,
     sweep_matured,
 )
-from commenda.market import tell_bar, write_bars, write_marks
+from commenda.market import tell_bar, write_bars, write_funding, write_marks
 from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
@@ -61,6 +61,8 @@ from commenda.referrals import release_due
 PRODUCTS: Final = (MANAGED, copying.COPIES)
 """Whatever keeps books: a product is terms and a payout, and a row here."""
 
+WARM = 86_400
+"""Seconds before the first tick of which a market's bars are stored, where it knows them."""
 _LOOK = 0.02
 """Wall seconds between two looks at signals that workers are copying."""
 _RESCUE = 250
@@ -70,7 +72,8 @@ _log = logging.getLogger(__name__)
 
 
 def publish_market(operation: Operation, now: datetime) -> None:
-    """Store the bars that closed since the last tick and the marks of now; tell who listens.
+    """Store the bars that closed since the last tick, the funding since then and the marks of now;
+    tell who listens. The first tick stores what strategies are warmed by, too.
 
     Of a live market its feed does: what it stored is looked at.
     """
@@ -82,6 +85,8 @@ def publish_market(operation: Operation, now: datetime) -> None:
         last = clock.read(tx)
         after = now - timedelta(seconds=feed.interval) if last is None else last
         first = int(after.timestamp()) - feed.interval
+        if tx.execute("SELECT FROM market_bars LIMIT 1").fetchone() is None:
+            first -= WARM
         closed = [
             (instrument, bar)
             for ts in feed.timestamps(first, int(now.timestamp()) - feed.interval + 1)
@@ -89,6 +94,9 @@ def publish_market(operation: Operation, now: datetime) -> None:
             if (bar := feed.bar(instrument.id, ts)) is not None
         ]
         new = write_bars(tx, feed.interval, closed)
+        since, until = int(after.timestamp()), int(now.timestamp())
+        for one in feed.instruments:
+            write_funding(tx, one, feed.funding_between(one.id, since, until))
         write_marks(
             tx, [(one, feed.mark_at(one.id, int(now.timestamp()))) for one in feed.instruments]
         )

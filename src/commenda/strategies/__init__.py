@@ -43,7 +43,7 @@ from commenda.strategies.faults import UNCOMPILED, refuse_warmup, run_program
 from commenda.strategies.funding import funding_between, refuse_gaps
 from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.model import RunCosts, RunTerms
-from commenda.strategies.plan import Plan, terms_of
+from commenda.strategies.plan import Plan, costs_of, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
 from commenda.strategies.queries import Status
@@ -133,6 +133,7 @@ __all__ = [
     "carry_out",
     "catalogue",
     "compared",
+    "costs_of",
     "depth_strategy",
     "differences",
     "find_depth_strategy",

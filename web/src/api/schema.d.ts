@@ -2363,6 +2363,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/co-trading/flows/{flow_id}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Flow Comparison
+         * @description A flow against a backtest over the bars that it saw: how many decisions agree, and by which
+         *     causes the results of its creator's own book and of the backtest differ.
+         */
+        get: operations["compareSharedFlow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/market/instruments": {
         parameters: {
             query?: never;
@@ -3544,6 +3565,22 @@ export interface components {
             type: "recharge" | "withdraw" | "contract" | "commission" | "pool_in" | "pool_out" | "income";
         };
         /**
+         * AssumedCosts
+         * @description What the backtest pays, as fractions: what the strategy's own account pays.
+         */
+        AssumedCosts: {
+            /**
+             * Fee
+             * @example 2500.00
+             */
+            fee: string;
+            /**
+             * Slippage
+             * @example 2500.00
+             */
+            slippage: string;
+        };
+        /**
          * BacktestReport
          * @description Everything that is shown of a kept run.
          */
@@ -4066,6 +4103,43 @@ export interface components {
          */
         CatchUp: "every" | "one";
         /**
+         * CauseAmount
+         * @description What a cause made the live result differ by.
+         */
+        CauseAmount: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+        };
+        /**
+         * CauseTotal
+         * @description What a cause made over the whole time, and in how many moments.
+         */
+        CauseTotal: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Moments
+             * @example 12
+             */
+            moments: number;
+        };
+        /**
          * CellChange
          * @description What is to be expected of a product.
          */
@@ -4264,6 +4338,101 @@ export interface components {
             /** Equitysha256 */
             equitySha256: string;
             equity: components["schemas"]["EquityCurve"];
+        };
+        /**
+         * ComparedDecisions
+         * @description How many decisions each side took, and how many both took alike.
+         */
+        ComparedDecisions: {
+            /**
+             * Backtest
+             * @example 12
+             */
+            backtest: number;
+            /**
+             * Live
+             * @example 12
+             */
+            live: number;
+            /**
+             * Agreeing
+             * @example 12
+             */
+            agreeing: number;
+        };
+        /**
+         * ComparedMoment
+         * @description A decision or a trade of either side, and by which causes they differ until the next.
+         */
+        ComparedMoment: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Kind
+             * @example target
+             * @example stop
+             * @example funding
+             */
+            kind: string;
+            /**
+             * Price
+             * @description The market's, for both.
+             */
+            price: string | null;
+            backtest: components["schemas"]["SideOfMoment"];
+            live: components["schemas"]["SideOfMoment"];
+            /**
+             * Agrees
+             * @description Whether both decided the same; null where nobody decided.
+             */
+            agrees: boolean | null;
+            /**
+             * Why
+             * @description Where they decided otherwise.
+             */
+            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained") | null;
+            /**
+             * Difference
+             * @example 2500.00
+             */
+            difference: string;
+            /** Causes */
+            causes: components["schemas"]["CauseAmount"][];
+            /**
+             * Orderid
+             * @description Of the live trade.
+             */
+            orderId: string | null;
+        };
+        /**
+         * ComparedResult
+         * @description What each side earned with the creator's own stake, open positions at the last close.
+         */
+        ComparedResult: {
+            /**
+             * Stake
+             * @example 2500.00
+             */
+            stake: string;
+            /**
+             * Backtest
+             * @example 2500.00
+             */
+            backtest: string;
+            /**
+             * Live
+             * @example 2500.00
+             */
+            live: string;
+            /**
+             * Difference
+             * @description The causes add up to it exactly.
+             * @example 2500.00
+             */
+            difference: string;
         };
         /**
          * CopyExit
@@ -5104,6 +5273,12 @@ export interface components {
              */
             resyncs: number;
             /**
+             * Cache
+             * @description Where it keeps what it knows now; null while neither takes it.
+             * @enum {unknown}
+             */
+            cache: "redis" | "database";
+            /**
              * Findings
              * @description Found of the instrument in 24 h, by any feed.
              */
@@ -5253,6 +5428,80 @@ export interface components {
             values: {
                 [key: string]: number | null;
             };
+        };
+        /**
+         * FlowComparison
+         * @description A live flow against a backtest over the bars that it saw.
+         */
+        FlowComparison: {
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /** Strategy */
+            strategy: string;
+            /** Symbol */
+            symbol: string;
+            /** Currency */
+            currency: string;
+            /** Venue */
+            venue: string;
+            /**
+             * Mode
+             * @description Where the flow trades.
+             * @enum {string}
+             */
+            mode: "paper" | "exchange";
+            /** Intervalseconds */
+            intervalSeconds: number;
+            /**
+             * Begins
+             * Format: date-time
+             */
+            begins: string;
+            /**
+             * Ends
+             * Format: date-time
+             * @description The close of the last bar: the results' as-of.
+             */
+            ends: string;
+            /**
+             * Bars
+             * @example 12
+             */
+            bars: number;
+            /**
+             * Onesidedbars
+             * @description Bars that only one side has.
+             * @example 12
+             */
+            oneSidedBars: number;
+            /**
+             * Changedbars
+             * @description Bars that are others on the two sides.
+             * @example 12
+             */
+            changedBars: number;
+            decisions: components["schemas"]["ComparedDecisions"];
+            result: components["schemas"]["ComparedResult"];
+            assumed: components["schemas"]["AssumedCosts"];
+            /**
+             * Causes
+             * @description The greatest first.
+             */
+            causes: components["schemas"]["CauseTotal"][];
+            /**
+             * Moments
+             * @description The latest first.
+             */
+            moments: components["schemas"]["ComparedMoment"][];
+            /**
+             * Allmoments
+             * @description How many there are in all.
+             * @example 12
+             */
+            allMoments: number;
         };
         /**
          * FlowDraft
@@ -10108,6 +10357,32 @@ export interface components {
              * @description The rule's next five moments.
              */
             upcoming: string[];
+        };
+        /**
+         * SideOfMoment
+         * @description What one side did. A buy is positive; null: it decided, or traded, nothing.
+         */
+        SideOfMoment: {
+            /**
+             * Target
+             * @description Decided: a fraction of equity.
+             */
+            target: string | null;
+            /**
+             * Quantity
+             * @example 2500.00
+             */
+            quantity: string;
+            /**
+             * Price
+             * @description The average of what was filled.
+             */
+            price: string | null;
+            /**
+             * Fee
+             * @example 2500.00
+             */
+            fee: string;
         };
         /** SignalData */
         SignalData: {
@@ -15374,6 +15649,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Sheet_SignalExecution_"];
+                };
+            };
+        };
+    };
+    compareSharedFlow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                flow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowComparison"];
                 };
             };
         };

@@ -9,6 +9,7 @@ import { Loaded } from "@/ui/states"
 import { Nav } from "../invest/flow"
 import { Signals } from "../invest/signals"
 import { Tags } from "../invest/tags"
+import { AgainstBacktest } from "./against"
 import { CloseFlow, EditFlow } from "./edit-flow"
 import { Followers } from "./followers"
 import { Status, Toggle } from "./my-flows"
@@ -93,6 +94,7 @@ export default function MyFlow() {
           </Card>
           <Followers id={id} />
           <Nav id={id} />
+          <AgainstBacktest id={id} />
           <Signals id={id} />
           {doing === "edit" && <EditFlow flow={flow} onClose={() => setDoing(null)} />}
           {doing === "close" && book && <CloseFlow flow={flow} book={book} onClose={() => setDoing(null)} />}

@@ -11,6 +11,7 @@ import { Card, Figure, PageHead } from "@/ui/card"
 import { AsOf, Change, Fall, Money, Statistic } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { drawdown, TimeChart, type Line } from "@/ui/time-chart"
+import { AgainstBacktest } from "../create/against"
 import { Follow } from "./follow"
 import { Signals } from "./signals"
 import { Tags } from "./tags"
@@ -20,6 +21,7 @@ export default function Flow() {
   const { t } = useTranslation()
   const { id } = useParams({ strict: false }) as { id: string }
   const may = useMay("copy")
+  const staff = useMay("overview")
   const [following, setFollowing] = useState(false)
   const query = api.useQuery("get", "/api/v1/co-trading/flows/{flow_id}", {
     params: { path: { flow_id: id } },
@@ -57,6 +59,7 @@ export default function Flow() {
           </div>
           <p className="text-muted-foreground text-xs">{t("flow.method")}</p>
           <Nav id={id} />
+          {staff && <AgainstBacktest id={id} />}
           <Signals id={id} />
           {following && <Follow flow={flow} onClose={() => setFollowing(false)} />}
         </>

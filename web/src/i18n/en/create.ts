@@ -105,6 +105,7 @@ export const create = {
     none: "Nobody's book had to follow it",
     follower: "Follower",
   },
+  signalStatus: { published: "Published", planned: "Being copied", processed: "Copied" },
   executionStatus: {
     pending: "Waits",
     executing: "Executing",

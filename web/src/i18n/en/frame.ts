@@ -69,6 +69,7 @@ export const frame = {
     orders: "Orders",
     order: "Order",
     margins: "Margins",
+    markets: "Markets",
     marketData: "Market data",
     work: "Workers and health",
     settlement: "Settlement",

@@ -100,6 +100,7 @@ export const create: Texts<typeof english> = {
     none: "没有账簿需要跟随此信号",
     follower: "跟单者",
   },
+  signalStatus: { published: "已发布", planned: "执行中", processed: "已执行" },
   executionStatus: {
     pending: "待执行",
     executing: "执行中",

@@ -4,6 +4,8 @@ import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
+import { markets } from "./markets"
+import { modes } from "./modes"
 import { operate } from "./operate"
 import { orders } from "./orders"
 import { reference } from "./reference"
@@ -23,6 +25,8 @@ export const zh = {
   ...audit,
   ...backtests,
   ...create,
+  ...markets,
+  ...modes,
   ...operate,
   ...orders,
   ...reference,

@@ -1,0 +1,32 @@
+"""A flow against its backtest over HTTP: for its creator, and for the staff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from commenda.identity import Permission, Principal
+from commenda.identity.access import may
+from commenda.kit.web import GUARDED, Served, problems, routes
+from commenda.modes.actions import compare_flow
+from commenda.modes.model import FlowComparison
+
+AT_ONCE = 100_000
+"""Bars of a comparison that answers its request: ten weeks of minutes."""
+
+router = routes("co-trading", "/co-trading")
+Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
+"""Creators see their own flows; the staff sees all."""
+
+
+@router.get(
+    "/flows/{flow_id}/comparison",
+    operation_id="compareSharedFlow",
+    responses=GUARDED | problems(404, 409, 422),
+)
+def flow_comparison(service: Served, who: Quant, flow_id: UUID) -> FlowComparison:
+    """A flow against a backtest over the bars that it saw: how many decisions agree, and by which
+    causes the results of its creator's own book and of the backtest differ."""
+    creator = None if who.may(Permission.OVERVIEW) else who.user_id
+    with service.database.read() as tx:
+        return compare_flow(tx, flow_id, creator=creator, most=AT_ONCE)

@@ -1,0 +1,325 @@
+"""What is on record of a flow and of its creator's own book."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from commenda.copying import Decided
+from commenda.kernel import Costs, Program
+from commenda.kit.db import Tx
+from commenda.kit.errors import conflict, unknown
+from commenda.kit.money import scale_of
+from commenda.kit.rows import first, records
+from commenda.market import Bar, composed
+from commenda.modes.rules import ZERO, Decision, Terms, Traded
+from commenda.strategies import catalogue, costs_of
+
+BASIS_POINT = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A flow as far as a comparison needs it, with its creator's own book."""
+
+    id: UUID
+    creator_id: UUID
+    strategy: str
+    params: Mapping[str, float]
+    venue: str
+    instrument_id: int
+    symbol: str
+    quote: str
+    tick: Decimal
+    lot: Decimal
+    interval: int
+    base_interval: int
+    last_bar_at: datetime
+    costs: Mapping[str, Any] | None
+    pending_at: datetime | None
+    book: UUID
+    leg: UUID
+    cash_account: int
+    stake: Decimal
+    book_status: str
+
+    @property
+    def program(self) -> Program:
+        return catalogue()[self.strategy].bind(**self.params)
+
+    @property
+    def own_costs(self) -> Costs:
+        return Costs() if self.costs is None else costs_of(dict(self.costs))
+
+    @property
+    def terms(self) -> Terms:
+        costs = self.own_costs
+        return Terms(
+            fee=exact(costs.fee_bps) * BASIS_POINT,
+            slippage=exact(costs.slippage_bps + costs.spread_bps / 2) * BASIS_POINT,
+            tick=self.tick,
+            lot=self.lot,
+            unit=Decimal(1).scaleb(-scale_of(self.quote)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFlow:
+    """A shared flow, as the command line lists it."""
+
+    id: UUID
+    title: str
+    strategy: str
+    symbol: str
+    venue: str
+    status: str
+    last_bar_at: datetime | None
+
+
+def listed_flows(tx: Tx) -> list[ListedFlow]:
+    """Every flow, by its title."""
+    return records(
+        tx,
+        ListedFlow,
+        "SELECT f.id, f.title, f.strategy, i.symbol, f.venue, f.status, f.last_bar_at"
+        " FROM shared_flows f JOIN instruments i ON i.id = f.instrument_id"
+        " ORDER BY f.title, f.id",
+    )
+
+
+def exact(number: float) -> Decimal:
+    """What a measured number prints as."""
+    return Decimal(repr(float(number)))
+
+
+def find_compared(tx: Tx, flow_id: UUID, creator: UUID | None = None) -> Compared:
+    """A flow that trades; codes `unknown_flow`, also for another's where a `creator` is named, and
+    `nothing_to_compare` before it took a bar, or where no book of its creator's follows it."""
+    owner = tx.execute(
+        "SELECT creator_id, last_bar_at FROM shared_flows WHERE id = %s", (flow_id,)
+    ).fetchone()
+    if owner is None or creator not in (None, owner[0]):
+        raise unknown("flow", flow_id, "flowId")
+    found = first(
+        tx,
+        Compared,
+        "SELECT f.id, f.creator_id, f.strategy, f.params, f.venue, f.instrument_id, i.symbol,"
+        " i.quote, i.tick, i.lot, coalesce(f.interval_seconds, b.interval_seconds) AS interval,"
+        " b.interval_seconds AS base_interval, f.last_bar_at, f.runner_costs AS costs,"
+        " f.pending_at, s.id AS book, s.leg_id AS leg, l.account_id AS cash_account,"
+        " s.investment_amount AS stake, s.status AS book_status"
+        " FROM shared_flows f JOIN instruments i ON i.id = f.instrument_id"
+        " JOIN flow_subscriptions s ON s.flow_id = f.id AND s.is_leader"
+        " JOIN legs l ON l.id = s.leg_id"
+        " CROSS JOIN LATERAL (SELECT interval_seconds FROM market_bars"
+        "  WHERE instrument_id = f.instrument_id ORDER BY ts DESC LIMIT 1) b"
+        " WHERE f.id = %s AND f.last_bar_at IS NOT NULL AND s.investment_amount > 0",
+        (flow_id,),
+    )
+    if found is None:
+        raise conflict("nothing_to_compare", "This flow has not traded yet").at(
+            "flowId", flow_id, "wait until it has taken its first bar"
+        )
+    return found
+
+
+def decided_of(tx: Tx, flow_id: UUID) -> list[tuple[Decided, datetime]]:
+    """What a flow's bars led to, in order, and when each was taken."""
+    rows = tx.execute(
+        "SELECT flow_id, closed_at, after, target, stop_price, taken_at FROM flow_decisions"
+        " WHERE flow_id = %s ORDER BY closed_at",
+        (flow_id,),
+    )
+    return [(Decided(*row), taken) for *row, taken in rows]
+
+
+def stored_bars(tx: Tx, flow: Compared, since: int, until: int) -> list[Bar]:
+    rows = tx.execute(
+        "SELECT extract(epoch FROM ts)::bigint, open, high, low, close, volume FROM market_bars"
+        " WHERE instrument_id = %s AND ts >= %s AND ts < %s"
+        "  AND 0 < low AND low <= least(open, close) AND greatest(open, close) <= high ORDER BY ts",
+        (flow.instrument_id, moment_of(since), moment_of(until + flow.interval)),
+    ).fetchall()
+    return composed([Bar(*row) for row in rows], flow.base_interval, flow.interval)
+
+
+def funding_stamps(
+    tx: Tx, instrument_id: int, after: datetime, until: datetime
+) -> list[tuple[int, Decimal, Decimal | None]]:
+    """(stamp, rate, mark where one is known) of the funding in (after, until]."""
+    return tx.execute(
+        "SELECT extract(epoch FROM f.ts)::bigint, f.value, m.value FROM market_observations f"
+        " LEFT JOIN market_observations m"
+        "  ON m.instrument_id = f.instrument_id AND m.series = 'mark' AND m.ts = f.ts"
+        " WHERE f.instrument_id = %s AND f.series = 'funding' AND f.ts > %s AND f.ts <= %s"
+        " ORDER BY f.ts",
+        (instrument_id, after, until),
+    ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A signal and what it did in the creator's own book, or an order that no signal asked for."""
+
+    created_at: datetime
+    cause: str
+    signal_status: str | None
+    natural_key: str | None
+    target: Decimal | None
+    reference: Decimal
+    execution: str | None
+    requested: Decimal | None
+    error: str | None
+    order_id: UUID | None
+    order_status: str | None
+    reason: str | None
+    quantity: Decimal | None
+    notional: Decimal | None
+    fee: Decimal | None
+
+    @property
+    def traded(self) -> Traded:
+        return Traded(self.quantity or ZERO, self.notional or ZERO, self.fee or ZERO)
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision that it carries out."""
+        at, _, kind = (self.natural_key or "").partition(":")
+        return (moment_of(int(at)), kind) if at.isdigit() and kind else None
+
+
+_ORDERED: LiteralString = (
+    "SELECT s.created_at, 'signal' AS cause, s.status AS signal_status,"
+    " s.natural_key, s.target,"
+    " s.reference_price AS reference, e.status AS execution, e.requested, e.error,"
+    " o.id AS order_id, o.status AS order_status, o.reason, a.quantity, a.notional, a.fee,"
+    " s.sequence AS place"
+    " FROM trading_signals s"
+    " LEFT JOIN signal_executions e ON e.signal_id = s.id AND e.subscription_id = %(book)s"
+    " LEFT JOIN (orders o JOIN allocations a ON a.order_id = o.id AND a.leg_id = %(leg)s)"
+    "  ON o.cause = 'signal' AND o.cause_id = s.id"
+    " WHERE s.flow_id = %(flow)s"
+    " UNION ALL SELECT o.created_at, o.cause, NULL, NULL, NULL, o.reference_price, NULL,"
+    " a.requested, NULL, o.id, o.status, o.reason, a.quantity, a.notional, a.fee, o.number"
+    " FROM allocations a JOIN orders o ON o.id = a.order_id"
+    " WHERE a.leg_id = %(leg)s AND o.cause <> 'signal' AND a.quantity <> 0"
+)
+
+
+class Entry(NamedTuple):
+    """What moved a book's cash."""
+
+    kind: str
+    key: str
+    posted_at: datetime
+    effective_at: datetime
+    amount: Decimal
+    before: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What was asked for the creator's own book, in its order, and what moved its cash."""
+
+    ordered: Sequence[Ordered]
+    entries: Sequence[Entry]
+    by_order: Mapping[str, Decimal] = field(init=False)
+    """Cash before the fills of an order, by the beginning of their journals' key."""
+
+    def __post_init__(self) -> None:
+        before: dict[str, Decimal] = {}
+        for entry in self.entries:
+            before.setdefault(entry.key.rpartition(":")[0], entry.before)
+        object.__setattr__(self, "by_order", before)
+
+    def cash_before(self, one: Ordered) -> Decimal:
+        """The cash when it was asked: before the order's fills, or as it stood then."""
+        before = self.by_order.get(f"allocation:{one.order_id}")
+        if before is not None:
+            return before
+        place = bisect_right(self.entries, one.created_at, key=lambda entry: entry.posted_at)
+        return self.entries[place - 1].before + self.entries[place - 1].amount if place else ZERO
+
+    def funding(self) -> dict[int, Decimal]:
+        """What it received, by stamp."""
+        received: dict[int, Decimal] = {}
+        for entry in self.entries:
+            if entry.kind == "funding":
+                stamp = round(entry.effective_at.timestamp())
+                received[stamp] = received.get(stamp, ZERO) + entry.amount
+        return received
+
+
+def book_of(tx: Tx, flow: Compared) -> Book:
+    named: LiteralString = (
+        "created_at, cause, signal_status, natural_key, target, reference, execution, requested,"
+        " error, order_id, order_status, reason, quantity, notional, fee"
+    )
+    query: LiteralString = (
+        "SELECT " + named + " FROM (" + _ORDERED + ") AS one ORDER BY created_at, place"  # noqa: S608 - constants
+    )
+    ordered = records(tx, Ordered, query, {"book": flow.book, "leg": flow.leg, "flow": flow.id})
+    entries = tx.execute(
+        "SELECT j.kind, j.key, j.posted_at, j.effective_at, e.amount, e.balance_before"
+        " FROM entries e JOIN journals j ON j.id = e.journal_id"
+        " WHERE e.account_id = %s ORDER BY e.version",
+        (flow.cash_account,),
+    )
+    return Book(ordered, [Entry(*row) for row in entries])
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else is known of a flow's decisions, besides its signals."""
+
+    late: frozenset[datetime] = frozenset()
+    """When bars closed whose targets came too late to be traded in full."""
+    paused: Sequence[tuple[datetime, datetime | None]] = ()
+    """Times in which it published nothing."""
+    outrun: frozenset[datetime] = frozenset()
+    """When bars closed whose targets a later bar's outran in the same tick."""
+
+    def ended_a_pause(self, at: datetime) -> bool:
+        return any(end == at for _, end in self.paused)
+
+    def were_paused(self, at: datetime) -> bool:
+        return any(begin <= at and (end is None or at <= end) for begin, end in self.paused)
+
+
+_TOLD = ("flow.paused", "flow.resumed", "flow.target_late", "alert.flow_failed")
+
+
+def circumstances(
+    tx: Tx, flow: Compared, decided: Sequence[tuple[Decided, datetime]]
+) -> Circumstances:
+    rows = tx.execute(
+        "SELECT kind, happened_at, result, details FROM audit_events"
+        " WHERE subject = %s AND kind = ANY (%s) ORDER BY id",
+        (str(flow.id), list(_TOLD)),
+    ).fetchall()
+    late, paused = set(), list[tuple[datetime, datetime | None]]()
+    for kind, at, result, details in rows:
+        if kind == "flow.target_late" and details["decided"] is not None:
+            late.add(datetime.fromisoformat(details["decided"]))
+        elif kind == "flow.resumed" and paused:
+            paused[-1] = paused[-1][0], at
+        elif kind == "flow.paused" or result == "paused":
+            paused.append((at, None))
+    outrun = {
+        one.closed_at
+        for (one, taken), (_, taken_after) in pairwise(
+            [pair for pair in decided if pair[0].target is not None or pair[0].stop_price]
+        )
+        if taken == taken_after
+    }
+    return Circumstances(frozenset(late), paused, frozenset(outrun))
+
+
+def moment_of(ts: int) -> datetime:
+    return datetime.fromtimestamp(ts, UTC)

@@ -1,0 +1,2 @@
+DROP TABLE flow_decisions;
+ALTER TABLE shared_flows DROP COLUMN runner_costs;
