@@ -47,7 +47,7 @@ D = Decimal
 
 def main(orders: int = ORDERS) -> None:
     few, many = (median(_matching(count, one) for one in range(ROUNDS)) for count in (4, 1000))
-    with _simulator() as address:
+    with simulator() as address:
         seen = _trade(address, orders)
         alone = asyncio.run(_alone(address, 4 * orders))
     rates = {name: len(took) / sum(took) for name, took in seen.items()}
@@ -83,10 +83,11 @@ def _trip(name: str, took: Sequence[float]) -> list[Figure]:
 
 
 @contextmanager
-def _simulator() -> Iterator[str]:
+def simulator(*more: str) -> Iterator[str]:
     """An exchange on a port of its own, with one account; its address."""
     command = [sys.executable, "-m", "commenda", "exchange", "--port", "0", "--limits", "1000000"]
     command += ["--symbols", SYMBOL, "--account", f"desk:{KEY}:{SECRET}", "--deposit", "100000000"]
+    command += more
     with tempfile.TemporaryDirectory() as home:
         yield from _served([*command, "--data", home])
 

@@ -24,6 +24,7 @@ from commenda.managed import State
 from managed_calls import market
 from people import SETTINGS
 from processes import answer, free_port, until
+from scripted import D
 from world import World
 
 PASSWORD = "a long enough passphrase 7"
@@ -243,3 +244,49 @@ def fill(page: Page, name: str, value: str) -> None:
 
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).last.click()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("en-US", "Change the limit", "Cancel the order", "Being cancelled", "too far"),
+        ("zh-CN", "修改限价", "撤销订单", "撤单中", "相差超过一成"),
+    ],
+)
+def test_an_order_that_rests_is_moved_and_cancelled(
+    built: Path, browser: Browser, db: Database, words: tuple[str, ...]
+) -> None:
+    """From 100 to 99.5, and then not at all; the worker does it when it looks next."""
+    locale, move, end, ending, far = words
+    world = World(db, slippage="0.01")
+    flow = world.creator("anna")
+    with db.transaction() as tx:
+        tx.execute("UPDATE shared_flows SET entry = 'post_only'")
+        hashed = prepare_password(PASSWORD, OLGA)
+        create_user(tx, OLGA, hashed, Role.OPERATOR, world.now, actor="test")
+    world.activate()
+    signal = world.signal(flow, "0.5")
+    with serving(db) as address, visiting(browser, address) as visit:
+        olga = House(world, visit).sign_in(OLGA, locale)
+        olga.goto("/orders")
+        olga.locator("main table a").first.click()
+        press(olga, move)
+        fill(olga, "limitPrice", "50")
+        fill(olga, "note", "Nearer")
+        window(olga).locator("[type=submit]").click()
+        expect(window(olga).get_by_text(far).first).to_be_visible()
+        fill(olga, "limitPrice", "99.5")
+        window(olga).locator("[type=submit]").click()
+        expect(window(olga)).to_have_count(0)
+        expect(olga.locator("main")).to_contain_text("99.5")
+        world.copy(signal)
+        assert world.rows("SELECT status, limit_price FROM orders") == [("accepted", D("99.5"))]
+        olga.reload()
+        press(olga, end)
+        fill(olga, "note", "The market has gone")
+        window(olga).locator("[type=submit]").click()
+        expect(olga.locator("main")).to_contain_text(ending)
+        world.copy(signal)
+        assert world.one("SELECT status FROM orders") == "cancelled"
+        olga.reload()
+        expect(olga.get_by_role("button", name=end)).to_have_count(0)

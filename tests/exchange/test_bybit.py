@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import ccxt
+import ccxt.pro as ccxtpro
 import pytest
 
 from commenda.exchange import Key, simulated_house
@@ -126,3 +128,32 @@ def test_the_market_is_read_and_fetched_as_bybits(present: Served, client: Any) 
     reached = connect_exchange("bybit", datetime.now(UTC), url=f"http://{present.address}")
     found = instrument_at(reached, "BTCUSDT")
     assert (found.venue, found.tick, found.lot) == ("bybit_linear", D("0.1"), D("0.001"))
+
+
+def test_who_logs_on_hears_of_the_accounts_orders_trades_and_positions(
+    present: Served, client: Any
+) -> None:
+    """ccxt's own WebSocket client, told where; what it hears is what it is told when it asks."""
+
+    async def listen() -> tuple[list[Any], list[Any]]:
+        made = ccxtpro.bybit({"apiKey": "key-a", "secret": "secret-a"})
+        made.options |= {"enableUnifiedMargin": False, "enableUnifiedAccount": True}
+        for kind in ("contract", "spot", "usdc"):
+            made.urls["api"]["ws"]["private"][kind] = f"ws://{present.address}/v5/private"
+        made.markets, made.markets_by_id = client.markets, client.markets_by_id
+        try:
+            trades = asyncio.create_task(made.watch_my_trades(BTC))
+            orders = asyncio.create_task(made.watch_orders(BTC))
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(client.create_order, BTC, "market", "buy", 0.01)
+            return await asyncio.wait_for(trades, 20), await asyncio.wait_for(orders, 20)
+        finally:
+            await made.close()
+
+    client.load_markets()
+    trades, orders = asyncio.run(listen())
+    (asked, *_) = [one for one in client.fetch_my_trades(BTC) if one["id"] == trades[0]["id"]]
+    told = ("order", "side", "amount", "price")
+    assert [trades[0][name] for name in told] == [asked[name] for name in told]
+    assert orders[0]["id"] == trades[0]["order"]
+    client.create_order(BTC, "market", "sell", 0.01)

@@ -16,7 +16,9 @@ from commenda.operations.heeding import heed
 from commenda.operations.ticks import Operation
 from commenda.venues import Hints
 from commenda.venues.binance import Binance
+from commenda.venues.bybit import Bybit
 from commenda.venues.desk import Desk
+from commenda.venues.dialect import Dialect
 from commenda.venues.streams import listen
 from processes import until
 from world import World
@@ -38,11 +40,11 @@ def served() -> Iterator[Served]:
     found.stop()
 
 
-@pytest.fixture
-def hints(served: Served) -> Iterator[Hints]:
-    """Of an account that is listened to."""
+@pytest.fixture(params=[Binance, Bybit])
+def hints(served: Served, request: pytest.FixtureRequest) -> Iterator[Hints]:
+    """Of an account that is listened to, in each dialect."""
     hints, stopping = Hints(), threading.Event()
-    desk = desk_at(served)
+    desk = desk_at(served, request.param())
     thread = threading.Thread(target=listen, args=(lambda: {DESK: desk}, hints, stopping))
     thread.start()
     until("it is heard", lambda: DESK in hints.take(), 20)
@@ -52,17 +54,17 @@ def hints(served: Served) -> Iterator[Hints]:
     assert not thread.is_alive()
 
 
-def desk_at(served: Served) -> Desk:
+def desk_at(served: Served, dialect: Dialect, secret: str = "secret-a") -> Desk:
     address = f"http://{served.address}"
-    client = Binance().client("key-a", "secret-a", address)
+    client = dialect.client("key-a", secret, address)
     client.enableRateLimit = False
-    return Desk(client, Binance(), address=address)
+    return Desk(client, dialect, address=address)
 
 
 def trade(served: Served) -> None:
     """Somebody trades in the account."""
     asked = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
-    desk_at(served).ask("fapiPrivatePostOrder", asked)
+    desk_at(served, Binance()).ask("fapiPrivatePostOrder", asked)
 
 
 def test_a_trade_in_the_account_is_hinted_at(served: Served, hints: Hints) -> None:
@@ -98,6 +100,23 @@ def test_a_stream_that_ends_is_opened_with_a_key_that_lives(
     until("nothing more is told", lambda: not hints.take(), 20)
     trade(served)
     until("it hints", lambda: DESK in hints.take(), 20)
+
+
+@pytest.mark.parametrize("dialect", [Binance, Bybit])
+def test_a_stream_that_is_refused_is_not_open_and_says_why(
+    served: Served, dialect: type[Dialect]
+) -> None:
+    hints, stopping = Hints(), threading.Event()
+    desk = desk_at(served, dialect(), "wrong")
+    if dialect is Binance:
+        desk.client.apiKey = "unknown"  # a listenKey is given for the key alone
+    thread = threading.Thread(target=listen, args=(lambda: {DESK: desk}, hints, stopping))
+    thread.start()
+    until("it is refused", lambda: hints.ears.get(DESK), 20)
+    stopping.set()
+    thread.join(20)
+    assert not hints.ears[DESK].is_open
+    assert any(one in hints.ears[DESK].why for one in ("-2015", "ended the stream"))
 
 
 # --- what is done ------------------------------------------------------------------------------

@@ -3,7 +3,8 @@ does where an answer is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -89,9 +90,9 @@ class ExchangeMarket:
         return int(self.price / self.instrument.tick)
 
 
-@pytest.fixture(params=[Binance, Bybit])
-def market(request: pytest.FixtureRequest) -> Iterator[ExchangeMarket]:
-    """Of each dialect: the same connector and the same engine, two protocols between them."""
+@contextmanager
+def made_market(dialect: Callable[[], Dialect] = Binance) -> Iterator[ExchangeMarket]:
+    """An exchange of its own, on a port, that trades one contract at 100."""
     contract = Contract(
         "AAAUSDT", "AAA", "USDT", D("0.01"), D("0.01"), D(10), D("0.0002"), D("0.0005"),
         bounds=(D("0.5"), D("1.5")),
@@ -99,8 +100,17 @@ def market(request: pytest.FixtureRequest) -> Iterator[ExchangeMarket]:
     house = House([contract], Nothing(), Clock(int(START.timestamp() * 1000), 0.0))  # type: ignore[arg-type]
     house.open_account(Key("a", "key-a", "secret-a"), D(0))
     served = Served(house)
-    yield ExchangeMarket(served, request.param())
-    served.stop()
+    try:
+        yield ExchangeMarket(served, dialect())
+    finally:
+        served.stop()
+
+
+@pytest.fixture(params=[Binance, Bybit])
+def market(request: pytest.FixtureRequest) -> Iterator[ExchangeMarket]:
+    """Of each dialect: the same connector and the same engine, two protocols between them."""
+    with made_market(request.param) as made:
+        yield made
 
 
 class TestExchange(VenueConformance):

@@ -59,6 +59,8 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
     business.wait("the money is there", MOVED)
     business.wait("the exchange was met", BEGUN)
     assert business.served.house.exchange.account("desk").wallet == 25_000
+    heard = business.served.server.connections
+    until("the account is heard", lambda: heard, 30, business.worker)
     business.copied(business.signal("0.5"))
     bought = business.held()
     assert bought > 0

@@ -20,6 +20,7 @@ from commenda.cli.tables import say
 from commenda.exchange import House, Keeper, Key, Server, administer, depth_house, simulated_house
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
+from commenda.kit.money import number
 from commenda.settings import Settings
 
 MILLISECOND = 1000
@@ -37,7 +38,8 @@ def run(
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="Now by default.")] = None,
     pace: Annotated[
-        float | None, typer.Option(min=0.0, help="Its seconds in a second; 0 stands; 1.")
+        float | None,
+        typer.Option(min=0.0, max=1_000_000.0, help="Its seconds in a second; 0 stands; 1."),
     ] = None,
     depth: Annotated[
         Path | None, typer.Option(help="Recorded depth in place of a simulated market.")
@@ -82,17 +84,18 @@ def run(
         "trades": None if trades is None else str(trades.resolve()),
     }
     keys = [_key(one) for one in account or ()]
+    amount = _amount(deposit)
     settings = settings_of(data)
     if demo:
         told, key, admin = _of_demo(settings)
-        asked, keys, deposit, pace = asked | told, [key], "0", 0.0
+        asked, keys, amount, pace = asked | told, [key], "0", 0.0
     keeper = Keeper(settings.data / "exchange", sync)
     try:
         if fresh:
             keeper.forget()
         house = _house(keeper, asked, pace)
         house.allows = limits
-        _open(house, keys, deposit)
+        _open(house, keys, amount)
         word = admin or secrets.token_urlsafe(16)
 
         def ready(at: int) -> None:
@@ -119,7 +122,12 @@ async def _serve(
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     stop = partial(set_in, loop, task.cancel)
     await asyncio.to_thread(stop_with_parent, supervised, stop)
-    await server.run(host, port, ready)
+    try:
+        await server.run(host, port, ready)
+    except OSError as error:
+        raise CommendaError("cannot_listen", "The exchange cannot listen there").at(
+            "--host, --port", f"{host}:{port}", f"name another: {error.strerror or error}"
+        ) from None
 
 
 def _of_demo(settings: Settings) -> tuple[dict[str, Any], Key, str]:
@@ -161,6 +169,9 @@ def _founded(how: dict[str, Any], pace: float) -> House:
         begin = None if start is None else datetime.fromtimestamp(start / MILLISECOND, UTC)
         interval = timedelta(seconds=how["interval"])
         return simulated_house(symbols, seed=seed, start=begin, pace=pace, interval=interval)
+    for option, file in (("--depth", depth), ("--trades", trades)):
+        if file is not None and not Path(file).is_file():
+            raise CommendaError("no_such_file", "There is no such file").at(option, file)
     if depth is None or trades is None or len(symbols) != 1:
         raise CommendaError("bad_market", "A recorded market is one contract's").at(
             "--depth", depth, "give --depth, --trades and one symbol"
@@ -176,7 +187,23 @@ def _time(house: House) -> str:
 def _listed(symbols: str | None) -> list[str] | None:
     if symbols is None:
         return None
-    return [one.strip().upper() for one in symbols.split(",") if one.strip()]
+    listed = [one.strip().upper() for one in symbols.split(",") if one.strip()]
+    if not listed:
+        raise CommendaError("no_symbols", "An exchange trades at least one contract").at(
+            "--symbols", symbols, "name some, such as BTCUSDT,ETHUSDT"
+        )
+    return listed
+
+
+def _amount(text: str) -> str:
+    try:
+        if number(text) >= 0:
+            return text
+    except ValueError:
+        pass
+    raise CommendaError("bad_amount", "Not an amount of money").at(
+        "--deposit", text, "give USDT of zero or more, such as 2500.00"
+    )
 
 
 def _open(house: House, keys: list[Key], deposit: str) -> None:

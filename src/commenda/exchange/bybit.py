@@ -119,6 +119,7 @@ def shown(desk: Desk, line: Line) -> dict[str, Any]:
         "side": SIDE_NAMES[known.side].capitalize(),
         "orderType": "Market" if known.ticks is None else "Limit",
         "stopOrderType": "Stop" if waits else "",
+        "tpslMode": "",
         "price": price,
         "qty": plain(of.quantity(known.lots)),
         "orderStatus": status,

@@ -26,10 +26,10 @@ def executions(desk: Desk, account: Account, params: Params) -> Any:
     if params.has("orderId"):
         number = params.text("orderId")
         rows = [one for one in rows if isinstance(one, Trade) and str(of[one.order].id) == number]
-    return page((_execution(desk, one, of) for one in within(rows, params)), params)
+    return page((execution(desk, one, of) for one in within(rows, params)), params)
 
 
-def _execution(desk: Desk, one: Trade | Income, of: dict[int, Line]) -> dict[str, Any]:
+def execution(desk: Desk, one: Trade | Income, of: dict[int, Line]) -> dict[str, Any]:
     row = {"symbol": one.symbol, "execId": str(one.id), "execTime": str(one.at)}
     if isinstance(one, Income):
         fee = text(-one.amount)

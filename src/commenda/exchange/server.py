@@ -20,6 +20,7 @@ from commenda.exchange import (
     bybit,
     bybit_accounts,
     bybit_market,
+    bybit_streams,
     customers,
     quotes,
     streams,
@@ -118,7 +119,8 @@ class Server:
         for prefix in ("", "/public", "/market", "/private"):
             for tail in ("/ws", "/ws/{stream}", "/stream"):
                 self.app.router.add_get(prefix + tail, self._socket)
-        self.app.router.add_get("/ws-fapi/v1", self._socket)
+        for path in bybit_streams.SOCKETS:
+            self.app.router.add_get(path, self._socket)
         self.app.router.add_route("*", "/admin/{what}", self._administer)
 
     async def beat(self) -> None:
@@ -254,7 +256,8 @@ class Server:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self.house.catch_up()
-        return await streams.serve(self, request)
+        kind = bybit_streams.SOCKETS.get(request.path, streams.Connection)
+        return await streams.serve(self, request, kind)
 
     def speak(self, connection: streams.Connection, method: str, params: dict[str, Any]) -> Any:
         """A method of the WebSocket API. A signature is over the parameters by name."""

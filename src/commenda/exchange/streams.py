@@ -38,11 +38,19 @@ class Connection:
         if script.strike("silent_stream", where):
             self.leave()
             return
-        shown = {"stream": stream, "data": told} if self.combined else told
-        self.put(shown)
+        for one in self.shaped(stream, told):
+            self.put(one)
         if script.strike("drop_stream", where) or self._out.qsize() > BEHIND:
-            self.leave()
-            self._out.put_nowait(None)
+            self.end()
+
+    def shaped(self, stream: str, told: dict[str, Any]) -> list[dict[str, Any]]:
+        """What is sent of a message."""
+        return [{"stream": stream, "data": told} if self.combined else told]
+
+    def end(self) -> None:
+        """Send what is queued, and close."""
+        self.leave()
+        self._out.put_nowait(None)
 
     def put(self, told: Any) -> None:
         self._out.put_nowait(json.dumps(told, separators=(",", ":")))
@@ -101,13 +109,13 @@ class ApiConnection(Connection):
             self.put({"id": asked.get("id"), "status": 400, "error": error})
 
 
-async def serve(server: Server, request: web.Request) -> web.WebSocketResponse:
+async def serve(
+    server: Server, request: web.Request, kind: type[Connection]
+) -> web.WebSocketResponse:
     """Take a socket until it ends."""
     socket = web.WebSocketResponse(heartbeat=180.0, max_msg_size=1 << 20)
     await socket.prepare(request)
-    path = request.path
-    kind = ApiConnection if path.startswith("/ws-fapi") else Connection
-    connection = kind(server, socket, combined="/stream" in path)
+    connection = kind(server, socket, combined="/stream" in request.path)
     asked = request.query.get("streams", "").split("/")
     asked += [request.match_info.get("stream", ""), request.query.get("listenKey", "")]
     connection.join([one for one in asked if one])

@@ -14,13 +14,13 @@ _log = logging.getLogger(__name__)
 
 
 def heed(operation: Operation, now: datetime, venues: Collection[str]) -> None:
-    """Ask at once of accounts whose own streams hint at something: what they filled, and what
-    became of each order that works there. A hint that was wrong costs the asking."""
-    for venue in venues:
-        operation.broker.wake(venue)
-    observe_venues(operation, now)
+    """Ask at once of accounts whose own streams hint at something: what became of each order that
+    works there, then what else they filled. A hint that was wrong costs the asking."""
     with operation.database.read() as tx:
         orders = working_at(tx, venues)
     author = operation.author(now)
     for error in execute_orders(operation.database, operation.broker, orders, author):
         _log.error("an order cannot be observed", exc_info=error)
+    for venue in venues:
+        operation.broker.wake(venue)
+    observe_venues(operation, now)

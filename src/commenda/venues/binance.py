@@ -68,8 +68,9 @@ _FUNDING, _CLEARING = "FUNDING_FEE", "INSURANCE_CLEAR"
 
 
 def binance_client(key: str, secret: str, address: str | None = None) -> Any:
-    """ccxt's client of USD-M futures; at another address where one is given."""
-    return made_client("binanceusdm", key, secret, address)
+    """ccxt's client of USD-M futures; at another address where one is given. What it may ask, the
+    exchange says with each answer (`budget`): it need not sleep."""
+    return made_client("binanceusdm", key, secret, address, sleeps=False)
 
 
 @dataclass(slots=True)

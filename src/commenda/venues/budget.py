@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -46,6 +46,10 @@ class Budget:
 
     gauges: tuple[Gauge, ...]
     _told: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def within(self, gauges: Iterable[Gauge]) -> Budget:
+        """What was told, against other limits."""
+        return Budget(tuple(gauges), self._told)
 
     def note(self, headers: Mapping[str, str], now: float) -> None:
         """Read the headers of an answer, however they are spelt."""

@@ -88,12 +88,11 @@ class Desk:
         """What an exchange allows it says itself; it is asked once that could matter."""
         load = self.load()
         if not self._knows_limits and load is not None and load[0] > load[1] * _SURELY:
-            self._knows_limits = True
             try:
                 gauges = self.dialect.limits(lambda call, asked: getattr(client, call)(dict(asked)))
             except Exception as error:
                 raise VenueUnavailable(_said(error)) from error
-            self.budget = Budget(tuple(gauges), self.budget._told)
+            self.budget, self._knows_limits = self.budget.within(gauges), True
         spent = self.budget.spent(priority, self.wall(), is_order=is_order)
         if spent is not None:
             raise VenueUnavailable(f"left for what is more urgent: {spent.header} is near its end")

@@ -235,12 +235,20 @@ class Dialect(Protocol):
 # --- what dialects share -------------------------------------------------------------------------
 
 
-def made_client(kind: str, key: str, secret: str, address: str | None, **options: Any) -> Any:
-    """ccxt's client of that kind; at another address where one is given (`http://host:port`)."""
+def made_client(
+    kind: str, key: str, secret: str, address: str | None, *, sleeps: bool = True
+) -> Any:
+    """ccxt's client of that kind; at another address where one is given (`http://host:port`). One
+    that `sleeps` spaces its calls out evenly, an exit as a reading."""
     ccxt: Any = importlib.import_module("ccxt")
-    options = {"fetchCurrencies": False, "recvWindow": 5000, **options}
     client = getattr(ccxt, kind)(
-        {"apiKey": key, "secret": secret, "options": options, "requests_trust_env": True}
+        {
+            "apiKey": key,
+            "secret": secret,
+            "enableRateLimit": sleeps,
+            "options": {"fetchCurrencies": False, "recvWindow": 5000},
+            "requests_trust_env": True,
+        }
     )
     client.number = str
     if address is not None:

@@ -25,6 +25,8 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
   "alert.job_failed": () => "/schedules",
   "alert.venue_at_machine": () => "/venues",
   "alert.venue_silent": () => "/venues",
+  "alert.venue_deaf": () => "/venues",
+  "alert.venue_limited": () => "/venues",
   "alert.venue_strange": () => "/venues",
   "alert.venue_forced": () => "/venues",
   "alert.bank_unmatched": () => "/money",

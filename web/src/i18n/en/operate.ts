@@ -296,6 +296,8 @@ export const operate = {
       staff_at_machine: "Staff account changed at the machine",
       venue_at_machine: "Account at an exchange added at the machine",
       venue_silent: "Exchange does not answer",
+      venue_deaf: "Account's stream is not heard",
+      venue_limited: "Exchange wants to be left alone",
       venue_strange: "Orders that nobody here sent",
       venue_forced: "Position closed by the exchange",
       bank_unmatched: "Bank entries unmatched",

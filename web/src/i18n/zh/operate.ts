@@ -284,6 +284,8 @@ export const operate: Texts<typeof english> = {
       staff_at_machine: "在主机上变更员工账户",
       venue_at_machine: "在主机上添加交易所账户",
       venue_silent: "交易所无应答",
+      venue_deaf: "账户推送中断",
+      venue_limited: "交易所限制请求",
       venue_strange: "非本平台发出的委托",
       venue_forced: "交易所强平或减仓",
       bank_unmatched: "银行流水未匹配",
