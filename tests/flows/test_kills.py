@@ -94,7 +94,8 @@ def process_of(part: str, up: Process, data: Path) -> psutil.Process | None:
             found = psutil.Process(pid)
             return found if "postgres" in found.name() else None
         for child in psutil.Process(up.pid).children():
-            if part in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+            # One that has ended and is not looked at yet has no command line.
+            if child.status() != psutil.STATUS_ZOMBIE and part in child.cmdline():
                 return child
     return None
 
