@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -83,7 +84,7 @@ class Talking:
 
     async def tell(self, stream: str, told: dict[str, Any]) -> None:
         for socket in self.listeners[f"{told['s'].lower()}@{stream}"]:
-            if not socket.closed:
+            with suppress(ConnectionError):  # of a feed that leaves
                 await socket.send_str(json.dumps({"stream": stream, "data": told}))
 
     async def talk(self, one: Contract, offset: float) -> None:

@@ -26,7 +26,9 @@ def free_port() -> int:
 
 
 class Process:
-    """One process of the command line, with what it wrote."""
+    """One process of the command line, with what it wrote. `program` is what Python runs."""
+
+    program: tuple[str, ...] = ("-m", "commenda")
 
     def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
         self.arguments = arguments
@@ -38,7 +40,7 @@ class Process:
         }
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "commenda", *arguments],
+                [sys.executable, *self.program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

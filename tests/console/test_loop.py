@@ -128,6 +128,7 @@ PAGES = {
         "/activity",
         "/statement?accounts=all",
         "/account",
+        "/markets",
     ),
     "creator": ("/studio", "/backtests", "/studies", "/my-flows", "/income", "/referrals"),
     "operator": (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import signal
 import socket
 import subprocess
 import time
@@ -17,6 +20,7 @@ import redis
 from websockets.sync.client import ClientConnection
 
 from commenda.exchange import simulated_house
+from commenda.kit.cache import Keeper, Name
 from commenda.kit.db import Database
 from commenda.settings import Settings
 from socketed import SETTINGS, hear, serving, token
@@ -179,6 +183,10 @@ class OwnRedis:
         except redis.RedisError:
             return False
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
@@ -241,4 +249,30 @@ def test_sockets_are_told_on_while_redis_is_killed_and_comes_back(
             right_books()
             until(lambda: rows(db, "SELECT 1 FROM market_feeds WHERE cache = 'redis'"))
             until(lambda: stored() == set())
-            news_until(reader, type="book", right=True)  # and by now it is Redis that it comes from
+            # One that hangs is as good as none, and is used again when it goes on.
+            own_redis.signal(signal.SIGSTOP)
+            until(lambda: keeper.source == "database")
+            right_books()
+            own_redis.signal(signal.SIGCONT)
+            until(lambda: keeper.source == "redis")
+            right_books()
+
+
+def test_a_keeper_ends_whenever_it_is_cancelled(db: Database, own_redis: OwnRedis) -> None:
+    """Even in the middle of a question to Redis, whose client takes that for a lost connection."""
+    settings, draw = replace(SETTINGS, redis_url=own_redis.url), random.Random(4)
+    value = "x" * 1_000
+    entries = {Name(f"test:{n}", "a"): lambda: value for n in range(300)}
+
+    async def run() -> int:
+        ended = 0
+        for _ in range(60):
+            keeper = Keeper(settings, db, entries)
+            task = asyncio.create_task(keeper.keep())
+            await asyncio.sleep(draw.random() * 0.03)
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=10)
+            ended += len(done)
+        return ended
+
+    assert asyncio.run(run()) == 60

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from commenda.books import carry_out_transfers, pass_on_income
-from commenda.copying import copy_signal
+from commenda.copying import copy_signal, request_leave
 from commenda.exchange import simulated_house
 from commenda.exchange.market import Funding
 from commenda.execution import Broker, execute_orders, observe_executions, orders_of
@@ -22,7 +22,7 @@ from commenda.kit.db import Database
 from commenda.kit.keys import Keys
 from commenda.ledger import Author
 from commenda.market import StoredFeed
-from commenda.operations import Figures
+from commenda.operations import Figures, Operation, carry_books
 from commenda.venues import Means, connect
 from people import SETTINGS, signed_in
 from processes import until
@@ -216,6 +216,35 @@ def test_funding_is_explained_until_it_is_passed_on(business: Business) -> None:
     business.assert_sound()
     later = at(business, timedelta(minutes=1))
     assert pass_on_income(business.database, broker, later) == []
+    business.assert_sound()
+
+
+def test_a_book_is_paid_out_after_the_funding_that_it_was_charged(business: Business) -> None:
+    """It was charged a moment before the book was closed, and read after that."""
+    broker, exchange = here(business), business.served.house.exchange
+    observe_executions(business.database, broker, at(business))
+    carry_out_transfers(business.database, broker, at(business))
+    assert copy_signal(business.database, broker, business.signal("0.5"), at(business).now)
+    operation = Operation(business.database, broker)
+    assert pass_on_income(business.database, broker, at(business)) == []
+    exchange.apply(Funding(exchange.now, "BTCUSDT", D("0.001"), exchange.marks["BTCUSDT"]))
+    ((copy, owner),) = business.rows(
+        "SELECT id, follower_id FROM flow_subscriptions WHERE NOT is_leader"
+    )
+    with business.database.transaction() as tx:
+        request_leave(tx, at(business), copy, owner)
+    carry_books(operation, at(business).now)
+    ((closed, paid),) = business.rows("SELECT closed_at, paid_at FROM closings")
+    assert closed is not None
+    assert paid is None, "what it was charged is not known yet"
+    for minutes in (3, 6):
+        observe_executions(business.database, broker, at(business, timedelta(minutes=minutes)))
+        late = at(business, timedelta(minutes=minutes))
+        assert pass_on_income(business.database, broker, late) == []
+        carry_books(operation, late.now)
+    assert business.rows("SELECT paid_at IS NOT NULL FROM closings") == [(True,)]
+    (charged,) = business.rows("SELECT sum(amount) < 0 FROM funding_payments")
+    assert charged == (True,)
     business.assert_sound()
 
 

@@ -16,6 +16,7 @@ from commenda.execution import (
     is_met,
     is_read,
     keep_cursor,
+    note_income,
     read_cursor,
 )
 from commenda.kit import ids
@@ -193,9 +194,11 @@ def pass_on_income(database: Database, broker: Broker, author: Author) -> list[E
                 waits = True
             except Exception as error:
                 errors.append(error)
-        if payments and not waits and len(errors) == failed:
+        if not waits and len(errors) == failed:
             with database.transaction() as tx:
-                keep_cursor(tx, venue.name, "income", after)
+                if payments:
+                    keep_cursor(tx, venue.name, "income", after)
+                note_income(tx, venue.name, author.now)
     return errors
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from commenda.books.cash import request_transfers
@@ -17,7 +17,7 @@ from commenda.books.parts import give_up_parts
 from commenda.books.queries import legs_and_cash
 from commenda.books.scopes import close_scopes
 from commenda.books.takings import open_books, take_out
-from commenda.execution import open_quantities
+from commenda.execution import SHOWN_WITHIN, open_quantities
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
@@ -32,23 +32,38 @@ from commenda.ledger import (
 )
 
 PAYOUT_BATCH = 500
+_DUE: LiteralString = (
+    "SELECT c.id FROM closings c JOIN scopes s ON s.id = c.id"
+    " WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL AND c.given_up_at IS NULL"
+    "  AND s.kind = ANY (%s) AND "
+)
+_CLOSED: LiteralString = (
+    "SELECT s.id, s.kind, s.owner_kind, s.owner_id, s.asset, s.correlation_id,"
+    " c.subject, c.closed_at FROM closings c JOIN scopes s ON s.id = c.id"
+    " WHERE c.id = ANY (%s) AND c.closed_at IS NOT NULL AND c.paid_at IS NULL AND "
+)
+_IN_TURN: LiteralString = " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED"
+_LOCKED: LiteralString = " ORDER BY c.id FOR UPDATE OF c"
+_ALL_IS_READ: LiteralString = (
+    "NOT EXISTS (SELECT FROM legs l JOIN venue_contacts v ON v.venue = l.venue"
+    " WHERE l.scope_id = c.id AND v.begun_at IS NOT NULL"
+    "  AND (v.income_at IS NULL OR v.income_at < c.closed_at + %s))"
+)
+"""A book that held at an exchange waits until what was charged there before its end is posted:
+funding that came later would find a book that is over."""
 
 
 def pay_out_due(tx: Tx, product: Product[Any], now: datetime, limit: int = PAYOUT_BATCH) -> int:
     """Pay out a batch of the product's books that are closed; how many there were."""
     rows = tx.execute(
-        "SELECT c.id FROM closings c JOIN scopes s ON s.id = c.id"
-        " WHERE c.closed_at IS NOT NULL AND c.paid_at IS NULL AND c.given_up_at IS NULL"
-        "  AND s.kind = ANY (%s)"
-        " ORDER BY c.id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
-        (list(product.kinds), limit),
+        _DUE + _ALL_IS_READ + _IN_TURN, (list(product.kinds), SHOWN_WITHIN, limit)
     ).fetchall()
     pay_out(tx, product, now, [row[0] for row in rows])
     return len(rows)
 
 
 def pay_out(tx: Tx, product: Product[Any], now: datetime, scope_ids: Sequence[UUID]) -> None:
-    """Pay out those of the scopes that are closed and not paid out yet.
+    """Pay out those of the scopes that are closed, read to their end, and not paid out yet.
 
     Of many concurrent calls one pays, and the others find nothing to pay. Code `not_flat` for a
     book that still holds something, which contradicts its closing.
@@ -142,13 +157,7 @@ def _mark_paid(tx: Tx, now: datetime, closings: Sequence[tuple[UUID, Decimal, in
 
 def _closed_books(tx: Tx, scope_ids: Sequence[UUID]) -> list[ClosedBook]:
     """Those of the scopes that are to be paid out, locked, with what their legs have left."""
-    rows = tx.execute(
-        "SELECT s.id, s.kind, s.owner_kind, s.owner_id, s.asset, s.correlation_id,"
-        " c.subject, c.closed_at FROM closings c JOIN scopes s ON s.id = c.id"
-        " WHERE c.id = ANY (%s) AND c.closed_at IS NOT NULL AND c.paid_at IS NULL"
-        " ORDER BY c.id FOR UPDATE OF c",
-        (list(scope_ids),),
-    ).fetchall()
+    rows = tx.execute(_CLOSED + _ALL_IS_READ + _LOCKED, (list(scope_ids), SHOWN_WITHIN)).fetchall()
     legs, cash = legs_and_cash(tx, [row[0] for row in rows])
     return [
         ClosedBook(

@@ -20,7 +20,7 @@ from commenda.execution.blotter import OrderLife, OrderRow, latest_orders, life_
 from commenda.execution.broker import Broker, is_met
 from commenda.execution.changes import ask_end, ask_price
 from commenda.execution.checks import CHECKS
-from commenda.execution.contact import is_read
+from commenda.execution.contact import SHOWN_WITHIN, is_read, note_income
 from commenda.execution.halts import MARKET_UNTRUSTED, halted_instruments
 from commenda.execution.model import Order
 from commenda.execution.positions import (
@@ -58,6 +58,7 @@ __all__ = [
     "CHECKS",
     "CHUNK",
     "MARKET_UNTRUSTED",
+    "SHOWN_WITHIN",
     "Broker",
     "Difference",
     "LiveBooks",
@@ -88,6 +89,7 @@ __all__ = [
     "life_of",
     "marks_known",
     "move_quantities",
+    "note_income",
     "observe",
     "observe_executions",
     "open_quantities",

@@ -34,6 +34,7 @@ class Broker:
     """Connects to an account that came into use later; None where none does."""
     later: dict[str, Venue] = field(default_factory=dict, compare=False)
 
+    read_every: timedelta = READ_EVERY
     asked: dict[tuple[str, str], datetime] = field(default_factory=dict, compare=False)
     """When each stream of an exchange was read last by this process."""
     hints: Hints = field(default_factory=Hints, compare=False)
@@ -45,7 +46,7 @@ class Broker:
         if not is_met(venue):
             return True
         last = self.asked.get((venue, stream))
-        if last is not None and timedelta(0) <= now - last < READ_EVERY:
+        if last is not None and timedelta(0) <= now - last < self.read_every:
             return False
         self.asked[venue, stream] = now
         return True

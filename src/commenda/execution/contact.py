@@ -77,6 +77,12 @@ def _note_stream(tx: Tx, venue: str, author: Author, ear: Ear) -> None:
         raise_alerts(tx, [author.event(DEAF, venue, ids.derive("venue", venue), "not heard", said)])
 
 
+def note_income(tx: Tx, venue: str, now: datetime) -> None:
+    """Note that all that an account has paid until now is posted."""
+    if is_met(venue):
+        tx.execute("UPDATE venue_contacts SET income_at = %s WHERE venue = %s", (now, venue))
+
+
 def is_read(tx: Tx, venue: str, instrument_id: int, at: datetime | None) -> bool:
     """Whether what was traded at an account up to a moment of the exchange's is posted by now: it
     answered long enough after it, and nothing waits that it closed by itself."""

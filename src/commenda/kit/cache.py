@@ -37,10 +37,19 @@ LIFETIME = 5.0
 RENEWED = 1.0
 PACE = {"redis": 0.05, "database": 0.25}
 """Seconds between two writes: what changes ten times in between is written once."""
-RETRY = 1.0
+RETRY = 3.0
 """Seconds until Redis is tried again."""
 _PATIENCE = 1.0
 """Seconds that one answer of Redis may take: a hung one is as good as none."""
+_KEEP = """
+for i, key in ipairs(KEYS) do
+  local field, value = ARGV[2 * i + 1], ARGV[2 * i + 2]
+  redis.call('HSET', key, field, value)
+  redis.call('PEXPIRE', key, ARGV[2])
+  redis.call('PUBLISH', ARGV[1] .. ':' .. key .. '@' .. field, value)
+end
+"""
+# One command for all: a pipeline of three for each takes six times the processor time.
 
 
 class Name(NamedTuple):
@@ -66,7 +75,7 @@ class Keeper:
         self,
         settings: Settings,
         database: Database,
-        entries: Mapping[Name, Callable[[], str | None]],
+        entries: Mapping[Name, Made],
     ) -> None:
         self.source: str | None = None
         """Where values are kept now: redis, database, or None while neither takes them."""
@@ -142,13 +151,12 @@ class Keeper:
                 retry=Retry(NoBackoff(), 0),  # the database is the other try
             )
         try:
-            pipeline = self._client.pipeline(transaction=False)
-            for (key, name), value in made:
-                pipeline.hset(key, name, value)
-                pipeline.pexpire(key, int(LIFETIME * 1000))
-                pipeline.publish(f"{self._channel}:{key}@{name}", value)
-            await pipeline.execute()
+            keys = [name.key for name, _ in made]
+            told = [part for name, value in made for part in (name.field, value)]
+            lifetime = int(LIFETIME * 1000)
+            await self._client.eval(_KEEP, len(keys), *keys, self._channel, lifetime, *told)
         except (RedisError, OSError, TimeoutError) as error:
+            _stay_cancelled(error)
             if self.source == "redis":
                 _log.warning("Redis is away: %s", error)
             return False
@@ -165,7 +173,10 @@ class Keeper:
         with self._database.transaction() as tx:
             tx.execute("SET LOCAL synchronous_commit TO off")
             if first:
-                tx.execute("DELETE FROM cache_entries WHERE expires_at < clock_timestamp()")
+                tx.execute(
+                    "DELETE FROM cache_entries WHERE ctid IN (SELECT ctid FROM cache_entries"
+                    " WHERE expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)"
+                )
             tx.execute(
                 "INSERT INTO cache_entries (key, field, value, expires_at)"
                 " SELECT key, field, value, clock_timestamp() + %s"
@@ -306,6 +317,7 @@ class Hearer:
                         key, _, field = message["channel"][len(self._channel) + 1 :].partition("@")
                         self._hear(Name(key, field), message["data"])
             except (RedisError, OSError) as error:
+                _stay_cancelled(error)
                 if self.redis:
                     _log.warning("Redis is not heard: %s", error)
             finally:
@@ -351,6 +363,13 @@ class Hearer:
             _log.warning("Redis does not answer: %s", error)
             return []
         return [(name, value) for name, value in zip(names, found, strict=True) if value]
+
+
+def _stay_cancelled(error: Exception) -> None:
+    """The client takes a cancellation for a failure of its connection (redis 8.1): it is none."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
 
 
 def _stored(tx: Tx, names: Sequence[Name]) -> list[tuple[Name, str]]:

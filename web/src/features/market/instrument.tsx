@@ -35,7 +35,7 @@ export default function Instrument() {
   )
 }
 
-function Followed({ symbol, venue, paused }: { symbol: string; venue: string; paused: boolean }) {
+export function Followed({ symbol, venue, paused }: { symbol: string; venue: string; paused: boolean }) {
   const { t } = useTranslation()
   const [known, setKnown] = useState<Market>({ live: false })
   const [begun, setBegun] = useState(false)
@@ -52,7 +52,7 @@ function Followed({ symbol, venue, paused }: { symbol: string; venue: string; pa
   return (
     <>
       <Standing known={known} paused={paused} />
-      <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
+      <div className="grid grid-cols-2 gap-4 lg:grid-cols-4">
         <Figure label={t("markets.last")} note={<Time at={iso(tick?.at)} seconds />}>
           <Quantity value={tick?.price} />
         </Figure>
@@ -125,11 +125,7 @@ function Standing({ known, paused }: { known: Market; paused: boolean }) {
           {why}
         </span>
       )}
-      {feed && (
-        <span className="text-muted-foreground text-xs">
-          {t("market.feedName")}: {feed}
-        </span>
-      )}
+      {feed && <span className="text-muted-foreground text-xs">{t("markets.told", { feed })}</span>}
     </p>
   )
 }
@@ -142,7 +138,7 @@ function Spread({ bid, ask, at }: { bid: number | undefined; ask: number | undef
     <p className="text-muted-foreground border-b px-3 py-1.5 text-xs">
       {t("markets.spread", {
         spread: formatNumber(Number((ask - bid).toPrecision(8)), preferences),
-        part: formatPercent((2 * (ask - bid)) / (ask + bid), preferences, "exceptZero", 4),
+        part: formatPercent((2 * (ask - bid)) / (ask + bid), preferences, "auto", 4),
         at: formatTime(new Date(at).toISOString(), preferences, true),
       })}
     </p>

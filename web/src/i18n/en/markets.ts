@@ -14,6 +14,7 @@ export const markets = {
     paused: "Paused",
     reconnecting: "Connecting again",
     stale: "The book is stale",
+    told: "Told by the feed {{feed}}",
     noFeed: "No feed follows it now",
     noBook: "No book is known now",
     noTrades: "No trade is known now",

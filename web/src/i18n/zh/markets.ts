@@ -14,6 +14,7 @@ export const markets = {
     paused: "已暂停",
     reconnecting: "正在重新连接",
     stale: "订单簿已过期",
+    told: "行情来源：{{feed}}",
     noFeed: "当前没有接入行情",
     noBook: "当前没有订单簿",
     noTrades: "当前没有成交",

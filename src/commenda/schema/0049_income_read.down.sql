@@ -1,0 +1,1 @@
+ALTER TABLE venue_contacts DROP COLUMN income_at;
