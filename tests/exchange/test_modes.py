@@ -34,7 +34,9 @@ from commenda.kit.db import Database
 from commenda.market import Bar, Mark, write_funding, write_marks
 from commenda.market import Funding as Paid
 from commenda.modes import Cause, FlowComparison, compare_flow
-from commenda.operations import verify
+from commenda.operations import Operation, verify
+from commenda.operations.jobs import compare_flows
+from commenda.operations.ticks import Parameters
 from commenda.strategies import BarData, read_bars
 from commenda.venues import PaperVenue, Side
 from commenda.venues.ccxt import CcxtVenue
@@ -462,6 +464,25 @@ def test_the_command_and_the_route_say_the_same(
 
     live.world.execute("UPDATE signal_executions SET requested = requested - 1")
     assert command("compare", str(flow)).exit_code == 1
+
+
+def test_somebody_is_told_while_something_is_not_explained(trading: Make) -> None:
+    live = trading("paper")
+    flow = held_through(live)
+    live.run(*RISE)
+    operation = Operation(live.world.database, live.broker)
+
+    def told() -> list[tuple[Any, ...]]:
+        compare_flows(operation, live.world.now, Parameters())
+        return live.world.rows(
+            "SELECT subject, closed_at IS NULL FROM alerts WHERE kind = 'alert.flow_apart'"
+        )
+
+    assert told() == []
+    live.world.execute("UPDATE signal_executions SET requested = requested - 1")
+    assert told() == [(str(flow), True)]
+    live.world.execute("UPDATE signal_executions SET requested = requested + 1")
+    assert told() == [(str(flow), False)]
 
 
 def earned_by_the_ledger(live: Trading, flow: UUID) -> Decimal:

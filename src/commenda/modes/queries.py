@@ -292,7 +292,8 @@ class Circumstances:
         return any(begin <= at and (end is None or at <= end) for begin, end in self.paused)
 
 
-_TOLD = ("flow.paused", "flow.resumed", "flow.target_late", "alert.flow_failed")
+_TOLD = ("flow.resumed", "flow.target_late")
+"""Besides whatever paused it: its creator, or that it failed."""
 
 
 def circumstances(
@@ -300,7 +301,7 @@ def circumstances(
 ) -> Circumstances:
     rows = tx.execute(
         "SELECT kind, happened_at, result, details FROM audit_events"
-        " WHERE subject = %s AND kind = ANY (%s) ORDER BY id",
+        " WHERE subject = %s AND (kind = ANY (%s) OR result = 'paused') ORDER BY id",
         (str(flow.id), list(_TOLD)),
     ).fetchall()
     late, paused = set(), list[tuple[datetime, datetime | None]]()
@@ -309,7 +310,7 @@ def circumstances(
             late.add(datetime.fromisoformat(details["decided"]))
         elif kind == "flow.resumed" and paused:
             paused[-1] = paused[-1][0], at
-        elif kind == "flow.paused" or result == "paused":
+        elif result == "paused":
             paused.append((at, None))
     outrun = {
         one.closed_at
