@@ -16,6 +16,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -86,6 +87,11 @@ def _simulator() -> Iterator[str]:
     """An exchange on a port of its own, with one account; its address."""
     command = [sys.executable, "-m", "commenda", "exchange", "--port", "0", "--limits", "1000000"]
     command += ["--symbols", SYMBOL, "--account", f"desk:{KEY}:{SECRET}", "--deposit", "100000000"]
+    with tempfile.TemporaryDirectory() as home:
+        yield from _served([*command, "--data", home])
+
+
+def _served(command: list[str]) -> Iterator[str]:
     served = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert served.stdout is not None
@@ -121,7 +127,7 @@ def _trade(address: str, orders: int) -> dict[str, list[float]]:
 
     def connector_alone(side: Side) -> None:
         asked = OrderRequest(uuid4(), 1, side, OrderKind.MARKET, size, price)
-        venue.dialect.send(venue.desk.ask, asked, instrument)
+        venue.dialect.send(venue.desk.ask, asked, instrument, ends=False)
 
     def alone(side: Side) -> Any:
         return plain.create_order(contract["symbol"], "market", side.value, float(size))

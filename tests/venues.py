@@ -238,9 +238,9 @@ class OtherVenue:
     def capabilities(self) -> Capabilities:
         return Capabilities(
             frozenset(OrderKind),
-            expires=True,
             deduplicates=self.exchange.deduplicates,
             settles_in=SETTLES_IN,
+            ends_after=timedelta(0),
         )
 
     def submit(self, order: OrderRequest, now: datetime) -> OrderView:
@@ -253,6 +253,9 @@ class OtherVenue:
             return self._find(order.id, now)
 
         return self._answer(act)
+
+    def replace(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        raise NotImplementedError("it does not replace, and says so")
 
     def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         return self._answer(lambda: self._find(order.id, now))

@@ -13,17 +13,18 @@ from fastapi import APIRouter, WebSocket
 from commenda.alerts import topic_of
 from commenda.identity import Permission
 from commenda.kit.bus import CHANGES
-from commenda.operations.live import latest_alerts, latest_bars, latest_signals
+from commenda.operations.live import latest_alerts, latest_bars, latest_signals, told_now
 from commenda.sockets import Channel, serve
 
 router = APIRouter()
 
 
 @router.websocket("/ws/market/{symbol}")
-async def market(websocket: WebSocket, symbol: str) -> None:
-    """Bars of an instrument, as they close."""
-    latest = partial(latest_bars, symbol=symbol)
-    await serve(websocket, Channel(f"market:{symbol}", Permission.MARKET, latest))
+async def market(websocket: WebSocket, symbol: str, venue: str | None = None) -> None:
+    """Bars of an instrument, as they close; its last trades, book and funding, as they are."""
+    latest = partial(latest_bars, symbol=symbol, venue=venue)
+    now = partial(told_now, symbol=symbol, venue=venue)
+    await serve(websocket, Channel(f"market:{symbol}", Permission.MARKET, latest, now=now))
 
 
 @router.websocket("/ws/strategy/{flow_id}")

@@ -24,6 +24,11 @@ class SocketFigures(Collector):
         yield CounterMetricFamily(
             "commenda_socket_messages", "Messages sent to WebSockets.", one.sent
         )
+        yield CounterMetricFamily(
+            "commenda_socket_values_skipped",
+            "Ticks, books and rates that a newer one replaced before a WebSocket could be sent it.",
+            one.skipped,
+        )
         closed = CounterMetricFamily(
             "commenda_sockets_closed", "WebSockets that the server closed.", labels=["code"]
         )

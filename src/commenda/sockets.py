@@ -10,9 +10,11 @@ message `{"type": "auth", "token": "…"}`. The same message with a newer token 
 a token that expires, or whose session ends, closes the socket: nothing is told to it later than
 three seconds after.
 
-Nobody waits for a slow reader: each socket has a bounded inbox, and whoever lets it fill is
-dropped. Closing codes: 4400 not understood, 4401 not signed in, 4403 not permitted, 4404 unknown,
-4408 too slow, 1013 try again later.
+Nobody waits for a slow reader. Of what changes many times in a second and is told whole each time
+(`Channel.now`) it is told the latest when it comes to reading, and that it is `gone` where nobody
+renews it; the rest waits in a bounded inbox, and whoever lets that fill is dropped. Closing codes:
+4400 not understood, 4401 not signed in, 4403 not permitted, 4404 unknown, 4408 too slow, 1013 try
+again later.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,9 +37,11 @@ from starlette.concurrency import run_in_threadpool
 from commenda.identity import Permission, Principal
 from commenda.identity.access import Gate, require
 from commenda.kit.bus import Bus, encode
+from commenda.kit.cache import Hearer, Name
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.times import iso
+from commenda.market import supersedes
 from commenda.operations.live import Message, require_listener
 from commenda.settings import Settings
 
@@ -47,8 +51,7 @@ _log = logging.getLogger(__name__)
 PROTOCOL = "commenda"
 """The subprotocol to offer beside `bearer.<token>`; it is the one that is answered."""
 HEARTBEAT = 15.0
-"""Seconds between heartbeats; each also asks whether the token still stands, and who still
-follows."""
+"""Seconds between heartbeats; each also asks whether token and following still stand."""
 CHECKED_FOR = 1.0
 """Seconds in which news is told without asking again whether the token still stands."""
 MOST_SOCKETS = 2_000
@@ -77,6 +80,7 @@ class Sockets:
     """The open sockets of one API process, and how many there may be."""
 
     bus: Bus
+    hearer: Hearer
     gate: Gate
     database: Database
     settings: Settings
@@ -87,6 +91,8 @@ class Sockets:
     open: int = 0
     opened: int = 0
     sent: int = 0
+    skipped: int = 0
+    """Values that a newer one took the place of before they were sent."""
     closed: Counter[int] = field(default_factory=Counter)
     """By closing code: those that the server ended. 4408 are the readers that were too slow."""
     _of_user: Counter[UUID] = field(default_factory=Counter)
@@ -112,9 +118,7 @@ class Sockets:
         try:
             yield
         finally:
-            self._of_user[user] -= 1
-            if not self._of_user[user]:
-                del self._of_user[user]
+            self._of_user -= Counter([user])
 
     async def principal(self, secret: str) -> Principal:
         """Who a token or key speaks for now; code `not_authenticated`."""
@@ -122,14 +126,15 @@ class Sockets:
             return await self.gate.principal(f"Bearer {secret}", None)
 
     async def read(self, ask: Callable[[Tx], T]) -> T:
-        def read() -> T:
-            with self.database.transaction() as tx:
-                return ask(tx)
-
         async with self._asking:
-            return await run_in_threadpool(read)
+            return await run_in_threadpool(self._read, ask)
+
+    def _read(self, ask: Callable[[Tx], T]) -> T:
+        with self.database.transaction() as tx:
+            return ask(tx)
 
     async def close(self) -> None:
+        await self.hearer.close()
         await self.bus.close()
 
 
@@ -145,11 +150,12 @@ class Channel:
     """Whose followers alone may listen."""
     personal: bool = False
     """Whether `topic` has parts: each user's, and each permission's."""
+    now: Callable[[Tx], Sequence[Name]] = lambda _tx: ()
+    """What is told beside it: values of the cache, the latest of each."""
 
     def topics(self, who: Principal) -> list[str]:
-        if not self.personal:
-            return [self.topic]
-        return [f"{self.topic}:{part}" for part in (who.user_id, *who.permissions)]
+        parts = (who.user_id, *who.permissions)
+        return [f"{self.topic}:{one}" for one in parts] if self.personal else [self.topic]
 
     def require(self, tx: Tx, who: Principal) -> None:
         """Code `unknown_flow` for whoever may not hear of this flow."""
@@ -235,19 +241,14 @@ async def _asked(websocket: WebSocket) -> str:
     raise _Closed(4400, 'send {"type": "auth", "token": "…"} or nothing')
 
 
-_GAP, _EXTENDED = object(), object()
+_GAP, _EXTENDED, _NOW = object(), object(), object()
 
 
 class _Stream:
     """What one signed-in socket is sent."""
 
     def __init__(
-        self,
-        sockets: Sockets,
-        websocket: WebSocket,
-        channel: Channel,
-        secret: str,
-        who: Principal,
+        self, sockets: Sockets, websocket: WebSocket, channel: Channel, secret: str, who: Principal
     ) -> None:
         self.sockets = sockets
         self.websocket = websocket
@@ -256,13 +257,17 @@ class _Stream:
         self.who = who
         self.inbox: asyncio.Queue[object] = asyncio.Queue(sockets.inbox)
         self.overrun = asyncio.Event()
+        self.now: Sequence[Name] = ()
+        self.waiting: dict[Name, str | None] = {}
         self.told: frozenset[str] = frozenset()
         self.checked_at = 0.0
         self.seq = 0
 
     async def run(self) -> None:
         """Send and receive until either ends, or the reader falls behind."""
+        self.now = await self.sockets.read(self.channel.now)
         with ExitStack() as listening:
+            listening.enter_context(self.sockets.hearer.listen(self.now, self.deliver_now))
             for topic in self.channel.topics(self.who):
                 listening.enter_context(self.sockets.bus.listen(topic, self.deliver))
             try:
@@ -270,10 +275,8 @@ class _Stream:
                     await self.sockets.bus.connected()
             except TimeoutError:
                 raise _Closed(1013, "live messages cannot be reached") from None
-            sides = [
-                asyncio.create_task(side)
-                for side in (self.send(), self.receive(), self.overrun.wait())
-            ]
+            works = self.send(), self.receive(), self.overrun.wait()
+            sides = [asyncio.create_task(work) for work in works]
             try:
                 await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
                 if self.overrun.is_set():
@@ -289,10 +292,21 @@ class _Stream:
     def deliver(self, message: str | None) -> None:
         """From the bus: never waits."""
         if message is None:  # a snapshot will stand in for whatever is waiting
+            self.waiting.clear()
             while not self.inbox.empty():
                 self.inbox.get_nowait()
+        self.put(_GAP if message is None else message)
+
+    def deliver_now(self, name: Name, value: str | None) -> None:
+        """From the cache: never waits, and takes one place however often it comes."""
+        if not self.waiting:
+            self.put(_NOW)
+        self.sockets.skipped += name in self.waiting
+        self.waiting[name] = value
+
+    def put(self, item: object) -> None:
         try:
-            self.inbox.put_nowait(_GAP if message is None else message)
+            self.inbox.put_nowait(item)
         except asyncio.QueueFull:
             self.overrun.set()
 
@@ -305,10 +319,7 @@ class _Stream:
                 raise _Closed(4403, "this socket is another user's")
             self.require_same(who)
             self.secret = secret
-            try:
-                self.inbox.put_nowait(_EXTENDED)
-            except asyncio.QueueFull:
-                self.overrun.set()
+            self.put(_EXTENDED)
 
     async def send(self) -> None:
         loop = asyncio.get_running_loop()
@@ -330,10 +341,19 @@ class _Stream:
                 await self.send_snapshot()
             elif item is _EXTENDED:
                 await self.tell('"type":"authenticated"')
-            elif item not in self.told:
-                if loop.time() - self.checked_at > CHECKED_FOR:
-                    await self.check()
-                await self.tell(f'"type":"update","topic":"{self.channel.topic}","data":{item}')
+            elif item is _NOW:
+                waiting, self.waiting = self.waiting, {}
+                for name, value in waiting.items():
+                    await self.news(value or f'{{"type":"gone","key":"{name.key}"}}')
+            else:
+                await self.news(item)
+
+    async def news(self, data: object) -> None:
+        if data in self.told:
+            return
+        if asyncio.get_running_loop().time() - self.checked_at > CHECKED_FOR:
+            await self.check()
+        await self.tell(f'"type":"update","topic":"{self.channel.topic}","data":{data}')
 
     async def send_snapshot(self) -> None:
         def read(tx: Tx) -> list[Message]:
@@ -341,11 +361,10 @@ class _Stream:
             return self.channel.latest(tx)
 
         items = [encode(one) for one in await self.sockets.read(read)]
+        items += await self.sockets.hearer.latest(self.now, self.sockets.read)
         # News that came while this was read is in it already.
-        self.told = frozenset(items)
-        await self.tell(
-            f'"type":"snapshot","topic":"{self.channel.topic}","items":[{",".join(items)}]'
-        )
+        self.told, whole = frozenset(items), ",".join(items)
+        await self.tell(f'"type":"snapshot","topic":"{self.channel.topic}","items":[{whole}]')
 
     async def check(self, *, listener: bool = False) -> None:
         """Whether the token still stands and is enough, and perhaps whether its user still follows;
@@ -373,4 +392,5 @@ class _Stream:
 
 def sockets_of(gate: Gate, database: Database, settings: Settings, **limits: Any) -> Sockets:
     """The sockets of an API process that works with these."""
-    return Sockets(Bus(settings, database), gate, database, settings, **limits)
+    hearer = Hearer(settings, bus := Bus(settings, database), supersedes)
+    return Sockets(bus, hearer, gate, database, settings, **limits)

@@ -45,7 +45,7 @@ from commenda.operations import (
 from commenda.settings import Settings
 from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
-from commenda.venues import Means, connect
+from commenda.venues import Means, connect, desks_of
 
 QUEUES = (SIGNALS, STUDIES, BACKTESTS, PROOFS)
 
@@ -166,12 +166,26 @@ def _work_beside_relay(
     for thread in beside:
         thread.start()
     try:
+        if operation.broker.reach is not None:
+            _listen_beside(operation)
         reaching = MaintenanceTask(60.0, partial(reach_accounts, operation.broker))
         return work(operation, jobs, (*maintenance_tasks(keys), reaching), keys)
     finally:
         stopping.set()
         for thread in beside:
             thread.join(5)
+
+
+def _listen_beside(operation: Operation) -> None:
+    """Hear the accounts' own streams, in a thread: the demo's venue has none."""
+    from commenda.venues.streams import listen
+
+    broker = operation.broker
+    threading.Thread(
+        target=listen,
+        args=(lambda: desks_of(broker.venues), broker.hints, operation.stopping),
+        daemon=True,
+    ).start()
 
 
 def work(
@@ -198,7 +212,7 @@ def work(
                     _log.warning("the database cannot be worked with: %s", error)
                     ticked = stopping.wait(0.5)
                 if not ticked:
-                    stopping.wait(IDLE)
+                    broker.hints.wait(IDLE)
         finally:
             clockwork.close()
         return not running.lost.is_set()

@@ -66,6 +66,7 @@ def test_a_creator_presents_a_flow_anew_and_its_terms_stand(market: Market) -> N
         {"params": {"fast": 7}},
         {"investmentAmount": "1001"},
         {"interval": "1h"},
+        {"entry": "ioc"},
     ):
         answer = post(json={**changed, **other})
         assert code_of(answer, 409) == "flow_terms_fixed"

@@ -84,3 +84,35 @@ def test_orders_are_for_the_staff(client: TestClient, db: Database, sign_in: Sig
         assert answer.status_code == status
     answer = client.get(f"/api/v1/orders/{UUID(int=1)}", headers=sign_in("risk"))
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_order")
+
+
+def test_staff_have_an_order_that_works_moved_and_cancelled(
+    client: TestClient, db: Database, sign_in: SignIn
+) -> None:
+    """Those who may: it stands in the blotter as asked for until a worker has done it."""
+    world = World(db, {"AAAUSDT": steps((0, 100.0))}, fee=D(0), slippage="0.01")
+    anna = world.creator("anna")
+    with db.transaction() as tx:
+        tx.execute("UPDATE shared_flows SET entry = 'post_only'")
+    world.activate()
+    world.signal(anna, 1)
+    operator = sign_in("operator")
+    (order,) = get(client, operator, shown="working")["items"]
+    assert (order["timeInForce"], order["limitPrice"], order["status"]) == (
+        "post_only",
+        "100",
+        "accepted",
+    )
+
+    def post(what: str, who: dict[str, str] = operator, **body: str) -> Any:
+        path = f"/api/v1/orders/{order['id']}/{what}"
+        return client.post(path, json={"note": "The market has gone", **body}, headers=who)
+
+    assert post("cancel", sign_in("auditor")).status_code == 403
+    moved = post("move", limitPrice="99.5")
+    assert (moved.status_code, moved.json()["order"]["askedPrice"]) == (202, "99.5")
+    assert post("move", limitPrice="50").json()["code"] == "too_far"
+    ended = post("cancel")
+    assert ended.status_code == 202
+    assert ended.json()["order"]["cancelAskedAt"] is not None
+    assert post("move", limitPrice="99").json()["code"] == "order_ending"

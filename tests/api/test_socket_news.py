@@ -224,6 +224,39 @@ def test_a_slow_reader_is_dropped_with_a_reason_and_a_fast_one_goes_on(world: Wo
         assert 'commenda_sockets_closed_total{code="4408"} 1.0' in metrics
 
 
+def test_a_slow_reader_is_told_the_latest_book_and_every_bar(world: World) -> None:
+    """Four hundred books do not fit into an inbox of sixteen: each takes the place of the last."""
+    random = Random(3)
+    secret, venue = token(world.database, "investor"), world.instruments["AAAUSDT"].venue
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    book = {"type": "book", "feed": "f", "right": True}
+    with serving(world.database, inbox=16, heartbeat=60) as server:
+        narrow.connect(("127.0.0.1", server.port))
+        with (
+            server.connect("/ws/market/AAAUSDT", secret) as fast,
+            server.connect("/ws/market/AAAUSDT", secret, sock=narrow, max_queue=1) as slow,
+        ):
+            hear(fast), hear(slow)
+            for n in range(400):
+                noise = random.randbytes(2000).hex()
+                about = {**book, "at": n, "id": n, "noise": noise}
+                tell(world.database, f"md:book:AAAUSDT@{venue}", **about)
+                if n % 100 == 0:
+                    tell(world.database, MARKET, bar=n)
+            while hear(fast)["data"].get("id") != 399:
+                pass
+            told = [hear(slow)["data"]]
+            while not {399, 300} <= {one.get("id", one.get("bar")) for one in told}:
+                told.append(hear(slow)["data"])
+            assert [one["bar"] for one in told if "bar" in one] == [0, 100, 200, 300]
+            books = [one["id"] for one in told if "id" in one]
+            assert books == sorted(set(books))
+            assert len(books) < 300
+            assert server.sockets.skipped >= 400 - len(books)
+            assert server.sockets.closed[TOO_SLOW] == 0
+
+
 def test_a_reader_that_never_reads_again_does_not_keep_its_seat(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

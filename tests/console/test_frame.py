@@ -106,7 +106,7 @@ def test_what_was_typed_outlives_a_session(visit: Visit) -> None:
         const press = { key: "Escape", code: "Escape", bubbles: true, cancelable: true }
         window.kept = !document.dispatchEvent(new KeyboardEvent("keydown", press))
     }""")
-    assert page.evaluate("window.kept")  # no press reaches the window beneath, however fast they come
+    assert page.evaluate("window.kept")  # else a fast press would reach the window beneath
     for _ in range(5):
         page.keyboard.press("Escape")
     expect(cover).to_be_visible()  # there is no way round it

@@ -22,7 +22,8 @@ from commenda.execution import Order as OurOrder
 from commenda.kit import clock, ids
 from commenda.ledger import AccountKey, Journal, Line, Owner, OwnerKind, open_accounts, post
 from commenda.market import Instrument
-from commenda.venues.ccxt import SETTLES_IN, CcxtVenue
+from commenda.venues.ccxt import CcxtVenue
+from commenda.venues.dialect import SETTLES_IN
 from scripted import SECRET
 from world import World
 

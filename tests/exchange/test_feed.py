@@ -20,8 +20,9 @@ from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.market import FindingKind, untrusted
-from commenda.market.ingest import Address, Feed, Rest, run_feed
+from commenda.market.ingest import Address, Feed, Recorder, Rest, run_feed
 from commenda.operations import watch_feeds
+from commenda.settings import Settings
 
 from .conftest import START, Served
 
@@ -55,7 +56,10 @@ class Running:
         name: str,
         silence: float = 20.0,
         history: timedelta = timedelta(0),
+        settings: Settings | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
+        self.settings, self.recorder = settings, recorder
         self.db, self.served, self.name, self.silence = db, served, name, silence
         self.history = history
         self.feed: Feed | None = None
@@ -87,12 +91,16 @@ class Running:
                         "simulated",
                         self._stopping,
                         self.history,
+                        self.settings,
+                        self.recorder,
                     )
                 )
             except BaseException as error:
                 self.error = error
 
     def stop(self) -> None:
+        if not self._thread.is_alive():
+            return
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(20)
         assert not self._thread.is_alive()

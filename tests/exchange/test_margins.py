@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given, settings
@@ -69,6 +70,20 @@ def test_what_is_down_to_its_margin_is_closed_and_the_fund_pays_what_lacks() -> 
     assert 0 <= account.wallet < D("0.2")  # a tick of the position
     forced = [one for one in account.orders.values() if one.client_id.startswith("autoclose-")]
     assert [one.status for one in forced] == ["EXPIRED", "FILLED"]
+
+
+def test_the_fee_of_a_liquidation_is_whole_units() -> None:
+    """1 BTC sold by force at 55,199.9, and 0.0123457 % of it: 6.8148264 less 0.0000123457 are
+    6.8148140543, of which 6.81481405 can be paid."""
+    exchange = market()
+    contract = exchange.contracts["BTCUSDT"]
+    exchange.contracts["BTCUSDT"] = replace(contract, liquidation_fee=D("0.000123457"))
+    account = exchange.account("a")
+    exchange.transfer(account, D(5000), "opening")
+    buy(exchange, "a", 1000)
+    show(exchange, 55200)
+    (paid,) = [one.amount for one in account.income if one.kind == "INSURANCE_CLEAR"]
+    assert (paid, exchange.insurance) == (D("-6.81481405"), D("6.81481405"))
 
 
 def test_isolated_loss_ends_with_the_margin() -> None:

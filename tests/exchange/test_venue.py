@@ -4,7 +4,7 @@ does where an answer is lost."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -16,8 +16,8 @@ from commenda.exchange.market import Funding, Levels, Marked, Print
 from commenda.exchange.model import BUY, SELL, Contract
 from commenda.kit.errors import CommendaError
 from commenda.market import Instrument, Kind
-from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_request
-from commenda.venues import OrderStatus, Venue, VenueUnavailable
+from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_limit, a_request
+from commenda.venues import OrderStatus, TimeInForce, Venue, VenueUnavailable, Why
 from commenda.venues.binance import Binance
 from commenda.venues.bybit import Bybit
 from commenda.venues.ccxt import CcxtVenue
@@ -82,6 +82,7 @@ class ExchangeMarket:
 
     def reconnect(self) -> Venue:
         client = self.dialect.client("key-a", "secret-a", f"http://{self.served.address}")
+        client.enableRateLimit = False  # it would sleep; the exchange's own limits stay
         return CcxtVenue(Desk(client, self.dialect), {1: self.instrument}, "exchange")
 
     def _ticks(self) -> int:
@@ -161,6 +162,68 @@ def test_an_order_that_was_never_there_is_not_known(market: ExchangeMarket, kind
     assert isinstance(market.venue, CcxtVenue)
     market.venue.desk.quiet_until = 0.0
     assert market.venue.order(asked, market.now) is None
+
+
+@pytest.mark.parametrize("kind", ["lost_answer", "unknown", "not_done"])
+def test_a_replacement_without_an_answer_is_known_by_the_terms(
+    market: ExchangeMarket, kind: str
+) -> None:
+    """Lost on the way there or on the way back: the order says which, and asking again is safe."""
+    fund(market)
+    asked = a_limit(market)
+    market.venue.submit(asked, market.now)
+    moved = replace(asked, limit_price=D("98.5"), quantity=asked.quantity / 2)
+    where = "PUT /fapi/v1/order" if isinstance(market.dialect, Binance) else "POST /v5/order/amend"
+    market.served.house.script.set([{"kind": kind, "matches": where, "times": 1}])
+    with pytest.raises(VenueUnavailable):
+        market.venue.replace(moved, market.now)
+    there = asked if kind == "not_done" else moved
+    found = market.venue.order(asked, market.now)
+    assert found is not None
+    assert (found.limit_price, found.quantity) == (there.limit_price, there.quantity)
+    again = market.venue.replace(moved, market.now)
+    assert again is not None
+    assert (again.limit_price, again.quantity) == (moved.limit_price, moved.quantity)
+
+
+def test_terms_that_are_refused_leave_the_order_as_it_was(market: ExchangeMarket) -> None:
+    """A buyer's limit half as high again as the mark is beyond the exchange's bound."""
+    fund(market)
+    asked = a_limit(market)
+    market.venue.submit(asked, market.now)
+    view = market.venue.replace(replace(asked, limit_price=D("150.5")), market.now)
+    assert view is not None
+    assert (view.status, view.limit_price) == (OrderStatus.ACCEPTED, asked.limit_price)
+    assert (view.reason or "").startswith(f"{Why.PRICE_BOUND}:")
+
+
+def test_what_only_makes_is_ended_where_its_new_price_would_take(market: ExchangeMarket) -> None:
+    fund(market)
+    asked = replace(a_limit(market), time_in_force=TimeInForce.POST_ONLY)
+    market.venue.submit(asked, market.now)
+    view = market.venue.replace(replace(asked, limit_price=D(101)), market.now)
+    assert view is not None
+    assert (view.status, view.filled) == (OrderStatus.CANCELLED, 0)
+
+
+def test_the_exchange_ends_what_is_far_enough_ahead_and_the_platform_the_rest(
+    market: ExchangeMarket,
+) -> None:
+    """Binance from 601 seconds on, Bybit never: nearer ones rest there without an end."""
+    fund(market)
+    ends = []
+    for seconds in (600, 601):
+        asked = a_limit(market, expires_at=market.now + timedelta(seconds=seconds))
+        assert market.venue.submit(asked, market.now).status is OrderStatus.ACCEPTED
+        (order,) = (
+            one
+            for one in market.served.house.exchange.accounts["a"].orders.values()
+            if one.client_id == str(asked.id)
+        )
+        ends.append((order.tif, order.good_till))
+    until = int(START.timestamp() + 601) * 1000
+    is_binance = isinstance(market.dialect, Binance)
+    assert ends == [("GTC", 0), ("GTD", until) if is_binance else ("GTC", 0)]
 
 
 def test_a_clock_that_is_off_is_set_and_the_order_is_sent(market: ExchangeMarket) -> None:

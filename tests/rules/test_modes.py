@@ -188,9 +188,7 @@ def test_what_the_venue_or_an_investor_closed_has_their_name() -> None:
         assert causes([both(), closed], "100") == {cause: D(-200)}
 
 
-def test_funding_is_what_the_same_position_paid_otherwise() -> (
-    None
-):
+def test_funding_is_what_the_same_position_paid_otherwise() -> None:
     """A rate of 0.01 % on 5,000 are 0.5 where nothing differs. Without a position none is paid;
     of a stamp that the backtest does not know all is funding."""
     stamp = Stamp(at(1), D("0.0001"), D(100), D("-0.5"))

@@ -122,6 +122,10 @@ KINDS = (
     # An account that gives no answer, until it does; and orders there that nobody here sent.
     Kind("alert.venue_silent", Severity.CRITICAL),
     Kind("alert.venue_strange", Severity.CRITICAL),
+    # What happens there is found out by asking, only later.
+    Kind("alert.venue_deaf", Severity.WARNING),
+    # Nothing is asked of it until then, exits neither.
+    Kind("alert.venue_limited", Severity.CRITICAL),
     # What an exchange closed by itself, posted to the books that held it.
     Kind("alert.venue_forced", Severity.CRITICAL, timedelta(days=1)),
     # Entries of a bank statement that match no deposit, and money that the bank took back.

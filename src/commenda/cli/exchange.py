@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 from contextlib import suppress
-from datetime import datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from commenda.cli.options import moment_of
+from commenda.cli.options import Data, moment_of, settings_of
 from commenda.cli.tables import say
-from commenda.exchange import House, Key, Server, depth_house, simulated_house
+from commenda.exchange import House, Keeper, Key, Server, administer, depth_house, simulated_house
 from commenda.kit.errors import CommendaError
+
+MILLISECOND = 1000
+DEFAULT = {"symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"], "seed": 7}
 
 
 def run(
     symbols: Annotated[
-        str, typer.Option(help="What is traded, by commas.")
-    ] = "BTCUSDT,ETHUSDT,SOLUSDT",
+        str | None, typer.Option(help="What is traded, by commas: BTCUSDT,ETHUSDT,SOLUSDT.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8900,
-    seed: Annotated[int, typer.Option(min=0, help="Of the market and of what goes wrong.")] = 7,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the market and of what goes wrong; 7.")
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", help="Now by default.")] = None,
-    pace: Annotated[float, typer.Option(min=0.0, help="Its seconds in a second; 0 stands.")] = 1.0,
+    pace: Annotated[
+        float | None, typer.Option(min=0.0, help="Its seconds in a second; 0 stands; 1.")
+    ] = None,
     depth: Annotated[
         Path | None, typer.Option(help="Recorded depth in place of a simulated market.")
     ] = None,
@@ -35,7 +42,7 @@ def run(
         list[str] | None,
         typer.Option(help="NAME or NAME:KEY:SECRET of an account with money; may come again."),
     ] = None,
-    deposit: Annotated[str, typer.Option(help="USDT of each account.")] = "100000",
+    deposit: Annotated[str, typer.Option(help="USDT of each new account.")] = "100000",
     limits: Annotated[
         int, typer.Option(min=1, help="How many times as much may be asked as at Binance.")
     ] = 1,
@@ -43,41 +50,110 @@ def run(
         str | None,
         typer.Option(envvar="COMMENDA_EXCHANGE_ADMIN", help="The word for /admin; drawn if none."),
     ] = None,
+    data: Data = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what was kept, and begin anew.")
+    ] = False,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Write through to the disk before each answer.")
+    ] = False,
 ) -> None:
-    """Serve a simulated exchange: Binance USD-M futures, for clients that know no other."""
-    house = _house(symbols, depth, trades, seed, moment_of("--from", start), pace)
-    house.allows = limits
-    keys = [_key(one) for one in account or ["trader"]]
-    for key in keys:
-        house.open_account(key, Decimal(deposit))
-    word = admin or secrets.token_urlsafe(16)
+    """Serve a simulated exchange: Binance USD-M futures, for clients that know no other.
 
-    def ready(at: int) -> None:
-        say(f"Exchange at http://{host}:{at}, streams at ws://{host}:{at}/ws; its time is its own")
-        for key in keys:
-            say(f"account {key.account}: key {key.key}, secret {key.secret}, {deposit} USDT")
-        say(f"/admin takes the header X-Admin: {word}")
+    What it has is kept in `exchange` under the data directory; started again it goes on with it,
+    its market as if it had gone on meanwhile.
+    """
+    begin = moment_of("--from", start)
+    asked = {
+        "symbols": _listed(symbols),
+        "seed": seed,
+        "start": None if begin is None else int(begin.timestamp() * MILLISECOND),
+        "depth": None if depth is None else str(depth.resolve()),
+        "trades": None if trades is None else str(trades.resolve()),
+    }
+    keys = [_key(one) for one in account or ()]
+    keeper = Keeper(settings_of(data).data / "exchange", sync)
+    try:
+        if fresh:
+            keeper.forget()
+        house = _house(keeper, asked, pace)
+        house.allows = limits
+        _open(house, keys, deposit)
+        word = admin or secrets.token_urlsafe(16)
 
-    with suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(Server(house, word).run(host, port, ready))
+        def ready(at: int) -> None:
+            say(f"Exchange at http://{host}:{at}, streams at ws://{host}:{at}/ws")
+            say(f"its time is its own, {_time(house)}; what it has is kept in {keeper.folder}")
+            for key in house.keys.values():
+                wallet = house.exchange.account(key.account).wallet
+                say(f"account {key.account}: key {key.key}, secret {key.secret}, {wallet:f} USDT")
+            say(f"/admin takes the header X-Admin: {word}")
+
+        with suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(_serve(Server(house, word), host, port, ready))
+    finally:
+        keeper.close()
 
 
-def _house(
-    symbols: str,
-    depth: Path | None,
-    trades: Path | None,
-    seed: int,
-    begin: datetime | None,
-    pace: float,
-) -> House:
-    named = [one.strip().upper() for one in symbols.split(",") if one.strip()]
+async def _serve(server: Server, host: str, port: int, ready: Any) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await server.run(host, port, ready)
+
+
+def _house(keeper: Keeper, asked: dict[str, Any], pace: float | None) -> House:
+    """The exchange that is kept, or a new one; code `other_exchange` where another is kept."""
+    if keeper.founded is None:
+        how = asked | {name: one for name, one in DEFAULT.items() if asked[name] is None}
+        house = _founded(how, 1.0 if pace is None else pace)
+        keeper.begin(house, how | {"start": house.clock.start + 60 * MILLISECOND})
+        return house
+    for name, one in asked.items():
+        if one is not None and one != keeper.founded[name]:
+            raise CommendaError("other_exchange", "Another exchange is kept here").at(
+                f"--{name}", one, f"it has {keeper.founded[name]}: name another --data, or --fresh"
+            )
+    house = _founded(keeper.founded, 0)
+    keeper.go_on(house)
+    if pace is not None and pace != house.clock.pace:
+        house.set_clock(house.clock.now(), pace)
+    house.catch_up()
+    return house
+
+
+def _founded(how: dict[str, Any], pace: float) -> House:
+    symbols, seed, start = how["symbols"], how["seed"], how["start"]
+    depth, trades = how["depth"], how["trades"]
     if depth is None and trades is None:
-        return simulated_house(named, seed=seed, start=begin, pace=pace)
-    if depth is None or trades is None or len(named) != 1:
+        begin = None if start is None else datetime.fromtimestamp(start / MILLISECOND, UTC)
+        return simulated_house(symbols, seed=seed, start=begin, pace=pace)
+    if depth is None or trades is None or len(symbols) != 1:
         raise CommendaError("bad_market", "A recorded market is one contract's").at(
             "--depth", depth, "give --depth, --trades and one symbol"
         )
-    return depth_house(named[0], depth, trades, seed=seed, pace=pace)
+    return depth_house(symbols[0], Path(depth), Path(trades), seed=seed, pace=pace)
+
+
+def _time(house: House) -> str:
+    moment = datetime.fromtimestamp(house.exchange.now / MILLISECOND, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _listed(symbols: str | None) -> list[str] | None:
+    if symbols is None:
+        return None
+    return [one.strip().upper() for one in symbols.split(",") if one.strip()]
+
+
+def _open(house: House, keys: list[Key], deposit: str) -> None:
+    """Let in whom it does not know yet; somebody, where nobody was ever named."""
+    if not keys and not house.keys:
+        keys = [_key("trader")]
+    for key in keys:
+        if key.key not in house.keys:
+            asked = {"account": key.account, "key": key.key, "secret": key.secret}
+            administer(house, "POST", "accounts", asked | {"deposit": deposit})
 
 
 def _key(told: str) -> Key:

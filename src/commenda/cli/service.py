@@ -128,6 +128,13 @@ def feed(
     history: Annotated[
         int, typer.Option(min=0, max=168, help="Hours of bars to ask for of a new contract.")
     ] = 24,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="A folder to keep depth, trades and bars in, as Parquet."),
+    ] = None,
+    record_minutes: Annotated[
+        int, typer.Option(min=1, max=1440, help="Of each part; one that has not ended is lost.")
+    ] = 15,
     data: Data = None,
     supervised: Supervised = False,
 ) -> None:
@@ -135,7 +142,7 @@ def feed(
     with importing():
         from commenda.kit.db import Database
         from commenda.kit.logs import configure_logs
-        from commenda.market.ingest import Address, run_feed
+        from commenda.market.ingest import Address, Recorder, run_feed
 
     settings = _prepared(data, demo=False)
     named = symbols.upper().split(",") if symbols else settings.feed_symbols
@@ -157,7 +164,9 @@ def feed(
             with Database.open(settings) as database:
                 chosen = venue or settings.feed_venue
                 past = timedelta(hours=history)
-                await run_feed(database, name, wanted, address, chosen, stopping, past)
+                recorder = Recorder(record, record_minutes) if record else None
+                what = name, wanted, address, chosen, stopping, past, settings, recorder
+                await run_feed(database, *what)
 
     asyncio.run(follow())
 

@@ -29,7 +29,7 @@ from commenda.copying.jobs import (
     workflow_of,
 )
 from commenda.copying.leaving import COPIES, request_leave
-from commenda.copying.model import CopyMode, Flow, FollowSettings, Signal
+from commenda.copying.model import CopyMode, Entry, Flow, FollowSettings, Signal
 from commenda.copying.performance import update_flow_stats
 from commenda.copying.queries import find_flow, planned, unfinished_exits, unprocessed
 from commenda.copying.rules import LATE
@@ -53,6 +53,7 @@ __all__ = [
     "SIGNALS",
     "CopyMode",
     "Decided",
+    "Entry",
     "Flow",
     "FlowLists",
     "FollowSettings",

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from commenda.copying import queries
-from commenda.copying.model import RULES, Flow
+from commenda.copying.model import RULES, Entry, Flow, Signal
 from commenda.copying.rules import is_late, signal_type
 from commenda.execution import (
     CHUNK,
@@ -32,6 +33,7 @@ from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.rows import put
 from commenda.ledger import Author
+from commenda.venues import TimeInForce
 
 SIGNAL_LATE = "signal_late: it was copied too long after it was published to open anything"
 
@@ -120,20 +122,43 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
         why = SIGNAL_LATE
     if why and queries.hold_back(tx, signal, why) and halted and not signal.repeats:
         queries.ask_again(tx, signal)
-    orders = intend(
+    requests = queries.requests_of(tx, signal.id)
+    entry, bar = _entry(tx, broker, signal)
+    opening = [one for one in requests if entry is not Entry.MARKET and one[2] * signal.opens > 0]
+    ask = partial(
+        intend,
         tx,
         cause="signal",
         cause_id=signal.id,
         correlation_id=signal.id,
         instrument_id=signal.instrument_id,
-        requests=queries.requests_of(tx, signal.id),
         reference_price=signal.reference_price,
+        now=now,
+    )
+    orders = ask(
+        requests=[one for one in requests if one not in opening],
         trigger_price=signal.trigger_price,
         # A strategy's stop rested in the bar that has just closed.
         active_from=now - timedelta(seconds=broker.feed.interval) if signal.trigger_price else None,
-        now=now,
     )
+    if opening:
+        waits = entry is Entry.POST_ONLY
+        orders += ask(
+            requests=opening,
+            collar=Decimal(0) if waits else signal.slippage_tolerance,
+            time_in_force=TimeInForce(entry),
+            expires_at=now + bar if waits else None,
+        )
     return [order.id for order in orders]
+
+
+def _entry(tx: Tx, broker: Broker, signal: Signal) -> tuple[Entry, timedelta]:
+    """How a signal's flow orders what it opens, and the length of its bars."""
+    row = tx.execute(
+        "SELECT entry, interval_seconds FROM shared_flows WHERE id = %s", (signal.flow_id,)
+    ).fetchone()
+    assert row is not None, "a signal's flow is shared before it publishes"
+    return Entry(row[0]), timedelta(seconds=row[1] or broker.feed.interval)
 
 
 def finish(tx: Tx, signal_id: UUID, now: datetime) -> bool:

@@ -11,13 +11,14 @@ from uuid import UUID
 
 from pydantic import Field
 
+from commenda.copying.model import Entry
 from commenda.copying.performance import METHOD
 from commenda.copying.queries import unknown_flow
 from commenda.kit.db import Tx
 from commenda.kit.money import quantise, scale_of
 from commenda.kit.pages import Numbered, Sheet
 from commenda.kit.rows import first, sheet
-from commenda.kit.wire import Amount, on_wire
+from commenda.kit.wire import Amount, on_wire, one_of
 
 NAV_POINTS = 3660
 """Ten years of days in one answer."""
@@ -74,6 +75,9 @@ class SharedFlow:
     interval_seconds: Annotated[
         int | None, Field(description="Of the bars it steps on; null: those of its market.")
     ]
+    entry: Annotated[
+        str, one_of(Entry), Field(description="How what opens or increases a position is ordered.")
+    ]
     stats: FlowStats
     settings: FlowTerms
     status: Literal["active", "paused", "closed"]
@@ -84,7 +88,7 @@ class SharedFlow:
 
 _FLOW: LiteralString = (
     "SELECT f.id AS flow_id, f.creator_id AS user_id, f.title, f.description, f.tags, f.strategy,"
-    " i.symbol, f.interval_seconds,"
+    " i.symbol, f.interval_seconds, f.entry,"
     ' t.followers AS "stats.followers", t.total_aum AS "stats.total_aum",'
     ' i.quote AS "stats.currency", t.updated_at AS "stats.as_of",'
     ' t.total_return AS "stats.performance.total_return",'

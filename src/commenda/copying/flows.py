@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from commenda.audit import record
 from commenda.copying.following import follow
-from commenda.copying.model import CopyMode, CopyOrder, Flow, FlowDraft
+from commenda.copying.model import CopyMode, CopyOrder, Entry, Flow, FlowDraft
 from commenda.copying.queries import asset_of, find_flow, unknown_flow
 from commenda.kit import ids
 from commenda.kit.db import Tx
@@ -89,6 +89,7 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         tags=draft.unique_tags,
         venue=venue,
         interval_seconds=_interval(tx, draft.interval, instrument_id),
+        entry=draft.entry or Entry.MARKET,
     )
     if not share_flow(tx, flow, author.now):
         return False
@@ -228,6 +229,7 @@ def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
         "strategy": (draft.strategy, flow.strategy),
         "symbol": (draft.symbol, symbol),
         "venue": (draft.venue, flow.venue),
+        "entry": (draft.entry, flow.entry),
         "interval": (draft.interval and parse_interval(draft.interval), flow.interval_seconds),
         "params": (
             draft.params and _strategy(flow.strategy).resolve(dict(draft.params)),

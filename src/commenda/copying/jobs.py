@@ -6,7 +6,6 @@ flow, so that the signals of one flow are copied one at a time and in order, ove
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -52,7 +51,7 @@ def copy_signal_workflow(database: Database, broker: Broker) -> durable.Workflow
 
 def _copy_signal(database: Database, broker: Broker) -> Callable[[str, str], None]:
     def look(order_id: str, at: str, pause: float) -> OrderView | None:
-        time.sleep(pause)
+        broker.hints.wait(pause)
         return submit(database, broker, UUID(order_id), datetime.fromisoformat(at))
 
     def plan(tx: Tx, signal_id: str, at: str) -> bool | None:

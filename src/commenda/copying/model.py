@@ -27,6 +27,18 @@ class CopyMode(StrEnum):
     """Copy the trade: the same fraction of equity in, the same fraction of the position out."""
 
 
+class Entry(StrEnum):
+    """How what opens or increases a position is ordered. What closes or reduces one, and every
+    stop, is ordered at market, whatever this says."""
+
+    MARKET = "market"
+    IOC = "ioc"
+    """At the signal's tolerance from its price or better, and only what is there at once."""
+    POST_ONLY = "post_only"
+    """At the signal's own price, waiting there until the flow's next bar: it pays the maker's fee
+    and may miss the trade."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """A creator's shared strategy: one step on one instrument."""
@@ -46,6 +58,7 @@ class Flow:
     """Where its followers' books trade."""
     interval_seconds: int | None = None
     """Of the bars that it steps on; None: those of its market."""
+    entry: Entry = Entry.MARKET
 
 
 Slippage = Annotated[
@@ -88,11 +101,21 @@ class Signal:
     trigger_price: Decimal | None
     status: str
     created_at: datetime
+    slippage_tolerance: Decimal = Decimal("0.01")
 
     @property
     def repeats(self) -> bool:
         """Whether it asks again for what the one before it asked for."""
         return self.target == self.previous_target
+
+    @property
+    def opens(self) -> int:
+        """The side on which it opens or increases: 1 buys, -1 sells; 0 where it reduces, turns or
+        is a stop."""
+        grows = abs(self.target) > abs(self.previous_target)
+        if not grows or self.target * self.previous_target < 0 or self.trigger_price is not None:
+            return 0
+        return 1 if self.target > 0 else -1
 
 
 # --- Requests. Field names are the specification's (001-01 to 001-04) ------------------------
@@ -139,6 +162,11 @@ class FlowDraft(Body):
     interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d"] | None = Field(
         default=None,
         description="Of a new flow: the bars that it steps on; without one those of its market.",
+    )
+    entry: Entry | None = Field(
+        default=None,
+        description="Of a new flow: how what opens or increases a position is ordered; at market"
+        " without one. What closes is always ordered at market.",
     )
     params: (
         Annotated[

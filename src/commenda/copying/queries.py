@@ -16,7 +16,7 @@ from commenda.kit.rows import first
 
 _COLUMNS: LiteralString = (
     "id, flow_id, sequence, instrument_id, previous_target, target, reference_price,"
-    " trigger_price, status, created_at"
+    " trigger_price, status, created_at, slippage_tolerance"
 )
 _SIGNAL: LiteralString = "SELECT " + _COLUMNS + " FROM trading_signals "  # noqa: S608 - constants
 
@@ -33,7 +33,7 @@ def find_flow(tx: Tx, flow_id: UUID) -> Flow:
         tx,
         Flow,
         "SELECT id, creator_id, title, strategy, params, instrument_id, status,"
-        " max_followers, min_investment, description, tags, venue, interval_seconds"
+        " max_followers, min_investment, description, tags, venue, interval_seconds, entry"
         " FROM shared_flows WHERE id = %s",
         (flow_id,),
     )

@@ -3,13 +3,16 @@
 It speaks Binance's USD-M futures: REST, streams and the WebSocket API, over recorded or simulated
 markets, at any pace, with margin, funding and liquidation, and with faults on purpose. `engine` is
 the exchange as a state machine, `house` puts clock, keys and streams around it, `server` the
-sockets. It imports the market and the kit, and nothing of the platform imports it.
+sockets, `keeping` what outlives the process. It imports the market and the kit, and nothing of the
+platform imports it.
 """
 
+from commenda.exchange.administration import administer
 from commenda.exchange.engine import Exchange
 from commenda.exchange.faults import FAULTS
 from commenda.exchange.founding import depth_house, simulated_house
 from commenda.exchange.house import Clock, House
+from commenda.exchange.keeping import Keeper
 from commenda.exchange.server import Server
 from commenda.exchange.signing import Key
 
@@ -18,8 +21,10 @@ __all__ = [
     "Clock",
     "Exchange",
     "House",
+    "Keeper",
     "Key",
     "Server",
+    "administer",
     "depth_house",
     "simulated_house",
 ]

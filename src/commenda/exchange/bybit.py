@@ -44,6 +44,8 @@ WAITING = {
 }
 """Of a conditional order nothing came of yet."""
 TIMES = {"PostOnly": "GTX"}
+WOULD_TAKE = 100
+"""Among the reasons for which an order is over: none of Binance's, who refuses such an order."""
 SIDES_OF_POSITION = {"0": BOTH, "1": LONG, "2": SHORT}
 LATEST = 500
 """Orders that are over and shown among the open ones, to who names one."""
@@ -120,7 +122,7 @@ def shown(desk: Desk, line: Line) -> dict[str, Any]:
         "price": price,
         "qty": plain(of.quantity(known.lots)),
         "orderStatus": status,
-        "rejectReason": waits.refusal if waits and waits.refusal else "EC_NoError",
+        "rejectReason": said_of(order, waits),
         "cumExecQty": plain(of.quantity(filled)),
         "cumExecValue": text(quote),
         "leavesQty": plain(of.quantity(known.lots - filled)) if line.is_open else "0",
@@ -133,6 +135,15 @@ def shown(desk: Desk, line: Line) -> dict[str, Any]:
         "createdTime": str(line.at),
         "updatedTime": str(known.updated or line.at),
     }
+
+
+def said_of(order: Order | None, waits: Conditional | None) -> str:
+    """Why it is over."""
+    if order is not None and order.status == "EXPIRED" and order.reason in (2, 3, 9):
+        return "EC_CancelForNoFullFill" if order.filled else "EC_NoImmediateQtyToFill"
+    if order is not None and order.reason == WOULD_TAKE:
+        return "EC_PostOnlyWillTakeLiquidity"
+    return waits.refusal if waits and waits.refusal else "EC_NoError"
 
 
 def page(rows: Iterable[Any], params: Params, most: int = 50) -> dict[str, Any]:
@@ -244,8 +255,16 @@ def create(desk: Desk, account: Account, params: Params) -> Any:
         return {"orderId": str(told["algoId"]), "orderLinkId": told["clientAlgoId"]}
     asked |= {"type": kind.upper(), "newClientOrderId": link or ""}
     order = trading.order_of(desk.exchange, account, Params(asked))
-    check_order(desk.exchange, account, order)
-    desk.exchange.accept(account, order)
+    try:
+        check_order(desk.exchange, account, order)
+    except Refused as refused:
+        if refused.code != -5022:
+            raise
+        # It is acknowledged, and told as cancelled: at Binance it is refused.
+        account.orders[order.id] = order
+        desk.exchange.end(order, "CANCELED", WOULD_TAKE)
+    else:
+        desk.exchange.accept(account, order)
     return {"orderId": str(order.id), "orderLinkId": order.client_id}
 
 

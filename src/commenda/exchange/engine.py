@@ -30,6 +30,7 @@ from commenda.exchange.model import (
     Order,
     Position,
     Trade,
+    whole_units,
 )
 from commenda.exchange.refusals import Refused
 
@@ -66,8 +67,7 @@ class Exchange:
 
     def apply(self, tick: Tick) -> None:
         """One event of the market. What has run out by then ends first."""
-        self.now = max(self.now, tick.at)
-        self._expire()
+        self.wait(tick.at)
         if isinstance(tick, Print):
             self.settle_all(
                 tick.symbol, self.books[tick.symbol].print(tick.ticks, tick.lots, tick.taker)
@@ -92,9 +92,20 @@ class Exchange:
             self._set_status(tick)
 
     def wait(self, until: int) -> None:
-        """Let time go by in which the market does nothing."""
+        """Let time go by in which the market does nothing; what runs out ends at its own time."""
+        while self._good_till and self._good_till[0][0] <= until:
+            at, _, one = heappop(self._good_till)
+            self.now = max(self.now, at)
+            if isinstance(one, Conditional):
+                if one.status == "NEW":
+                    self.end_conditional(one, "EXPIRED")
+            elif one.is_open:
+                self.end(one, "EXPIRED", 2)
         self.now = max(self.now, until)
-        self._expire()
+
+    def ends_next(self) -> int | None:
+        """When the next order runs out, if one does."""
+        return self._good_till[0][0] if self._good_till else None
 
     def number(self) -> int:
         """The next id: of orders, trades and incomes, one row of numbers for all of them."""
@@ -120,7 +131,7 @@ class Exchange:
         if amount < 0 and self.free(account) < -amount:
             raise Refused(-2018)
         account.transfers.add(note)
-        self.pay(account, kind, "", amount, note)
+        self.pay(account, kind, "", whole_units(amount), note)
         self.tell("account", account.name, (kind, ()))
 
     def free(self, account: Account) -> Decimal:
@@ -131,8 +142,12 @@ class Exchange:
     def pay(
         self, account: Account, kind: str, symbol: str, amount: Decimal, note: str = ""
     ) -> None:
+        """Change a wallet, and say so in its income: by whole units, for who reads it keeps no
+        more."""
+        assert amount == whole_units(amount), f"{kind} {amount}"
         account.wallet += amount
         account.income.append(Income(self.number(), kind, symbol, amount, "USDT", self.now, note))
+        account.forget()
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -144,6 +159,7 @@ class Exchange:
         contract, book = self.contracts[order.symbol], self.books[order.symbol]
         mishap, self.mishap = self.mishap, ""
         account.orders[order.id] = account.open[order.id] = order
+        account.forget()
         if not again:
             self._end_in_time(order)
             self.tell("order", account.name, (order, "NEW", None))
@@ -194,15 +210,6 @@ class Exchange:
     def _end_in_time(self, one: Order | Conditional) -> None:
         if one.good_till > 0:
             heappush(self._good_till, (one.good_till, one.id, one))
-
-    def _expire(self) -> None:
-        while self._good_till and self._good_till[0][0] <= self.now:
-            one = heappop(self._good_till)[2]
-            if isinstance(one, Conditional):
-                if one.status == "NEW":
-                    self.end_conditional(one, "EXPIRED")
-            elif one.is_open:
-                self.end(one, "EXPIRED", 2)
 
     def _set_status(self, tick: Status) -> None:
         """A contract that is delisted: its orders end, its positions close at the mark."""
@@ -260,6 +267,7 @@ class Exchange:
         """One fill: position, wallet, fee, order and what the owner is told."""
         contract, account = self.contracts[order.symbol], self.accounts[order.account]
         position = account.position(order.symbol, order.position_side)
+        account.positions[order.symbol, order.position_side] = position
         held = position.lots
         realised = position.take(contract, order.side * lots, ticks)
         rate = contract.maker if maker else contract.taker

@@ -7,7 +7,7 @@ with a chance, or so many times.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,6 +39,9 @@ FAULTS = {
     "adl": "take what a liquidation leaves from other accounts, though the fund could take it",
 }
 """Each fault and what it does."""
+INSIDE = ("expired_key", "late_funding", "fills_in_part", "shrunk", "filled_first", "adl")
+"""Those that change what the exchange has: they strike again where its calls are done again. The
+others change what is told of it."""
 
 
 @dataclass(slots=True)
@@ -73,31 +76,44 @@ class Script:
     faults: list[Fault] = field(default_factory=list)
     struck: dict[str, int] = field(default_factory=dict)
     """How often each kind did."""
-    _draw: random.Random = field(init=False)
+    draw: random.Random = field(init=False)
+    """For those inside; a draw of its own, so that who asks and who listens does not move it."""
+    told: Callable[[int], None] = lambda _number: None
+    """Is told of each that struck outside, by its place in the script."""
+    _outside: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self._draw = random.Random(f"faults {self.seed}")
+        self.draw = random.Random(f"faults {self.seed}")
+        self._outside = random.Random(f"faults outside {self.seed}")
 
     def set(self, rows: Iterable[dict[str, Any]]) -> None:
         self.faults = [fault_of(one) for one in rows]
 
     def strike(self, kind: str, where: str) -> Fault | None:
         """The fault of that kind that strikes here now, if one does."""
-        for one in self.faults:
+        draw = self.draw if kind in INSIDE else self._outside
+        for number, one in enumerate(self.faults):
             if one.kind != kind or one.times == 0 or one.matches not in where:
                 continue
-            if one.chance < 1.0 and self._draw.random() >= one.chance:
+            if one.chance < 1.0 and draw.random() >= one.chance:
                 continue
-            if one.times is not None:
-                one.times -= 1
-            self.struck[kind] = self.struck.get(kind, 0) + 1
+            self.count(number)
+            if kind not in INSIDE:
+                self.told(number)
             return one
         return None
 
+    def count(self, number: int) -> None:
+        """The fault at that place struck."""
+        one = self.faults[number]
+        if one.times is not None:
+            one.times -= 1
+        self.struck[one.kind] = self.struck.get(one.kind, 0) + 1
+
     def either(self, one: int, other: int) -> int:
         """One of two, by chance."""
-        return one if self._draw.random() < 0.5 else other
+        return one if self.draw.random() < 0.5 else other
 
     def jitter(self, milliseconds: int) -> float:
         """Seconds of a latency: as long, and up to as much again."""
-        return milliseconds * (1.0 + self._draw.random()) / 1000
+        return milliseconds * (1.0 + self._outside.random()) / 1000

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from commenda.exchange import wire, wire_accounts
 from commenda.exchange.book import Match
-from commenda.exchange.calls import Params
+from commenda.exchange.calls import CALLS, Params
 from commenda.exchange.engine import Exchange
 from commenda.exchange.faults import Script
 from commenda.exchange.market import Funding, Status
@@ -32,6 +32,13 @@ LISTENED = 3_600_000
 """Milliseconds that a listenKey lives unless it is kept."""
 Send = Callable[[str, dict[str, Any]], None]
 """Hands a stream's name and its message to a connection."""
+Keep = Callable[[list[Any]], None]
+"""Keeps a row of what came from outside; see `keeping`."""
+TIES = ("told", "spares_fund")
+"""What binds an exchange to its house."""
+TAPED = ("minutes", "trades", "funding", "depth")
+PROOFS = ("signature", "timestamp", "recvWindow")
+"""What a request says of who sends it, and when."""
 
 
 @dataclass(slots=True)
@@ -50,8 +57,16 @@ class Clock:
     def now(self) -> int:
         return self._set + int((self.wall() - self._begun) * 1000 * self.pace)
 
-    def set(self, milliseconds: int) -> None:
+    def set(self, milliseconds: int, pace: float | None = None) -> None:
         self._begun, self._set = self.wall(), milliseconds
+        self.pace = self.pace if pace is None else pace
+
+    def kept(self) -> tuple[float, int, float]:
+        """What it takes to go on with it in another process, as if it had gone on meanwhile."""
+        return self._begun, self._set, self.pace
+
+    def go_on(self, begun: float, since: int, pace: float) -> None:
+        self._begun, self._set, self.pace = begun, since, pace
 
     def wall_now(self) -> int:
         return int(self.wall() * 1000)
@@ -76,30 +91,70 @@ class House:
         """Messages that a fault holds back: until when, for which stream."""
         self._held: dict[str, dict[str, Any]] = {}
         self._listen: dict[str, tuple[str, int]] = {}
-        self._reached = clock.start
+        self.reached = clock.start
+        """The moment up to which the market was played."""
+        self.played = 0
+        """Events of the market since this process began."""
+        self.keep: Keep = lambda _row: None
         self.exchange.told += [self.tape.hear, self._hear]
         self.exchange.spares_fund = lambda symbol: bool(self.script.strike("adl", symbol))
+        self.script.told = lambda number: self.keep(["struck", number])
 
     # --- time -----------------------------------------------------------------------------------
 
     def catch_up(self, until: int | None = None) -> None:
         """Play the market on to now, or to a moment."""
         now = self.clock.now() if until is None else until
-        if now <= self._reached:
+        if now <= self.reached:
             return
-        begun, self._reached = self._reached, now
+        begun, self.reached, before = self.reached, now, self.played
         for tick in self.source.ticks(begun, now):
             if isinstance(tick, Funding) and self.script.strike("late_funding", tick.symbol):
                 tick = tick._replace(at=tick.at + 3_000)
+            self._pass(tick.at)
             self.exchange.apply(tick)
             self.tape.tell_depth([tick.symbol])
-        self.exchange.wait(now)
+            self.played += 1
+        self._pass(now)
         self.tape.tell_depth(self.exchange.contracts)
         self._release(now)
+        if self.played > before:
+            self.keep(["at", now])
+
+    def _pass(self, until: int) -> None:
+        """Let orders run out one by one: each is told, however often somebody looks."""
+        while (at := self.exchange.ends_next()) is not None and at <= until:
+            self.exchange.wait(at)
+            self.tape.tell_depth(self.exchange.contracts)
+            self.played += 1
+        self.exchange.wait(until)
+
+    def set_clock(self, milliseconds: int, pace: float | None = None) -> None:
+        """Set the clock; the market plays up to it."""
+        self.clock.set(milliseconds, pace)
+        self.keep(["clock", *self.clock.kept()])
+        self.catch_up()
 
     def delist(self, symbol: str, status: str) -> None:
         """End the trading of a contract, or begin it."""
         self.exchange.apply(Status(self.exchange.now, symbol, status))
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def do(self, method: str, path: str, account: Account | None, values: Mapping[str, str]) -> Any:
+        """Do a call; what it may have changed is kept before anybody is told of it, refusals too:
+        they use ids."""
+        params = Params(values)
+        try:
+            if account is not None:
+                self.mishap(f"{method} {path}", account, params)
+            return CALLS[method, path].run(self, account, params)
+        finally:
+            self.exchange.mishap = ""
+            if account is not None and method != "GET":
+                self.tape.tell_depth(self.exchange.contracts)
+                told = {name: one for name, one in values.items() if name not in PROOFS}
+                self.keep(["call", self.reached, method, path, account.name, told])
 
     def mishap(self, where: str, account: Account, params: Params) -> None:
         """What goes wrong, by the script, with a request of an account that is going to be done."""
@@ -123,14 +178,40 @@ class House:
             match = Match(None, order, order.ticks, lots)
             self.exchange.settle(self.exchange.contracts[order.symbol], match)
 
+    # --- outliving the process ------------------------------------------------------------------
+
+    def kept(self) -> dict[str, Any]:
+        """All that the exchange has and knows; who listens to it is gone with its process."""
+        of_exchange = vars(self.exchange)
+        return {
+            "exchange": {name: one for name, one in of_exchange.items() if name not in TIES},
+            "tape": {name: getattr(self.tape, name) for name in TAPED},
+            "script": {name: getattr(self.script, name) for name in ("faults", "struck")},
+            "draw": self.script.draw.getstate(),
+            "keys": self.keys,
+            "listen": self._listen,
+            "reached": self.reached,
+            "clock": self.clock.kept(),
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Have and know what another house did."""
+        vars(self.exchange).update(kept["exchange"])
+        for thing, name in ((self.tape, "tape"), (self.script, "script")):
+            for part, one in kept[name].items():
+                setattr(thing, part, one)
+        self.script.draw.setstate(kept["draw"])
+        self.keys, self._listen, self.reached = kept["keys"], kept["listen"], kept["reached"]
+        self.clock.go_on(*kept["clock"])
+
     # --- keys -----------------------------------------------------------------------------------
 
     def open_account(self, key: Key, deposit: Decimal) -> None:
         """Let a key in, and give its account money once."""
         self.keys[key.key] = key
-        account = self.exchange.account(key.account)
-        if deposit and not account.transfers:
-            self.exchange.transfer(account, deposit, f"opening:{key.account}")
+        account, note = self.exchange.account(key.account), f"opening:{key.account}"
+        if deposit and note not in account.transfers:
+            self.exchange.transfer(account, deposit, note)
 
     def key_of(self, key: str) -> Key:
         """Codes −2014 for none, −2015 for one that is unknown."""

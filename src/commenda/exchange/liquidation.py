@@ -12,7 +12,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from commenda.exchange.margins import bankruptcy_price, standing
-from commenda.exchange.model import BUY, SELL, SIDE_NAMES, ZERO, Account, Order, Position
+from commenda.exchange.model import (
+    BUY,
+    SELL,
+    SIDE_NAMES,
+    ZERO,
+    Account,
+    Order,
+    Position,
+    whole_units,
+)
 
 if TYPE_CHECKING:
     from commenda.exchange.engine import Exchange
@@ -124,7 +133,8 @@ def _close(exchange: Exchange, account: Account, position: Position) -> None:
             break
     if order.is_open:
         exchange.end(order, "EXPIRED", CAUSE)
-    fee = min((order.quote - before) * contract.liquidation_fee, exchange.free(account))
+    fee = (order.quote - before) * contract.liquidation_fee
+    fee = whole_units(min(fee, exchange.free(account)))
     if fee > 0:
         exchange.pay(account, "INSURANCE_CLEAR", position.symbol, -fee)
         exchange.insurance += fee

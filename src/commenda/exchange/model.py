@@ -15,6 +15,8 @@ OPEN_STATES = ("NEW", "PARTIALLY_FILLED")
 CENT = Decimal("0.00000001")
 """What an amount of money is a multiple of."""
 ZERO = Decimal(0)
+REMEMBERED = 5_000
+"""Orders, trades and payments of an account that are remembered after they are over, each."""
 
 
 def whole_units(amount: Decimal) -> Decimal:
@@ -151,6 +153,10 @@ class Conditional:
     actual: int | None = None
     refusal: str = ""
 
+    @property
+    def is_over(self) -> bool:
+        return self.status not in ("NEW", "TRIGGERING", "TRIGGERED")
+
     def is_met(self, ticks: int) -> bool:
         """Whether a price reaches the trigger: a buyer's stop lies above, his take-profit below."""
         above = (self.side == BUY) is self.type.startswith("STOP")
@@ -246,11 +252,22 @@ class Account:
     transfers: set[str] = field(default_factory=set)
 
     def position(self, symbol: str, side: str) -> Position:
-        key = symbol, side
-        found = self.positions.get(key)
-        if found is None:
-            found = self.positions[key] = Position(symbol, side)
-        return found
+        """What is held there; to ask makes nothing of it."""
+        return self.positions.get((symbol, side)) or Position(symbol, side)
 
     def leverage_of(self, symbol: str) -> int:
         return self.leverage.get(symbol, 20)
+
+    def forget(self) -> None:
+        """Let go of the oldest of what is over, once there is twice as much as is remembered."""
+        for rows in (self.trades, self.income):
+            if len(rows) > 2 * REMEMBERED:
+                del rows[:-REMEMBERED]
+        if len(self.orders) > 2 * REMEMBERED:
+            over = [number for number, one in self.orders.items() if not one.is_open]
+            for number in over[:-REMEMBERED]:
+                del self.orders[number]
+        if len(self.conditionals) > 2 * REMEMBERED:
+            over = [number for number, one in self.conditionals.items() if one.is_over]
+            for number in over[:-REMEMBERED]:
+                del self.conditionals[number]

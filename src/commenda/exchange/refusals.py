@@ -73,6 +73,8 @@ WORDS = {
     -4183: "Price is higher than stop price multiplier cap.",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected.",
     -5027: "No need to modify the order.",
+    -5040: "The goodTillDate timestamp must be greater than the current time plus 600 seconds and"
+    " smaller than 253402300799000.",
 }
 
 _STATUS = {-1003: 429, -1008: 503, -1006: 503, -1007: 408, -2015: 401, -2014: 401}

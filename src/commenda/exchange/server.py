@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -26,8 +25,8 @@ from commenda.exchange import (
     streams,
     trading,
 )
-from commenda.exchange.calls import CALLS, Call, Params
-from commenda.exchange.faults import FAULTS
+from commenda.exchange.administration import ADMIN, administer
+from commenda.exchange.calls import CALLS, Call
 from commenda.exchange.house import House
 from commenda.exchange.manners import BINANCE, Manner, manner_of
 from commenda.exchange.model import Account
@@ -171,7 +170,7 @@ class Server:
         try:
             values = manner.read(query, body)
             self._refuse(where, values, found)
-            result = self._done(where, found, manner, headers, values, (query, body))
+            result = self._done(method, path, found, manner, headers, values, (query, body))
         except Refused as refused:
             return self._told(*manner.refused(refused))
         except _Wait as wait:
@@ -220,7 +219,8 @@ class Server:
 
     def _done(
         self,
-        where: str,
+        method: str,
+        path: str,
         found: Call,
         manner: Manner,
         headers: Mapping[str, str],
@@ -235,8 +235,7 @@ class Server:
                 self._check_window(*manner.signed(key, headers, values, sent))
             account = self._account(key, found)
             values["apiKey"] = key.key
-            self.house.mishap(where, account, Params(values))
-        return found.run(self.house, account, Params(values))
+        return self.house.do(method, path, account, values)
 
     def _account(self, key: Key, found: Call) -> Account:
         if found.is_order and not key.trades:
@@ -280,7 +279,7 @@ class Server:
                     self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
                 name = key.account
             account = self.house.exchange.account(name)
-        return found.run(self.house, account, Params(values))
+        return self.house.do(*SPOKEN[method], account, values)
 
     # --- administration -------------------------------------------------------------------------
 
@@ -291,11 +290,11 @@ class Server:
         asked: dict[str, Any] = {}
         with suppress(ValueError):
             asked = await request.json() if request.can_read_body else {}
-        act = ADMIN.get((request.method, request.match_info["what"]))
-        if act is None:
+        method, what = request.method, request.match_info["what"]
+        if (method, what) not in ADMIN:
             return web.json_response({"code": "unknown_route"}, status=404)
         try:
-            return web.json_response(act(self, asked))
+            return web.json_response(administer(self.house, method, what, asked))
         except CommendaError as error:
             return web.json_response({"code": error.code, "title": str(error)}, status=422)
         except Refused as refused:
@@ -311,87 +310,3 @@ class _Wait(Exception):
 
 def _written(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)
-
-
-# --- the administration's calls ------------------------------------------------------------------
-
-
-def _open(server: Server, asked: dict[str, Any]) -> Any:
-    key = Key(
-        asked["account"],
-        asked["key"],
-        asked["secret"],
-        asked.get("trades", True),
-        asked.get("withdraws", False),
-    )
-    server.house.open_account(key, Decimal(asked.get("deposit", "0")))
-    return {"account": key.account}
-
-
-def _transfer(server: Server, asked: dict[str, Any]) -> Any:
-    account = server.house.exchange.account(asked["account"])
-    server.house.exchange.transfer(account, Decimal(asked["amount"]), asked["reference"])
-    return {"wallet": str(account.wallet)}
-
-
-def _fees(server: Server, asked: dict[str, Any]) -> Any:
-    contract = server.house.exchange.contracts[asked["symbol"]]
-    contract.maker, contract.taker = Decimal(asked["maker"]), Decimal(asked["taker"])
-    return {}
-
-
-def _set_faults(server: Server, asked: dict[str, Any]) -> Any:
-    server.house.script.set(asked["faults"])
-    return _faults(server, asked)
-
-
-def _faults(server: Server, asked: dict[str, Any]) -> Any:
-    script = server.house.script
-    shown = [{name: getattr(one, name) for name in one.__slots__} for one in script.faults]
-    return {"known": FAULTS, "faults": shown, "struck": script.struck, "seed": script.seed}
-
-
-def _move_clock(server: Server, asked: dict[str, Any]) -> Any:
-    """Set the clock on; the market plays up to it."""
-    server.house.clock.set(int(asked["now"]))
-    server.house.catch_up()
-    return {"now": server.house.exchange.now}
-
-
-def _delist(server: Server, asked: dict[str, Any]) -> Any:
-    server.house.delist(asked["symbol"], asked.get("status", "SETTLING"))
-    return {}
-
-
-def _books(server: Server, asked: dict[str, Any]) -> Any:
-    """What the exchange has of each account: to hold against the books of others."""
-    return {
-        name: {
-            "wallet": str(one.wallet),
-            "positions": {
-                f"{symbol} {side}": str(server.house.exchange.contracts[symbol].quantity(held.lots))
-                for (symbol, side), held in one.positions.items()
-            },
-            "trades": len(one.trades),
-            "orders": len(one.orders),
-        }
-        for name, one in server.house.exchange.accounts.items()
-    }
-
-
-def _expire(server: Server, asked: dict[str, Any]) -> Any:
-    server.house.expire_key(asked["account"])
-    return {}
-
-
-ADMIN: dict[tuple[str, str], Callable[[Server, dict[str, Any]], Any]] = {
-    ("POST", "accounts"): _open,
-    ("POST", "transfers"): _transfer,
-    ("POST", "fees"): _fees,
-    ("GET", "faults"): _faults,
-    ("PUT", "faults"): _set_faults,
-    ("POST", "clock"): _move_clock,
-    ("POST", "status"): _delist,
-    ("GET", "books"): _books,
-    ("POST", "expire-key"): _expire,
-}

@@ -179,25 +179,23 @@ class DepthSource:
     def _levels(self, after: int, until: int) -> Iterator[Tick]:
         tick, lot = float(self.contract.tick), float(self.contract.lot)
         chosen = self.depth.filter(pl.col("event_ms").is_between(after, until, closed="right"))
-        marked = 0
         for (at, kind, _), rows in chosen.group_by(["event_ms", "kind", "u"], maintain_order=True):
             levels: dict[str, list[tuple[int, int]]] = {"b": [], "a": []}
             for side, price, lots in rows.select("side", "price", "qty").iter_rows():
                 levels[side].append((round(price / tick), round(lots / lot)))
             moment = int(str(at))
             yield Levels(moment, self.contract.symbol, levels["b"], levels["a"], kind == "snapshot")
-            if moment - marked >= MILLISECOND and levels["b"]:
-                marked = moment
 
     def _prints(self, after: int, until: int) -> Iterator[Tick]:
         tick, lot = float(self.contract.tick), float(self.contract.lot)
-        chosen = self.trades.filter(pl.col("trade_ms").is_between(after, until, closed="right"))
-        columns = chosen.select("trade_ms", "price", "qty", "buyer_maker")
-        marked = 0
-        for at, price, quantity, buyer_maker in columns.iter_rows():
+        # A second's first, whichever moment is asked from: the same market again.
+        second = pl.col("trade_ms") // MILLISECOND
+        marks = (second != second.shift(1)).fill_null(value=True).alias("marks")
+        columns = self.trades.select("trade_ms", "price", "qty", "buyer_maker", marks)
+        chosen = columns.filter(pl.col("trade_ms").is_between(after, until, closed="right"))
+        for at, price, quantity, buyer_maker, marks_it in chosen.iter_rows():
             ticks = round(price / tick)
-            if at - marked >= MILLISECOND:
-                marked = at
+            if marks_it:
                 mark = self.contract.price(ticks)
                 yield Marked(at, self.contract.symbol, mark, mark, Decimal("0.0001"), 0)
             side = SELL if buyer_maker else BUY

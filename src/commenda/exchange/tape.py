@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -83,17 +83,18 @@ class Tape:
     exchange: Exchange
     publish: Callable[[str, str, dict[str, Any]], None]
     """The kind of stream (public or market), its name, and what is told."""
-    minutes: dict[str, deque[Candle]] = field(
-        default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT))
-    )
-    trades: dict[str, deque[tuple[Print, int, int]]] = field(
-        default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT))
-    )
+    minutes: dict[str, deque[Candle]] = field(init=False)
+    trades: dict[str, deque[tuple[Print, int, int]]] = field(init=False)
     """Each with its number, and the one it has among its contract's alone: that has no hole."""
-    funding: dict[str, deque[tuple[int, Decimal, Decimal]]] = field(
-        default_factory=lambda: defaultdict(lambda: deque(maxlen=KEPT))
-    )
-    depth: dict[str, Depth] = field(default_factory=lambda: defaultdict(Depth))
+    funding: dict[str, deque[tuple[int, Decimal, Decimal]]] = field(init=False)
+    depth: dict[str, Depth] = field(init=False)
+
+    def __post_init__(self) -> None:
+        traded = self.exchange.contracts
+        self.minutes = {one: deque(maxlen=KEPT) for one in traded}
+        self.trades = {one: deque(maxlen=KEPT) for one in traded}
+        self.funding = {one: deque(maxlen=KEPT) for one in traded}
+        self.depth = {one: Depth() for one in traded}
 
     def hear(self, kind: str, account: str | None, what: Any) -> None:
         """What the exchange tells; see `engine.Teller`."""

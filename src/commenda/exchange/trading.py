@@ -19,6 +19,7 @@ TIMES = ("GTC", "IOC", "FOK", "GTX", "GTD")
 CONDITIONAL = ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET")
 WORKING = ("CONTRACT_PRICE", "MARK_PRICE")
 SIDES_OF_POSITION = (BOTH, LONG, SHORT)
+LEAST_AHEAD, END_OF_TIME = 600_000, 253_402_300_799_000
 STP = ("EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "NONE")
 
 
@@ -34,6 +35,7 @@ def order_of(exchange: Exchange, account: Account, params: Params) -> Order:
     tif = params.one_of("timeInForce", TIMES, -1115, "GTC") if kind == "LIMIT" else "GTC"
     if kind == "LIMIT" and not params.has("timeInForce"):
         raise Refused(-1102, name="timeinforce")
+    until = good_till(exchange, params) if tif == "GTD" else 0
     number = exchange.number()
     return Order(
         number,
@@ -49,9 +51,17 @@ def order_of(exchange: Exchange, account: Account, params: Params) -> Order:
         params.one_of("positionSide", SIDES_OF_POSITION, -1130, BOTH),
         params.flag("reduceOnly"),
         stp=params.one_of("selfTradePreventionMode", STP, -1130, STP[0]),
-        good_till=params.whole("goodTillDate") if tif == "GTD" else 0,
+        good_till=until,
         updated=exchange.now,
     )
+
+
+def good_till(exchange: Exchange, params: Params) -> int:
+    """When an order is to end, in whole seconds; code −5040."""
+    until = params.whole("goodTillDate") // 1000 * 1000
+    if not exchange.now + LEAST_AHEAD < until < END_OF_TIME:
+        raise Refused(-5040)
+    return until
 
 
 @call("POST", ORDER, is_order=True, weight=0)
@@ -131,10 +141,13 @@ def change_order(desk: Desk, account: Account, params: Params) -> Any:
     order.ticks, order.lots, order.updated = ticks, lots, exchange.now
     try:
         check_order(exchange, account, order)
-    except Refused:
+    except Refused as refused:
         order.ticks, order.lots = before
         account.open[order.id] = order
         exchange.books[order.symbol].sides[order.side].rest(order)
+        if refused.code == -5022:  # what only makes is ended where its new price would take
+            exchange.end(order, "CANCELED")
+            return wire.order(order, of)
         raise
     exchange.tell("order", account.name, (order, "AMENDMENT", None))
     exchange.accept(account, order, again=True)
@@ -222,6 +235,7 @@ def new_conditional(desk: Desk, account: Account, params: Params) -> Any:
     of = params.contract(exchange)
     kind = params.one_of("type", CONDITIONAL, -1116)
     closes, priced = params.flag("closePosition"), not kind.endswith("MARKET")
+    tif = params.one_of("timeInForce", TIMES, -1115, "GTC")
     number = exchange.number()
     one = Conditional(
         number,
@@ -232,14 +246,14 @@ def new_conditional(desk: Desk, account: Account, params: Params) -> Any:
         kind,
         params.ticks("triggerPrice", of),
         params.one_of("workingType", WORKING, -1130, WORKING[0]),
-        params.one_of("timeInForce", TIMES, -1115, "GTC"),
+        tif,
         params.ticks("price", of) if priced else None,
         0 if closes else params.lots(of),
         exchange.now,
         params.one_of("positionSide", SIDES_OF_POSITION, -1130, BOTH),
         params.flag("reduceOnly"),
         closes,
-        params.whole("goodTillDate", 0),
+        good_till(exchange, params) if tif == "GTD" else 0,
     )
     check_conditional(exchange, account, one)
     return wire.conditional(exchange.keep(account, one), of)

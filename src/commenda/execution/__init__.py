@@ -18,6 +18,7 @@ from commenda.execution.actions import (
 from commenda.execution.allocation import allocate_chunk
 from commenda.execution.blotter import OrderLife, OrderRow, latest_orders, life_of
 from commenda.execution.broker import Broker, is_met
+from commenda.execution.changes import ask_end, ask_price
 from commenda.execution.checks import CHECKS
 from commenda.execution.contact import is_read
 from commenda.execution.halts import MARKET_UNTRUSTED, halted_instruments
@@ -38,6 +39,7 @@ from commenda.execution.queries import (
     orders_of,
     read_cursor,
     working,
+    working_at,
 )
 from commenda.execution.reconcile import (
     Difference,
@@ -66,6 +68,8 @@ __all__ = [
     "allocate",
     "allocate_chunk",
     "ask_books",
+    "ask_end",
+    "ask_price",
     "at_rest",
     "clearing_key",
     "compare",
@@ -96,4 +100,5 @@ __all__ = [
     "venues_in_use",
     "venues_of",
     "working",
+    "working_at",
 ]

@@ -20,9 +20,10 @@ from uuid import UUID
 
 from commenda.execution import queries
 from commenda.execution.allocation import allocate_chunk, shares_of, transit_accounts
-from commenda.execution.broker import Broker
+from commenda.execution.broker import Broker, is_met
+from commenda.execution.changes import end_move
 from commenda.execution.contact import keep_contact, lose_contact, meet
-from commenda.execution.halts import refusal_before_sending
+from commenda.execution.halts import opens, refusal_before_sending
 from commenda.execution.model import Order
 from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
@@ -36,7 +37,10 @@ from commenda.venues import (
     OrderStatus,
     OrderView,
     Side,
+    TimeInForce,
+    Venue,
     VenueUnavailable,
+    Why,
 )
 
 DENIALS = 3
@@ -56,6 +60,7 @@ def intend(
     trigger_price: Decimal | None = None,
     active_from: datetime | None = None,
     collar: Decimal | None = None,
+    time_in_force: TimeInForce = TimeInForce.GTC,
     expires_at: datetime | None = None,
 ) -> list[Order]:
     """Store one parent order for each venue and side, and what each leg asks of it: `requests` are
@@ -64,7 +69,8 @@ def intend(
     Buys are never netted against sells inside the platform: that would be a fill that no venue
     made, at a price nobody traded. A market order; with a `trigger_price` a stop, which rests since
     `active_from` where that is before it is sent; with a `collar` a limit, that far from the
-    reference price at most (0.01 is one per cent). What works at `expires_at` ends then.
+    reference price at most (0.01 is one per cent), which waits as its `time_in_force` says. What
+    works at `expires_at` ends then.
     """
     kind = OrderKind.MARKET if trigger_price is None else OrderKind.STOP
     tick = Decimal(0)
@@ -93,6 +99,7 @@ def intend(
             cause=cause,
             cause_id=cause_id,
             correlation_id=correlation_id,
+            time_in_force=time_in_force,
         )
         for (venue, sells), quantity in sorted(totals.items())
         if quantity and (side := Side.SELL if sells else Side.BUY)
@@ -129,15 +136,18 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
     if order.status.is_terminal:
         return None
     if order.sent_at is None:
-        return OrderView(order.id, OrderStatus.EXPIRED, Decimal(0), (), "over before it was sent")
+        asked = order.cancel_asked_at is not None
+        over = OrderStatus.CANCELLED if asked else OrderStatus.EXPIRED
+        return OrderView(order.id, over, Decimal(0), (), "over before it was sent")
     venue = broker.venue(order.venue)
     try:
         if sent is not None:
-            return venue.submit(order.request(), now)
-        look = venue.cancel if order.is_over_time(now) else venue.order
-        view = look(order.request(), now)
+            exits = is_met(order.venue) and _exits(database, order_id)
+            return venue.submit(order.request(exits=exits), now)
+        view = _look(venue, order, now)
         if view is None and order.status in (OrderStatus.SENT, OrderStatus.UNKNOWN):
-            if venue.capabilities.deduplicates:
+            # Where its end was asked for, sending it once more is no way of asking.
+            if venue.capabilities.deduplicates and order.cancel_asked_at is None:
                 return venue.submit(order.request(), now)
             with database.transaction() as tx:
                 denied = queries.note_denial(tx, order.id)
@@ -148,6 +158,24 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
         return view
     except VenueUnavailable:
         return None
+
+
+def _exits(database: Database, order_id: UUID) -> bool:
+    with database.read() as tx:
+        return not opens(tx, order_id)
+
+
+def _look(venue: Venue, order: Order, now: datetime) -> OrderView | None:
+    """See an order that was sent, and ask for its end or its new limit where that is wanted."""
+    request, moved = order.request(), order.moved
+    if order.is_to_end(now):
+        return venue.cancel(request, now)
+    if moved is None:
+        return venue.order(request, now)
+    if venue.capabilities.replaces:
+        return venue.replace(moved, now)
+    view = venue.order(request, now)
+    return view and replace(view, reason=f"{Why.NOT_TAKEN}: the venue replaces no orders")
 
 
 def observe(
@@ -175,6 +203,8 @@ def observe(
     reason = view.reason if view is not None else order.reason
     if status is not order.status:
         queries.write_status(tx, order.id, status, reason, author.now)
+    if view is not None and order.moved is not None:
+        end_move(tx, author, order, view)
     return replace(order, status=status, reason=reason)
 
 
@@ -194,7 +224,8 @@ def observe_executions(database: Database, broker: Broker, author: Author) -> No
         except VenueUnavailable as error:
             lose_contact(database, venue, author, error)
             continue
-        keep_contact(database, venue, author)
+        keep_contact(database, venue, author, broker.hints.ears.get(venue.name))
+        broker.hints.read(venue.name, found=bool(executions))
         with database.transaction() as tx:
             rows = tx.execute(
                 "SELECT fill_id FROM fills WHERE venue = %s AND fill_id = ANY (%s)",

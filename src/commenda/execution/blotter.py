@@ -13,7 +13,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.kit.rows import first, records
 from commenda.kit.wire import Amount, on_wire, one_of
-from commenda.venues import OrderKind, OrderStatus, Side
+from commenda.venues import OrderKind, OrderStatus, Side, TimeInForce
 
 MOST_PARTS = 1_000
 """Books that the life of an order names; of the rest their number."""
@@ -34,6 +34,8 @@ class OrderRow:
     kind: Annotated[str, one_of(OrderKind)]
     quantity: Amount
     limit_price: Amount | None
+    time_in_force: Annotated[str, one_of(TimeInForce)]
+    reduce_only: bool
     trigger_price: Amount | None
     reference_price: Annotated[Amount, Field(description="The market's when it was intended.")]
     cause: Annotated[str, Field(description="What asked for it.", examples=["signal"])]
@@ -46,8 +48,13 @@ class OrderRow:
     books: Annotated[int, Field(description="Whose parts it is made of.")]
     created_at: datetime
     sent_at: datetime | None
+    expires_at: Annotated[datetime | None, Field(description="When it ends at the latest.")]
     terminal_at: datetime | None
     allocated_at: Annotated[datetime | None, Field(description="When its fills were shared out.")]
+    cancel_asked_at: Annotated[datetime | None, Field(description="When staff asked for its end.")]
+    asked_price: Annotated[
+        Amount | None, Field(description="The limit that staff want, until the venue has it.")
+    ]
 
 
 @on_wire
@@ -90,10 +97,12 @@ class OrderLife:
 
 _ROW: LiteralString = (
     "SELECT o.id, o.number, o.venue, i.symbol, i.base, i.quote, o.side, o.kind, o.quantity,"
-    " o.limit_price, o.trigger_price, o.reference_price, o.cause, o.cause_id, o.status, o.reason,"
+    " o.limit_price, o.time_in_force, o.reduce_only, o.trigger_price, o.reference_price, o.cause,"
+    " o.cause_id, o.status, o.reason,"
     " f.quantity AS filled, f.price, f.fee,"
     " (SELECT count(*) FROM allocations a WHERE a.order_id = o.id)::integer AS books,"
-    " o.created_at, o.sent_at, o.terminal_at, o.allocated_at"
+    " o.created_at, o.sent_at, o.expires_at, o.terminal_at, o.allocated_at, o.cancel_asked_at,"
+    " o.asked_price"
     " FROM orders o JOIN instruments i ON i.id = o.instrument_id"
     " CROSS JOIN LATERAL (SELECT coalesce(sum(quantity), 0) AS quantity,"
     "   round(sum(quantity * price) / sum(quantity), 12) AS price, coalesce(sum(fee), 0) AS fee"

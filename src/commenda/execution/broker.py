@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from commenda.kit.errors import not_found
 from commenda.market import CandleFeed, Instrument
-from commenda.venues import Venue, venue_row
+from commenda.venues import Hints, Venue, venue_row
 
 READ_EVERY = timedelta(seconds=20)
 """From one look into an exchange's streams to the next. Orders that work are asked for one by one
@@ -36,6 +36,8 @@ class Broker:
 
     asked: dict[tuple[str, str], datetime] = field(default_factory=dict, compare=False)
     """When each stream of an exchange was read last by this process."""
+    hints: Hints = field(default_factory=Hints, compare=False)
+    """From the accounts' own streams, where this process listens to them."""
 
     def is_due(self, venue: str, stream: str, now: datetime) -> bool:
         """Whether a stream is to be read now; of an exchange, which counts what it is asked, only
@@ -47,6 +49,10 @@ class Broker:
             return False
         self.asked[venue, stream] = now
         return True
+
+    def wake(self, venue: str) -> None:
+        """Have its streams read at the next opportunity."""
+        self.asked.pop((venue, "executions"), None)
 
     @property
     def venues(self) -> tuple[Venue, ...]:

@@ -17,9 +17,10 @@ from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.times import iso
 from commenda.ledger import Author
-from commenda.venues import Venue, VenueUnavailable
+from commenda.venues import Ear, Venue, VenueUnavailable, desks_of
 
-SILENT, STRANGE = "alert.venue_silent", "alert.venue_strange"
+SILENT, STRANGE, DEAF = "alert.venue_silent", "alert.venue_strange", "alert.venue_deaf"
+LIMITED = "alert.venue_limited"
 PATIENCE = timedelta(minutes=2)
 """How long an exchange may be silent before somebody is told; what it owes an answer to waits."""
 SHOWN_WITHIN = timedelta(minutes=2)
@@ -43,17 +44,37 @@ def meet(database: Database, venue: Venue, author: Author) -> None:
         _tell_strange(tx, venue.name, [words for one, words in resting if one not in known], author)
 
 
-def keep_contact(database: Database, venue: Venue, author: Author) -> None:
-    """Note that an account has answered."""
+def keep_contact(database: Database, venue: Venue, author: Author, ear: Ear | None = None) -> None:
+    """Note that an account has answered, and whether its own stream is heard, where this process
+    listens to it."""
     if not is_met(venue.name):
         return
+    desk = desks_of([venue]).get(venue.name)
+    used, allowed = (desk and desk.load()) or (None, None)
     with database.transaction() as tx:
         tx.execute(
-            "UPDATE venue_contacts SET answered_at = %s, silent_since = NULL, reason = NULL"
-            " WHERE venue = %s",
-            (author.now, venue.name),
+            "UPDATE venue_contacts SET answered_at = %s, silent_since = NULL, reason = NULL,"
+            " used = %s, allowed = %s WHERE venue = %s",
+            (author.now, used, allowed, venue.name),
         )
         end_alerts(tx, SILENT, author.now, about=[venue.name])
+        end_alerts(tx, LIMITED, author.now, about=[venue.name])
+        if ear is not None:
+            _note_stream(tx, venue.name, author, ear)
+
+
+def _note_stream(tx: Tx, venue: str, author: Author, ear: Ear) -> None:
+    """Tell of a stream that is not heard for long: what happens there is found out by asking."""
+    row = tx.execute(
+        "UPDATE venue_contacts SET deaf_since = CASE WHEN %s THEN NULL"
+        " ELSE coalesce(deaf_since, %s) END WHERE venue = %s RETURNING deaf_since",
+        (ear.is_open, author.now, venue),
+    ).fetchone()
+    if ear.is_open:
+        end_alerts(tx, DEAF, author.now, about=[venue])
+    elif row is not None and author.now - row[0] >= PATIENCE:
+        said = {"since": iso(row[0]), "reason": ear.why}
+        raise_alerts(tx, [author.event(DEAF, venue, ids.derive("venue", venue), "not heard", said)])
 
 
 def is_read(tx: Tx, venue: str, instrument_id: int, at: datetime | None) -> bool:
@@ -87,10 +108,14 @@ def lose_contact(database: Database, venue: Venue, author: Author, error: VenueU
             "INSERT INTO venue_contacts AS c (venue, silent_since, reason) VALUES (%s, %s, %s)"
             " ON CONFLICT (venue) DO UPDATE SET reason = excluded.reason,"
             "  silent_since = coalesce(c.silent_since, excluded.silent_since)"
-            " RETURNING silent_since",
+            " RETURNING silent_since, limited_until, limited_until > clock_timestamp()",
             (venue.name, author.now, str(error)),
         ).fetchone()
         assert row is not None
+        if row[2]:
+            said = {"until": iso(row[1]), "reason": str(error)}
+            correlation = ids.derive("venue", venue.name)
+            raise_alerts(tx, [author.event(LIMITED, venue.name, correlation, "left alone", said)])
         if author.now - row[0] >= PATIENCE:
             said = {"since": iso(row[0]), "reason": str(error)}
             correlation = ids.derive("venue", venue.name)

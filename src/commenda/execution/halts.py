@@ -40,10 +40,10 @@ def refusal_before_sending(tx: Tx, order_id: UUID) -> str | None:
     why = halted_instruments(tx).get(instrument_id)
     if why is None and waited > SEND_WITHIN:
         why = f"{ORDER_LATE}: it was intended {waited} ago, and opens nothing any more"
-    return why if why is not None and _opens(tx, order_id) else None
+    return why if why is not None and opens(tx, order_id) else None
 
 
-def _opens(tx: Tx, order_id: UUID) -> bool:
+def opens(tx: Tx, order_id: UUID) -> bool:
     """Whether any leg holds more after it than before."""
     row = tx.execute(
         "SELECT EXISTS (SELECT FROM orders o JOIN allocations a ON a.order_id = o.id"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple
 from datetime import datetime
 from decimal import Decimal
@@ -23,8 +23,8 @@ CHUNK = 2000
 
 _COLUMNS: LiteralString = (
     "id, venue, instrument_id, side, kind, quantity, limit_price, trigger_price, reference_price,"
-    " expires_at, active_from, cause, cause_id, correlation_id, status, reason, sent_at,"
-    " allocated_at"
+    " expires_at, active_from, cause, cause_id, correlation_id, time_in_force, reduce_only,"
+    " status, reason, sent_at, allocated_at, cancel_asked_at, asked_price"
 )
 _ORDER: LiteralString = "SELECT " + _COLUMNS + " FROM orders "  # noqa: S608 - constants
 
@@ -35,10 +35,10 @@ def insert_orders(tx: Tx, orders: Sequence[Order], now: datetime) -> None:
         tx.execute(
             "INSERT INTO orders (id, venue, instrument_id, side, kind, quantity, limit_price,"
             " trigger_price, reference_price, expires_at, active_from, cause, cause_id,"
-            " correlation_id, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " correlation_id, time_in_force, reduce_only, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT DO NOTHING",
-            (*astuple(order)[:14], now),
+            (*astuple(order)[:16], now),
         )
 
 
@@ -51,11 +51,11 @@ def find_order(tx: Tx, order_id: UUID, *, lock: bool = False) -> Order:
 
 
 def mark_sent(tx: Tx, order_id: UUID, now: datetime) -> Order | None:
-    """Be the one who sends an order; None where another has, or its time is over."""
+    """Be the one who sends an order; None where another has, or it is to end."""
     return _one(
         tx,
         "UPDATE orders SET status = 'sent', sent_at = %s"  # noqa: S608 - constants
-        " WHERE id = %s AND status = 'intended'"
+        " WHERE id = %s AND status = 'intended' AND cancel_asked_at IS NULL"
         " AND (expires_at IS NULL OR expires_at > %s) RETURNING " + _COLUMNS,
         (now, order_id, now),
     )
@@ -106,6 +106,15 @@ def write_status(
     tx.execute(
         "UPDATE orders SET status = %s, reason = %s, terminal_at = %s WHERE id = %s",
         (status, reason, now if status.is_terminal else None, order_id),
+    )
+
+
+def end_move(tx: Tx, order: Order, *, done: bool) -> None:
+    """An order's limit is the one that was asked for, or stays as it is."""
+    tx.execute(
+        "UPDATE orders SET asked_price = NULL,"
+        " limit_price = CASE WHEN %s THEN asked_price ELSE limit_price END WHERE id = %s",
+        (done, order.id),
     )
 
 
@@ -207,6 +216,16 @@ def end_allocation(tx: Tx, order_id: UUID, now: datetime) -> None:
         "UPDATE orders SET allocated_at = %s WHERE id = %s AND allocated_at IS NULL",
         (now, order_id),
     )
+
+
+def working_at(tx: Tx, venues: Collection[str]) -> list[Order]:
+    """The orders at these venues that were sent and are not over or not shared out."""
+    with tx.cursor(row_factory=class_row(Order)) as cursor:
+        return cursor.execute(
+            _ORDER + "WHERE allocated_at IS NULL AND sent_at IS NOT NULL AND venue = ANY (%s)"
+            " ORDER BY number",
+            (list(venues),),
+        ).fetchall()
 
 
 def at_rest(tx: Tx, venue: str, instrument_id: int, since: datetime) -> bool:

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from commenda.execution.model import Order
 from commenda.kit import ids
-from commenda.kit.errors import CommendaError
-from commenda.kit.money import from_units, split, to_units
-from commenda.venues import Fill, OrderStatus, OrderView, Side
+from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.money import from_units, plain, split, to_units
+from commenda.venues import Fill, OrderKind, OrderStatus, OrderView, Side
 
 
 class Share(NamedTuple):
@@ -27,7 +28,7 @@ _WORKING = {OrderStatus.SENT, OrderStatus.UNKNOWN, OrderStatus.ACCEPTED, OrderSt
 _ENDS = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED}
 _NEXT = {
     # What is not sent before its time is over, expires here; what may not be sent, is refused here.
-    OrderStatus.INTENDED: {OrderStatus.SENT, OrderStatus.EXPIRED, OrderStatus.REFUSED},
+    OrderStatus.INTENDED: {OrderStatus.SENT} | _ENDS - {OrderStatus.FILLED},
     OrderStatus.SENT: _WORKING - {OrderStatus.SENT} | _ENDS,
     OrderStatus.UNKNOWN: {OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED} | _ENDS,
     OrderStatus.ACCEPTED: {OrderStatus.PARTLY_FILLED} | _ENDS,
@@ -53,6 +54,27 @@ def status_after(status: OrderStatus, view: OrderView | None, recorded: Decimal)
     else:
         seen = OrderStatus.PARTLY_FILLED if recorded else OrderStatus.ACCEPTED
     return seen if may_become(status, seen) else status
+
+
+FARTHEST = Decimal("0.1")
+"""How far from the price that an order was decided at staff may move its limit."""
+
+
+def require_movable(order: Order, price: Decimal, tick: Decimal) -> None:
+    """Codes `no_limit` for an order that has none to move, `off_tick`, `too_far`."""
+    if order.kind is not OrderKind.LIMIT:
+        raise conflict("no_limit", "Only a limit order has a limit to move").at(
+            "orderId", order.id, f"it is a {order.kind} order"
+        )
+    if price % tick:
+        raise CommendaError("off_tick", "A price must be a whole number of ticks").at(
+            "limitPrice", price, f"use a multiple of {plain(tick)}"
+        )
+    low, high = (order.reference_price * (1 + sign * FARTHEST) for sign in (-1, 1))
+    if not low <= price <= high:
+        raise CommendaError("too_far", "That is too far from what it was decided at").at(
+            "limitPrice", price, f"choose a price from {plain(low)} to {plain(high)}"
+        )
 
 
 def collared(side: Side, reference_price: Decimal, collar: Decimal, tick: Decimal) -> Decimal:

@@ -71,6 +71,8 @@ class Permission(StrEnum):
     """Read bank statements in, and be one of the two who decide what they prove."""
     MARKET_DATA = "market_data"
     """Import market data."""
+    ORDERS = "orders"
+    """Have orders that work cancelled or moved."""
     VENUES = "venues"
     """Ask for accounts at exchanges, try them, and remove them."""
     AUDIT = "audit"
@@ -110,6 +112,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.BANK,
             Permission.MARKET_DATA,
             Permission.VENUES,
+            Permission.ORDERS,
         },
         Role.RISK: _STAFF
         | {
@@ -120,6 +123,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.BANK,
             Permission.MARKET_DATA,
             Permission.VENUES,
+            Permission.ORDERS,
         },
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF
@@ -145,6 +149,7 @@ SENSITIVE: Final = frozenset(
         Permission.SCHEDULES,
         Permission.BANK,
         Permission.VENUES,
+        Permission.ORDERS,
         Permission.USERS,
     }
 )

@@ -109,7 +109,7 @@ class Bus:
         self.gaps = 0
         self._url = database.app_url
         self._redis_url = settings.redis_url
-        self._redis_channel = _redis_channel(settings)
+        self._redis_channel = redis_channel(settings)
         self._listeners: dict[str, set[Deliver]] = {}
         self._connected = asyncio.Event()
         self._begun = False
@@ -134,7 +134,7 @@ class Bus:
 
     async def close(self) -> None:
         if self._running is not None:
-            await _end(self._running)
+            await end(self._running)
 
     # --- where messages come from --------------------------------------------------------
 
@@ -162,9 +162,9 @@ class Bus:
                 wait = min(wait * 2, _LONGEST_WAIT)
         finally:
             if listening is not None:
-                await _end(listening)
+                await end(listening)
             if not redis.done():
-                await _end(redis)
+                await end(redis)
 
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(
@@ -252,7 +252,8 @@ async def _leave(subscription: PubSub) -> None:
         await subscription.connection_pool.disconnect()
 
 
-async def _end(task: asyncio.Task[Any]) -> None:
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end."""
     task.cancel()
     with suppress(asyncio.CancelledError, Exception):
         await task
@@ -274,7 +275,7 @@ def relay(settings: Settings, database: Database, stopping: threading.Event) -> 
     wait = _FIRST_WAIT
     while not stopping.is_set():
         try:
-            _relay(settings.redis_url, _redis_channel(settings), database.app_url, stopping)
+            _relay(settings.redis_url, redis_channel(settings), database.app_url, stopping)
             wait = _FIRST_WAIT
         except (psycopg.Error, RedisError, OSError) as error:
             _log.warning("live messages: the relay begins again: %s", error)
@@ -304,7 +305,7 @@ def _locked(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def _redis_channel(settings: Settings) -> str:
+def redis_channel(settings: Settings) -> str:
     """This installation's own channel: its processes share a master key, and others do not."""
     if settings.redis_url is None:
         return CHANNEL

@@ -37,7 +37,7 @@ MILLISECOND = 1_000_000
 UNKNOWN = -1
 """Local time of what was recorded without one."""
 
-_DEPTH = pl.Schema(
+DEPTH_COLUMNS = pl.Schema(
     {
         "local_ns": pl.Int64,
         "event_ms": pl.Int64,
@@ -50,7 +50,7 @@ _DEPTH = pl.Schema(
         "qty": pl.Float64,
     }
 )
-_TRADES = pl.Schema(
+TRADE_COLUMNS = pl.Schema(
     {
         "local_ns": pl.Int64,
         "trade_ms": pl.Int64,
@@ -121,7 +121,7 @@ def read_depth(depth: Path, trades: Path | None, *, tick: float, lot: float) -> 
     """Read Parquet files, of depth alone where there are no `trades`; the codes are those of
     `depth_record`, and `market_file_missing`, `market_file_unreadable`.
     """
-    hits = pl.DataFrame(schema=_TRADES) if trades is None else read_parquet(trades)
+    hits = pl.DataFrame(schema=TRADE_COLUMNS) if trades is None else read_parquet(trades)
     return depth_record(read_parquet(depth), hits, tick=tick, lot=lot)
 
 
@@ -138,7 +138,7 @@ def depth_record(
     # numba takes half a second to import, and of this domain only this page needs it.
     from commenda.kernel import L2Events, L2Kind, survey_book
 
-    depth, trades = _typed(depth, _DEPTH, "depth"), _typed(trades, _TRADES, "trades")
+    depth, trades = _typed(depth, DEPTH_COLUMNS, "depth"), _typed(trades, TRADE_COLUMNS, "trades")
     rows, early_rows, snapshots = _sequence(depth)
     begins = int(rows["event_ms"][0])
     _refuse_disorder(trades, "id", "trade_ms")
@@ -204,7 +204,11 @@ def read_frames(file: Path) -> RawFrames:
     """Read raw frames, `.gz` or plain; codes `market_file_missing`, `market_file_unreadable`,
     `file_too_large`, and `depth_frame` naming the line that is none.
     """
-    depth, trades, clocks = _Table(_DEPTH, file), _Table(_TRADES, file), _Table(_CLOCKS, file)
+    depth, trades, clocks = (
+        _Table(DEPTH_COLUMNS, file),
+        _Table(TRADE_COLUMNS, file),
+        _Table(_CLOCKS, file),
+    )
     number = 0
     for block in lines(pieces(file, ".jsonl", "market_file"), file):
         for line in block.removesuffix(b"\n").split(b"\n"):

@@ -52,6 +52,11 @@ class FeedSeen:
     messages: int
     losses: Annotated[int, Field(description="Of its connections, since it began.")]
     resyncs: Annotated[int, Field(description="Snapshots of the book, since it began.")]
+    cache: Annotated[
+        str | None,
+        one_of(("redis", "database")),
+        Field(description="Where it keeps what it knows now; null while neither takes it."),
+    ]
     findings: Annotated[int, Field(description="Found of the instrument in 24 h, by any feed.")]
     mark: Annotated[Amount | None, Field(description="At the last minute.")]
     index: Amount | None
@@ -121,7 +126,7 @@ _COUNT: LiteralString = "SELECT name, state, count(*)::integer FROM f GROUP BY n
 _SEEN: LiteralString = (
     "SELECT f.name, f.instrument_id, i.venue, i.symbol, f.distrust, f.distrusted_at, f.seen_at,"
     " f.event_at, f.lag_ms, f.book_right, f.best_bid, f.best_ask, f.messages, f.losses,"
-    " f.resyncs, f.state,"
+    " f.resyncs, f.state, f.cache,"
     " (SELECT count(*) FROM market_quality_findings q WHERE q.instrument_id = f.instrument_id"
     "   AND q.at > clock_timestamp() - interval '1 day') AS findings,"
     " o.mark, o.index, o.open_interest, o.funding"

@@ -1,7 +1,9 @@
-"""The live market's closed bars and latest marks, for processes that have no feed of their own."""
+"""The live market for processes that have no feed of their own: closed bars and latest marks, which
+are stored, and what is known now (last trades, book, funding), which is not."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,10 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 from commenda.kit import bus
+from commenda.kit.cache import Name
 from commenda.kit.db import Tx
 from commenda.market.model import Funding, Instrument, Mark
 from commenda.market.track import Bar
 
+NOW = ("tick", "book", "funding")
+"""What is known now of an instrument, each whole: the last trades, the best levels of the book with
+whether it is right, mark and index price with the funding to come."""
 _NUMBERS = ("open", "high", "low", "close", "volume")
 
 
@@ -83,3 +89,19 @@ def write_funding(tx: Tx, instrument: Instrument, paid: Sequence[Funding]) -> No
 def latest_marks(tx: Tx) -> dict[int, Decimal]:
     """The live market's latest mark of each instrument, by its id."""
     return dict(tx.execute("SELECT instrument_id, price FROM market_marks").fetchall())
+
+
+def now_names(venue: str, symbol: str) -> tuple[Name, Name, Name]:
+    """Under which names feeds keep what they know now of an instrument, in the order of `NOW`."""
+    tick, book, funding = (Name(f"md:{kind}:{symbol}", venue) for kind in NOW)
+    return tick, book, funding
+
+
+def supersedes(old: str, new: str) -> bool:
+    """Whether a message takes the place of one that was told just before: of the same feed if it is
+    not older; of another if it knows more, and never a stale book that of a right one."""
+    before, after = json.loads(old), json.loads(new)
+    if before["feed"] == after["feed"]:
+        return bool(after["at"] >= before["at"])
+    right = before.get("right", True), after.get("right", True)
+    return bool(right[1]) if right[0] != right[1] else bool(after["id"] > before["id"])

@@ -29,6 +29,7 @@ from commenda.kit import clock
 from commenda.kit.context import request_id
 from commenda.kit.db import AWAY, Tx
 from commenda.kit.errors import CommendaError
+from commenda.operations.heeding import heed
 from commenda.operations.runs import (
     Turn,
     begin_due,
@@ -99,6 +100,7 @@ class Clockwork:
         session = self._connected()
         self._notice()
         if not self.leads:
+            self.operation.broker.hints.take()  # who leads heeds them
             row = session.execute("SELECT pg_try_advisory_lock(%s)", (_LEAD,)).fetchone()
             if not row or not row[0]:
                 return False
@@ -107,6 +109,7 @@ class Clockwork:
             self.leads = True
             _log.info("leads", extra={"worker": self.id})
         try:
+            self._heed()
             ticked = self._tick()
             return self._run_requested() or ticked
         except BaseException as cut:
@@ -209,6 +212,20 @@ class Clockwork:
             end_tick(tx, tick.at)
         self._tick_at = tick.at
         return True
+
+    def _heed(self) -> None:
+        """Look at once where streams hint at something; what cannot be seen now, a tick sees."""
+        woken = self.operation.broker.hints.take()
+        if not woken:
+            return
+        self._go_on()
+        with self.operation.database.transaction() as tx:
+            now = clock.business_now(tx)
+
+        def act(operation: Operation, moment: datetime) -> None:
+            heed(operation, moment, woken)
+
+        self._try("heed:" + ",".join(sorted(woken)), act, now)
 
     def _go_on(self) -> None:
         if self.operation.stopping.is_set():

@@ -257,6 +257,30 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         ("venue",),
     ),
     _Reading(
+        "commenda_venue_deaf_seconds",
+        "Business time since an account's own stream is not heard; 0 while it is.",
+        _counted(
+            "SELECT venue, coalesce(extract(epoch FROM %(now)s - deaf_since), 0)"
+            " FROM venue_contacts"
+        ),
+        ("venue",),
+    ),
+    _Reading(
+        "commenda_venue_limited_seconds",
+        "Seconds until an exchange may be asked again that wants to be left alone; else 0.",
+        _counted(
+            "SELECT venue, greatest(0, coalesce("
+            "  extract(epoch FROM limited_until - clock_timestamp()), 0)) FROM venue_contacts"
+        ),
+        ("venue",),
+    ),
+    _Reading(
+        "commenda_venue_used_ratio",
+        "Of what an exchange counts, how much is used of what it allows, as it said last.",
+        _counted("SELECT venue, used::float8 / allowed FROM venue_contacts WHERE allowed > 0"),
+        ("venue",),
+    ),
+    _Reading(
         "commenda_workers",
         "Workers that were seen within 15 seconds.",
         lambda tx, _now: {(): float(workers_seen(tx))},

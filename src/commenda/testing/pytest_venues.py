@@ -14,6 +14,7 @@ test net, or in a simulation of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -29,7 +30,9 @@ from commenda.venues import (
     OrderStatus,
     OrderView,
     Side,
+    TimeInForce,
     Venue,
+    Why,
 )
 
 LOTS = 10
@@ -135,11 +138,16 @@ class VenueConformance:
         assert market.venue.cancel(asked, market.now) == over
 
     def test_an_order_ends_at_its_time(self, market: VenueMarket) -> None:
-        if not market.venue.capabilities.expires:
+        ahead = market.venue.capabilities.ends_after
+        if ahead is None:
             pytest.skip("the platform cancels what has expired here")
-        asked = a_limit(market, expires_at=market.now + timedelta(seconds=1))
+        asked = a_limit(market, expires_at=market.now + max(ahead, timedelta(seconds=1)))
+        assert asked.expires_at is not None
+        assert market.venue.capabilities.ends(asked, market.now)
         market.venue.submit(asked, market.now)
-        market.move(market.price)
+        while market.now < asked.expires_at:
+            assert not seen(market, asked).status.is_terminal
+            market.move(market.price)
         assert settled(market, asked).status is OrderStatus.EXPIRED
         market.move(market.price * Decimal("0.98"))
         assert seen(market, asked).filled == 0
@@ -154,6 +162,108 @@ class VenueConformance:
         assert not seen(market, asked).status.is_terminal
         market.move(market.price * Decimal("0.9"))
         assert settled(market, asked).status is OrderStatus.FILLED
+
+    def test_a_stop_with_a_limit_is_a_limit_once_it_is_triggered(self, market: VenueMarket) -> None:
+        """The market falls through both at once: what there is at the limit is not enough, and the
+        rest waits there until it rises again."""
+        if not market.venue.capabilities.limited_stops:
+            pytest.skip("there are no stops with a limit here")
+        trigger = market.instrument.to_tick(market.price * Decimal("0.95"))
+        limit = market.instrument.to_tick(market.price * Decimal("0.94"))
+        asked = a_request(
+            market, Side.SELL, OrderKind.STOP, trigger_price=trigger, limit_price=limit
+        )
+        market.venue.submit(asked, market.now)
+        market.move(market.price)
+        assert (seen(market, asked).status, seen(market, asked).filled) == (
+            OrderStatus.ACCEPTED,
+            Decimal(0),
+        )
+        market.move(market.price * Decimal("0.9"), Decimal(0))
+        market.move(market.price)
+        waiting = seen(market, asked)
+        assert not waiting.status.is_terminal
+        market.move(market.price * Decimal("1.1"))
+        over = settled(market, asked)
+        assert (over.status, over.filled) == (OrderStatus.FILLED, asked.quantity)
+        assert all(fill.price >= limit for fill in over.fills)
+
+    def test_what_does_not_wait_takes_what_there_is_at_its_limit(self, market: VenueMarket) -> None:
+        """All where the market is within it, nothing where it is not; nothing rests."""
+        if TimeInForce.IOC not in market.venue.capabilities.times:
+            pytest.skip("every limit waits here")
+        above = market.instrument.to_tick(market.price * Decimal("1.01"))
+        ends = []
+        for limit in (above, a_limit(market).limit_price):
+            asked = replace(a_limit(market), limit_price=limit, time_in_force=TimeInForce.IOC)
+            market.venue.submit(asked, market.now)
+            ends.append(settled(market, asked))
+            assert market.venue.open_orders(market.now) == []
+            assert all(fill.price <= above for fill in ends[-1].fills)
+        market.move(market.price * Decimal("0.98"))
+        assert [(one.status, one.filled) for one in ends] == [
+            (OrderStatus.FILLED, asked.quantity),
+            (OrderStatus.EXPIRED, 0),
+        ]
+        assert seen(market, asked).filled == 0
+
+    def test_what_only_makes_never_takes(self, market: VenueMarket) -> None:
+        """It is turned down where it would, and is filled at its limit where it waited."""
+        if TimeInForce.POST_ONLY not in market.venue.capabilities.times:
+            pytest.skip("every limit may take here")
+        above = market.instrument.to_tick(market.price * Decimal("1.01"))
+        takes = replace(a_limit(market), limit_price=above, time_in_force=TimeInForce.POST_ONLY)
+        down = submitted(market, takes)
+        assert (down.status, down.filled) == (OrderStatus.REFUSED, Decimal(0))
+        assert (down.reason or "").startswith(f"{Why.WOULD_TAKE}:")
+        makes = replace(a_limit(market), time_in_force=TimeInForce.POST_ONLY)
+        assert market.venue.submit(makes, market.now).status is OrderStatus.ACCEPTED
+        market.move(market.price * Decimal("0.98"))
+        over = settled(market, makes)
+        assert {fill.price for fill in over.fills} == {makes.limit_price}
+        assert over.filled == makes.quantity
+
+    def test_what_only_closes_opens_nothing(self, market: VenueMarket) -> None:
+        """Nothing held: it is turned down. More asked than is held: as much is closed."""
+        if not market.venue.capabilities.reduces:
+            pytest.skip("there is no reduce-only here")
+        whole = replace(a_request(market, Side.SELL), reduce_only=True)
+        down = submitted(market, whole)
+        assert (down.status, down.filled) == (OrderStatus.REFUSED, Decimal(0))
+        assert (down.reason or "").startswith(f"{Why.NOTHING_TO_REDUCE}:")
+        opens = a_request(market, quantity=whole.quantity * 4 / LOTS)
+        market.venue.submit(opens, market.now)
+        settled(market, opens)
+        closes = replace(whole, id=uuid4())
+        market.venue.submit(closes, market.now)
+        assert settled(market, closes).filled == opens.quantity
+        held = market.venue.account(market.now).quantities
+        assert held.get(market.instrument.id, Decimal(0)) == 0
+
+    def test_what_rests_is_replaced_under_its_id(self, market: VenueMarket) -> None:
+        """Another price and quantity; the old ones trade no more, and asking twice is asking
+        once."""
+        if not market.venue.capabilities.replaces:
+            pytest.skip("nothing is replaced here")
+        asked = a_limit(market)
+        market.venue.submit(asked, market.now)
+        lower = market.instrument.to_tick(market.price * Decimal("0.97"))
+        moved = replace(asked, limit_price=lower, quantity=asked.quantity * 6 / LOTS)
+        for _ in range(2):
+            view = market.venue.replace(moved, market.now)
+            assert view is not None
+            assert (view.limit_price, view.quantity) == (lower, moved.quantity)
+        market.move(market.price * Decimal("0.98"))
+        assert (seen(market, asked).status, seen(market, asked).filled) == (
+            OrderStatus.ACCEPTED,
+            Decimal(0),
+        )
+        market.move(market.price * Decimal("0.98"))
+        over = settled(market, asked)
+        assert (over.status, over.filled) == (OrderStatus.FILLED, moved.quantity)
+        assert all(fill.price <= lower for fill in over.fills)
+        again = market.venue.replace(replace(moved, limit_price=asked.limit_price), market.now)
+        assert again == over
 
     def test_executions_are_all_there_and_none_comes_twice(self, market: VenueMarket) -> None:
         """Read in one go, or as they come."""
@@ -260,6 +370,13 @@ def seen(market: VenueMarket, order: OrderRequest) -> OrderView:
     view = market.venue.order(order, market.now)
     assert view is not None, "an order that was accepted is known"
     return view
+
+
+def submitted(market: VenueMarket, order: OrderRequest) -> OrderView:
+    """What becomes of an order that is over as it comes in: told at once, or where it is asked for
+    because the answer was an acknowledgement."""
+    view = market.venue.submit(order, market.now)
+    return view if view.status.is_terminal else settled(market, order)
 
 
 def settled(market: VenueMarket, order: OrderRequest) -> OrderView:

@@ -21,6 +21,7 @@ from commenda.venues.accounts import (
     require_keyed,
     try_secret,
 )
+from commenda.venues.hints import Ear, Hints
 from commenda.venues.keys import (
     Secret,
     VenueKey,
@@ -39,15 +40,17 @@ from commenda.venues.model import (
     OrderStatus,
     OrderView,
     Side,
+    TimeInForce,
     Venue,
     VenueAccount,
     VenueBooks,
     VenueUnavailable,
+    Why,
 )
 from commenda.venues.paper import Outage, PaperVenue
 from commenda.venues.paper_books import PaperBooks
 from commenda.venues.paper_orders import PaperOrder
-from commenda.venues.reach import Means, contracts_of
+from commenda.venues.reach import Means, contracts_of, desks_of
 from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, known_venue, venue_row
 from commenda.venues.trial import Outcome, VenueCheck, require_sound
 
@@ -58,10 +61,12 @@ __all__ = [
     "VENUES",
     "Capabilities",
     "Clearing",
+    "Ear",
     "Execution",
     "Fill",
     "Forced",
     "FundingPayment",
+    "Hints",
     "Means",
     "OrderKind",
     "OrderRequest",
@@ -74,6 +79,7 @@ __all__ = [
     "PaperVenue",
     "Secret",
     "Side",
+    "TimeInForce",
     "Venue",
     "VenueAccount",
     "VenueBooks",
@@ -81,10 +87,12 @@ __all__ = [
     "VenueKey",
     "VenueRow",
     "VenueUnavailable",
+    "Why",
     "add_key",
     "checked_address",
     "connect",
     "contracts_of",
+    "desks_of",
     "keep_key_out",
     "key_changes",
     "known_venue",

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
 from commenda.kit.money import plain
 from commenda.market import Instrument
+from commenda.venues.binance_records import (
+    deal_of,
+    is_true,
+    number_of,
+    shown_algo,
+    shown_order,
+)
+from commenda.venues.budget import Gauge
 from commenda.venues.dialect import (
     HOUR,
+    SETTLES_IN,
     Ask,
+    Channel,
     Cleared,
     Codes,
     Deal,
     Held,
+    News,
     Paid,
     Params,
     Refusal,
@@ -27,33 +40,27 @@ from commenda.venues.dialect import (
     each_once,
     forced_by,
     made_client,
-    moment_of,
     our_order,
+    streams_at,
 )
-from commenda.venues.model import Fill, Forced, OrderKind, OrderRequest, OrderStatus, Side
+from commenda.venues.model import (
+    Capabilities,
+    Fill,
+    Forced,
+    OrderKind,
+    OrderRequest,
+    TimeInForce,
+    Why,
+)
 
-STATUS = {
-    "NEW": OrderStatus.ACCEPTED,
-    "PARTIALLY_FILLED": OrderStatus.PARTLY_FILLED,
-    "FILLED": OrderStatus.FILLED,
-    "CANCELED": OrderStatus.CANCELLED,
-    "EXPIRED": OrderStatus.EXPIRED,
-    "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
-    "REJECTED": OrderStatus.REFUSED,
-}
-ALGO_STATUS = {
-    "NEW": OrderStatus.ACCEPTED,
-    "TRIGGERING": OrderStatus.ACCEPTED,
-    "TRIGGERED": OrderStatus.ACCEPTED,
-    "CANCELED": OrderStatus.CANCELLED,
-    "EXPIRED": OrderStatus.EXPIRED,
-    "REJECTED": OrderStatus.REFUSED,
-}
 _FORCED = {
     "autoclose-": Forced.LIQUIDATED,
     "adl_autoclose": Forced.DELEVERAGED,
     "settlement_autoclose-": Forced.SETTLED,
 }
+TIMES = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "GTX"}
+STREAMS = "wss://fstream.binance.com"
+HAPPENED = ("ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE", "MARGIN_CALL")
 PAGE = 1000
 _BEGUN = ""
 """Among a cursor's contracts: when the account was met, in milliseconds."""
@@ -77,6 +84,32 @@ class Binance:
         clock=frozenset({-1021}),
         limited=frozenset({-1003, -1015}),
         maybe_done=frozenset({-1000, -1001, -1006, -1007, -1008}),
+        why={
+            -2019: Why.SHORT_OF_MARGIN,
+            -2021: Why.WOULD_TRIGGER,
+            -2022: Why.NOTHING_TO_REDUCE,
+            -4016: Why.PRICE_BOUND,
+            -4024: Why.PRICE_BOUND,
+            -4118: Why.NOTHING_TO_REDUCE,
+            -4131: Why.PRICE_BOUND,
+            -5022: Why.WOULD_TAKE,
+        },
+    )
+    gauges: ClassVar[Sequence[Gauge]] = (
+        Gauge("X-MBX-USED-WEIGHT-1M", 60, 2_400),
+        Gauge("X-MBX-ORDER-COUNT-10S", 10, 300, of_orders=True),
+        Gauge("X-MBX-ORDER-COUNT-1M", 60, 1_200, of_orders=True),
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset(OrderKind),
+        deduplicates=False,
+        settles_in=SETTLES_IN,
+        # It takes what is 600 seconds ahead and more, by its own clock and in whole seconds.
+        ends_after=timedelta(seconds=601),
+        times=frozenset(TimeInForce),
+        limited_stops=True,
+        reduces=True,
+        replaces=True,
     )
     _unlisted: set[str] = field(default_factory=set)
     """Contracts that we know and the exchange does not."""
@@ -90,10 +123,21 @@ class Binance:
     def rights(self, ask: Ask) -> Rights:
         told = ask("sapiGetAccountApiRestrictions", {})
         named = ("enableWithdrawals", "enableFutures", "ipRestrict")
-        return Rights(*(_is_true(told[one]) for one in named))
+        return Rights(*(is_true(told[one]) for one in named))
 
     def is_hedged(self, ask: Ask) -> bool:
-        return _is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
+        return is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
+
+    def limits(self, ask: Ask) -> Sequence[Gauge]:
+        allowed = {}
+        for one in ask("fapiPublicGetExchangeInfo", {})["rateLimits"]:
+            spans = {"SECOND": 1, "MINUTE": 60}
+            seconds = int(one["intervalNum"]) * spans.get(one["interval"], 0)
+            allowed[one["rateLimitType"] == "ORDERS", seconds] = int(one["limit"])
+        return [
+            one._replace(allows=allowed.get((one.of_orders, one.seconds), one.allows))
+            for one in self.gauges
+        ]
 
     def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
         found = {}
@@ -110,23 +154,44 @@ class Binance:
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
+    def send(
+        self, ask: Ask, order: OrderRequest, instrument: Instrument, *, ends: bool
+    ) -> Shown | None:
         asked = {
             "symbol": instrument.symbol,
             "side": order.side.upper(),
             "quantity": plain(order.quantity),
         }
+        if order.reduce_only:
+            asked["reduceOnly"] = "true"
+        if order.limit_price is not None:
+            asked |= {"timeInForce": TIMES[order.time_in_force], "price": plain(order.limit_price)}
+            # Which of the two it is, is one parameter here: what is taken at once needs no end.
+            if ends and order.time_in_force is TimeInForce.GTC:
+                assert order.expires_at is not None
+                until = math.ceil(order.expires_at.timestamp()) * 1000
+                asked |= {"timeInForce": "GTD", "goodTillDate": str(until)}
         if order.kind is OrderKind.STOP:
             assert order.trigger_price is not None
-            asked |= {"algoType": "CONDITIONAL", "type": "STOP_MARKET"}
+            kind = "STOP_MARKET" if order.limit_price is None else "STOP"
+            asked |= {"algoType": "CONDITIONAL", "type": kind}
             asked |= {"clientAlgoId": str(order.id), "triggerPrice": plain(order.trigger_price)}
             ask("fapiPrivatePostAlgoOrder", asked)
             return None
         asked |= {"type": order.kind.upper(), "newClientOrderId": str(order.id)}
         asked |= {"newOrderRespType": "RESULT"}
-        if order.limit_price is not None:
-            asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
-        return _shown(ask("fapiPrivatePostOrder", asked))
+        return shown_order(ask("fapiPrivatePostOrder", asked))
+
+    def replace(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        assert order.limit_price is not None
+        asked = {
+            "symbol": symbol,
+            "side": order.side.upper(),
+            "origClientOrderId": str(order.id),
+            "quantity": plain(order.quantity),
+            "price": plain(order.limit_price),
+        }
+        ask("fapiPrivatePutOrder", asked)
 
     def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
         if order.kind is not OrderKind.STOP:
@@ -148,10 +213,10 @@ class Binance:
         if order.kind is OrderKind.STOP:
             algo = self._algo(ask, order)
             if algo is None or not algo["actualOrderId"]:
-                return algo and _shown_algo(algo)
+                return algo and shown_algo(algo)
             asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
         found = self._sought(ask, "fapiPrivateGetOrder", asked)
-        return found and _shown(found)
+        return found and shown_order(found)
 
     def _algo(self, ask: Ask, order: OrderRequest) -> Any:
         return self._sought(ask, "fapiPrivateGetAlgoOrder", {"clientAlgoId": str(order.id)})
@@ -176,8 +241,8 @@ class Binance:
 
     def resting(self, ask: Ask) -> Sequence[Shown]:
         return [
-            *map(_shown, ask("fapiPrivateGetOpenOrders", {})),
-            *map(_shown_algo, ask("fapiPrivateGetOpenAlgoOrders", {})),
+            *map(shown_order, ask("fapiPrivateGetOpenOrders", {})),
+            *map(shown_algo, ask("fapiPrivateGetOpenAlgoOrders", {})),
         ]
 
     # --- the account ----------------------------------------------------------------------------
@@ -185,12 +250,12 @@ class Binance:
     def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]:
         asked = {"symbol": shown.symbol, "orderId": shown.number, "limit": PAGE}
         trades = ask("fapiPrivateGetUserTrades", asked)
-        return [_deal(one).fill for one in sorted(trades, key=_number)]
+        return [deal_of(one).fill for one in sorted(trades, key=number_of)]
 
     def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
         stands = self.time(ask)
         last = {one: self._trades_of(ask, one, limit=1) for one in symbols}
-        known = {symbol: _number(trades[-1]) for symbol, trades in last.items() if trades}
+        known = {symbol: number_of(trades[-1]) for symbol, trades in last.items() if trades}
         known[_BEGUN] = stands
         return {"executions": json.dumps(known), "income": json.dumps([stands, {}])}
 
@@ -203,9 +268,9 @@ class Binance:
         for symbol in symbols:
             since = 0 if symbol in known else known.get(_BEGUN, 0)
             for trade in self._trades_after(ask, symbol, known.get(symbol, -1)):
-                last[symbol] = _number(trade)
+                last[symbol] = number_of(trade)
                 if int(trade["time"]) >= since:
-                    found.append(_deal(trade))
+                    found.append(deal_of(trade))
         found.sort(key=lambda one: one.at)
         return found, json.dumps(last) if last else cursor
 
@@ -215,7 +280,7 @@ class Binance:
             yield from page
             if len(page) < PAGE:
                 return
-            number = _number(page[-1])
+            number = number_of(page[-1])
 
     def _trades_of(self, ask: Ask, symbol: str, **which: int) -> list[Any]:
         """The account's trades in a contract by number; none where it is not traded there."""
@@ -228,7 +293,7 @@ class Binance:
                 raise
             self._unlisted.add(symbol)
             return []
-        return sorted(found, key=_number)
+        return sorted(found, key=number_of)
 
     def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
         found = ask("fapiPrivateV3GetAccount", {})
@@ -287,49 +352,16 @@ class Binance:
         }
         ask("sapiPostSubAccountUniversalTransfer", asked)
 
+    # --- its stream -----------------------------------------------------------------------------
 
-def _shown(found: Any) -> Shown:
-    return Shown(
-        str(found["orderId"]),
-        found["clientOrderId"],
-        found["symbol"],
-        STATUS[found["status"]],
-        Decimal(found["executedQty"]),
-        _words(found, found["type"], found["origQty"]),
-    )
+    def channel(self, ask: Ask, client: Any, address: str | None) -> Channel:
+        key = ask("fapiPrivatePostListenKey", {})["listenKey"]
+        return Channel(f"{streams_at(address, STREAMS)}/private/ws?listenKey={key}")
 
+    def keep_channel(self, ask: Ask) -> None:
+        ask("fapiPrivatePutListenKey", {})
 
-def _shown_algo(found: Any) -> Shown:
-    return Shown(
-        "",
-        found["clientAlgoId"],
-        found["symbol"],
-        ALGO_STATUS[found["algoStatus"]],
-        Decimal(0),
-        _words(found, found["orderType"], found["quantity"]),
-        found.get("rm"),
-    )
-
-
-def _words(found: Any, kind: str, quantity: str) -> str:
-    return f"{found['side']} {quantity} {found['symbol']} {kind}".lower()
-
-
-def _number(trade: Any) -> int:
-    return int(trade["id"])
-
-
-def _deal(trade: Any) -> Deal:
-    fill = Fill(
-        f"{trade['symbol']}:{trade['id']}",
-        Decimal(trade["qty"]),
-        Decimal(trade["price"]),
-        Decimal(trade["commission"]),
-        moment_of(trade["time"]),
-    )
-    side = Side(trade["side"].lower())
-    return Deal(int(trade["time"]), str(trade["orderId"]), trade["symbol"], side, fill)
-
-
-def _is_true(told: object) -> bool:
-    return told in (True, "true")
+    def news(self, told: Mapping[str, Any]) -> News | None:
+        if told.get("e") == "listenKeyExpired":
+            return None
+        return News(happened=told.get("e") in HAPPENED)

@@ -6,6 +6,8 @@ is triggered; trades are asked for by time, of all contracts at once; an order's
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +17,17 @@ from uuid import UUID
 
 from commenda.kit.money import plain
 from commenda.market import Instrument
+from commenda.venues.budget import Gauge
 from commenda.venues.dialect import (
     HOUR,
+    SETTLES_IN,
     Ask,
+    Channel,
     Cleared,
     Codes,
     Deal,
     Held,
+    News,
     Paid,
     Params,
     Refusal,
@@ -33,8 +39,19 @@ from commenda.venues.dialect import (
     made_client,
     moment_of,
     our_order,
+    streams_at,
 )
-from commenda.venues.model import Fill, Forced, OrderKind, OrderRequest, OrderStatus, Side
+from commenda.venues.model import (
+    Capabilities,
+    Fill,
+    Forced,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    TimeInForce,
+    Why,
+)
 
 STATUS = {
     "New": OrderStatus.ACCEPTED,
@@ -53,8 +70,15 @@ _FORCED = {
     "CreateByAdl": Forced.DELEVERAGED,
     "CreateBySettle": Forced.SETTLED,
 }
+TIMES = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "PostOnly"}
+TURNED_DOWN = {"EC_PostOnlyWillTakeLiquidity": Why.WOULD_TAKE}
+"""Why an order that was acknowledged never was: it is told of as cancelled."""
+RAN_OUT = ("EC_NoImmediateQtyToFill", "EC_CancelForNoFullFill")
+"""What is told as cancelled, and nobody cancelled: the rest of what does not wait."""
 LINEAR = {"category": "linear"}
 SETTLED = {**LINEAR, "settleCoin": "USDT"}
+STREAMS = "wss://stream.bybit.com"
+HAPPENED = ("order", "execution", "position", "wallet")
 WEEK = 7 * 24 * HOUR
 """The longest span that may be asked for."""
 LATE = 60_000
@@ -73,6 +97,26 @@ class Bybit:
         clock=frozenset({10002}),
         limited=frozenset({10006, 10018, 10429}),
         maybe_done=frozenset({10000, 10016, 10019}),
+        why={
+            110003: Why.PRICE_BOUND,
+            110004: Why.SHORT_OF_MARGIN,
+            110007: Why.SHORT_OF_MARGIN,
+            110012: Why.SHORT_OF_MARGIN,
+            110017: Why.NOTHING_TO_REDUCE,
+            110092: Why.WOULD_TRIGGER,
+            110093: Why.WOULD_TRIGGER,
+        },
+    )
+    gauges: ClassVar[Sequence[Gauge]] = ()
+    """It counts each address of its own by the second, too fast to be kept house with."""
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset(OrderKind),
+        deduplicates=False,
+        settles_in=SETTLES_IN,
+        times=frozenset(TimeInForce),
+        limited_stops=True,
+        reduces=True,
+        replaces=True,
     )
 
     def client(self, key: str, secret: str, address: str | None = None) -> Any:
@@ -90,6 +134,9 @@ class Bybit:
     def is_hedged(self, ask: Ask) -> bool:
         """Of what is held; an account that holds nothing does not say."""
         return any(str(one["positionIdx"]) != "0" for one in self._positions(ask))
+
+    def limits(self, ask: Ask) -> Sequence[Gauge]:
+        return self.gauges
 
     def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
         found = _all(ask, "publicGetV5MarketInstrumentsInfo", {**LINEAR, "limit": 1000})
@@ -112,12 +159,14 @@ class Bybit:
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
+    def send(
+        self, ask: Ask, order: OrderRequest, instrument: Instrument, *, ends: bool
+    ) -> Shown | None:
         asked: dict[str, Any] = {
             **LINEAR,
             "symbol": instrument.symbol,
             "side": order.side.capitalize(),
-            "orderType": "Limit" if order.kind is OrderKind.LIMIT else "Market",
+            "orderType": "Market" if order.limit_price is None else "Limit",
             "qty": plain(order.quantity),
             "orderLinkId": str(order.id),
         }
@@ -125,9 +174,22 @@ class Bybit:
             asked |= {"triggerPrice": plain(order.trigger_price), "triggerBy": "LastPrice"}
             asked["triggerDirection"] = 1 if order.side is Side.BUY else 2
         if order.limit_price is not None:
-            asked |= {"timeInForce": "GTC", "price": plain(order.limit_price)}
+            asked |= {"timeInForce": TIMES[order.time_in_force], "price": plain(order.limit_price)}
+        if order.reduce_only:
+            asked["reduceOnly"] = True
         ask("privatePostV5OrderCreate", asked)
         return None
+
+    def replace(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        assert order.limit_price is not None
+        asked = {
+            **LINEAR,
+            "symbol": symbol,
+            "orderLinkId": str(order.id),
+            "qty": plain(order.quantity),
+            "price": plain(order.limit_price),
+        }
+        ask("privatePostV5OrderAmend", asked)
 
     def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
         asked = {**LINEAR, "symbol": symbol, "orderLinkId": str(order.id)}
@@ -238,6 +300,29 @@ class Bybit:
         }
         ask("privatePostV5AssetTransferInterTransfer", asked)
 
+    # --- its stream -----------------------------------------------------------------------------
+
+    def channel(self, ask: Ask, client: Any, address: str | None) -> Channel:
+        until = int(client.milliseconds()) + 10_000
+        told = f"GET/realtime{until}".encode()
+        mark = hmac.new(client.secret.encode(), told, hashlib.sha256).hexdigest()
+        return Channel(
+            f"{streams_at(address, STREAMS)}/v5/private",
+            (
+                {"op": "auth", "args": [client.apiKey, until, mark]},
+                {"op": "subscribe", "args": list(HAPPENED)},
+            ),
+            {"op": "ping"},
+        )
+
+    def keep_channel(self, ask: Ask) -> None:
+        """Pings are enough."""
+
+    def news(self, told: Mapping[str, Any]) -> News | None:
+        if told.get("success") is False:
+            return None
+        return News(told.get("op") == "subscribe", told.get("topic") in HAPPENED)
+
 
 def _all(ask: Ask, call: str, asked: Params) -> list[Any]:
     """Every page of a list."""
@@ -253,14 +338,20 @@ def _all(ask: Ask, call: str, asked: Params) -> list[Any]:
 
 def _shown(one: Any) -> Shown:
     kind = f"{one['stopOrderType']} {one['orderType']}".strip()
+    status, said = STATUS[one["orderStatus"]], one["rejectReason"]
+    why = TURNED_DOWN.get(said)
+    if why is not None or said in RAN_OUT:
+        status = OrderStatus.EXPIRED if why is None else OrderStatus.REFUSED
     return Shown(
         one["orderId"],
         one["orderLinkId"],
         one["symbol"],
-        STATUS[one["orderStatus"]],
+        status,
         Decimal(one["cumExecQty"]),
         f"{one['side']} {one['qty']} {one['symbol']} {kind}".lower(),
-        one["rejectReason"] if one["orderStatus"] == "Rejected" else None,
+        f"{why}: {said}" if why else said if status is OrderStatus.REFUSED else None,
+        Decimal(one["qty"]),
+        Decimal(one["price"] or 0) or None,
     )
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
 from uuid import UUID
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.market import Instrument
+from commenda.venues.budget import Priority
 from commenda.venues.desk import Desk
 from commenda.venues.dialect import (
     Cleared,
@@ -35,18 +35,15 @@ from commenda.venues.model import (
     Execution,
     Fill,
     FundingPayment,
-    OrderKind,
     OrderRequest,
     OrderStatus,
     OrderView,
     VenueAccount,
     VenueUnavailable,
+    Why,
 )
 from commenda.venues.trial import cannot_trade, may_withdraw
 
-SETTLES_IN = timedelta(seconds=30)
-"""After so long an order that the exchange does not know was never there. It answers within
-milliseconds, and its own time-outs end after ten seconds."""
 _REMEMBERED = 10_000
 
 
@@ -72,13 +69,13 @@ class CcxtVenue:
     _prepared: set[str] = field(default_factory=set)
     """Contracts in which an order may be sent; the empty one stands for the account."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        frozenset(OrderKind), expires=False, deduplicates=False, settles_in=SETTLES_IN
-    )
-
     @property
     def dialect(self) -> Dialect:
         return self.desk.dialect
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.dialect.capabilities
 
     # --- before it trades -----------------------------------------------------------------------
 
@@ -86,7 +83,7 @@ class CcxtVenue:
         """Assert what every order counts on: a key that cannot take money out, one position for
         each contract. Codes `key_may_withdraw`, `key_cannot_trade`, `wrong_mode` where the exchange
         keeps another one, because something is open."""
-        rights = self.dialect.rights(self.desk.ask)
+        rights = self.dialect.rights(self.desk.asking(Priority.EXIT))
         if rights.withdraws:
             raise may_withdraw()
         if not rights.trades:
@@ -104,7 +101,7 @@ class CcxtVenue:
     def _set_modes(self, symbol: str) -> None:
         for call, wanted in self.dialect.modes(symbol):
             try:
-                self.desk.ask(call, wanted)
+                self.desk.ask(call, wanted, Priority.EXIT)
             except Refusal as refusal:
                 if refusal.code not in self.dialect.codes.as_it_was:
                     raise CommendaError("wrong_mode", "The exchange keeps another mode").at(
@@ -119,6 +116,9 @@ class CcxtVenue:
         if instrument is None:
             return refusal_of(order, "the venue has no such contract")
         wrong = breach(order, instrument)
+        lacking = self.capabilities.lacks(order)
+        if lacking is not None:
+            wrong = f"{Why.NOT_TAKEN}: this exchange takes no {lacking}"
         if wrong is not None:
             return refusal_of(order, wrong)
         try:
@@ -130,10 +130,12 @@ class CcxtVenue:
             if len(self._sent) > _REMEMBERED:
                 del self._sent[next(iter(self._sent))]
             try:
-                shown = self.dialect.send(self.desk.ask, order, instrument)
+                ends = self.capabilities.ends(order, now)
+                ask = self.desk.asking(_urgency(order), is_order=True)
+                shown = self.dialect.send(ask, order, instrument, ends=ends)
             except Refusal as refusal:
                 if refusal.code not in self.dialect.codes.duplicate:
-                    return refusal_of(order, str(refusal))
+                    return refusal_of(order, self.dialect.codes.reason(refusal))
             else:
                 if shown is not None:
                     return self._view(order.id, shown)
@@ -145,16 +147,32 @@ class CcxtVenue:
     def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
         try:
-            self.dialect.cancel(self.desk.ask, order, symbol)
+            self.dialect.cancel(self.desk.asking(Priority.EXIT), order, symbol)
         except Refusal as refusal:
             if refusal.code not in self.dialect.codes.gone:
                 raise VenueUnavailable(str(refusal)) from None
         return self.order(order, now)
 
+    def replace(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        """Whatever is answered, the order is asked for: its terms say what became of it."""
+        instrument = self.instruments[order.instrument_id]
+        wrong = breach(order, instrument)
+        if wrong is None:
+            try:
+                ask = self.desk.asking(_urgency(order), is_order=True)
+                self.dialect.replace(ask, order, instrument.symbol)
+            except Refusal as refusal:
+                wrong = self.dialect.codes.reason(refusal)
+        view = self.order(order, now)
+        if view is None or view.status.is_terminal or wrong is None:
+            return view
+        done = (view.limit_price, view.quantity) == (order.limit_price, order.quantity)
+        return view if done else replace(view, reason=wrong)
+
     def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         symbol = self.instruments[order.instrument_id].symbol
         with looking():
-            shown = self.dialect.order(self.desk.ask, order, symbol)
+            shown = self.dialect.order(self.desk.asking(Priority.ENTRY), order, symbol)
         if shown is None:
             return None
         if shown.number:
@@ -179,8 +197,16 @@ class CcxtVenue:
         fills: Sequence[Fill] = ()
         if shown.filled:
             with looking():
-                fills = self.dialect.fills(self.desk.ask, shown)
-        return OrderView(ours, shown.status, shown.filled, tuple(fills), shown.reason)
+                fills = self.dialect.fills(self.desk.asking(Priority.ENTRY), shown)
+        return OrderView(
+            ours,
+            shown.status,
+            shown.filled,
+            tuple(fills),
+            shown.reason,
+            shown.quantity,
+            shown.limit_price,
+        )
 
     # --- the account ----------------------------------------------------------------------------
 
@@ -245,6 +271,10 @@ class CcxtVenue:
                 raise VenueUnavailable(str(refusal)) from None
 
 
+def _urgency(order: OrderRequest) -> Priority:
+    return Priority.EXIT if order.exits or order.reduce_only else Priority.ENTRY
+
+
 def _income(instrument_id: int, row: Paid | Cleared) -> FundingPayment | Clearing:
     if isinstance(row, Cleared):
         return Clearing(row.id, instrument_id, row.amount, moment_of(row.at))
@@ -261,7 +291,7 @@ def breach(order: OrderRequest, instrument: Instrument) -> str | None:
     for price in (order.limit_price, order.trigger_price):
         if price is not None and (price <= 0 or price % instrument.tick):
             return f"the price is no multiple of {plain(instrument.tick)}"
-    least = instrument.minimum_notional
+    least = Decimal(0) if order.reduce_only else instrument.minimum_notional
     if order.quantity * (order.limit_price or order.reference_price) < least:
         return f"below the minimum notional of {plain(least)}"
     return None

@@ -12,15 +12,27 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from commenda.market import Instrument
-from commenda.venues.model import Fill, Forced, OrderRequest, OrderStatus, Side
+from commenda.venues.budget import Gauge
+from commenda.venues.model import (
+    Capabilities,
+    Fill,
+    Forced,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    Why,
+)
 
 HOUR = 3_600_000
+SETTLES_IN = timedelta(seconds=30)
+"""After so long an order that the exchange does not know was never there. It answers within
+milliseconds, and its own time-outs end after ten seconds."""
 _WORDS = re.compile(r'"(?:msg|retMsg)":\s*"([^"]{1,200})')
 
 Params = Mapping[str, Any]
@@ -54,6 +66,13 @@ class Codes:
     limited: frozenset[int]
     maybe_done: frozenset[int]
     """What was asked may have been done or not; or the exchange is too busy to do it."""
+    why: Mapping[int, Why]
+    """Why an order was turned down."""
+
+    def reason(self, refusal: Refusal) -> str:
+        """What a view says of a refusal: why, where that is known, and the exchange's own words."""
+        why = self.why.get(refusal.code)
+        return str(refusal) if why is None else f"{why}: {refusal.short}"
 
 
 class Shown(NamedTuple):
@@ -67,6 +86,8 @@ class Shown(NamedTuple):
     filled: Decimal
     words: str
     reason: str | None = None
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
 
 
 class Deal(NamedTuple):
@@ -127,11 +148,36 @@ class Rights(NamedTuple):
     """Whether it is taken from some addresses alone."""
 
 
+class Channel(NamedTuple):
+    """Where an account's own stream is: what is said once it is open, and now and then."""
+
+    url: str
+    hello: Sequence[Params] = ()
+    """Nothing where the address says it all."""
+    ping: Params | None = None
+
+
+class News(NamedTuple):
+    """What a message of a stream is: its beginning, or that something happened."""
+
+    begins: bool = False
+    happened: bool = False
+
+
 class Dialect(Protocol):
     """One exchange's. Calls that only look are given an `ask` of which a refusal is no answer."""
 
     @property
     def codes(self) -> Codes: ...
+    @property
+    def capabilities(self) -> Capabilities: ...
+    @property
+    def gauges(self) -> Sequence[Gauge]:
+        """What it counts of what it is asked, and usually allows."""
+
+    def limits(self, ask: Ask) -> Sequence[Gauge]:
+        """The same, with what it allows now."""
+
     def client(self, key: str, secret: str, address: str | None = None) -> Any: ...
     def time(self, ask: Ask) -> int: ...
     def rights(self, ask: Ask) -> Rights: ...
@@ -142,8 +188,14 @@ class Dialect(Protocol):
     def modes(self, symbol: str) -> Sequence[tuple[str, Params]]:
         """What is set before a contract is traded; for the whole account where it is empty."""
 
-    def send(self, ask: Ask, order: OrderRequest, instrument: Instrument) -> Shown | None:
-        """Send an order; None where the answer does not tell what became of it."""
+    def send(
+        self, ask: Ask, order: OrderRequest, instrument: Instrument, *, ends: bool
+    ) -> Shown | None:
+        """Send an order; None where the answer does not tell what became of it. `ends` where the
+        exchange is to end it at its time."""
+
+    def replace(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
+        """Ask for the terms that a limit order is to have from now on."""
 
     def cancel(self, ask: Ask, order: OrderRequest, symbol: str) -> None:
         """End an order; a `Refusal` in `codes.gone` where there is nothing to end."""
@@ -170,6 +222,15 @@ class Dialect(Protocol):
     ) -> tuple[Sequence[Paid | Cleared], str | None]: ...
     def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None: ...
 
+    def channel(self, ask: Ask, client: Any, address: str | None) -> Channel:
+        """Where the account's stream is now, of a key that was just made or still lives."""
+
+    def keep_channel(self, ask: Ask) -> None:
+        """Say that it is wanted; a `Refusal` where its key is over."""
+
+    def news(self, told: Mapping[str, Any]) -> News | None:
+        """What a message of it means; None where it ends it."""
+
 
 # --- what dialects share -------------------------------------------------------------------------
 
@@ -187,6 +248,11 @@ def made_client(kind: str, key: str, secret: str, address: str | None, **options
             if isinstance(url, str):
                 client.urls["api"][name] = re.sub(r"^https://[^/]+", address.rstrip("/"), url)
     return client
+
+
+def streams_at(address: str | None, own: str) -> str:
+    """Where streams are: the exchange's own, or beside what speaks its protocol elsewhere."""
+    return own if address is None else re.sub("^http", "ws", address.rstrip("/"))
 
 
 def each_once(

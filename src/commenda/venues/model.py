@@ -26,7 +26,36 @@ class OrderKind(StrEnum):
     LIMIT = "limit"
     """Rests until it is filled at its limit or better, is cancelled, or expires."""
     STOP = "stop"
-    """Rests and becomes a market order once its trigger price trades."""
+    """Rests and becomes a market order once its trigger price trades; with a limit price, a limit
+    order."""
+
+
+class TimeInForce(StrEnum):
+    """How long a limit order may wait. When it ends at the latest, its `expires_at` says."""
+
+    GTC = "gtc"
+    """Until it is filled or cancelled."""
+    IOC = "ioc"
+    """Not at all: it takes what there is at its limit or better, and the rest expires."""
+    POST_ONLY = "post_only"
+    """As long, and it only ever makes: one that would take is refused."""
+
+
+class Why(StrEnum):
+    """Why a venue turned an order down, where its answer says so: the word before the colon of a
+    view's reason."""
+
+    WOULD_TAKE = "would_take"
+    """Post-only, and somebody is on the other side."""
+    NOTHING_TO_REDUCE = "nothing_to_reduce"
+    """Reduce-only, and nothing is held that it would close."""
+    WOULD_TRIGGER = "would_trigger"
+    """A stop beyond whose trigger the market is already."""
+    SHORT_OF_MARGIN = "short_of_margin"
+    PRICE_BOUND = "price_bound"
+    """Further from the mark than the venue takes."""
+    NOT_TAKEN = "not_taken"
+    """The venue has no such orders at all."""
 
 
 class OrderStatus(StrEnum):
@@ -72,6 +101,11 @@ class OrderRequest:
     expires_at: datetime | None = None
     active_from: datetime | None = None
     """A stop that a replay submits after the bar it fired in: since when it rested."""
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    """It closes what the account holds, and opens nothing: the venue cuts what is beyond."""
+    exits: bool = False
+    """It opens or increases nothing of anybody's: it goes first where calls are counted."""
 
 
 class Fill(NamedTuple):
@@ -98,6 +132,9 @@ class OrderView:
     filled: Decimal
     fills: Sequence[Fill]
     reason: str | None = None
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    """Its terms as they are now, of a venue that says so: they can be others than were asked."""
 
 
 class Forced(StrEnum):
@@ -171,12 +208,39 @@ class Capabilities:
     """What a venue can do, and what it promises."""
 
     kinds: frozenset[OrderKind]
-    expires: bool
-    """Ends an order itself at its `expires_at`; the platform cancels it then in any case."""
     deduplicates: bool
     """Accepts a client order id once, whatever became of it: submitting again is asking."""
     settles_in: timedelta
     """How long after a submission "I do not know that order" is its last word."""
+    ends_after: timedelta | None = None
+    """Ends an order itself at an `expires_at` that is so far ahead or farther; None: never. The
+    platform cancels it then in any case."""
+    times: frozenset[TimeInForce] = frozenset({TimeInForce.GTC})
+    limited_stops: bool = False
+    """Takes a stop with a limit price."""
+    reduces: bool = False
+    """Takes `reduce_only`."""
+    replaces: bool = False
+    """Changes price and quantity of an order that rests."""
+
+    def lacks(self, order: OrderRequest) -> str | None:
+        """What keeps the venue from taking an order of that manner; None where nothing does."""
+        if order.kind not in self.kinds:
+            return f"{order.kind} orders"
+        if order.time_in_force not in self.times:
+            return f"{order.time_in_force} orders"
+        if order.reduce_only and not self.reduces:
+            return "reduce-only orders"
+        limited = order.kind is OrderKind.STOP and order.limit_price is not None
+        return "stops with a limit" if limited and not self.limited_stops else None
+
+    def ends(self, order: OrderRequest, now: datetime) -> bool:
+        """Whether the venue itself is to end an order at its time."""
+        return (
+            self.ends_after is not None
+            and order.expires_at is not None
+            and order.expires_at - now >= self.ends_after
+        )
 
 
 class VenueUnavailable(Exception):
@@ -203,6 +267,12 @@ class Venue(Protocol):
 
     def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
         """Ask to end an order; as `order`. One that is over stays as it is."""
+
+    def replace(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        """Ask for another limit price or quantity of an order that rests: as `order`, whose id is
+        the same. The view has the terms that are; where they were refused the old ones, and why.
+        One that is over stays as it is; the venue may end it where the new terms cannot rest. Only
+        of a venue that replaces."""
 
     def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         """An order as it is now, with its executions; None when the venue does not know it.

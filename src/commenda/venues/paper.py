@@ -13,16 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from commenda.kit.db import Database, Tx
-from commenda.kit.ids import derive
-from commenda.kit.money import floor_to, plain, quantise, scale_of
-from commenda.market import Bar, CandleFeed, Instrument
+from commenda.kit.money import plain
+from commenda.market import CandleFeed, Instrument
 from commenda.venues.model import (
     Capabilities,
     Execution,
@@ -33,16 +32,18 @@ from commenda.venues.model import (
     OrderStatus,
     OrderView,
     Side,
+    TimeInForce,
     VenueAccount,
+    Why,
 )
-from commenda.venues.paper_accounts import book_trade, charge, move_wallet
-from commenda.venues.paper_moments import moments, takes_part
+from commenda.venues.paper_accounts import charge, move_wallet
+from commenda.venues.paper_matching import Matching
 from commenda.venues.paper_orders import (
     ORDER,
     RESTING,
     PaperOrder,
-    insert_fill,
-    insert_order,
+    queue_anew,
+    reducible,
     store_orders,
 )
 from commenda.venues.reach import Means
@@ -87,7 +88,14 @@ class PaperVenue:
     name: str = "paper"
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        frozenset(OrderKind), expires=True, deduplicates=True, settles_in=timedelta(0)
+        frozenset(OrderKind),
+        deduplicates=True,
+        settles_in=timedelta(0),
+        ends_after=timedelta(0),
+        times=frozenset(TimeInForce),
+        limited_stops=True,
+        reduces=True,
+        replaces=True,
     )
 
     @classmethod
@@ -98,10 +106,12 @@ class PaperVenue:
         with self.database.transaction() as tx:
             book = self._open_book(tx, order.instrument_id, order.id)
             known = self._mine(book, order.id)
-            accepted = known or self._accept(order, now)
+            if order.reduce_only:  # what is held by now, before it is judged
+                self._matching.match(tx, book, now)
+            accepted = known or self._accept(tx, order, now)
             if known is None and accepted.status is OrderStatus.ACCEPTED:
                 book.append(accepted)
-            self._match(tx, book, now, new=accepted if known is None else None)
+            self._matching.match(tx, book, now, new=accepted if known is None else None)
             return self._view(tx, accepted)
 
     def cancel(self, order: OrderRequest, now: datetime) -> OrderView | None:
@@ -111,6 +121,22 @@ class PaperVenue:
                 found.end(OrderStatus.CANCELLED, "cancelled")
                 store_orders(tx, [found])
             return None if found is None else self._view(tx, found)
+
+    def replace(self, order: OrderRequest, now: datetime) -> OrderView | None:
+        with self.database.transaction() as tx:
+            found = self._advanced(tx, order.id, now)
+            if found is None:
+                return None
+            if not found.status.is_terminal:
+                found.limit_price, found.quantity = order.limit_price, order.quantity
+                found.place(int(now.timestamp()), self.feed.interval)
+                refusal = self._matching.takes(found, now)
+                if refusal is not None or found.quantity <= found.filled:
+                    found.end(OrderStatus.CANCELLED, refusal or "no more than was filled")
+                store_orders(tx, [found])
+                queue_anew(tx, found)
+                found = self._advanced(tx, order.id, now) or found
+            return self._view(tx, found)
 
     def order(self, order: OrderRequest, now: datetime) -> OrderView | None:
         with self.database.transaction() as tx:
@@ -176,7 +202,7 @@ class PaperVenue:
             ):
                 stamp = datetime.fromtimestamp(funding.ts, now.tzinfo)
                 with self.database.transaction() as tx:
-                    self._match(tx, self._open_book(tx, instrument.id), stamp)
+                    self._matching.match(tx, self._open_book(tx, instrument.id), stamp)
                     mark = funding.mark
                     payments.append(
                         charge(
@@ -204,6 +230,10 @@ class PaperVenue:
             for instrument, quantity, cost in rows
         }
         return VenueAccount(dict(wallets), {row[0]: row[1] for row in rows}, unrealised)
+
+    @property
+    def _matching(self) -> Matching:
+        return Matching(self.feed, self.slippage, self.participation, self._parts)
 
     # --- the book of an instrument --------------------------------------------------------------
 
@@ -238,7 +268,7 @@ class PaperVenue:
         if row is None:
             return None
         book = self._open_book(tx, row[0], order_id)
-        self._match(tx, book, now)
+        self._matching.match(tx, book, now)
         return self._mine(book, order_id)
 
     def _advance_all(self, now: datetime) -> None:
@@ -251,13 +281,10 @@ class PaperVenue:
             ).fetchall()
         for (instrument,) in resting:
             with self.database.transaction() as tx:
-                self._match(tx, self._open_book(tx, instrument), now)
+                self._matching.match(tx, self._open_book(tx, instrument), now)
 
-    def _accept(self, order: OrderRequest, now: datetime) -> PaperOrder:
-        interval, stamp = self.feed.interval, int(now.timestamp())
-        since = stamp if order.active_from is None else int(order.active_from.timestamp())
-        # A bar that has begun is not known any more; a market order takes the present or nothing.
-        first = since if order.kind is OrderKind.MARKET else -(-since // interval) * interval
+    def _accept(self, tx: Tx, order: OrderRequest, now: datetime) -> PaperOrder:
+        since = int((order.active_from or now).timestamp())
         accepted = PaperOrder(
             self.name,
             order.id,
@@ -268,14 +295,18 @@ class PaperVenue:
             order.limit_price,
             order.trigger_price,
             order.expires_at,
-            active_ts=first,
-            seen_ts=first - 1,
-            placed_at=now,
+            order.time_in_force,
+            order.reduce_only,
+            now,
         )
+        accepted.place(since, self.feed.interval)
         refusal = self._refusal(order, self.feed.instrument(order.instrument_id), now)
-        needs_bar = order.kind is OrderKind.MARKET or accepted.rests_since_before
-        if refusal is None and needs_bar and self.feed.bar(order.instrument_id, first) is None:
+        first = self.feed.bar(order.instrument_id, accepted.active_ts)
+        if refusal is None and first is None and (accepted.at_once or accepted.rests_since_before):
             refusal = "no market: no bar at this time"
+        if refusal is None and order.reduce_only and not reducible(tx, accepted, ()):
+            refusal = f"{Why.NOTHING_TO_REDUCE}: it would close nothing that is held"
+        refusal = refusal or self._matching.takes(accepted, now)
         if refusal is not None:
             accepted.end(OrderStatus.REFUSED, refusal)
         return accepted
@@ -284,75 +315,10 @@ class PaperVenue:
         for outage in self.outages:
             if outage.covers(now, order.instrument_id):
                 return outage.reason
-        if order.quantity * order.reference_price < instrument.minimum_notional:
-            return f"below the minimum notional of {plain(instrument.minimum_notional)}"
+        least = Decimal(0) if order.reduce_only else instrument.minimum_notional
+        if order.quantity * order.reference_price < least:
+            return f"below the minimum notional of {plain(least)}"
         return None
-
-    def _match(
-        self, tx: Tx, book: Sequence[PaperOrder], now: datetime, new: PaperOrder | None = None
-    ) -> None:
-        """Move the orders of one instrument on to `now`, bar by bar, and store them."""
-        live = [one for one in book if not one.status.is_terminal]
-        if live:
-            instrument = self.feed.instrument(live[0].instrument_id)
-            offered: dict[int, Decimal] = {}
-            for at, bar, price_of in moments(self.feed, live, instrument.id, now):
-                for order in live:
-                    if takes_part(order, at, bar, self.feed.interval):
-                        trade = price_of(order, bar, self.slippage, instrument.tick)
-                        if trade is not None:
-                            self._trade(tx, order, instrument, bar, at, trade, offered)
-        stamp = int(now.timestamp())
-        for order in live:
-            order.seen_ts = max(order.seen_ts, stamp)
-            if order.status.is_terminal:
-                continue
-            if order.rests_since_before:
-                order.end(OrderStatus.EXPIRED, "stop not triggered")
-            elif order.expires_at is not None and order.expires_at <= now:
-                order.end(OrderStatus.EXPIRED, "its time was over")
-        with tx.pipeline():
-            if new is not None:
-                insert_order(tx, new)
-            store_orders(tx, [one for one in live if one is not new])
-            for order in live:
-                for fill, bar_ts, when in order.new:
-                    insert_fill(tx, order, fill, bar_ts, max(when, order.placed_at))
-                    quantity = order.side.sign * fill.quantity
-                    book_trade(tx, order.account, instrument, quantity, fill.price, fill.fee)
-
-    def _trade(
-        self,
-        tx: Tx,
-        order: PaperOrder,
-        instrument: Instrument,
-        bar: Bar,
-        at: int,
-        trade: Trade,
-        offered: dict[int, Decimal],
-    ) -> None:
-        """Fill what the bar still offers. What a taker at any price does not get, expires."""
-        if bar.ts not in offered:
-            offered[bar.ts] = self._offered(tx, instrument, bar)
-        rate = instrument.maker_fee if trade.maker else instrument.taker_fee
-        for quantity, price in self._parts(order, instrument, trade, offered[bar.ts]):
-            offered[bar.ts] -= quantity
-            order.filled += quantity
-            order.trades += 1
-            fee = quantise(quantity * price * rate, scale_of(instrument.quote), ROUND_UP)
-            fill = Fill(str(derive("paper-fill", order.id, order.trades)), quantity, price, fee)
-            order.new.append((fill, bar.ts, datetime.fromtimestamp(at, UTC)))
-        if order.filled == order.quantity:
-            order.end(OrderStatus.FILLED)
-        elif order.kind is not OrderKind.LIMIT:
-            order.end(
-                OrderStatus.EXPIRED,
-                "the bar's liquidity was used up"
-                if order.filled
-                else "no liquidity left in this bar",
-            )
-        elif order.filled:
-            order.status = OrderStatus.PARTLY_FILLED
 
     def _parts(
         self, order: PaperOrder, instrument: Instrument, trade: Trade, offered: Decimal
@@ -360,16 +326,6 @@ class PaperVenue:
         """(quantity, price) of what an order gets at once."""
         quantity = min(order.quantity - order.filled, max(offered, Decimal(0)))
         return [(quantity, trade.price)] if quantity else []
-
-    def _offered(self, tx: Tx, instrument: Instrument, bar: Bar) -> Decimal:
-        row = tx.execute(
-            "SELECT coalesce(sum(quantity), 0) FROM paper.fills"
-            " WHERE instrument_id = %s AND bar_ts = %s",
-            (instrument.id, bar.ts),
-        ).fetchone()
-        assert row is not None
-        volume = Decimal(str(bar.volume)) * self.participation
-        return floor_to(volume, instrument.lot) - Decimal(row[0])
 
     def _view(self, tx: Tx, order: PaperOrder) -> OrderView:
         fills = [fill for fill, _, _ in order.new]
@@ -380,4 +336,12 @@ class PaperVenue:
                 (order.account, order.id),
             )
             fills = [Fill(*row) for row in rows]
-        return OrderView(order.id, order.status, order.filled, tuple(fills), order.reason)
+        return OrderView(
+            order.id,
+            order.status,
+            order.filled,
+            tuple(fills),
+            order.reason,
+            order.quantity,
+            order.limit_price,
+        )

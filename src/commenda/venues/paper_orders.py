@@ -10,12 +10,12 @@ from typing import LiteralString
 from uuid import UUID
 
 from commenda.kit.db import Tx
-from commenda.venues.model import Fill, OrderKind, OrderStatus, Side
+from commenda.venues.model import Fill, OrderKind, OrderStatus, Side, TimeInForce
 
 RESTING: LiteralString = "status IN ('accepted', 'partly_filled')"
 _NAMES: LiteralString = (
     "instrument_id, side, kind, quantity, limit_price, trigger_price, expires_at, active_ts,"
-    " seen_ts, placed_at, status, reason, filled, trades"
+    " seen_ts, placed_at, status, reason, filled, trades, time_in_force, reduce_only"
 )
 _COLUMNS = ("account", "id", *_NAMES.split(", "))
 ORDER: LiteralString = (
@@ -25,7 +25,8 @@ _INSERT: LiteralString = (
     "INSERT INTO paper.orders (account, client_order_id, " + _NAMES + ")"  # noqa: S608
     " VALUES (%(account)s, %(id)s, %(instrument_id)s, %(side)s, %(kind)s, %(quantity)s,"
     " %(limit_price)s, %(trigger_price)s, %(expires_at)s, %(active_ts)s, %(seen_ts)s,"
-    " %(placed_at)s, %(status)s, %(reason)s, %(filled)s, %(trades)s)"
+    " %(placed_at)s, %(status)s, %(reason)s, %(filled)s, %(trades)s, %(time_in_force)s,"
+    " %(reduce_only)s)"
 )
 
 
@@ -42,9 +43,11 @@ class PaperOrder:
     limit_price: Decimal | None
     trigger_price: Decimal | None
     expires_at: datetime | None
-    active_ts: int
-    seen_ts: int
+    time_in_force: TimeInForce
+    reduce_only: bool
     placed_at: datetime
+    active_ts: int = 0
+    seen_ts: int = 0
     status: OrderStatus = OrderStatus.ACCEPTED
     reason: str | None = None
     filled: Decimal = Decimal(0)
@@ -55,6 +58,29 @@ class PaperOrder:
     def __post_init__(self) -> None:
         self.side, self.kind = Side(self.side), OrderKind(self.kind)
         self.status = OrderStatus(self.status)
+        self.time_in_force = TimeInForce(self.time_in_force)
+
+    def place(self, since: int, interval: int) -> None:
+        """Take part from a moment on. A bar that has begun is not known any more; what waits for
+        nothing takes the present or none, and what only makes comes after a bar's open."""
+        first = since if self.at_once else -(-since // interval) * interval
+        late = self.time_in_force is TimeInForce.POST_ONLY and first == since
+        self.active_ts, self.seen_ts = first, first if late else first - 1
+
+    def arm(self) -> None:
+        """A stop with a limit, once its trigger trades, is a limit order."""
+        if self.trigger_price is not None and self.limit_price is not None:
+            self.kind, self.trigger_price = OrderKind.LIMIT, None
+
+    @property
+    def at_once(self) -> bool:
+        """Takes what there is as it comes in, and waits for nothing."""
+        return self.kind is OrderKind.MARKET or self.time_in_force is TimeInForce.IOC
+
+    @property
+    def rests(self) -> bool:
+        """Waits on after a part of it was filled."""
+        return self.kind is OrderKind.LIMIT and not self.at_once
 
     @property
     def rests_since_before(self) -> bool:
@@ -73,10 +99,33 @@ def store_orders(tx: Tx, orders: Sequence[PaperOrder]) -> None:
     for order in orders:
         tx.execute(
             "UPDATE paper.orders SET status = %(status)s, reason = %(reason)s,"
-            " filled = %(filled)s, trades = %(trades)s, seen_ts = %(seen_ts)s"
+            " filled = %(filled)s, trades = %(trades)s, seen_ts = %(seen_ts)s,"
+            " active_ts = %(active_ts)s, kind = %(kind)s, trigger_price = %(trigger_price)s,"
+            " limit_price = %(limit_price)s, quantity = %(quantity)s"
             " WHERE account = %(account)s AND client_order_id = %(id)s",
             _values(order),
         )
+
+
+def queue_anew(tx: Tx, order: PaperOrder) -> None:
+    """Behind all that wait: what changes its terms loses its place."""
+    tx.execute(
+        "UPDATE paper.orders SET number = DEFAULT WHERE account = %s AND client_order_id = %s",
+        (order.account, order.id),
+    )
+
+
+def reducible(tx: Tx, order: PaperOrder, live: Sequence[PaperOrder]) -> Decimal:
+    """How much an order can close of what its account holds, fills that are not stored counted."""
+    row = tx.execute(
+        "SELECT quantity FROM paper.positions WHERE account = %s AND instrument_id = %s",
+        (order.account, order.instrument_id),
+    ).fetchone()
+    held = row[0] if row else Decimal(0)
+    for one in live:
+        if one.account == order.account:
+            held += one.side.sign * sum((fill.quantity for fill, _, _ in one.new), Decimal(0))
+    return max(Decimal(0), -order.side.sign * held)
 
 
 def _values(order: PaperOrder) -> dict[str, object]:

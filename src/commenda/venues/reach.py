@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,7 +15,7 @@ from commenda.venues.ccxt import CcxtVenue
 from commenda.venues.desk import Desk
 from commenda.venues.dialect import Dialect
 from commenda.venues.keys import KeyState, open_key
-from commenda.venues.model import VenueUnavailable
+from commenda.venues.model import Venue, VenueUnavailable
 
 
 class Means(NamedTuple):
@@ -39,6 +39,11 @@ def reach_exchange(dialect: Callable[[], Dialect], means: Means, account: str) -
     return CcxtVenue(desk, StoredContracts(means.database, account), account)
 
 
+def desks_of(venues: Iterable[Venue]) -> dict[str, Desk]:
+    """The desks of those of the accounts that are at an exchange, by the account's name."""
+    return {one.name: one.desk for one in venues if isinstance(one, CcxtVenue)}
+
+
 @dataclass(slots=True, kw_only=True)
 class StoredDesk(Desk):
     """A desk whose key is in the database: one that took another's place is used from the next call
@@ -54,11 +59,15 @@ class StoredDesk(Desk):
             raise VenueUnavailable("this process cannot open keys")
         with self.database.read() as tx:
             row = tx.execute(
-                "SELECT id, address FROM venue_keys WHERE account = %s AND state = %s",
+                "SELECT k.id, k.address, extract(epoch FROM c.limited_until)::float8"
+                " FROM venue_keys k LEFT JOIN venue_contacts c ON c.venue = k.account"
+                " WHERE k.account = %s AND k.state = %s",
                 (self.account, KeyState.ACTIVE),
             ).fetchone()
             if row is None:
                 raise VenueUnavailable("the account has no key")
+            if row[2] is not None and self.wall() < row[2]:
+                raise VenueUnavailable("the exchange asked to be left alone")
             if row[0] == self._of:
                 return self.client
             try:
@@ -68,8 +77,24 @@ class StoredDesk(Desk):
         if secret is None:
             raise VenueUnavailable("the account's key was removed just now")
         self.client = self.dialect.client(secret.key, secret.secret, row[1])
-        self._of = row[0]
+        self._of, self.address = row[:2]
         return self.client
+
+    def _hush(self, until: float) -> None:
+        """It counts by the address of this machine: nobody asks it, of whichever account or
+        process."""
+        self.quiet_until = until
+        with self.database.transaction() as tx:
+            tx.execute(
+                "INSERT INTO venue_contacts (venue, limited_until)"
+                " SELECT k.account, to_timestamp(%(until)s) FROM venue_keys k JOIN venue_keys mine"
+                "  ON mine.account = %(account)s AND mine.state = k.state"
+                "   AND split_part(mine.account, ':', 1) = split_part(k.account, ':', 1)"
+                "   AND mine.address IS NOT DISTINCT FROM k.address"
+                " WHERE k.state = %(active)s"
+                " ON CONFLICT (venue) DO UPDATE SET limited_until = excluded.limited_until",
+                {"until": until, "account": self.account, "active": KeyState.ACTIVE},
+            )
 
 
 class StoredContracts(Mapping[int, Instrument]):

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple, Protocol
 
 from commenda.market import Bar
-from commenda.venues.model import OrderKind, Side
+from commenda.venues.model import OrderKind, Side, TimeInForce
 
 
 class Priced(Protocol):
@@ -20,6 +20,8 @@ class Priced(Protocol):
     def limit_price(self) -> Decimal | None: ...
     @property
     def trigger_price(self) -> Decimal | None: ...
+    @property
+    def time_in_force(self) -> TimeInForce: ...
 
 
 class Trade(NamedTuple):
@@ -29,33 +31,57 @@ class Trade(NamedTuple):
 
 def at_open(order: Priced, bar: Bar, slippage: Decimal, tick: Decimal) -> Trade | None:
     """As a taker: a market order always, a stop that the bar opens at or beyond, and a limit that
-    the price after slippage keeps."""
+    the price after slippage keeps. What only makes was there before: at its limit, as a maker,
+    where the bar opens beyond it."""
     opened = Decimal(str(bar.open))
-    if order.trigger_price is not None and not _reached(order.side, order.trigger_price, opened):
+    if order.time_in_force is TimeInForce.POST_ONLY:
+        return _made(order, opened, opened)
+    if not triggered(order, bar, opens=True):
         return None
-    price = slip(order.side, opened, slippage, tick)
-    if order.limit_price is not None and order.side.sign * (price - order.limit_price) > 0:
-        return None
-    return Trade(price, maker=False)
+    return _kept(order, slip(order.side, opened, slippage, tick))
+
+
+def would_take(order: Priced, bar: Bar, slippage: Decimal, tick: Decimal) -> bool:
+    """Whether what only makes comes too late to a bar that opens now: it would trade at once."""
+    if order.time_in_force is not TimeInForce.POST_ONLY:
+        return False
+    price = slip(order.side, Decimal(str(bar.open)), slippage, tick)
+    return _kept(order, price) is not None
+
+
+def triggered(order: Priced, bar: Bar, *, opens: bool) -> bool:
+    """Whether a stop's trigger trades at a bar's open, or else anywhere in it; True without one."""
+    worst = bar.open if opens else bar.low if order.side is Side.SELL else bar.high
+    if order.trigger_price is None:
+        return True
+    price = Decimal(str(worst))
+    above = order.side is Side.BUY
+    return price >= order.trigger_price if above else price <= order.trigger_price
 
 
 def inside(order: Priced, bar: Bar, slippage: Decimal, tick: Decimal) -> Trade | None:
     """Between a bar's open and its close: a stop whose trigger traded, at the trigger; a limit that
     the bar went through, not one that it touched, at the limit and as a maker."""
-    low, high = Decimal(str(bar.low)), Decimal(str(bar.high))
-    if order.trigger_price is not None:
-        worst = low if order.side is Side.SELL else high
-        if _reached(order.side, order.trigger_price, worst):
-            return Trade(slip(order.side, order.trigger_price, slippage, tick), maker=False)
-    elif order.limit_price is not None:
-        through = low < order.limit_price if order.side is Side.BUY else high > order.limit_price
-        if through:
-            return Trade(order.limit_price, maker=True)
-    return None
+    if order.trigger_price is None:
+        return _made(order, Decimal(str(bar.low)), Decimal(str(bar.high)))
+    if not triggered(order, bar, opens=False):
+        return None
+    return _kept(order, slip(order.side, order.trigger_price, slippage, tick))
 
 
-def _reached(side: Side, trigger: Decimal, price: Decimal) -> bool:
-    return price <= trigger if side is Side.SELL else price >= trigger
+def _kept(order: Priced, price: Decimal) -> Trade | None:
+    """As a taker at a price, unless the limit forbids it."""
+    if order.limit_price is not None and order.side.sign * (price - order.limit_price) > 0:
+        return None
+    return Trade(price, maker=False)
+
+
+def _made(order: Priced, low: Decimal, high: Decimal) -> Trade | None:
+    """As a maker at the limit, where the market went through it."""
+    if order.limit_price is None:
+        return None
+    through = low < order.limit_price if order.side is Side.BUY else high > order.limit_price
+    return Trade(order.limit_price, maker=True) if through else None
 
 
 def slip(side: Side, price: Decimal, slippage: Decimal, tick: Decimal) -> Decimal:

@@ -918,6 +918,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/orders/{order_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Order
+         * @description Have an order that works cancelled. The venue is asked as soon as it is looked at next; what
+         *     was filled by then is shared out, and what needs the rest asks anew.
+         */
+        post: operations["cancelOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Order
+         * @description Have a limit order wait at another price, at most a tenth from the one it was decided at. It
+         *     goes to the end of the queue there; the venue may end it where it would trade at once.
+         */
+        post: operations["moveOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/work": {
         parameters: {
             query?: never;
@@ -3352,7 +3394,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -4902,6 +4944,13 @@ export interface components {
             recoveryCodes: string[];
         };
         /**
+         * Entry
+         * @description How what opens or increases a position is ordered. What closes or reduces one, and every
+         *     stop, is ordered at market, whatever this says.
+         * @enum {string}
+         */
+        Entry: "market" | "ioc" | "post_only";
+        /**
          * EntryStatus
          * @enum {string}
          */
@@ -5224,6 +5273,12 @@ export interface components {
              */
             resyncs: number;
             /**
+             * Cache
+             * @description Where it keeps what it knows now; null while neither takes it.
+             * @enum {unknown}
+             */
+            cache: "redis" | "database";
+            /**
              * Findings
              * @description Found of the instrument in 24 h, by any feed.
              */
@@ -5502,6 +5557,8 @@ export interface components {
              * @description Of a new flow: the bars that it steps on; without one those of its market.
              */
             interval?: ("1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d") | null;
+            /** @description Of a new flow: how what opens or increases a position is ordered; at market without one. What closes is always ordered at market. */
+            entry?: components["schemas"]["Entry"] | null;
             /**
              * Params
              * @description Of a new flow: the strategy's, with its defaults.
@@ -7195,7 +7252,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -7756,6 +7813,18 @@ export interface components {
             instruments: string[];
         };
         /**
+         * OrderEnd
+         * @description What an order is cancelled for.
+         */
+        OrderEnd: {
+            /**
+             * Note
+             * @description Why; it stands in the record.
+             * @example The market has gone
+             */
+            note: string;
+        };
+        /**
          * OrderFill
          * @description An execution at the venue, under the venue's id.
          */
@@ -7836,6 +7905,23 @@ export interface components {
             fee: string | null;
         };
         /**
+         * OrderPrice
+         * @description Where a limit order is to wait from now on, and what for.
+         */
+        OrderPrice: {
+            /**
+             * Limitprice
+             * @example 2500.00
+             */
+            limitPrice: string | number;
+            /**
+             * Note
+             * @description Why; it stands in the record.
+             * @example The market has gone
+             */
+            note: string;
+        };
+        /**
          * OrderRow
          * @description A parent order. Quantities are in the instrument's base, prices and fees in its quote.
          */
@@ -7875,6 +7961,13 @@ export interface components {
             quantity: string;
             /** Limitprice */
             limitPrice: string | null;
+            /**
+             * Timeinforce
+             * @enum {string}
+             */
+            timeInForce: "gtc" | "ioc" | "post_only";
+            /** Reduceonly */
+            reduceOnly: boolean;
             /** Triggerprice */
             triggerPrice: string | null;
             /**
@@ -7929,6 +8022,11 @@ export interface components {
             createdAt: string;
             /** Sentat */
             sentAt: string | null;
+            /**
+             * Expiresat
+             * @description When it ends at the latest.
+             */
+            expiresAt: string | null;
             /** Terminalat */
             terminalAt: string | null;
             /**
@@ -7936,6 +8034,16 @@ export interface components {
              * @description When its fills were shared out.
              */
             allocatedAt: string | null;
+            /**
+             * Cancelaskedat
+             * @description When staff asked for its end.
+             */
+            cancelAskedAt: string | null;
+            /**
+             * Askedprice
+             * @description The limit that staff want, until the venue has it.
+             */
+            askedPrice: string | null;
         };
         /**
          * OverviewView
@@ -8476,7 +8584,7 @@ export interface components {
          * @description What a route asks for. Owning the object is asked for beside it: another's is unknown.
          * @enum {string}
          */
-        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "venues" | "audit" | "users";
+        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users";
         /**
          * PickedView
          * @description The trial that a fold chose where it learned.
@@ -10045,6 +10153,12 @@ export interface components {
              * @description Of the bars it steps on; null: those of its market.
              */
             intervalSeconds: number | null;
+            /**
+             * Entry
+             * @description How what opens or increases a position is ordered.
+             * @enum {string}
+             */
+            entry: "market" | "ioc" | "post_only";
             stats: components["schemas"]["FlowStats"];
             settings: components["schemas"]["FlowTerms"];
             /**
@@ -13293,7 +13407,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -13521,6 +13635,64 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderLife"];
+                };
+            };
+        };
+    };
+    cancelOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderLife"];
+                };
+            };
+        };
+    };
+    moveOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderPrice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };

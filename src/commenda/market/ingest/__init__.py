@@ -3,7 +3,8 @@
 One asyncio process follows a group of instruments at Binance's USD-M futures, or at whatever speaks
 their protocol. `book` keeps an order book by its chain of updates, `bars` makes candles of trades
 and holds them against the exchange's own, `watch` says what is wrong while it is, `connection` and
-`rest` are the two ways to the exchange, `feed` puts them together. What it stores any number of
+`rest` are the two ways to the exchange, `telling` is what others read of it now, `record` keeps it
+in files, `feed` puts them together. What it stores any number of
 feeds may store: a bar, a mark and a finding are one row however many tell of it.
 """
 
@@ -12,11 +13,13 @@ from commenda.market.ingest.book import DepthBook, DepthDelta, DepthSnapshot
 from commenda.market.ingest.connection import Backoff, Connection
 from commenda.market.ingest.feed import Feed
 from commenda.market.ingest.follow import Followed
+from commenda.market.ingest.record import MINUTES, Recorder
 from commenda.market.ingest.rest import Address, Rest, described
 from commenda.market.ingest.running import run_feed
 from commenda.market.ingest.watch import Watch
 
 __all__ = [
+    "MINUTES",
     "Address",
     "Backoff",
     "Bars",
@@ -27,6 +30,7 @@ __all__ = [
     "DepthSnapshot",
     "Feed",
     "Followed",
+    "Recorder",
     "Rest",
     "Trade",
     "Watch",

@@ -35,12 +35,14 @@ class Trade(NamedTuple):
     quantity: Decimal
     at: int
     """Milliseconds."""
+    sold: bool = False
+    """Whether the taker sold: the buyer's order was in the book."""
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> Self:
         """An `aggTrade`."""
         price, quantity = float(told["p"]), Decimal(told["q"])
-        return cls(told["a"], told["l"], price, quantity, told["T"])
+        return cls(told["a"], told["l"], price, quantity, told["T"], told["m"])
 
 
 @dataclass(slots=True)

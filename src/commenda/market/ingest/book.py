@@ -8,6 +8,7 @@ joins what came meanwhile.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
@@ -57,13 +58,14 @@ def levels(rows: Iterable[tuple[str, str]]) -> list[Level]:
 class DepthBook:
     """One instrument's book. `right` until the chain breaks; stale from there on, saying `why`."""
 
-    __slots__ = ("_joined", "_waiting", "asks", "best_ask", "best_bid", "bids", "last", "why")
+    __slots__ = ("_ask_prices", "_bid_prices", "_joined", "_waiting", "asks", "bids", "last", "why")
 
     def __init__(self) -> None:
         self.bids: dict[float, float] = {}
         self.asks: dict[float, float] = {}
-        self.best_bid: float | None = None
-        self.best_ask: float | None = None
+        # In order, so that the best are there without a look at all.
+        self._bid_prices: list[float] = []
+        self._ask_prices: list[float] = []
         self.last = 0
         self.why: str | None = "no snapshot yet"
         self._joined = False
@@ -72,6 +74,19 @@ class DepthBook:
     @property
     def right(self) -> bool:
         return self.why is None
+
+    @property
+    def best_bid(self) -> float | None:
+        return self._bid_prices[-1] if self._bid_prices else None
+
+    @property
+    def best_ask(self) -> float | None:
+        return self._ask_prices[0] if self._ask_prices else None
+
+    def top(self, levels: int) -> tuple[list[Level], list[Level]]:
+        """The best levels of both sides, bids and asks, the best of each first."""
+        bids, asks = self._bid_prices[: -levels - 1 : -1], self._ask_prices[:levels]
+        return [(one, self.bids[one]) for one in bids], [(one, self.asks[one]) for one in asks]
 
     @property
     def crossed(self) -> bool:
@@ -94,8 +109,12 @@ class DepthBook:
             self._waiting.append(delta)
             return False
         self._joined, self.last = True, delta.last
-        self.best_bid = _changed(self.bids, delta.bids, self.best_bid, max)
-        self.best_ask = _changed(self.asks, delta.asks, self.best_ask, min)
+        _change(self.bids, self._bid_prices, delta.bids)
+        _change(self.asks, self._ask_prices, delta.asks)
+        if len(self.bids) > MOST_LEVELS:
+            _forget(self.bids, self._bid_prices, slice(None, -MOST_LEVELS // 2))
+        if len(self.asks) > MOST_LEVELS:
+            _forget(self.asks, self._ask_prices, slice(MOST_LEVELS // 2, None))
         return True
 
     def take(self, snapshot: DepthSnapshot) -> bool:
@@ -104,8 +123,7 @@ class DepthBook:
         It is not where the snapshot is older than what waits, or the row of that is broken too.
         """
         self.bids, self.asks = dict(snapshot.bids), dict(snapshot.asks)
-        self.best_bid = max(self.bids, default=None)
-        self.best_ask = min(self.asks, default=None)
+        self._bid_prices, self._ask_prices = sorted(self.bids), sorted(self.asks)
         self.last, self.why, self._joined = snapshot.last, None, False
         waited, self._waiting = self._waiting, deque(maxlen=MOST_WAITING)
         for delta in waited:
@@ -122,17 +140,18 @@ class DepthBook:
         self._waiting.clear()
 
 
-def _changed(side: dict[float, float], changes: list[Level], best: float | None, of: Any) -> Any:
-    """Set levels of a side, and its best price then."""
-    lost = False
+def _change(side: dict[float, float], prices: list[float], changes: list[Level]) -> None:
+    """Set levels of a side, whose prices are in order."""
     for price, quantity in changes:
         if quantity:
+            if price not in side:
+                insort(prices, price)
             side[price] = quantity
-            best = price if best is None else of(best, price)
-        elif side.pop(price, None) is not None and price == best:
-            lost = True
-    if len(side) > MOST_LEVELS:
-        for price in sorted(side, reverse=of is max)[MOST_LEVELS // 2 :]:
-            del side[price]
-    # A better one may have been set before the best was removed: looked for only then.
-    return of(side, default=None) if lost else best
+        elif side.pop(price, None) is not None:
+            del prices[bisect_left(prices, price)]
+
+
+def _forget(side: dict[float, float], prices: list[float], far: slice) -> None:
+    for price in prices[far]:
+        del side[price]
+    del prices[far]

@@ -55,6 +55,8 @@ class Connection:
     opened: Callable[[], None]
     lost: Callable[[str], None]
     silence: float = SILENCE
+    heartbeat: float | None = None
+    """Seconds between two pings of the socket's own; one that is not answered ends it."""
     wall: Callable[[], float] = time.time
     backoff: Backoff = field(default_factory=Backoff)
     is_open: bool = False
@@ -69,7 +71,10 @@ class Connection:
         while True:
             begun = time.monotonic()
             try:
-                async with session.ws_connect(self.url, max_msg_size=0) as socket:
+                url = await self._address()
+                async with session.ws_connect(
+                    url, max_msg_size=0, heartbeat=self.heartbeat
+                ) as socket:
                     self.why = await self._listen(socket)
             except _FAILURES as error:
                 self.why = f"{type(error).__name__}: {error}"[:200]
@@ -80,6 +85,10 @@ class Connection:
             self.losses += 1
             self.lost(self.why)
             await asyncio.sleep(self.backoff.next())
+
+    async def _address(self) -> str:
+        """Where to connect this time."""
+        return self.url
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> str:
         """Hear until the socket ends; why it did."""

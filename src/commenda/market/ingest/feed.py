@@ -12,19 +12,26 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from commenda.kit.cache import Keeper
 from commenda.kit.db import AWAY, Database
 from commenda.market.ingest.bars import INTERVAL, Bars, Candle
 from commenda.market.ingest.connection import SILENCE, Backoff, Connection
 from commenda.market.ingest.follow import Followed, Observation
+from commenda.market.ingest.record import Recorder
 from commenda.market.ingest.rest import Rest, Unanswered
 from commenda.market.ingest.store import LONGEST, Batch, Seen, judge, store
+from commenda.market.ingest.telling import entries, named
+from commenda.market.live import NOW
 from commenda.market.model import FindingKind, Instrument
+from commenda.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 BEAT = 1.0
 """Seconds between two looks at what only time tells, and two rows of state."""
 _PAGE = 1_000
+_CHANGES = {"depthUpdate": ("book",), "aggTrade": ("tick",), "markPriceUpdate": ("funding",)}
+"""Which values of `NOW` are others after an event."""
 _POLL = 60.0
 """Seconds in which open interest is asked for once of each instrument."""
 _FUNDING_LATE = 600_000
@@ -45,21 +52,29 @@ class Feed:
     rest: Rest
     streams: str
     following: dict[int, int] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    recorder: Recorder | None = None
     silence: float = SILENCE
     wall: Callable[[], float] = time.time
     on_stored: Callable[[Sequence[tuple[Instrument, Candle]]], None] = lambda _: None
     followed: dict[str, Followed] = field(init=False)
     connections: tuple[Connection, Connection] = field(init=False)
+    keeper: Keeper = field(init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _kept: Batch = field(default_factory=Batch)
     _unjudged: list[tuple[Followed, Candle]] = field(default_factory=list)
+    _recorded: int = 0
+    """Bars of what is kept that are recorded already."""
     _told_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.followed = {
             one.symbol: Followed(one, Bars(self.following.get(one.id))) for one in self.instruments
         }
+        if self.recorder is not None:
+            for one in self.followed.values():
+                one.recording = self.recorder.recording(one.instrument)
         names = [symbol.lower() for symbol in self.followed]
         depth = [f"{name}@depth@100ms" for name in names]
         kinds = ("aggTrade", "kline_1m", "markPrice@1s")
@@ -68,14 +83,18 @@ class Feed:
             self._connection("public", depth, of_depth=True),
             self._connection("market", rest, of_depth=False),
         )
+        known = entries(self.name, list(self.followed.values()))
+        self.keeper = Keeper(self.settings, self.database, known)
 
     async def run(self) -> None:
         """Connect, and go on until cancelled; what was heard by then is stored."""
         async with asyncio.TaskGroup() as group:
             for one in self.connections:
                 group.create_task(one.keep(self.rest.session))
-            for work in (self._beat, self._poll, self._store):
+            for work in (self._beat, self._poll, self._store, self.keeper.keep):
                 group.create_task(work())
+            if self.recorder is not None:
+                group.create_task(self.recorder.keep())
 
     async def stop(self) -> None:
         """Store what is left, and say that this feed is at rest."""
@@ -85,6 +104,13 @@ class Feed:
             await self._write(stopped=True)
         except AWAY as error:
             _log.warning("the database did not take the last of it: %s", error)
+        if self.recorder is not None:
+            self._end_parts(time.time_ns())
+            await self.recorder.close()
+
+    def _end_parts(self, at: int) -> None:
+        for one in self.followed.values():
+            one.turn_part(at)
 
     # --- hearing ------------------------------------------------------------------------------
 
@@ -98,6 +124,7 @@ class Feed:
             _log.warning("the %s streams are gone: %s", path, why)
             for one in self.followed.values():
                 one.lose(f"connection lost: {why}", depth=of_depth)
+                self._touch(one, *NOW)
             self._news.set()
 
         return Connection(
@@ -115,10 +142,15 @@ class Feed:
         if one is None:
             return
         one.hear(told, wall)
+        self._touch(one, *_CHANGES.get(told["e"], ()))
         if one.needs_snapshot:
             self._join(one)
         if one.has_news:
             self._news.set()
+
+    def _touch(self, one: Followed, *kinds: str) -> None:
+        for kind in kinds:
+            self.keeper.touch(named(one)[NOW.index(kind)])
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -143,7 +175,9 @@ class Feed:
         try:
             while self.connections[0].is_open:
                 try:
-                    if one.take_snapshot(await self.rest.snapshot(one.instrument.symbol)):
+                    right = one.take_snapshot(await self.rest.snapshot(one.instrument.symbol))
+                    self._touch(one, "book")
+                    if right:
                         return
                 except (Unanswered, KeyError, ValueError) as error:
                     _log.warning("no snapshot of %s: %s", one.instrument.symbol, error)
@@ -206,6 +240,8 @@ class Feed:
             bars, self._unjudged = self._unjudged, []
             if bars:
                 await asyncio.to_thread(judge, bars)
+            if self.recorder is not None and (turn := self.recorder.turn()) is not None:
+                self._end_parts(turn)
             lost = next((one.why for one in self.connections if not one.is_open), None)
             for one in self.followed.values():
                 one.check(wall, self.silence, lost)
@@ -239,8 +275,12 @@ class Feed:
             batch.seen = [self._seen(one) for one in self.followed.values()]
         if not batch:
             return
+        for followed, candle in batch.bars[self._recorded :]:
+            if followed.recording is not None:
+                followed.recording.part.bar(candle)
+        self._recorded = len(batch.bars)
         new = await asyncio.to_thread(partial(store, self.database, self.name, batch, stopped))
-        self._kept = Batch()
+        self._kept, self._recorded = Batch(), 0
         self._unjudged += batch.bars
         if new:
             self.on_stored(new)
@@ -260,4 +300,5 @@ class Feed:
             one.resyncs,
             one.watch.distrust,
             one.distrusted,
+            self.keeper.source,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,9 +11,12 @@ from typing import Any, NamedTuple
 
 from commenda.market.ingest.bars import Bars, Candle, Trade
 from commenda.market.ingest.book import DepthBook, DepthDelta, DepthSnapshot
+from commenda.market.ingest.record import Recording
 from commenda.market.ingest.watch import Watch
 from commenda.market.model import FindingKind, Instrument, Mark
 
+SHOWN = 20
+"""Trades that are kept to be shown."""
 BOOK_KINDS = (FindingKind.SEQUENCE_BREAK, FindingKind.CROSSED_BOOK)
 
 
@@ -32,7 +36,15 @@ class Followed:
     bars: Bars
     book: DepthBook = field(default_factory=DepthBook)
     watch: Watch = field(default_factory=Watch)
+    recording: Recording | None = None
+    trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=SHOWN))
+    traded_at: int = 0
+    """When the exchange told the last of them, in milliseconds."""
+    depth_at: int = 0
+    """When it told the last update of the book."""
     mark: Mark | None = None
+    marked: dict[str, Any] | None = None
+    """How the exchange told it: with index and the funding to come."""
     observations: list[Observation] = field(default_factory=list)
     funding_due: int | None = None
     """A funding stamp (ms) whose rate is not known yet."""
@@ -77,11 +89,14 @@ class Followed:
         if not self.book.take(snapshot):
             return False
         self._judge_book(self.event)
+        if self.book.right and self.recording is not None:
+            self.recording.begin(self.book, self.depth_at or self.event)
         return self.book.right
 
     def lose(self, why: str, *, depth: bool) -> None:
         """A connection is gone: of the depth's, or of everything else's."""
         if depth:
+            self._end_part()
             self.book.forget(why)
         self._stale(why)
 
@@ -123,10 +138,28 @@ class Followed:
 
     def _depth(self, told: dict[str, Any], event: int) -> None:
         was_right = self.book.right
-        if self.book.hear(DepthDelta.of(told)):
+        self.depth_at = event
+        delta, before = DepthDelta.of(told), self.book.last
+        if self.book.hear(delta):
             self._judge_book(event)
         elif was_right:
             self.watch.begin(FindingKind.SEQUENCE_BREAK, event, f"depth: {self.book.why}")
+        if was_right and not self.book.right:
+            self._end_part()
+        elif self.recording is not None and self.book.right and self.book.last != before:
+            self.recording.delta(delta, told["T"])
+
+    def _end_part(self) -> None:
+        """What is recorded of the book ends here: there is a gap, or it is not to be trusted."""
+        if self.recording is not None and self.recording.part.has_book:
+            self.recording.end()
+
+    def turn_part(self, begun: int) -> None:
+        """Begin another part of the recording, with the book as it is."""
+        if self.recording is not None:
+            self.recording.end(begun)
+            if self.book.right:
+                self.recording.begin(self.book, self.depth_at or self.event)
 
     def _judge_book(self, event: int) -> None:
         if self.book.crossed:
@@ -139,6 +172,11 @@ class Followed:
 
     def _trade(self, told: dict[str, Any], event: int) -> None:
         trade = Trade.of(told)
+        if not self.trades or trade.number > self.trades[-1].number:
+            self.trades.append(trade)
+            self.traded_at = event
+            if self.recording is not None:
+                self.recording.trade(trade)
         missing = self.bars.hear(trade, event)
         if missing is not None:  # the exchange's bars stand in: nothing is lasting
             self.watch.once(FindingKind.SEQUENCE_BREAK, event, missing)
@@ -150,6 +188,7 @@ class Followed:
 
     def _marked(self, told: dict[str, Any], event: int) -> None:
         at = datetime.fromtimestamp(event / 1000, UTC)
+        self.marked = told
         self.mark = Mark(Decimal(told["p"]), at, "mark")
         minute = event // 60_000
         if minute != self._minute:

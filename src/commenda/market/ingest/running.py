@@ -18,10 +18,12 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.market.ingest.connection import Backoff
 from commenda.market.ingest.feed import Feed
+from commenda.market.ingest.record import Recorder
 from commenda.market.ingest.rest import Address, Rest, Unanswered, described
 from commenda.market.ingest.store import following_bars, forget_feeds
 from commenda.market.instruments import ensure_instrument, load_catalogue, stored_instrument
 from commenda.market.model import VENUE, Instrument
+from commenda.settings import Settings
 
 _log = logging.getLogger(__name__)
 _LOCK = 0x636F6D66  # "comf": held with a feed's name
@@ -35,6 +37,8 @@ async def run_feed(
     venue: str,
     stopping: asyncio.Event,
     history: timedelta = timedelta(0),
+    settings: Settings | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """Follow these contracts until `stopping`; an exchange that is away is waited for. Of one that
     is new the bars of `history` are asked for too, by the exchange's clock.
@@ -48,7 +52,9 @@ async def run_feed(
     with _alone(database, name):
         async with aiohttp.ClientSession(trust_env=True) as session:
             rest = Rest(session, address.rest)
-            work = _follow(database, name, symbols, address, venue, rest, history)
+            work = _follow(
+                database, name, symbols, address, venue, rest, history, settings, recorder
+            )
             following = asyncio.create_task(work)
             ending = asyncio.create_task(stopping.wait())
             await asyncio.wait({following, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -67,6 +73,8 @@ async def _follow(
     venue: str,
     rest: Rest,
     history: timedelta,
+    settings: Settings | None,
+    recorder: Recorder | None,
 ) -> None:
     info = await _asked(rest)
     offered = described(info, symbols, venue)
@@ -80,7 +88,8 @@ async def _follow(
             return stored, following_bars(tx, stored, since)
 
     instruments, following = await asyncio.to_thread(begin)
-    feed = Feed(name, instruments, database, rest, address.streams, following)
+    kept = settings or Settings()
+    feed = Feed(name, instruments, database, rest, address.streams, following, kept, recorder)
     _log.info("following %s at %s", ", ".join(symbols), address.rest)
     try:
         await feed.run()

@@ -43,6 +43,7 @@ class Seen(NamedTuple):
     resyncs: int
     distrust: str | None
     distrusted_at: datetime | None
+    cache: str | None
 
 
 @dataclass(slots=True)
@@ -183,18 +184,20 @@ def _write_findings(tx: Tx, feed: str, found: Sequence[tuple[Instrument, Finding
 def _write_seen(tx: Tx, feed: str, seen: Sequence[Seen], stopped: bool) -> None:
     tx.execute(
         "INSERT INTO market_feeds AS f (name, seen_at, stopped_at, instrument_id, event_at, lag_ms,"
-        "  book_right, best_bid, best_ask, messages, losses, resyncs, distrust, distrusted_at)"
+        "  book_right, best_bid, best_ask, messages, losses, resyncs, distrust, distrusted_at,"
+        "  cache)"
         " SELECT %s, clock_timestamp(), CASE WHEN %s THEN clock_timestamp() END, n.* FROM"
         "  unnest(%s::smallint[], %s::timestamptz[], %s::bigint[], %s::boolean[], %s::float8[],"
         "  %s::float8[], %s::bigint[], %s::integer[], %s::integer[], %s::text[],"
-        "  %s::timestamptz[]) AS n"
+        "  %s::timestamptz[], %s::text[]) AS n"
         " ON CONFLICT (name, instrument_id) DO UPDATE SET seen_at = excluded.seen_at,"
         "  stopped_at = excluded.stopped_at, event_at = excluded.event_at,"
         "  lag_ms = excluded.lag_ms, book_right = excluded.book_right,"
         "  best_bid = excluded.best_bid, best_ask = excluded.best_ask,"
         "  messages = excluded.messages, losses = excluded.losses, resyncs = excluded.resyncs,"
-        "  distrust = excluded.distrust, distrusted_at = excluded.distrusted_at",
-        (feed, stopped, *columns(list(seen), 11)),
+        "  distrust = excluded.distrust, distrusted_at = excluded.distrusted_at,"
+        "  cache = excluded.cache",
+        (feed, stopped, *columns(list(seen), 12)),
     )
 
 

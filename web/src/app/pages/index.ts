@@ -1,3 +1,4 @@
+import { ChartCandlestick } from "lucide-react"
 import type { Permission } from "@/api/session"
 import { CREATE } from "./create"
 import { INVEST } from "./invest"
@@ -12,6 +13,21 @@ export const PAGES: readonly Page[] = [
   ...CREATE,
   ...OPERATE,
   ...WATCH,
+  {
+    path: "/markets",
+    name: "markets",
+    group: "you",
+    needs: "market",
+    icon: ChartCandlestick,
+    load: () => import("@/features/market/markets"),
+  },
+  {
+    path: "/markets/$symbol",
+    name: "markets",
+    group: "you",
+    needs: "market",
+    load: () => import("@/features/market/instrument"),
+  },
   {
     path: "/account",
     name: "account",

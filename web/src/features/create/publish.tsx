@@ -17,6 +17,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
   const { t } = useTranslation()
   const [symbol, setSymbol] = useState("")
   const [interval, setBars] = useState<Bars>("")
+  const [entry, setEntry] = useState<Schemas["Entry"]>("market")
   const instruments = api.useQuery("get", "/api/v1/market/instruments", {}, STEADY)
   const balances = api.useQuery("get", "/api/v1/wallet/balances")
   const act = useAct(async (body: Schemas["FlowDraft"], key) => {
@@ -42,6 +43,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
                 strategy: named,
                 symbol: chosen,
                 interval: interval || null,
+                entry,
                 params: paramsOf(params, fields),
                 investmentAmount: fields.investment!,
                 minInvestment: fields.minimum!,
@@ -65,6 +67,17 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
               options={{ "": t("publish.ownInterval"), ...BARS }}
               onChange={setBars}
             />
+            <Choice
+              label={t("publish.entry")}
+              value={entry}
+              options={{
+                market: t("publish.entries.market"),
+                ioc: t("publish.entries.ioc"),
+                post_only: t("publish.entries.post_only"),
+              }}
+              onChange={setEntry}
+            />
+            <p className="text-muted-foreground text-xs">{t("publish.entryHint")}</p>
             <ParameterFields params={params} act={act} />
             <NumberField
               name="investment"

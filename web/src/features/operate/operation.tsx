@@ -7,6 +7,7 @@ import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Card, Figure, PageHead } from "@/ui/card"
 import { AsOf, Change, Id, Money, Said, Time } from "@/ui/shown"
+import { AlertResult } from "../risk/alert-result"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
@@ -188,7 +189,10 @@ function Charts({ seen }: { seen: Overview }) {
       <Card title={`${t("operation.underManagement")} (${asset})`}>
         <TimeChart
           lines={worth}
-          summary={t("operation.worthSummary", { value: formatAmount(last.nav, preferences), asset })}
+          summary={t("operation.worthSummary", {
+            value: formatAmount(last.nav, preferences, "auto", 8),
+            asset,
+          })}
         />
       </Card>
     </div>
@@ -251,7 +255,7 @@ export function Alerts({ rows }: { rows: readonly Schemas["Alert"][] }) {
               (row.count > 1 ? ` × ${row.count}` : ""),
           },
           { key: "subject", head: t("operation.subject"), cell: (row) => <Id id={row.subject} /> },
-          { key: "result", head: t("operation.result"), cell: (row) => row.result },
+          { key: "result", head: t("operation.result"), cell: (row) => <AlertResult of={row} /> },
         ]}
       />
     </Card>

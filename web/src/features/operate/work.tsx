@@ -8,7 +8,7 @@ import { usePreferences } from "@/lib/preferences"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts, PageHead } from "@/ui/card"
-import { AsOf, Time } from "@/ui/shown"
+import { AsOf, Said, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 
@@ -126,7 +126,7 @@ function Workers({ rows }: { rows: Work["workers"] }) {
           },
           { key: "tick", head: t("operation.lastTick"), cell: (row) => <Time at={row.tickAt} /> },
           { key: "since", head: t("workers.since"), cell: (row) => <Time at={row.startedAt} /> },
-          { key: "waits", head: t("workers.waitsFor"), cell: (row) => row.waitsFor ?? "–" },
+          { key: "waits", head: t("workers.waitsFor"), cell: (row) => <Said words={row.waitsFor} /> },
         ]}
       />
     </Card>

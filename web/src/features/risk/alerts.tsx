@@ -15,6 +15,7 @@ import { Id, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
+import { AlertResult } from "./alert-result"
 import { subjectPage } from "./alert-subject"
 
 type Alert = Schemas["Alert"]
@@ -123,7 +124,7 @@ export default function Alerts() {
                 {
                   key: "result",
                   head: t("operation.result"),
-                  cell: (row) => <Result of={row} />,
+                  cell: (row) => <AlertResult of={row} />,
                 },
                 {
                   key: "by",
@@ -165,13 +166,6 @@ const Kind = ({ of }: { of: Alert }) => {
   return t(`alertKinds.${of.kind}` as "alertKinds.liquidation.failed", { defaultValue: of.kind })
 }
 
-/** A state, or that something failed, in the reader's words; anything else as it was noted. */
-function Result({ of: { result } }: { of: Alert }) {
-  const { t } = useTranslation()
-  const names = [`states.${result}`, `alertResults.${result}`] as unknown as "states.ACTIVE"
-  return <span title={result}>{t(names, { defaultValue: result }).slice(0, 48)}</span>
-}
-
 function Subject({ of }: { of: Alert }) {
   const [path, search] = (subjectPage(of) ?? "").split("?")
   const short = <Id id={of.subject} />
@@ -207,7 +201,7 @@ function One({ alert, may, onClose }: { alert: Alert; may: boolean; onClose: () 
         rows={[
           [t("common.kind"), <Kind key="k" of={alert} />],
           [t("operation.subject"), <Subject key="s" of={alert} />],
-          [t("operation.result"), <Result key="r" of={alert} />],
+          [t("operation.result"), <AlertResult key="r" of={alert} />],
           [t("alerts.first"), <Time key="f" at={alert.at} />],
           [t("alerts.last"), <Time key="l" at={alert.lastAt} />],
           [t("alerts.count"), alert.count],

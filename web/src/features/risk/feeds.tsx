@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
 import { useUrl } from "@/lib/url"
@@ -116,7 +117,26 @@ function Followed({
           ),
           sort: (row) => row.findings,
         },
-        { key: "bid", head: t("market.bid"), right: true, cell: (row) => <Quantity value={row.bestBid} /> },
+        {
+          key: "cache",
+          head: t("markets.cache"),
+          cell: (row) => (row.cache ? t(`markets.cache_${row.cache}`) : "–"),
+        },
+        {
+          key: "bid",
+          head: t("market.bid"),
+          right: true,
+          cell: (row) => (
+            <Link
+              to={`/markets/${row.symbol}` as "/"}
+              search={{ venue: row.venue } as never}
+              className={choosing}
+              aria-label={`${t("markets.book")}: ${row.symbol}`}
+            >
+              <Quantity value={row.bestBid} />
+            </Link>
+          ),
+        },
         { key: "ask", head: t("market.ask"), right: true, cell: (row) => <Quantity value={row.bestAsk} /> },
         { key: "index", head: t("market.index"), right: true, cell: (row) => <Quantity value={row.index} /> },
         {

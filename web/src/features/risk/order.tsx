@@ -6,7 +6,8 @@ import { Card, Facts, Figure, PageHead } from "@/ui/card"
 import { Id, Money, Quantity, Said, Time } from "@/ui/shown"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
-import { OrderState } from "./orders"
+import { OrderActs } from "./order-acts"
+import { Manner, OrderState } from "./orders"
 
 /** The life of one order: its moments, what was filled of it, and whose it was. */
 export default function Order() {
@@ -21,10 +22,12 @@ export default function Order() {
             <OrderState order={order} />
             <Badge>{order.venue}</Badge>
             <Badge>{order.symbol}</Badge>
+            {order.cancelAskedAt && !order.terminalAt && <Badge tone="warn">{t("orders.ending")}</Badge>}
             <Id id={order.id} />
+            <OrderActs order={order} />
           </PageHead>
           <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
-            <Figure label={t(`sides.${order.side}`)} note={t(`orderKinds.${order.kind}`)}>
+            <Figure label={t(`sides.${order.side}`)} note={<Manner order={order} />}>
               <span>
                 <Quantity value={order.quantity} /> {order.base}
               </span>
@@ -47,6 +50,7 @@ export default function Order() {
                 rows={[
                   [t("orders.intended"), <Time key="i" at={order.createdAt} seconds />],
                   [t("orders.sent"), <Time key="s" at={order.sentAt} seconds />],
+                  [t("orders.until"), <Time key="u" at={order.expiresAt} seconds />],
                   [t("orders.ended"), <Time key="e" at={order.terminalAt} seconds />],
                   [t("orders.allocated"), <Time key="a" at={order.allocatedAt} seconds />],
                 ]}
@@ -68,6 +72,9 @@ export default function Order() {
                   ],
                   [t("orders.reference"), <Quantity key="r" value={order.referencePrice} />],
                   [t("orders.limit"), <Quantity key="l" value={order.limitPrice} />],
+                  ...(order.askedPrice
+                    ? [[t("orders.newLimit"), <Quantity key="n" value={order.askedPrice} />] as const]
+                    : []),
                   [t("orders.trigger"), <Quantity key="t" value={order.triggerPrice} />],
                   [t("liquidation.reason"), <Said key="w" words={order.reason} />],
                 ]}

@@ -65,7 +65,7 @@ export default function Orders() {
                 { key: "venue", head: t("orders.venue"), cell: (row) => row.venue },
                 { key: "symbol", head: t("common.symbol"), cell: (row) => row.symbol },
                 { key: "side", head: t("common.side"), cell: (row) => t(`sides.${row.side}`) },
-                { key: "kind", head: t("common.kind"), cell: (row) => t(`orderKinds.${row.kind}`) },
+                { key: "kind", head: t("common.kind"), cell: (row) => <Manner order={row} /> },
                 {
                   key: "quantity",
                   head: t("common.quantity"),
@@ -105,6 +105,17 @@ export default function Orders() {
       </Card>
     </>
   )
+}
+
+/** What kind of order it is, and how it is taken where that is not the usual. */
+export function Manner({ order }: { order: Order }) {
+  const { t } = useTranslation()
+  const kind = order.kind === "stop" && order.limitPrice ? "stopLimit" : order.kind
+  return [
+    t(`orderKinds.${kind}`),
+    ...(order.timeInForce === "gtc" ? [] : [t(`orderTimes.${order.timeInForce}`)]),
+    ...(order.reduceOnly ? [t("orderTimes.reduce_only")] : []),
+  ].join(" · ")
 }
 
 export function OrderState({ order }: { order: Order }) {

@@ -68,12 +68,10 @@ function Steps({ chain }: { chain: Chain }) {
               row.symbol,
               <Quantity key="q" value={row.executedAmount ?? row.requested} />,
               <Quantity key="p" value={row.executedPrice} />,
-              [
-                t(`executionStatus.${row.status as "completed"}`, { defaultValue: String(row.status) }),
-                row.error,
-              ]
-                .filter(Boolean)
-                .join(": "),
+              <>
+                {t(`executionStatus.${row.status as "completed"}`, { defaultValue: String(row.status) })}{" "}
+                {row.error && <Said words={String(row.error)} />}
+              </>,
             ])}
           />
         </Step>

@@ -23,6 +23,8 @@ const stateNames = (state: string) => [
   `states.${state}`,
   `approvalStatus.${state}`,
   `flowStatus.${state}`,
+  `signalStatus.${state}`,
+  `orderStatus.${state}`,
   `movements.${state}`,
   `bookAccounts.${state}`,
 ]

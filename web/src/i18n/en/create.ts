@@ -40,6 +40,14 @@ export const create = {
     mostHint: "Empty: unlimited",
     interval: "Bars it steps on",
     ownInterval: "As the market has them",
+    entry: "How it enters",
+    entryHint:
+      "Exits and stops are always at market. An entry that waits or takes no more than its limit can miss the trade until the next signal.",
+    entries: {
+      market: "At market",
+      ioc: "At the tolerance or better, at once",
+      post_only: "Waiting at the signal's price, as a maker",
+    },
     unlimited: "Unlimited",
     real: "This trades with your real money, and others copy it with theirs. Strategy, instrument, bars and parameters stand for the flow's life.",
   },
@@ -97,6 +105,7 @@ export const create = {
     none: "Nobody's book had to follow it",
     follower: "Follower",
   },
+  signalStatus: { published: "Published", planned: "Being copied", processed: "Copied" },
   executionStatus: {
     pending: "Waits",
     executing: "Executing",

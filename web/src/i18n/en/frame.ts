@@ -69,6 +69,7 @@ export const frame = {
     orders: "Orders",
     order: "Order",
     margins: "Margins",
+    markets: "Markets",
     marketData: "Market data",
     work: "Workers and health",
     settlement: "Settlement",
@@ -212,6 +213,7 @@ export const frame = {
     audit: "Audit",
     users: "Users",
     venues: "Accounts at exchanges",
+    orders: "Cancel and move orders",
   },
   severity: { warning: "Warning", critical: "Critical" },
 }

@@ -28,8 +28,19 @@ export const orders = {
     books: "Books that it was for",
     requested: "Asked",
     got: "Got",
+    until: "Ends at the latest",
+    ending: "Being cancelled",
+    end: "Cancel the order",
+    endWhy:
+      "The venue is asked as soon as the order is looked at next. What was filled by then is shared out; what still needs the rest, such as the closing of a book, asks anew.",
+    move: "Change the limit",
+    moveWhy:
+      "The order keeps its quantity and loses its place in the queue. The venue may fill it or end it where it would trade at once. At most a tenth away from the market when it was intended.",
+    newLimit: "New limit",
+    note: "Why",
   },
-  orderKinds: { market: "Market", limit: "Limit", stop: "Stop" },
+  orderKinds: { market: "Market", limit: "Limit", stop: "Stop", stopLimit: "Stop-limit" },
+  orderTimes: { ioc: "at once or not at all", post_only: "post-only", reduce_only: "reduce-only" },
   orderCauses: {
     signal: "Signal",
     liquidation: "Closing of a book",

@@ -43,6 +43,13 @@ export const create: Texts<typeof english> = {
     mostHint: "留空则不限",
     interval: "决策所用 K 线周期",
     ownInterval: "与行情相同",
+    entry: "入场方式",
+    entryHint: "出场和止损始终按市价。挂单等待或限定价格的入场可能错过成交，要到下一个信号才会再试。",
+    entries: {
+      market: "市价",
+      ioc: "容忍价或更优，立即成交否则撤销",
+      post_only: "在信号价挂单等待，只做挂单方",
+    },
     unlimited: "不限",
     real: "将以您的真实资金交易，他人也将以真实资金跟单。策略、品种、周期与参数在信号流存续期间不变。",
   },
@@ -93,6 +100,7 @@ export const create: Texts<typeof english> = {
     none: "没有账簿需要跟随此信号",
     follower: "跟单者",
   },
+  signalStatus: { published: "已发布", planned: "执行中", processed: "已执行" },
   executionStatus: {
     pending: "待执行",
     executing: "执行中",

@@ -65,6 +65,7 @@ export const frame: Texts<typeof english> = {
     orders: "订单",
     order: "订单",
     margins: "保证金",
+    markets: "行情",
     marketData: "行情数据",
     work: "进程与健康",
     settlement: "结算",
@@ -207,6 +208,7 @@ export const frame: Texts<typeof english> = {
     audit: "审计",
     users: "用户",
     venues: "交易所账户",
+    orders: "撤销和修改订单",
   },
   severity: { warning: "警告", critical: "严重" },
 }

@@ -4,6 +4,7 @@ import { backtests } from "./backtests"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
+import { markets } from "./markets"
 import { modes } from "./modes"
 import { operate } from "./operate"
 import { orders } from "./orders"
@@ -24,6 +25,7 @@ export const zh = {
   ...audit,
   ...backtests,
   ...create,
+  ...markets,
   ...modes,
   ...operate,
   ...orders,

@@ -29,8 +29,19 @@ export const orders: typeof English = {
     books: "所属账本",
     requested: "申请数量",
     got: "分得数量",
+    until: "最迟结束",
+    ending: "撤单中",
+    end: "撤销订单",
+    endWhy:
+      "下次查看此订单时即向交易所撤单。已成交部分照常分配；仍需其余部分的操作（如账本平仓）会重新下单。",
+    move: "修改限价",
+    moveWhy:
+      "数量不变，排队位置作废。若新价会立即成交，交易所可能成交或撤销此单。与拟定时市价相差不得超过一成。",
+    newLimit: "新限价",
+    note: "原因",
   },
-  orderKinds: { market: "市价", limit: "限价", stop: "止损" },
+  orderKinds: { market: "市价", limit: "限价", stop: "止损", stopLimit: "止损限价" },
+  orderTimes: { ioc: "立即成交否则撤销", post_only: "只做挂单", reduce_only: "只减仓" },
   orderCauses: {
     signal: "信号",
     liquidation: "账本平仓",

@@ -114,6 +114,13 @@ export const refusals: Record<string, string> = {
   bad_early_exit: "提前赎回的设置不合要求：仅定期产品可用，扣减为 0 到 1 之间。",
   minimum_above_quota: "起购金额不得大于额度。",
   rate_is_past: "起始日 {{value}} 已开始或已计提，请选择更晚的日期。",
+  // 订单
+  unknown_order: "没有这张订单。",
+  order_over: "订单已完结。",
+  order_ending: "订单正在撤销。",
+  no_limit: "只有限价单可以修改限价。",
+  off_tick: "价格 {{value}} 不是最小变动价位的整数倍。",
+  too_far: "价格 {{value}} 与拟定时市价相差超过一成。",
   // 跟随与信号流
   unknown_flow: "没有这个信号流。",
   unknown_signal: "没有这个信号。",

@@ -1,0 +1,2 @@
+ALTER TABLE market_feeds DROP COLUMN cache;
+DROP TABLE cache_entries;

@@ -1,0 +1,159 @@
+"""An account's own stream on the exchange's protocol, and what is done when it hints."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from commenda.exchange import Key, simulated_house
+from commenda.kit.db import Database
+from commenda.operations.heeding import heed
+from commenda.operations.ticks import Operation
+from commenda.venues import Hints
+from commenda.venues.binance import Binance
+from commenda.venues.desk import Desk
+from commenda.venues.streams import listen
+from processes import until
+from world import World
+
+from .conftest import Served
+from .lived import Life
+
+D = Decimal
+DESK = "binance_usdm:desk"
+DEAF = "SELECT count(*) FROM alerts WHERE kind = 'alert.venue_deaf' AND closed_at IS NULL"
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    house = simulated_house(["BTCUSDT"], seed=7)
+    house.open_account(Key("a", "key-a", "secret-a"), D(100_000))
+    found = Served(house)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def hints(served: Served) -> Iterator[Hints]:
+    """Of an account that is listened to."""
+    hints, stopping = Hints(), threading.Event()
+    desk = desk_at(served)
+    thread = threading.Thread(target=listen, args=(lambda: {DESK: desk}, hints, stopping))
+    thread.start()
+    until("it is heard", lambda: DESK in hints.take(), 20)
+    yield hints
+    stopping.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def desk_at(served: Served) -> Desk:
+    address = f"http://{served.address}"
+    client = Binance().client("key-a", "secret-a", address)
+    client.enableRateLimit = False
+    return Desk(client, Binance(), address=address)
+
+
+def trade(served: Served) -> None:
+    """Somebody trades in the account."""
+    asked = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+    desk_at(served).ask("fapiPrivatePostOrder", asked)
+
+
+def test_a_trade_in_the_account_is_hinted_at(served: Served, hints: Hints) -> None:
+    trade(served)
+    until("it hints", lambda: DESK in hints.take(), 20)
+
+
+@pytest.mark.parametrize("how", ["expired", "dropped", "silent"])
+def test_a_stream_that_ends_is_opened_with_a_key_that_lives(
+    served: Served, hints: Hints, how: str
+) -> None:
+    """Its key is over; the socket falls in the middle of a fill; it is open and tells nothing,
+    which shows in what is read of the account."""
+    opened = len(served.server.connections)
+    assert opened == 1
+    (first,) = served.server.connections
+    fault = {"dropped": "drop_stream", "silent": "silent_stream"}.get(how)
+    if fault:
+        served.house.script.set([{"kind": fault, "times": 1}])
+    else:
+        served.house.expire_key("a")
+    hints.read(DESK, found=False)
+    if fault:
+        trade(served)
+        hints.read(DESK, found=True)
+    if how == "silent":
+        until("the fault has struck", lambda: served.house.script.struck.get(fault), 20)
+        assert not hints.ears[DESK].news
+        hints.read(DESK, found=False)
+    until("another one is open", lambda: served.server.connections - {first}, 40)
+    until("it is heard", lambda: hints.ears[DESK].is_open, 20)
+    served.house.script.set([])
+    until("nothing more is told", lambda: not hints.take(), 20)
+    trade(served)
+    until("it hints", lambda: DESK in hints.take(), 20)
+
+
+# --- what is done ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def life(db: Database) -> Life:
+    """Three books with an order of 6 AAA that rests at 99.9, a tenth of a per cent below."""
+    life = Life(World(db, fee="0", lot="0.001", minimum_notional=5), random.Random(1), 1)
+    life.ask("AAAUSDT", D(3), D(2), D(1), collar=D("-0.001"))
+    life.work()
+    return life
+
+
+def operation(life: Life) -> Operation:
+    return Operation(life.world.database, life.broker)
+
+
+def state(life: Life) -> list[Any]:
+    return life.world.rows("SELECT status, allocated_at IS NOT NULL FROM orders")
+
+
+def test_a_hint_has_the_books_know_of_a_fill_at_once_however_often_it_comes(life: Life) -> None:
+    """No tick comes, and its streams were read a moment ago."""
+    assert state(life) == [("accepted", False)]
+    life.trade("AAAUSDT", D("99.5"))
+    for _ in range(3):
+        heed(operation(life), life.world.now, [life.name])
+    assert state(life) == [("filled", True)]
+    assert [life.world.quantity(leg) for leg in life.legs] == [3, 2, 1]
+    assert life.unexplained() == {}
+    assert life.world.findings() == []
+
+
+def test_a_hint_reads_what_nobody_here_waits_for(life: Life) -> None:
+    """Without one the account is read every twenty seconds."""
+    life.observe()
+    life.by_hand("AAAUSDT", 1_000)
+    stray = "SELECT count(*) FROM stray_fills"
+    life.observe()
+    assert life.world.one(stray) == 0
+    heed(operation(life), life.world.now, [life.name])
+    assert life.world.one(stray) == 1
+
+
+def test_a_stream_that_is_not_heard_for_long_is_told_of_and_only_read_later(life: Life) -> None:
+    hints = life.broker.hints
+    hints.lost(life.name, "closed (1006)")
+    life.pass_time(30)
+    life.observe()
+    assert life.world.one(DEAF) == 0
+    for _ in range(5):
+        life.pass_time(30)
+        life.observe()
+    assert life.world.one(DEAF) == 1
+    hints.opened(life.name)
+    life.pass_time(30)
+    life.observe()
+    assert life.world.one(DEAF) == 0

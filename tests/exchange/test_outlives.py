@@ -1,0 +1,178 @@
+"""`commenda exchange` is killed in the middle of traffic, and has all that it ever told of."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import random
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+
+from processes import Process, until
+
+KEY, SECRET = "key-of-the-desk-01", "secret-of-the-desk"
+WORD = "the-word"
+LIVES = 3
+
+
+@dataclass
+class Served:
+    """The exchange's process, on one folder."""
+
+    folder: Path
+    lives: list[Process] = field(default_factory=list)
+
+    def start(self, *more: str) -> Process:
+        log = self.folder / f"exchange-{len(self.lives)}.log"
+        made = Process(
+            log, "exchange", "--port", "0", "--data", str(self.folder), "--admin", WORD,
+            "--limits", "1000", *more,
+        )  # fmt: skip
+        self.lives.append(made)
+        until("it listens", lambda: "http://" in made.written(), 60, made)
+        return made
+
+    @property
+    def address(self) -> str:
+        found = re.search(r"http://\S+?:\d+", self.lives[-1].written())
+        assert found is not None
+        return found[0]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path)
+    made.start("--symbols", "BTCUSDT,ETHUSDT", "--pace", "60", "--account", f"desk:{KEY}:{SECRET}")
+    yield made
+    for one in made.lives:
+        if one.running:
+            one.kill()
+
+
+@dataclass
+class Client:
+    """Knows what it was answered, and what its stream told it."""
+
+    address: str
+    session: aiohttp.ClientSession
+    orders: dict[int, dict[str, Any]] = field(default_factory=dict)
+    trades: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+
+    async def ask(self, method: str, path: str, **values: Any) -> Any:
+        query = urlencode(values | {"timestamp": int(time.time() * 1000), "recvWindow": 60_000})
+        signed = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+        url = f"{self.address}{path}?{query}&signature={signed}"
+        async with self.session.request(method, url, headers={"X-MBX-APIKEY": KEY}) as got:
+            return await got.json()
+
+    async def trade(self, draw: random.Random) -> None:
+        """One order after another, market and limit, some of them cancelled, until it is gone."""
+        while True:
+            mark = float((await self.ask("GET", "/fapi/v1/premiumIndex", symbol="BTCUSDT"))[
+                "markPrice"
+            ])  # fmt: skip
+            asked = {"symbol": "BTCUSDT", "side": draw.choice(["BUY", "SELL"]), "quantity": "0.01"}
+            kinds = {"type": "LIMIT", "timeInForce": "GTC", "price": f"{mark:.0f}"}
+            kind = draw.choice([{"type": "MARKET"}, kinds])
+            told = await self.ask("POST", "/fapi/v1/order", **asked, **kind)
+            if "orderId" not in told:
+                continue
+            self.orders[told["orderId"]] = told
+            if draw.random() < 0.3:
+                gone = await self.ask(
+                    "DELETE", "/fapi/v1/order", symbol="BTCUSDT", orderId=told["orderId"]
+                )
+                if "orderId" in gone:
+                    self.orders[told["orderId"]] = gone
+
+    async def listen(self) -> None:
+        key = (await self.ask("POST", "/fapi/v1/listenKey"))["listenKey"]
+        async with self.session.ws_connect(f"{self.address}/private/ws?listenKey={key}") as stream:
+            async for message in stream:
+                told = message.json()
+                one = told.get("o", {})
+                if one.get("x") == "TRADE":
+                    self.trades[one["t"]] = (one["i"], one["L"], one["l"], one["n"], one["rp"])
+
+    async def live(self, seconds: float, draw: random.Random, end: Any) -> None:
+        """Traffic, in whose middle the exchange is killed."""
+        work = [asyncio.create_task(self.listen())]
+        work += [asyncio.create_task(self.trade(random.Random(draw.random()))) for _ in range(4)]
+        await asyncio.sleep(seconds)
+        end()
+        await asyncio.gather(*work, return_exceptions=True)
+
+    async def pages(self, what: str, number: str, since: str, by: str) -> dict[int, Any]:
+        """All rows of a list, by their numbers."""
+        found: dict[int, Any] = {}
+        begin, more = 1, True
+        while more:
+            asked = {"symbol": "BTCUSDT", "limit": 1000, since: begin}
+            rows = await self.ask("GET", f"/fapi/v1/{what}", **asked)
+            more = bool({one[number] for one in rows} - found.keys())
+            found |= {one[number]: one for one in rows}
+            begin = rows[-1][by] if rows else begin
+        return found
+
+    async def check(self) -> None:
+        """All that was told is there, and stands as it was told or further on."""
+        there = await self.pages("allOrders", "orderId", "startTime", "time")
+        assert self.orders.keys() <= there.keys()
+        for number, told in self.orders.items():
+            assert there[number]["clientOrderId"] == told["clientOrderId"]
+            assert float(there[number]["executedQty"]) >= float(told["executedQty"])
+            if told["status"] == "CANCELED":
+                assert there[number]["status"] == "CANCELED"
+        trades = await self.pages("userTrades", "id", "fromId", "id")
+        names = ("orderId", "price", "qty", "commission", "realizedPnl")
+        found = {
+            number: tuple(float(one[name]) for name in names) for number, one in trades.items()
+        }
+        told = {number: tuple(map(float, one)) for number, one in self.trades.items()}
+        assert {number: found.get(number) for number in told} == told
+
+
+def test_a_killed_exchange_has_all_that_it_told_of(served: Served, seed: int) -> None:
+    draw = random.Random(seed)
+
+    async def lives() -> None:
+        known: Client | None = None
+        for _ in range(LIVES):
+            async with aiohttp.ClientSession() as session:
+                client = Client(served.address, session)
+                if known is not None:
+                    client.orders, client.trades = known.orders, known.trades
+                    await client.check()
+                count = len(client.orders), len(client.trades)
+                await client.live(draw.uniform(1.0, 2.5), draw, served.lives[-1].kill)
+                assert len(client.orders) > count[0]
+                assert len(client.trades) > count[1]
+                known = client
+            served.start()
+        async with aiohttp.ClientSession() as session:
+            assert known is not None
+            last = Client(served.address, session, known.orders, known.trades)
+            await last.check()
+
+    asyncio.run(lives())
+
+
+def test_another_exchange_is_not_taken_for_the_one_that_is_kept(served: Served) -> None:
+    served.lives[-1].kill()
+    log = served.folder / "other.log"
+    other = Process(log, "exchange", "--port", "0", "--data", str(served.folder), "--seed", "8")
+    until("it ends", lambda: not other.running, 60)
+    assert other.stop() != 0
+    assert "other_exchange" in other.written()
+    again = served.start()
+    assert "key-of-the-desk-01" in again.written()
+    assert again.stop() == 0

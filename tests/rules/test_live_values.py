@@ -1,0 +1,48 @@
+"""Which of two feeds' messages of one thing is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from commenda.market import now_names, supersedes
+
+
+def book(feed: str, at: int, number: int, *, right: bool = True) -> str:
+    return json.dumps({"feed": feed, "at": at, "id": number, "right": right})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "taken"),
+    [
+        (book("a", 1, 10), book("a", 2, 12), True),
+        (book("a", 2, 12), book("a", 1, 10), False),  # it came the slower way
+        (book("a", 2, 12), book("a", 2, 12, right=False), True),
+        (book("a", 1, 10), book("b", 2, 12), True),
+        (book("a", 1, 10), book("b", 2, 10), False),  # the same again
+        (book("a", 1, 10), book("b", 2, 12, right=False), False),
+        (book("a", 2, 12, right=False), book("b", 1, 10), True),
+        (book("a", 2, 12, right=False), book("b", 3, 14, right=False), True),
+    ],
+)
+def test_a_message_takes_the_place_of_what_it_knows_more_than(
+    old: str, new: str, taken: bool
+) -> None:
+    assert supersedes(old, new) is taken
+
+
+def test_trades_of_two_feeds_count_by_their_number() -> None:
+    first, second = ({"feed": one, "at": 5, "id": number} for one, number in (("a", 7), ("b", 8)))
+    assert supersedes(json.dumps(first), json.dumps(second))
+    assert not supersedes(json.dumps(second), json.dumps(first))
+
+
+def test_the_names_are_those_of_the_specification() -> None:
+    names = now_names("binance_usdm", "BTCUSDT")
+    assert [one.key for one in names] == [
+        "md:tick:BTCUSDT",
+        "md:book:BTCUSDT",
+        "md:funding:BTCUSDT",
+    ]
+    assert {one.field for one in names} == {"binance_usdm"}
