@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, LiteralString, NamedTuple
@@ -129,12 +129,12 @@ def find_compared(tx: Tx, flow_id: UUID, creator: UUID | None = None) -> Compare
     return found
 
 
-def decided_of(tx: Tx, flow_id: UUID) -> list[tuple[Decided, datetime]]:
-    """What a flow's bars led to, in order, and when each was taken."""
+def decided_of(tx: Tx, flow: Compared) -> list[tuple[Decided, datetime]]:
+    """What a flow's bars led to until its last one, in order, and when each was taken."""
     rows = tx.execute(
         "SELECT flow_id, closed_at, after, target, stop_price, taken_at FROM flow_decisions"
-        " WHERE flow_id = %s ORDER BY closed_at",
-        (flow_id,),
+        " WHERE flow_id = %s AND closed_at <= %s ORDER BY closed_at",
+        (flow.id, flow.last_bar_at + timedelta(seconds=flow.interval)),
     )
     return [(Decided(*row), taken) for *row, taken in rows]
 
