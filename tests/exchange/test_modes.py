@@ -11,11 +11,13 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
@@ -438,6 +440,24 @@ def test_what_was_decided_while_the_flow_was_paused_is_paused(trading: Make) -> 
     told = causes(live.compared(flow))
     assert told.keys() == {Cause.PAUSED}
     assert told[Cause.PAUSED] == pytest.approx(-EARNED, abs=D("0.00001"))
+
+
+def test_what_was_decided_before_decisions_were_kept_is_read_from_signals(trading: Make) -> None:
+    live = trading("paper")
+    flow = held_through(live)
+    live.run(*CLOSES[3:])
+    shared = START + timedelta(hours=3)
+    live.world.execute("UPDATE shared_flows SET created_at = %s WHERE id = %s", shared, flow)
+    kept = live.compared(flow)
+    assert kept.decisions.agreeing == 3
+    upgrade = resources.files("commenda.schema") / "0051_flow_decisions.sql"
+    _, *backfill = upgrade.read_text().split("INSERT INTO flow_decisions")
+    assert len(backfill) == 2
+    with psycopg.connect(live.world.database.owner_url) as owner:
+        owner.execute("DELETE FROM flow_decisions")
+        for statement in backfill:
+            owner.execute(("INSERT INTO flow_decisions" + statement).encode())
+    assert live.compared(flow) == kept
 
 
 # --- its doors ------------------------------------------------------------------------------------
