@@ -60,6 +60,7 @@ from commenda.operations.overview_http import router as overview_router
 from commenda.operations.proofs_http import router as proofs_router
 from commenda.operations.risk_http import router as risk_router
 from commenda.operations.schedules_http import router as schedules_router
+from commenda.operations.simulator_http import router as simulator_router
 from commenda.operations.work_http import router as work_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
@@ -100,6 +101,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     backtests_router,
     studies_router,
     venues_router,
+    simulator_router,
     audit_router,
     proofs_router,
 )

@@ -67,6 +67,8 @@ class Settings:
     """What its instruments are stored under; `simulated` for a simulated one."""
     demo: bool = False
     """A living demo: simulated market and people, published sign-ins."""
+    demo_exchange: str | None = None
+    """Where the demo's own exchange listens, at which it trades; None where it trades on paper."""
     log_level: str = "INFO"
     log_format: str | None = None
     """json or console; None is console on a terminal, json elsewhere."""
@@ -109,6 +111,7 @@ class Settings:
             feed_url=os.environ.get("COMMENDA_FEED_URL") or None,
             feed_venue=os.environ.get("COMMENDA_FEED_VENUE") or default.feed_venue,
             demo=_switch("COMMENDA_DEMO", default.demo),
+            demo_exchange=os.environ.get("COMMENDA_DEMO_EXCHANGE") or None,
             log_level=_one_of(
                 "COMMENDA_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), str.upper
             )

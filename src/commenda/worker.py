@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from commenda.audit import Chain, seal
 from commenda.copying import SIGNALS, Runners, copy_signal_workflow
-from commenda.demo import open_demo, people
+from commenda.demo import keep_time, open_demo, people
 from commenda.execution import Broker, venues_in_use
 from commenda.identity import forget_expired_sessions, forget_old_failures
 from commenda.kit import bus, clock, durable, outbox
@@ -45,10 +45,12 @@ from commenda.operations import (
 from commenda.settings import Settings
 from commenda.strategies import BACKTESTS, run_backtest_workflow
 from commenda.studies import STUDIES, run_study_workflow
-from commenda.venues import Means, connect, desks_of
+from commenda.venues import Means, Simulator, connect, desks_of
 
 QUEUES = (SIGNALS, STUDIES, BACKTESTS, PROOFS)
 
+EXCHANGE_PATIENCE = 120.0
+"""Wall seconds that the demo waits for its exchange before its worker ends."""
 IDLE = 0.05
 """Wall seconds between two looks at the clock."""
 
@@ -133,10 +135,16 @@ def work_on(
     keys = Keys.of(settings)
     secret = keys.derive("ties")
     if settings.demo:
-        home = settings.data.resolve()
-        demo = open_demo(database, secret, pace, home)
+        home, exchange = settings.data.resolve(), None
+        before: tuple[Step, ...] = ()
+        if settings.demo_exchange is not None:
+            exchange = Simulator.of(settings.demo_exchange, keys)
+            before = (keep_time(exchange),)
+            exchange.waited_for(stopping.wait, EXCHANGE_PATIENCE)
+        demo = open_demo(database, secret, pace, home, exchange, keys)
         operation = Operation(database, demo.broker, stopping, Runners(demo.costs))
-        return _work_beside_relay(settings, operation, (people(demo.scenario, home), *JOBS), keys)
+        jobs = (*before, people(demo.scenario, home), *JOBS)
+        return _work_beside_relay(settings, operation, jobs, keys)
     with database.transaction() as tx:
         mode = clock.mode(tx)
         if mode == "paced":

@@ -131,7 +131,7 @@ WITHOUT_KEY = {
         " name of its own",
     ),
     **dict.fromkeys(
-        ("changeUser", "toggleSharedFlowStatus", "updateSubscriptionSettings"),
+        ("changeUser", "toggleSharedFlowStatus", "updateSubscriptionSettings", "setFaults"),
         "it sets a state: sent again, it finds it set",
     ),
     **dict.fromkeys(

@@ -28,6 +28,7 @@ D = Decimal
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HOW = {"symbols": list(SYMBOLS)}
+CHANCES = dict.fromkeys(INSIDE, 0.3) | {"filled_first": 1.0}
 STEPS = 400
 ACCOUNTS = ("anna", "ben", "cara")
 EVENTFUL = 7919
@@ -82,7 +83,7 @@ class Traffic:
             for symbol in SYMBOLS:
                 self.ask(name, "POST", "/fapi/v1/leverage", symbol=symbol, leverage=100)
         administer(house, "PUT", "faults", {"faults": [
-            {"kind": kind, "chance": 0.4 if kind in INSIDE else 0.05, "milliseconds": 500}
+            {"kind": kind, "chance": CHANCES.get(kind, 0.05), "milliseconds": 500}
             for kind in FAULTS if kind not in ("late_trades", "not_shown")
         ]})  # fmt: skip
 

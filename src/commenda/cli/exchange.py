@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from commenda.cli.options import Data, moment_of, settings_of
+from commenda.cli.service import set_in, stop_with_parent
 from commenda.cli.tables import say
 from commenda.exchange import House, Keeper, Key, Server, administer, depth_house, simulated_house
 from commenda.kit.errors import CommendaError
+from commenda.kit.keys import Keys
+from commenda.settings import Settings
 
 MILLISECOND = 1000
-DEFAULT = {"symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"], "seed": 7}
+DEFAULT = {"symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"], "seed": 7, "interval": 60}
 
 
 def run(
@@ -51,6 +56,10 @@ def run(
         typer.Option(envvar="COMMENDA_EXCHANGE_ADMIN", help="The word for /admin; drawn if none."),
     ] = None,
     data: Data = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", hidden=True, help="The demo's: its market, account and clock.")
+    ] = False,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget what was kept, and begin anew.")
     ] = False,
@@ -68,11 +77,16 @@ def run(
         "symbols": _listed(symbols),
         "seed": seed,
         "start": None if begin is None else int(begin.timestamp() * MILLISECOND),
+        "interval": None,
         "depth": None if depth is None else str(depth.resolve()),
         "trades": None if trades is None else str(trades.resolve()),
     }
     keys = [_key(one) for one in account or ()]
-    keeper = Keeper(settings_of(data).data / "exchange", sync)
+    settings = settings_of(data)
+    if demo:
+        told, key, admin = _of_demo(settings)
+        asked, keys, deposit, pace = asked | told, [key], "0", 0.0
+    keeper = Keeper(settings.data / "exchange", sync)
     try:
         if fresh:
             keeper.forget()
@@ -84,22 +98,39 @@ def run(
         def ready(at: int) -> None:
             say(f"Exchange at http://{host}:{at}, streams at ws://{host}:{at}/ws")
             say(f"its time is its own, {_time(house)}; what it has is kept in {keeper.folder}")
+            if demo:  # this is written to a log
+                return
             for key in house.keys.values():
                 wallet = house.exchange.account(key.account).wallet
                 say(f"account {key.account}: key {key.key}, secret {key.secret}, {wallet:f} USDT")
             say(f"/admin takes the header X-Admin: {word}")
 
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_serve(Server(house, word), host, port, ready))
+            asyncio.run(_serve(Server(house, word), host, port, ready, supervised))
     finally:
         keeper.close()
 
 
-async def _serve(server: Server, host: str, port: int, ready: Any) -> None:
-    task = asyncio.current_task()
+async def _serve(
+    server: Server, host: str, port: int, ready: Callable[[int], None], supervised: bool
+) -> None:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    stop = partial(set_in, loop, task.cancel)
+    await asyncio.to_thread(stop_with_parent, supervised, stop)
     await server.run(host, port, ready)
+
+
+def _of_demo(settings: Settings) -> tuple[dict[str, Any], Key, str]:
+    """The market of the demo's exchange, its one account, and the word of its administration."""
+    from commenda.demo import demo_scenario, market_of, secret_of
+    from commenda.venues import Simulator
+
+    keys = Keys.of(settings)
+    secret = secret_of(keys)
+    word = Simulator.of("", keys).word
+    return market_of(demo_scenario()), Key("demo", secret.key, secret.secret), word
 
 
 def _house(keeper: Keeper, asked: dict[str, Any], pace: float | None) -> House:
@@ -107,7 +138,8 @@ def _house(keeper: Keeper, asked: dict[str, Any], pace: float | None) -> House:
     if keeper.founded is None:
         how = asked | {name: one for name, one in DEFAULT.items() if asked[name] is None}
         house = _founded(how, 1.0 if pace is None else pace)
-        keeper.begin(house, how | {"start": house.clock.start + 60 * MILLISECOND})
+        begun = house.clock.start + how["interval"] * MILLISECOND
+        keeper.begin(house, how | {"start": begun})
         return house
     for name, one in asked.items():
         if one is not None and one != keeper.founded[name]:
@@ -127,7 +159,8 @@ def _founded(how: dict[str, Any], pace: float) -> House:
     depth, trades = how["depth"], how["trades"]
     if depth is None and trades is None:
         begin = None if start is None else datetime.fromtimestamp(start / MILLISECOND, UTC)
-        return simulated_house(symbols, seed=seed, start=begin, pace=pace)
+        interval = timedelta(seconds=how["interval"])
+        return simulated_house(symbols, seed=seed, start=begin, pace=pace, interval=interval)
     if depth is None or trades is None or len(symbols) != 1:
         raise CommendaError("bad_market", "A recorded market is one contract's").at(
             "--depth", depth, "give --depth, --trades and one symbol"

@@ -17,6 +17,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,25 @@ Supervised = Annotated[
 Pace = Annotated[
     str, typer.Option(help="How fast the demo's clock runs: business seconds in a second.")
 ]
+AtExchange = Annotated[
+    str | None,
+    typer.Option("--exchange", hidden=True, help="Where the demo's own exchange listens."),
+]
+
+
+class DemoVenue(StrEnum):
+    PAPER = "paper"
+    EXCHANGE = "exchange"
+
+
+At = Annotated[
+    DemoVenue,
+    typer.Option("--venue", help="Where the demo trades: on paper, or at an exchange of its own."),
+]
+AtPort = Annotated[
+    int,
+    typer.Option("--exchange-port", help="Where the demo's exchange listens.", min=1, max=65535),
+]
 DAY_A_MINUTE = "1440"
 
 
@@ -49,6 +69,7 @@ def api(
     port: Port = 8080,
     data: Data = None,
     demo: Demo = False,
+    exchange: AtExchange = None,
     supervised: Supervised = False,
 ) -> None:
     """Serve the HTTP API, the WebSockets and the console."""
@@ -59,7 +80,7 @@ def api(
         from commenda.kit.listener import Listener
         from commenda.kit.logs import configure_logs
 
-        settings = _prepared(data, demo)
+        settings = _prepared(data, demo, exchange)
         app = create_app(settings)
     configure_logs(settings, "api")
     server = uvicorn.Server(
@@ -83,7 +104,7 @@ def api(
     server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, stop)
-    _stop_with_parent(supervised, stop)
+    stop_with_parent(supervised, stop)
     if not server.should_exit:
         server.run()
     if not server.started:
@@ -94,6 +115,7 @@ def worker(
     data: Data = None,
     demo: Demo = False,
     pace: Pace = DAY_A_MINUTE,
+    exchange: AtExchange = None,
     supervised: Supervised = False,
 ) -> None:
     """Do durable work and the business's ticks; of several workers one leads the ticks."""
@@ -103,12 +125,12 @@ def worker(
         from commenda.kit.logs import configure_logs
         from commenda.worker import work_until
 
-    settings = _prepared(data, demo)
+    settings = _prepared(data, demo, exchange)
     configure_logs(settings, "worker")
     stopping = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stopping.set())
-    _stop_with_parent(supervised, stopping.set)
+    stop_with_parent(supervised, stopping.set)
     if not stopping.is_set() and not work_until(settings, stopping, pace=_pace(pace)):
         typer.echo("another worker took this one's place", err=True)
         raise typer.Exit(3)
@@ -158,7 +180,7 @@ def feed(
         stopping, loop = asyncio.Event(), asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, stopping.set)
-        waiting = partial(_stop_with_parent, supervised, partial(_set_in, loop, stopping))
+        waiting = partial(stop_with_parent, supervised, partial(set_in, loop, stopping.set))
         await asyncio.to_thread(waiting)
         if not stopping.is_set():
             with Database.open(settings) as database:
@@ -177,16 +199,29 @@ def up(
     port: Port = 8080,
     data: Data = None,
     pace: Pace = DAY_A_MINUTE,
+    venue: At = DemoVenue.PAPER,
+    exchange_port: AtPort = 8900,
 ) -> None:
-    """Start the database, the API, a worker and a configured feed; look after them until Ctrl-C."""
+    """Start the database, the API, a worker and a configured feed; look after them until Ctrl-C.
+
+    With `--demo --venue exchange` an exchange of the demo's own, too, at which its strategies trade
+    over the protocol.
+    """
     from commenda.cli.supervisor import Part, supervise
 
-    settings = _settings(data, demo)
+    at = f"http://127.0.0.1:{exchange_port}" if venue is DemoVenue.EXCHANGE else None
+    settings = _settings(data, demo, at)
     _pace(pace)
     flags = ["--demo"] if demo else []
     folder = [] if settings.database_url else ["--data", str(settings.data)]
     logs = settings.data / "logs"
-    parts = [
+    parts = []
+    if settings.demo and at is not None:
+        flags += ["--exchange", at]
+        told = ["--demo", "--port", str(exchange_port), "--limits", "100000"]
+        told += ["--data", str(settings.data)]
+        parts.append(Part("exchange", ["exchange", *told], logs / "exchange.log"))
+    parts += [
         Part(
             "api", ["api", "--host", host, "--port", str(port), *folder, *flags], logs / "api.log"
         ),
@@ -206,11 +241,14 @@ def openapi(out: Out = None) -> None:
         target.write(document)
 
 
-def _settings(data: Path | None, demo: bool) -> Settings:
+def _settings(data: Path | None, demo: bool, exchange: str | None = None) -> Settings:
     settings = settings_of(data)
     unnamed = data is None and settings.database_url is None and settings.data == Settings().data
+    if exchange is not None:
+        settings = replace(settings, demo_exchange=exchange)
     if demo and unnamed:
-        settings = replace(settings, data=settings.data / "demo")
+        name = "demo" if exchange is None else "demo-exchange"
+        settings = replace(settings, data=settings.data / name)
     if demo or settings.demo:
         # Nothing here is worth protecting: people are made up and sign-ins are published.
         settings = replace(settings, demo=True, paper_funding=True, require_second_factor=False)
@@ -218,12 +256,12 @@ def _settings(data: Path | None, demo: bool) -> Settings:
     return settings
 
 
-def _prepared(data: Path | None, demo: bool) -> Settings:
+def _prepared(data: Path | None, demo: bool, exchange: str | None = None) -> Settings:
     """The settings of a process that serves: what it lacks is said before it begins.
 
     What it writes is its owner's alone.
     """
-    settings = _settings(data, demo)
+    settings = _settings(data, demo, exchange)
     os.umask(0o077)
     Keys.of(settings)
     return settings
@@ -241,13 +279,13 @@ def _pace(text: str) -> Decimal:
     return pace
 
 
-def _set_in(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    """Set an event of a loop from another thread; the loop may be over."""
+def set_in(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
+    """Do something in a loop from another thread; the loop may be over."""
     with suppress(RuntimeError):
-        loop.call_soon_threadsafe(event.set)
+        loop.call_soon_threadsafe(act)
 
 
-def _stop_with_parent(supervised: bool, stop: Callable[[], None]) -> None:
+def stop_with_parent(supervised: bool, stop: Callable[[], None]) -> None:
     """Wait for the supervisor's word that the database is open, with all that is imported by now.
 
     From then on call `stop` when it is gone, however it went: its end of our stdin is closed.

@@ -9,6 +9,7 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
+from commenda.demo.exchange import ACCOUNT, account_at
 from commenda.demo.history import record_history
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
@@ -17,6 +18,7 @@ from commenda.kernel import Costs
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
+from commenda.kit.keys import Keys
 from commenda.market import (
     EndlessFeed,
     SimulatedAsset,
@@ -25,6 +27,7 @@ from commenda.market import (
     simulated_assets,
 )
 from commenda.simulate import Scenario, costs_of, found, load_scenario, venue_of
+from commenda.venues import Means, Simulator, Venue
 
 PACE = Decimal(1440)
 """Business seconds in a second: a day a minute."""
@@ -42,44 +45,60 @@ class Demo:
     costs: Costs
 
 
+def demo_scenario() -> Scenario:
+    with resources.as_file(resources.files("commenda.demo") / "operation.toml") as file:
+        return load_scenario(Path(file))
+
+
 def open_demo(
-    database: Database, secret: bytes, pace: Decimal = PACE, home: Path | None = None
+    database: Database,
+    secret: bytes,
+    pace: Decimal = PACE,
+    home: Path | None = None,
+    exchange: Simulator | None = None,
+    keys: Keys | None = None,
 ) -> Demo:
     """Found the demo, or go on with it; code `not_a_demo` in a database with another business.
 
-    With a data directory as its `home` the market has a past there to try strategies on.
+    With a data directory as its `home` the market has a past there to try strategies on. With an
+    `exchange`, which answers, its strategies trade there, by a key that `keys` seal.
     """
-    with resources.as_file(resources.files("commenda.demo") / "operation.toml") as file:
-        scenario = load_scenario(Path(file))
+    scenario = demo_scenario()
     with database.transaction() as tx:
-        new = _claim(tx, scenario)
+        new = _claim(tx, scenario, None if exchange is None else ACCOUNT)
         assets = simulated_assets(scenario.market.symbols, load_catalogue())
         feed = _feed(tx, scenario, assets)
         if new and home is not None:
             record_history(tx, home, scenario.seed, assets, scenario.start)
-    broker = Broker((venue_of(scenario, database, feed, OUTAGES_RETURN),), feed, secret)
+    venues: tuple[Venue, ...] = (venue_of(scenario, database, feed, OUTAGES_RETURN),)
+    if exchange is not None:
+        means = Means(database, feed, keys)
+        venues = *venues, account_at(database, means, exchange, scenario.start)
+    broker = Broker(venues, feed, secret)
     with database.transaction() as tx:
-        flows = found(tx, scenario, broker)
+        flows = found(tx, scenario, broker, venues[-1].name)
         register_sign_ins(tx, scenario, flows, offer_products(tx, scenario), secret)
         clock.set_pace(tx, scenario.start, pace, scenario.start + QUICK)
     return Demo(scenario, broker, costs_of(scenario, broker))
 
 
-def _claim(tx: Tx, scenario: Scenario) -> bool:
+def _claim(tx: Tx, scenario: Scenario, account: str | None) -> bool:
     """Make the database the demo's, under a lock: several workers may begin at once. Whether it
-    was not before."""
+    was not before. One that trades elsewhere is another."""
+    digest = scenario.digest if account is None else f"{scenario.digest} {account}"
     tx.execute("LOCK demo_operation IN EXCLUSIVE MODE")
     row = tx.execute("SELECT scenario FROM demo_operation").fetchone()
     used = tx.execute("SELECT EXISTS (SELECT FROM business_clock)").fetchone()
     if row is None and used == (False,):
         tx.execute(
             "INSERT INTO demo_operation (scenario, begun_at) VALUES (%s, %s)",
-            (scenario.digest, scenario.start),
+            (digest, scenario.start),
         )
         return True
-    if row is None or row[0] != scenario.digest:
+    if row is None or row[0] != digest:
         raise CommendaError(
-            "not_a_demo", "This database holds another business, or the demo of another version"
+            "not_a_demo",
+            "This database holds another business, or the demo of another version or venue",
         ).at("--data", hint="start the demo in a new data directory or database")
     return False
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from commenda.exchange.engine import Exchange
 from commenda.exchange.faults import FAULTS
 from commenda.exchange.house import House
+from commenda.exchange.model import Position
 from commenda.exchange.signing import Key
 
 
@@ -85,6 +87,37 @@ def _books(house: House, asked: dict[str, Any]) -> Any:
     }
 
 
+def _view(house: House, asked: dict[str, Any]) -> Any:
+    """What whoever looks at it wants to see: its time, its fund, its accounts."""
+    exchange = house.exchange
+    return {
+        "now": exchange.now,
+        "fund": str(exchange.insurance),
+        "accounts": [
+            {
+                "name": one.name,
+                "wallet": str(one.wallet),
+                "open": len(one.open),
+                "positions": [
+                    _held(exchange, held) for held in one.positions.values() if held.lots
+                ],
+            }
+            for one in exchange.accounts.values()
+        ],
+    }
+
+
+def _held(exchange: Exchange, held: Position) -> Any:
+    contract, mark = exchange.contracts[held.symbol], exchange.marks[held.symbol]
+    return {
+        "symbol": held.symbol,
+        "side": held.side,
+        "quantity": str(contract.quantity(held.lots)),
+        "mark": str(mark),
+        "unrealised": str(held.unrealised(contract, mark)),
+    }
+
+
 def _expire(house: House, asked: dict[str, Any]) -> Any:
     house.expire_key(asked["account"])
     return {}
@@ -99,5 +132,6 @@ ADMIN: dict[tuple[str, str], Callable[[House, dict[str, Any]], Any]] = {
     ("POST", "clock"): _move_clock,
     ("POST", "status"): _delist,
     ("GET", "books"): _books,
+    ("GET", "view"): _view,
     ("POST", "expire-key"): _expire,
 }

@@ -17,7 +17,12 @@ INTERVAL = timedelta(minutes=1)
 
 
 def simulated_house(
-    symbols: Sequence[str], *, seed: int, start: datetime | None = None, pace: float = 1.0
+    symbols: Sequence[str],
+    *,
+    seed: int,
+    start: datetime | None = None,
+    pace: float = 1.0,
+    interval: timedelta = INTERVAL,
 ) -> House:
     """Over the endless simulated market of these symbols, from `start` on; without one its clock is
     the wall's. Code `unknown_instrument`."""
@@ -25,9 +30,9 @@ def simulated_house(
     assets = simulated_assets(symbols, load_catalogue())
     instruments = [replace(one.instrument, id=number) for number, one in enumerate(assets, 1)]
     begin = founded.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    feed = EndlessFeed(seed, assets, instruments, begin - timedelta(days=1), INTERVAL)
+    feed = EndlessFeed(seed, assets, instruments, begin - timedelta(days=1), interval)
     milliseconds = int(founded.timestamp() * 1000)
-    clock = Clock(milliseconds - int(INTERVAL.total_seconds() * 1000), pace)
+    clock = Clock(milliseconds - int(interval.total_seconds() * 1000), pace)
     house = House([contract_of(one) for one in instruments], CandleSource(feed, seed), clock, seed)
     clock.set(milliseconds if start else clock.wall_now())  # building takes a second or so
     house.catch_up()  # the bar before: there are a mark and a book when the first order comes

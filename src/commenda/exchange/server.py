@@ -296,7 +296,9 @@ class Server:
         try:
             return web.json_response(administer(self.house, method, what, asked))
         except CommendaError as error:
-            return web.json_response({"code": error.code, "title": str(error)}, status=422)
+            told = {"code": error.code, "title": error.message, "field": error.field}
+            told |= {"value": str(error.value), "hint": error.hint}
+            return web.json_response(told, status=422)
         except Refused as refused:
             return web.json_response({"code": refused.code, "title": refused.words}, status=422)
 

@@ -28,7 +28,7 @@ from commenda.market import (
 )
 from commenda.simulate.population import product_id
 from commenda.simulate.scenario import ASSET, FlowPart, Scenario
-from commenda.venues import Outage, PaperVenue
+from commenda.venues import DEFAULT_VENUE, Outage, PaperVenue
 
 RULES = "simulate/1"
 INSURANCE = Decimal(100_000)
@@ -63,14 +63,14 @@ def open_business(scenario: Scenario, database: Database) -> Business:
     return Business(scenario, database, broker, runners)
 
 
-def found(tx: Tx, scenario: Scenario, broker: Broker) -> list[Flow]:
+def found(tx: Tx, scenario: Scenario, broker: Broker, venue: str = DEFAULT_VENUE) -> list[Flow]:
     """Insurance, products, and creators who share flows and lead them with their own money.
 
-    Founded again, nothing changes.
+    The flows trade at the account `venue`. Founded again, nothing changes.
     """
     author = Author("simulation", RULES, scenario.start)
     instruments = {one.symbol: one for one in broker.feed.instruments}
-    flows = [_flow(scenario, part, instruments[part.symbol]) for part in scenario.flows]
+    flows = [_flow(scenario, part, instruments[part.symbol], venue) for part in scenario.flows]
     _fund_insurance(tx, author)
     for product in _offers(scenario):
         publish_offer(tx, product)
@@ -134,7 +134,7 @@ def venue_of(
     return PaperVenue(database, feed, *rates, tuple(outages))
 
 
-def _flow(scenario: Scenario, part: FlowPart, instrument: Instrument) -> Flow:
+def _flow(scenario: Scenario, part: FlowPart, instrument: Instrument, venue: str) -> Flow:
     return Flow(
         id=ids.derive("flow", scenario.seed, part.creator),
         creator_id=ids.derive("user", "creator", scenario.seed, part.creator),
@@ -143,6 +143,7 @@ def _flow(scenario: Scenario, part: FlowPart, instrument: Instrument) -> Flow:
         params=part.params,
         instrument_id=instrument.id,
         tags=(part.profile, part.strategy, part.symbol),
+        venue=venue,
     )
 
 

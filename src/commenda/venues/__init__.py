@@ -21,6 +21,7 @@ from commenda.venues.accounts import (
     require_keyed,
     try_secret,
 )
+from commenda.venues.binance import Binance
 from commenda.venues.hints import Ear, Hints
 from commenda.venues.keys import (
     Secret,
@@ -50,8 +51,9 @@ from commenda.venues.model import (
 from commenda.venues.paper import Outage, PaperVenue
 from commenda.venues.paper_books import PaperBooks
 from commenda.venues.paper_orders import PaperOrder
-from commenda.venues.reach import Means, contracts_of, desks_of
+from commenda.venues.reach import Means, contracts_of, desks_of, reach_exchange
 from commenda.venues.rows import DEFAULT_VENUE, VENUES, VenueRow, connect, known_venue, venue_row
+from commenda.venues.simulator import Simulator
 from commenda.venues.trial import Outcome, VenueCheck, require_sound
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "NEW_KEY",
     "RULES",
     "VENUES",
+    "Binance",
     "Capabilities",
     "Clearing",
     "Ear",
@@ -79,6 +82,7 @@ __all__ = [
     "PaperVenue",
     "Secret",
     "Side",
+    "Simulator",
     "TimeInForce",
     "Venue",
     "VenueAccount",
@@ -99,6 +103,7 @@ __all__ = [
     "let_key_in",
     "list_keys",
     "opened",
+    "reach_exchange",
     "record_trial",
     "remove_account",
     "require_account",

@@ -15,7 +15,7 @@ from commenda.audit import record
 from commenda.identity import Approval, Changed, Principal, request_approval, take_back
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import conflict, unknown
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.keys import Keys
 from commenda.kit.rows import put
 from commenda.ledger import Author
@@ -62,8 +62,16 @@ def require_account(tx: Tx, account: str) -> str | None:
 def try_secret(
     account: str, secret: Secret, address: str | None, contracts: list[Instrument]
 ) -> list[VenueCheck]:
-    """Try a key at its exchange; takes seconds, so no transaction is open meanwhile."""
-    spoken = known_venue(account).dialect
+    """Try a key at its exchange; takes seconds, so no transaction is open meanwhile.
+
+    Code `no_address` for an account at a simulator that is not said to be anywhere.
+    """
+    row = known_venue(account)
+    if row.ours and address is None:
+        raise CommendaError("no_address", "A simulator has no address of its own").at(
+            "address", None, "say where it listens, such as http://127.0.0.1:8900"
+        )
+    spoken = row.dialect
     assert spoken is not None, "an account that has a key is at an exchange"
     dialect = spoken()
     desk = Desk(dialect.client(secret.key, secret.secret, address), dialect)

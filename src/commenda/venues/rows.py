@@ -31,6 +31,8 @@ class VenueRow(NamedTuple):
     dialect: Callable[[], Dialect] | None = None
     """How an exchange is spoken to, whose accounts have keys and are `name:other` all; they trade
     the instruments of the market of that name."""
+    ours: bool = False
+    """Whether it is at no address but that of a simulator."""
 
     @property
     def keyed(self) -> bool:
@@ -45,6 +47,7 @@ VENUES: tuple[VenueRow, ...] = (
     VenueRow("paper", PaperVenue.connect, PaperBooks),
     _exchange("binance_usdm", Binance),
     _exchange("bybit_linear", Bybit),
+    _exchange("simulated", Binance)._replace(ours=True),
 )
 DEFAULT_VENUE = VENUES[0].name
 """Where flows trade that name no other."""

@@ -2889,6 +2889,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/simulator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Simulator
+         * @description What goes wrong at the exchange of this site, how often it struck, and what it has.
+         */
+        get: operations["getSimulator"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/simulator/faults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Faults
+         * @description Let these faults strike from now on, and no others.
+         */
+        put: operations["setFaults"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/logs": {
         parameters: {
             query?: never;
@@ -5144,6 +5184,21 @@ export interface components {
             lastError: string | null;
             /** Nextat */
             nextAt: string | null;
+        };
+        /**
+         * FaultKind
+         * @description A fault that there is.
+         */
+        FaultKind: {
+            /** Kind */
+            kind: string;
+            /**
+             * Does
+             * @example answer 503 to everything
+             */
+            does: string;
+            /** Struck */
+            struck: number;
         };
         /**
          * FeeTerms
@@ -10499,6 +10554,90 @@ export interface components {
              * @constant
              */
             tokenType: "Bearer";
+        };
+        /** SimulatedAccount */
+        SimulatedAccount: {
+            /** Name */
+            name: string;
+            /** Wallet */
+            wallet: string;
+            /** Open */
+            open: number;
+            /** Positions */
+            positions: components["schemas"]["SimulatedPosition"][];
+        };
+        /**
+         * SimulatedFault
+         * @description One row of the script of what goes wrong.
+         */
+        SimulatedFault: {
+            /**
+             * Kind
+             * @example lost_answer
+             */
+            kind: string;
+            /**
+             * Matches
+             * @description Of a request's method and path, or of a stream's name; empty: all.
+             * @default
+             * @example POST /fapi/v1/order
+             */
+            matches: string;
+            /**
+             * Chance
+             * @default 1
+             */
+            chance: number;
+            /**
+             * Times
+             * @description How often it is still to strike.
+             */
+            times?: number | null;
+            /**
+             * Milliseconds
+             * @default 0
+             */
+            milliseconds: number;
+        };
+        /**
+         * SimulatedFaults
+         * @description What is to go wrong from now on, in place of what did.
+         */
+        SimulatedFaults: {
+            /** Faults */
+            faults: components["schemas"]["SimulatedFault"][];
+        };
+        /** SimulatedPosition */
+        SimulatedPosition: {
+            /** Symbol */
+            symbol: string;
+            /** Side */
+            side: string;
+            /** Quantity */
+            quantity: string;
+            /** Mark */
+            mark: string;
+            /** Unrealised */
+            unrealised: string;
+        };
+        /**
+         * SimulatorView
+         * @description The exchange as it sees itself.
+         */
+        SimulatorView: {
+            /**
+             * Now
+             * Format: date-time
+             */
+            now: string;
+            /** Fund */
+            fund: string;
+            /** Accounts */
+            accounts: components["schemas"]["SimulatedAccount"][];
+            /** Kinds */
+            kinds: components["schemas"]["FaultKind"][];
+            /** Faults */
+            faults: components["schemas"]["SimulatedFault"][];
         };
         /**
          * Standing
@@ -16343,6 +16482,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VenueKey"];
+                };
+            };
+        };
+    };
+    getSimulator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulatorView"];
+                };
+            };
+        };
+    };
+    setFaults: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulatedFaults"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulatorView"];
                 };
             };
         };

@@ -107,6 +107,13 @@ export const OPERATE: readonly Page[] = [
     load: () => import("@/features/operate/venues"),
   },
   {
+    path: "/simulator",
+    name: "simulator",
+    group: "operate",
+    needs: "overview",
+    load: () => import("@/features/operate/simulator"),
+  },
+  {
     path: "/users",
     name: "users",
     group: "operate",

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { api, client, type Schemas } from "@/api/client"
@@ -17,6 +18,8 @@ import { Asked } from "./asked"
 type Key = Schemas["VenueKey"]
 type Check = Schemas["VenueCheck"]
 const STATES: Record<Key["state"], Tone> = { waiting: "warn", active: "strong", removed: "plain" }
+/** How accounts at an exchange of our own are named. */
+const OURS = "simulated:"
 const OUTCOMES: Record<Check["outcome"], Tone> = { passed: "good", warned: "warn", failed: "bad" }
 
 /** The accounts at exchanges, their keys, and what was seen when each was tried. */
@@ -30,6 +33,11 @@ export default function Venues() {
   return (
     <>
       <PageHead title={t("pages.venues")}>
+        {keys.data?.some((one) => one.account.startsWith(OURS)) && (
+          <Button asChild>
+            <Link to="/simulator">{t("simulator.open")}</Link>
+          </Button>
+        )}
         {may && <Button onClick={() => setAdding(true)}>{t("venues.add")}</Button>}
       </PageHead>
       <p className="text-muted-foreground">{t("venues.why")}</p>

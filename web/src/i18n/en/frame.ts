@@ -81,6 +81,7 @@ export const frame = {
     schedule: "Schedule",
     users: "Users",
     venues: "Venues and keys",
+    simulator: "Exchange simulator",
     proof: "Proof",
     journals: "Journals",
     trail: "Audit trail",

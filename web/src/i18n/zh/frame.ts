@@ -77,6 +77,7 @@ export const frame: Texts<typeof english> = {
     schedule: "定时任务详情",
     users: "用户",
     venues: "交易所与密钥",
+    simulator: "交易所模拟器",
     proof: "账簿证明",
     journals: "凭证",
     trail: "审计日志",

@@ -206,6 +206,10 @@ export const refusals: Record<string, string> = {
   unknown_proof: "没有这次证明。",
   proof_is_running: "证明正在进行，请等待其完成。",
   // 交易所账户
+  no_address: "模拟器没有默认地址：请填写其监听地址，如 http://127.0.0.1:8900。",
+  no_simulator: "本站并未使用自有的模拟交易所。",
+  simulator_away: "模拟交易所正在重新启动：请几秒后重试。",
+  unknown_fault: "没有这种故障：{{value}}。",
   unknown_venue_account: "交易所账户 {{value}} 没有可用的密钥。",
   bad_address: "交易所地址应为 https://主机 或 https://主机:端口；http 仅限内网。",
   venue_no_answer: "交易所没有应答，请稍后重试。",
