@@ -49,12 +49,13 @@ export function Followed({ symbol, venue, paused }: { symbol: string; venue: str
   if (known.refused !== undefined) return <Empty title={t("markets.unknown", { symbol })} />
   if (!begun) return <Skeleton rows={8} />
   const { tick, book, funding, bar } = known
+  const last = tick ?? (bar && { price: bar.close, at: (bar.ts + bar.interval) * 1000 })
   return (
     <>
       <Standing known={known} paused={paused} />
       <div className="grid grid-cols-2 gap-4 lg:grid-cols-4">
-        <Figure label={t("markets.last")} note={<Time at={iso(tick?.at)} seconds />}>
-          <Quantity value={tick?.price} />
+        <Figure label={t("markets.last")} note={<Time at={iso(last?.at)} seconds />}>
+          <Quantity value={last?.price} />
         </Figure>
         <Figure label={t("exposure.mark")} note={<Time at={iso(funding?.at)} seconds />}>
           <Quantity value={funding && Number(funding.mark)} />

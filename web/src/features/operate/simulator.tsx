@@ -86,13 +86,24 @@ function Script({ view }: { view: View }) {
             head: t("simulator.where"),
             cell: (row) => (row.matches ? <code>{row.matches}</code> : t("simulator.everywhere")),
           },
-          { key: "chance", head: t("simulator.chance"), cell: (row) => `${Math.round(row.chance * 100)} %` },
+          {
+            key: "chance",
+            head: t("simulator.chance"),
+            right: true,
+            cell: (row) => `${Math.round(row.chance * 100)} %`,
+          },
           {
             key: "times",
             head: t("simulator.times"),
+            right: true,
             cell: (row) => (row.times == null ? t("simulator.always") : row.times),
           },
-          { key: "ms", head: t("simulator.milliseconds"), cell: (row) => row.milliseconds || "–" },
+          {
+            key: "ms",
+            head: t("simulator.milliseconds"),
+            right: true,
+            cell: (row) => row.milliseconds || "–",
+          },
           ...(may
             ? [
                 {
@@ -223,6 +234,7 @@ function Kinds({ rows }: { rows: Kind[] }) {
           {
             key: "struck",
             head: t("simulator.struck"),
+            right: true,
             cell: (row) => <Quantity value={row.struck} />,
             sort: (row) => row.struck,
           },
@@ -263,12 +275,19 @@ function Accounts({ view }: { view: View }) {
             {
               key: "quantity",
               head: t("simulator.quantity"),
+              right: true,
               cell: (row) => <Quantity value={row.quantity} />,
             },
-            { key: "mark", head: t("simulator.mark"), cell: (row) => <Quantity value={row.mark} /> },
+            {
+              key: "mark",
+              head: t("simulator.mark"),
+              right: true,
+              cell: (row) => <Quantity value={row.mark} />,
+            },
             {
               key: "profit",
               head: t("simulator.unrealised"),
+              right: true,
               cell: (row) => <Money amount={row.unrealised} signed marked />,
             },
           ]}

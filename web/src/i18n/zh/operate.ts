@@ -288,7 +288,7 @@ export const operate: Texts<typeof english> = {
       venue_silent: "交易所无应答",
       venue_deaf: "账户推送中断",
       venue_limited: "交易所限制请求",
-      venue_strange: "非本平台发出的委托",
+      venue_strange: "非本平台发出的订单",
       venue_forced: "交易所强平或减仓",
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",

@@ -219,8 +219,8 @@ export const refusals: Record<string, string> = {
   key_waits: "此账户已有另一密钥待审批。",
   key_missing: "须同时提供密钥与私钥。",
   account_moved: "此账户在另一地址：请使用原地址，或另取账户名称。",
-  account_in_use: "账簿在此账户仍有资产或委托：请先了结，或添加新密钥取而代之。",
-  wrong_mode: "交易所保持另一模式：请先了结该处的持仓与委托。",
+  account_in_use: "账簿在此账户仍有资产或订单：请先了结，或添加新密钥取而代之。",
+  wrong_mode: "交易所保持另一模式：请先了结该处的持仓与订单。",
   wrong_master_key: "密钥由另一主密钥封存，请联系管理员。",
 }
 
