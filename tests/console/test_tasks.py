@@ -119,3 +119,23 @@ def test_the_best_parameters_sharpe_out_of_sample(visit: Visit, words: Words) ->
     said = {"en-US": "Sharpe out of sample", "zh-CN": "样本外夏普"}[words.locale]
     figure = page.locator("section", has_text=said).first
     expect(figure).to_contain_text(re.compile("-?\\d+[.]\\d"), timeout=PATIENCE)
+
+
+@both
+def test_why_my_flow_earns_otherwise_than_its_backtest(visit: Visit, words: Words) -> None:
+    """A row for each cause that the API tells; none where both did the same so far."""
+    page, press, to = home_of(visit, "creator", words)
+    press(to("/my-flows"))
+    press(page.locator("tbody a[href^='/my-flows/']").first)
+    compare, causes = {
+        "en-US": ("Compare", "What the difference is made of"),
+        "zh-CN": ("开始对比", "差异的构成"),
+    }[words.locale]
+    flow = page.url.rpartition("/")[2]
+    with page.expect_response(re.compile(f"/flows/{flow}/comparison")) as answered:
+        press(page.get_by_role("button", name=compare, exact=True))
+    told = answered.value.json()
+    assert told["decisions"]["agreeing"] == told["decisions"]["backtest"]
+    table = page.get_by_role("region", name=causes)
+    expect(table).to_be_visible()
+    expect(table.locator("tbody tr")).to_have_count(len(told["causes"]))

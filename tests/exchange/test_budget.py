@@ -134,7 +134,7 @@ def test_a_ban_stops_every_account_at_the_address_and_is_told_of_until_it_is_ove
     left = figures["commenda_venue_limited_seconds"]
     assert all(0 < left[name,] <= 120 for name in DESKS)
     with db.transaction() as tx:
-        tx.execute("UPDATE venue_contacts SET limited_until = %s", (datetime.now(UTC),))
+        tx.execute("UPDATE venue_keys SET limited_until = %s", (datetime.now(UTC),))
     third = Broker(connect(means, DESKS), means.feed, b"")
     observe_executions(db, third, author)
     with db.transaction() as tx:

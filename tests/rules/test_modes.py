@@ -125,23 +125,21 @@ def test_another_equity_is_the_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "filled", "cause"),
+    ("words", "status", "cause"),
     [
-        ("market_untrusted: nothing is opened …", None, False, Cause.HALTED),
-        ("within the dead-band", None, False, Cause.DEAD_BAND),
-        ("signal_late: it was copied too long …", None, False, Cause.LATE),
-        ("order_late: it was intended …", "refused", False, Cause.LATE),
-        ("below the minimum notional of 5", "refused", False, Cause.MINIMUM_NOTIONAL),
-        ("maintenance", "refused", False, Cause.REFUSED),
-        ("the bar's liquidity was used up", "expired", True, Cause.PARTIAL),
-        ("cancelled", "cancelled", True, Cause.PARTIAL),
-        (None, "filled", True, Cause.UNEXPLAINED),
+        ("market_untrusted: nothing is opened …", None, Cause.HALTED),
+        ("within the dead-band", None, Cause.DEAD_BAND),
+        ("signal_late: it was copied too long …", None, Cause.LATE),
+        ("order_late: it was intended …", "refused", Cause.LATE),
+        ("below the minimum notional of 5", "refused", Cause.MINIMUM_NOTIONAL),
+        ("maintenance", "refused", Cause.REFUSED),
+        ("the bar's liquidity was used up", "expired", Cause.PARTIAL),
+        ("cancelled", "cancelled", Cause.PARTIAL),
+        (None, "filled", Cause.UNEXPLAINED),
     ],
 )
-def test_what_an_order_says_is_a_cause(
-    words: str | None, status: str | None, filled: bool, cause: Cause
-) -> None:
-    assert cause_of(words, status, filled) is cause
+def test_what_an_order_says_is_a_cause(words: str | None, status: str | None, cause: Cause) -> None:
+    assert cause_of(words, status) is cause
 
 
 @pytest.mark.parametrize("cause", [Cause.REFUSED, Cause.PARTIAL, Cause.MINIMUM_NOTIONAL])

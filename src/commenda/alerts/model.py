@@ -111,6 +111,8 @@ KINDS = (
     # A flow whose strategy or publication fails, and a signal that no follower can take.
     Kind("alert.flow_failed", Severity.CRITICAL),
     Kind("alert.copy_failed", Severity.CRITICAL),
+    # A flow whose result differs from its backtest's, and no record says why; until one does.
+    Kind("alert.flow_apart", Severity.WARNING),
     # A step of the tick, or the job of a schedule, until it succeeds.
     Kind("alert.job_failed", Severity.WARNING),
     # Somebody at the machine made, invited or reset one of the staff: no second person was asked.

@@ -114,11 +114,12 @@ def lose_contact(database: Database, venue: Venue, author: Author, error: VenueU
             "INSERT INTO venue_contacts AS c (venue, silent_since, reason) VALUES (%s, %s, %s)"
             " ON CONFLICT (venue) DO UPDATE SET reason = excluded.reason,"
             "  silent_since = coalesce(c.silent_since, excluded.silent_since)"
-            " RETURNING silent_since, limited_until, limited_until > clock_timestamp()",
+            " RETURNING silent_since, (SELECT limited_until FROM venue_keys WHERE account = venue"
+            "  AND state = 'active' AND limited_until > clock_timestamp())",
             (venue.name, author.now, str(error)),
         ).fetchone()
         assert row is not None
-        if row[2]:
+        if row[1] is not None:
             said = {"until": iso(row[1]), "reason": str(error)}
             correlation = ids.derive("venue", venue.name)
             raise_alerts(tx, [author.event(LIMITED, venue.name, correlation, "left alone", said)])

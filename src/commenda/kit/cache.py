@@ -102,6 +102,7 @@ class Keeper:
                     self._renewed_at = begun
                     self._touched.update(self._entries)
                 await self._write(begun)
+                _stay_cancelled()
                 pace = PACE[self.source or "database"]
                 await asyncio.sleep(max(0.0, begun + pace - time.monotonic()))
         finally:
@@ -156,7 +157,6 @@ class Keeper:
             lifetime = int(LIFETIME * 1000)
             await self._client.eval(_KEEP, len(keys), *keys, self._channel, lifetime, *told)
         except (RedisError, OSError, TimeoutError) as error:
-            _stay_cancelled(error)
             if self.source == "redis":
                 _log.warning("Redis is away: %s", error)
             return False
@@ -313,11 +313,11 @@ class Hearer:
                 self.redis = True
                 while True:
                     message = await subscription.get_message(timeout=None)
+                    _stay_cancelled()
                     if message is not None:
                         key, _, field = message["channel"][len(self._channel) + 1 :].partition("@")
                         self._hear(Name(key, field), message["data"])
             except (RedisError, OSError) as error:
-                _stay_cancelled(error)
                 if self.redis:
                     _log.warning("Redis is not heard: %s", error)
             finally:
@@ -326,6 +326,7 @@ class Hearer:
                     await subscription.aclose()  # type: ignore[no-untyped-call]
                 with suppress(RedisError, OSError):
                     await client.aclose()
+            _stay_cancelled()
             await asyncio.sleep(RETRY)
 
     def _follow(self, verb: str, name: Name) -> None:
@@ -365,11 +366,11 @@ class Hearer:
         return [(name, value) for name, value in zip(names, found, strict=True) if value]
 
 
-def _stay_cancelled(error: Exception) -> None:
-    """The client takes a cancellation for a failure of its connection (redis 8.1): it is none."""
+def _stay_cancelled() -> None:
+    """Redis' client (8.1) can take a cancellation for its own timeout, and go on: this does not."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
-        raise asyncio.CancelledError from error
+        raise asyncio.CancelledError
 
 
 def _stored(tx: Tx, names: Sequence[Name]) -> list[tuple[Name, str]]:

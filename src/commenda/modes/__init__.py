@@ -4,11 +4,19 @@ The backtest decides what the flow's strategy decided, to the last bit, where bo
 bars. What the creator's own book made of that is read from its records (`queries`), laid beside
 the backtest's trades (`actions`), and each difference is given a cause out of a closed list
 (`rules`). The causes add up to the difference of the two results exactly; what no rule explains
-is called unexplained.
+is called unexplained, and somebody is told (`watch`).
 """
 
 from commenda.modes.actions import compare_flow
 from commenda.modes.model import Cause, FlowComparison
 from commenda.modes.queries import listed_flows
+from commenda.modes.watch import open_flows, watch_flow
 
-__all__ = ["Cause", "FlowComparison", "compare_flow", "listed_flows"]
+__all__ = [
+    "Cause",
+    "FlowComparison",
+    "compare_flow",
+    "listed_flows",
+    "open_flows",
+    "watch_flow",
+]

@@ -103,7 +103,7 @@ def compare_flow(
     Codes of `find_compared` and `seen_bars`.
     """
     flow = find_compared(tx, flow_id, creator)
-    noted = decided_of(tx, flow.id)
+    noted = decided_of(tx, flow)
     seen = seen_bars(tx, flow, [one for one, _ in noted], bars, most)
     funding = charged_funding(tx, flow, seen.bars)
     other = tested(flow, seen, funding)
@@ -195,7 +195,7 @@ def _asked(sides: Sides, one: Ordered, moved: Cause) -> Asked | None:
         one.requested,
         moved,
         held_back,
-        Cause.WORKING if is_working else cause_of(one.reason, one.order_status, filled),
+        Cause.WORKING if is_working else cause_of(one.reason, one.order_status),
     )
 
 

@@ -10,9 +10,7 @@ from commenda.identity.access import may
 from commenda.kit.web import GUARDED, Served, problems, routes
 from commenda.modes.actions import compare_flow
 from commenda.modes.model import FlowComparison
-
-AT_ONCE = 100_000
-"""Bars of a comparison that answers its request: ten weeks of minutes."""
+from commenda.modes.watch import MOST_BARS
 
 router = routes("co-trading", "/co-trading")
 Quant = Annotated[Principal, may(Permission.SHARE, Permission.OVERVIEW)]
@@ -29,4 +27,4 @@ def flow_comparison(service: Served, who: Quant, flow_id: UUID) -> FlowCompariso
     causes the results of its creator's own book and of the backtest differ."""
     creator = None if who.may(Permission.OVERVIEW) else who.user_id
     with service.database.read() as tx:
-        return compare_flow(tx, flow_id, creator=creator, most=AT_ONCE)
+        return compare_flow(tx, flow_id, creator=creator, most=MOST_BARS)

@@ -33,7 +33,7 @@ class Cause(StrEnum):
     """The change was too small to be worth its costs."""
     MINIMUM_NOTIONAL = "minimum_notional"
     PARTIAL = "partial"
-    """Not all that was asked was filled."""
+    """Its order ended before all of it was filled, or any."""
     REFUSED = "refused"
     HALTED = "halted"
     """Nothing was opened while the market could not be trusted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, LiteralString, NamedTuple
@@ -129,12 +129,12 @@ def find_compared(tx: Tx, flow_id: UUID, creator: UUID | None = None) -> Compare
     return found
 
 
-def decided_of(tx: Tx, flow_id: UUID) -> list[tuple[Decided, datetime]]:
-    """What a flow's bars led to, in order, and when each was taken."""
+def decided_of(tx: Tx, flow: Compared) -> list[tuple[Decided, datetime]]:
+    """What a flow's bars led to until its last one, in order, and when each was taken."""
     rows = tx.execute(
         "SELECT flow_id, closed_at, after, target, stop_price, taken_at FROM flow_decisions"
-        " WHERE flow_id = %s ORDER BY closed_at",
-        (flow_id,),
+        " WHERE flow_id = %s AND closed_at <= %s ORDER BY closed_at",
+        (flow.id, flow.last_bar_at + timedelta(seconds=flow.interval)),
     )
     return [(Decided(*row), taken) for *row, taken in rows]
 
@@ -292,7 +292,8 @@ class Circumstances:
         return any(begin <= at and (end is None or at <= end) for begin, end in self.paused)
 
 
-_TOLD = ("flow.paused", "flow.resumed", "flow.target_late", "alert.flow_failed")
+_TOLD = ("flow.resumed", "flow.target_late")
+"""Besides whatever paused it: its creator, or that it failed."""
 
 
 def circumstances(
@@ -300,7 +301,7 @@ def circumstances(
 ) -> Circumstances:
     rows = tx.execute(
         "SELECT kind, happened_at, result, details FROM audit_events"
-        " WHERE subject = %s AND kind = ANY (%s) ORDER BY id",
+        " WHERE subject = %s AND (kind = ANY (%s) OR result = 'paused') ORDER BY id",
         (str(flow.id), list(_TOLD)),
     ).fetchall()
     late, paused = set(), list[tuple[datetime, datetime | None]]()
@@ -309,7 +310,7 @@ def circumstances(
             late.add(datetime.fromisoformat(details["decided"]))
         elif kind == "flow.resumed" and paused:
             paused[-1] = paused[-1][0], at
-        elif kind == "flow.paused" or result == "paused":
+        elif result == "paused":
             paused.append((at, None))
     outrun = {
         one.closed_at

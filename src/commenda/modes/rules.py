@@ -290,17 +290,19 @@ def agree(
     return Agreement(len(backtest), len(live), len(alike), apart)
 
 
-def cause_of(words: str | None, status: str | None = None, filled: bool = False) -> Cause:
+def cause_of(words: str | None, status: str | None = None) -> Cause:
     """The cause that the words of an execution or of an order, and its end, tell."""
-    said = words or ""
     for mark, cause in _SAID:
-        if mark in said:
+        if mark in (words or ""):
             return cause
-    if status in ("refused", "expired", "cancelled"):
-        return Cause.PARTIAL if filled else Cause.REFUSED
-    return Cause.UNEXPLAINED
+    return _ENDED.get(status or "", Cause.UNEXPLAINED)
 
 
+_ENDED = {
+    "refused": Cause.REFUSED,
+    "expired": Cause.PARTIAL,
+    "cancelled": Cause.PARTIAL,
+}
 _SAID = (
     ("market_untrusted", Cause.HALTED),
     ("signal_late", Cause.LATE),

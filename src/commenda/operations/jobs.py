@@ -20,7 +20,7 @@ from itertools import count
 from typing import Final
 from uuid import UUID
 
-from commenda import copying
+from commenda import copying, modes
 from commenda.alerts import end_quiet_alerts
 from commenda.books import (
     PAYOUT_BATCH,
@@ -216,6 +216,25 @@ def value_books(operation: Operation, now: datetime, _: Parameters) -> None:
         live.nav_recorded(tx, now)
 
 
+def compare_flows(operation: Operation, now: datetime, _: Parameters) -> None:
+    """Hold each open flow against a backtest; one that fails keeps no other from it."""
+    author, errors = operation.author(now), list[Exception]()
+    with operation.database.read() as tx:
+        flows = modes.open_flows(tx)
+    for flow in flows:
+        operation.pulse()
+        try:
+            with operation.database.transaction() as tx:
+                modes.watch_flow(tx, author, flow)
+        except AWAY:
+            raise
+        except Exception as error:
+            _log.exception("the flow %s cannot be compared", flow)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
 def accrue_income(operation: Operation, now: datetime, _: Parameters) -> None:
     """Accrue every day that is over and was not, each at its own rate: one run makes up for all."""
     accrue_due(operation.database, operation.author(now), told=lambda _: operation.pulse())
@@ -370,6 +389,7 @@ JOBS: tuple[Step | Job, ...] = (
         "Note the balances at the end of closed periods.",
         "0 * * * *",
     ),
+    Job("comparisons", compare_flows, "Hold each flow against a backtest.", "30 3 * * mon"),
     Job(
         "reconciliation", reconcile_books, "Hold the ledger against venues and debts.", "0 0 * * *"
     ),

@@ -269,8 +269,8 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         "commenda_venue_limited_seconds",
         "Seconds until an exchange may be asked again that wants to be left alone; else 0.",
         _counted(
-            "SELECT venue, greatest(0, coalesce("
-            "  extract(epoch FROM limited_until - clock_timestamp()), 0)) FROM venue_contacts"
+            "SELECT account, greatest(0, coalesce(extract(epoch FROM"
+            "  limited_until - clock_timestamp()), 0)) FROM venue_keys WHERE state = 'active'"
         ),
         ("venue",),
     ),

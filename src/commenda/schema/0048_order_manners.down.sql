@@ -1,5 +1,5 @@
-ALTER TABLE venue_contacts
-    DROP COLUMN deaf_since, DROP COLUMN limited_until, DROP COLUMN used, DROP COLUMN allowed;
+ALTER TABLE venue_keys DROP COLUMN limited_until;
+ALTER TABLE venue_contacts DROP COLUMN deaf_since, DROP COLUMN used, DROP COLUMN allowed;
 ALTER TABLE shared_flows DROP COLUMN entry;
 ALTER TABLE paper.orders DROP COLUMN time_in_force, DROP COLUMN reduce_only;
 -- A stop that bears a limit is known as one no more.

@@ -24,7 +24,8 @@ ALTER TABLE shared_flows ADD COLUMN entry text NOT NULL DEFAULT 'market'
 
 -- How an account at an exchange is listened to and how much it is asked, as whoever reads it knows.
 ALTER TABLE venue_contacts
-    ADD COLUMN deaf_since    timestamptz,  -- its own stream is not heard; NULL while it is
-    ADD COLUMN limited_until timestamptz,  -- by the wall: the exchange wants to be left alone
-    ADD COLUMN used          integer,      -- of what it allows in a minute, as it said last
-    ADD COLUMN allowed       integer;
+    ADD COLUMN deaf_since timestamptz,  -- its own stream is not heard; NULL while it is
+    ADD COLUMN used       integer,      -- of what it allows in a minute, as it said last
+    ADD COLUMN allowed    integer;
+ALTER TABLE venue_keys ADD COLUMN limited_until timestamptz;  -- by the wall: it wants to be left alone
+GRANT UPDATE (limited_until) ON venue_keys TO commenda_app;

@@ -59,9 +59,8 @@ class StoredDesk(Desk):
             raise VenueUnavailable("this process cannot open keys")
         with self.database.read() as tx:
             row = tx.execute(
-                "SELECT k.id, k.address, extract(epoch FROM c.limited_until)::float8"
-                " FROM venue_keys k LEFT JOIN venue_contacts c ON c.venue = k.account"
-                " WHERE k.account = %s AND k.state = %s",
+                "SELECT id, address, extract(epoch FROM limited_until)::float8 FROM venue_keys"
+                " WHERE account = %s AND state = %s",
                 (self.account, KeyState.ACTIVE),
             ).fetchone()
             if row is None:
@@ -86,13 +85,11 @@ class StoredDesk(Desk):
         self.quiet_until = until
         with self.database.transaction() as tx:
             tx.execute(
-                "INSERT INTO venue_contacts (venue, limited_until)"
-                " SELECT k.account, to_timestamp(%(until)s) FROM venue_keys k JOIN venue_keys mine"
-                "  ON mine.account = %(account)s AND mine.state = k.state"
-                "   AND split_part(mine.account, ':', 1) = split_part(k.account, ':', 1)"
-                "   AND mine.address IS NOT DISTINCT FROM k.address"
-                " WHERE k.state = %(active)s"
-                " ON CONFLICT (venue) DO UPDATE SET limited_until = excluded.limited_until",
+                "UPDATE venue_keys k SET limited_until = to_timestamp(%(until)s)"
+                " FROM venue_keys mine WHERE mine.account = %(account)s"
+                "  AND mine.state = %(active)s AND k.state = mine.state"
+                "  AND split_part(k.account, ':', 1) = split_part(mine.account, ':', 1)"
+                "  AND k.address IS NOT DISTINCT FROM mine.address",
                 {"until": until, "account": self.account, "active": KeyState.ACTIVE},
             )
 

@@ -13546,7 +13546,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;

@@ -127,9 +127,13 @@ function Causes({ of }: { of: Comparison }) {
   )
 }
 
-function CauseName({ of }: { of: Cause }) {
+function CauseName({ of, amount }: { of: Cause; amount?: string }) {
   const { t } = useTranslation()
-  return <Badge tone={of === "unexplained" ? "bad" : "plain"}>{t(`causes.${of}`)}</Badge>
+  return (
+    <Badge tone={of === "unexplained" ? "bad" : "plain"} title={amount}>
+      {t(`causes.${of}`)}
+    </Badge>
+  )
 }
 
 /** Each decision and trade of either side, and what came of the difference until the next one. */
@@ -155,6 +159,7 @@ function Moments({ of }: { of: Comparison }) {
           { key: "at", head: t("common.time"), cell: (row) => <Time at={row.at} /> },
           {
             key: "kind",
+            wide: true,
             head: t("common.kind"),
             cell: (row) => t(`momentKinds.${row.kind}` as "momentKinds.target", { defaultValue: row.kind }),
           },
@@ -164,7 +169,7 @@ function Moments({ of }: { of: Comparison }) {
             right: true,
             cell: (row) => <Side of={row.backtest} />,
           },
-          { key: "live", head: t("modes.live"), right: true, cell: (row) => <Side of={row.live} /> },
+          { key: "live", head: t("modes.liveSide"), right: true, cell: (row) => <Side of={row.live} /> },
           {
             key: "difference",
             head: t("modes.difference"),
@@ -216,7 +221,7 @@ function Why({ of }: { of: Moment }) {
     <span className="flex gap-1">
       {of.why && <Badge tone="warn">{t("modes.apart", { why: t(`causes.${of.why}`) })}</Badge>}
       {of.causes.slice(0, 3).map((one) => (
-        <CauseName key={one.cause} of={one.cause} />
+        <CauseName key={one.cause} of={one.cause} amount={one.amount} />
       ))}
     </span>
   )

@@ -8,6 +8,7 @@ export const modes = {
     decisions: "Decisions that agree",
     decisionsNote: "{{backtest}} in the backtest, {{live}} live",
     live: "Live result",
+    liveSide: "Live",
     backtest: "Backtest",
     difference: "Difference",
     paper: "on paper",

@@ -134,6 +134,7 @@ export const operate = {
     scores: "Score creators",
     referrals: "Release commissions",
     periods: "Note closed periods",
+    comparisons: "Hold flows against backtests",
     reconciliation: "Reconcile",
   },
   matrix: {
@@ -292,6 +293,7 @@ export const operate = {
       withdrawal_refused: "Withdrawal came to nothing",
       flow_failed: "Flow failing",
       copy_failed: "Signal not copied",
+      flow_apart: "Live and backtest differ, unexplained",
       job_failed: "Job failed",
       staff_at_machine: "Staff account changed at the machine",
       venue_at_machine: "Account at an exchange added at the machine",

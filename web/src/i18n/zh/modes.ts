@@ -9,6 +9,7 @@ export const modes: typeof English = {
     decisions: "一致的决策",
     decisionsNote: "回测 {{backtest}} 个，实盘 {{live}} 个",
     live: "实盘结果",
+    liveSide: "实盘",
     backtest: "回测",
     difference: "差异",
     paper: "模拟交易",

@@ -131,6 +131,7 @@ export const operate: Texts<typeof english> = {
     scores: "创作者评分",
     referrals: "发放推荐佣金",
     periods: "记录关账余额",
+    comparisons: "实盘与回测对比",
     reconciliation: "对账",
   },
   matrix: {
@@ -280,6 +281,7 @@ export const operate: Texts<typeof english> = {
       withdrawal_refused: "部分赎回未能支付",
       flow_failed: "信号流出错",
       copy_failed: "信号未能跟单",
+      flow_apart: "实盘与回测差异原因不明",
       job_failed: "作业失败",
       staff_at_machine: "在主机上变更员工账户",
       venue_at_machine: "在主机上添加交易所账户",
