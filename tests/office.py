@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pytest
 
-from commenda.execution import Broker
 from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.ledger import Author
@@ -30,6 +29,7 @@ from commenda.operations import (
     request_run,
     schedule_by_id,
 )
+from nowhere import no_broker
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -48,7 +48,7 @@ class Office:
         with database.transaction() as tx:
             clock.set_pace(tx, MONDAY, Decimal(1440), quick_until=MONDAY + timedelta(days=365))
         self.database = database
-        self.operation = Operation(database, cast(Broker, None))
+        self.operation = Operation(database, no_broker())
         self.done: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
         """What happens inside the next run, before it has done anything."""

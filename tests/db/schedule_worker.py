@@ -10,12 +10,11 @@ import signal
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
 
-from commenda.execution import Broker
 from commenda.kit.db import Database
 from commenda.operations import CatchUp, Clockwork, Job, Operation, Parameters
 from commenda.settings import Settings
+from nowhere import no_broker
 
 
 def main(lines: Path, kill_at: int) -> None:
@@ -31,7 +30,7 @@ def main(lines: Path, kill_at: int) -> None:
 
     settings = Settings(database_url=os.environ["COMMENDA_TEST_OWNER_URL"], durable_commits=False)
     with Database.open(settings) as database:
-        operation = Operation(database, cast(Broker, None))
+        operation = Operation(database, no_broker())
         work = Clockwork(
             operation,
             (Job("accrue", accrue, "", None, CatchUp.EVERY, any_moment=True),),

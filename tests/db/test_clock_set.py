@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from commenda.execution import Broker
 from commenda.kit import clock
 from commenda.kit.db import Database
 from commenda.operations import (
@@ -19,6 +18,7 @@ from commenda.operations import (
     readiness,
 )
 from commenda.operations import clockwork as clockwork_room
+from nowhere import no_broker
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -30,7 +30,7 @@ def operation(db: Database) -> Operation:
     """An operation whose jobs do not trade, on a clock that never waits."""
     with db.transaction() as tx:
         clock.set_pace(tx, START, Decimal(1440), quick_until=LATER)
-    return Operation(db, cast(Broker, None))
+    return Operation(db, no_broker())
 
 
 def noting(into: list[str], name: str) -> Callable[[Operation, datetime], None]:
@@ -62,7 +62,7 @@ def test_a_business_does_not_follow_a_clock_that_was_set_ahead_until_it_is_set_b
         tx.execute("UPDATE business_clock SET now_at = now_at - interval '1 hour'")
     ticks: list[str] = []
     machine = Machine()
-    operation = Operation(db, cast(Broker, None))
+    operation = Operation(db, no_broker())
     work = Clockwork(operation, [Step("each", noting(ticks, "tick"))], STEP, 0, machine)
     assert work.poll()  # an hour was slept through, by a worker that was not there: made up for
     assert len(ticks) == 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from commenda.execution import Broker
 from commenda.income import Cadence
 from commenda.kit import clock
 from commenda.kit.db import Database
@@ -33,6 +32,7 @@ from commenda.operations import (
     schedule_named,
 )
 from commenda.operations.cron import checked_rule
+from nowhere import no_broker
 from office import DAY, HOUR, MONDAY, STEP, Office, fail, statuses
 from pool import Pool
 from world import World
@@ -275,7 +275,7 @@ def test_income_is_accrued_and_paid_by_the_jobs_of_the_code(
     ann = pool.investor("ann", 20_000)
     for cadence in Cadence:
         pool.subscribe(ann, pool.product(cadence, cadence=cadence), 10_000, cadence)
-    operation = Operation(db, cast(Broker, None))
+    operation = Operation(db, no_broker())
     accrual, payout = (shipped(name) for name in ("accrual", "payout"))
     paid = []
     for at in (MONDAY, MONDAY + HOUR, MONDAY + DAY, MONDAY + DAY + HOUR):  # they are hourly
@@ -306,7 +306,7 @@ def test_each_missed_day_of_income_may_have_its_own_run_although_books_were_clos
     held = pool.subscribe(ann, pool.product(), 10_000)
     with db.transaction() as tx:
         clock.set_pace(tx, MONDAY, Decimal(1440), quick_until=MONDAY + 365 * DAY)
-    work = Clockwork(Operation(db, cast(Broker, None)), (shipped("accrual"),), STEP, 0)
+    work = Clockwork(Operation(db, no_broker()), (shipped("accrual"),), STEP, 0)
     assert work.poll()
     author = Author("operator:ada", "operation/1", MONDAY + STEP)
     with db.transaction() as tx:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
 
-from commenda.execution import Broker
 from commenda.kit import clock
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
@@ -26,6 +25,7 @@ from commenda.operations import (
 from commenda.operations import clockwork as clockwork_room
 from commenda.operations.ticks import Tick, begin_tick
 from commenda.worker import MaintenanceTask, maintain
+from nowhere import no_broker
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -37,7 +37,7 @@ def operation(db: Database) -> Operation:
     """An operation whose jobs do not trade, on a clock that never waits."""
     with db.transaction() as tx:
         clock.set_pace(tx, START, Decimal(1440), quick_until=LATER)
-    return Operation(db, cast(Broker, None))
+    return Operation(db, no_broker())
 
 
 def noting(into: list[str], name: str) -> Callable[[Operation, datetime], None]:
