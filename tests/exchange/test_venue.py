@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,7 +19,7 @@ from commenda.exchange.model import BUY, SELL, Contract
 from commenda.kit.errors import CommendaError
 from commenda.market import Instrument, Kind
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_limit, a_request
-from commenda.venues import OrderStatus, TimeInForce, Venue, VenueUnavailable, Why
+from commenda.venues import OrderKind, OrderStatus, Side, TimeInForce, Venue, VenueUnavailable, Why
 from commenda.venues.binance import Binance
 from commenda.venues.bybit import Bybit
 from commenda.venues.ccxt import CcxtVenue
@@ -205,6 +206,33 @@ def test_terms_that_are_refused_leave_the_order_as_it_was(market: ExchangeMarket
     assert view is not None
     assert (view.status, view.limit_price) == (OrderStatus.ACCEPTED, asked.limit_price)
     assert (view.reason or "").startswith(f"{Why.PRICE_BOUND}:")
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        ({"limit_price": D("150.01")}, Why.PRICE_BOUND),  # a half above 100
+        ({"side": Side.SELL, "limit_price": D("49.99")}, Why.PRICE_BOUND),
+        ({"lots": 10**9 + 1}, "more than "),
+        ({"lots": 10**9 + 1, "limit_price": None, "kind": OrderKind.MARKET}, "more than "),
+    ],
+)
+def test_what_the_exchange_would_not_take_is_not_sent(
+    market: ExchangeMarket, terms: dict[str, Any], why: str
+) -> None:
+    """Bybit's bounds move, and are its own: it refuses there what is beyond them."""
+    fund(market)
+    if lots := terms.get("lots"):
+        terms = terms | {"quantity": lots * market.instrument.lot}
+    asked = replace(a_limit(market), **{name: terms[name] for name in terms if name != "lots"})
+    view = market.venue.submit(asked, market.now)
+    assert view.status is OrderStatus.REFUSED
+    assert (view.reason or "").startswith(str(why))
+    sent = market.served.house.exchange.accounts["a"].orders
+    assert not sent or not isinstance(market.dialect, Binance)
+    edge = {"limit_price": D(150)} if asked.side is Side.BUY else {"limit_price": D(101)}
+    taken = market.venue.submit(replace(a_limit(market), **edge, side=asked.side), market.now)
+    assert taken.status is not OrderStatus.REFUSED
 
 
 def test_what_only_makes_is_ended_where_its_new_price_would_take(market: ExchangeMarket) -> None:

@@ -29,6 +29,7 @@ from commenda.venues.dialect import (
     Cleared,
     Codes,
     Deal,
+    Filters,
     Held,
     News,
     Paid,
@@ -140,12 +141,18 @@ class Binance:
             for one in self.gauges
         ]
 
-    def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
+    def filters(self, ask: Ask) -> Mapping[str, Filters]:
         found = {}
         for contract in ask("fapiPublicGetExchangeInfo", {})["symbols"]:
-            filters = {one["filterType"]: one for one in contract["filters"]}
-            tick, lot = filters["PRICE_FILTER"]["tickSize"], filters["LOT_SIZE"]["stepSize"]
-            found[contract["symbol"]] = Decimal(tick), Decimal(lot)
+            told = {one["filterType"]: one for one in contract["filters"]}
+            lots, band = told["LOT_SIZE"], told["PERCENT_PRICE"]
+            found[contract["symbol"]] = Filters(
+                Decimal(told["PRICE_FILTER"]["tickSize"]),
+                Decimal(lots["stepSize"]),
+                Decimal(lots["maxQty"]),
+                Decimal(told["MARKET_LOT_SIZE"]["maxQty"]),
+                (Decimal(band["multiplierDown"]), Decimal(band["multiplierUp"])),
+            )
         return found
 
     def modes(self, symbol: str) -> Sequence[tuple[str, Params]]:

@@ -26,6 +26,7 @@ from commenda.venues.dialect import (
     Cleared,
     Codes,
     Deal,
+    Filters,
     Held,
     News,
     Paid,
@@ -138,12 +139,16 @@ class Bybit:
     def limits(self, ask: Ask) -> Sequence[Gauge]:
         return self.gauges
 
-    def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
+    def filters(self, ask: Ask) -> Mapping[str, Filters]:
+        """Its price bands move with the market, and are left to it."""
         found = _all(ask, "publicGetV5MarketInstrumentsInfo", {**LINEAR, "limit": 1000})
+        lots = {one["symbol"]: one["lotSizeFilter"] for one in found}
         return {
-            one["symbol"]: (
+            one["symbol"]: Filters(
                 Decimal(one["priceFilter"]["tickSize"]),
-                Decimal(one["lotSizeFilter"]["qtyStep"]),
+                Decimal(lots[one["symbol"]]["qtyStep"]),
+                Decimal(lots[one["symbol"]]["maxOrderQty"]),
+                Decimal(lots[one["symbol"]]["maxMktOrderQty"]),
             )
             for one in found
         }

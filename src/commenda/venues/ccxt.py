@@ -22,6 +22,7 @@ from commenda.venues.dialect import (
     Cleared,
     Deal,
     Dialect,
+    Filters,
     Paid,
     Refusal,
     Sender,
@@ -38,6 +39,7 @@ from commenda.venues.model import (
     OrderRequest,
     OrderStatus,
     OrderView,
+    Side,
     VenueAccount,
     VenueUnavailable,
     Why,
@@ -68,6 +70,8 @@ class CcxtVenue:
     """The latest orders: an id is free again once its order is over, and would be taken again."""
     _prepared: set[str] = field(default_factory=set)
     """Contracts in which an order may be sent; the empty one stands for the account."""
+    _filters: Mapping[str, Filters] = field(default_factory=dict)
+    """As they were when it was prepared."""
 
     @property
     def dialect(self) -> Dialect:
@@ -88,6 +92,7 @@ class CcxtVenue:
             raise may_withdraw()
         if not rights.trades:
             raise cannot_trade()
+        self._filters = self.dialect.filters(self.desk.asking(Priority.EXIT))
         self._set_modes("")
 
     def _require_prepared(self, symbol: str) -> None:
@@ -125,6 +130,9 @@ class CcxtVenue:
             self._require_prepared(instrument.symbol)
         except (CommendaError, Refusal) as refusal:
             return refusal_of(order, str(refusal))
+        wrong = beyond(order, self._filters.get(instrument.symbol))
+        if wrong is not None:
+            return refusal_of(order, wrong)
         if order.id not in self._sent:
             self._sent[order.id] = None
             if len(self._sent) > _REMEMBERED:
@@ -157,6 +165,7 @@ class CcxtVenue:
         """Whatever is answered, the order is asked for: its terms say what became of it."""
         instrument = self.instruments[order.instrument_id]
         wrong = breach(order, instrument)
+        wrong = wrong or beyond(order, self._filters.get(instrument.symbol))
         if wrong is None:
             try:
                 ask = self.desk.asking(_urgency(order), is_order=True)
@@ -295,6 +304,21 @@ def breach(order: OrderRequest, instrument: Instrument) -> str | None:
     if order.quantity * (order.limit_price or order.reference_price) < least:
         return f"below the minimum notional of {plain(least)}"
     return None
+
+
+def beyond(order: OrderRequest, filters: Filters | None) -> str | None:
+    """What the exchange would not take, by its own filters; None where it would, or told none. The
+    price that the order was decided at stands for the mark."""
+    if filters is None:
+        return None
+    most = filters.most_at_market if order.limit_price is None else filters.most
+    if most is not None and order.quantity > most:
+        return f"more than {plain(most)}, the most of one order"
+    if filters.band is None or order.limit_price is None or order.trigger_price is not None:
+        return None
+    low, high = (part * order.reference_price for part in filters.band)
+    is_beyond = order.limit_price > high if order.side is Side.BUY else order.limit_price < low
+    return f"{Why.PRICE_BOUND}: from {plain(low)} to {plain(high)}" if is_beyond else None
 
 
 def refusal_of(order: OrderRequest, reason: str) -> OrderView:

@@ -164,6 +164,18 @@ class News(NamedTuple):
     happened: bool = False
 
 
+class Filters(NamedTuple):
+    """What an exchange takes in a contract, as it tells."""
+
+    tick: Decimal
+    lot: Decimal
+    most: Decimal | None = None
+    """In one order, with a limit."""
+    most_at_market: Decimal | None = None
+    band: tuple[Decimal, Decimal] | None = None
+    """In parts of the mark: nobody sells below the first, or buys above the second."""
+
+
 class Dialect(Protocol):
     """One exchange's. Calls that only look are given an `ask` of which a refusal is no answer."""
 
@@ -182,8 +194,8 @@ class Dialect(Protocol):
     def time(self, ask: Ask) -> int: ...
     def rights(self, ask: Ask) -> Rights: ...
     def is_hedged(self, ask: Ask) -> bool: ...
-    def steps(self, ask: Ask) -> Mapping[str, tuple[Decimal, Decimal]]:
-        """Of each contract the steps of price and quantity."""
+    def filters(self, ask: Ask) -> Mapping[str, Filters]:
+        """What is taken in each contract."""
 
     def modes(self, symbol: str) -> Sequence[tuple[str, Params]]:
         """What is set before a contract is traded; for the whole account where it is empty."""

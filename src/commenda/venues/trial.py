@@ -19,7 +19,7 @@ from commenda.kit.money import plain
 from commenda.kit.wire import on_wire, one_of
 from commenda.market import Instrument
 from commenda.venues.desk import Desk
-from commenda.venues.dialect import Held, Refusal, Rights, Shown
+from commenda.venues.dialect import Filters, Held, Refusal, Rights, Shown
 from commenda.venues.model import VenueUnavailable
 
 APART = 1_000
@@ -131,7 +131,7 @@ def _looks(desk: Desk, instruments: Sequence[Instrument]) -> Iterator[VenueCheck
     else:
         yield _check("mode", "passed", "one position for each contract")
     yield from _holdings(wallets, held, orders)
-    yield _terms(desk.dialect.steps(desk.ask), instruments)
+    yield _terms(desk.dialect.filters(desk.ask), instruments)
 
 
 def _clock(apart: int) -> VenueCheck:
@@ -168,12 +168,10 @@ def _holdings(
     yield _check("open", outcome, words, **figures)
 
 
-def _terms(
-    steps: Mapping[str, tuple[Decimal, Decimal]], instruments: Sequence[Instrument]
-) -> VenueCheck:
+def _terms(filters: Mapping[str, Filters], instruments: Sequence[Instrument]) -> VenueCheck:
     """Whether the exchange trades our contracts in the steps that we know."""
-    known = [one for one in instruments if one.symbol in steps]
-    other = [one.symbol for one in known if steps[one.symbol] != (one.tick, one.lot)]
+    known = [one for one in instruments if one.symbol in filters]
+    other = [one.symbol for one in known if filters[one.symbol][:2] != (one.tick, one.lot)]
     if other:
         named = ", ".join(other[:_NAMED])
         words = "{other} of {known} contracts have other steps there: {named}"
