@@ -1,6 +1,6 @@
 """A whole business at an exchange at which everything goes wrong, while its processes are killed.
 
-A thousand investors over ten days with `make test-all`, some dozens over two with `make test`:
+A thousand investors over ten days with `make test-all`, some dozens over one with `make test`:
 COMMENDA_BUSINESS says another size ("1000 10").
 """
 
@@ -35,7 +35,7 @@ from people import SETTINGS
 from processes import Process, free_port, until
 
 D = Decimal
-PEOPLE, DAYS = map(int, os.environ.get("COMMENDA_BUSINESS", up_to("40 2", "1000 10")).split())
+PEOPLE, DAYS = map(int, os.environ.get("COMMENDA_BUSINESS", up_to("40 1", "1000 10")).split())
 KILLED_EACH = 0.2
 """Days of the business between two kills, on the average."""
 PATIENCE = 600
@@ -205,7 +205,7 @@ def test_a_business_ends_with_the_books_that_its_exchange_has(
     hold_against(business, kept_account(business))
     investors = "SELECT count(*) FROM users WHERE 'investor' = role AND password_hash IS NULL"
     assert business.one(investors) >= PEOPLE * 0.9
-    assert business.one("SELECT count(*) FROM settlements") > 0
+    assert business.one("SELECT count(*) FROM settlements") > 0 or DAYS < 2  # a term is a day
     assert set(business.killed) == {"exchange", "worker-1", "worker-2", "feed"} or DAYS < 5
 
 
