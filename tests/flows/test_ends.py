@@ -118,6 +118,35 @@ def test_a_signal_that_comes_within_the_making_of_a_dataclass_is_told_by_its_num
     assert ran.returncode == 128 + signal.SIGTERM
 
 
+TOLD_WITHIN_DEL = """import os, signal, time
+from commenda.cli.lives import life
+import typer
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(1000))
+try:
+    with life():
+        try:
+            Last()
+            time.sleep(60)
+        finally:
+            print("closed in order")
+except typer.Exit as end:
+    raise SystemExit(end.exit_code)
+"""
+
+
+def test_a_signal_that_comes_where_exceptions_are_ignored_is_not_lost(tmp_path: Path) -> None:
+    """As in a callback of the garbage collector's: Python says so, and goes on."""
+    (tmp_path / "told.py").write_text(TOLD_WITHIN_DEL, "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "told"], cwd=tmp_path, timeout=60, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout) == (128 + signal.SIGINT, "closed in order\n")
+    assert ran.stderr == "interrupted\n"
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_step_that_does_not_come_back_is_left(
     tmp_path: Path, history: Path, how: signal.Signals

@@ -1,8 +1,9 @@
 """How a long command ends when it is told to: in order, with all that it started, and a way back.
 
 SIGTERM and Ctrl-C stop it at the next line of Python, so that workers, database and files are
-closed as at any other end. Compiled code has no next line of Python: a step that does not come
-back is left after `GRACE`.
+closed as at any other end. Where that line is one whose exceptions Python ignores, as in a
+callback of the garbage collector's, at the next one after it. Compiled code has no next line of
+Python: a step that does not come back is left after `GRACE`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import typer
 
 GRACE = 5.0
 """Wall seconds that a command has to end in order."""
+_SOON = 0.05
 
 
 class Told(KeyboardInterrupt):
@@ -36,12 +39,25 @@ class Life:
     def __init__(self) -> None:
         self.again: list[str] = []
         self.told: int | None = None
+        self.is_left = False
+        """A thread ends the process, whatever becomes of the command."""
+        self.hook = sys.unraisablehook
 
     def stop(self, number: int, _: FrameType | None) -> None:
         """What a signal does: once; whoever is told again is ending already."""
         if self.told is None:
             self.told = number
             raise Told
+
+    def ignored(self, what: Any) -> None:
+        """Where an exception comes to nothing: one that was to end the command is raised anew,
+        outside of what ignored it."""
+        if not isinstance(what.exc_value, Told):
+            self.hook(what)
+            return
+        number, self.told = self.told, None
+        assert number is not None
+        threading.Timer(_SOON, os.kill, (os.getpid(), number)).start()
 
     def last_words(self) -> int:
         """Say how to go on; the exit code, as a shell has it."""
@@ -62,6 +78,7 @@ class Life:
             while alarm.recv(16):
                 pass
         except TimeoutError:
+            self.is_left = True
             self.told = self.told or number[0]
             code = self.last_words()
             for child in children(os.getpid()):
@@ -96,11 +113,15 @@ def life() -> Iterator[Life]:
     # The byte is written at once, even while the main thread does not come to its handler.
     woken = signal.set_wakeup_fd(outer.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=mine.watch, args=(inner,), daemon=True).start()
+    sys.unraisablehook = mine.ignored
     try:
         yield mine
     except KeyboardInterrupt:
         raise typer.Exit(mine.last_words()) from None
     finally:
+        if mine.is_left:  # its database is being stopped: what it failed of is no news
+            threading.Event().wait()
+        sys.unraisablehook = mine.hook
         signal.set_wakeup_fd(woken)
         outer.close()
         for number, handler in zip(numbers, before, strict=True):
