@@ -14,6 +14,9 @@ from playwright.sync_api import Browser, Page, expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
+# A page waits for an answer as long as a busy machine takes: what is looked for comes, or never.
+expect.set_options(timeout=30_000)
+
 Visit = Callable[..., Page]
 """`visit(path="/", locale="en-US", **context)` -> the page, in a profile of its own."""
 

@@ -84,7 +84,7 @@ def test_a_session_that_was_ended_says_so(visit: Visit) -> None:
     )
     page.reload()
     cover = page.get_by_role("dialog", name="Sign in")
-    expect(cover.get_by_role("status")).to_contain_text("session has ended", timeout=30_000)
+    expect(cover.get_by_role("status")).to_contain_text("session has ended")
     cover.locator("[name=password]").fill("commenda-demo")
     cover.locator("[type=submit]").click()
     expect(cover).to_have_count(0)
@@ -101,7 +101,7 @@ def test_what_was_typed_outlives_a_session(visit: Visit) -> None:
     token = page.evaluate("JSON.parse(sessionStorage.getItem('commenda.session')).accessToken")
     page.request.post("/api/v1/auth/logout", headers={"Authorization": f"Bearer {token}"})
     cover = page.get_by_role("dialog", name="Sign in")
-    expect(cover.get_by_role("status")).to_contain_text("what you typed", timeout=30_000)
+    expect(cover.get_by_role("status")).to_contain_text("what you typed")
     page.evaluate("""() => {
         const press = { key: "Escape", code: "Escape", bubbles: true, cancelable: true }
         window.kept = !document.dispatchEvent(new KeyboardEvent("keydown", press))

@@ -24,7 +24,7 @@ def signed_in(page: Page, role: str, path: str) -> Page:
     page.locator("[type=submit]").click()
     expect(page.locator("nav")).to_be_attached(timeout=60_000)
     page.goto(path)
-    expect(mark(page)).to_have_attribute("data-live", "live", timeout=30_000)
+    expect(mark(page)).to_have_attribute("data-live", "live")
     return page
 
 
@@ -84,7 +84,7 @@ def test_what_an_operator_decides_is_seen_by_whose_it_is(visit: Visit) -> None:
     investor = signed_in(visit(), "investor", "/home")
     operator = signed_in(visit(), "operator", "/approvals")
     rows = operator.locator("main tbody tr", has_text=re.compile("20,?000"))
-    expect(operator.locator("main .skeleton")).to_have_count(0, timeout=30_000)
+    expect(operator.locator("main .skeleton")).to_have_count(0)
     expect(rows).to_have_count(0)
     body = {"direction": "withdrawal", "asset": "USDT", "amount": "20000"}
     asked = call(investor, "/participation/funding", body)

@@ -119,14 +119,6 @@ def serving(database: Database) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """A busy machine takes its time over a page."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
 def house(built: Path, browser: Browser, db: Database) -> Iterator[House]:
     world = market(db)

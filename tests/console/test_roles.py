@@ -96,9 +96,7 @@ def test_an_auditor_proves_the_books_takes_evidence_and_traces_a_journal(
         pressing(page)(words.prove)
     run = f"/api/v1/audit/proofs/{answered.value.json()['id']}"
     until(page, run, lambda answer: answer["state"] != "running")
-    expect(page.locator("main").get_by_role("status").first).to_contain_text(
-        words.clean, timeout=30_000
-    )
+    expect(page.locator("main").get_by_role("status").first).to_contain_text(words.clean)
     page.locator("summary", has_text=words.rules).click()
     latest = asked(page, run)
     assert (latest["state"], len(latest["lines"])) == ("clean", latest["steps"])
