@@ -63,7 +63,7 @@ def test_a_flow_is_compared_for_its_creator_and_the_staff_once_it_trades(market:
     others = market.sign_in("creator", "otto")
     assert code_of(market.client.get(path, headers=others), 404) == "unknown_flow"
     for who in (market.anna, market.sign_in("operator")):
-        assert code_of(market.client.get(path, headers=who), 409) == "nothing_to_compare"
+        assert code_of(market.client.get(path, headers=who), 409) == "flow_untraded"
 
 
 def test_every_action_leaves_an_event(market: Market) -> None:

@@ -43,12 +43,12 @@ def seen_bars(
 ) -> Seen:
     """The stored bars that the backtest is run on, or `others` in their place.
 
-    Codes `nothing_to_compare` where the flow's first bar is not known or there are none of its
+    Codes `flow_untraded` where the flow's first bar is not known or there are none of its
     time, `comparison_too_long`, and `other_interval` where the others are longer or shorter.
     """
     begin = next((one.closed_at for one in decided if one.after is None), None)
     if begin is None:
-        raise conflict("nothing_to_compare", "It is not known which bar this flow took first").at(
+        raise conflict("flow_untraded", "It is not known which bar this flow took first").at(
             "flowId", flow.id, "share another flow"
         )
     first_at, last_at = int(begin.timestamp()) - flow.interval, int(flow.last_bar_at.timestamp())
@@ -74,7 +74,7 @@ def seen_bars(
     }
     played = {bar.ts: bar for bar in given if first_at <= bar.ts <= last_at}
     if not played:
-        raise conflict("nothing_to_compare", "There are no bars of the time it traded in").at(
+        raise conflict("flow_untraded", "There are no bars of the time it traded in").at(
             "flowId", flow.id, "give bars of that time"
         )
 

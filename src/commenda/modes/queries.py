@@ -100,7 +100,7 @@ def exact(number: float) -> Decimal:
 
 def find_compared(tx: Tx, flow_id: UUID, creator: UUID | None = None) -> Compared:
     """A flow that trades; codes `unknown_flow`, also for another's where a `creator` is named, and
-    `nothing_to_compare` before it took a bar, or where no book of its creator's follows it."""
+    `flow_untraded` before it took a bar, or where no book of its creator's follows it."""
     owner = tx.execute(
         "SELECT creator_id, last_bar_at FROM shared_flows WHERE id = %s", (flow_id,)
     ).fetchone()
@@ -123,7 +123,7 @@ def find_compared(tx: Tx, flow_id: UUID, creator: UUID | None = None) -> Compare
         (flow_id,),
     )
     if found is None:
-        raise conflict("nothing_to_compare", "This flow has not traded yet").at(
+        raise conflict("flow_untraded", "This flow has not traded yet").at(
             "flowId", flow_id, "wait until it has taken its first bar"
         )
     return found

@@ -135,7 +135,7 @@ export const refusals: Record<string, string> = {
   flow_not_active: "该信号流目前不可跟随。",
   flow_has_followers: "该信号流仍有跟随者，请先停止新增并等待其退出。",
   flow_terms_fixed: "该条款发布后不能更改。",
-  nothing_to_compare: "该信号流还没有可对比的交易。",
+  flow_untraded: "该信号流还没有可对比的交易。",
   comparison_too_long: "该信号流运行过久，请用命令 commenda flow compare 对比。",
   other_interval: "K 线周期与该信号流不同：{{value}}。",
   incomplete_flow: "信号流的信息不完整：{{field}}。",
