@@ -136,6 +136,6 @@ def test_why_my_flow_earns_otherwise_than_its_backtest(visit: Visit, words: Word
         press(page.get_by_role("button", name=compare, exact=True))
     told = answered.value.json()
     assert told["decisions"]["agreeing"] == told["decisions"]["backtest"]
-    table = page.get_by_role("region", name=causes)
+    table = page.get_by_role("region", name=causes).first  # its card; the table has its name, too
     expect(table).to_be_visible()
     expect(table.locator("tbody tr")).to_have_count(len(told["causes"]))
