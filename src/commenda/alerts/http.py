@@ -26,6 +26,7 @@ from commenda.kit.web import (
     routes,
     write,
 )
+from commenda.kit.wire import WORDS
 
 router = routes("alerts")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
@@ -36,7 +37,7 @@ class Acknowledgement(Body):
     note: str = Field(
         min_length=1,
         max_length=500,
-        pattern=r"^[^\x00]*\S[^\x00]*$",
+        pattern=WORDS,
         examples=["The venue was called: it trades again at noon"],
         description="What is the cause and what is done about it, for whoever looks next.",
     )

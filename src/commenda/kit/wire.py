@@ -141,6 +141,9 @@ Amount = Annotated[
 ]
 """Money, quantities, prices and rates: an exact decimal, a string on the wire."""
 
+WORDS = r"^[^\x00]*\S[^\x00]*$"
+"""A text that says something, and that the database can store."""
+
 Asset = Annotated[str, Field(pattern="^[A-Z0-9]{1,12}$", examples=["USDT"])]
 """The name of an asset."""
 

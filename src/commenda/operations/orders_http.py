@@ -33,7 +33,7 @@ from commenda.kit.web import (
     routes,
     write,
 )
-from commenda.kit.wire import Amount
+from commenda.kit.wire import WORDS, Amount
 from commenda.ledger import Author
 from commenda.market import SYMBOL
 from commenda.operations.ticks import RULES
@@ -47,7 +47,7 @@ Note = Annotated[
     Field(
         min_length=1,
         max_length=300,
-        pattern=r"^[^\x00]*\S[^\x00]*$",
+        pattern=WORDS,
         description="Why; it stands in the record.",
         examples=["The market has gone"],
     ),
