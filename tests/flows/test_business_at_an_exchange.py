@@ -23,7 +23,7 @@ import pytest
 
 from commenda.demo import demo_scenario, market_of
 from commenda.demo.exchange import ACCOUNT
-from commenda.exchange import Keeper, simulated_house
+from commenda.exchange import FAULTS, Keeper, simulated_house
 from commenda.exchange.model import Account
 from commenda.kit import durable
 from commenda.kit.db import Database
@@ -40,35 +40,24 @@ KILLED_EACH = 0.2
 """Days of the business between two kills, on the average."""
 PATIENCE = 600
 """Wall seconds in which it must come from one kill to the next."""
-FAULTS = [
-    *(
-        {"kind": kind, "chance": 0.02}
-        for kind in (
-            "lost_answer",
-            "unknown",
-            "not_done",
-            "throttled",
-            "clock",
-            "maintenance",
-            "fills_in_part",
-            "shrunk",
-            "filled_first",
-            "expired_key",
-            "silent_stream",
-            "drop_stream",
-            "duplicated",
-            "reordered",
-            "depth_gap",
-            "late_funding",
-            "adl",
-        )
-    ),
-    {"kind": "delayed", "chance": 0.05, "milliseconds": 2_000},
-    {"kind": "latency", "chance": 0.02, "milliseconds": 300},
-    {"kind": "limited", "chance": 0.005, "milliseconds": 1_000},
-    {"kind": "banned", "chance": 0.002, "milliseconds": 1_000},
-    {"kind": "late_trades", "chance": 0.05, "milliseconds": 6_000},
-    {"kind": "not_shown", "chance": 0.05, "milliseconds": 5_000},
+CHANCES = {
+    "delayed": 0.05,
+    "limited": 0.005,
+    "banned": 0.002,
+    "late_trades": 0.05,
+    "not_shown": 0.05,
+}
+MILLISECONDS = {
+    "delayed": 2_000,
+    "latency": 300,
+    "limited": 1_000,
+    "banned": 1_000,
+    "late_trades": 6_000,
+    "not_shown": 5_000,
+}
+EVERYTHING = [
+    {"kind": kind, "chance": CHANCES.get(kind, 0.02), "milliseconds": MILLISECONDS.get(kind, 0)}
+    for kind in FAULTS
 ]
 
 
@@ -178,7 +167,7 @@ def test_a_business_ends_with_the_books_that_its_exchange_has(
     for part in ("exchange", "worker-1", "worker-2", "feed"):
         business.start(part)
     until("it trades", lambda: business.one("SELECT count(*) FROM fills"), 240)
-    business.script(*FAULTS)
+    business.script(*EVERYTHING)
     alive = business.days()
     while (alive := alive + draw.expovariate(1 / KILLED_EACH)) < DAYS:
         until(f"day {alive:.2f}", lambda: business.days() >= alive, PATIENCE)
