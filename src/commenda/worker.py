@@ -185,7 +185,7 @@ def _work_beside_relay(
 
 
 def _listen_beside(operation: Operation) -> None:
-    """Hear the accounts' own streams, in a thread: the demo's venue has none."""
+    """Hear the accounts' own streams, in a thread; not the demo's, whose ticks ask often enough."""
     from commenda.venues.streams import listen
 
     broker = operation.broker

@@ -1,7 +1,7 @@
 """An account's own stream: a hint that something happened there, and never what.
 
 What is heard may come twice, late, in another order, or not at all, so nothing is read from it: it
-wakes whoever asks, and what is asked is the truth (`execution.listening`). A stream that is open
+wakes whoever asks, and what is asked is the truth (`operations.heeding`). A stream that is open
 and says nothing is found out there, by what was asked.
 """
 
