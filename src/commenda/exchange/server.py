@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -23,21 +23,24 @@ from commenda.exchange import (
     bybit_streams,
     customers,
     quotes,
+    spot_accounts,
+    spot_quotes,
+    spot_trading,
     streams,
     trading,
 )
 from commenda.exchange.administration import ADMIN, administer
-from commenda.exchange.calls import CALLS, Call
+from commenda.exchange.calls import CALLS, Call, is_spot
 from commenda.exchange.house import House
 from commenda.exchange.manners import BINANCE, Manner, manner_of
-from commenda.exchange.model import Account
+from commenda.exchange.model import Customer
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key, check_window
 from commenda.kit.errors import CommendaError
 
 BEAT = 0.05
 """Seconds between two looks at the market where nobody asks."""
-_SECONDS = {"MINUTE": 60, "SECOND": 1}
+_SECONDS = {"DAY": 86_400, "MINUTE": 60, "SECOND": 1}
 __all__ = [
     "Server",
     "bybit",
@@ -45,6 +48,9 @@ __all__ = [
     "bybit_market",
     "customers",
     "quotes",
+    "spot_accounts",
+    "spot_quotes",
+    "spot_trading",
     "trading",
 ]
 
@@ -91,6 +97,21 @@ class Budget:
         self.used += weight
         return self.used <= self.limit
 
+    def header(self) -> str:
+        number, name = self.name.split()
+        return f"{number}{name[0]}"
+
+
+class Budgets:
+    """Of one market: what requests weigh, and how many orders came."""
+
+    def __init__(self, limits: Iterable[Mapping[str, Any]], allows: int) -> None:
+        self.weight, *self.orders = (Budget(one, allows) for one in limits)
+
+    def headers(self) -> dict[str, str]:
+        counts = {f"X-MBX-ORDER-COUNT-{one.header()}": str(one.used) for one in self.orders}
+        return {f"X-MBX-USED-WEIGHT-{self.weight.header()}": str(self.weight.used), **counts}
+
 
 class Answer(NamedTuple):
     """What is told to a request."""
@@ -111,7 +132,10 @@ class Server:
     ) -> None:
         self.house, self.admin, self.wall = house, admin, wall
         self.connections: set[streams.Connection] = set()
-        self.weight, *self.orders = (Budget(one, house.allows) for one in quotes.LIMITS)
+        self.budgets = {
+            at_spot: Budgets(one.LIMITS, house.allows)
+            for at_spot, one in ((False, quotes), (True, spot_quotes))
+        }
         self.banned_until = 0.0
         self.app = web.Application(client_max_size=1 << 20)
         for method, path in CALLS:
@@ -168,32 +192,26 @@ class Server:
         found = CALLS[method, path]
         where = f"{method} {path}"
         script = self.house.script
-        manner = manner_of(path)
+        manner, budgets = manner_of(path), self.budgets[is_spot(path)]
         try:
             values = manner.read(query, body)
-            self._refuse(where, values, found)
+            self._refuse(where, values, found, budgets)
             result = self._done(method, path, found, manner, headers, values, (query, body))
         except Refused as refused:
-            return self._told(*manner.refused(refused))
+            body, status = manner.refused(refused)
+            return Answer(status, body, budgets.headers())
         except _Wait as wait:
-            answer = self._told(*manner.refused(Refused(-1003, wait.status, limit="")))
-            answer.headers["Retry-After"] = str(max(1, wait.seconds))
-            return answer
+            wanted = {"Retry-After": str(max(1, wait.seconds))}
+            body, status = manner.refused(Refused(-1003, wait.status, limit=""))
+            return Answer(status, body, budgets.headers() | wanted)
         if script.strike("lost_answer", where):
             return None
         if script.strike("unknown", where):
-            return self._told(*manner.refused(Refused(-1007, 503)))
-        return self._told(manner.told(result, self.house.exchange.now))
+            body, status = manner.refused(Refused(-1007, 503))
+            return Answer(status, body, budgets.headers())
+        return Answer(200, manner.told(result, self.house.exchange.now), budgets.headers())
 
-    def _told(self, what: Any, status: int = 200) -> Answer:
-        used = {
-            "X-MBX-USED-WEIGHT-1M": str(self.weight.used),
-            "X-MBX-ORDER-COUNT-1M": str(self.orders[0].used),
-            "X-MBX-ORDER-COUNT-10S": str(self.orders[1].used),
-        }
-        return Answer(status, what, used)
-
-    def _refuse(self, where: str, values: Mapping[str, str], found: Call) -> None:
+    def _refuse(self, where: str, values: Mapping[str, str], found: Call, budgets: Budgets) -> None:
         """Faults and limits that keep a request from being done."""
         script, now = self.house.script, self.wall()
         if script.strike("maintenance", where):
@@ -210,12 +228,13 @@ class Server:
             raise Refused(-1008)
         if found.signed and script.strike("clock", where):
             raise Refused(-1021)
-        if not self.weight.spend(found.weight, now):
-            if self.weight.used > 2 * self.weight.limit:  # who does not stop is shut out
+        weight = budgets.weight
+        if not weight.spend(found.weight, now):
+            if weight.used > 2 * weight.limit:  # who does not stop is shut out
                 self.banned_until = now + 120
             raise _Wait(429, 60)
         if found.is_order:
-            spent = [one for one in self.orders if not one.spend(1, now)]
+            spent = [one for one in budgets.orders if not one.spend(1, now)]
             if spent:
                 raise Refused(-1015, limit=spent[-1].limit, interval=spent[-1].name)
 
@@ -230,19 +249,19 @@ class Server:
         sent: tuple[str, str],
     ) -> Any:
         self.house.catch_up()
-        account: Account | None = None
+        account: Customer | None = None
         if found.signed or found.keyed:
             key = self.house.key_of(headers.get(manner.key, ""))
             if found.signed:
                 self._check_window(*manner.signed(key, headers, values, sent))
-            account = self._account(key, found)
+            account = self._account(key, path, found)
             values["apiKey"] = key.key
         return self.house.do(method, path, account, values)
 
-    def _account(self, key: Key, found: Call) -> Account:
+    def _account(self, key: Key, path: str, found: Call) -> Customer:
         if found.is_order and not key.trades:
             raise Refused(-2015)
-        return self.house.exchange.account(key.account)
+        return self.house.account_at(path, key.account)
 
     def _check_window(self, stamp: int, window: int) -> None:
         clock, window = self.house.clock, min(60_000, window)
@@ -272,8 +291,8 @@ class Server:
             return {"apiKey": key.key, "authorizedSince": now, "connectedSince": now,
                     "returnRateLimits": False, "serverTime": now}  # fmt: skip
         found = CALLS[SPOKEN[method]]
-        self._refuse(f"{method}", values, found)
-        account: Account | None = None
+        self._refuse(f"{method}", values, found, self.budgets[False])
+        account: Customer | None = None
         if found.signed or found.keyed:
             name = connection.account
             if name is None:

@@ -102,8 +102,8 @@ class ApiConnection(Connection):
             result = self.server.speak(self, asked["method"], asked.get("params") or {})
             self.put({"id": asked.get("id"), "status": 200, "result": result, "rateLimits": []})
         except Refused as refused:
-            error = {"code": refused.code, "msg": refused.words}
-            self.put({"id": asked.get("id"), "status": refused.status, "error": error})
+            said = {"id": asked.get("id"), "status": refused.status, "error": refused.told()}
+            self.put(said)
         except (ValueError, KeyError, TypeError):
             error = {"code": -1130, "msg": "Not a request of this API."}
             self.put({"id": asked.get("id"), "status": 400, "error": error})
