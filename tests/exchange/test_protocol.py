@@ -203,8 +203,7 @@ def test_a_house_may_allow_more_than_binance_does() -> None:
     house.allows = 10
     house.open_account(Key("a", "key-a", "secret-a"), Decimal(100_000))
     server = Server(house)
-    limits = server.budgets[False]
-    assert [one.limit for one in (limits.weight, *limits.orders)] == [24_000, 12_000, 3_000]
+    assert [one.limit for one in (server.weight, *server.orders)] == [24_000, 12_000, 3_000]
     found = CALLS["GET", "/fapi/v1/exchangeInfo"].run(house, None, Params({}))
     assert [one["limit"] for one in found["rateLimits"]] == [24_000, 12_000, 3_000]
     in_ten = server.orders[-1]

@@ -136,6 +136,7 @@ class Server:
             at_spot: Budgets(one.LIMITS, house.allows)
             for at_spot, one in ((False, quotes), (True, spot_quotes))
         }
+        self.weight, self.orders = self.budgets[False].weight, self.budgets[False].orders
         self.banned_until = 0.0
         self.app = web.Application(client_max_size=1 << 20)
         for method, path in CALLS:
