@@ -208,7 +208,7 @@ def restrictions(desk: Desk, one: Account, params: Params) -> Any:
         "enableWithdrawals": key.withdraws,
         "enableInternalTransfer": False,
         "permitsUniversalTransfer": False,
-        "enableSpotAndMarginTrading": False,
+        "enableSpotAndMarginTrading": key.trades,
         "enableMargin": False,
         "enableVanillaOptions": False,
     }
@@ -220,23 +220,32 @@ def currencies(desk: Desk, one: Account, params: Params) -> Any:
 
 
 TRANSFER = "/sapi/v1/sub-account/universalTransfer"
+BURN = "/sapi/v1/bnbBurn"
 
 
 @call("POST", TRANSFER)
 def transfer(desk: Desk, one: Account, params: Params) -> Any:
-    """Between the house's spot, which holds any amount here, and the account's futures."""
-    amount = params.number("amount")
-    if params.text("fromAccountType") == "USDT_FUTURE":
-        amount = -amount
-    reference = params.text("clientTranId")
-    desk.exchange.transfer(one, amount, reference)
-    return {"tranId": one.income[-1].id, "clientTranId": reference}
+    """Between a customer's spot and futures. The one that was never used is the house's, which has
+    any amount there: who trades one of the two is paid in from the other."""
+    amount, reference = params.number("amount"), params.text("clientTranId")
+    spot, out = desk.spot.account(one.name), params.text("fromAccountType") == "USDT_FUTURE"
+    at_spot = spot.moves or (out and desk.spot.contracts and not one.income)
+    moves = list[Any]()
+    if one.income or not at_spot:
+        desk.exchange.transfer(one, -amount if out else amount, reference)
+        moves.append(one.income[-1])
+    if at_spot:
+        asset = params.text("asset", "USDT")
+        desk.spot.transfer(spot, asset, amount if out else -amount, reference)
+        moves.append(spot.moves[-1])
+    return {"tranId": moves[-1].id, "clientTranId": reference}
 
 
 @call("GET", TRANSFER)
 def transfers(desk: Desk, one: Account, params: Params) -> Any:
     wanted = params.values.get("clientTranId")
-    rows = [each for each in one.income if each.kind == "TRANSFER" and each.note]
+    moves = [*one.income, *desk.spot.account(one.name).moves]
+    rows = {each.note: each for each in moves if each.kind == "TRANSFER" and each.note}
     return {
         "result": [
             {
@@ -247,10 +256,23 @@ def transfers(desk: Desk, one: Account, params: Params) -> Any:
                 "createTimeStamp": each.at,
                 "status": "SUCCESS",
             }
-            for each in rows
+            for each in rows.values()
             if wanted in (None, each.note)
         ]
     }
+
+
+@call("GET", BURN)
+def burn(desk: Desk, one: Account, params: Params) -> Any:
+    """Whether fees are paid in BNB: never here."""
+    return {"spotBNBBurn": False, "interestBNBBurn": False}
+
+
+@call("POST", BURN)
+def set_burn(desk: Desk, one: Account, params: Params) -> Any:
+    if params.flag("spotBNBBurn") or params.flag("interestBNBBurn"):
+        raise Refused(-1130, name="spotBNBBurn")
+    return burn(desk, one, params)
 
 
 LISTEN = "/fapi/v1/listenKey"
