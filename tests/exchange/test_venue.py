@@ -118,7 +118,8 @@ def made_market(dialect: Callable[[], Dialect] = Binance) -> Iterator[ExchangeMa
     if spoken.capabilities.holds:
         traded, none = none, traded
     house = House(traded, Nothing(), begins, spot=(none, Nothing()))  # type: ignore[arg-type]
-    house.open_account(Key("a", "key-a", "secret-a"), D(0))
+    purse = D(100_000) if none else D(0)  # its futures, out of which spot is paid in
+    house.open_account(Key("a", "key-a", "secret-a"), purse)
     served = Served(house)
     try:
         yield ExchangeMarket(served, spoken)

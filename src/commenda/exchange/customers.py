@@ -208,7 +208,7 @@ def restrictions(desk: Desk, one: Account, params: Params) -> Any:
         "enableWithdrawals": key.withdraws,
         "enableInternalTransfer": False,
         "permitsUniversalTransfer": False,
-        "enableSpotAndMarginTrading": key.trades,
+        "enableSpotAndMarginTrading": key.trades and bool(desk.spot.contracts),
         "enableMargin": False,
         "enableVanillaOptions": False,
     }
@@ -219,47 +219,7 @@ def currencies(desk: Desk, one: Account, params: Params) -> Any:
     return []
 
 
-TRANSFER = "/sapi/v1/sub-account/universalTransfer"
 BURN = "/sapi/v1/bnbBurn"
-
-
-@call("POST", TRANSFER)
-def transfer(desk: Desk, one: Account, params: Params) -> Any:
-    """Between a customer's spot and futures. The one that was never used is the house's, which has
-    any amount there: who trades one of the two is paid in from the other."""
-    amount, reference = params.number("amount"), params.text("clientTranId")
-    spot, out = desk.spot.account(one.name), params.text("fromAccountType") == "USDT_FUTURE"
-    at_spot = spot.moves or (out and desk.spot.contracts and not one.income)
-    moves = list[Any]()
-    if one.income or not at_spot:
-        desk.exchange.transfer(one, -amount if out else amount, reference)
-        moves.append(one.income[-1])
-    if at_spot:
-        asset = params.text("asset", "USDT")
-        desk.spot.transfer(spot, asset, amount if out else -amount, reference)
-        moves.append(spot.moves[-1])
-    return {"tranId": moves[-1].id, "clientTranId": reference}
-
-
-@call("GET", TRANSFER)
-def transfers(desk: Desk, one: Account, params: Params) -> Any:
-    wanted = params.values.get("clientTranId")
-    moves = [*one.income, *desk.spot.account(one.name).moves]
-    rows = {each.note: each for each in moves if each.kind == "TRANSFER" and each.note}
-    return {
-        "result": [
-            {
-                "tranId": each.id,
-                "clientTranId": each.note,
-                "asset": each.asset,
-                "amount": wire.text(each.amount),
-                "createTimeStamp": each.at,
-                "status": "SUCCESS",
-            }
-            for each in rows.values()
-            if wanted in (None, each.note)
-        ]
-    }
 
 
 @call("GET", BURN)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from commenda.exchange.house import Clock, House
+from commenda.exchange.clock import Clock
+from commenda.exchange.house import House
 from commenda.exchange.sources import CandleSource, DepthSource, contract_of
 from commenda.exchange.spot_market import SpotSource, listed_at_spot, pair_of
 from commenda.kit.errors import CommendaError

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from commenda.exchange import spot_wire, wire, wire_accounts
 from commenda.exchange.book import Match
 from commenda.exchange.calls import CALLS, Params, is_spot
+from commenda.exchange.clock import Clock
 from commenda.exchange.engine import Exchange
 from commenda.exchange.faults import Script
 from commenda.exchange.market import Funding, Status, Tick
@@ -28,6 +27,7 @@ from commenda.exchange.signing import Key
 from commenda.exchange.sources import Source
 from commenda.exchange.spot import Spot
 from commenda.exchange.spot_desk import SpotDesk, listener
+from commenda.exchange.spot_streams import SpotTape
 from commenda.exchange.spot_trading import ORDER as SPOT_ORDER
 from commenda.exchange.tape import Tape
 from commenda.exchange.trading import ALGO, ORDER, find_conditional, find_order
@@ -54,37 +54,6 @@ PROOFS = ("signature", "timestamp", "recvWindow")
 """What a request says of who sends it, and when."""
 
 
-@dataclass(slots=True)
-class Clock:
-    """Milliseconds of the exchange, `pace` for each that passes; at 0 it stands until it is set."""
-
-    start: int
-    pace: float = 1.0
-    wall: Callable[[], float] = time.time
-    _begun: float = 0.0
-    _set: int = 0
-
-    def __post_init__(self) -> None:
-        self._begun, self._set = self.wall(), self.start
-
-    def now(self) -> int:
-        return self._set + int((self.wall() - self._begun) * 1000 * self.pace)
-
-    def set(self, milliseconds: int, pace: float | None = None) -> None:
-        self._begun, self._set = self.wall(), milliseconds
-        self.pace = self.pace if pace is None else pace
-
-    def kept(self) -> tuple[float, int, float]:
-        """What it takes to go on with it in another process, as if it had gone on meanwhile."""
-        return self._begun, self._set, self.pace
-
-    def go_on(self, begun: float, since: int, pace: float) -> None:
-        self._begun, self._set, self.pace = begun, since, pace
-
-    def wall_now(self) -> int:
-        return int(self.wall() * 1000)
-
-
 class House:
     """Implements `calls.Desk`."""
 
@@ -103,7 +72,7 @@ class House:
         self.allows = 1
         self.script = Script(seed)
         self.tape = Tape(self.exchange, self._publish)
-        self.spot_tape = Tape(self.spot, self._publish_spot)
+        self.spot_tape = SpotTape(self.spot, self._publish_spot)
         self.spot_desk = SpotDesk(self)
         self.keys: dict[str, Key] = {}
         self.listeners: dict[str, set[Send]] = defaultdict(set)
@@ -118,6 +87,8 @@ class House:
         self.played = 0
         """Events of the market since this process began."""
         self.keep: Keep = lambda _row: None
+        self.counts: Callable[[], list[dict[str, Any]]] = list
+        """How many orders came to spot, by limit: who counts them says so."""
         self.exchange.told += [self.tape.hear, self._hear]
         self.spot.told += [self.spot_tape.hear, self._hear_spot]
         self.exchange.spares_fund = lambda symbol: bool(self.script.strike("adl", symbol))

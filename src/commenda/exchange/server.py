@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -25,11 +24,14 @@ from commenda.exchange import (
     quotes,
     spot_accounts,
     spot_quotes,
+    spot_streams,
     spot_trading,
     streams,
     trading,
+    transfers,
 )
 from commenda.exchange.administration import ADMIN, administer
+from commenda.exchange.budgets import Budgets
 from commenda.exchange.calls import CALLS, Call, is_spot
 from commenda.exchange.house import House
 from commenda.exchange.manners import BINANCE, Manner, manner_of
@@ -40,7 +42,6 @@ from commenda.kit.errors import CommendaError
 
 BEAT = 0.05
 """Seconds between two looks at the market where nobody asks."""
-_SECONDS = {"DAY": 86_400, "MINUTE": 60, "SECOND": 1}
 __all__ = [
     "Server",
     "bybit",
@@ -52,65 +53,11 @@ __all__ = [
     "spot_quotes",
     "spot_trading",
     "trading",
+    "transfers",
 ]
 
-SPOKEN = {
-    "order.place": ("POST", "/fapi/v1/order"),
-    "order.modify": ("PUT", "/fapi/v1/order"),
-    "order.cancel": ("DELETE", "/fapi/v1/order"),
-    "order.status": ("GET", "/fapi/v1/order"),
-    "algoOrder.place": ("POST", "/fapi/v1/algoOrder"),
-    "algoOrder.cancel": ("DELETE", "/fapi/v1/algoOrder"),
-    "account.status": ("GET", "/fapi/v3/account"),
-    "account.position": ("GET", "/fapi/v3/positionRisk"),
-    "account.balance": ("GET", "/fapi/v3/balance"),
-    "v2/account.status": ("GET", "/fapi/v3/account"),
-    "v2/account.position": ("GET", "/fapi/v3/positionRisk"),
-    "v2/account.balance": ("GET", "/fapi/v3/balance"),
-    "userDataStream.start": ("POST", "/fapi/v1/listenKey"),
-    "userDataStream.ping": ("PUT", "/fapi/v1/listenKey"),
-    "userDataStream.stop": ("DELETE", "/fapi/v1/listenKey"),
-    "time": ("GET", "/fapi/v1/time"),
-    "ping": ("GET", "/fapi/v1/ping"),
-    "depth": ("GET", "/fapi/v1/depth"),
-    "ticker.price": ("GET", "/fapi/v1/ticker/price"),
-    "ticker.book": ("GET", "/fapi/v1/ticker/bookTicker"),
-}
-"""Methods of the WebSocket API, and the calls they are."""
-
-
-class Budget:
-    """What was used in a span of seconds."""
-
-    def __init__(self, limit: Mapping[str, Any], allows: int) -> None:
-        self.name = f"{limit['intervalNum']} {limit['interval']}"
-        self.seconds: int = limit["intervalNum"] * _SECONDS[limit["interval"]]
-        self.limit: int = limit["limit"] * allows
-        self.used = 0
-        self._spent: deque[tuple[float, int]] = deque()
-
-    def spend(self, weight: int, now: float) -> bool:
-        """Use so much; whether it was still within the limit."""
-        while self._spent and self._spent[0][0] <= now - self.seconds:
-            self.used -= self._spent.popleft()[1]
-        self._spent.append((now, weight))
-        self.used += weight
-        return self.used <= self.limit
-
-    def header(self) -> str:
-        number, name = self.name.split()
-        return f"{number}{name[0]}"
-
-
-class Budgets:
-    """Of one market: what requests weigh, and how many orders came."""
-
-    def __init__(self, limits: Iterable[Mapping[str, Any]], allows: int) -> None:
-        self.weight, *self.orders = (Budget(one, allows) for one in limits)
-
-    def headers(self) -> dict[str, str]:
-        counts = {f"X-MBX-ORDER-COUNT-{one.header()}": str(one.used) for one in self.orders}
-        return {f"X-MBX-USED-WEIGHT-{self.weight.header()}": str(self.weight.used), **counts}
+SOCKETS = bybit_streams.SOCKETS | {"/ws-api/v3": spot_streams.SpotApiConnection}
+"""Those that are not streams of the market."""
 
 
 class Answer(NamedTuple):
@@ -136,6 +83,7 @@ class Server:
             at_spot: Budgets(one.LIMITS, house.allows)
             for at_spot, one in ((False, quotes), (True, spot_quotes))
         }
+        house.counts = self.budgets[True].counts
         self.weight, self.orders = self.budgets[False].weight, self.budgets[False].orders
         self.banned_until = 0.0
         self.app = web.Application(client_max_size=1 << 20)
@@ -144,7 +92,7 @@ class Server:
         for prefix in ("", "/public", "/market", "/private"):
             for tail in ("/ws", "/ws/{stream}", "/stream"):
                 self.app.router.add_get(prefix + tail, self._socket)
-        for path in bybit_streams.SOCKETS:
+        for path in (*SOCKETS, "/stream/ws", "/stream/ws/{stream}"):
             self.app.router.add_get(path, self._socket)
         self.app.router.add_route("*", "/admin/{what}", self._administer)
 
@@ -276,33 +224,48 @@ class Server:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self.house.catch_up()
-        kind = bybit_streams.SOCKETS.get(request.path, streams.Connection)
+        kind = SOCKETS.get(request.path, streams.Connection)
+        if self.house.spot.contracts and request.path.startswith(("/ws", "/stream")):
+            kind = SOCKETS.get(request.path, spot_streams.SpotConnection)
         return await streams.serve(self, request, kind)
 
-    def speak(self, connection: streams.Connection, method: str, params: dict[str, Any]) -> Any:
+    def speak(self, connection: streams.ApiConnection, method: str, params: dict[str, Any]) -> Any:
         """A method of the WebSocket API. A signature is over the parameters by name."""
         self.house.catch_up()
         values = {name: _written(value) for name, value in params.items()}
-        payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
         if method == "session.logon":
-            key = self.house.key_of(values.get("apiKey", ""))
-            self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+            key = self._signed_by(values)
             connection.account = key.account
             now = self.house.exchange.now
             return {"apiKey": key.key, "authorizedSince": now, "connectedSince": now,
                     "returnRateLimits": False, "serverTime": now}  # fmt: skip
-        found = CALLS[SPOKEN[method]]
-        self._refuse(f"{method}", values, found, self.budgets[False])
+        if isinstance(connection, spot_streams.SpotApiConnection):
+            if method in ("userDataStream.subscribe", "userDataStream.subscribe.signature"):
+                name = connection.account or self._signed_by(values).account
+                return {"subscriptionId": connection.subscribe(name)}
+            if method == "userDataStream.unsubscribe":
+                number = values.get("subscriptionId")
+                connection.unsubscribe(None if number is None else int(number))
+                return {}
+        which = connection.spoken[method]
+        found = CALLS[which]
+        self._refuse(f"{method}", values, found, self.budgets[connection.at_spot])
         account: Customer | None = None
         if found.signed or found.keyed:
-            name = connection.account
-            if name is None:
-                key = self.house.key_of(values.get("apiKey", ""))
-                if found.signed:
-                    self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+            name = connection.account or ""
+            if not name:
+                key = self._signed_by(values, found.signed)
                 name = key.account
-            account = self.house.exchange.account(name)
-        return self.house.do(*SPOKEN[method], account, values)
+            account = self.house.account_at(which[1], name)
+        return self.house.do(which[0], which[1], account, values)
+
+    def _signed_by(self, values: Mapping[str, str], signed: bool = True) -> Key:
+        """The key that is named, once its signature is checked where one is needed."""
+        key = self.house.key_of(values.get("apiKey", ""))
+        if signed:
+            payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
+            self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+        return key
 
     # --- administration -------------------------------------------------------------------------
 

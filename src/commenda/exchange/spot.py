@@ -16,7 +16,7 @@ from decimal import Decimal
 from commenda.exchange.market import Status
 from commenda.exchange.matching import Matching
 from commenda.exchange.model import BUY, ZERO, Contract, Income, Order, Trade, whole_units
-from commenda.exchange.refusals import Refused, spot_refusal
+from commenda.exchange.refusals import Refused
 from commenda.exchange.spot_model import SpotAccount, SpotOrder
 
 
@@ -48,12 +48,12 @@ class Spot(Matching[SpotAccount]):
         note: str,
         kind: str = "TRANSFER",
     ) -> None:
-        """Pay in, or out; a note once. Code −4111 for a note known, −2010 for more than is free."""
+        """Pay in, or out; a note once. Code −4111 for a note known, −2018 for more than is free."""
         amount = whole_units(amount)
         if note in account.transfers:
             raise Refused(-4111)
         if account.of(asset).free + amount < ZERO:
-            raise spot_refusal("insufficient")
+            raise Refused(-2018)
         account.transfers.add(note)
         account.add(asset, amount)
         self.paid_in[asset] += amount

@@ -35,6 +35,11 @@ def commission(desk: SpotDesk, one: SpotAccount, params: Params) -> Any:
     }
 
 
+@call("GET", "/api/v3/rateLimit/order", weight=40)
+def order_counts(desk: SpotDesk, one: SpotAccount, params: Params) -> Any:
+    return desk.counts()
+
+
 LISTEN = "/api/v3/userDataStream"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from commenda.exchange.signing import Key
 from commenda.exchange.sources import Source
@@ -48,6 +48,10 @@ class SpotDesk:
     @property
     def shown_until(self) -> int:
         return self._house.shown_until
+
+    def counts(self) -> list[dict[str, Any]]:
+        """How many orders came, by limit."""
+        return self._house.counts()
 
     def key_of(self, key: str) -> Key:
         return self._house.key_of(key)
