@@ -237,7 +237,7 @@ class Life:
                 cause="withdrawal",
                 cause_id=cause,
                 correlation_id=cause,
-                instrument_id=instrument.id,
+                instrument=instrument,
                 requests=[(leg, self.name, one) for leg, one in asked if one],
                 reference_price=instrument.to_tick(self.prices[symbol]),
                 now=self.world.now,

@@ -39,13 +39,20 @@ def _open(house: House, asked: dict[str, Any]) -> Any:
 
 
 def _transfer(house: House, asked: dict[str, Any]) -> Any:
+    """To the futures, or where an asset is named to spot."""
+    amount, reference = Decimal(asked["amount"]), asked["reference"]
+    if asset := asked.get("asset"):
+        had = house.spot.account(asked["account"])
+        house.spot.transfer(had, asset, amount, reference)
+        return {"free": str(had.of(asset).free)}
     account = house.exchange.account(asked["account"])
-    house.exchange.transfer(account, Decimal(asked["amount"]), asked["reference"])
+    house.exchange.transfer(account, amount, reference)
     return {"wallet": str(account.wallet)}
 
 
 def _fees(house: House, asked: dict[str, Any]) -> Any:
-    contract = house.exchange.contracts[asked["symbol"]]
+    place = house.spot if asked.get("spot") else house.exchange
+    contract = place.contracts[asked["symbol"]]
     contract.maker, contract.taker = Decimal(asked["maker"]), Decimal(asked["taker"])
     return {}
 
@@ -68,7 +75,7 @@ def _move_clock(house: House, asked: dict[str, Any]) -> Any:
 
 
 def _delist(house: House, asked: dict[str, Any]) -> Any:
-    house.delist(asked["symbol"], asked.get("status", "SETTLING"))
+    house.delist(asked["symbol"], asked.get("status", "SETTLING"), spot=asked.get("spot", False))
     return {}
 
 

@@ -208,7 +208,7 @@ def restrictions(desk: Desk, one: Account, params: Params) -> Any:
         "enableWithdrawals": key.withdraws,
         "enableInternalTransfer": False,
         "permitsUniversalTransfer": False,
-        "enableSpotAndMarginTrading": False,
+        "enableSpotAndMarginTrading": key.trades and bool(desk.spot.contracts),
         "enableMargin": False,
         "enableVanillaOptions": False,
     }
@@ -219,38 +219,20 @@ def currencies(desk: Desk, one: Account, params: Params) -> Any:
     return []
 
 
-TRANSFER = "/sapi/v1/sub-account/universalTransfer"
+BURN = "/sapi/v1/bnbBurn"
 
 
-@call("POST", TRANSFER)
-def transfer(desk: Desk, one: Account, params: Params) -> Any:
-    """Between the house's spot, which holds any amount here, and the account's futures."""
-    amount = params.number("amount")
-    if params.text("fromAccountType") == "USDT_FUTURE":
-        amount = -amount
-    reference = params.text("clientTranId")
-    desk.exchange.transfer(one, amount, reference)
-    return {"tranId": one.income[-1].id, "clientTranId": reference}
+@call("GET", BURN)
+def burn(desk: Desk, one: Account, params: Params) -> Any:
+    """Whether fees are paid in BNB: never here."""
+    return {"spotBNBBurn": False, "interestBNBBurn": False}
 
 
-@call("GET", TRANSFER)
-def transfers(desk: Desk, one: Account, params: Params) -> Any:
-    wanted = params.values.get("clientTranId")
-    rows = [each for each in one.income if each.kind == "TRANSFER" and each.note]
-    return {
-        "result": [
-            {
-                "tranId": each.id,
-                "clientTranId": each.note,
-                "asset": each.asset,
-                "amount": wire.text(each.amount),
-                "createTimeStamp": each.at,
-                "status": "SUCCESS",
-            }
-            for each in rows
-            if wanted in (None, each.note)
-        ]
-    }
+@call("POST", BURN)
+def set_burn(desk: Desk, one: Account, params: Params) -> Any:
+    if params.flag("spotBNBBurn") or params.flag("interestBNBBurn"):
+        raise Refused(-1130, name="spotBNBBurn")
+    return burn(desk, one, params)
 
 
 LISTEN = "/fapi/v1/listenKey"

@@ -20,6 +20,11 @@ or a perpetual contract from others of its name, as in `BTCUSDT_250627`."""
 class Kind(StrEnum):
     LINEAR_PERPETUAL = "linear_perpetual"
     SPOT = "spot"
+    """What is bought is held: nothing is lent, and nothing sold that is not there."""
+
+
+FINEST = Decimal("0.00000001")
+"""The step in which an exchange keeps what it holds of an asset."""
 
 
 class Series(StrEnum):
@@ -71,6 +76,12 @@ class Instrument:
     taker_fee: Amount
     maximum_leverage: Internal[int]
     simulated: bool
+
+    @property
+    def step(self) -> Decimal:
+        """The step of what is held. At spot it is the asset's own, for a fee is taken of what was
+        bought: what is held is seldom whole lots."""
+        return FINEST if self.kind is Kind.SPOT else self.lot
 
     def to_tick(self, price: Decimal | float) -> Decimal:
         """`price` at the nearest tick, ties to the even one. A float counts as it prints."""

@@ -10031,6 +10031,8 @@ export interface components {
                 [key: string]: number;
             };
             margin?: components["schemas"]["RunMargin"] | null;
+            /** Spot */
+            spot?: boolean;
         };
         /** RunWarmup */
         RunWarmup: {
@@ -11769,7 +11771,7 @@ export interface components {
              * Name
              * @enum {string}
              */
-            name: "answers" | "clock" | "key" | "withdrawals" | "trading" | "addresses" | "mode" | "balance" | "open" | "terms";
+            name: "answers" | "clock" | "key" | "withdrawals" | "trading" | "addresses" | "mode" | "balance" | "open" | "terms" | "fees";
             /**
              * Outcome
              * @enum {string}
