@@ -254,6 +254,9 @@ def test_a_flow_trades_at_an_account_whose_key_counts(business: Business) -> Non
     anna = signed_in(business.database, "creator", "anna")
     answer = business.client.post(f"{API}/co-trading/flows", headers=anna, json=draft)
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_venue_account")
+    draft |= {"venue": business.desk, "market": "binance_spot"}
+    answer = business.client.post(f"{API}/co-trading/flows", headers=anna, json=draft)
+    assert (answer.status_code, answer.json()["code"]) == (422, "other_market")
     legs = business.rows("SELECT DISTINCT venue FROM legs")
     assert legs == [(business.desk,)]
 

@@ -24,6 +24,7 @@ for a record.
 """
 
 from commenda.market.actions import Imported, Outcome, import_file, import_files, import_source
+from commenda.market.candles import traded_as
 from commenda.market.coverage import BARS_LATE
 from commenda.market.depth import (
     DepthQuality,
@@ -67,6 +68,7 @@ from commenda.market.live import (
     now_names,
     supersedes,
     tell_bar,
+    topic_of,
     write_bars,
     write_funding,
     write_marks,
@@ -172,6 +174,8 @@ __all__ = [
     "simulated_assets",
     "supersedes",
     "tell_bar",
+    "topic_of",
+    "traded_as",
     "untrusted",
     "write_bars",
     "write_funding",

@@ -97,12 +97,13 @@ class Instrument:
 class Mark:
     """A price that positions are valued at, when it was known, and what it is.
 
-    `mark` is the venue's mark price; `candle` is the close of a candle, where that is fresher.
+    `mark` is the venue's mark price; `candle` is the close of a candle, where that is fresher;
+    `trade` is the last trade at a spot market, which has no mark price.
     """
 
     price: Decimal
     as_of: datetime
-    source: Literal["mark", "candle"]
+    source: Literal["mark", "candle", "trade"]
 
 
 @dataclass(frozen=True, slots=True)
