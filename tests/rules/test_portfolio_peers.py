@@ -81,7 +81,7 @@ def test_quotas_hold_the_nearest_weights_of_the_quadratic_programme(
     given = case["quotas"]
     groups = tuple(Quota(tuple(members), low, high) for members, low, high in given["groups"])
     floors, caps = np.array(given["floors"]), np.array(given["caps"])
-    found = Quotas(floors, caps, given["total"], groups).nearest(given["weights"])
+    found = Quotas(floors, caps, groups).nearest(given["weights"], given["total"])
     assert found == pytest.approx(answer["quotas"], abs=1e-6)
 
 

@@ -247,7 +247,7 @@ def test_the_shrunk_stake_grows_faster_than_the_full_one_over_what_the_truth_may
 
 
 @st.composite
-def quotas(draw: st.DrawFn) -> tuple[Quotas, list[float]]:
+def quotas(draw: st.DrawFn) -> tuple[Quotas, list[float], float]:
     width = draw(st.integers(1, 7))
     floors = np.array(draw(st.lists(st.floats(0, 0.1), min_size=width, max_size=width)))
     rooms = np.array(draw(st.lists(st.floats(0.3, 1), min_size=width, max_size=width)))
@@ -262,36 +262,36 @@ def quotas(draw: st.DrawFn) -> tuple[Quotas, list[float]]:
         rest = total - within
         if floors[2:].sum() <= rest <= caps[2:].sum():
             group = (Quota((0, 1), within * 0.9, within * 1.1),)
-    return Quotas(floors, caps, total, group), weights
+    return Quotas(floors, caps, group), weights, total
 
 
 @given(quotas())
-def test_quotas_are_kept_and_what_keeps_them_stays(made: tuple[Quotas, list[float]]) -> None:
-    rules, weights = made
-    found = rules.nearest(weights)
-    assert found.sum() == pytest.approx(rules.total, abs=1e-9)
+def test_quotas_are_kept_and_what_keeps_them_stays(made: tuple[Quotas, list[float], float]) -> None:
+    rules, weights, total = made
+    found = rules.nearest(weights, total)
+    assert found.sum() == pytest.approx(total, abs=1e-9)
     assert (found >= rules.floors - 1e-12).all()
     assert (found <= rules.caps + 1e-12).all()
     for group in rules.groups:
         together = found[list(group.members)].sum()
         assert group.floor - 1e-9 <= together <= group.cap + 1e-9
-    assert rules.nearest(found) == pytest.approx(found, abs=1e-9)
+    assert rules.nearest(found, total) == pytest.approx(found, abs=1e-9)
 
 
 @given(quotas(), st.integers(0, 2**32 - 1))
 def test_no_other_weights_within_the_quotas_are_nearer(
-    made: tuple[Quotas, list[float]], seed: int
+    made: tuple[Quotas, list[float], float], seed: int
 ) -> None:
-    rules, weights = made
-    found = rules.nearest(weights)
-    other = rules.nearest(np.random.default_rng(seed).normal(size=len(weights)))
+    rules, weights, total = made
+    found = rules.nearest(weights, total)
+    other = rules.nearest(np.random.default_rng(seed).normal(size=len(weights)), total)
     # A projection: whatever else is allowed lies at an obtuse angle behind it.
     assert (np.array(weights) - found) @ (other - found) <= 1e-7
 
 
 def test_quotas_that_do_not_let_the_weights_add_up_are_refused() -> None:
     with pytest.raises(CommendaError) as refused:
-        Quotas(np.zeros(3), np.full(3, 0.3))
+        Quotas(np.zeros(3), np.full(3, 0.3)).nearest([0.3] * 3, 1.0)
     assert (refused.value.code, refused.value.field) == ("quotas_do_not_meet", "total")
     with pytest.raises(CommendaError) as refused:
         Quotas(np.full(2, 0.3), np.ones(2), groups=(Quota((0, 1), cap=0.5),))

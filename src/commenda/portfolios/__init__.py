@@ -15,7 +15,9 @@ from commenda.portfolios.covariance import Covariance, Estimator, correlation, c
 from commenda.portfolios.growth import kelly_weights, trusted_means
 from commenda.portfolios.hierarchy import hierarchical_weights
 from commenda.portfolios.lots import Compliant, Held, Wanted, nearest_lots
+from commenda.portfolios.records import Record, common, read_record, read_wanted, returns_of
 from commenda.portfolios.rules import Easing, Quota, Quotas, target_volatility, turnover
+from commenda.portfolios.sizing import Method, Sized, Sizing, SizingRules, size
 
 __all__ = [
     "Arm",
@@ -26,18 +28,28 @@ __all__ = [
     "Easing",
     "Estimator",
     "Held",
+    "Method",
     "Policy",
     "Prior",
     "Quota",
     "Quotas",
+    "Record",
+    "Sized",
+    "Sizing",
+    "SizingRules",
     "Wanted",
+    "common",
     "correlation",
     "covariance",
     "hierarchical_weights",
     "kelly_weights",
     "nearest_lots",
+    "read_record",
+    "read_wanted",
+    "returns_of",
     "risk_budget_weights",
     "risk_shares",
+    "size",
     "target_volatility",
     "trusted_means",
     "turnover",

@@ -63,14 +63,10 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Floors and caps of each strategy, and of groups of them that have no member in common.
-
-    `total`: what all weights add up to.
-    """
+    """Floors and caps of each strategy, and of groups of them that have no member in common."""
 
     floors: Array
     caps: Array
-    total: float = 1.0
     groups: tuple[Quota, ...] = ()
 
     def __post_init__(self) -> None:
@@ -86,11 +82,48 @@ class Quotas:
                 raise CommendaError("bad_quota", "A floor is 0 or more and at most its cap").at(
                     "quotas", [float(low), float(high)], "lower the floor, or raise the cap"
                 )
-        low, high = (sum(side) for side in zip(*map(self.room, self._parts()), strict=True))
-        if not low - _ROUNDING <= self.total <= high + _ROUNDING:
+        for group in self.groups:
+            low, high = self._room(group)
+            if low > high:
+                raise conflict("quotas_do_not_meet", "A group's quota and its members' differ").at(
+                    "groups", list(group.members), f"at least {low:.6g} and at most {high:.6g}"
+                )
+
+    def room(self) -> tuple[float, float]:
+        """The least and the most that all weights add up to."""
+        sides = zip(*map(self._room, self._parts()), strict=True)
+        low, high = (float(sum(side)) for side in sides)
+        return low, high
+
+    def nearest(self, weights: Numbers, total: float) -> Array:
+        """The weights within the quotas that add up to `total` and are nearest (least squares).
+
+        What is shifted is shifted by one amount for all who are not held at a bound of theirs.
+        Code `quotas_do_not_meet` for a total that is out of reach.
+        """
+        low, high = self.room()
+        if not low - _ROUNDING <= total <= high + _ROUNDING:
             raise conflict("quotas_do_not_meet", "The quotas do not let the weights add up").at(
-                "total", self.total, f"floors and caps leave from {low:.6g} to {high:.6g}"
+                "total", total, f"floors and caps leave from {low:.6g} to {high:.6g}"
             )
+        given = np.asarray(weights, dtype=np.float64)
+        parts = [list(part.members) for part in self._parts()]
+        rooms = list(map(self._room, self._parts()))
+        caps = np.minimum(self.caps, np.maximum(total, self.floors))
+
+        def sums(shift: float) -> list[float]:
+            inside = np.clip(given - shift, self.floors, caps)
+            return [
+                float(np.clip(inside[part].sum(), *room))
+                for part, room in zip(parts, rooms, strict=True)
+            ]
+
+        edges = np.concatenate([given - self.floors, given - caps])
+        shift = _root(lambda at: sum(sums(at)) - total, edges.min() - 1.0, edges.max() + 1.0)
+        found = np.empty_like(given)
+        for part, amount in zip(parts, sums(shift), strict=True):
+            found[part] = level(given[part], self.floors[part], caps[part], amount)
+        return found
 
     def _parts(self) -> list[Quota]:
         """The groups, and whoever is in none."""
@@ -98,41 +131,10 @@ class Quotas:
         others = tuple(i for i in range(len(self.floors)) if i not in taken)
         return [*self.groups, Quota(others)] if others else list(self.groups)
 
-    def room(self, group: Quota) -> tuple[float, float]:
-        """The least and the most that a group's members may have together; `quotas_do_not_meet`."""
+    def _room(self, group: Quota) -> tuple[float, float]:
         members = list(group.members)
-        low = max(float(self.floors[members].sum()), group.floor)
-        high = min(float(self.caps[members].sum()), group.cap)
-        if low > high + _ROUNDING:
-            raise conflict("quotas_do_not_meet", "A group's quota and its members' do not meet").at(
-                "groups", members, f"they have {low:.6g} at least and {high:.6g} at most"
-            )
-        return low, max(low, high)
-
-    def nearest(self, weights: Numbers) -> Array:
-        """The weights within the quotas that are nearest to `weights` (least squares).
-
-        What is shifted is shifted by one amount for all who are not held at a bound of theirs.
-        """
-        given = np.asarray(weights, dtype=np.float64)
-        parts = self._parts()
-        rooms = [self.room(part) for part in parts]
-
-        def of(part: Quota, room: tuple[float, float], shift: float) -> float:
-            members = list(part.members)
-            inside = np.clip(given[members] - shift, self.floors[members], self.caps[members])
-            return float(np.clip(inside.sum(), *room))
-
-        def sums(shift: float) -> list[float]:
-            return [of(part, room, shift) for part, room in zip(parts, rooms, strict=True)]
-
-        edges = np.concatenate([given - self.floors, given - np.minimum(self.caps, self.total)])
-        shift = _root(lambda at: sum(sums(at)) - self.total, edges.min() - 1, edges.max() + 1)
-        found = np.empty_like(given)
-        for part, amount in zip(parts, sums(shift), strict=True):
-            members = list(part.members)
-            found[members] = level(given[members], self.floors[members], self.caps[members], amount)
-        return found
+        low, high = float(self.floors[members].sum()), float(self.caps[members].sum())
+        return max(low, group.floor), min(high, group.cap)
 
 
 _ROUNDING = 1e-9
@@ -211,14 +213,3 @@ class Easing:
 def turnover(actual: Numbers, target: Numbers) -> float:
     """Σ|target − actual|: what is bought and what is sold, as a part of the capital."""
     return float(np.abs(np.asarray(target, np.float64) - np.asarray(actual, np.float64)).sum())
-
-
-def indexes(names: Sequence[str], wanted: Sequence[str], field: str) -> npt.NDArray[np.int64]:
-    """Where each wanted name stands; code `unknown_strategy_name`."""
-    at = {name: place for place, name in enumerate(names)}
-    for one in wanted:
-        if one not in at:
-            raise CommendaError("unknown_strategy_name", "No such strategy among the returns").at(
-                field, one, f"there are {', '.join(names[:20])}"
-            )
-    return np.array([at[one] for one in wanted], dtype=np.int64)
