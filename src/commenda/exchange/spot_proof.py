@@ -19,9 +19,10 @@ def unproved(exchange: Spot) -> list[str]:
     found = []
     for asset in exchange.assets():
         had = sum((one.of(asset).whole for one in exchange.accounts.values()), ZERO)
-        there = had + exchange.fees[asset] + exchange.market[asset]
-        if there != exchange.paid_in[asset]:
-            found.append(f"{there} {asset} are there, and {exchange.paid_in[asset]} were paid in")
+        kept = exchange.paid_in, exchange.fees, exchange.market
+        paid, fees, market = (one.get(asset, ZERO) for one in kept)  # to ask changes nothing
+        if (there := had + fees + market) != paid:
+            found.append(f"{there} {asset} are there, and {paid} were paid in")
     for account in exchange.accounts.values():
         needed: dict[str, Decimal] = defaultdict(Decimal)
         for order in account.open.values():
