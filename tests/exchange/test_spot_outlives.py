@@ -232,6 +232,18 @@ def test_a_pair_that_is_closed_ends_its_orders_and_gives_back_what_they_locked()
     assert bazaar.house.exchange.contracts[PAIR].status == "TRADING"
 
 
+def test_a_stream_at_spot_can_be_ended() -> None:
+    """Its listenKey expires; who subscribed over the WebSocket API is told, and hears no more."""
+    bazaar = Bazaar("anna")
+    heard: list[str] = []
+    bazaar.house.listeners["spot anna"].add(lambda _, told: heard.append(told["e"]))
+    bazaar.told.clear()
+    administer(bazaar.house, "POST", "expire-key", {"account": "anna", "spot": True})
+    bazaar.order("anna", "BUY", "LIMIT", quantity="1", price="99")
+    assert heard == ["eventStreamTerminated"]
+    assert [told["e"] for _, told in bazaar.told] == ["listenKeyExpired"]
+
+
 # --- between the wallets -------------------------------------------------------------------------
 
 

@@ -143,7 +143,9 @@ def _held(exchange: Exchange, held: Position) -> Any:
 
 
 def _expire(house: House, asked: dict[str, Any]) -> Any:
-    house.expire_key(asked["account"])
+    """Of the futures' stream, or of those at spot."""
+    end = house.end_spot_streams if asked.get("spot") else house.expire_key
+    end(asked["account"])
     return {}
 
 
