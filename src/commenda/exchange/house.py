@@ -282,6 +282,15 @@ class House:
         for send in list(self.listeners.pop(key, ())):
             send(key, told)
 
+    def end_spot_streams(self, account: str) -> None:
+        """End an account's streams at spot: the listenKey's, and what subscribed to it."""
+        name = listener(account)
+        if name in self._listen:
+            self.expire_key(name)
+        told = {"e": "eventStreamTerminated", "E": self.spot.now}
+        for send in list(self.listeners.pop(name, ())):
+            send(name, told)
+
     def _hear(self, kind: str, account: str | None, what: Any) -> None:
         exchange = self.exchange
         key, until = self._listen.get(account or "", ("", 0))

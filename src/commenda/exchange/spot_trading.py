@@ -29,7 +29,7 @@ def amount(params: Params, name: str, step: Decimal, filtered: str) -> int:
     """An amount in steps, by the filter that refuses what lies between two."""
     asked = params.number(name)
     try:
-        return steps(asked, step, -1013)
+        return steps(asked, step, -1111)
     except Refused:
         raise spot_refusal("filter", name=filtered) from None
 
