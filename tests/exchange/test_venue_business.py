@@ -261,6 +261,42 @@ def test_a_book_is_paid_out_after_the_funding_that_it_was_charged(business: Busi
     business.assert_sound()
 
 
+@pytest.mark.parametrize("desk", [SPOT])
+def test_whoever_leaves_spot_is_sold_out_and_paid_for_what_is_less_than_a_lot(
+    business: Business,
+) -> None:
+    """The creator stays. 0.99 of 5,000 is bought, and its fee taken of it; all but less than a lot
+    is sold, and that is the platform's own book's from then on."""
+    broker = here(business)
+    observe_executions(business.database, broker, at(business))
+    carry_out_transfers(business.database, broker, at(business))
+    assert copy_signal(business.database, broker, business.signal("0.99"), at(business).now)
+    before, lot = business.held(), business.instrument.lot
+    fees = business.served.house.spot.fees
+    assert (before + fees["BTC"]) % lot == 0
+    assert fees["BTC"] == before / 999
+    business.assert_sound()
+    ((copy, owner, leg),) = business.rows(
+        "SELECT id, follower_id, leg_id FROM flow_subscriptions WHERE NOT is_leader"
+    )
+    ((theirs,),) = business.rows("SELECT quantity FROM positions WHERE leg_id = %s", leg)
+    with business.database.transaction() as tx:
+        request_leave(tx, at(business), copy, owner)
+    operation = Operation(business.database, broker)
+    for minutes in (0, 3, 6):
+        later = at(business, timedelta(minutes=minutes))
+        observe_executions(business.database, broker, later)
+        assert pass_on_income(business.database, broker, later) == []
+        carry_books(operation, later.now)
+    assert business.rows("SELECT paid_at IS NOT NULL, attempts FROM closings") == [(True, 0)]
+    assert before - business.held() == theirs // lot * lot
+    assert business.rows(
+        "SELECT p.quantity FROM positions p JOIN legs l ON l.id = p.leg_id"
+        " JOIN scopes s ON s.id = l.scope_id WHERE s.kind = 'house'"
+    ) == [(theirs % lot,)]
+    business.assert_sound()
+
+
 def test_a_flow_trades_at_an_account_whose_key_counts(business: Business) -> None:
     draft = {"title": "Elsewhere", "strategy": "ema_trend", "symbol": "BTCUSDT"}
     draft |= {"investmentAmount": "1000", "venue": "binance_usdm:other"}
