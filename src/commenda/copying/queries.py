@@ -164,7 +164,7 @@ def complete_executions(tx: Tx, signal_id: UUID, now: datetime) -> None:
     )
     # Less than a lot, together with all others of its side.
     tx.execute(
-        "UPDATE signal_executions e SET status = 'skipped', error = 'below one lot'"
+        "UPDATE signal_executions e SET status = 'skipped', requested = 0, error = 'below one lot'"
         " WHERE e.signal_id = %(signal)s AND e.status = 'pending' AND NOT EXISTS (SELECT FROM"
         "  orders o JOIN allocations a ON a.order_id = o.id WHERE o.cause = 'signal'"
         "   AND o.cause_id = %(signal)s AND a.leg_id = e.leg_id)",

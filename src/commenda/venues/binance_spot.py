@@ -197,7 +197,10 @@ class BinanceSpot:
         return shown.filled - taken, fills
 
     def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
-        return {"executions": self._trades.begin(ask, symbols, self.time(ask))}
+        """Where `income` stands is of no meaning, and says that it is read from there on: a book is
+        paid out once what came before its end was."""
+        stands = self.time(ask)
+        return {"executions": self._trades.begin(ask, symbols, stands), "income": str(stands)}
 
     def deals(
         self, ask: Ask, symbols: Sequence[str], cursor: str | None
