@@ -13,6 +13,7 @@ from commenda.exchange.faults import FAULTS
 from commenda.exchange.house import House
 from commenda.exchange.model import Position
 from commenda.exchange.signing import Key
+from commenda.exchange.spot_proof import unproved
 from commenda.kit.money import plain
 
 
@@ -39,13 +40,20 @@ def _open(house: House, asked: dict[str, Any]) -> Any:
 
 
 def _transfer(house: House, asked: dict[str, Any]) -> Any:
+    """To the futures, or where an asset is named to spot."""
+    amount, reference = Decimal(asked["amount"]), asked["reference"]
+    if asset := asked.get("asset"):
+        had = house.spot.account(asked["account"])
+        house.spot.transfer(had, asset, amount, reference)
+        return {"free": str(had.of(asset).free)}
     account = house.exchange.account(asked["account"])
-    house.exchange.transfer(account, Decimal(asked["amount"]), asked["reference"])
+    house.exchange.transfer(account, amount, reference)
     return {"wallet": str(account.wallet)}
 
 
 def _fees(house: House, asked: dict[str, Any]) -> Any:
-    contract = house.exchange.contracts[asked["symbol"]]
+    place = house.spot if asked.get("spot") else house.exchange
+    contract = place.contracts[asked["symbol"]]
     contract.maker, contract.taker = Decimal(asked["maker"]), Decimal(asked["taker"])
     return {}
 
@@ -68,7 +76,7 @@ def _move_clock(house: House, asked: dict[str, Any]) -> Any:
 
 
 def _delist(house: House, asked: dict[str, Any]) -> Any:
-    house.delist(asked["symbol"], asked.get("status", "SETTLING"))
+    house.delist(asked["symbol"], asked.get("status", "SETTLING"), spot=asked.get("spot", False))
     return {}
 
 
@@ -76,6 +84,7 @@ def _books(house: House, asked: dict[str, Any]) -> Any:
     """What the exchange has of each account: to hold against the books of others."""
     return {
         name: {
+            "spot": _at_spot(house, name),
             "wallet": str(one.wallet),
             "positions": {
                 f"{symbol} {side}": str(house.exchange.contracts[symbol].quantity(held.lots))
@@ -86,6 +95,20 @@ def _books(house: House, asked: dict[str, Any]) -> Any:
         }
         for name, one in house.exchange.accounts.items()
     }
+
+
+def _at_spot(house: House, name: str) -> Any:
+    """What an account has at spot, where it ever had anything there."""
+    found = house.spot.accounts.get(name)
+    return {
+        asset: {"free": str(one.free), "locked": str(one.locked)}
+        for asset, one in (found.balances if found else {}).items()
+    }
+
+
+def _proof(house: House, asked: dict[str, Any]) -> Any:
+    """What is not as it must be, in words: nothing, or the exchange is wrong."""
+    return {"spot": unproved(house.spot)}
 
 
 def _view(house: House, asked: dict[str, Any]) -> Any:
@@ -133,6 +156,7 @@ ADMIN: dict[tuple[str, str], Callable[[House, dict[str, Any]], Any]] = {
     ("POST", "clock"): _move_clock,
     ("POST", "status"): _delist,
     ("GET", "books"): _books,
+    ("GET", "proof"): _proof,
     ("GET", "view"): _view,
     ("POST", "expire-key"): _expire,
 }

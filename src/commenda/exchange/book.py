@@ -181,6 +181,10 @@ class Book:
 
     # --- what our accounts do -------------------------------------------------------------------
 
+    def holds(self, order: Order) -> bool:
+        """Whether an order rests here."""
+        return order in self.sides[order.side].own.get(order.ticks or 0, ())
+
     def crosses(self, order: Order) -> bool:
         """Whether an order would trade at once."""
         return self.offered(order.side, order.ticks) > 0
@@ -192,6 +196,28 @@ class Book:
             other.left(ticks) + sum(one.left for one in other.own.get(ticks, ()))
             for ticks in other.reaching(limit)
         )
+
+    def offers(self, order: Order) -> Iterator[tuple[int, int]]:
+        """Ticks and lots that an order without a limit would trade with, from the best on."""
+        other = self.sides[-order.side]
+        for ticks in other.reaching(None):
+            ours = (
+                one.left
+                for one in other.own.get(ticks, ())
+                if order.stp == "NONE" or one.account != order.account
+            )
+            yield ticks, other.left(ticks) + sum(ours)
+
+    def cost(self, order: Order) -> int:
+        """What it would trade for, in ticks times lots."""
+        left, cost = order.left, 0
+        for ticks, offered in self.offers(order):
+            taken = min(left, offered)
+            left -= taken
+            cost += ticks * taken
+            if not left:
+                break
+        return cost
 
     def take(self, order: Order, limit: int | None) -> Iterator[Match]:
         """Match an incoming order up to a price, or at any."""

@@ -13,21 +13,37 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, Protocol
 
 from commenda.exchange.engine import Exchange
-from commenda.exchange.model import SIDES, Account, Contract
+from commenda.exchange.matching import Matching
+from commenda.exchange.model import SIDES, Contract
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key
 from commenda.exchange.sources import Source
+from commenda.exchange.spot import Spot
 from commenda.exchange.tape import Tape
 
 
-class Desk(Protocol):
-    """What a call works on."""
+class Place(Protocol):
+    """One market of the house: what calls about either are given."""
 
-    exchange: Exchange
-    tape: Tape
-    source: Source
-    allows: int
-    """How many times Binance's limits on requests."""
+    @property
+    def exchange(self) -> Matching[Any]: ...
+    @property
+    def tape(self) -> Tape: ...
+    @property
+    def source(self) -> Source: ...
+    @property
+    def allows(self) -> int:
+        """How many times Binance's limits on requests."""
+
+
+class Desk(Place, Protocol):
+    """What a call about futures works on."""
+
+    @property
+    def exchange(self) -> Exchange: ...
+    @property
+    def spot(self) -> Spot: ...
+
     shown_until: int
     """Of an account's trades those up to this moment are told."""
 
@@ -37,8 +53,12 @@ class Desk(Protocol):
     def stop_listening(self, account: str) -> None: ...
 
 
+Run = Callable[[Any, Any, "Params"], Any]
+"""Of a desk, who asks, and the parameters."""
+
+
 class Call(NamedTuple):
-    run: Callable[[Desk, Account | None, Params], Any]
+    run: Run
     weight: int
     signed: bool
     keyed: bool
@@ -46,9 +66,13 @@ class Call(NamedTuple):
     is_order: bool
 
 
+def is_spot(path: str) -> bool:
+    """Whether spot's market is asked."""
+    return path.startswith("/api/")
+
+
 CALLS: dict[tuple[str, str], Call] = {}
 """By method and path."""
-Run = Callable[[Desk, Any, "Params"], Any]
 
 
 def call(
@@ -118,7 +142,7 @@ class Params:
             raise Refused(-1130, name=name)
         return found
 
-    def contract(self, exchange: Exchange) -> Contract:
+    def contract(self, exchange: Matching[Any]) -> Contract:
         found = exchange.contracts.get(self.text("symbol"))
         if found is None:
             raise Refused(-1121)

@@ -208,7 +208,7 @@ def restrictions(desk: Desk, one: Account, params: Params) -> Any:
         "enableWithdrawals": key.withdraws,
         "enableInternalTransfer": False,
         "permitsUniversalTransfer": False,
-        "enableSpotAndMarginTrading": False,
+        "enableSpotAndMarginTrading": key.trades and bool(desk.spot.contracts),
         "enableMargin": False,
         "enableVanillaOptions": False,
     }
@@ -217,40 +217,6 @@ def restrictions(desk: Desk, one: Account, params: Params) -> Any:
 @call("GET", "/sapi/v1/capital/config/getall", weight=10)
 def currencies(desk: Desk, one: Account, params: Params) -> Any:
     return []
-
-
-TRANSFER = "/sapi/v1/sub-account/universalTransfer"
-
-
-@call("POST", TRANSFER)
-def transfer(desk: Desk, one: Account, params: Params) -> Any:
-    """Between the house's spot, which holds any amount here, and the account's futures."""
-    amount = params.number("amount")
-    if params.text("fromAccountType") == "USDT_FUTURE":
-        amount = -amount
-    reference = params.text("clientTranId")
-    desk.exchange.transfer(one, amount, reference)
-    return {"tranId": one.income[-1].id, "clientTranId": reference}
-
-
-@call("GET", TRANSFER)
-def transfers(desk: Desk, one: Account, params: Params) -> Any:
-    wanted = params.values.get("clientTranId")
-    rows = [each for each in one.income if each.kind == "TRANSFER" and each.note]
-    return {
-        "result": [
-            {
-                "tranId": each.id,
-                "clientTranId": each.note,
-                "asset": each.asset,
-                "amount": wire.text(each.amount),
-                "createTimeStamp": each.at,
-                "status": "SUCCESS",
-            }
-            for each in rows
-            if wanted in (None, each.note)
-        ]
-    }
 
 
 LISTEN = "/fapi/v1/listenKey"

@@ -1,24 +1,20 @@
-"""The exchange itself: a state machine over a market and a clock that is told the time.
-
-It knows no sockets and no wall clock, draws nothing and waits for nothing: the same market and the
-same calls at the same times give the same answers, ids and events. `told` is where it says what
-happened: to an account (`order`, `conditional`, `account`), or to everybody (`print`, `levels`,
-`mark`, `funding`, `liquidation`).
+"""The futures of the exchange: what positions cost and margin binds, funding, liquidation, and the
+conditional orders of the algo service. It tells more than `matching` does: `conditional` to an
+account, and `mark`, `funding` and `liquidation` to everybody.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from decimal import ROUND_UP, Decimal
 from heapq import heappop, heappush
-from typing import Any
 
-from commenda.exchange.book import Book, Match, at_most
 from commenda.exchange.checks import check_order
 from commenda.exchange.liquidation import close_by_force, liquidate
 from commenda.exchange.margins import set_aside, standing
-from commenda.exchange.market import Funding, Levels, Marked, Print, Status, Tick
+from commenda.exchange.market import Funding, Marked, Status, Tick
+from commenda.exchange.matching import Matching
 from commenda.exchange.model import (
     BUY,
     CENT,
@@ -34,27 +30,17 @@ from commenda.exchange.model import (
 )
 from commenda.exchange.refusals import Refused
 
-Teller = Callable[[str, str | None, Any], None]
-"""Told what happened (its kind), to which account (None: to everybody), and with what."""
 
-
-class Exchange:
-    """Books, accounts and their orders. Times are milliseconds since 1970."""
+class Exchange(Matching[Account]):
+    """Contracts with margin, and what accounts have of them."""
 
     def __init__(self, contracts: Iterable[Contract], start: int) -> None:
-        self.contracts = {one.symbol: one for one in contracts}
-        self.books = {symbol: Book() for symbol in self.contracts}
-        self.accounts: dict[str, Account] = {}
+        super().__init__(contracts, start)
         self.marks: dict[str, Decimal] = {}
         self.marked: dict[str, Marked] = {}
         self.insurance = ZERO
-        self.now = start
-        self.told: list[Teller] = []
-        self.mishap = ""
-        """What goes wrong with the next order, of `faults.FAULTS`."""
         self.spares_fund: Callable[[str], bool] = lambda _symbol: False
         """Whether others are deleveraged now, though the fund would last."""
-        self._serial = 0
         self._conditionals: dict[str, dict[int, Conditional]] = {}
         self._holders: dict[str, dict[str, Account]] = defaultdict(dict)
         """By contract, who has or had a position in it."""
@@ -63,23 +49,14 @@ class Exchange:
         self._good_till: list[tuple[int, int, Order | Conditional]] = []
         """A heap of what ends by itself."""
 
+    def opened(self, name: str) -> Account:
+        return Account(name)
+
     # --- time and the market --------------------------------------------------------------------
 
     def apply(self, tick: Tick) -> None:
-        """One event of the market. What has run out by then ends first."""
-        self.wait(tick.at)
-        if isinstance(tick, Print):
-            self.settle_all(
-                tick.symbol, self.books[tick.symbol].print(tick.ticks, tick.lots, tick.taker)
-            )
-            self.tell("print", None, (tick, self.number()))
-            self._trigger(tick.symbol, "CONTRACT_PRICE", tick.ticks)
-        elif isinstance(tick, Levels):
-            book = self.books[tick.symbol]
-            shown = book.show_all if tick.whole else book.show
-            self.settle_all(tick.symbol, shown(tick.bids, tick.asks))
-            self.tell("levels", None, tick)
-        elif isinstance(tick, Marked):
+        if isinstance(tick, Marked):
+            self.wait(tick.at)
             self.marks[tick.symbol], self.marked[tick.symbol] = tick.mark, tick
             self.tell("mark", None, tick)
             contract = self.contracts[tick.symbol]
@@ -87,12 +64,13 @@ class Exchange:
             self._moved |= self._holders[tick.symbol]
             self._liquidate()
         elif isinstance(tick, Funding):
+            self.wait(tick.at)
             self._fund(tick)
         else:
-            self._set_status(tick)
+            super().apply(tick)
 
     def wait(self, until: int) -> None:
-        """Let time go by in which the market does nothing; what runs out ends at its own time."""
+        """What runs out ends at its own time."""
         while self._good_till and self._good_till[0][0] <= until:
             at, _, one = heappop(self._good_till)
             self.now = max(self.now, at)
@@ -101,26 +79,13 @@ class Exchange:
                     self.end_conditional(one, "EXPIRED")
             elif one.is_open:
                 self.end(one, "EXPIRED", 2)
-        self.now = max(self.now, until)
+        super().wait(until)
 
     def ends_next(self) -> int | None:
         """When the next order runs out, if one does."""
         return self._good_till[0][0] if self._good_till else None
 
-    def number(self) -> int:
-        """The next id: of orders, trades and incomes, one row of numbers for all of them."""
-        self._serial += 1
-        return self._serial
-
-    def tell(self, kind: str, account: str | None, what: Any) -> None:
-        for teller in self.told:
-            teller(kind, account, what)
-
-    def account(self, name: str) -> Account:
-        found = self.accounts.get(name)
-        if found is None:
-            found = self.accounts[name] = Account(name)
-        return found
+    # --- money ----------------------------------------------------------------------------------
 
     def transfer(
         self, account: Account, amount: Decimal, note: str, kind: str = "TRANSFER"
@@ -156,67 +121,33 @@ class Exchange:
 
         `again` where it was known and changed.
         """
-        contract, book = self.contracts[order.symbol], self.books[order.symbol]
-        mishap, self.mishap = self.mishap, ""
-        account.orders[order.id] = account.open[order.id] = order
-        account.forget()
-        if not again:
+        if again:
+            account.open[order.id] = order
+        else:
             self._end_in_time(order)
-            self.tell("order", account.name, (order, "NEW", None))
-        if mishap == "shrunk":
-            order.lots = max(1, order.lots // 2)
-            self.tell("order", account.name, (order, "AMENDMENT", None))
-        limit = order.ticks
-        if limit is None:  # a market order's worst price
-            bound = contract.bounds[1 if order.side == BUY else 0]
-            limit = int(self.marks[order.symbol] * bound / contract.tick)
-        if order.tif == "FOK" and book.offered(order.side, limit) < order.lots:
-            self.end(order, "EXPIRED", 3)
-            return order
-        matches = self._without_self(order, book.take(order, limit))
-        if mishap == "fills_in_part":
-            matches = at_most(matches, max(1, order.lots // 2))
-        self.settle_all(order.symbol, matches)
-        if order.is_open:
-            if mishap == "fills_in_part":
-                self.end(order, "EXPIRED", 2)
-            elif order.type == "MARKET" or order.tif in ("IOC", "FOK"):
-                self.end(order, "EXPIRED", 2 if order.filled or order.tif == "IOC" else 9)
-            else:
-                book.sides[order.side].rest(order)
-        self._liquidate()
+            self.enter(account, order)
+        self.match(order)
         return order
 
-    def _without_self(self, order: Order, matches: Iterator[Match]) -> Iterator[Match]:
-        """Matches but those with an own order, which one or both do not outlive."""
-        for match in matches:
-            maker = match.maker
-            if maker is None or maker.account != order.account or order.stp == "NONE":
-                yield match
-                continue
-            if order.stp in ("EXPIRE_MAKER", "EXPIRE_BOTH"):
-                self.end(maker, "EXPIRED_IN_MATCH", 1)
-            if order.stp in ("EXPIRE_TAKER", "EXPIRE_BOTH"):
-                self.end(order, "EXPIRED_IN_MATCH", 1)
+    def worst(self, order: Order) -> int:
+        """A bound around the mark."""
+        contract = self.contracts[order.symbol]
+        bound = contract.bounds[1 if order.side == BUY else 0]
+        return int(self.marks[order.symbol] * bound / contract.tick)
 
-    def end(self, order: Order, status: str, reason: int = 0) -> None:
-        """End an open order."""
-        order.status, order.reason, order.updated = status, reason, self.now
-        self.accounts[order.account].open.pop(order.id, None)
-        self.books[order.symbol].sides[order.side].drop(order)
-        kind = "CANCELED" if status == "CANCELED" else "EXPIRED"
-        self.tell("order", order.account, (order, kind, None))
+    def look(self) -> None:
+        self._liquidate()
+
+    def is_priced(self, symbol: str) -> bool:
+        return symbol in self.marks
 
     def _end_in_time(self, one: Order | Conditional) -> None:
         if one.good_till > 0:
             heappush(self._good_till, (one.good_till, one.id, one))
 
-    def _set_status(self, tick: Status) -> None:
-        """A contract that is delisted: its orders end, its positions close at the mark."""
+    def end_all(self, tick: Status) -> None:
+        """Orders end, positions close at the mark."""
         contract = self.contracts[tick.symbol]
-        contract.status = tick.status
-        if tick.status == "TRADING":
-            return
         for account in self.accounts.values():
             for order in [one for one in account.open.values() if one.symbol == tick.symbol]:
                 self.end(order, "EXPIRED", 7)
@@ -231,24 +162,7 @@ class Exchange:
 
     # --- fills ----------------------------------------------------------------------------------
 
-    def settle_all(self, symbol: str, matches: Iterator[Match]) -> None:
-        for match in matches:
-            self.settle(self.contracts[symbol], match)
-
-    def settle(self, contract: Contract, match: Match) -> None:
-        """Book one match: the fills of both sides, where they are ours."""
-        number = self.number()
-        for order, maker in ((match.maker, True), (match.taker, False)):
-            if order is not None and order.left:
-                lots = self._shrunk(contract, order, match.lots)
-                if lots:
-                    self.fill(order, match.ticks, lots, number, maker)
-        if match.taker is not None:
-            tick = Print(self.now, contract.symbol, match.ticks, match.lots, match.taker.side)
-            self.books[contract.symbol].last = match.ticks
-            self.tell("print", None, (tick, number))
-
-    def _shrunk(self, contract: Contract, order: Order, lots: int) -> int:
+    def allowed(self, contract: Contract, order: Order, lots: int) -> int:
         """What a reduce-only order may still fill: no more than closes the position."""
         if not (order.reduce_only or order.close_position):
             return lots
@@ -273,9 +187,8 @@ class Exchange:
         rate = contract.maker if maker else contract.taker
         worth = contract.worth(ticks, lots)
         fee = (worth * rate).quantize(CENT, ROUND_UP)
-        order.filled += lots
         order.quote += worth
-        order.updated = position.updated = self.now
+        position.updated = self.now
         self._holders[order.symbol][account.name] = self._moved[account.name] = account
         set_aside(account, position, contract, held, realised, order.side * lots, ticks)
         if realised:
@@ -288,12 +201,7 @@ class Exchange:
         )  # fmt: skip
         account.trades.append(trade)
         order.fills.append(trade)
-        if order.left:
-            order.status = "PARTIALLY_FILLED"
-        else:
-            order.status = "FILLED"
-            account.open.pop(order.id, None)
-            self.books[order.symbol].sides[order.side].drop(order)
+        self.advance(account, order, lots)
         self.tell("order", account.name, (order, "TRADE", trade))
         self.tell("account", account.name, ("ORDER", (position,)))
         self._follow_actual(account, order)
@@ -323,6 +231,9 @@ class Exchange:
         one.status, one.updated, one.refusal = status, self.now, refusal
         self._conditionals.get(one.symbol, {}).pop(one.id, None)
         self.tell("conditional", one.account, one)
+
+    def triggered(self, symbol: str, ticks: int) -> None:
+        self._trigger(symbol, "CONTRACT_PRICE", ticks)
 
     def _trigger(self, symbol: str, working: str, ticks: int) -> None:
         waiting = self._conditionals.get(symbol, {})

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from commenda.exchange.house import Clock, House
+from commenda.exchange.clock import Clock
+from commenda.exchange.house import House
 from commenda.exchange.sources import CandleSource, DepthSource, contract_of
+from commenda.exchange.spot_market import SpotSource, listed_at_spot, pair_of
+from commenda.kit.errors import CommendaError
 from commenda.market import EndlessFeed, listed, load_catalogue, simulated_assets
 
 INTERVAL = timedelta(minutes=1)
@@ -23,9 +26,16 @@ def simulated_house(
     start: datetime | None = None,
     pace: float = 1.0,
     interval: timedelta = INTERVAL,
+    spot: Sequence[str] = (),
 ) -> House:
     """Over the endless simulated market of these symbols, from `start` on; without one its clock is
-    the wall's. Code `unknown_instrument`."""
+    the wall's. Those of `spot`, which are among them, are traded at spot, too. Codes
+    `unknown_instrument`, `no_future`."""
+    for symbol in spot:
+        if symbol not in symbols:
+            raise CommendaError("no_future", "Spot's market is drawn beside the futures'").at(
+                "spot", symbol, f"choose of {', '.join(symbols)}, or trade its future, too"
+            )
     founded = start or datetime.now(UTC)
     assets = simulated_assets(symbols, load_catalogue())
     instruments = [replace(one.instrument, id=number) for number, one in enumerate(assets, 1)]
@@ -33,7 +43,14 @@ def simulated_house(
     feed = EndlessFeed(seed, assets, instruments, begin - timedelta(days=1), interval)
     milliseconds = int(founded.timestamp() * 1000)
     clock = Clock(milliseconds - int(interval.total_seconds() * 1000), pace)
-    house = House([contract_of(one) for one in instruments], CandleSource(feed, seed), clock, seed)
+    pairs = [pair_of(one) for one in instruments if one.symbol in spot]
+    house = House(
+        [contract_of(one) for one in instruments],
+        CandleSource(feed, seed),
+        clock,
+        seed,
+        ([listed_at_spot(one) for one in pairs], SpotSource(feed, f"{seed} spot", pairs=pairs)),
+    )
     clock.set(milliseconds if start else clock.wall_now())  # building takes a second or so
     house.catch_up()  # the bar before: there are a mark and a book when the first order comes
     return house

@@ -7,23 +7,28 @@ does it first, so nobody sees a market that is late.
 from __future__ import annotations
 
 import hashlib
-import time
+import heapq
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from commenda.exchange import wire, wire_accounts
+from commenda.exchange import spot_wire, wire, wire_accounts
 from commenda.exchange.book import Match
-from commenda.exchange.calls import CALLS, Params
+from commenda.exchange.calls import CALLS, Params, is_spot
+from commenda.exchange.clock import Clock
 from commenda.exchange.engine import Exchange
 from commenda.exchange.faults import Script
-from commenda.exchange.market import Funding, Status
-from commenda.exchange.model import Account, Contract
+from commenda.exchange.market import Funding, Status, Tick
+from commenda.exchange.matching import Matching
+from commenda.exchange.model import Contract, Customer
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key
 from commenda.exchange.sources import Source
+from commenda.exchange.spot import Spot
+from commenda.exchange.spot_desk import SpotDesk, listener
+from commenda.exchange.spot_streams import SpotTape
+from commenda.exchange.spot_trading import ORDER as SPOT_ORDER
 from commenda.exchange.tape import Tape
 from commenda.exchange.trading import ALGO, ORDER, find_conditional, find_order
 
@@ -37,52 +42,38 @@ Keep = Callable[[list[Any]], None]
 TIES = ("told", "spares_fund")
 """What binds an exchange to its house."""
 TAPED = ("minutes", "trades", "funding", "depth")
+SHOWN = (f"GET {ORDER}", f"GET {ALGO}", f"GET {SPOT_ORDER}")
+CANCELS = (f"DELETE {ORDER}", f"DELETE {SPOT_ORDER}")
+TRADES = ("/userTrades", "/myTrades")
+PLACES = {
+    f"POST {ORDER}": ("fills_in_part", "shrunk"),
+    f"POST {SPOT_ORDER}": ("fills_in_part",),
+}
+"""Where an order can go wrong, and how: nothing at spot only reduces."""
 PROOFS = ("signature", "timestamp", "recvWindow")
 """What a request says of who sends it, and when."""
-
-
-@dataclass(slots=True)
-class Clock:
-    """Milliseconds of the exchange, `pace` for each that passes; at 0 it stands until it is set."""
-
-    start: int
-    pace: float = 1.0
-    wall: Callable[[], float] = time.time
-    _begun: float = 0.0
-    _set: int = 0
-
-    def __post_init__(self) -> None:
-        self._begun, self._set = self.wall(), self.start
-
-    def now(self) -> int:
-        return self._set + int((self.wall() - self._begun) * 1000 * self.pace)
-
-    def set(self, milliseconds: int, pace: float | None = None) -> None:
-        self._begun, self._set = self.wall(), milliseconds
-        self.pace = self.pace if pace is None else pace
-
-    def kept(self) -> tuple[float, int, float]:
-        """What it takes to go on with it in another process, as if it had gone on meanwhile."""
-        return self._begun, self._set, self.pace
-
-    def go_on(self, begun: float, since: int, pace: float) -> None:
-        self._begun, self._set, self.pace = begun, since, pace
-
-    def wall_now(self) -> int:
-        return int(self.wall() * 1000)
 
 
 class House:
     """Implements `calls.Desk`."""
 
     def __init__(
-        self, contracts: Iterable[Contract], source: Source, clock: Clock, seed: int = 0
+        self,
+        contracts: Iterable[Contract],
+        source: Source,
+        clock: Clock,
+        seed: int = 0,
+        spot: tuple[Iterable[Contract], Source] | None = None,
     ) -> None:
         self.exchange = Exchange(contracts, clock.start)
+        pairs, self.spot_source = spot or ((), source)
+        self.spot = Spot(pairs, clock.start)
         self.source, self.clock, self.seed = source, clock, seed
         self.allows = 1
         self.script = Script(seed)
         self.tape = Tape(self.exchange, self._publish)
+        self.spot_tape = SpotTape(self.spot, self._publish_spot)
+        self.spot_desk = SpotDesk(self)
         self.keys: dict[str, Key] = {}
         self.listeners: dict[str, set[Send]] = defaultdict(set)
         """Connections by stream: a name of the market's, or a listenKey."""
@@ -96,7 +87,10 @@ class House:
         self.played = 0
         """Events of the market since this process began."""
         self.keep: Keep = lambda _row: None
+        self.counts: Callable[[], list[dict[str, Any]]] = list
+        """How many orders came to spot, by limit: who counts them says so."""
         self.exchange.told += [self.tape.hear, self._hear]
+        self.spot.told += [self.spot_tape.hear, self._hear_spot]
         self.exchange.spares_fund = lambda symbol: bool(self.script.strike("adl", symbol))
         self.script.told = lambda number: self.keep(["struck", number])
 
@@ -108,26 +102,40 @@ class House:
         if now <= self.reached:
             return
         begun, self.reached, before = self.reached, now, self.played
-        for tick in self.source.ticks(begun, now):
+        for tick, exchange, tape in self._ticks(begun, now):
             if isinstance(tick, Funding) and self.script.strike("late_funding", tick.symbol):
                 tick = tick._replace(at=tick.at + 3_000)
             self._pass(tick.at)
-            self.exchange.apply(tick)
-            self.tape.tell_depth([tick.symbol])
+            exchange.apply(tick)
+            tape.tell_depth([tick.symbol])
             self.played += 1
         self._pass(now)
-        self.tape.tell_depth(self.exchange.contracts)
+        self.tell_depth()
         self._release(now)
         if self.played > before:
             self.keep(["at", now])
+
+    def _ticks(self, begun: int, now: int) -> Iterator[tuple[Tick, Matching[Any], Tape]]:
+        """The events of both markets, each with its own, in order of time: futures' first."""
+        futures = ((one, self.exchange, self.tape) for one in self.source.ticks(begun, now))
+        if not self.spot.contracts:
+            return futures
+        spot = ((one, self.spot, self.spot_tape) for one in self.spot_source.ticks(begun, now))
+        return heapq.merge(futures, spot, key=lambda one: one[0].at)
+
+    def tell_depth(self) -> None:
+        """Tell what changed in any book."""
+        self.tape.tell_depth(self.exchange.contracts)
+        self.spot_tape.tell_depth(self.spot.contracts)
 
     def _pass(self, until: int) -> None:
         """Let orders run out one by one: each is told, however often somebody looks."""
         while (at := self.exchange.ends_next()) is not None and at <= until:
             self.exchange.wait(at)
-            self.tape.tell_depth(self.exchange.contracts)
+            self.tell_depth()
             self.played += 1
         self.exchange.wait(until)
+        self.spot.wait(until)
 
     def set_clock(self, milliseconds: int, pace: float | None = None) -> None:
         """Set the clock; the market plays up to it."""
@@ -135,57 +143,71 @@ class House:
         self.keep(["clock", *self.clock.kept()])
         self.catch_up()
 
-    def delist(self, symbol: str, status: str) -> None:
-        """End the trading of a contract, or begin it."""
-        self.exchange.apply(Status(self.exchange.now, symbol, status))
+    def delist(self, symbol: str, status: str, *, spot: bool = False) -> None:
+        """End the trading of a contract or a pair, or begin it."""
+        place: Matching[Any] = self.spot if spot else self.exchange
+        place.apply(Status(self.exchange.now, symbol, status))
 
     # --- calls ----------------------------------------------------------------------------------
 
-    def do(self, method: str, path: str, account: Account | None, values: Mapping[str, str]) -> Any:
+    def account_at(self, path: str, name: str) -> Customer:
+        """Who asks, as the market that is asked knows it."""
+        return (self.spot if is_spot(path) else self.exchange).account(name)
+
+    def do(
+        self, method: str, path: str, account: Customer | None, values: Mapping[str, str]
+    ) -> Any:
         """Do a call; what it may have changed is kept before anybody is told of it, refusals too:
         they use ids."""
-        params = Params(values)
+        params, desk = Params(values), self.spot_desk if is_spot(path) else self
         try:
             if account is not None:
-                self.mishap(f"{method} {path}", account, params)
-            return CALLS[method, path].run(self, account, params)
+                self.mishap(f"{method} {path}", desk.exchange, account, params)
+            return CALLS[method, path].run(desk, account, params)
         finally:
-            self.exchange.mishap = ""
+            self.exchange.mishap = self.spot.mishap = ""
             if account is not None and method != "GET":
-                self.tape.tell_depth(self.exchange.contracts)
+                self.tell_depth()
                 told = {name: one for name, one in values.items() if name not in PROOFS}
                 self.keep(["call", self.reached, method, path, account.name, told])
 
-    def mishap(self, where: str, account: Account, params: Params) -> None:
+    def mishap(
+        self, where: str, exchange: Matching[Any], account: Customer, params: Params
+    ) -> None:
         """What goes wrong, by the script, with a request of an account that is going to be done."""
-        strike, now = self.script.strike, self.exchange.now
-        if where in (f"GET {ORDER}", f"GET {ALGO}") and (young := strike("not_shown", where)):
+        strike, now = self.script.strike, exchange.now
+        if where in SHOWN and (young := strike("not_shown", where)):
             asks_algo = where.endswith(ALGO)
             asked = (find_conditional if asks_algo else find_order)(account, params, -2013)
             if now - asked.at < young.milliseconds:
                 raise Refused(-2013)
-        if where == f"DELETE {ORDER}" and strike("filled_first", where):
-            self._fill_first(account, params)
-        late = strike("late_trades", where) if where.endswith("/userTrades") else None
+        if where in CANCELS and strike("filled_first", where):
+            self._fill_first(exchange, account, params)
+        late = strike("late_trades", where) if where.endswith(TRADES) else None
         self.shown_until = now - late.milliseconds if late else FOR_EVER
-        kinds = ("fills_in_part", "shrunk") if where == f"POST {ORDER}" else ()
-        self.exchange.mishap = next((kind for kind in kinds if strike(kind, where)), "")
+        kinds = PLACES.get(where, ())
+        exchange.mishap = next((kind for kind in kinds if strike(kind, where)), "")
 
-    def _fill_first(self, account: Account, params: Params) -> None:
+    def _fill_first(self, exchange: Matching[Any], account: Customer, params: Params) -> None:
         order = find_order(account, params, -2011)
-        if order.is_open and order.ticks is not None:
+        if exchange.books[order.symbol].holds(order) and order.ticks is not None:
             lots = self.script.either(order.left, max(1, order.left // 2))
             match = Match(None, order, order.ticks, lots)
-            self.exchange.settle(self.exchange.contracts[order.symbol], match)
+            exchange.settle(exchange.contracts[order.symbol], match)
 
     # --- outliving the process ------------------------------------------------------------------
 
     def kept(self) -> dict[str, Any]:
         """All that the exchange has and knows; who listens to it is gone with its process."""
-        of_exchange = vars(self.exchange)
+        exchange, spot = (
+            {name: one for name, one in vars(place).items() if name not in TIES}
+            for place in (self.exchange, self.spot)
+        )
         return {
-            "exchange": {name: one for name, one in of_exchange.items() if name not in TIES},
+            "exchange": exchange,
             "tape": {name: getattr(self.tape, name) for name in TAPED},
+            "spot": spot,
+            "spot tape": {name: getattr(self.spot_tape, name) for name in TAPED},
             "script": {name: getattr(self.script, name) for name in ("faults", "struck")},
             "draw": self.script.draw.getstate(),
             "keys": self.keys,
@@ -197,8 +219,10 @@ class House:
     def restore(self, kept: dict[str, Any]) -> None:
         """Have and know what another house did."""
         vars(self.exchange).update(kept["exchange"])
-        for thing, name in ((self.tape, "tape"), (self.script, "script")):
-            for part, one in kept[name].items():
+        vars(self.spot).update(kept.get("spot", {}))  # one that was kept before had none
+        things = (self.tape, "tape"), (self.spot_tape, "spot tape"), (self.script, "script")
+        for thing, name in things:
+            for part, one in kept.get(name, {}).items():
                 setattr(thing, part, one)
         self.script.draw.setstate(kept["draw"])
         self.keys, self._listen, self.reached = kept["keys"], kept["listen"], kept["reached"]
@@ -278,6 +302,31 @@ class House:
             self.expire_key(account or "")
         else:
             self._publish("private", key, told)
+
+    def _hear_spot(self, kind: str, account: str | None, what: Any) -> None:
+        """Tell an account's streams at spot; source: Binance, "User data streams", spot."""
+        if account is None:
+            return
+        spot = self.spot
+        if kind == "order":
+            order, execution, fill = what
+            of = spot.contracts[order.symbol]
+            told = spot_wire.report(order, of, execution, fill, spot.now)
+        elif kind == "account":
+            told = spot_wire.position(spot.accounts[account], what, spot.now)
+        else:
+            asset, amount = what
+            told = spot_wire.moved(asset, amount, spot.now)
+        self._publish("private", listener(account), told)
+        name = listener(account)
+        key, until = self._listen.get(name, ("", 0))
+        if key and (until <= spot.now or self.script.strike("expired_key", account)):
+            self.expire_key(name)
+        elif key:
+            self._publish("private", key, told)
+
+    def _publish_spot(self, kind: str, stream: str, told: dict[str, Any]) -> None:
+        self._publish(kind, listener(stream), told)
 
     def _publish(self, kind: str, stream: str, told: dict[str, Any]) -> None:
         """Hand a message to whoever listens, with the faults of streams."""

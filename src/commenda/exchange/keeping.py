@@ -232,6 +232,6 @@ def again(house: House, row: list[Any]) -> None:
         house.catch_up(at)
         with suppress(Exception):  # it was refused then as it is now
             if kind == "call":
-                house.do(method, what, house.exchange.account(more[0]), more[1])
+                house.do(method, what, house.account_at(what, more[0]), more[1])
             else:
                 administer(house, method, what, more[0])

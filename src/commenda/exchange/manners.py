@@ -51,7 +51,7 @@ class Binance:
         return what
 
     def refused(self, refused: Refused) -> tuple[Any, int]:
-        return {"code": refused.code, "msg": refused.words}, refused.status
+        return refused.told(), refused.status
 
 
 BINANCE = Binance()

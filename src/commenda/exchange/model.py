@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BUY, SELL = 1, -1
 SIDES = {"BUY": BUY, "SELL": SELL}
@@ -159,8 +159,12 @@ class Conditional:
 
     def is_met(self, ticks: int) -> bool:
         """Whether a price reaches the trigger: a buyer's stop lies above, his take-profit below."""
-        above = (self.side == BUY) is self.type.startswith("STOP")
-        return ticks >= self.trigger if above else ticks <= self.trigger
+        return is_reached(self.side, self.type, self.trigger, ticks)
+
+
+def is_reached(side: int, kind: str, trigger: int, ticks: int) -> bool:
+    above = (side == BUY) is kind.startswith("STOP")
+    return ticks >= trigger if above else ticks <= trigger
 
 
 class Trade(NamedTuple):
@@ -234,20 +238,40 @@ class Position:
 
 
 @dataclass(slots=True)
-class Account:
-    """One customer of the exchange."""
+class Customer:
+    """Who trades, and what of it is remembered."""
 
     name: str
+    open: dict[int, Order] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    trades: list[Trade] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Let go of the oldest of what is over, once there is twice as much as is remembered."""
+        cut(self.trades)
+        if len(self.orders) > 2 * REMEMBERED:
+            over = [number for number, one in self.orders.items() if not one.is_open]
+            for number in over[:-REMEMBERED]:
+                del self.orders[number]
+
+
+def cut(rows: list[Any]) -> None:
+    """Let go of the oldest rows, once there are twice as many as are remembered."""
+    if len(rows) > 2 * REMEMBERED:
+        del rows[:-REMEMBERED]
+
+
+@dataclass(slots=True)
+class Account(Customer):
+    """What a customer has in futures."""
+
     wallet: Decimal = ZERO
     """Of the quote asset, isolated margin included."""
     hedge: bool = False
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     leverage: dict[str, int] = field(default_factory=dict)
     isolated: set[str] = field(default_factory=set)
-    open: dict[int, Order] = field(default_factory=dict)
-    orders: dict[int, Order] = field(default_factory=dict)
     conditionals: dict[int, Conditional] = field(default_factory=dict)
-    trades: list[Trade] = field(default_factory=list)
     income: list[Income] = field(default_factory=list)
     transfers: set[str] = field(default_factory=set)
 
@@ -259,14 +283,8 @@ class Account:
         return self.leverage.get(symbol, 20)
 
     def forget(self) -> None:
-        """Let go of the oldest of what is over, once there is twice as much as is remembered."""
-        for rows in (self.trades, self.income):
-            if len(rows) > 2 * REMEMBERED:
-                del rows[:-REMEMBERED]
-        if len(self.orders) > 2 * REMEMBERED:
-            over = [number for number, one in self.orders.items() if not one.is_open]
-            for number in over[:-REMEMBERED]:
-                del self.orders[number]
+        Customer.forget(self)  # no super(): a class with slots is made anew
+        cut(self.income)
         if len(self.conditionals) > 2 * REMEMBERED:
             over = [number for number, one in self.conditionals.items() if one.is_over]
             for number in over[:-REMEMBERED]:

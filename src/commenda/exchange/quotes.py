@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
 from commenda.exchange import wire
-from commenda.exchange.calls import Desk, Params, call
+from commenda.exchange.calls import Desk, Params, Place, call
+from commenda.exchange.matching import Matching
 from commenda.exchange.model import BUY, SELL, ZERO, Contract
 from commenda.exchange.refusals import Refused
 from commenda.exchange.tape import INTERVALS, MINUTE, Candle
@@ -20,13 +22,15 @@ LIMITS: tuple[dict[str, Any], ...] = (
 """Binance's own; a house allows so many times as much."""
 
 
+@call("GET", "/api/v3/ping", signed=False)
 @call("GET", "/fapi/v1/ping", signed=False)
-def ping(desk: Desk, account: None, params: Params) -> Any:
+def ping(desk: Place, account: None, params: Params) -> Any:
     return {}
 
 
+@call("GET", "/api/v3/time", signed=False)
 @call("GET", "/fapi/v1/time", signed=False)
-def time(desk: Desk, account: None, params: Params) -> Any:
+def time(desk: Place, account: None, params: Params) -> Any:
     return {"serverTime": desk.exchange.now}
 
 
@@ -38,28 +42,27 @@ def exchange_info(desk: Desk, account: None, params: Params) -> Any:
 
 @call("GET", "/fapi/v1/depth", signed=False, weight=5)
 def depth(desk: Desk, account: None, params: Params) -> Any:
-    """The book under the id of the last message: what changed since is told before it."""
+    return shown_book(desk, params) | {"E": desk.exchange.now, "T": desk.exchange.now}
+
+
+def shown_book(desk: Place, params: Params) -> dict[str, Any]:
+    """Both sides under the id of the last message: what changed since is told before them."""
     of, limit = params.contract(desk.exchange), min(1000, params.whole("limit", 500))
     desk.tape.tell_depth([of.symbol])
     kept = desk.tape.depth[of.symbol]
-    sides = {
-        side: [
+    bids, asks = (
+        [
             [str(of.price(ticks)), str(of.quantity(lots))]
             for ticks, lots in list(kept.shown[side].items())[:limit]
         ]
         for side in (BUY, SELL)
-    }
-    return {
-        "lastUpdateId": kept.told,
-        "E": desk.exchange.now,
-        "T": desk.exchange.now,
-        "bids": sides[BUY],
-        "asks": sides[SELL],
-    }
+    )
+    return {"lastUpdateId": kept.told, "bids": bids, "asks": asks}
 
 
+@call("GET", "/api/v3/trades", "/api/v3/historicalTrades", signed=False, weight=25)
 @call("GET", "/fapi/v1/trades", "/fapi/v1/historicalTrades", signed=False, weight=5)
-def trades(desk: Desk, account: None, params: Params) -> Any:
+def trades(desk: Place, account: None, params: Params) -> Any:
     of = params.contract(desk.exchange)
     kept = list(desk.tape.trades[of.symbol])[-min(1000, params.whole("limit", 500)) :]
     return [
@@ -75,8 +78,9 @@ def trades(desk: Desk, account: None, params: Params) -> Any:
     ]
 
 
+@call("GET", "/api/v3/aggTrades", signed=False, weight=4)
 @call("GET", "/fapi/v1/aggTrades", signed=False, weight=20)
-def aggregate_trades(desk: Desk, account: None, params: Params) -> Any:
+def aggregate_trades(desk: Place, account: None, params: Params) -> Any:
     of = params.contract(desk.exchange)
     begin, end = params.whole("startTime", 0), params.whole("endTime", 2**62)
     first = params.whole("fromId", 0)
@@ -99,8 +103,9 @@ def aggregate_trades(desk: Desk, account: None, params: Params) -> Any:
     ]
 
 
+@call("GET", "/api/v3/klines", "/api/v3/uiKlines", signed=False, weight=2)
 @call("GET", "/fapi/v1/klines", signed=False, weight=5)
-def klines(desk: Desk, account: None, params: Params) -> Any:
+def klines(desk: Place, account: None, params: Params) -> Any:
     """Candles, the last of which may still change. What was before this exchange began is its
     source's, where that has candles."""
     of = params.contract(desk.exchange)
@@ -118,7 +123,7 @@ def klines(desk: Desk, account: None, params: Params) -> Any:
     return rows[:limit] if params.has("startTime") else rows[-limit:]
 
 
-def _recorded(desk: Desk, of: Contract, begin: int, end: int, span: int) -> dict[int, Candle]:
+def _recorded(desk: Place, of: Contract, begin: int, end: int, span: int) -> dict[int, Candle]:
     """The source's bars that closed by now, joined to the span that is asked for."""
     found: dict[int, Candle] = {}
     for bar in desk.source.candles(of.symbol, begin // 1000, end // 1000):
@@ -155,12 +160,23 @@ def _candle(one: Candle, of: Contract, span: int) -> list[Any]:
     ]
 
 
-def _each(desk: Desk, params: Params, make: Any) -> Any:
-    """Of one contract, or of each that has a mark."""
+def each(desk: Place, params: Params, make: Any) -> Any:
+    """Of one contract, of those that are listed, or of each that has a price."""
+    exchange = desk.exchange
     if params.has("symbol"):
-        return make(params.contract(desk.exchange))
-    marked = desk.exchange.marks
-    return [make(of) for of in desk.exchange.contracts.values() if of.symbol in marked]
+        return make(params.contract(exchange))
+    return [make(of) for of in listed(exchange, params) if exchange.is_priced(of.symbol)]
+
+
+def listed(exchange: Matching[Any], params: Params) -> list[Contract]:
+    """The contracts of `symbols`, a list in JSON; all without one. Codes −1130, −1121."""
+    if not params.has("symbols"):
+        return list(exchange.contracts.values())
+    try:
+        wanted = [str(one) for one in json.loads(params.text("symbols"))]
+    except (ValueError, TypeError):
+        raise Refused(-1130, name="symbols") from None
+    return [Params({"symbol": one}).contract(exchange) for one in wanted]
 
 
 @call("GET", "/fapi/v1/premiumIndex", signed=False)
@@ -178,7 +194,7 @@ def premium_index(desk: Desk, account: None, params: Params) -> Any:
             "time": desk.exchange.now,
         }
 
-    return _each(desk, params, shown)
+    return each(desk, params, shown)
 
 
 @call("GET", "/fapi/v1/fundingRate", signed=False)
@@ -225,8 +241,9 @@ def open_interest(desk: Desk, account: None, params: Params) -> Any:
     }
 
 
+@call("GET", "/api/v3/ticker/24hr", signed=False, weight=2)
 @call("GET", "/fapi/v1/ticker/24hr", signed=False, weight=1)
-def day(desk: Desk, account: None, params: Params) -> Any:
+def day(desk: Place, account: None, params: Params) -> Any:
     def shown(of: Contract) -> Any:
         since = desk.exchange.now - 1440 * MINUTE
         found = [one for one in desk.tape.minutes[of.symbol] if one.at >= since]
@@ -257,20 +274,22 @@ def day(desk: Desk, account: None, params: Params) -> Any:
             "count": whole.trades,
         }
 
-    return _each(desk, params, shown)
+    return each(desk, params, shown)
 
 
+@call("GET", "/api/v3/ticker/price", signed=False, weight=2)
 @call("GET", "/fapi/v1/ticker/price", "/fapi/v2/ticker/price", signed=False)
-def last_prices(desk: Desk, account: None, params: Params) -> Any:
+def last_prices(desk: Place, account: None, params: Params) -> Any:
     def shown(of: Contract) -> Any:
         last = desk.exchange.books[of.symbol].last or 0
         return {"symbol": of.symbol, "price": str(of.price(last)), "time": desk.exchange.now}
 
-    return _each(desk, params, shown)
+    return each(desk, params, shown)
 
 
+@call("GET", "/api/v3/ticker/bookTicker", signed=False, weight=2)
 @call("GET", "/fapi/v1/ticker/bookTicker", signed=False, weight=2)
-def best_prices(desk: Desk, account: None, params: Params) -> Any:
+def best_prices(desk: Place, account: None, params: Params) -> Any:
     def shown(of: Contract) -> Any:
         found = desk.tape.visible(of.symbol)
         bid, ask = (next(iter(found[side].items()), (0, 0)) for side in (BUY, SELL))
@@ -283,4 +302,4 @@ def best_prices(desk: Desk, account: None, params: Params) -> Any:
             "time": desk.exchange.now,
         }
 
-    return _each(desk, params, shown)
+    return each(desk, params, shown)

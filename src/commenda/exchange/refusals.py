@@ -80,11 +80,50 @@ WORDS = {
 _STATUS = {-1003: 429, -1008: 503, -1006: 503, -1007: 408, -2015: 401, -2014: 401}
 
 
-class Refused(Exception):
-    """A request that was not done; `status` is the answer's, 400 for most."""
+SPOT = {
+    "filter": (-1013, "Filter failure: {name}"),
+    "closed": (-1013, "Market is closed."),
+    "characters": (
+        -1100,
+        "Illegal characters found in parameter '{name}'; legal range is '{legal}'.",
+    ),
+    "combination": (-1128, "Combination of optional parameters invalid."),
+    "insufficient": (-2010, "Account has insufficient balance for requested action."),
+    "duplicate": (-2010, "Duplicate order sent."),
+    "takes": (-2010, "Order would immediately match and take."),
+    "triggers": (-2010, "Stop price would trigger immediately."),
+    "restricted": (-2011, "Order was not canceled due to cancel restrictions."),
+    "replaced_in_part": (-2021, "Order cancel-replace partially failed."),
+    "not_replaced": (-2022, "Order cancel-replace failed."),
+}
+"""What spot says in words of its own; source: Binance, "Error codes" and "Filters", spot."""
 
-    def __init__(self, code: int, status: int | None = None, **words: Any) -> None:
-        self.code = code
+
+class Refused(Exception):
+    """A request that was not done; `status` is the answer's, 400 for most, and `data` what came of
+    its parts where it had some."""
+
+    def __init__(
+        self,
+        code: int,
+        status: int | None = None,
+        *,
+        said: str | None = None,
+        data: Any = None,
+        **words: Any,
+    ) -> None:
+        self.code, self.data = code, data
         self.status = status or _STATUS.get(code, 400)
-        self.words = WORDS[code].format(**words)
+        self.words = (said or WORDS[code]).format(**words)
         super().__init__(f"{code} {self.words}")
+
+    def told(self) -> dict[str, Any]:
+        """As Binance writes it."""
+        found = {"code": self.code, "msg": self.words}
+        return found if self.data is None else found | {"data": self.data}
+
+
+def spot_refusal(why: str, status: int | None = None, data: Any = None, **words: Any) -> Refused:
+    """A refusal of spot's, by its name in SPOT."""
+    code, said = SPOT[why]
+    return Refused(code, status, said=said, data=data, **words)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -23,21 +22,26 @@ from commenda.exchange import (
     bybit_streams,
     customers,
     quotes,
+    spot_accounts,
+    spot_quotes,
+    spot_streams,
+    spot_trading,
     streams,
     trading,
+    transfers,
 )
 from commenda.exchange.administration import ADMIN, administer
-from commenda.exchange.calls import CALLS, Call
+from commenda.exchange.budgets import Budgets
+from commenda.exchange.calls import CALLS, Call, is_spot
 from commenda.exchange.house import House
 from commenda.exchange.manners import BINANCE, Manner, manner_of
-from commenda.exchange.model import Account
+from commenda.exchange.model import Customer
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key, check_window
 from commenda.kit.errors import CommendaError
 
 BEAT = 0.05
 """Seconds between two looks at the market where nobody asks."""
-_SECONDS = {"MINUTE": 60, "SECOND": 1}
 __all__ = [
     "Server",
     "bybit",
@@ -45,51 +49,15 @@ __all__ = [
     "bybit_market",
     "customers",
     "quotes",
+    "spot_accounts",
+    "spot_quotes",
+    "spot_trading",
     "trading",
+    "transfers",
 ]
 
-SPOKEN = {
-    "order.place": ("POST", "/fapi/v1/order"),
-    "order.modify": ("PUT", "/fapi/v1/order"),
-    "order.cancel": ("DELETE", "/fapi/v1/order"),
-    "order.status": ("GET", "/fapi/v1/order"),
-    "algoOrder.place": ("POST", "/fapi/v1/algoOrder"),
-    "algoOrder.cancel": ("DELETE", "/fapi/v1/algoOrder"),
-    "account.status": ("GET", "/fapi/v3/account"),
-    "account.position": ("GET", "/fapi/v3/positionRisk"),
-    "account.balance": ("GET", "/fapi/v3/balance"),
-    "v2/account.status": ("GET", "/fapi/v3/account"),
-    "v2/account.position": ("GET", "/fapi/v3/positionRisk"),
-    "v2/account.balance": ("GET", "/fapi/v3/balance"),
-    "userDataStream.start": ("POST", "/fapi/v1/listenKey"),
-    "userDataStream.ping": ("PUT", "/fapi/v1/listenKey"),
-    "userDataStream.stop": ("DELETE", "/fapi/v1/listenKey"),
-    "time": ("GET", "/fapi/v1/time"),
-    "ping": ("GET", "/fapi/v1/ping"),
-    "depth": ("GET", "/fapi/v1/depth"),
-    "ticker.price": ("GET", "/fapi/v1/ticker/price"),
-    "ticker.book": ("GET", "/fapi/v1/ticker/bookTicker"),
-}
-"""Methods of the WebSocket API, and the calls they are."""
-
-
-class Budget:
-    """What was used in a span of seconds."""
-
-    def __init__(self, limit: Mapping[str, Any], allows: int) -> None:
-        self.name = f"{limit['intervalNum']} {limit['interval']}"
-        self.seconds: int = limit["intervalNum"] * _SECONDS[limit["interval"]]
-        self.limit: int = limit["limit"] * allows
-        self.used = 0
-        self._spent: deque[tuple[float, int]] = deque()
-
-    def spend(self, weight: int, now: float) -> bool:
-        """Use so much; whether it was still within the limit."""
-        while self._spent and self._spent[0][0] <= now - self.seconds:
-            self.used -= self._spent.popleft()[1]
-        self._spent.append((now, weight))
-        self.used += weight
-        return self.used <= self.limit
+SOCKETS = bybit_streams.SOCKETS | {"/ws-api/v3": spot_streams.SpotApiConnection}
+"""Those that are not streams of the market."""
 
 
 class Answer(NamedTuple):
@@ -111,7 +79,12 @@ class Server:
     ) -> None:
         self.house, self.admin, self.wall = house, admin, wall
         self.connections: set[streams.Connection] = set()
-        self.weight, *self.orders = (Budget(one, house.allows) for one in quotes.LIMITS)
+        self.budgets = {
+            at_spot: Budgets(one.LIMITS, house.allows)
+            for at_spot, one in ((False, quotes), (True, spot_quotes))
+        }
+        house.counts = self.budgets[True].counts
+        self.weight, self.orders = self.budgets[False].weight, self.budgets[False].orders
         self.banned_until = 0.0
         self.app = web.Application(client_max_size=1 << 20)
         for method, path in CALLS:
@@ -119,7 +92,7 @@ class Server:
         for prefix in ("", "/public", "/market", "/private"):
             for tail in ("/ws", "/ws/{stream}", "/stream"):
                 self.app.router.add_get(prefix + tail, self._socket)
-        for path in bybit_streams.SOCKETS:
+        for path in (*SOCKETS, "/stream/ws", "/stream/ws/{stream}"):
             self.app.router.add_get(path, self._socket)
         self.app.router.add_route("*", "/admin/{what}", self._administer)
 
@@ -168,32 +141,26 @@ class Server:
         found = CALLS[method, path]
         where = f"{method} {path}"
         script = self.house.script
-        manner = manner_of(path)
+        manner, budgets = manner_of(path), self.budgets[is_spot(path)]
         try:
             values = manner.read(query, body)
-            self._refuse(where, values, found)
+            self._refuse(where, values, found, budgets)
             result = self._done(method, path, found, manner, headers, values, (query, body))
         except Refused as refused:
-            return self._told(*manner.refused(refused))
+            body, status = manner.refused(refused)
+            return Answer(status, body, budgets.headers())
         except _Wait as wait:
-            answer = self._told(*manner.refused(Refused(-1003, wait.status, limit="")))
-            answer.headers["Retry-After"] = str(max(1, wait.seconds))
-            return answer
+            wanted = {"Retry-After": str(max(1, wait.seconds))}
+            body, status = manner.refused(Refused(-1003, wait.status, limit=""))
+            return Answer(status, body, budgets.headers() | wanted)
         if script.strike("lost_answer", where):
             return None
         if script.strike("unknown", where):
-            return self._told(*manner.refused(Refused(-1007, 503)))
-        return self._told(manner.told(result, self.house.exchange.now))
+            body, status = manner.refused(Refused(-1007, 503))
+            return Answer(status, body, budgets.headers())
+        return Answer(200, manner.told(result, self.house.exchange.now), budgets.headers())
 
-    def _told(self, what: Any, status: int = 200) -> Answer:
-        used = {
-            "X-MBX-USED-WEIGHT-1M": str(self.weight.used),
-            "X-MBX-ORDER-COUNT-1M": str(self.orders[0].used),
-            "X-MBX-ORDER-COUNT-10S": str(self.orders[1].used),
-        }
-        return Answer(status, what, used)
-
-    def _refuse(self, where: str, values: Mapping[str, str], found: Call) -> None:
+    def _refuse(self, where: str, values: Mapping[str, str], found: Call, budgets: Budgets) -> None:
         """Faults and limits that keep a request from being done."""
         script, now = self.house.script, self.wall()
         if script.strike("maintenance", where):
@@ -210,12 +177,13 @@ class Server:
             raise Refused(-1008)
         if found.signed and script.strike("clock", where):
             raise Refused(-1021)
-        if not self.weight.spend(found.weight, now):
-            if self.weight.used > 2 * self.weight.limit:  # who does not stop is shut out
+        weight = budgets.weight
+        if not weight.spend(found.weight, now):
+            if weight.used > 2 * weight.limit:  # who does not stop is shut out
                 self.banned_until = now + 120
             raise _Wait(429, 60)
         if found.is_order:
-            spent = [one for one in self.orders if not one.spend(1, now)]
+            spent = [one for one in budgets.orders if not one.spend(1, now)]
             if spent:
                 raise Refused(-1015, limit=spent[-1].limit, interval=spent[-1].name)
 
@@ -230,19 +198,19 @@ class Server:
         sent: tuple[str, str],
     ) -> Any:
         self.house.catch_up()
-        account: Account | None = None
+        account: Customer | None = None
         if found.signed or found.keyed:
             key = self.house.key_of(headers.get(manner.key, ""))
             if found.signed:
                 self._check_window(*manner.signed(key, headers, values, sent))
-            account = self._account(key, found)
+            account = self._account(key, path, found)
             values["apiKey"] = key.key
         return self.house.do(method, path, account, values)
 
-    def _account(self, key: Key, found: Call) -> Account:
+    def _account(self, key: Key, path: str, found: Call) -> Customer:
         if found.is_order and not key.trades:
             raise Refused(-2015)
-        return self.house.exchange.account(key.account)
+        return self.house.account_at(path, key.account)
 
     def _check_window(self, stamp: int, window: int) -> None:
         clock, window = self.house.clock, min(60_000, window)
@@ -256,33 +224,48 @@ class Server:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self.house.catch_up()
-        kind = bybit_streams.SOCKETS.get(request.path, streams.Connection)
+        kind = SOCKETS.get(request.path, streams.Connection)
+        if self.house.spot.contracts and request.path.startswith(("/ws", "/stream")):
+            kind = SOCKETS.get(request.path, spot_streams.SpotConnection)
         return await streams.serve(self, request, kind)
 
-    def speak(self, connection: streams.Connection, method: str, params: dict[str, Any]) -> Any:
+    def speak(self, connection: streams.ApiConnection, method: str, params: dict[str, Any]) -> Any:
         """A method of the WebSocket API. A signature is over the parameters by name."""
         self.house.catch_up()
         values = {name: _written(value) for name, value in params.items()}
-        payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
         if method == "session.logon":
-            key = self.house.key_of(values.get("apiKey", ""))
-            self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+            key = self._signed_by(values)
             connection.account = key.account
             now = self.house.exchange.now
             return {"apiKey": key.key, "authorizedSince": now, "connectedSince": now,
                     "returnRateLimits": False, "serverTime": now}  # fmt: skip
-        found = CALLS[SPOKEN[method]]
-        self._refuse(f"{method}", values, found)
-        account: Account | None = None
+        if isinstance(connection, spot_streams.SpotApiConnection):
+            if method in ("userDataStream.subscribe", "userDataStream.subscribe.signature"):
+                name = connection.account or self._signed_by(values).account
+                return {"subscriptionId": connection.subscribe(name)}
+            if method == "userDataStream.unsubscribe":
+                number = values.get("subscriptionId")
+                connection.unsubscribe(None if number is None else int(number))
+                return {}
+        which = connection.spoken[method]
+        found = CALLS[which]
+        self._refuse(f"{method}", values, found, self.budgets[connection.at_spot])
+        account: Customer | None = None
         if found.signed or found.keyed:
-            name = connection.account
-            if name is None:
-                key = self.house.key_of(values.get("apiKey", ""))
-                if found.signed:
-                    self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+            name = connection.account or ""
+            if not name:
+                key = self._signed_by(values, found.signed)
                 name = key.account
-            account = self.house.exchange.account(name)
-        return self.house.do(*SPOKEN[method], account, values)
+            account = self.house.account_at(which[1], name)
+        return self.house.do(which[0], which[1], account, values)
+
+    def _signed_by(self, values: Mapping[str, str], signed: bool = True) -> Key:
+        """The key that is named, once its signature is checked where one is needed."""
+        key = self.house.key_of(values.get("apiKey", ""))
+        if signed:
+            payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
+            self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+        return key
 
     # --- administration -------------------------------------------------------------------------
 

@@ -58,20 +58,26 @@ class CandleSource:
     """
 
     feed: CandleFeed
-    seed: int = 7
+    seed: int | str = 7
     steps: int = 12
     depth: int = 20
     _drawn: dict[int, tuple[int, list[Tick]]] = field(default_factory=dict, repr=False)
     """Of each instrument the bar that was read last: it is asked for at every request."""
 
+    def traded(self) -> Sequence[Instrument]:
+        return self.feed.instruments
+
+    def bar(self, instrument: Instrument, ts: int) -> Bar | None:
+        return self.feed.bar(instrument.id, ts)
+
     def ticks(self, after: int, until: int) -> Iterator[Tick]:
-        parts = [self._of(one, after, until) for one in self.feed.instruments]
+        parts = [self._of(one, after, until) for one in self.traded()]
         return heapq.merge(*parts, key=lambda tick: tick.at)
 
     def candles(self, symbol: str, begin: int, end: int) -> Sequence[Bar]:
-        instrument = next(one for one in self.feed.instruments if one.symbol == symbol)
+        instrument = next(one for one in self.traded() if one.symbol == symbol)
         opens = self.feed.timestamps(begin, end + 1)
-        return [bar for ts in opens if (bar := self.feed.bar(instrument.id, ts)) is not None]
+        return [bar for ts in opens if (bar := self.bar(instrument, ts)) is not None]
 
     def _of(self, instrument: Instrument, after: int, until: int) -> Iterator[Tick]:
         interval = self.feed.interval
@@ -85,7 +91,7 @@ class CandleSource:
     def _during(self, instrument: Instrument, ts: int) -> list[Tick]:
         stamp, ticks = self._drawn.get(instrument.id, (0, []))
         if stamp != ts:
-            bar = self.feed.bar(instrument.id, ts)
+            bar = self.bar(instrument, ts)
             ticks = [] if bar is None else list(self._inside(instrument, bar))
             if bar is not None:
                 self._drawn[instrument.id] = ts, ticks

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from commenda.exchange.engine import Exchange
 from commenda.exchange.market import Marked, Print
+from commenda.exchange.matching import Matching
 from commenda.exchange.model import BUY, SELL, ZERO, Contract
 
 MINUTE = 60_000
@@ -80,7 +80,7 @@ class Depth:
 class Tape:
     """Listens to an exchange; `publish` is told each stream's message: name and payload."""
 
-    exchange: Exchange
+    exchange: Matching[Any]
     publish: Callable[[str, str, dict[str, Any]], None]
     """The kind of stream (public or market), its name, and what is told."""
     minutes: dict[str, deque[Candle]] = field(init=False)

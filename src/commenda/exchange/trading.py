@@ -10,7 +10,16 @@ from commenda.exchange import wire
 from commenda.exchange.calls import Desk, Params, call
 from commenda.exchange.checks import check_conditional, check_order
 from commenda.exchange.engine import Exchange
-from commenda.exchange.model import BOTH, LONG, SHORT, Account, Conditional, Contract, Order
+from commenda.exchange.model import (
+    BOTH,
+    LONG,
+    SHORT,
+    Account,
+    Conditional,
+    Contract,
+    Customer,
+    Order,
+)
 from commenda.exchange.refusals import Refused
 
 ORDER = "/fapi/v1/order"
@@ -89,11 +98,11 @@ def new_orders(desk: Desk, account: Account, params: Params) -> Any:
             values = {key: str(value) for key, value in row.items()}
             answers.append(new_order(desk, account, Params(values)))
         except Refused as refused:
-            answers.append({"code": refused.code, "msg": refused.words})
+            answers.append(refused.told())
     return answers
 
 
-def find_order(account: Account, params: Params, code: int = -2013) -> Order:
+def find_order(account: Customer, params: Params, code: int = -2013) -> Order:
     """The order of that id, or the newest of that client id."""
     symbol = params.text("symbol")
     if params.has("orderId"):
@@ -172,7 +181,7 @@ def cancel_orders(desk: Desk, account: Account, params: Params) -> Any:
             try:
                 answers.append(cancel_order(desk, account, asked))
             except Refused as refused:
-                answers.append({"code": refused.code, "msg": refused.words})
+                answers.append(refused.told())
     return answers
 
 
@@ -259,7 +268,8 @@ def new_conditional(desk: Desk, account: Account, params: Params) -> Any:
     return wire.conditional(exchange.keep(account, one), of)
 
 
-def find_conditional(account: Account, params: Params, code: int) -> Conditional:
+def find_conditional(account: Customer, params: Params, code: int) -> Conditional:
+    assert isinstance(account, Account)
     if params.has("algoId"):
         found = account.conditionals.get(params.whole("algoId"))
     else:
