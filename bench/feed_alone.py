@@ -45,8 +45,13 @@ class Sampled:
     """MB of its own (RssAnon: without shared pages of files), each ten seconds."""
     spent: list[float] = field(default_factory=list)
     """Seconds of a core since it began."""
+    at: list[float] = field(default_factory=list)
+    heard: list[int] = field(default_factory=list)
+    """Messages since it began."""
+    lag: list[int] = field(default_factory=list)
 
     def look(self) -> None:
+        self.at.append(time.monotonic())
         of = Path(f"/proc/{self.process.pid}")
         status = (of / "status").read_text()
         self.memory.append(int(status.partition("RssAnon:")[2].split()[0]) / 1024)
@@ -69,14 +74,14 @@ def main(seconds: int = SECONDS, contracts: int = CONTRACTS) -> None:
             name: stack.enter_context(_feed(name, port, contracts, Path(kept) / "data", folder))
             for name, folder in (("plain", None), ("recording", recorded))
         }
-        lags: dict[str, list[int]] = {name: [] for name in feeds}
         until = time.monotonic() + WARM + seconds
         while time.monotonic() < until:
             time.sleep(EACH)
             for one in feeds.values():
                 one.look()
-            for name, lag in _lags(database):
-                lags[name].append(lag)
+            for name, heard, lag in _told(database):
+                feeds[name].heard.append(heard)
+                feeds[name].lag.append(lag)
         for one in feeds.values():
             one.process.send_signal(signal.SIGTERM)
             one.process.wait()
@@ -85,13 +90,16 @@ def main(seconds: int = SECONDS, contracts: int = CONTRACTS) -> None:
     warm = int(WARM / EACH)
     for name, one in feeds.items():
         counted, used = one.memory[warm:], one.spent[-1] - one.spent[warm]
+        took, heard = one.at[-1] - one.at[warm], one.heard[-1] - one.heard[warm]
         figures = [
-            Figure("of one core in use", 100 * used / (EACH * (len(one.spent) - warm - 1)), "%"),
+            Figure("messages", heard / took, "/s"),
+            Figure("messages for a second of one core", heard / used, "/s"),
+            Figure("of one core in use", 100 * used / took, "%"),
             Figure("memory at the beginning", counted[0], "MB"),
             Figure("memory at the end", counted[-1], "MB"),
             Figure("memory at most", max(counted), "MB"),
-            Figure("lag, the median of the worst contract's", _middle(lags[name]), "ms"),
-            Figure("lag at most", max(lags[name]), "ms"),
+            Figure("lag, the median of the worst contract's", _middle(one.lag), "ms"),
+            Figure("lag at most", max(one.lag), "ms"),
         ]
         if one.folder is not None:
             figures.append(Figure("files in an hour", written * 3600 / (WARM + seconds), "MB"))
@@ -118,10 +126,11 @@ def _feed(
         yield Sampled(process, folder)
 
 
-def _lags(database: Database) -> Sequence[tuple[str, int]]:
+def _told(database: Database) -> Sequence[tuple[str, int, int]]:
     with psycopg.connect(database.app_url) as connection:
         return connection.execute(
-            "SELECT name, max(lag_ms) FROM market_feeds WHERE lag_ms IS NOT NULL GROUP BY name"
+            "SELECT name, sum(messages)::bigint, max(coalesce(lag_ms, 0)) FROM market_feeds"
+            " GROUP BY name"
         ).fetchall()
 
 
