@@ -2,7 +2,7 @@
 
 The market is made here, so that nothing of it stays in memory; hours pass as fast as they are
 taken in. The feed is a whole one, with its database, its values and its recording; only the socket
-and the answers of the exchange are not. `python -m bench.feed_memory` is the real hour.
+and the answers of the exchange are not. `python -m bench.feed_alone 3600` is the real hour.
 """
 
 from __future__ import annotations

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from commenda.exchange import simulated_house
 from commenda.kit.db import Database
 from commenda.market import Kind, find_instrument, read_depth
-from commenda.market.ingest import SPOT, Address, Recorder
+from commenda.market.ingest import SPOT, Address, DepthBook, Recorder
 
+from .conftest import START, Served
 from .spot_market import MINUTE, SYMBOL, SpotMarket
-from .test_feed import bars, feeds, following, kinds, rows, until
+from .test_feed import SYMBOLS, bars, feeds, following, kinds, rows, until
 
 
 @pytest.fixture
@@ -88,3 +91,77 @@ def test_spot_has_addresses_of_its_own() -> None:
     assert Address.of(None, SPOT).rest + SPOT.prefix == "https://api.binance.com/api/v3"
     assert Address.of(None, SPOT).streams + SPOT.depth == "wss://stream.binance.com:9443/stream"
     assert Address.of(None).streams == "wss://fstream.binance.com"
+
+
+def test_one_symbol_is_followed_at_futures_and_at_spot_of_one_exchange(db: Database) -> None:
+    """Two feeds, two instruments: bars, books and marks are each market's own."""
+    house = simulated_house(SYMBOLS, seed=3, start=START, pace=30.0, spot=SYMBOLS)
+    served = Served(house)
+    tapes = {"simulated": house.tape, "simulated_spot": house.spot_tape}
+    contracts = {"simulated": house.exchange.contracts, "simulated_spot": house.spot.contracts}
+    try:
+        with (
+            following(db, served) as futures,
+            following(db, served, "feed-spot", venue="simulated_spot") as spot,
+        ):
+            until(lambda: len(feeds(db)) == 4 and all(one[1] is None for one in feeds(db)), 90)
+            assert futures.feed is not None
+            assert spot.feed is not None
+            for feed, venue in ((futures.feed, "simulated"), (spot.feed, "simulated_spot")):
+                book = feed.followed["BTCUSDT"].book
+                depth, of = tapes[venue].depth["BTCUSDT"], contracts[venue]["BTCUSDT"]
+
+                def same(book: DepthBook = book, depth: Any = depth, of: Any = of) -> bool:
+                    shown = {
+                        float(of.price(ticks)): float(of.quantity(lots))
+                        for ticks, lots in depth.shown[1].items()
+                    }
+                    return book.right and book.last == depth.told and book.bids == shown
+
+                until(same)
+            until(lambda: len(bars(db)) >= 12, 60)
+            until(lambda: len(rows(db, "SELECT 1 FROM market_marks")) == 4)
+            found = {
+                venue: {
+                    int(ts): prices
+                    for ts, *prices in rows(
+                        db,
+                        "SELECT extract(epoch FROM b.ts), open, high, low, close FROM market_bars b"
+                        " JOIN instruments i ON i.id = b.instrument_id"
+                        " WHERE i.venue = %s AND i.symbol = 'BTCUSDT'",
+                        venue,
+                    )
+                }
+                for venue in tapes
+            }
+            for venue, stored in found.items():
+                assert len(stored) >= 2
+                of = contracts[venue]["BTCUSDT"]
+                told = {
+                    one.at // 1000: [
+                        float(of.price(each)) for each in (one.open, one.high, one.low, one.close)
+                    ]
+                    for one in tapes[venue].minutes["BTCUSDT"]
+                }
+                assert stored == {ts: told[ts] for ts in stored}
+            both = set(found["simulated"]) & set(found["simulated_spot"])
+            assert all(found["simulated"][ts] != found["simulated_spot"][ts] for ts in both)
+    finally:
+        served.stop()
+    sources = rows(
+        db,
+        "SELECT i.venue, i.kind, i.simulated, m.source FROM market_marks m"
+        " JOIN instruments i ON i.id = m.instrument_id WHERE i.symbol = 'BTCUSDT'"
+        " ORDER BY i.venue",
+    )
+    assert sources == [
+        ("simulated", "linear_perpetual", True, "mark"),
+        ("simulated_spot", "spot", True, "trade"),
+    ]
+    observed = rows(
+        db,
+        "SELECT DISTINCT i.venue FROM market_observations o"
+        " JOIN instruments i ON i.id = o.instrument_id",
+    )
+    assert observed == [("simulated",)]
+    assert kinds(db).isdisjoint({"candle_differs", "gap", "crossed_book"})

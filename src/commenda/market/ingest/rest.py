@@ -16,7 +16,7 @@ from commenda.kit.errors import CommendaError, not_found
 from commenda.market.ingest.bars import Candle
 from commenda.market.ingest.book import DepthSnapshot
 from commenda.market.ingest.protocol import USDM, Protocol, protocol_of
-from commenda.market.instruments import SIMULATED_VENUE
+from commenda.market.instruments import is_simulated
 from commenda.market.model import Instrument
 
 
@@ -129,7 +129,7 @@ def described(info: dict[str, Any], symbols: Iterable[str], venue: str) -> list[
                 maker_fee=maker,
                 taker_fee=taker,
                 maximum_leverage=1,
-                simulated=venue.removesuffix("_spot") == SIMULATED_VENUE,
+                simulated=is_simulated(venue),
             )
         )
     return found
