@@ -19,12 +19,22 @@ from commenda.exchange.model import BUY, SELL, Contract
 from commenda.kit.errors import CommendaError
 from commenda.market import Instrument, Kind
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_limit, a_request
-from commenda.venues import OrderKind, OrderStatus, Side, TimeInForce, Venue, VenueUnavailable, Why
+from commenda.venues import (
+    OrderKind,
+    OrderStatus,
+    Secret,
+    Side,
+    TimeInForce,
+    Venue,
+    VenueUnavailable,
+    Why,
+)
 from commenda.venues.binance import Binance
 from commenda.venues.bybit import Bybit
 from commenda.venues.ccxt import CcxtVenue
 from commenda.venues.desk import Desk
-from commenda.venues.dialect import Dialect
+from commenda.venues.dialect import Dialect, our_order
+from commenda.venues.okx import Okx
 
 from .conftest import Served
 
@@ -83,7 +93,12 @@ class ExchangeMarket:
         exchange.apply(Marked(exchange.now, "AAAUSDT", self.price, self.price, D("0.0001"), 0))
 
     def reconnect(self) -> Venue:
-        client = self.dialect.client("key-a", "secret-a", f"http://{self.served.address}")
+        return self.reach("a")
+
+    def reach(self, name: str) -> Venue:
+        """The account of that name."""
+        secret = Secret(f"key-{name}", f"secret-{name}", f"words-{name}")
+        client = secret.client(self.dialect, f"http://{self.served.address}")
         client.enableRateLimit = False  # it would sleep; the exchange's own limits stay
         return CcxtVenue(Desk(client, self.dialect), {1: self.instrument}, "exchange")
 
@@ -99,7 +114,7 @@ def made_market(dialect: Callable[[], Dialect] = Binance) -> Iterator[ExchangeMa
         bounds=(D("0.5"), D("1.5")),
     )  # fmt: skip
     house = House([contract], Nothing(), Clock(int(START.timestamp() * 1000), 0.0))  # type: ignore[arg-type]
-    house.open_account(Key("a", "key-a", "secret-a"), D(0))
+    house.open_account(Key("a", "key-a", "secret-a", passphrase="words-a"), D(0))
     served = Served(house)
     try:
         yield ExchangeMarket(served, dialect())
@@ -107,7 +122,7 @@ def made_market(dialect: Callable[[], Dialect] = Binance) -> Iterator[ExchangeMa
         served.stop()
 
 
-@pytest.fixture(params=[Binance, Bybit])
+@pytest.fixture(params=[Binance, Bybit, Okx])
 def market(request: pytest.FixtureRequest) -> Iterator[ExchangeMarket]:
     """Of each dialect: the same connector and the same engine, two protocols between them."""
     with made_market(request.param) as made:
@@ -138,6 +153,22 @@ BY_HAND: dict[type, tuple[str, str, dict[str, str]]] = {
             "qty": "1",
         },
     ),
+    Okx: (
+        "POST /api/v5/trade/order",
+        "privatePostTradeOrder",
+        {
+            "instId": "AAA-USDT-SWAP",
+            "tdMode": "cross",
+            "side": "buy",
+            "ordType": "market",
+            "sz": "10",
+        },
+    ),
+}
+AMENDS = {
+    Binance: "PUT /fapi/v1/order",
+    Bybit: "POST /v5/order/amend",
+    Okx: "POST /api/v5/trade/amend-order",
 }
 """Of each dialect: where an order arrives, and one that this house did not send."""
 
@@ -184,7 +215,7 @@ def test_a_replacement_without_an_answer_is_known_by_the_terms(
     asked = a_limit(market)
     market.venue.submit(asked, market.now)
     moved = replace(asked, limit_price=D("98.5"), quantity=asked.quantity / 2)
-    where = "PUT /fapi/v1/order" if isinstance(market.dialect, Binance) else "POST /v5/order/amend"
+    where = AMENDS[type(market.dialect)]
     market.served.house.script.set([{"kind": kind, "matches": where, "times": 1}])
     with pytest.raises(VenueUnavailable):
         market.venue.replace(moved, market.now)
@@ -220,7 +251,7 @@ def test_terms_that_are_refused_leave_the_order_as_it_was(market: ExchangeMarket
 def test_what_the_exchange_would_not_take_is_not_sent(
     market: ExchangeMarket, terms: dict[str, Any], why: str
 ) -> None:
-    """Bybit's bounds move, and are its own: it refuses there what is beyond them."""
+    """The bounds of Bybit and OKX move, and are their own: they refuse what is beyond them."""
     fund(market)
     if lots := terms.get("lots"):
         terms = terms | {"quantity": lots * market.instrument.lot}
@@ -241,13 +272,17 @@ def test_what_only_makes_is_ended_where_its_new_price_would_take(market: Exchang
     market.venue.submit(asked, market.now)
     view = market.venue.replace(replace(asked, limit_price=D(101)), market.now)
     assert view is not None
-    assert (view.status, view.filled) == (OrderStatus.CANCELLED, 0)
+    if isinstance(market.dialect, Okx):  # it refuses such terms, and the order stays
+        assert (view.status, view.limit_price) == (OrderStatus.ACCEPTED, asked.limit_price)
+        assert (view.reason or "").startswith(f"{Why.WOULD_TAKE}:")
+    else:
+        assert (view.status, view.filled) == (OrderStatus.CANCELLED, 0)
 
 
 def test_the_exchange_ends_what_is_far_enough_ahead_and_the_platform_the_rest(
     market: ExchangeMarket,
 ) -> None:
-    """Binance from 601 seconds on, Bybit never: nearer ones rest there without an end."""
+    """Binance from 601 seconds on, the others never: nearer ones rest there without an end."""
     fund(market)
     ends = []
     for seconds in (600, 601):
@@ -256,7 +291,7 @@ def test_the_exchange_ends_what_is_far_enough_ahead_and_the_platform_the_rest(
         (order,) = (
             one
             for one in market.served.house.exchange.accounts["a"].orders.values()
-            if one.client_id == str(asked.id)
+            if our_order(one.client_id) == asked.id
         )
         ends.append((order.tif, order.good_till))
     until = int(START.timestamp() + 601) * 1000
@@ -310,10 +345,9 @@ def test_what_nobody_here_sent_has_no_order(market: ExchangeMarket) -> None:
 
 
 def test_a_key_that_may_withdraw_is_refused(market: ExchangeMarket) -> None:
-    market.served.house.open_account(Key("w", "key-w", "secret-w", withdraws=True), D(0))
-    client = market.dialect.client("key-w", "secret-w", f"http://{market.served.address}")
-    venue = CcxtVenue(Desk(client, market.dialect), {1: market.instrument}, "exchange")
+    key = Key("w", "key-w", "secret-w", withdraws=True, passphrase="words-w")
+    market.served.house.open_account(key, D(0))
     with pytest.raises(CommendaError) as refused:
-        venue.prepare()
+        market.reach("w").prepare()  # type: ignore[attr-defined]
     assert refused.value.code == "key_may_withdraw"
     market.venue.prepare()  # type: ignore[attr-defined]

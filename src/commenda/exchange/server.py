@@ -1,7 +1,7 @@
 """The exchange's front door: REST, WebSockets and the administration, on one port.
 
-Paths and answers are Binance's, and those below `/v5` Bybit's. What is ours lies under `/admin`:
-deposits, fees, faults, clock.
+Paths and answers are Binance's, those below `/v5` Bybit's and those below `/api/v5` OKX's. What is
+ours lies under `/admin`: deposits, fees, faults, clock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from commenda.exchange import (
     bybit_market,
     bybit_streams,
     customers,
+    okx,
+    okx_accounts,
+    okx_algos,
+    okx_market,
+    okx_streams,
     quotes,
     streams,
     trading,
@@ -29,7 +34,7 @@ from commenda.exchange import (
 from commenda.exchange.administration import ADMIN, administer
 from commenda.exchange.calls import CALLS, Call
 from commenda.exchange.house import House
-from commenda.exchange.manners import BINANCE, Manner, manner_of
+from commenda.exchange.manners import BINANCE, Manner, Sent, manner_of
 from commenda.exchange.model import Account
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key, check_window
@@ -38,12 +43,18 @@ from commenda.kit.errors import CommendaError
 BEAT = 0.05
 """Seconds between two looks at the market where nobody asks."""
 _SECONDS = {"MINUTE": 60, "SECOND": 1}
+SOCKETS = bybit_streams.SOCKETS | okx_streams.SOCKETS
+"""Those that are not streams of Binance's."""
 __all__ = [
     "Server",
     "bybit",
     "bybit_accounts",
     "bybit_market",
     "customers",
+    "okx",
+    "okx_accounts",
+    "okx_algos",
+    "okx_market",
     "quotes",
     "trading",
 ]
@@ -119,7 +130,7 @@ class Server:
         for prefix in ("", "/public", "/market", "/private"):
             for tail in ("/ws", "/ws/{stream}", "/stream"):
                 self.app.router.add_get(prefix + tail, self._socket)
-        for path in bybit_streams.SOCKETS:
+        for path in SOCKETS:
             self.app.router.add_get(path, self._socket)
         self.app.router.add_route("*", "/admin/{what}", self._administer)
 
@@ -149,7 +160,7 @@ class Server:
         body = (await request.read()).decode()
         if wait := self.delay(method, path):
             await asyncio.sleep(wait)
-        answer = self.respond(method, path, request.headers, request.query_string, body)
+        answer = self.respond(method, path, request.headers, request.rel_url.raw_query_string, body)
         if answer is None:
             assert request.transport is not None
             request.transport.abort()
@@ -172,7 +183,7 @@ class Server:
         try:
             values = manner.read(query, body)
             self._refuse(where, values, found)
-            result = self._done(method, path, found, manner, headers, values, (query, body))
+            result = self._done(found, manner, headers, values, Sent(query, body, method, path))
         except Refused as refused:
             return self._told(*manner.refused(refused))
         except _Wait as wait:
@@ -221,30 +232,28 @@ class Server:
 
     def _done(
         self,
-        method: str,
-        path: str,
         found: Call,
         manner: Manner,
         headers: Mapping[str, str],
         values: dict[str, str],
-        sent: tuple[str, str],
+        sent: Sent,
     ) -> Any:
         self.house.catch_up()
         account: Account | None = None
         if found.signed or found.keyed:
             key = self.house.key_of(headers.get(manner.key, ""))
             if found.signed:
-                self._check_window(*manner.signed(key, headers, values, sent))
+                self.check_window(*manner.signed(key, headers, values, sent))
             account = self._account(key, found)
             values["apiKey"] = key.key
-        return self.house.do(method, path, account, values)
+        return self.house.do(sent.method, sent.path, account, values)
 
     def _account(self, key: Key, found: Call) -> Account:
         if found.is_order and not key.trades:
             raise Refused(-2015)
         return self.house.exchange.account(key.account)
 
-    def _check_window(self, stamp: int, window: int) -> None:
+    def check_window(self, stamp: int, window: int) -> None:
         clock, window = self.house.clock, min(60_000, window)
         clocks: tuple[int, ...] = (self.house.exchange.now,)
         if clock.pace != 1.0:  # a time of the wall cannot keep up with a clock that runs
@@ -256,7 +265,7 @@ class Server:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self.house.catch_up()
-        kind = bybit_streams.SOCKETS.get(request.path, streams.Connection)
+        kind = SOCKETS.get(request.path, streams.Connection)
         return await streams.serve(self, request, kind)
 
     def speak(self, connection: streams.Connection, method: str, params: dict[str, Any]) -> Any:
@@ -266,7 +275,7 @@ class Server:
         payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
         if method == "session.logon":
             key = self.house.key_of(values.get("apiKey", ""))
-            self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+            self.check_window(*BINANCE.signed(key, {}, values, Sent(payload, "")))
             connection.account = key.account
             now = self.house.exchange.now
             return {"apiKey": key.key, "authorizedSince": now, "connectedSince": now,
@@ -279,7 +288,7 @@ class Server:
             if name is None:
                 key = self.house.key_of(values.get("apiKey", ""))
                 if found.signed:
-                    self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+                    self.check_window(*BINANCE.signed(key, {}, values, Sent(payload, "")))
                 name = key.account
             account = self.house.exchange.account(name)
         return self.house.do(*SPOKEN[method], account, values)

@@ -12,17 +12,18 @@ from __future__ import annotations
 import importlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from commenda.venues.binance import Binance
 from commenda.venues.budget import Budget, Priority, Turns
-from commenda.venues.dialect import Ask, Channel, Dialect, Refusal
+from commenda.venues.dialect import Ask, Channel, Dialect, Params, Refusal
 from commenda.venues.model import VenueUnavailable
 
-_CODE = re.compile(r'"(?:code|retCode)":\s*"?(-?\d+)')
+_CODES = [re.compile(rf'"(?:{name})":\s*"?(-?[1-9]\d*)') for name in ("sCode", "code|retCode")]
+"""Of the one thing that was asked, or else of all."""
 _LEFT_ALONE = 1.0
 """Seconds of quiet where the exchange names none."""
 _SURELY = 0.5
@@ -54,7 +55,7 @@ class Desk:
     def ask(
         self,
         call: str,
-        params: Mapping[str, Any] | None = None,
+        params: Params | Sequence[Params] | None = None,
         priority: Priority = Priority.READ,
         *,
         is_order: bool = False,
@@ -68,7 +69,7 @@ class Desk:
                 client = self._reached()
                 self._require_room(client, priority, is_order=is_order)
                 try:
-                    return getattr(client, call)(dict(params or {}))
+                    return getattr(client, call)(_copied(params))
                 except Exception as error:
                     refusal = self._judged(error)
                     if refusal.code not in self.dialect.codes.clock or attempt == 2:
@@ -89,7 +90,7 @@ class Desk:
         load = self.load()
         if not self._knows_limits and load is not None and load[0] > load[1] * _SURELY:
             try:
-                gauges = self.dialect.limits(lambda call, asked: getattr(client, call)(dict(asked)))
+                gauges = self.dialect.limits(lambda call, to: getattr(client, call)(_copied(to)))
             except Exception as error:
                 raise VenueUnavailable(_said(error)) from error
             self.budget, self._knows_limits = self.budget.within(gauges), True
@@ -116,7 +117,8 @@ class Desk:
         ccxt: Any = importlib.import_module("ccxt")
         if not isinstance(error, ccxt.BaseError):
             raise error
-        found = _CODE.search(str(error))
+        said = str(error)
+        found = next((m for one in _CODES if (m := one.search(said))), None)
         code = int(found[1]) if found else None
         if code in self.dialect.codes.limited or isinstance(
             error, ccxt.DDoSProtection | ccxt.RateLimitExceeded
@@ -126,7 +128,7 @@ class Desk:
             raise VenueUnavailable(_said(error)) from error
         if code is None or code in self.dialect.codes.maybe_done:
             raise VenueUnavailable(_said(error)) from error
-        return Refusal(code, str(error))
+        return Refusal(code, said)
 
     def _hush(self, until: float) -> None:
         """Ask nothing more until then."""
@@ -140,6 +142,13 @@ class Desk:
             raise VenueUnavailable(_said(error)) from error
         ahead = self.client.options["timeDifference"]
         self.client.nonce = lambda: self.client.milliseconds() - ahead
+
+
+def _copied(params: Params | Sequence[Params] | None) -> Any:
+    """For ccxt, which writes into what it is given."""
+    if params is None or isinstance(params, Mapping):
+        return dict(params or {})
+    return [dict(one) for one in params]
 
 
 def _said(error: Exception) -> str:
