@@ -34,7 +34,7 @@ from commenda.market import (
     write_marks,
 )
 from commenda.operations import verify
-from commenda.venues import Secret, add_key
+from commenda.venues import Secret, add_key, known_venue
 from people import SETTINGS, signed_in
 from processes import Process, until
 
@@ -156,14 +156,16 @@ def business_at(
     """
     patch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
     patch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
-    house.open_account(Key("desk", "key-of-the-desk-01", "secret-of-the-desk"), D(0))
+    key = Key("desk", "key-of-the-desk-01", "secret-of-the-desk", passphrase="words-of-the-desk")
+    house.open_account(key, D(0))
     served = Served(house)
     durable.prepare(db.owner_url)
     with db.transaction() as tx:
         clock.follow_wall(tx)
         found = listed(load_catalogue(), "binance_usdm", "BTCUSDT")
         instrument = ensure_instrument(tx, replace(found, venue=desk.partition(":")[0]))
-        secret = Secret("key-of-the-desk-01", "secret-of-the-desk")
+        words = key.passphrase if known_venue(desk).passphrase else ""
+        secret = Secret(key.key, key.secret, words)
         author = Author("cli", "venues/1", business_now(tx))
         place = f"http://{served.address}"
         add_key(tx, Keys.of(SETTINGS), desk, place, secret, [], author, None)

@@ -30,8 +30,12 @@ from processes import until
 from .businesses import API, BEGUN, DESK, MOVED, Business, business_at
 
 D = Decimal
-DESKS = {DESK: "POST /fapi/v1/order", "bybit_linear:desk": "POST /v5/order/create"}
-"""Accounts at the same exchange, which is spoken to in two ways, and where an order arrives."""
+DESKS = {
+    DESK: "POST /fapi/v1/order",
+    "bybit_linear:desk": "POST /v5/order/create",
+    "okx_swap:desk": "POST /api/v5/trade/order",
+}
+"""Accounts at the same exchange, which is spoken to in three ways, and where an order arrives."""
 EACH = pytest.mark.parametrize("desk", list(DESKS))
 
 

@@ -16,9 +16,16 @@ from commenda.exchange.refusals import Refused
 from commenda.exchange.streams import Connection
 
 CHANNELS = ("orders", "account", "positions")
-ERRORS = {-1022: "60007", -2014: "60005", -2015: "60032", -1102: "60011", -1130: "60012"}
+ERRORS = {
+    -1021: "60006",
+    -1022: "60007",
+    -2014: "60005",
+    -2015: "60032",
+    -1102: "60011",
+    -1130: "60012",
+}
 LATE = 30_000
-"""Milliseconds that a login may be late, or ahead."""
+"""Milliseconds that a login may be late."""
 
 
 class PrivateConnection(Connection):
@@ -55,7 +62,8 @@ class PrivateConnection(Connection):
             self.join([house.listen_key(self.account)])
             self.put({"event": "subscribe", "arg": one, "connId": ""})
             if one["channel"] != "orders":
-                self._tell({one["channel"]: self._now(one["channel"])})
+                now = self._now(one["channel"])
+                self.put(self._message(one["channel"], now, "snapshot"))
 
     def _log_in(self, who: dict[str, Any]) -> None:
         self.asked = {}
@@ -67,7 +75,7 @@ class PrivateConnection(Connection):
         is_known = key.passphrase and key.passphrase == who["passphrase"]
         if not is_known or not key.signed(f"{stamp}GET/users/self/verify", mark):
             raise Refused(-1022)
-        self.server.check_window(int(stamp) * 1000 + LATE, 2 * LATE)
+        self.server.check_window(int(stamp) * 1000, LATE)
         self.account = key.account
 
     def _now(self, channel: str) -> list[Any]:
@@ -88,18 +96,11 @@ class PrivateConnection(Connection):
             found["orders"] = okx.all_shown(desk, account, [account.orders[told["o"]["i"]]])
         elif kind == "ACCOUNT_UPDATE":
             found = {one: self._now(one) for one in CHANNELS[1:]}
-        return self._messages(found)
+        return [self._message(name, rows) for name, rows in found.items() if name in self.asked]
 
-    def _messages(self, found: dict[str, list[Any]]) -> list[dict[str, Any]]:
-        return [
-            {"arg": self.asked[name], "data": rows}
-            for name, rows in found.items()
-            if name in self.asked
-        ]
-
-    def _tell(self, found: dict[str, list[Any]]) -> None:
-        for one in self._messages(found):
-            self.put(one)
+    def _message(self, name: str, rows: list[Any], event: str = "event_update") -> dict[str, Any]:
+        told = {"arg": self.asked[name], "data": rows}
+        return told if name == "orders" else told | {"eventType": event, "curPage": 1}
 
 
 SOCKETS: dict[str, type[Connection]] = {"/ws/v5/private": PrivateConnection}

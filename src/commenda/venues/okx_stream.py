@@ -41,4 +41,4 @@ def news_of(told: Mapping[str, Any]) -> News | None:
     if event == "login":
         return News(then=({"op": "subscribe", "args": list(_HEARD)},))
     begins = event == "subscribe" and told["arg"]["channel"] == _HEARD[-1]["channel"]
-    return News(begins, "data" in told)
+    return News(begins, "data" in told and told.get("eventType") != "snapshot")
