@@ -7703,6 +7703,11 @@ export interface components {
              * Format: password
              */
             secret: string;
+            /**
+             * Passphrase
+             * @description Where the exchange asks for one, as OKX does.
+             */
+            passphrase?: string | null;
         };
         /**
          * Notice
