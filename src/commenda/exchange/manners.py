@@ -90,7 +90,7 @@ class Bybit:
             told = json.loads(body) if body else {}
         except ValueError:
             raise Refused(-1130, name="body") from None
-        return dict(parse_qsl(query)) | _spelt(told)
+        return dict(parse_qsl(query)) | spelt(told)
 
     def signed(
         self, key: Key, headers: Mapping[str, str], values: Mapping[str, str], sent: Sent
@@ -148,7 +148,7 @@ class Okx:
             raise Refused(-1130, name="body") from None
         if isinstance(told, list):
             told = {"list": body}
-        return dict(parse_qsl(query)) | _spelt(told)
+        return dict(parse_qsl(query)) | spelt(told)
 
     def signed(
         self, key: Key, headers: Mapping[str, str], values: Mapping[str, str], sent: Sent
@@ -168,7 +168,10 @@ class Okx:
         return round(at.timestamp() * 1000), 30_000
 
     def told(self, what: Any, now: int) -> Any:
-        return {"code": "0", "msg": "", "data": what}
+        """Of several orders some may have failed, or all."""
+        failed = sum(one.get("sCode", "0") != "0" for one in what if isinstance(one, dict))
+        code = "0" if not failed else "1" if failed == len(what) else "2"
+        return {"code": code, "msg": "", "data": what}
 
     def refused(self, refused: Refused) -> tuple[Any, int]:
         is_phrase = isinstance(refused, _WrongPassphrase)
@@ -183,7 +186,8 @@ class Okx:
 OKX = Okx()
 
 
-def _spelt(told: Mapping[str, Any]) -> dict[str, str]:
+def spelt(told: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters of JSON as text."""
     return {name: one if isinstance(one, str) else json.dumps(one) for name, one in told.items()}
 
 

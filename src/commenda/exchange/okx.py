@@ -6,6 +6,7 @@ and traded in tenths, so that sizes and quantities are told apart.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import Any
 from commenda.exchange import trading
 from commenda.exchange.bybit import WOULD_TAKE, acknowledge
 from commenda.exchange.calls import Desk, Params, call, steps
+from commenda.exchange.manners import IN_OKX, spelt
 from commenda.exchange.model import (
     BOTH,
     LONG,
@@ -211,6 +213,21 @@ def place(desk: Desk, account: Account, params: Params) -> Any:
     order = trading.order_of(desk.exchange, account, Params(asked))
     acknowledge(desk, account, order)
     return [done(desk, order.id, own_id(order.client_id))]
+
+
+@call("POST", "/api/v5/trade/batch-orders", is_order=True, weight=5)
+def place_all(desk: Desk, account: Account, params: Params) -> Any:
+    """Each by itself: what is wrong with one is told at it."""
+    told = []
+    for row in json.loads(params.text("list"))[:20]:
+        values = spelt(row)
+        try:
+            told += place(desk, account, Params(values))
+        except Refused as refused:
+            code = str(IN_OKX.get(refused.code, 51000))
+            refusal = {"ordId": "", "clOrdId": values.get("clOrdId", "")}
+            told.append(refusal | {"sCode": code, "sMsg": refused.words})
+    return told
 
 
 def find(desk: Desk, account: Account, params: Params, code: int) -> Order:

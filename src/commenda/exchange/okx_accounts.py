@@ -297,3 +297,9 @@ def transfer_state(desk: Desk, account: Account, params: Params) -> Any:
     if reference not in account.transfers:
         return []
     return [{"clientId": reference, "transId": reference, "ccy": "USDT", "state": "success"}]
+
+
+@call("GET", "/api/v5/asset/currencies")
+def coins(desk: Desk, account: Account, params: Params) -> Any:
+    """Those that can be deposited and withdrawn: none is."""
+    return []

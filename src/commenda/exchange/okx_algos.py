@@ -12,7 +12,7 @@ from typing import Any
 
 from commenda.exchange import trading
 from commenda.exchange.calls import Desk, Params, call
-from commenda.exchange.manners import IN_OKX
+from commenda.exchange.manners import IN_OKX, spelt
 from commenda.exchange.model import SIDE_NAMES, Account, Conditional
 from commenda.exchange.okx import (
     chosen,
@@ -73,7 +73,7 @@ def cancel(desk: Desk, account: Account, params: Params) -> Any:
     """One after another; the first that is refused ends it."""
     ended = []
     for row in json.loads(params.text("list")):
-        one = find(account, Params({name: str(value) for name, value in row.items()}), -2011)
+        one = find(account, Params(spelt(row)), -2011)
         if one.status != "NEW":
             raise Refused(-2011)
         desk.exchange.end_conditional(one, "CANCELED")
