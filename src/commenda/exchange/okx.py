@@ -129,7 +129,7 @@ def terms(desk: Desk, params: Params) -> tuple[Contract, dict[str, str]]:
         "symbol": of.symbol,
         "side": params.one_of("side", ("buy", "sell"), -1117).upper(),
         "quantity": quantity(params, "sz", of),
-        "reduceOnly": params.values.get("reduceOnly", "false"),
+        "reduceOnly": params.text("reduceOnly", "false"),
         "positionSide": SIDES_OF_POSITION[side],
     }
 
