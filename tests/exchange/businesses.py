@@ -36,7 +36,7 @@ from commenda.market import (
     write_marks,
 )
 from commenda.operations import verify
-from commenda.venues import Secret, add_key
+from commenda.venues import Secret, add_key, known_venue
 from people import SETTINGS, signed_in
 from processes import Process, until
 
@@ -173,7 +173,8 @@ def business_at(
     patch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
     spot = desk.startswith("binance_spot:")
     purse = D(1_000_000) if spot else D(0)  # its futures, out of which spot is paid in
-    house.open_account(Key("desk", "key-of-the-desk-01", "secret-of-the-desk"), purse)
+    key = Key("desk", "key-of-the-desk-01", "secret-of-the-desk", passphrase="words-of-the-desk")
+    house.open_account(key, purse)
     served = Served(house)
     durable.prepare(db.owner_url)
     with db.transaction() as tx:
@@ -181,7 +182,8 @@ def business_at(
         found = listed(load_catalogue(), "binance_usdm", "BTCUSDT")
         found = pair_of(found) if spot else found
         instrument = ensure_instrument(tx, replace(found, venue=desk.partition(":")[0]))
-        secret = Secret("key-of-the-desk-01", "secret-of-the-desk")
+        words = key.passphrase if known_venue(desk).passphrase else ""
+        secret = Secret(key.key, key.secret, words)
         author = Author("cli", "venues/1", business_now(tx))
         place = f"http://{served.address}"
         add_key(tx, Keys.of(SETTINGS), desk, place, secret, [], author, None)

@@ -84,6 +84,25 @@ def test_binance_futures_connector(served: Served) -> None:
     assert (seen["candles"], seen["heard"]) == (5, ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"])
 
 
+def test_python_okx() -> None:
+    """Two contracts of a hundredth BTC each, bought and sold again."""
+    house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7)
+    house.open_account(Key("a", "key-a", "secret-a", passphrase="words-a"), Decimal(100_000))
+    present = Served(house)
+    try:
+        seen = run("python-okx==0.4.4", "python_okx.py", present)
+    finally:
+        present.stop()
+    assert (seen["contracts"], seen["face"]) == (["BTC-USDT-SWAP", "ETH-USDT-SWAP"], "0.01")
+    assert (seen["may"], seen["mode"], seen["set"]) == ("read_only,trade", *["net_mode"] * 2)
+    assert (seen["leverage"], seen["bought"], seen["held"]) == ("10", "filled", "2")
+    assert (seen["stop"], seen["ended"]) == ("live", "0")
+    assert (seen["amended"], seen["rests"], seen["cancelled"]) == ("0", "1.5", "canceled")
+    assert seen["refused"] == ["51400", "51121"]
+    assert (seen["sold"], seen["candles"]) == (2, 5)
+    assert seen["bills"] == ["1", "2"]
+
+
 @pytest.fixture
 def present() -> Iterator[Served]:
     """The same market at the wall's own time: bots look at how old a candle is."""

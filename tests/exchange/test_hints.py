@@ -14,12 +14,13 @@ from commenda.exchange import Key, simulated_house
 from commenda.kit.db import Database
 from commenda.operations.heeding import heed
 from commenda.operations.ticks import Operation
-from commenda.venues import Hints
+from commenda.venues import Hints, Secret
 from commenda.venues.binance import Binance
 from commenda.venues.binance_spot import BinanceSpot
 from commenda.venues.bybit import Bybit
 from commenda.venues.desk import Desk
 from commenda.venues.dialect import Dialect
+from commenda.venues.okx import Okx
 from commenda.venues.streams import listen
 from processes import until
 from world import World
@@ -35,14 +36,14 @@ DEAF = "SELECT count(*) FROM alerts WHERE kind = 'alert.venue_deaf' AND closed_a
 @pytest.fixture
 def served() -> Iterator[Served]:
     house = simulated_house(["BTCUSDT"], seed=7, spot=["BTCUSDT"])
-    house.open_account(Key("a", "key-a", "secret-a"), D(100_000))
+    house.open_account(Key("a", "key-a", "secret-a", passphrase="words-a"), D(100_000))
     house.spot.transfer(house.spot.account("a"), "USDT", D(100_000), "opening")
     found = Served(house)
     yield found
     found.stop()
 
 
-@pytest.fixture(params=[Binance, Bybit, BinanceSpot])
+@pytest.fixture(params=[Binance, Bybit, Okx, BinanceSpot])
 def spoken(request: pytest.FixtureRequest) -> type[Dialect]:
     return request.param  # type: ignore[no-any-return]
 
@@ -63,7 +64,7 @@ def hints(served: Served, spoken: type[Dialect]) -> Iterator[Hints]:
 
 def desk_at(served: Served, dialect: Dialect, secret: str = "secret-a") -> Desk:
     address = f"http://{served.address}"
-    client = dialect.client("key-a", secret, address)
+    client = Secret("key-a", secret, "words-a").client(dialect, address)
     client.enableRateLimit = False
     return Desk(client, dialect, address=address)
 
@@ -112,7 +113,7 @@ def test_a_stream_that_ends_is_opened_with_a_key_that_lives(
     until("it hints", lambda: DESK in hints.take(), 20)
 
 
-@pytest.mark.parametrize("dialect", [Binance, Bybit, BinanceSpot])
+@pytest.mark.parametrize("dialect", [Binance, Bybit, Okx, BinanceSpot])
 def test_a_stream_that_is_refused_is_not_open_and_says_why(
     served: Served, dialect: type[Dialect]
 ) -> None:

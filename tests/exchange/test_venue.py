@@ -21,13 +21,23 @@ from commenda.kit.errors import CommendaError
 from commenda.market import Instrument, Kind
 from commenda.testing.pytest_venues import VenueConformance, VenueMarket, a_limit, a_request
 from commenda.testing.venue_market import stock, traded
-from commenda.venues import OrderKind, OrderStatus, Side, TimeInForce, Venue, VenueUnavailable, Why
+from commenda.venues import (
+    OrderKind,
+    OrderStatus,
+    Secret,
+    Side,
+    TimeInForce,
+    Venue,
+    VenueUnavailable,
+    Why,
+)
 from commenda.venues.binance import Binance
 from commenda.venues.binance_spot import BinanceSpot
 from commenda.venues.bybit import Bybit
 from commenda.venues.ccxt import CcxtVenue
 from commenda.venues.desk import Desk
-from commenda.venues.dialect import Dialect
+from commenda.venues.dialect import Dialect, our_order
+from commenda.venues.okx import Okx
 
 from .conftest import Served
 
@@ -98,7 +108,12 @@ class ExchangeMarket:
             exchange.apply(Marked(exchange.now, "AAAUSDT", self.price, self.price, D("0.0001"), 0))
 
     def reconnect(self) -> Venue:
-        client = self.dialect.client("key-a", "secret-a", f"http://{self.served.address}")
+        return self.reach("a")
+
+    def reach(self, name: str) -> Venue:
+        """The account of that name."""
+        secret = Secret(f"key-{name}", f"secret-{name}", f"words-{name}")
+        client = secret.client(self.dialect, f"http://{self.served.address}")
         client.enableRateLimit = False  # it would sleep; the exchange's own limits stay
         return CcxtVenue(Desk(client, self.dialect), {1: self.instrument}, "exchange")
 
@@ -119,7 +134,7 @@ def made_market(dialect: Callable[[], Dialect] = Binance) -> Iterator[ExchangeMa
         traded, none = none, traded
     house = House(traded, Nothing(), begins, spot=(none, Nothing()))  # type: ignore[arg-type]
     purse = D(100_000) if none else D(0)  # its futures, out of which spot is paid in
-    house.open_account(Key("a", "key-a", "secret-a"), purse)
+    house.open_account(Key("a", "key-a", "secret-a", passphrase="words-a"), purse)
     served = Served(house)
     try:
         yield ExchangeMarket(served, spoken)
@@ -127,7 +142,7 @@ def made_market(dialect: Callable[[], Dialect] = Binance) -> Iterator[ExchangeMa
         served.stop()
 
 
-@pytest.fixture(params=[Binance, Bybit, BinanceSpot])
+@pytest.fixture(params=[Binance, Bybit, Okx, BinanceSpot])
 def market(request: pytest.FixtureRequest) -> Iterator[ExchangeMarket]:
     """Of each dialect: the same connector and the same engine, two protocols between them."""
     with made_market(request.param) as made:
@@ -170,6 +185,22 @@ BY_HAND: dict[type, tuple[str, str, dict[str, str]]] = {
         "privatePostOrder",
         {"symbol": "AAAUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"},
     ),
+    Okx: (
+        "POST /api/v5/trade/order",
+        "privatePostTradeOrder",
+        {
+            "instId": "AAA-USDT-SWAP",
+            "tdMode": "cross",
+            "side": "buy",
+            "ordType": "market",
+            "sz": "10",
+        },
+    ),
+}
+AMENDS = {
+    Binance: "PUT /fapi/v1/order",
+    Bybit: "POST /v5/order/amend",
+    Okx: "POST /api/v5/trade/amend-order",
 }
 """Of each dialect: where an order arrives, and one that this house did not send."""
 
@@ -216,9 +247,7 @@ def test_a_replacement_without_an_answer_is_known_by_the_terms(
     asked = a_limit(contract)
     contract.venue.submit(asked, contract.now)
     moved = replace(asked, limit_price=D("98.5"), quantity=asked.quantity / 2)
-    where = (
-        "PUT /fapi/v1/order" if isinstance(contract.dialect, Binance) else "POST /v5/order/amend"
-    )
+    where = AMENDS[type(contract.dialect)]
     contract.served.house.script.set([{"kind": kind, "matches": where, "times": 1}])
     with pytest.raises(VenueUnavailable):
         contract.venue.replace(moved, contract.now)
@@ -254,7 +283,7 @@ def test_terms_that_are_refused_leave_the_order_as_it_was(contract: ExchangeMark
 def test_what_the_exchange_would_not_take_is_not_sent(
     market: ExchangeMarket, terms: dict[str, Any], why: str
 ) -> None:
-    """Bybit's bounds move, and are its own: it refuses there what is beyond them."""
+    """The bounds of Bybit and OKX move, and are their own: they refuse what is beyond them."""
     fund(market)
     if terms.get("side") is Side.SELL:
         stock(market)
@@ -277,13 +306,17 @@ def test_what_only_makes_is_ended_where_its_new_price_would_take(contract: Excha
     contract.venue.submit(asked, contract.now)
     view = contract.venue.replace(replace(asked, limit_price=D(101)), contract.now)
     assert view is not None
-    assert (view.status, view.filled) == (OrderStatus.CANCELLED, 0)
+    if isinstance(contract.dialect, Okx):  # it refuses such terms, and the order stays
+        assert (view.status, view.limit_price) == (OrderStatus.ACCEPTED, asked.limit_price)
+        assert (view.reason or "").startswith(f"{Why.WOULD_TAKE}:")
+    else:
+        assert (view.status, view.filled) == (OrderStatus.CANCELLED, 0)
 
 
 def test_the_exchange_ends_what_is_far_enough_ahead_and_the_platform_the_rest(
     market: ExchangeMarket,
 ) -> None:
-    """Binance's futures from 601 seconds on, its spot and Bybit never: nearer ones rest there
+    """Binance's futures from 601 seconds on, its spot and the others never: nearer ones rest there
     without an end."""
     fund(market)
     ends = []
@@ -293,7 +326,7 @@ def test_the_exchange_ends_what_is_far_enough_ahead_and_the_platform_the_rest(
         (order,) = (
             one
             for one in market.place.accounts["a"].orders.values()
-            if one.client_id == str(asked.id)
+            if our_order(one.client_id) == asked.id
         )
         ends.append((order.tif, order.good_till))
     until = int(START.timestamp() + 601) * 1000
@@ -348,10 +381,9 @@ def test_what_nobody_here_sent_has_no_order(market: ExchangeMarket) -> None:
 
 
 def test_a_key_that_may_withdraw_is_refused(market: ExchangeMarket) -> None:
-    market.served.house.open_account(Key("w", "key-w", "secret-w", withdraws=True), D(0))
-    client = market.dialect.client("key-w", "secret-w", f"http://{market.served.address}")
-    venue = CcxtVenue(Desk(client, market.dialect), {1: market.instrument}, "exchange")
+    key = Key("w", "key-w", "secret-w", withdraws=True, passphrase="words-w")
+    market.served.house.open_account(key, D(0))
     with pytest.raises(CommendaError) as refused:
-        venue.prepare()
+        market.reach("w").prepare()  # type: ignore[attr-defined]
     assert refused.value.code == "key_may_withdraw"
     market.venue.prepare()  # type: ignore[attr-defined]

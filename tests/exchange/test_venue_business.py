@@ -35,6 +35,7 @@ SPOT = "binance_spot:desk"
 DESKS = {
     DESK: "POST /fapi/v1/order",
     "bybit_linear:desk": "POST /v5/order/create",
+    "okx_swap:desk": "POST /api/v5/trade/order",
     SPOT: "POST /api/v3/order",
 }
 """Accounts at the same exchange, which is spoken to in three ways, and where an order arrives."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +24,7 @@ from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
 from commenda.ledger import Author
 from commenda.market import CandleFeed
-from commenda.venues import Means, VenueUnavailable, connect
+from commenda.venues import VENUES, Means, VenueUnavailable, connect
 from commenda.worker import reach_accounts
 from people import SETTINGS, signed_in
 from processes import free_port
@@ -31,6 +33,8 @@ from .conftest import START, Served
 
 API = "/api/v1"
 DESK = "binance_usdm:desk"
+OKX = "okx_swap:desk"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -42,7 +46,8 @@ def client(db: Database) -> Iterator[TestClient]:
 @pytest.fixture(scope="module", autouse=True)
 def keys(served: Served) -> None:
     for name, trades, withdraws in (("b", True, False), ("w", True, True), ("r", False, False)):
-        key = Key(name, f"key-{name}-that-is-long-0{name}", f"secret-{name}", trades, withdraws)
+        named = name, f"key-{name}-that-is-long-0{name}", f"secret-{name}"
+        key = Key(*named, trades, withdraws, f"words-{name}")
         served.house.open_account(key, Decimal(0))
 
 
@@ -75,6 +80,7 @@ def rows(db: Database, query: str) -> list[Any]:
         return tx.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.parametrize("account", ["bybit_linear:desk", OKX])
 @pytest.mark.parametrize(
     ("name", "at", "refused"),
     [
@@ -84,17 +90,61 @@ def rows(db: Database, query: str) -> list[Any]:
     ],
 )
 def test_a_key_of_another_exchange_is_tried_in_its_own_words(
-    client: TestClient, db: Database, served: Served, name: str, at: int, refused: str | None
+    client: TestClient,
+    db: Database,
+    served: Served,
+    account: str,
+    name: str,
+    at: int,
+    refused: str | None,
 ) -> None:
-    """The simulator speaks Bybit's language, too; a wrong secret is refused in it."""
+    """The simulator speaks their languages, too; a wrong secret is refused in them."""
     operator = signed_in(db, "operator")
-    added = add(client, operator, served, name, account="bybit_linear:desk")
+    told = {"account": account} | ({"passphrase": f"words-{name}"} if account == OKX else {})
+    added = add(client, operator, served, name, **told)
     assert (added.status_code, added.json().get("code")) == (at, refused)
-    wrong = add(client, operator, served, name, account="bybit_linear:desk", secret="other")
+    wrong = add(client, operator, served, name, **told | {"secret": "other"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "key_refused")
     if refused is None:
         assert set(outcomes(added.json()).values()) == {"passed", "warned"}
         assert outcomes(added.json())["withdrawals"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("account", "passphrase", "code"),
+    [
+        (OKX, None, "passphrase_missing"),
+        (OKX, "others", "key_refused"),
+        (DESK, "words-b", "passphrase_unasked"),
+    ],
+)
+def test_a_passphrase_is_asked_for_where_the_exchange_has_one_and_nowhere_else(
+    client: TestClient, db: Database, served: Served, account: str, passphrase: Any, code: str
+) -> None:
+    told = {"account": account, "passphrase": passphrase}
+    answer = add(client, signed_in(db, "operator"), served, "b", **told)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert rows(db, "SELECT count(*) FROM venue_keys") == [(0,)]
+
+
+def test_a_passphrase_is_sealed_with_its_key_and_asks_with_it(
+    client: TestClient, db: Database, served: Served
+) -> None:
+    """Two people let it in; what is stored and told holds nothing of it."""
+    operator, risk = signed_in(db, "operator"), signed_in(db, "risk")
+    added = add(client, operator, served, "b", account=OKX, passphrase="words-b")
+    approve(client, risk, added.json()["approvalId"])
+    venue = connect(Means(db, CandleFeed([], 60), Keys.of(SETTINGS)), [OKX])[-1]
+    assert venue.account(START).wallets == {"USDT": Decimal(0)}
+    told = added.text + str(rows(db, "SELECT k::text, e::text FROM venue_keys k, audit_events e"))
+    assert "words-b" not in told
+    assert b"words-b" not in rows(db, "SELECT sealed FROM venue_keys")[0][0]
+
+
+def test_the_console_asks_for_a_passphrase_where_a_venue_does() -> None:
+    form = ROOT / "web" / "src" / "features" / "operate" / "venues.tsx"
+    (listed,) = re.findall(r"const PHRASED = (\[.*\])", form.read_text())
+    assert json.loads(listed) == [f"{one.name}:" for one in VENUES if one.passphrase]
 
 
 def test_a_key_is_tried_and_counts_once_somebody_else_approves(
@@ -293,3 +343,21 @@ def test_at_the_machine_a_key_counts_at_once_and_the_staff_are_told(
         observe_executions(db, worker, author)
     assert rows(db, "SELECT count(*) FROM alerts WHERE kind = 'alert.venue_silent'") == [(0,)]
     assert rows(db, "SELECT count(*) FROM venue_contacts WHERE silent_since IS NOT NULL") == [(0,)]
+
+
+def test_at_the_machine_a_passphrase_is_the_third_line_where_there_is_one(
+    db: Database, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
+    monkeypatch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
+    asked, typed = (
+        ("add", OKX, "--address", place(served), "--key-stdin"),
+        "key-b-that-is-long-0b\n",
+    )
+    lacking = venue(*asked, secret=f"{typed}secret-b\n")
+    assert isinstance(lacking.exception, CommendaError)
+    assert (lacking.exception.code, lacking.exception.field) == ("key_missing", "passphrase")
+    added = venue(*asked, secret=f"{typed}secret-b\nwords-b\n")
+    assert added.exit_code == 0, added.output
+    assert "words-b" not in added.output
+    assert venue("test", OKX).exit_code == 0

@@ -50,7 +50,9 @@ def run(
     trades: Annotated[Path | None, typer.Option(help="The trades of --depth.")] = None,
     account: Annotated[
         list[str] | None,
-        typer.Option(help="NAME or NAME:KEY:SECRET of an account with money; may come again."),
+        typer.Option(
+            help="NAME or NAME:KEY:SECRET[:PASSPHRASE] of an account with money; may come again."
+        ),
     ] = None,
     deposit: Annotated[str, typer.Option(help="USDT of each new account.")] = "100000",
     spot_deposit: Annotated[
@@ -244,6 +246,7 @@ def _open(house: House, keys: list[Key], deposit: str, had: dict[str, str]) -> N
     for key in keys:
         if key.key not in house.keys:
             asked = {"account": key.account, "key": key.key, "secret": key.secret}
+            asked |= {"passphrase": key.passphrase} if key.passphrase else {}
             administer(house, "POST", "accounts", asked | {"deposit": deposit})
             for asset, amount in had.items():
                 paid = {"account": key.account, "asset": asset, "amount": amount}
@@ -252,10 +255,13 @@ def _open(house: House, keys: list[Key], deposit: str, had: dict[str, str]) -> N
 
 
 def _key(told: str) -> Key:
-    name, _, rest = told.partition(":")
-    key, _, secret = rest.partition(":")
-    if not name or (rest and not secret):
+    """The passphrase is what OKX's protocol asks for, too."""
+    name, *parts = told.split(":", 3)
+    if not name or len(parts) == 1 or not all(parts):
         raise CommendaError("bad_account", "An account has a name, or a key and a secret, too").at(
-            "--account", told, "such as desk or desk:mykey:mysecret"
+            "--account",
+            told,
+            "such as desk, desk:mykey:mysecret or desk:mykey:mysecret:mywords",
         )
-    return Key(name, key or secrets.token_hex(32), secret or secrets.token_hex(32))
+    key, secret, *phrase = parts or (secrets.token_hex(32), secrets.token_hex(32))
+    return Key(name, key, secret, passphrase="".join(phrase))

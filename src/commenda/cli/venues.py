@@ -22,6 +22,7 @@ from commenda.venues import (
     add_key,
     checked_address,
     contracts_of,
+    known_venue,
     list_keys,
     opened,
     record_trial,
@@ -57,7 +58,11 @@ def add(
     ] = None,
     from_stdin: Annotated[
         bool,
-        typer.Option("--key-stdin", help="Read key and secret from standard input, a line each"),
+        typer.Option(
+            "--key-stdin",
+            help="Read key, secret and, where there is one, passphrase from standard input, a line"
+            " each",
+        ),
     ] = False,
     as_json: AsJson = False,
     data: Data = None,
@@ -68,7 +73,7 @@ def add(
     """
     require_keyed(account)
     place = checked_address(address)
-    secret = _secret(from_stdin)
+    secret = _secret(from_stdin, has_passphrase=known_venue(account).passphrase)
     keys = Keys.of(settings_of(data))
     with open_database(data) as database:
         with database.transaction() as tx:
@@ -129,13 +134,20 @@ def _shown(key: VenueKey) -> dict[str, object]:
     return fields_of(key, sound=key.sound)
 
 
-def _secret(from_stdin: bool) -> Secret:
-    if from_stdin:
-        key, secret = (sys.stdin.readline().strip() for _ in range(2))
-    else:
-        key, secret = typer.prompt("Key").strip(), typer.prompt("Secret", hide_input=True).strip()
-    if not key or not secret:
-        raise CommendaError("key_missing", "A key and its secret are needed").at(
-            "key" if not key else "secret", hint="give both, a line each"
-        )
-    return Secret(key, secret)
+def _secret(from_stdin: bool, *, has_passphrase: bool) -> Secret:
+    names = ["key", "secret", *(["passphrase"] if has_passphrase else [])]
+    told = {
+        name: sys.stdin.readline() if from_stdin else _typed(name, hide=name != "key")
+        for name in names
+    }
+    given = {name: one.strip() for name, one in told.items()}
+    for name in names:
+        if not given[name]:
+            raise CommendaError("key_missing", "A key and what belongs to it are needed").at(
+                name, hint=f"give {', '.join(names)}, a line each"
+            )
+    return Secret(**given)
+
+
+def _typed(name: str, *, hide: bool) -> str:
+    return str(typer.prompt(name.capitalize(), hide_input=hide))

@@ -34,6 +34,7 @@ def _open(house: House, asked: dict[str, Any]) -> Any:
         asked["secret"],
         asked.get("trades", True),
         asked.get("withdraws", False),
+        asked.get("passphrase", ""),
     )
     house.open_account(key, Decimal(asked.get("deposit", "0")))
     return {"account": key.account}

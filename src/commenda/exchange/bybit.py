@@ -256,17 +256,22 @@ def create(desk: Desk, account: Account, params: Params) -> Any:
         return {"orderId": str(told["algoId"]), "orderLinkId": told["clientAlgoId"]}
     asked |= {"type": kind.upper(), "newClientOrderId": link or ""}
     order = trading.order_of(desk.exchange, account, Params(asked))
+    acknowledge(desk, account, order)
+    return {"orderId": str(order.id), "orderLinkId": order.client_id}
+
+
+def acknowledge(desk: Desk, account: Account, order: Order) -> None:
+    """Take an order; one that only makes and would take is told as cancelled: at Binance it is
+    refused."""
     try:
         check_order(desk.exchange, account, order)
     except Refused as refused:
         if refused.code != -5022:
             raise
-        # It is acknowledged, and told as cancelled: at Binance it is refused.
         account.orders[order.id] = order
         desk.exchange.end(order, "CANCELED", WOULD_TAKE)
     else:
         desk.exchange.accept(account, order)
-    return {"orderId": str(order.id), "orderLinkId": order.client_id}
 
 
 def named(account: Account, params: Params) -> list[Line]:

@@ -5,6 +5,7 @@ Source: Bybit, "API documentation v5".
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from commenda.exchange.bybit import SIDES_OF_POSITION, Line, lines, page, within
@@ -108,11 +109,17 @@ def transactions(desk: Desk, account: Account, params: Params) -> Any:
     return page((_settlement(desk, one) for one in rows), params)
 
 
-def _settlement(desk: Desk, one: Income) -> dict[str, Any]:
+def charged(desk: Desk, one: Income) -> tuple[Decimal, Decimal, int]:
+    """At which rate and mark funding was, and for how many lots."""
     of = desk.exchange.contracts[one.symbol]
     known = [row for row in desk.tape.funding[one.symbol] if row[0] <= one.at]
     _, rate, mark = known[-1]
-    lots = round(-one.amount / (rate * mark * of.lot)) if rate and mark else 0
+    return rate, mark, round(-one.amount / (rate * mark * of.lot)) if rate and mark else 0
+
+
+def _settlement(desk: Desk, one: Income) -> dict[str, Any]:
+    of = desk.exchange.contracts[one.symbol]
+    rate, mark, lots = charged(desk, one)
     return {
         "id": str(one.id),
         "symbol": one.symbol,

@@ -90,4 +90,3 @@ SOCKETS: dict[str, type[Connection]] = {
     "/ws-fapi/v1": ApiConnection,
     "/v5/private": PrivateConnection,
 }
-"""Those that are not streams of Binance's."""

@@ -68,7 +68,7 @@ class Call(NamedTuple):
 
 def is_spot(path: str) -> bool:
     """Whether spot's market is asked."""
-    return path.startswith("/api/")
+    return path.startswith("/api/v3/")
 
 
 CALLS: dict[tuple[str, str], Call] = {}

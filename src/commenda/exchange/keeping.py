@@ -30,7 +30,7 @@ from commenda.exchange.house import House
 from commenda.kit.errors import CommendaError
 from commenda.kit.folder import private_folder
 
-FORM = "commenda-exchange/1"
+FORM = "commenda-exchange/2"
 """Changes with what is kept, and with what a row means."""
 MOST = 10_000
 """Events and rows after which a new snapshot is written: about a second of doing them again."""

@@ -152,6 +152,8 @@ class Conditional:
     triggered: int = 0
     actual: int | None = None
     refusal: str = ""
+    is_trigger: bool = False
+    """Sent as one of OKX's that do not say on which side of the market the trigger lies."""
 
     @property
     def is_over(self) -> bool:

@@ -1,7 +1,7 @@
 """The exchange's front door: REST, WebSockets and the administration, on one port.
 
-Paths and answers are Binance's, and those below `/v5` Bybit's. What is ours lies under `/admin`:
-deposits, fees, faults, clock.
+Paths and answers are Binance's, those below `/v5` Bybit's and those below `/api/v5` OKX's. What is
+ours lies under `/admin`: deposits, fees, faults, clock.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from commenda.exchange import (
     bybit_market,
     bybit_streams,
     customers,
+    okx,
+    okx_accounts,
+    okx_algos,
+    okx_market,
+    okx_streams,
     quotes,
     spot_accounts,
     spot_quotes,
@@ -34,7 +39,7 @@ from commenda.exchange.administration import ADMIN, administer
 from commenda.exchange.budgets import Budgets
 from commenda.exchange.calls import CALLS, Call, is_spot
 from commenda.exchange.house import House
-from commenda.exchange.manners import BINANCE, Manner, manner_of
+from commenda.exchange.manners import BINANCE, Manner, Sent, manner_of
 from commenda.exchange.model import Customer
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key, check_window
@@ -48,6 +53,10 @@ __all__ = [
     "bybit_accounts",
     "bybit_market",
     "customers",
+    "okx",
+    "okx_accounts",
+    "okx_algos",
+    "okx_market",
     "quotes",
     "spot_accounts",
     "spot_quotes",
@@ -56,7 +65,9 @@ __all__ = [
     "transfers",
 ]
 
-SOCKETS = bybit_streams.SOCKETS | {"/ws-api/v3": spot_streams.SpotApiConnection}
+SOCKETS = (
+    bybit_streams.SOCKETS | okx_streams.SOCKETS | {"/ws-api/v3": spot_streams.SpotApiConnection}
+)
 """Those that are not streams of the market."""
 
 
@@ -122,7 +133,7 @@ class Server:
         body = (await request.read()).decode()
         if wait := self.delay(method, path):
             await asyncio.sleep(wait)
-        answer = self.respond(method, path, request.headers, request.query_string, body)
+        answer = self.respond(method, path, request.headers, request.rel_url.raw_query_string, body)
         if answer is None:
             assert request.transport is not None
             request.transport.abort()
@@ -145,7 +156,7 @@ class Server:
         try:
             values = manner.read(query, body)
             self._refuse(where, values, found, budgets)
-            result = self._done(method, path, found, manner, headers, values, (query, body))
+            result = self._done(found, manner, headers, values, Sent(query, body, method, path))
         except Refused as refused:
             body, status = manner.refused(refused)
             return Answer(status, body, budgets.headers())
@@ -189,30 +200,28 @@ class Server:
 
     def _done(
         self,
-        method: str,
-        path: str,
         found: Call,
         manner: Manner,
         headers: Mapping[str, str],
         values: dict[str, str],
-        sent: tuple[str, str],
+        sent: Sent,
     ) -> Any:
         self.house.catch_up()
         account: Customer | None = None
         if found.signed or found.keyed:
             key = self.house.key_of(headers.get(manner.key, ""))
             if found.signed:
-                self._check_window(*manner.signed(key, headers, values, sent))
-            account = self._account(key, path, found)
+                self.check_window(*manner.signed(key, headers, values, sent))
+            account = self._account(key, sent.path, found)
             values["apiKey"] = key.key
-        return self.house.do(method, path, account, values)
+        return self.house.do(sent.method, sent.path, account, values)
 
     def _account(self, key: Key, path: str, found: Call) -> Customer:
         if found.is_order and not key.trades:
             raise Refused(-2015)
         return self.house.account_at(path, key.account)
 
-    def _check_window(self, stamp: int, window: int) -> None:
+    def check_window(self, stamp: int, window: int) -> None:
         clock, window = self.house.clock, min(60_000, window)
         clocks: tuple[int, ...] = (self.house.exchange.now,)
         if clock.pace != 1.0:  # a time of the wall cannot keep up with a clock that runs
@@ -264,7 +273,7 @@ class Server:
         key = self.house.key_of(values.get("apiKey", ""))
         if signed:
             payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
-            self._check_window(*BINANCE.signed(key, {}, values, (payload, "")))
+            self.check_window(*BINANCE.signed(key, {}, values, Sent(payload, "")))
         return key
 
     # --- administration -------------------------------------------------------------------------

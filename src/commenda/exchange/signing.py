@@ -35,6 +35,8 @@ class Key:
     secret: str = field(repr=False)
     trades: bool = True
     withdraws: bool = False
+    passphrase: str = field(default="", repr=False)
+    """Without one it is not let in where OKX's protocol is spoken."""
 
     @property
     def is_public(self) -> bool:

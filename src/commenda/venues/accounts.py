@@ -64,9 +64,18 @@ def try_secret(
 ) -> list[VenueCheck]:
     """Try a key at its exchange; takes seconds, so no transaction is open meanwhile.
 
-    Code `no_address` for an account at a simulator that is not said to be anywhere.
+    Codes `no_address` for an account at a simulator that is not said to be anywhere;
+    `passphrase_missing` where the exchange asks for one, `passphrase_unasked` where it does not.
     """
     row = known_venue(account)
+    if row.passphrase and not secret.passphrase:
+        raise CommendaError("passphrase_missing", "This exchange asks for a passphrase, too").at(
+            "passphrase", hint="give the one that was chosen when the key was made there"
+        )
+    if secret.passphrase and not row.passphrase:
+        raise CommendaError("passphrase_unasked", "This exchange asks for no passphrase").at(
+            "passphrase", hint="leave it out"
+        )
     if row.ours and address is None:
         raise CommendaError("no_address", "A simulator has no address of its own").at(
             "address", None, "say where it listens, such as http://127.0.0.1:8900"
@@ -74,7 +83,7 @@ def try_secret(
     spoken = row.dialect
     assert spoken is not None, "an account that has a key is at an exchange"
     dialect = spoken()
-    desk = Desk(dialect.client(secret.key, secret.secret, address), dialect)
+    desk = Desk(secret.client(dialect, address), dialect)
     return try_account(desk, contracts)
 
 

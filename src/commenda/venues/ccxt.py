@@ -1,7 +1,7 @@
 """An account at an exchange that is reached through ccxt, whichever it is.
 
 Numbers are read as strings, amounts are sent as such: nothing goes through a float. What exchanges
-say differently is in their dialects (`binance`, `bybit`).
+say differently is in their dialects (`binance`, `bybit`, `okx`).
 """
 
 from __future__ import annotations

@@ -12,17 +12,18 @@ from __future__ import annotations
 import importlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from commenda.venues.binance import Binance
 from commenda.venues.budget import Budget, Priority, Turns
-from commenda.venues.dialect import Ask, Channel, Dialect, Refusal
+from commenda.venues.dialect import Ask, Channel, Dialect, Params, Refusal
 from commenda.venues.model import VenueUnavailable
 
-_CODE = re.compile(r'"(?:code|retCode)":\s*"?(-?\d+)')
+_CODES = [re.compile(rf'"(?:{name})":\s*"?(-?[1-9]\d*)') for name in ("sCode", "code|retCode")]
+"""Of the one thing that was asked, or else of all."""
 _LEFT_ALONE = 1.0
 """Seconds of quiet where the exchange names none."""
 _SURELY = 0.5
@@ -54,7 +55,7 @@ class Desk:
     def ask(
         self,
         call: str,
-        params: Mapping[str, Any] | None = None,
+        params: Params | Sequence[Params] | None = None,
         priority: Priority = Priority.READ,
         *,
         is_order: bool = False,
@@ -69,7 +70,7 @@ class Desk:
                 self._require_room(client, priority, is_order=is_order)
                 client.last_http_response = None  # what was answered before is no answer to this
                 try:
-                    return getattr(client, call)(dict(params or {}))
+                    return getattr(client, call)(_copied(params))
                 except Exception as error:
                     refusal = self._judged(error)
                     if refusal.code not in self.dialect.codes.clock or attempt == 2:
@@ -90,7 +91,7 @@ class Desk:
         load = self.load()
         if not self._knows_limits and load is not None and load[0] > load[1] * _SURELY:
             try:
-                gauges = self.dialect.limits(lambda call, asked: getattr(client, call)(dict(asked)))
+                gauges = self.dialect.limits(lambda call, to: getattr(client, call)(_copied(to)))
             except Exception as error:
                 raise VenueUnavailable(_said(error)) from error
             self.budget, self._knows_limits = self.budget.within(gauges), True
@@ -118,9 +119,8 @@ class Desk:
         if not isinstance(error, ccxt.BaseError):
             raise error
         # What ccxt has words of its own for, it tells without the number: the answer has it.
-        told = str(error) if _CODE.search(str(error)) else str(self.client.last_http_response)
-        found = _CODE.search(told)
-        code = int(found[1]) if found else None
+        told = str(error) if _number_of(str(error)) else str(self.client.last_http_response)
+        code = _number_of(told)
         if code in self.dialect.codes.limited or isinstance(
             error, ccxt.DDoSProtection | ccxt.RateLimitExceeded
         ):
@@ -145,6 +145,18 @@ class Desk:
         self.client.nonce = lambda: self.client.milliseconds() - ahead
 
 
+def _copied(params: Params | Sequence[Params] | None) -> Any:
+    """For ccxt, which writes into what it is given."""
+    if params is None or isinstance(params, Mapping):
+        return dict(params or {})
+    return [dict(one) for one in params]
+
+
 def _said(error: Exception) -> str:
     """What happened, without what a request was signed with."""
     return re.sub(r"\?\S+", "", str(error))[:300]
+
+
+def _number_of(said: str) -> int | None:
+    found = next((m for one in _CODES if (m := one.search(said))), None)
+    return int(found[1]) if found else None

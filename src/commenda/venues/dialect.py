@@ -33,10 +33,11 @@ HOUR = 3_600_000
 SETTLES_IN = timedelta(seconds=30)
 """After so long an order that the exchange does not know was never there. It answers within
 milliseconds, and its own time-outs end after ten seconds."""
-_WORDS = re.compile(r'"(?:msg|retMsg)":\s*"([^"]{1,200})')
+_SAID = [re.compile(rf'"(?:{name})":\s*"([^"]{{1,200}})') for name in ("sMsg", "msg|retMsg")]
+"""Of the one thing that was asked, or else of all."""
 
 Params = Mapping[str, Any]
-Ask = Callable[[str, Params], Any]
+Ask = Callable[[str, Params | Sequence[Params]], Any]
 """Calls a method of ccxt. Raises `Refusal`, or `VenueUnavailable` for what may have been done."""
 
 
@@ -45,7 +46,7 @@ class Refusal(Exception):
 
     def __init__(self, code: int, words: str) -> None:
         self.code = code
-        found = _WORDS.search(words)
+        found = next((m for said in _SAID if (m := said.search(words))), None)
         self.short = f"{code} {found[1] if found else ''}".strip(" .")
         """Its number and what it says, without the rest of the answer."""
         super().__init__(f"{code} {words}")
@@ -165,7 +166,7 @@ class Channel(NamedTuple):
     url: str
     hello: Sequence[Params] = ()
     """Nothing where the address says it all."""
-    ping: Params | None = None
+    ping: Params | str | None = None
 
 
 class News(NamedTuple):
@@ -173,6 +174,8 @@ class News(NamedTuple):
 
     begins: bool = False
     happened: bool = False
+    then: Sequence[Params] = ()
+    """What is to be said now."""
 
 
 class Filters(NamedTuple):
@@ -325,8 +328,10 @@ def moment_of(milliseconds: Any) -> datetime:
 
 
 def our_order(client_id: str) -> UUID | None:
-    """The order of ours that bears this client id; None for one of another kind."""
+    """The order of ours that bears this client id, with dashes or without; None for one of another
+    kind, such as ccxt's own, which are of the same length."""
     try:
-        return UUID(client_id)
+        found = UUID(client_id)
     except ValueError:
         return None
+    return found if client_id in (str(found), found.hex) else None

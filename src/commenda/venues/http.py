@@ -48,6 +48,10 @@ class NewVenueKey(Body):
     ] = None
     key: _Credential
     secret: _Credential
+    passphrase: Annotated[
+        _Credential | None,
+        Field(description="Where the exchange asks for one, as OKX does."),
+    ] = None
 
 
 @router.get("", operation_id="listVenueKeys", responses=GUARDED)
@@ -73,7 +77,8 @@ def add_venue_key(
     """
     accounts.require_keyed(body.account)
     address = checked_address(body.address)
-    secret = Secret(body.key.get_secret_value(), body.secret.get_secret_value())
+    parts = (body.key, body.secret, body.passphrase or SecretStr(""))
+    secret = Secret(*(one.get_secret_value() for one in parts))
     with service.database.read() as tx:
         contracts = contracts_of(tx, body.account)
     checks = accounts.try_secret(body.account, secret, address, contracts)

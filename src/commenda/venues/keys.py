@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final, LiteralString
+from typing import Annotated, Any, Final, LiteralString
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from commenda.kit.errors import CommendaError, unknown
 from commenda.kit.keys import Keys
 from commenda.kit.rows import first, records
 from commenda.kit.wire import derived, on_wire
+from commenda.venues.dialect import Dialect
 from commenda.venues.trial import Outcome, VenueCheck
 
 ACCOUNT = r"[a-z0-9]+(?:_[a-z0-9]+)*:[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
@@ -42,10 +43,12 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What an exchange gave out: the key, and the secret that signs with it."""
+    """What an exchange gave out: the key, the secret that signs with it, and where it asks for one
+    the passphrase that was chosen with them."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
+    passphrase: str = field(default="", repr=False)
 
     @property
     def hint(self) -> str:
@@ -54,8 +57,15 @@ class Secret:
 
     def sealed(self, keys: Keys, key_id: UUID) -> bytes:
         """As it is stored: it opens for its own row alone."""
-        text = json.dumps([self.key, self.secret])
-        return keys.seal(f"{_PURPOSE}/{key_id}", text.encode())
+        parts = [self.key, self.secret, *([self.passphrase] if self.passphrase else [])]
+        return keys.seal(f"{_PURPOSE}/{key_id}", json.dumps(parts).encode())
+
+    def client(self, dialect: Dialect, address: str | None) -> Any:
+        """ccxt's client that asks with it."""
+        made = dialect.client(self.key, self.secret, address)
+        if self.passphrase:
+            made.password = self.passphrase
+        return made
 
 
 @on_wire

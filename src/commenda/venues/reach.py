@@ -75,7 +75,7 @@ class StoredDesk(Desk):
                 raise VenueUnavailable(str(error)) from None
         if secret is None:
             raise VenueUnavailable("the account's key was removed just now")
-        self.client = self.dialect.client(secret.key, secret.secret, row[1])
+        self.client = secret.client(self.dialect, row[1])
         self._of, self.address = row[:2]
         return self.client
 

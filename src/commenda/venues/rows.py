@@ -15,6 +15,7 @@ from commenda.venues.binance_spot import BinanceSpot
 from commenda.venues.bybit import Bybit
 from commenda.venues.dialect import Dialect
 from commenda.venues.model import Venue, VenueBooks
+from commenda.venues.okx import Okx
 from commenda.venues.paper import PaperVenue
 from commenda.venues.paper_books import PaperBooks
 from commenda.venues.reach import Means, reach_exchange
@@ -34,6 +35,8 @@ class VenueRow(NamedTuple):
     the instruments of the market of that name."""
     ours: bool = False
     """Whether it is at no address but that of a simulator."""
+    passphrase: bool = False
+    """Whether a key there has one."""
 
     @property
     def keyed(self) -> bool:
@@ -49,6 +52,7 @@ VENUES: tuple[VenueRow, ...] = (
     _exchange("binance_usdm", Binance),
     _exchange("binance_spot", BinanceSpot),
     _exchange("bybit_linear", Bybit),
+    _exchange("okx_swap", Okx)._replace(passphrase=True),
     _exchange("simulated", Binance)._replace(ours=True),
 )
 DEFAULT_VENUE = VENUES[0].name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ import aiohttp
 
 from commenda.market.ingest import Connection
 from commenda.venues.desk import Desk
-from commenda.venues.dialect import Channel, Refusal
+from commenda.venues.dialect import Channel, Params, Refusal
 from commenda.venues.hints import Hints
 from commenda.venues.model import VenueUnavailable
 
@@ -46,6 +46,7 @@ class AccountStream(Connection):
     streams: tuple[str, ...] = ()
     _channel: Channel = field(default_factory=lambda: Channel(""))
     _socket: aiohttp.ClientWebSocketResponse | None = None
+    _answering: asyncio.Task[None] | None = None
 
     async def drop(self) -> None:
         """End a connection that is open and tells nothing; it is opened anew."""
@@ -72,8 +73,9 @@ class AccountStream(Connection):
         while True:
             await asyncio.sleep(PINGS)
             waited += PINGS
-            if self._channel.ping is not None:
-                await socket.send_json(self._channel.ping)
+            ping = self._channel.ping
+            if ping is not None:
+                await (socket.send_str(ping) if isinstance(ping, str) else socket.send_json(ping))
             if waited >= KEPT:
                 waited = 0.0
                 try:
@@ -83,6 +85,12 @@ class AccountStream(Connection):
                 except VenueUnavailable:
                     waited = KEPT - PINGS  # asked again soon: the key lives for two more of these
 
+    async def _say(self, what: Sequence[Params]) -> None:
+        assert self._socket is not None
+        with suppress(ConnectionError):
+            for one in what:
+                await self._socket.send_json(one)
+
     def _take(self, told: dict[str, Any]) -> None:
         self.messages += 1
         news = self.desk.dialect.news(told)
@@ -90,6 +98,8 @@ class AccountStream(Connection):
             raise ValueError(f"the exchange ended the stream: {told}"[:200])
         if news.begins and not self.is_open:
             self._open()
+        if news.then:
+            self._answering = asyncio.create_task(self._say(news.then))
         if news.happened:
             self.hear(told, int(self.wall() * 1000))
 

@@ -7708,6 +7708,11 @@ export interface components {
              * Format: password
              */
             secret: string;
+            /**
+             * Passphrase
+             * @description Where the exchange asks for one, as OKX does.
+             */
+            passphrase?: string | null;
         };
         /**
          * Notice

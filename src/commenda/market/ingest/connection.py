@@ -15,6 +15,8 @@ import aiohttp
 
 SILENCE = 20.0
 """Seconds without any message after which a connection that looks open is taken for dead."""
+PONG = "pong"
+"""What some answer to a ping, and no JSON."""
 _AT_ONCE = 100
 """Streams of one SUBSCRIBE."""
 _BETWEEN = 0.25
@@ -99,7 +101,8 @@ class Connection:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._heard = time.monotonic()
-                    self._take(json.loads(message.data))
+                    if message.data != PONG:
+                        self._take(json.loads(message.data))
         finally:
             watching.cancel()
             subscribing.cancel()

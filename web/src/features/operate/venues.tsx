@@ -20,6 +20,8 @@ type Check = Schemas["VenueCheck"]
 const STATES: Record<Key["state"], Tone> = { waiting: "warn", active: "strong", removed: "plain" }
 /** How accounts at an exchange of our own are named. */
 const OURS = "simulated:"
+/** How accounts begin whose keys have a passphrase: the venues' rows say so, and a test holds it to them. */
+const PHRASED = ["okx_swap:"]
 const OUTCOMES: Record<Check["outcome"], Tone> = { passed: "good", warned: "warn", failed: "bad" }
 
 /** The accounts at exchanges, their keys, and what was seen when each was tried. */
@@ -164,6 +166,7 @@ function Words({ of }: { of: Check }) {
 
 function Add({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation()
+  const [phrased, setPhrased] = useState(false)
   const act = useAct(
     async (body: Schemas["NewVenueKey"], key) =>
       (await client.POST("/api/v1/venues", { params: { header: key }, body })).data!,
@@ -176,8 +179,14 @@ function Add({ onClose }: { onClose: () => void }) {
         <form
           className="space-y-3"
           onSubmit={(event) => {
-            const { account, address, key, secret } = given(event)
-            act.mutate({ account: account!, address: address || null, key: key!, secret: secret! })
+            const { account, address, key, secret, passphrase } = given(event)
+            act.mutate({
+              account: account!,
+              address: address || null,
+              key: key!,
+              secret: secret!,
+              passphrase: passphrase || null,
+            })
           }}
         >
           <p className="text-muted-foreground">{t("venues.addWhy")}</p>
@@ -187,6 +196,10 @@ function Add({ onClose }: { onClose: () => void }) {
             hint={t("venues.accountHint")}
             defaultValue="binance_usdm:"
             required
+            onInput={(event) => {
+              const typed = event.currentTarget.value
+              setPhrased(PHRASED.some((one) => typed.startsWith(one)))
+            }}
             error={act.refused("account")}
           />
           <Field
@@ -204,6 +217,17 @@ function Add({ onClose }: { onClose: () => void }) {
             required
             error={act.refused("secret")}
           />
+          {phrased && (
+            <Field
+              name="passphrase"
+              type="password"
+              label={t("venues.passphrase")}
+              hint={t("venues.passphraseHint")}
+              autoComplete="off"
+              required
+              error={act.refused("passphrase")}
+            />
+          )}
           {act.error && <Failed error={act.error} />}
           <Button type="submit" intent="primary" disabled={act.isPending}>
             {t(act.isPending ? "venues.testing" : "venues.add")}

@@ -5,7 +5,8 @@ export const venues = {
     none: "No account at an exchange",
     noneWhy: "Books trade at the paper venue until a key is added.",
     account: "Account",
-    accountHint: "Its name in the books: binance_usdm:NAME, binance_spot:NAME or bybit_linear:NAME",
+    accountHint:
+      "Its name in the books: binance_usdm:NAME, binance_spot:NAME, bybit_linear:NAME or okx_swap:NAME",
     address: "Address",
     addressHint: "Of a simulator, such as http://127.0.0.1:8900; empty for the exchange itself",
     own: "The exchange's own",
@@ -19,9 +20,11 @@ export const venues = {
     seen: "Seen",
     add: "Add a key",
     addWhy:
-      "It is tried at once. One that may take money out is refused. Key and secret are sealed: nobody can read them again.",
+      "It is tried at once. One that may take money out is refused. Key, secret and passphrase are sealed: nobody can read them again.",
     key: "API key",
     secret: "Secret",
+    passphrase: "Passphrase",
+    passphraseHint: "Chosen at the exchange when the key was made there",
     test: "Test",
     testing: "Testing…",
     remove: "Remove",
