@@ -41,10 +41,14 @@ screenshots: console  ## take pictures of every page of a running demo (PORT=808
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-test: console      ## run the tests; of what is long, a sample
+# Hundreds of processes import the same modules and run the same loops: both are compiled once.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+test test-all: export COMMENDA_CACHE_DIR ?= $(CURDIR)/.cache
+
+test: console compile      ## run the tests; of what is long, a sample
 	$(PYTEST)
 
-test-all: console  ## run every kill point and every long trial, too
+test-all: console compile  ## run every kill point and every long trial, too
 	COMMENDA_TEST_ALL=1 $(PYTEST)
 
 lint: console     ## ruff, mypy --strict, import-linter; tsc, eslint, prettier, vitest

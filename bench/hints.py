@@ -143,7 +143,7 @@ class Business:
                 cause="withdrawal",
                 cause_id=uuid4(),
                 correlation_id=uuid4(),
-                instrument_id=self.instrument.id,
+                instrument=self.instrument,
                 requests=[(self.leg, DESK, D("0.01"))],
                 reference_price=price,
                 now=now,

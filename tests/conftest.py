@@ -36,6 +36,28 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         terminal.write_line(f"{SEED}={os.environ[SEED]} repeats what is drawn")
 
 
+LONG = (
+    "console/",  # together: they share a living demo
+    "flows/test_business_at_an_exchange.py",
+    "flows/test_demo_exchange.py",
+    "flows/test_kills.py",
+    "flows/test_processes.py",
+    "flows/test_full_disk.py",
+    "exchange/test_live_trading.py",
+)
+"""What takes a minute or more: begun last, it would have one worker of several end alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what is long; all else keeps its order."""
+
+    def turn(item: pytest.Item) -> int:
+        path = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        return next((n for n, long in enumerate(LONG) if path.startswith(long)), len(LONG))
+
+    items.sort(key=turn)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Half a character, which tests log on purpose, cannot be sent from a worker."""

@@ -397,4 +397,4 @@ def _forget_everything(database: Database) -> None:
             "DELETE FROM period_balances; DELETE FROM ledger_periods; DELETE FROM holds;"
             " DELETE FROM entries; DELETE FROM journals; DELETE FROM accounts"
         )
-    database.reconnect()
+    database.forget()

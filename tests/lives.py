@@ -55,7 +55,7 @@ class Life:
                 cause="withdrawal",
                 cause_id=cause,
                 correlation_id=cause,
-                instrument_id=self.instrument,
+                instrument=self.broker.instrument(self.instrument),
                 requests=requests,
                 reference_price=D(100),
                 now=self.world.now,

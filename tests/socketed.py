@@ -33,7 +33,7 @@ SETTINGS = Settings(
     requests_per_minute=0,
 )
 REDIS = "redis://127.0.0.1:6379/0"
-MARKET = "market:AAAUSDT"
+MARKET = "market:simulated:AAAUSDT"
 TOO_SLOW = 4408
 
 

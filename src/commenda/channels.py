@@ -10,10 +10,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, WebSocket
 
-from commenda.alerts import topic_of
+from commenda.alerts import topic_of as alerts_of
 from commenda.identity import Permission
 from commenda.kit.bus import CHANGES
-from commenda.operations.live import latest_alerts, latest_bars, latest_signals, told_now
+from commenda.kit.db import Tx
+from commenda.market import now_names, topic_of, traded_as
+from commenda.operations.live import latest_alerts, latest_bars, latest_signals
 from commenda.sockets import Channel, serve
 
 router = APIRouter()
@@ -21,10 +23,17 @@ router = APIRouter()
 
 @router.websocket("/ws/market/{symbol}")
 async def market(websocket: WebSocket, symbol: str, venue: str | None = None) -> None:
-    """Bars of an instrument, as they close; its last trades, book and funding, as they are."""
-    latest = partial(latest_bars, symbol=symbol, venue=venue)
-    now = partial(told_now, symbol=symbol, venue=venue)
-    await serve(websocket, Channel(f"market:{symbol}", Permission.MARKET, latest, now=now))
+    """Bars of an instrument, as they close; its last trades, book and funding, as they are.
+
+    Which one it is where several venues have the symbol is asked once: see `traded_as`.
+    """
+
+    def found(tx: Tx) -> Channel:
+        one = traded_as(tx, symbol, venue)
+        latest = partial(latest_bars, instrument=one)
+        return Channel(topic_of(one), Permission.MARKET, latest, now=now_names(one))
+
+    await serve(websocket, Channel(symbol, Permission.MARKET, found=found))
 
 
 @router.websocket("/ws/strategy/{flow_id}")
@@ -42,7 +51,7 @@ async def strategy(websocket: WebSocket, flow_id: str) -> None:
 async def alerts(websocket: WebSocket) -> None:
     """Whatever somebody of the staff should look at."""
     staff = Permission.OVERVIEW
-    await serve(websocket, Channel(topic_of(staff), staff, latest_alerts))
+    await serve(websocket, Channel(alerts_of(staff), staff, latest_alerts))
 
 
 @router.websocket("/ws/changes")
@@ -52,4 +61,4 @@ async def changes(websocket: WebSocket) -> None:
     Never the news itself: that is read where it always is, by whoever may. There is nothing to
     begin with, so the snapshot is empty; it and each `gap` say that anything may have changed.
     """
-    await serve(websocket, Channel(CHANGES, Permission.ACCOUNT, lambda _tx: [], personal=True))
+    await serve(websocket, Channel(CHANGES, Permission.ACCOUNT, personal=True))

@@ -61,6 +61,8 @@ class Settings:
     stands for the asset of its own name in any case."""
     feed_symbols: tuple[str, ...] = ()
     """What `commenda feed` follows, and `up` with it: Binance's USD-M perpetuals, as BTCUSDT."""
+    feed_spot_symbols: tuple[str, ...] = ()
+    """What `up` has a second feed follow at Binance's spot market, stored under `binance_spot`."""
     feed_url: str | None = None
     """An exchange that speaks Binance's protocol at another address than Binance's."""
     feed_venue: str = "binance_usdm"
@@ -108,6 +110,7 @@ class Settings:
                 "COMMENDA_BANK_CURRENCIES", "[A-Z]{3}=[A-Z0-9]{1,12}", "USD=USDT"
             ),
             feed_symbols=_names("COMMENDA_FEED_SYMBOLS", "[A-Z0-9]{2,30}", "BTCUSDT,ETHUSDT"),
+            feed_spot_symbols=_names("COMMENDA_FEED_SPOT_SYMBOLS", "[A-Z0-9]{2,30}", "BTCUSDT"),
             feed_url=os.environ.get("COMMENDA_FEED_URL") or None,
             feed_venue=os.environ.get("COMMENDA_FEED_VENUE") or default.feed_venue,
             demo=_switch("COMMENDA_DEMO", default.demo),

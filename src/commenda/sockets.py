@@ -145,13 +145,15 @@ class Sockets:
 class Channel:
     topic: str
     permission: Permission
-    latest: Callable[[Tx], list[Message]]
+    latest: Callable[[Tx], list[Message]] = lambda _tx: []
     flow: UUID | None = None
     """Whose followers alone may listen."""
     personal: bool = False
     """Whether `topic` has parts: each user's, and each permission's."""
-    now: Callable[[Tx], Sequence[Name]] = lambda _tx: ()
+    now: Sequence[Name] = ()
     """What is told beside it: values of the cache, the latest of each."""
+    found: Callable[[Tx], Channel] | None = None
+    """Which one it is, where an address does not say it: asked once, of whoever was let in."""
 
     def topics(self, who: Principal) -> list[str]:
         parts = (who.user_id, *who.permissions)
@@ -257,7 +259,6 @@ class _Stream:
         self.who = who
         self.inbox: asyncio.Queue[object] = asyncio.Queue(sockets.inbox)
         self.overrun = asyncio.Event()
-        self.now: Sequence[Name] = ()
         self.waiting: dict[Name, str | None] = {}
         self.told: frozenset[str] = frozenset()
         self.checked_at = 0.0
@@ -265,9 +266,10 @@ class _Stream:
 
     async def run(self) -> None:
         """Send and receive until either ends, or the reader falls behind."""
-        self.now = await self.sockets.read(self.channel.now)
+        if self.channel.found is not None:
+            self.channel = await self.sockets.read(self.channel.found)
         with ExitStack() as listening:
-            listening.enter_context(self.sockets.hearer.listen(self.now, self.deliver_now))
+            listening.enter_context(self.sockets.hearer.listen(self.channel.now, self.deliver_now))
             for topic in self.channel.topics(self.who):
                 listening.enter_context(self.sockets.bus.listen(topic, self.deliver))
             try:
@@ -361,7 +363,7 @@ class _Stream:
             return self.channel.latest(tx)
 
         items = [encode(one) for one in await self.sockets.read(read)]
-        items += await self.sockets.hearer.latest(self.now, self.sockets.read)
+        items += await self.sockets.hearer.latest(self.channel.now, self.sockets.read)
         # News that came while this was read is in it already.
         self.told, whole = frozenset(items), ",".join(items)
         await self.tell(f'"type":"snapshot","topic":"{self.channel.topic}","items":[{whole}]')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,7 +18,7 @@ from co_trading import (
     market,  # noqa: F401 - a fixture
 )
 from commenda.copying.performance import performance
-from commenda.market import Bar, write_bars
+from commenda.market import Bar, Mark, ensure_instrument, write_bars, write_marks
 from people import user_of
 from scripted import START, D
 from world import in_threads
@@ -238,3 +239,22 @@ def test_a_flow_names_the_bars_that_it_steps_on(market: Market) -> None:
     assert code_of(answer, 422) == "interval_not_whole"
     assert answer.json()["value"] == "30m"
     assert post(json={**FLOW, "interval": "7m"}).status_code == 422
+
+
+def test_a_symbol_of_two_markets_is_said_with_the_one_that_is_meant(market: Market) -> None:
+    world = market.world
+    first = world.instruments["AAAUSDT"]
+    with world.database.transaction() as tx:
+        other = ensure_instrument(tx, replace(first, venue="other", simulated=False))
+        mark = Mark(D(100), START, "mark")
+        write_marks(tx, [(first, mark), (other, mark)])
+    post = partial(market.client.post, f"{API}/flows", headers=market.anna)
+    refused = post(json=FLOW)
+    assert code_of(refused, 422) == "ambiguous_symbol"
+    assert "market" in refused.json()["mend"]
+    assert code_of(post(json={**FLOW, "market": "nowhere"}), 404) == "unknown_symbol"
+    flow = post(json={**FLOW, "market": "other"}).json()
+    assert (flow["symbol"], flow["market"]) == ("AAAUSDT", "other")
+    assert world.one("SELECT instrument_id FROM shared_flows WHERE id = %s", flow["flowId"]) == (
+        other.id
+    )

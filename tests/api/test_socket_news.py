@@ -21,6 +21,7 @@ from commenda.audit import Event, record
 from commenda.books import record_nav
 from commenda.kit import bus, ids
 from commenda.kit.db import Database
+from commenda.market import Bar, Kind, ensure_instrument, tell_bar, write_bars
 from commenda.operations.live import nav_recorded, signal_published
 from commenda.settings import Settings
 from socketed import (
@@ -65,6 +66,7 @@ def test_bars_that_are_stored_come_first_and_new_ones_follow(world: World) -> No
         assert [bar["volume"] for bar in snapshot["items"]] == list(range(21, 121))
         assert snapshot["items"][-1] == {
             "type": "bar",
+            "venue": "simulated",
             "symbol": "AAAUSDT",
             "ts": 7200,
             "interval": 60,
@@ -74,7 +76,7 @@ def test_bars_that_are_stored_come_first_and_new_ones_follow(world: World) -> No
             "close": 1.5,
             "volume": 120,
         }
-        tell(world.database, "market:BBBUSDT", ts=1)
+        tell(world.database, "market:simulated:BBBUSDT", ts=1)
         tell(world.database, MARKET, ts=7260)
         assert hear(reader) == {
             "seq": 2,
@@ -82,6 +84,46 @@ def test_bars_that_are_stored_come_first_and_new_ones_follow(world: World) -> No
             "topic": MARKET,
             "data": {"ts": 7260},
         }
+
+
+def test_two_venues_with_one_symbol_are_told_apart(world: World) -> None:
+    """Bars, values of the cache and the snapshot of each; without a name the one that a feed
+    follows, and that one still where the other is followed later."""
+    first = world.instruments["AAAUSDT"]
+    with world.database.transaction() as tx:
+        spot = ensure_instrument(
+            tx, replace(first, venue="binance_spot", kind=Kind.SPOT, simulated=False)
+        )
+        write_bars(tx, 60, [(one, Bar(0, *[one.id] * 5)) for one in (first, spot)])
+        tx.execute(
+            "INSERT INTO market_feeds (name, instrument_id, seen_at, book_right, messages,"
+            " losses, resyncs) VALUES ('feed', %s, now(), true, 0, 0, 0)",
+            (spot.id,),
+        )
+    address, secret = "/ws/market/AAAUSDT", token(world.database, "investor")
+    with (
+        serving(world.database) as server,
+        server.connect(address, secret) as unnamed,
+        server.connect(f"{address}?venue=simulated", secret) as perpetuals,
+        server.connect(f"{address}?venue=nowhere", secret) as nowhere,
+        server.connect(f"{address}?venue=%00", secret) as nothing,
+    ):
+        assert closing(nowhere)[0] == closing(nothing)[0] == 4404
+        for reader, one in ((unnamed, spot), (perpetuals, first)):
+            (bar,) = hear(reader)["items"]
+            assert (bar["venue"], bar["close"]) == (one.venue, one.id)
+        with world.database.transaction() as tx:
+            tx.execute("UPDATE market_feeds SET stopped_at = now()")
+            for one in (first, spot):
+                tell_bar(tx, one, 60, Bar(60, *[one.id] * 5))
+        for one in (first, spot):
+            about = {"type": "tick", "feed": "f", "at": 1, "id": one.id}
+            tell(world.database, f"md:tick:AAAUSDT@{one.venue}", **about)
+        for reader, one in ((unnamed, spot), (perpetuals, first)):
+            told = [hear(reader) for _ in range(2)]
+            assert {message["topic"] for message in told} == {f"market:{one.venue}:AAAUSDT"}
+            values = [message["data"] for message in told]
+            assert {value.get("close", value.get("id")) for value in values} == {one.id}
 
 
 def test_news_that_a_snapshot_had_already_are_not_told_again(world: World) -> None:

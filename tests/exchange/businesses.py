@@ -20,6 +20,7 @@ from commenda.app import create_app
 from commenda.cli import app
 from commenda.copying import enqueue_copy, find_flow, publish_signal
 from commenda.exchange import House, Key
+from commenda.exchange.spot_market import pair_of
 from commenda.kit import clock, durable
 from commenda.kit.clock import business_now
 from commenda.kit.db import Database
@@ -27,6 +28,7 @@ from commenda.kit.keys import Keys
 from commenda.ledger import Author
 from commenda.market import (
     Instrument,
+    Kind,
     Mark,
     ensure_instrument,
     listed,
@@ -127,14 +129,27 @@ class Business:
         assert found["leftOut"] == []
         assert f"{self.desk} USDT" in {one["subject"] for one in found["lines"]}
 
+    @property
+    def is_spot(self) -> bool:
+        return self.instrument.kind is Kind.SPOT
+
+    def wallet(self) -> Decimal:
+        house = self.served.house
+        if self.is_spot:
+            return house.spot.account("desk").of("USDT").whole
+        return house.exchange.account("desk").wallet
+
     def held(self) -> Decimal:
         """What the exchange says that the account holds."""
+        if self.is_spot:
+            return self.served.house.spot.account("desk").of("BTC").whole
         exchange = self.served.house.exchange
         lots = sum(one.lots for one in exchange.account("desk").positions.values())
         return exchange.contracts["BTCUSDT"].quantity(lots)
 
     def trades(self) -> int:
-        return len({one.order for one in self.served.house.exchange.account("desk").trades})
+        place: Any = self.served.house.spot if self.is_spot else self.served.house.exchange
+        return len({one.order for one in place.account("desk").trades})
 
 
 MOVED = "SELECT count(*) > 0 AND bool_and(done_at IS NOT NULL) FROM transfers"
@@ -156,12 +171,15 @@ def business_at(
     """
     patch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
     patch.setenv("COMMENDA_MASTER_KEY", str(SETTINGS.master_key))
-    house.open_account(Key("desk", "key-of-the-desk-01", "secret-of-the-desk"), D(0))
+    spot = desk.startswith("binance_spot:")
+    purse = D(1_000_000) if spot else D(0)  # its futures, out of which spot is paid in
+    house.open_account(Key("desk", "key-of-the-desk-01", "secret-of-the-desk"), purse)
     served = Served(house)
     durable.prepare(db.owner_url)
     with db.transaction() as tx:
         clock.follow_wall(tx)
         found = listed(load_catalogue(), "binance_usdm", "BTCUSDT")
+        found = pair_of(found) if spot else found
         instrument = ensure_instrument(tx, replace(found, venue=desk.partition(":")[0]))
         secret = Secret("key-of-the-desk-01", "secret-of-the-desk")
         author = Author("cli", "venues/1", business_now(tx))

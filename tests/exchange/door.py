@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,8 +20,9 @@ from requests.adapters import BaseAdapter
 from commenda.exchange import Clock, House, Server
 from commenda.exchange.model import Contract
 from commenda.exchange.sources import Source
-from commenda.venues.binance import binance_client
+from commenda.venues.binance import Binance
 from commenda.venues.desk import Desk
+from commenda.venues.dialect import Dialect
 
 ADDRESS = "http://exchange"
 DEADLY = 0.02
@@ -115,20 +117,23 @@ class Near:
     seed: int = 0
     skew: float = 0.0
     """Seconds that our clock is ahead of the exchange's."""
+    dialect: Callable[[], Dialect] = Binance
     house: House = field(init=False)
     door: Door = field(init=False)
 
     def __post_init__(self) -> None:
         clock = Clock(int(self.hands.seconds * 1000), 1.0, self.hands)
-        self.house = House(self.contracts, self.source, clock, self.seed)
+        at_spot = self.dialect().capabilities.holds
+        pairs = (self.contracts, self.source) if at_spot else None
+        self.house = House([] if at_spot else self.contracts, self.source, clock, self.seed, pairs)
         self.door = Door(Server(self.house, None, self.hands), self.hands)
 
     def client(self, key: str, secret: str) -> Any:
-        client = binance_client(key, secret, ADDRESS)
+        client = self.dialect().client(key, secret, ADDRESS)
         client.session.mount("http://", self.door)
         client.enableRateLimit = False  # it would sleep; the server's own limits stay
         client.milliseconds = lambda: int((self.hands.seconds + self.skew) * 1000)
         return client
 
     def desk(self, key: str, secret: str) -> Desk:
-        return Desk(self.client(key, secret), wall=self.hands)
+        return Desk(self.client(key, secret), self.dialect(), wall=self.hands)

@@ -7,29 +7,26 @@ from collections import Counter
 
 from commenda.kit.money import plain
 
-from .lived import D, Life
+from .lived import Life
 
 
 def check(life: Life) -> None:
     """What must be true, held against the exchange's own books and not through the connector's
     words alone."""
-    world, exchange = life.world, life.exchange
+    world = life.world
     ours = {str(one.id) for one in life.orders}
     sent = Counter(one.client_id for one in life.desk.orders.values() if one.client_id in ours)
-    stops = Counter(one.client_id for one in life.desk.conditionals.values())
+    waiting = getattr(life.desk, "conditionals", {}).values()
+    stops = Counter(one.client_id for one in waiting)
     assert all(count == 1 for count in (*sent.values(), *stops.values())), "sent twice"
     intents = Counter(
         (one.cause_id, one.instrument_id, one.side) for one in life.orders if str(one.id) in sent
     )
     assert all(count == 1 for count in intents.values()), "an intent was sent twice"
     assert not life.desk.open, "something rests there that is over here"
-    assert all(one.status != "NEW" for one in life.desk.conditionals.values()), "a stop is left"
+    assert life.waits_there() == [], "a stop is left"
     there = {
-        f"{one.symbol}:{one.id}": (
-            exchange.contracts[one.symbol].quantity(one.lots),
-            exchange.contracts[one.symbol].price(one.ticks),
-            one.fee,
-        )
+        f"{one.symbol}:{one.id}": life.fill_there(one)
         for one in life.desk.trades
         if one.id not in life.before
     }
@@ -41,21 +38,17 @@ def check(life: Life) -> None:
     }
     assert here == there, "a fill was lost, or counted twice"
     for instrument in world.feed.instruments:
-        lots = sum(
-            held.lots
-            for (symbol, _), held in life.desk.positions.items()
-            if symbol == instrument.symbol
-        )
+        there_is = life.held_there(instrument.symbol)
         held = world.one(
             "SELECT coalesce(sum(quantity), 0) FROM positions p JOIN legs l ON l.id = p.leg_id"
             " WHERE l.venue = %s AND p.instrument_id = %s",
             life.name,
             instrument.id,
         )
-        assert held == lots * instrument.lot, f"{plain(held)} of {instrument.symbol}"
+        assert held == there_is, f"{plain(held)} of {instrument.symbol}"
     left = life.unexplained()
     assert left == {}, f"unexplained: {left}"
-    paid = sum((one.amount for one in life.desk.income if one.kind == "FUNDING_FEE"), D(0))
+    paid = life.funded()
     posted = world.one(
         "SELECT coalesce(sum(amount), 0) FROM funding_payments WHERE venue = %s", life.name
     )
@@ -73,7 +66,7 @@ def told(life: Life) -> str:
     lines = [f"struck: {json.dumps(script.struck)}; deaths: {life.deaths}"]
     lines += [" ".join(map(str, row)) for row in rows]
     lines += [f"there: {one}" for one in life.desk.orders.values()]
-    lines += [f"paid: {one}" for one in (*life.desk.trades, *life.desk.income)]
+    lines += [f"paid: {one}" for one in (*life.desk.trades, *getattr(life.desk, "income", ()))]
     journals = life.world.rows(
         "SELECT posted_at, kind, key FROM journals WHERE key LIKE %s ORDER BY id",
         f"%{life.name}:%",

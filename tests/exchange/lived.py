@@ -7,23 +7,24 @@ Everything happens in this process and at a clock that is moved: see `door`.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from commenda.books import NewLeg, Scope, open_scopes, pass_on_income, post_forced, request_transfer
 from commenda.exchange import Key
 from commenda.exchange.market import Funding, Levels, Marked, Print
-from commenda.exchange.model import BUY, SELL, Account, Contract, Order
+from commenda.exchange.model import BUY, SELL, Account, Contract, Order, Trade
 from commenda.execution import Broker, execute_orders, intend, observe_executions, reconcile
 from commenda.execution import Order as OurOrder
 from commenda.kit import clock, ids
 from commenda.ledger import AccountKey, Journal, Line, Owner, OwnerKind, open_accounts, post
 from commenda.market import Instrument
+from commenda.venues.binance import Binance
 from commenda.venues.ccxt import CcxtVenue
-from commenda.venues.dialect import SETTLES_IN
+from commenda.venues.dialect import SETTLES_IN, Dialect
 from scripted import SECRET
 from world import World
 
@@ -84,18 +85,23 @@ class Life:
     """Whether its process dies now and then, before or after a request."""
     deaths: int = 0
     heard: Heard = field(default_factory=lambda: Heard())
+    market: ClassVar[str] = "binance_usdm"
+    dialect: ClassVar[Callable[[], Dialect]] = Binance
+    listens: ClassVar[str] = "desk"
+    """Whose events its stream tells."""
 
     def __post_init__(self) -> None:
         world = self.world
         hour = world.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         self.hands = Hands(hour.timestamp())
-        self.name = f"binance_usdm:life-{self.number}"
+        self.name = f"{self.market}:life-{self.number}"
         every = world.feed.instruments
-        self.near = Near(self.hands, [contract_of(one) for one in every], Quiet(), self.number)
+        contracts = [contract_of(one) for one in every]
+        near = Near(self.hands, contracts, Quiet(), self.number, dialect=type(self).dialect)
+        self.near = near
         self.known = {one.id: one for one in every if one.symbol in self.shows}
         self.prices = {one.symbol: FIRST[one.symbol] for one in every}
-        exchange = self.exchange
-        self.near.house.open_account(Key("desk", KEY, KEYS_SECRET), D(0))
+        self.near.house.open_account(Key("desk", KEY, KEYS_SECRET), self.purse)
         for symbol in self.prices:
             self.trade(symbol, self.prices[symbol])
         if len(self.known) < len(every):  # used before us in what we do not know yet, and closed
@@ -111,10 +117,17 @@ class Life:
         )
         self.legs = [ids.derive("leg", self.name, book) for book in "abc"]
         self._open_books()
+        self.settle_before()
+
+    purse: ClassVar[Decimal] = D(0)
+    """What is in the account before."""
+
+    def settle_before(self) -> None:
+        """What others spent in the account is settled by them."""
         spent = sum((one.amount for one in self.desk.income if one.kind != "TRANSFER"), D(0))
         assert self.desk.wallet == 3 * self.capital + spent
-        if spent:  # somebody's before us, who settles it
-            exchange.pay(self.desk, "TRANSFER", "", -spent)
+        if spent:
+            self.exchange.pay(self.desk, "TRANSFER", "", -spent)
 
     def _open_books(self) -> None:
         """Three books of one leg each, with their money at the exchange."""
@@ -170,11 +183,33 @@ class Life:
         ticks = int(price / contract.tick)
         taker = BUY if price >= self.prices[symbol] else SELL
         price = self.prices[symbol] = contract.price(ticks)
-        exchange.apply(Marked(exchange.now, symbol, price, price, D("0.0001"), 0))
+        self.mark(symbol, price)
         if lots:
             exchange.apply(Print(exchange.now, symbol, ticks, lots, taker))
         sides = [[(ticks + sign * (SPREAD + n), depth) for n in range(3)] for sign in (-1, 1)]
         exchange.apply(Levels(exchange.now, symbol, sides[0], sides[1], True))
+
+    def mark(self, symbol: str, price: Decimal) -> None:
+        exchange = self.exchange
+        exchange.apply(Marked(exchange.now, symbol, price, price, D("0.0001"), 0))
+
+    def held_there(self, symbol: str) -> Decimal:
+        """What the exchange has for the account."""
+        lots = sum(one.lots for (of, _), one in self.desk.positions.items() if of == symbol)
+        found: Decimal = lots * self.world.instruments[symbol].lot
+        return found
+
+    def fill_there(self, one: Trade) -> tuple[Decimal, Decimal, Decimal]:
+        """Quantity, price and fee that a trade there is here."""
+        of = self.exchange.contracts[one.symbol]
+        return of.quantity(one.lots), of.price(one.ticks), one.fee
+
+    def waits_there(self) -> list[Any]:
+        """What still waits for its trigger."""
+        return [one for one in self.desk.conditionals.values() if one.status == "NEW"]
+
+    def funded(self) -> Decimal:
+        return sum((one.amount for one in self.desk.income if one.kind == "FUNDING_FEE"), D(0))
 
     def stir(self, most: int = 40) -> None:
         """Time passes, and the market with it: up to so many hundredths of a per cent."""
@@ -237,7 +272,7 @@ class Life:
                 cause="withdrawal",
                 cause_id=cause,
                 correlation_id=cause,
-                instrument_id=instrument.id,
+                instrument=instrument,
                 requests=[(leg, self.name, one) for leg, one in asked if one],
                 reference_price=instrument.to_tick(self.prices[symbol]),
                 now=self.world.now,

@@ -70,12 +70,12 @@ def reads_again(life: Life) -> None:
 def listens(life: Life) -> None:
     """Somebody listens to the account's stream, so that the faults of streams have a place."""
     house = life.near.house
-    key = house.listen_key("desk")
+    key = house.listen_key(life.listens)
     house.listeners[key].add(life.heard.append_told)
 
 
 def expires(life: Life) -> None:
-    life.near.house.expire_key("desk")
+    life.near.house.expire_key(life.listens)
     listens(life)
 
 

@@ -1,15 +1,13 @@
 """Public clients, as they are published, trade on the exchange.
 
 Each has an environment of its own, since two of them are imported under one name and others need
-another Python. It is made by uv, which keeps what it downloads for the next time, in
-`.cache/clients`; where it cannot be installed in time the test is skipped and says so.
+another Python (`tests/environments.py`); where it cannot be installed in time the test is skipped
+and says so.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.environments import environment, newer
 
 from commenda.exchange import Key, simulated_house
 from commenda.exchange.model import Account
@@ -27,18 +26,17 @@ from commenda.exchange.spot_proof import unproved
 
 from .conftest import Served
 
-ROOT = Path(__file__).parents[2]
-KEPT = ROOT / ".cache" / "clients"
 SCRIPTS = Path(__file__).parent / "clients"
-INSTALL, TRADE = 150, 200
-"""Seconds that an environment, and a client in it, may take."""
+TRADE = 200
+"""Seconds that a client may take."""
 
 
 def run(
     requirement: str, script: str, served: Served, *told: str, least: int | None = None
 ) -> dict[str, Any]:
     """Let a script trade in the environment of its client; what it saw."""
-    python = environment(requirement, sys.executable if least is None else newer(least))
+    base = sys.executable if least is None else newer(least)
+    python = environment(requirement, base=base)
     done = subprocess.run(
         [python, SCRIPTS / script, served.address, *told],
         capture_output=True,
@@ -49,48 +47,6 @@ def run(
     assert done.returncode == 0, f"{done.stdout[-2000:]} {done.stderr[-4000:]}"
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def environment(requirement: str, base: str) -> Path:
-    """The interpreter of an environment, of that Python, that holds this one client."""
-    folder = KEPT / requirement.replace("==", "-")
-    python, ready = folder / "bin" / "python", folder / "ready"
-    KEPT.mkdir(parents=True, exist_ok=True)
-    with (KEPT / "lock").open("w") as lock:  # tests run beside each other
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not ready.exists():
-            try:
-                made = [uv(), "venv", "--quiet", "--clear", "--python", base, str(folder)]
-                _shell(made)
-                _shell([uv(), "pip", "install", "--quiet", "--python", str(python), requirement])
-            except (subprocess.SubprocessError, OSError) as error:
-                said = getattr(error, "stderr", None) or b""
-                pytest.skip(f"{requirement} cannot be installed here: {error} {said.decode()}")
-            ready.touch()
-    return python
-
-
-def uv() -> str:
-    """The machine's, or one in an environment of its own."""
-    found, own = shutil.which("uv"), KEPT / "uv" / "bin" / "uv"
-    if found is None and not own.exists():
-        _shell([sys.executable, "-m", "venv", "--clear", str(KEPT / "uv")])
-        _shell([str(KEPT / "uv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"])
-    return found or str(own)
-
-
-def newer(least: int) -> str:
-    """An interpreter of Python 3.`least`, or of one of the two after it."""
-    for minor in range(least, least + 3):
-        kept = (Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*/bin/python")
-        for one in (shutil.which(f"python3.{minor}"), *map(str, kept)):
-            if one and subprocess.run([one, "--version"], capture_output=True).returncode == 0:
-                return one
-    pytest.skip(f"no Python from 3.{least} to 3.{least + 2} here")
-
-
-def _shell(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=INSTALL)
 
 
 def test_python_binance(served: Served) -> None:

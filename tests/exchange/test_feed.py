@@ -38,8 +38,12 @@ def market() -> Iterator[Served]:
 
 
 @contextmanager
-def following(db: Database, served: Served, name: str = "feed", **more: Any) -> Iterator[Running]:
-    running = Running(db, served, name, **more)
+def following(
+    db: Database, served: Served | str, name: str = "feed", **more: Any
+) -> Iterator[Running]:
+    """A feed at a served exchange, or at an address."""
+    url = served if isinstance(served, str) else f"http://{served.address}"
+    running = Running(db, url, name, **more)
     try:
         yield running
     finally:
@@ -52,16 +56,18 @@ class Running:
     def __init__(
         self,
         db: Database,
-        served: Served,
+        url: str,
         name: str,
         silence: float = 20.0,
         history: timedelta = timedelta(0),
         settings: Settings | None = None,
         recorder: Recorder | None = None,
+        symbols: list[str] = SYMBOLS,
+        venue: str = "simulated",
     ) -> None:
         self.settings, self.recorder = settings, recorder
-        self.db, self.served, self.name, self.silence = db, served, name, silence
-        self.history = history
+        self.db, self.url, self.name, self.silence = db, url, name, silence
+        self.history, self.symbols, self.venue = history, symbols, venue
         self.feed: Feed | None = None
         self.error: BaseException | None = None
         self._loop = asyncio.new_event_loop()
@@ -71,13 +77,13 @@ class Running:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        address = Address.of(f"http://{self.served.address}")
+        address = Address.of(self.url)
         made = Feed.__post_init__
 
         def keep(feed: Feed) -> None:
-            feed.silence = self.silence
+            if feed.name == self.name:  # another may be made meanwhile, on a thread of its own
+                feed.silence, self.feed = self.silence, feed
             made(feed)
-            self.feed = feed
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Feed, "__post_init__", keep)
@@ -86,9 +92,9 @@ class Running:
                     run_feed(
                         self.db,
                         self.name,
-                        SYMBOLS,
+                        self.symbols,
                         address,
-                        "simulated",
+                        self.venue,
                         self._stopping,
                         self.history,
                         self.settings,
@@ -268,7 +274,7 @@ def test_two_feeds_store_one_row_of_each_bar_and_one_vouches_for_the_other(
     with following(db, market, "first"), following(db, market, "second") as second:
         until(lambda: len(feeds(db)) == 4 and len(bars(db)) >= 8)
         until(lambda: all(distrust is None for _, distrust, *_ in feeds(db)))
-        third = Running(db, market, "first")
+        third = Running(db, f"http://{market.address}", "first")
         until(lambda: third.error is not None)
         assert isinstance(third.error, CommendaError)
         assert third.error.code == "feed_runs"

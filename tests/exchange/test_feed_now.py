@@ -144,7 +144,7 @@ def test_a_stale_book_is_marked_and_a_feed_that_is_gone_is_told(
 
 @contextmanager
 def listening_after(db: Database, market: Served) -> Iterator[tuple[Running, ClientConnection]]:
-    running = Running(db, market, "feed")
+    running = Running(db, f"http://{market.address}", "feed")
     try:
         until(lambda: trusted(db))
         with listening(db) as reader:

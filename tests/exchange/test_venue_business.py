@@ -30,9 +30,16 @@ from processes import until
 from .businesses import API, BEGUN, DESK, MOVED, Business, business_at
 
 D = Decimal
-DESKS = {DESK: "POST /fapi/v1/order", "bybit_linear:desk": "POST /v5/order/create"}
-"""Accounts at the same exchange, which is spoken to in two ways, and where an order arrives."""
+UNIT = D("1e-18")
+SPOT = "binance_spot:desk"
+DESKS = {
+    DESK: "POST /fapi/v1/order",
+    "bybit_linear:desk": "POST /v5/order/create",
+    SPOT: "POST /api/v3/order",
+}
+"""Accounts at the same exchange, which is spoken to in three ways, and where an order arrives."""
 EACH = pytest.mark.parametrize("desk", list(DESKS))
+CONTRACTS = pytest.mark.parametrize("desk", [one for one in DESKS if one != SPOT])
 
 
 @pytest.fixture
@@ -46,7 +53,12 @@ def business(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: str
 ) -> Iterator[Business]:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    house = simulated_house(["BTCUSDT", "ETHUSDT"], seed=7, start=hour - timedelta(minutes=50))
+    house = simulated_house(
+        ["BTCUSDT", "ETHUSDT"],
+        seed=7,
+        start=hour - timedelta(minutes=50),
+        spot=["BTCUSDT"] if desk == SPOT else [],
+    )
     with business_at(house, db, tmp_path, monkeypatch, desk) as made:
         yield made
 
@@ -58,7 +70,7 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
     business.start()
     business.wait("the money is there", MOVED)
     business.wait("the exchange was met", BEGUN)
-    assert business.served.house.exchange.account("desk").wallet == 25_000
+    assert business.wallet() == 25_000
     heard = business.served.server.connections
     until("the account is heard", lambda: heard, 30, business.worker)
     business.copied(business.signal("0.5"))
@@ -74,14 +86,14 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
     # The order is on its way, its sender dies, and the exchange takes it all the same.
     slow = {"kind": "latency", "matches": DESKS[business.desk], "milliseconds": 2_000, "times": 1}
     business.served.house.script.set([slow])
-    signal = business.signal("-0.3")
+    signal = business.signal("0.2" if business.is_spot else "-0.3")
     script = business.served.house.script
     until("the order is on its way", lambda: script.struck.get("latency"), 90, business.worker)
     assert business.worker is not None
     struck = business.served.house.script.struck  # it is intended before it is on its way
     until("the order is on its way", lambda: struck.get("latency") == 1, 30, business.worker)
     business.worker.kill()
-    until("the exchange has it", lambda: business.held() < 0, 30)
+    until("the exchange has it", lambda: business.held() < bought / 2, 30)
     business.start()
     business.copied(signal)
     assert business.trades() == 2, "it was not sent again"
@@ -91,7 +103,8 @@ def test_a_worker_trades_at_the_exchange_is_killed_in_mid_order_and_the_books_ag
     lost = {"kind": "lost_answer", "matches": DESKS[business.desk], "times": 1}
     business.served.house.script.set([lost])
     business.copied(business.signal("0"))
-    assert (business.held(), business.trades()) == (0, 3)
+    assert business.trades() == 3
+    assert 0 <= business.held() < (business.instrument.lot if business.is_spot else UNIT)
     business.assert_sound()
 
 
@@ -194,7 +207,7 @@ def test_an_order_that_the_exchange_never_had_ends_as_refused(business: Business
     business.assert_sound()
 
 
-@EACH
+@CONTRACTS
 def test_funding_is_explained_until_it_is_passed_on(business: Business) -> None:
     """0.5 of 25,000 and 1 in 1,000: 12.5 USDT less what a lot and a mark make of it."""
     broker, exchange = here(business), business.served.house.exchange
@@ -248,12 +261,51 @@ def test_a_book_is_paid_out_after_the_funding_that_it_was_charged(business: Busi
     business.assert_sound()
 
 
+@pytest.mark.parametrize("desk", [SPOT])
+def test_whoever_leaves_spot_is_sold_out_and_paid_for_what_is_less_than_a_lot(
+    business: Business,
+) -> None:
+    """The creator stays. 0.99 of 5,000 is bought, and its fee taken of it; all but less than a lot
+    is sold, and that is the platform's own book's from then on."""
+    broker = here(business)
+    observe_executions(business.database, broker, at(business))
+    carry_out_transfers(business.database, broker, at(business))
+    assert copy_signal(business.database, broker, business.signal("0.99"), at(business).now)
+    before, lot = business.held(), business.instrument.lot
+    fees = business.served.house.spot.fees
+    assert (before + fees["BTC"]) % lot == 0
+    assert fees["BTC"] == before / 999
+    business.assert_sound()
+    ((copy, owner, leg),) = business.rows(
+        "SELECT id, follower_id, leg_id FROM flow_subscriptions WHERE NOT is_leader"
+    )
+    ((theirs,),) = business.rows("SELECT quantity FROM positions WHERE leg_id = %s", leg)
+    with business.database.transaction() as tx:
+        request_leave(tx, at(business), copy, owner)
+    operation = Operation(business.database, broker)
+    for minutes in (0, 3, 6):
+        later = at(business, timedelta(minutes=minutes))
+        observe_executions(business.database, broker, later)
+        assert pass_on_income(business.database, broker, later) == []
+        carry_books(operation, later.now)
+    assert business.rows("SELECT paid_at IS NOT NULL, attempts FROM closings") == [(True, 0)]
+    assert before - business.held() == theirs // lot * lot
+    assert business.rows(
+        "SELECT p.quantity FROM positions p JOIN legs l ON l.id = p.leg_id"
+        " JOIN scopes s ON s.id = l.scope_id WHERE s.kind = 'house'"
+    ) == [(theirs % lot,)]
+    business.assert_sound()
+
+
 def test_a_flow_trades_at_an_account_whose_key_counts(business: Business) -> None:
     draft = {"title": "Elsewhere", "strategy": "ema_trend", "symbol": "BTCUSDT"}
     draft |= {"investmentAmount": "1000", "venue": "binance_usdm:other"}
     anna = signed_in(business.database, "creator", "anna")
     answer = business.client.post(f"{API}/co-trading/flows", headers=anna, json=draft)
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_venue_account")
+    draft |= {"venue": business.desk, "market": "binance_spot"}
+    answer = business.client.post(f"{API}/co-trading/flows", headers=anna, json=draft)
+    assert (answer.status_code, answer.json()["code"]) == (422, "other_market")
     legs = business.rows("SELECT DISTINCT venue FROM legs")
     assert legs == [(business.desk,)]
 

@@ -38,6 +38,8 @@ D = Decimal
 PEOPLE, DAYS = map(int, os.environ.get("COMMENDA_BUSINESS", up_to("40 1", "1000 10")).split())
 KILLED_EACH = 0.2
 """Days of the business between two kills, on the average."""
+CLEARED_IN = 0.05
+"""Days in which what was on its way when workers ended should have come: some five ticks."""
 PATIENCE = 600
 """Wall seconds in which it must come from one kill to the next."""
 CHANCES = {
@@ -179,8 +181,9 @@ def test_a_business_ends_with_the_books_that_its_exchange_has(
     for part in ("worker-1", "worker-2"):  # each ends a tick that it began
         assert business.parts[part].stop(within=120) == 0
     for _ in range(20):  # what was on its way when it ended
+        later = business.days() + CLEARED_IN
         business.start("worker-1")
-        time.sleep(10)
+        until("it works", lambda: business.days() >= later, PATIENCE)  # noqa: B023
         assert business.parts["worker-1"].stop(within=120) == 0
         found = business.reconciled()
         if found["reconciled"] and not business.one(settled):

@@ -363,7 +363,7 @@ def share_two_hundred(seed: int) -> list[int]:
             Side.BUY,
             [(leg, D(3)) for leg in legs],
             [Fill("f", D(10), D(1), D(0))],
-            lot=D(1),
+            step=D(1),
             scale=8,
             secret=b"secret",
             order_id=order,

@@ -20,7 +20,7 @@ from commenda.settings import Settings
 from commenda.simulate import load_scenario, report, simulate
 from commenda.simulate.business import open_business
 from commenda.simulate.replay import Replay
-from extent import up_to
+from extent import long, up_to
 
 HERE = Path(__file__).parent
 SCENARIO = HERE / "small.toml"
@@ -98,6 +98,7 @@ def replay_through_the_queue(data: Path, kill_after: list[float]) -> dict[str, A
         return comparable(report(business))
 
 
+@long  # the killed one comes to the same books, too
 def test_the_queue_and_a_worker_lead_to_the_same_books(
     tmp_path: Path, direct: dict[str, Any]
 ) -> None:

@@ -13,6 +13,7 @@ from commenda.copying import COPIES, Flow
 from commenda.execution import execute_order, intend
 from commenda.kit.db import Database
 from commenda.ledger import Owner
+from commenda.market import Instrument, Kind
 from managed_world import FREE
 from scripted import ASSET, D, steps
 from world import World, in_threads
@@ -82,8 +83,22 @@ def transfers(world: World) -> list[tuple[Decimal, Decimal, Decimal]]:
 def test_dust_is_below_the_minimum_after_three_failures(
     quantity: str, attempt: int, expected: bool
 ) -> None:
-    assert is_dust(D(quantity), D(100), D(100), attempt) is expected
-    assert not is_dust(D(quantity), D(100), D(0), attempt), "a venue without a minimum takes all"
+    assert is_dust(D(quantity), D(100), terms(D(100)), attempt) is expected
+    assert not is_dust(D(quantity), D(100), terms(D(0)), attempt), "without a minimum all is taken"
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 9])
+def test_less_than_a_lot_is_dust_at_once(attempt: int) -> None:
+    assert is_dust(D("0.00009999"), D(10**9), terms(D(0)), attempt)
+    assert not is_dust(D("0.0001"), D(10**9), terms(D(0)), attempt)
+
+
+def terms(minimum_notional: Decimal) -> Instrument:
+    one, lot = D(1), D("0.0001")
+    return Instrument(
+        0, "binance_spot", "AAAUSDT", Kind.SPOT, "AAA", ASSET, one, lot, minimum_notional,
+        one, one, 1, False,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -257,7 +272,7 @@ def test_dust_waits_while_the_book_is_selling_what_it_has(db: Database) -> None:
             cause="liquidation",
             cause_id=flow.id,
             correlation_id=flow.id,
-            instrument_id=flow.instrument_id,
+            instrument=world.broker.instrument(flow.instrument_id),
             requests=[(HOUSE, "paper", D("-0.7001"))],
             reference_price=D(200),  # as if others were in it
             now=world.now,

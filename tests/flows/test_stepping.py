@@ -194,7 +194,7 @@ def test_a_bar_that_closed_is_told_once(world: World, monkeypatch: pytest.Monkey
     told: list[tuple[str, int]] = []
     monkeypatch.setattr(
         "commenda.operations.jobs.tell_bar",
-        lambda _tx, symbol, _interval, bar: told.append((symbol, bar.ts)),
+        lambda _tx, one, _interval, bar: told.append((one.symbol, bar.ts)),
     )
     operation = Operation(world.database, world.broker)
     for _ in range(3):

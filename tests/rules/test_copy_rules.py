@@ -172,7 +172,7 @@ def test_shares_add_up_to_the_fills_exactly_and_fairly(
 ) -> None:
     side, requests, fills = parent
     order = UUID(int=1)
-    shares = allocate(side, requests, fills, lot=LOT, scale=8, secret=secret, order_id=order)
+    shares = allocate(side, requests, fills, step=LOT, scale=8, secret=secret, order_id=order)
     filled = sum((fill.quantity for fill in fills), D(0))
     notional = sum((fill.quantity * fill.price for fill in fills), D(0))
     fee = sum((fill.fee for fill in fills), D(0))
@@ -196,7 +196,7 @@ def test_shares_do_not_depend_on_the_order_of_the_requests(
     parent: tuple[Side, list[tuple[UUID, Decimal]], list[Fill]],
 ) -> None:
     side, requests, fills = parent
-    rules = {"lot": LOT, "scale": 8, "secret": b"s", "order_id": UUID(int=1)}
+    rules = {"step": LOT, "scale": 8, "secret": b"s", "order_id": UUID(int=1)}
     shares = allocate(side, requests, fills, **rules)  # type: ignore[arg-type]
     turned = allocate(side, requests[::-1], fills, **rules)  # type: ignore[arg-type]
     assert shares == turned[::-1]
@@ -214,7 +214,7 @@ def test_what_cannot_be_shared_out_is_refused(
             Side.BUY,
             [(UUID(int=n), quantity) for n, quantity in enumerate(requests)],
             [Fill("f", fill, D(1), D(0))],
-            lot=LOT,
+            step=LOT,
             scale=8,
             secret=b"s",
             order_id=UUID(int=1),

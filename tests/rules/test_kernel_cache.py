@@ -58,9 +58,44 @@ def test_the_cache_directory_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_what_is_compiled_ahead_names_every_shipped_strategy_and_runs() -> None:
     parts = dict(precompile())
     assert set(parts) >= {each.name for each in CATALOGUE}
-    assert {"sweep", "stepper", "desk", "desk with orders", "two legs"} <= set(parts)
+    assert {"sweep", "stepper", "desk", "desk with orders"} <= set(parts)
+    assert {"two legs", "two legs with orders", "order book"} <= set(parts)
     for name in ("sma_cross", "sweep", "stepper"):
         parts[name]()
+
+
+SANDBOXED = """
+import sys
+from numba.core import event
+from commenda.kernel import run
+from commenda.strategies import CATALOGUE
+from commenda.strategies.sandboxed import keep_nothing
+from commenda.testing import sample_bars
+
+class Noted(event.Listener):
+    def on_start(self, said):
+        print(said.data["dispatcher"].__name__)
+
+    def on_end(self, said):
+        pass
+
+if "keeps" not in sys.argv:
+    keep_nothing()
+event.register("numba:compile", Noted())
+run(CATALOGUE[0].bind(), sample_bars(300), cash=1_000.0)
+"""
+
+
+def test_who_may_keep_nothing_compiled_reads_what_others_have_kept(tmp_path: Path) -> None:
+    def compiled_by(*words: str) -> list[str]:
+        environment = {**os.environ, "COMMENDA_CACHE_DIR": str(tmp_path)}
+        command = [sys.executable, "-c", SANDBOXED, *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    assert "_over_plain" in compiled_by()
+    assert "_over_plain" in compiled_by("keeps")  # the first has kept nothing
+    assert compiled_by() == []
 
 
 @inner

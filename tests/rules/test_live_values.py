@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from commenda.market import now_names, supersedes
+from commenda.market import Kind, load_catalogue, now_names, supersedes, topic_of
 
 
 def book(feed: str, at: int, number: int, *, right: bool = True) -> str:
@@ -39,10 +40,18 @@ def test_trades_of_two_feeds_count_by_their_number() -> None:
 
 
 def test_the_names_are_those_of_the_specification() -> None:
-    names = now_names("binance_usdm", "BTCUSDT")
+    one = load_catalogue()["binance_usdm", "BTCUSDT"]
+    names = now_names(one)
     assert [one.key for one in names] == [
         "md:tick:BTCUSDT",
         "md:book:BTCUSDT",
         "md:funding:BTCUSDT",
     ]
-    assert {one.field for one in names} == {"binance_usdm"}
+    assert {name.field for name in names} == {"binance_usdm"}
+
+
+def test_what_is_told_of_one_symbol_at_two_venues_has_two_names() -> None:
+    perpetual = load_catalogue()["binance_usdm", "BTCUSDT"]
+    spot = replace(perpetual, venue="binance_spot", kind=Kind.SPOT)
+    assert not set(now_names(perpetual)) & set(now_names(spot))
+    assert topic_of(perpetual) != topic_of(spot)

@@ -209,7 +209,7 @@ def _intend(
             cause="liquidation",
             cause_id=batch,
             correlation_id=batch,
-            instrument_id=instrument_id,
+            instrument=broker.instrument(instrument_id),
             requests=asked[instrument_id] + beside.get(instrument_id, []),
             reference_price=marks[instrument_id],
             now=author.now,
@@ -336,7 +336,7 @@ def _parts_left(tx: Tx, broker: Broker, author: Author, attempts: Mapping[UUID, 
         if not is_dust(
             quantity,
             marks[instrument],
-            broker.instrument(instrument).minimum_notional,
+            broker.instrument(instrument),
             attempts[closing],
         )
     }

@@ -2,8 +2,9 @@
 
 A venue refuses an order below its minimum notional, so what is left of a position can be too
 little to be sold for ever. After enough tries the dust book takes it over at the mark, without a
-fee: its owner's leg is flat and the business goes on. Nothing is sent to the venue, and its net
-position stays what it was; only who owns a part of it changes.
+fee; what is less than a lot, as at spot where a fee is taken of what is bought, after the first.
+Its owner's leg is flat and the business goes on. Nothing is sent to the venue, and its net position
+stays what it was; only who owns a part of it changes.
 
 The dust book has a scope of kind 'house' for each asset, and in it a leg for each venue. What it
 holds leaves with the next liquidation of the same instrument and side, never in a parent order of
@@ -20,7 +21,7 @@ from uuid import UUID
 
 from commenda.audit import record
 from commenda.books.model import NewLeg, Scope
-from commenda.books.rules import TRIES_BEFORE_DUST, is_dust
+from commenda.books.rules import is_dust
 from commenda.books.scopes import open_scopes
 from commenda.execution import (
     Broker,
@@ -72,19 +73,13 @@ def dust_of(
 
     The caller holds the scopes' closing and knows that none of them waits for a share of an order.
     """
-    failures = {scope: attempt for scope, attempt in attempts if attempt >= TRIES_BEFORE_DUST}
-    if not failures:
-        return []
-    marks = broker.marks(now)
+    failures = dict(attempts)
+    held = open_quantities(tx, list(failures))
+    marks = broker.marks(now) if held else {}
     return [
         Dust(scope, leg, instrument, quantity, marks[instrument])
-        for scope, leg, instrument, quantity in open_quantities(tx, list(failures))
-        if is_dust(
-            quantity,
-            marks[instrument],
-            broker.instrument(instrument).minimum_notional,
-            failures[scope],
-        )
+        for scope, leg, instrument, quantity in held
+        if is_dust(quantity, marks[instrument], broker.instrument(instrument), failures[scope])
     ]
 
 

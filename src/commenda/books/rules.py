@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from commenda.kit.errors import CommendaError
+from commenda.market import Instrument
 
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=15)
@@ -21,12 +22,14 @@ INITIAL = 2 * MAINTENANCE
 """Least equity that is left when money is taken out, as a fraction of the same."""
 
 
-def is_dust(quantity: Decimal, mark: Decimal, minimum_notional: Decimal, attempt: int) -> bool:
-    """Whether a remainder is left to the platform: too little for the venue, and often tried.
+def is_dust(quantity: Decimal, mark: Decimal, instrument: Instrument, attempt: int) -> bool:
+    """Whether a remainder is left to the platform: too little for the venue, and often tried, or
+    less than a lot, of which there is nothing to try.
 
     `attempt` counts the failures before this one, as in `next_retry`.
     """
-    return attempt >= TRIES_BEFORE_DUST and abs(quantity) * mark < minimum_notional
+    small = abs(quantity) * mark < instrument.minimum_notional
+    return abs(quantity) < instrument.lot or (small and attempt >= TRIES_BEFORE_DUST)
 
 
 def next_retry(attempt: int, now: datetime) -> datetime:

@@ -41,6 +41,7 @@ COMMANDS = {
     "income": "income:app",
     "ledger": "ledger:app",
     "strategy": "strategies:app",
+    "portfolio": "portfolios:app",
     "study": "studies:app",
     "venue": "venues:app",
 }

@@ -144,7 +144,11 @@ def feed(
         str | None, typer.Option(help="An exchange at another address; COMMENDA_FEED_URL.")
     ] = None,
     venue: Annotated[
-        str | None, typer.Option(help="What it is stored under; COMMENDA_FEED_VENUE.")
+        str | None,
+        typer.Option(
+            help="What it is stored under, COMMENDA_FEED_VENUE; a name that ends in _spot is the"
+            " spot market's: binance_spot."
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="Of this feed, where there are several.")] = "feed",
     history: Annotated[
@@ -164,7 +168,7 @@ def feed(
     with importing():
         from commenda.kit.db import Database
         from commenda.kit.logs import configure_logs
-        from commenda.market.ingest import Address, Recorder, run_feed
+        from commenda.market.ingest import Address, Recorder, protocol_of, run_feed
 
     settings = _prepared(data, demo=False)
     named = symbols.upper().split(",") if symbols else settings.feed_symbols
@@ -173,7 +177,8 @@ def feed(
         raise CommendaError("no_symbols", "A feed follows at least one contract").at(
             "--symbols", symbols, "name some, or set COMMENDA_FEED_SYMBOLS, such as BTCUSDT,ETHUSDT"
         )
-    address = Address.of(url or settings.feed_url)
+    chosen = venue or settings.feed_venue
+    address = Address.of(url or settings.feed_url, protocol_of(chosen))
     configure_logs(settings, "feed")
 
     async def follow() -> None:
@@ -184,7 +189,6 @@ def feed(
         await asyncio.to_thread(waiting)
         if not stopping.is_set():
             with Database.open(settings) as database:
-                chosen = venue or settings.feed_venue
                 past = timedelta(hours=history)
                 recorder = Recorder(record, record_minutes) if record else None
                 what = name, wanted, address, chosen, stopping, past, settings, recorder
@@ -229,6 +233,10 @@ def up(
     ]
     if settings.feed_symbols and not settings.demo:  # a demo has a market and a clock of its own
         parts.append(Part("feed", ["feed", *folder], logs / "feed.log"))
+    if settings.feed_spot_symbols and not settings.demo:
+        named = ",".join(settings.feed_spot_symbols)
+        what = ["--venue", "binance_spot", "--name", "feed-spot", "--symbols", named]
+        parts.append(Part("feed-spot", ["feed", *what, *folder], logs / "feed-spot.log"))
     raise typer.Exit(supervise(settings, parts, host, port))
 
 

@@ -13,6 +13,7 @@ from commenda.copying.actions import copy_signal, publish_signal
 from commenda.copying.checks import CHECKS
 from commenda.copying.decisions import Decided
 from commenda.copying.flow_lists import FlowLists
+from commenda.copying.flow_views import flow_nav
 from commenda.copying.flows import share_flow
 from commenda.copying.following import (
     NewFollower,
@@ -68,6 +69,7 @@ __all__ = [
     "detach_legs",
     "enqueue_copy",
     "find_flow",
+    "flow_nav",
     "follow",
     "load_runner",
     "planned",

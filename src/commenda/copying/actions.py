@@ -131,7 +131,7 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
         cause="signal",
         cause_id=signal.id,
         correlation_id=signal.id,
-        instrument_id=signal.instrument_id,
+        instrument=broker.instrument(signal.instrument_id),
         reference_price=signal.reference_price,
         now=now,
     )

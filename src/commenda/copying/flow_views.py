@@ -72,6 +72,7 @@ class SharedFlow:
     tags: list[str]
     strategy: str
     symbol: str
+    market: Annotated[str, Field(description="The instrument's venue.")]
     interval_seconds: Annotated[
         int | None, Field(description="Of the bars it steps on; null: those of its market.")
     ]
@@ -88,7 +89,7 @@ class SharedFlow:
 
 _FLOW: LiteralString = (
     "SELECT f.id AS flow_id, f.creator_id AS user_id, f.title, f.description, f.tags, f.strategy,"
-    " i.symbol, f.interval_seconds, f.entry,"
+    " i.symbol, i.venue AS market, f.interval_seconds, f.entry,"
     ' t.followers AS "stats.followers", t.total_aum AS "stats.total_aum",'
     ' i.quote AS "stats.currency", t.updated_at AS "stats.as_of",'
     ' t.total_return AS "stats.performance.total_return",'

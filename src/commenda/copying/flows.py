@@ -19,7 +19,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found, unknown
 from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
-from commenda.market import interval_name, parse_interval
+from commenda.market import Kind, interval_name, parse_interval
 from commenda.strategies import Strategy, catalogue
 from commenda.venues import DEFAULT_VENUE, known_venue, require_account
 
@@ -57,9 +57,9 @@ def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: Flow
     """Share a new flow with the creator's stake in it, or change how one's own presents itself.
 
     Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
-    `ambiguous_symbol`, `interval_not_whole`, those of `require_account`, those of `follow` for the
-    stake; of a flow that exists `unknown_flow` where it is another's, `flow_closed`,
-    `flow_terms_fixed`.
+    `ambiguous_symbol`, `other_market`, `no_leverage_at_spot`, `interval_not_whole`, those of
+    `require_account`, those of `follow` for the stake; of a flow that exists `unknown_flow` where
+    it is another's, `flow_closed`, `flow_terms_fixed`.
     """
     known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (flow_id,)).fetchone()
     if known is None and _create(tx, author, creator, flow_id, draft):
@@ -75,7 +75,12 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
     stake = _needed(draft.investment_amount, "investmentAmount")
     venue = DEFAULT_VENUE if draft.venue is None else draft.venue
     market = require_account(tx, venue)
-    instrument_id, asset = _instrument(tx, symbol, market)
+    if draft.market is not None and market not in (None, draft.market):
+        raise CommendaError(
+            "other_market", "This account trades at another venue than the instrument's"
+        ).at("market", draft.market, f"leave it out, or give {market}")
+    instrument_id, asset, kind = _instrument(tx, symbol, draft.market or market)
+    _require_payable(draft, kind)
     flow = Flow(
         id=flow_id,
         creator_id=creator.id,
@@ -143,11 +148,21 @@ def _needed(value: T | None, field: str) -> T:
     return value
 
 
-def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str]:
-    """(id, quote asset) of a symbol in a market, or in any; one that is traded now goes before one
-    that is only known."""
+def _require_payable(draft: FlowDraft, kind: Kind) -> None:
+    """At spot a strategy sells what it holds and buys what it can pay: what it decides beyond that
+    is kept within (`kernel.Terms`), and who asks for it is told."""
+    asked = (draft.params or {}).get("exposure")
+    if kind is Kind.SPOT and asked is not None and asked > 1:
+        raise CommendaError("no_leverage_at_spot", "Nothing is lent at spot").at(
+            "exposure", asked, "give 1 at most, or trade a perpetual"
+        )
+
+
+def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str, Kind]:
+    """(id, quote asset, kind) of a symbol in a market, or in any; one that is traded now goes
+    before one that is only known."""
     rows = tx.execute(
-        "SELECT i.id, i.quote, m.instrument_id IS NOT NULL FROM instruments i"
+        "SELECT i.id, i.quote, i.kind, m.instrument_id IS NOT NULL, i.venue FROM instruments i"
         " LEFT JOIN market_marks m ON m.instrument_id = i.id WHERE i.symbol = %s"
         " AND (%s::text IS NULL OR i.venue = %s) ORDER BY i.id",
         (symbol, market, market),
@@ -156,13 +171,13 @@ def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str]:
         raise not_found("unknown_symbol", "No such instrument").at(
             "symbol", symbol, "choose one of the listed instruments"
         )
-    rows = [row for row in rows if row[2]] or rows
+    rows = [row for row in rows if row[3]] or rows
     if len(rows) > 1:
         raise CommendaError(
             "ambiguous_symbol",
             "Several venues have this symbol and none or more than one is traded here",
-        ).at("symbol", symbol, "have one of them traded here")
-    return rows[0][0], rows[0][1]
+        ).at("symbol", symbol, "say at which with market, such as " + rows[0][4])
+    return rows[0][0], rows[0][1], Kind(rows[0][2])
 
 
 def _interval(tx: Tx, name: str | None, instrument_id: int) -> int | None:
@@ -219,15 +234,16 @@ def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
 
 def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
     row = tx.execute(
-        "SELECT i.symbol, s.investment_amount FROM instruments i"
+        "SELECT i.symbol, i.venue, s.investment_amount FROM instruments i"
         " LEFT JOIN flow_subscriptions s ON s.flow_id = %s AND s.is_leader WHERE i.id = %s",
         (flow.id, flow.instrument_id),
     ).fetchone()
     assert row is not None, "a flow trades an instrument"
-    symbol, stake = row
+    symbol, market, stake = row
     given = {
         "strategy": (draft.strategy, flow.strategy),
         "symbol": (draft.symbol, symbol),
+        "market": (draft.market, market),
         "venue": (draft.venue, flow.venue),
         "entry": (draft.entry, flow.entry),
         "interval": (draft.interval and parse_interval(draft.interval), flow.interval_seconds),

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import Field
 
 from commenda.kit.wire import Amount, Body, Real, Whole, on_wire, wire
-from commenda.market import SYMBOL
+from commenda.market import SYMBOL, VENUE
 from commenda.venues import DEFAULT_VENUE
 
 RULES = "copying/1"
@@ -138,6 +138,11 @@ VenueName = Annotated[
 ]
 
 
+MarketName = Annotated[
+    str, Field(min_length=1, max_length=40, pattern=f"^{VENUE}$", examples=["binance_usdm"])
+]
+
+
 class FlowDraft(Body):
     """A flow to share, or one's own to present anew: whole, what is left out is reset."""
 
@@ -155,6 +160,11 @@ class FlowDraft(Body):
         default=None, description="Of a new flow: what trades. It stands for the flow's life."
     )
     symbol: Symbol | None = Field(default=None, description="Of a new flow: on which instrument.")
+    market: MarketName | None = Field(
+        default=None,
+        description="Of a new flow: the venue of that instrument, where several have its symbol;"
+        " without one that of its account, or the only one where it is traded now.",
+    )
     venue: VenueName | None = Field(
         default=None,
         description="Of a new flow: the account at which it trades; the paper venue without one.",

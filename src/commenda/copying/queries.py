@@ -76,14 +76,16 @@ def unprocessed(tx: Tx, natural_key: str) -> list[UUID]:
 
 
 def unfinished_exits(tx: Tx) -> list[UUID]:
-    """Flows that have left the market while some of their followers still hold something."""
+    """Flows that have left the market while their followers still hold something: a lot of it, for
+    less cannot be sold."""
     rows = tx.execute(
         "SELECT f.id FROM shared_flows f JOIN trading_signals s"
         "  ON s.flow_id = f.id AND s.sequence = f.last_sequence"
         " WHERE s.target = 0 AND s.status = 'processed'"
-        "  AND EXISTS (SELECT FROM flow_subscriptions b"
+        "  AND (SELECT sum(abs(p.quantity)) FROM flow_subscriptions b"
         "    JOIN positions p ON p.leg_id = b.leg_id AND p.instrument_id = s.instrument_id"
         "    WHERE b.flow_id = f.id AND b.status = 'active' AND p.quantity <> 0)"
+        "   >= (SELECT lot FROM instruments i WHERE i.id = s.instrument_id)"
         " ORDER BY f.id"
     )
     return [row[0] for row in rows]
@@ -145,7 +147,9 @@ def complete_executions(tx: Tx, signal_id: UUID, now: datetime) -> None:
     tx.execute(
         "UPDATE signal_executions e SET"
         "  status = CASE WHEN a.quantity = 0 THEN 'failed'"
-        "                WHEN a.quantity = a.requested THEN 'completed' ELSE 'partial' END,"
+        # What is bought at spot is less than was asked for by the fee that was taken of it.
+        "                WHEN a.quantity = a.requested OR o.status = 'filled' THEN 'completed'"
+        "                ELSE 'partial' END,"
         "  order_id = o.id, executed_amount = a.quantity, gas_cost = a.fee,"
         "  executed_price = a.notional / nullif(a.quantity, 0),"
         "  slippage = (a.notional / nullif(a.quantity, 0) / o.reference_price - 1)"
@@ -157,6 +161,14 @@ def complete_executions(tx: Tx, signal_id: UUID, now: datetime) -> None:
         "  AND e.signal_id = %(signal)s AND e.leg_id = a.leg_id AND e.status = 'pending'"
         "  AND a.quantity IS NOT NULL",
         {"signal": signal_id, "now": now},
+    )
+    # Less than a lot, together with all others of its side.
+    tx.execute(
+        "UPDATE signal_executions e SET status = 'skipped', requested = 0, error = 'below one lot'"
+        " WHERE e.signal_id = %(signal)s AND e.status = 'pending' AND NOT EXISTS (SELECT FROM"
+        "  orders o JOIN allocations a ON a.order_id = o.id WHERE o.cause = 'signal'"
+        "   AND o.cause_id = %(signal)s AND a.leg_id = e.leg_id)",
+        {"signal": signal_id},
     )
 
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 from psycopg.types.json import Jsonb
 
 from commenda.copying.model import Flow
-from commenda.kernel import Costs, Decision, Stepper
+from commenda.kernel import Costs, Decision, Stepper, Terms
 from commenda.kit.db import Tx
 from commenda.kit.rows import columns
-from commenda.market import Bar, CandleFeed
+from commenda.market import Bar, CandleFeed, Kind
 from commenda.strategies import catalogue, plain_terms
 
 _SECOND = 1_000_000_000
@@ -87,15 +87,17 @@ class Runner:
 def load_runner(tx: Tx, flow: Flow, costs: Costs) -> Runner:
     """The flow's stepper where it stopped, or a new one."""
     row = tx.execute(
-        "SELECT params, runner_state, last_bar_at FROM shared_flows WHERE id = %s", (flow.id,)
+        "SELECT f.params, f.runner_state, f.last_bar_at, i.kind FROM shared_flows f"
+        " JOIN instruments i ON i.id = f.instrument_id WHERE f.id = %s",
+        (flow.id,),
     ).fetchone()
     assert row is not None, "a flow is shared before it runs"
-    params, state, last_bar = row
-    program = catalogue()[flow.strategy].bind(**params)
+    params, state, last_bar, kind = row
+    program, terms = catalogue()[flow.strategy].bind(**params), Terms(spot=kind == Kind.SPOT)
     if state is None:
-        stepper = Stepper(program, cash=RUNNER_CASH, costs=costs)
+        stepper = Stepper(program, cash=RUNNER_CASH, costs=costs, terms=terms)
         return Runner(flow, stepper, None, program.warmup, costs)
-    stepper = Stepper.restore(program, state, costs=costs)
+    stepper = Stepper.restore(program, state, costs=costs, terms=terms)
     return Runner(flow, stepper, int(last_bar.timestamp()), costs=costs)
 
 

@@ -219,6 +219,22 @@ def currencies(desk: Desk, one: Account, params: Params) -> Any:
     return []
 
 
+BURN = "/sapi/v1/bnbBurn"
+
+
+@call("GET", BURN)
+def burn(desk: Desk, one: Account, params: Params) -> Any:
+    """Whether fees are paid in BNB: never here."""
+    return {"spotBNBBurn": False, "interestBNBBurn": False}
+
+
+@call("POST", BURN)
+def set_burn(desk: Desk, one: Account, params: Params) -> Any:
+    if params.flag("spotBNBBurn") or params.flag("interestBNBBurn"):
+        raise Refused(-1130, name="spotBNBBurn")
+    return burn(desk, one, params)
+
+
 LISTEN = "/fapi/v1/listenKey"
 
 

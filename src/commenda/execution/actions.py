@@ -25,10 +25,11 @@ from commenda.execution.changes import end_move
 from commenda.execution.contact import keep_contact, lose_contact, meet
 from commenda.execution.halts import opens, refusal_before_sending
 from commenda.execution.model import Order
-from commenda.execution.rules import collared, may_become, status_after
+from commenda.execution.rules import collared, in_lots, may_become, status_after
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.ledger import Author, Journal, Line, post_batch
+from commenda.market import Instrument
 from commenda.venues import (
     DEFAULT_VENUE,
     Execution,
@@ -53,7 +54,7 @@ def intend(
     cause: str,
     cause_id: UUID,
     correlation_id: UUID,
-    instrument_id: int,
+    instrument: Instrument,
     requests: Sequence[tuple[UUID, str, Decimal]],
     reference_price: Decimal,
     now: datetime,
@@ -64,7 +65,8 @@ def intend(
     expires_at: datetime | None = None,
 ) -> list[Order]:
     """Store one parent order for each venue and side, and what each leg asks of it: `requests` are
-    (leg, its venue, signed quantity).
+    (leg, its venue, signed quantity). Of what is no whole number of lots together, the rest of one
+    is asked for by nobody.
 
     Buys are never netted against sells inside the platform: that would be a fill that no venue
     made, at a price nobody traded. A market order; with a `trigger_price` a stop, which rests since
@@ -73,41 +75,44 @@ def intend(
     works at `expires_at` ends then.
     """
     kind = OrderKind.MARKET if trigger_price is None else OrderKind.STOP
-    tick = Decimal(0)
-    if collar is not None:
-        kind = OrderKind.LIMIT
-        row = tx.execute("SELECT tick FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
-        assert row is not None, "what is traded is stored"
-        tick = row[0]
-    totals: dict[tuple[str, bool], Decimal] = {}
-    for _, venue, quantity in requests:
-        of = venue, quantity < 0
-        totals[of] = totals.get(of, Decimal(0)) + abs(quantity)
-    orders = [
-        Order(
-            id=_order_id(cause, cause_id, venue, instrument_id, side),
-            venue=venue,
-            instrument_id=instrument_id,
-            side=side,
-            kind=kind,
-            quantity=quantity,
-            limit_price=None if collar is None else collared(side, reference_price, collar, tick),
-            trigger_price=trigger_price,
-            reference_price=reference_price,
-            expires_at=expires_at,
-            active_from=active_from,
-            cause=cause,
-            cause_id=cause_id,
-            correlation_id=correlation_id,
-            time_in_force=time_in_force,
+    kind = kind if collar is None else OrderKind.LIMIT
+    of_sides: dict[tuple[str, bool], list[tuple[UUID, Decimal]]] = {}
+    for leg, venue, quantity in requests:
+        if quantity:
+            of_sides.setdefault((venue, quantity < 0), []).append((leg, quantity))
+    orders: list[Order] = []
+    asked: list[tuple[UUID, UUID, Decimal]] = []
+    for (venue, sells), theirs in sorted(of_sides.items()):
+        side = Side.SELL if sells else Side.BUY
+        order_id = _order_id(cause, cause_id, venue, instrument.id, side)
+        limit = None
+        if collar is not None:
+            limit = collared(side, reference_price, collar, instrument.tick)
+        parts = in_lots(theirs, instrument, order_id)
+        if not parts:
+            continue
+        asked += [(order_id, leg, quantity) for leg, quantity in parts]
+        orders.append(
+            Order(
+                id=order_id,
+                venue=venue,
+                instrument_id=instrument.id,
+                side=side,
+                kind=kind,
+                quantity=sum((abs(quantity) for _, quantity in parts), Decimal(0)),
+                limit_price=limit,
+                trigger_price=trigger_price,
+                reference_price=reference_price,
+                expires_at=expires_at,
+                active_from=active_from,
+                cause=cause,
+                cause_id=cause_id,
+                correlation_id=correlation_id,
+                time_in_force=time_in_force,
+            )
         )
-        for (venue, sells), quantity in sorted(totals.items())
-        if quantity and (side := Side.SELL if sells else Side.BUY)
-    ]
     if orders:
         queries.insert_orders(tx, orders, now)
-        parents = {(order.venue, order.side is Side.SELL): order.id for order in orders}
-        asked = [(parents[venue, one < 0], leg, one) for leg, venue, one in requests if one]
         queries.insert_requests(tx, asked)
     return orders
 
@@ -307,7 +312,7 @@ def fill_at_once(
         cause=cause,
         cause_id=cause_id,
         correlation_id=cause_id,
-        instrument_id=instrument_id,
+        instrument=broker.instrument(instrument_id),
         requests=[(leg, venue, quantity) for leg, quantity in requests],
         reference_price=fill.price,
         now=author.now,

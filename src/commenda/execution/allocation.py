@@ -36,7 +36,7 @@ def shares_of(tx: Tx, broker: Broker, order: Order) -> list[Share]:
         order.side,
         queries.requests_of(tx, order.id),
         queries.fills_of(tx, order.id),
-        lot=instrument.lot,
+        step=instrument.step,
         scale=scale_of(instrument.quote),
         secret=broker.secret,
         order_id=order.id,

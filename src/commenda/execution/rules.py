@@ -11,7 +11,8 @@ from uuid import UUID
 from commenda.execution.model import Order
 from commenda.kit import ids
 from commenda.kit.errors import CommendaError, conflict
-from commenda.kit.money import from_units, plain, split, to_units
+from commenda.kit.money import from_units, plain, quantise, split, to_units
+from commenda.market import Instrument
 from commenda.venues import Fill, OrderKind, OrderStatus, OrderView, Side
 
 
@@ -89,21 +90,25 @@ def allocate(
     requests: Sequence[tuple[UUID, Decimal]],
     fills: Sequence[Fill],
     *,
-    lot: Decimal,
+    step: Decimal,
     scale: int,
     secret: bytes,
     order_id: UUID,
 ) -> list[Share]:
     """Share a terminal parent's fills among the legs that asked.
 
-    Quantity in proportion to what each asked, by largest remainder on the lot; then notional and
-    fee in proportion to the quantity received, so that everyone pays the same average price and
-    the parts add up to the fills exactly. Equal remainders go by HMAC(order, leg): in the order
-    of ids the same legs would be first, and the last ones starve, at every partial fill.
+    Quantity in proportion to what each asked, by largest remainder on the step in which it is held;
+    then notional and fee in proportion to the quantity received, so that everyone pays the same
+    average price and the parts add up to the fills exactly. Equal remainders go by HMAC(order,
+    leg): in the order of ids the same legs would be first, and the last ones starve, at every
+    partial fill.
+
+    A fee that was taken of what was bought is worth less than a unit of money more or less: what
+    notional and fee have beyond one cancels out, and stays with the leg that pays most of the fee.
     """
     filled = sum((fill.quantity for fill in fills), Decimal(0))
-    asked = [_lots(quantity, lot) for _, quantity in requests]
-    lots_filled = _lots(filled, lot)
+    asked = [_lots(quantity, step) for _, quantity in requests]
+    lots_filled = _lots(filled, step)
     if lots_filled > sum(asked):
         raise CommendaError("overfilled", "The venue filled more than was asked for").at(
             "quantity", filled
@@ -114,12 +119,39 @@ def allocate(
     lots = split(lots_filled, asked, ties)
     notional = sum((fill.quantity * fill.price for fill in fills), Decimal(0))
     fee = sum((fill.fee for fill in fills), Decimal(0))
-    notionals = split(to_units(notional, scale), lots, ties)
-    fees = split(to_units(fee, scale), lots, ties)
+    whole = quantise(notional, scale, ROUND_FLOOR)
+    beyond = notional - whole
+    notionals = split(to_units(whole, scale), lots, ties)
+    fees = split(to_units(fee + side.sign * beyond, scale), lots, ties)
     sign = side.sign
-    return [
-        Share(leg_id, sign * got * lot, from_units(sign * cost, scale), from_units(paid, scale))
+    shares = [
+        Share(leg_id, sign * got * step, from_units(sign * cost, scale), from_units(paid, scale))
         for (leg_id, _), got, cost, paid in zip(requests, lots, notionals, fees, strict=True)
+    ]
+    if beyond:
+        most = max(range(len(shares)), key=lambda place: (fees[place], ties[place]))
+        of = shares[most]
+        shares[most] = of._replace(notional=of.notional + sign * beyond, fee=of.fee - sign * beyond)
+    return shares
+
+
+def in_lots(
+    requests: Sequence[tuple[UUID, Decimal]], instrument: Instrument, order_id: UUID
+) -> list[tuple[UUID, Decimal]]:
+    """What of the legs' requests, all of one side, a parent asks for: together whole lots.
+
+    What is beyond is less than one, and no venue takes it: it is left out of all of them in
+    proportion, and whose part comes to nothing is left out.
+    """
+    units = [_lots(quantity, instrument.step) for _, quantity in requests]
+    whole = sum(units) - sum(units) % _lots(instrument.lot, instrument.step)
+    if whole == sum(units):
+        return list(requests)
+    parts = split(whole, units, _Ties(b"", order_id, requests))
+    return [
+        (leg_id, (part * instrument.step).copy_sign(quantity))
+        for (leg_id, quantity), part in zip(requests, parts, strict=True)
+        if part
     ]
 
 
@@ -144,6 +176,6 @@ def _lots(quantity: Decimal, lot: Decimal) -> int:
     whole = int(lots)
     if whole != lots:
         raise CommendaError("off_lot", "A quantity must be a whole number of lots").at(
-            "quantity", quantity, f"use a multiple of {lot.normalize()}"
+            "quantity", quantity, f"use a multiple of {plain(lot)}"
         )
     return whole

@@ -56,9 +56,10 @@ from commenda.kernel.compiling import compiled, inlined, inner, inner_inlined
     SLOTS,
 ) = range(17)
 
-FEE_RATE, SLIPPAGE_RATE, STOP, WARMUP, SIZE, PLAIN_RULES = range(6)
+FEE_RATE, SLIPPAGE_RATE, STOP, WARMUP, SIZE, LEAST, MOST, PLAIN_RULES = range(8)
 """The rules array of every run: two rates, the stop as a fraction of the entry price (0 = none),
-warm-up in bars, and how many units a target of 1 is (0 = the account's whole equity)."""
+warm-up in bars, how many units a target of 1 is (0 = the account's whole equity), and between which
+two every target is kept."""
 
 EXPOSURE, POSITION_ENTRY, POSITION_BARS, POSITION_SIZE = range(4)
 """The `position` array a step receives: signed exposure at the close, entry price, bars held."""
@@ -288,12 +289,15 @@ def trade_bar(account, bar, position, rules, fills, row):  # type: ignore[no-unt
 def adopt(account, target, rules):  # type: ignore[no-untyped-def]
     """Make the step's target the standing one if it is a change, and not in the warm-up.
 
-    NaN keeps the one that stands.
+    NaN keeps the one that stands; what lies beyond what may be held counts as that.
     """
-    if account[BARS_SEEN] <= rules[WARMUP] or math.isnan(target) or target == account[STANDING]:
+    if account[BARS_SEEN] <= rules[WARMUP] or math.isnan(target):
         return False
     if math.isinf(target):
         raise ValueError("the strategy's step returned an infinite target")
+    target = min(max(target, rules[LEAST]), rules[MOST])
+    if target == account[STANDING]:
+        return False
     account[STANDING] = target
     account[STOPPED] = 0.0
     return True
@@ -304,5 +308,5 @@ def decide(account, target, rules):  # type: ignore[no-untyped-def]
     """Take the step's target: pending if it is adopted."""
     if not adopt(account, target, rules):
         return False
-    account[PENDING] = target
+    account[PENDING] = account[STANDING]
     return True

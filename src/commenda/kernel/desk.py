@@ -146,6 +146,7 @@ def open_desk(
 ) -> Desk:
     """A desk before the first bar, for sampled books of `levels` and one leg's `side` (0: both)."""
     stops, margin = program.stops, terms.margin
+    side = 1 if terms.spot else side  # a sale closes what is held, and no more
     tiers = np.zeros((0, 3)) if margin is None else margin.table()
     fees = costs.fee_table()
     inflight = terms.latency.order_bars(interval) + 1
@@ -154,7 +155,7 @@ def open_desk(
     sizes = (2 * levels * SAMPLE_COLUMNS, inflight, seen * DESK_POSITION_SIZE, guard)
     book_at, inflight_at, seen_at, guard_at, end = accumulate((REGIONS_AT, *sizes))
     rules = np.zeros(RULES)
-    rules[:PLAIN_RULES] = program.rules(costs, size)
+    rules[:PLAIN_RULES] = program.rules(costs, size, terms)
     asked = {
         SPREAD_RATE: costs.spread_bps / 2.0 * BASIS_POINT,
         IMPACT_RATE: costs.impact_bps * BASIS_POINT,

@@ -198,7 +198,7 @@ def run_legs(legs: Sequence[Leg], *, cash: float) -> LegsResult:
     shares = np.array([leg.share for leg in legs])
     places = np.column_stack((state_at, params_at, prices_at, paid_at))
     places = np.ascontiguousarray(places)
-    loop = _compiled(spaces, places_orders.pop())
+    loop = legs_loop(spaces, places_orders.pop())
     mine = (tuple(steps), states, params, accounts, rules, tallies, orders)
     given = (prices, paid, charged, shares, places, grid, *scratch, rows_inside, finer, profits)
     while True:
@@ -383,7 +383,7 @@ def account_worth(account, price):  # type: ignore[no-untyped-def]
 
 
 @cache
-def _compiled(spaces: int, places_orders: bool) -> Any:
+def legs_loop(spaces: int, places_orders: bool) -> Any:
     step = ORDER_STEP_FUNCTION if places_orders else STEP_FUNCTION
     mine = (FLOATS, FLOATS, TABLE, TABLE, TABLE, CUBE)
     given = (TABLE, TABLE, INDEXES, FLOATS, INTEGER_TABLE, INTEGER_TABLE)

@@ -123,7 +123,7 @@ def open_run(
     account, bar = book.open_account(cash), np.zeros(VOLUME + 1)
     known = (program.new_state(), program.params, account)
     if finer is None and samples is None and not needs_desk(program, costs, terms):
-        mine = (*known, program.rules(costs, size), bar, np.zeros(book.POSITION_SIZE))
+        mine = (*known, program.rules(costs, size, terms), bar, np.zeros(book.POSITION_SIZE))
         return Start(plain_loop(), account, None, mine, (), book.MOST_FILLS_A_BAR)
     levels, interval = samples.sizes.shape[2] if samples else 0, typical_interval(bars)
     desk = open_desk(program, costs, terms, cash=cash, interval=interval, size=size, levels=levels)

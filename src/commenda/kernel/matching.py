@@ -353,5 +353,6 @@ def send(account, target, rules, tally, orders):  # type: ignore[no-untyped-def]
             table.close_all(orders)
         return adopted
     if adopted:
-        tally[slot_of(account[book.BARS_SEEN] + rules[at.DELAY], rules)] = target
+        slot = slot_of(account[book.BARS_SEEN] + rules[at.DELAY], rules)
+        tally[slot] = account[book.STANDING]
     return adopted

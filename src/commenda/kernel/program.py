@@ -8,10 +8,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from commenda.kernel.account import FEE_RATE, PLAIN_RULES, SIZE, SLIPPAGE_RATE, STOP, WARMUP
+from commenda.kernel.account import (
+    FEE_RATE,
+    LEAST,
+    MOST,
+    PLAIN_RULES,
+    SIZE,
+    SLIPPAGE_RATE,
+    STOP,
+    WARMUP,
+)
 from commenda.kernel.bars import Array
 from commenda.kernel.stops import Stops
-from commenda.kernel.terms import BASIS_POINT, Costs
+from commenda.kernel.terms import BASIS_POINT, Costs, Terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +67,8 @@ class Program:
         """The memory a step starts from: zeros."""
         return np.zeros(self.state_size)
 
-    def rules(self, costs: Costs, size: float | None = None) -> Array:
-        """Costs, stop, warm-up and size as the array that the account's functions read."""
+    def rules(self, costs: Costs, size: float | None = None, terms: Terms | None = None) -> Array:
+        """Costs, stop, warm-up, size and bounds as the array that the account's functions read."""
         if size is not None and not 0.0 < size < np.inf:
             raise ValueError(f"size = {size!r} is not a positive number of units")
         rules = np.zeros(PLAIN_RULES)
@@ -68,4 +77,5 @@ class Program:
         rules[STOP] = self.stops.fraction
         rules[WARMUP] = self.warmup
         rules[SIZE] = size or 0.0
+        rules[[LEAST, MOST]] = (terms or Terms()).bounds
         return rules

@@ -91,7 +91,7 @@ class Stepper:
             raise ValueError(f"{program.identity}: latency and fee tiers need the bars' interval")
         self._program = program
         self._desk = None
-        self._rules = program.rules(costs, size)
+        self._rules = program.rules(costs, size, terms)
         if side is not None or needs_desk(program, costs, terms):
             every = interval or DAY
             self._desk = open_desk(

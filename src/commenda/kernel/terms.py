@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,6 +15,10 @@ from commenda.kernel.bars import Array
 BASIS_POINT = 1e-4
 DAY = timedelta(days=1)
 INSTANT = timedelta(0)
+SPOT_MOST = 0.99
+"""The greatest part of its equity that an account holds at spot. Nothing is lent there: at one per
+cent beyond the price that it was decided at, which is the farthest that an order of ours goes
+(0.99 · 1.01 < 1), what is bought can still be paid; and its fee is taken of it."""
 
 
 class FeeTier(NamedTuple):
@@ -158,14 +162,19 @@ class Terms:
 
     `participation`: fills of one bar take at most this share of its volume, together (None: no
     cap). `lot`: quantities are whole multiples of it (0: any). `margin` None: none is asked for.
+    `spot`: what is bought is held, nothing is lent. A target below 0 counts as 0, one above
+    `SPOT_MOST` as that.
     """
 
     participation: float | None = None
     lot: float = 0.0
     latency: Latency = field(default_factory=Latency)
     margin: Margin | None = None
+    spot: bool = False
 
     def __post_init__(self) -> None:
+        if self.spot and self.margin is not None:
+            raise ValueError("terms: there is no margin at spot")
         if self.participation is not None and not 0.0 < self.participation <= 1.0:
             raise ValueError(f"terms: participation = {self.participation!r} is not within 0 to 1")
         if not 0.0 <= self.lot < math.inf:
@@ -174,4 +183,9 @@ class Terms:
     @property
     def plain(self) -> bool:
         """Whether a target is simply filled whole at the next open."""
-        return self == Terms()
+        return replace(self, spot=False) == Terms()
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between what a target is kept."""
+        return (0.0, SPOT_MOST) if self.spot else (-math.inf, math.inf)

@@ -121,17 +121,25 @@ def learn(tx: Tx, facts: Mapping[Any, Any]) -> None:
         tx.learned |= facts
 
 
-def _check_after_rest(connection: _Connection) -> None:
-    """Probe a connection that rested: the server may have been restarted meanwhile.
+class _Pool(ConnectionPool[_Connection]):
+    """The application's connections, each looked at as it is handed out."""
 
-    A busy connection is not probed, which would cost a round trip for every transaction. Its use
-    is noted here, as it is handed out: with a `reset` the pool hands every connection that comes
-    back to a thread of its own, and whoever asks next finds none and opens another.
-    """
-    now = time.monotonic()
-    if now - connection.last_used > 0.5:
-        ConnectionPool.check_connection(connection)
-    connection.last_used = now
+    emptied = 0.0
+    """When what connections had learned ceased to be true."""
+
+    def look(self, connection: _Connection) -> None:
+        """Probe a connection that rested: the server may have been restarted meanwhile.
+
+        A busy connection is not probed, which would cost a round trip for every transaction. Its
+        use is noted here: with a `reset` the pool hands every connection that comes back to a
+        thread of its own, and whoever asks next finds none and opens another.
+        """
+        now = time.monotonic()
+        if connection.last_used <= self.emptied:
+            connection.facts.clear()
+        if connection.last_used <= max(self.emptied, now - 0.5):
+            self.check_connection(connection)
+        connection.last_used = now
 
 
 @dataclass(slots=True)
@@ -140,7 +148,7 @@ class Database:
 
     owner_url: str
     app_url: str
-    _pool: ConnectionPool[_Connection]
+    _pool: _Pool
     _embedded: EmbeddedServer | None = field(default=None)
     data: Path | None = None
     """The directory of an embedded server: its disk is ours to look after."""
@@ -173,13 +181,13 @@ class Database:
         ensure_app_role(owner_url, settings.app_password)
         migrate(owner_url)
         app_url = _as_app(owner_url, settings)
-        pool: ConnectionPool[_Connection] = ConnectionPool(
+        pool = _Pool(
             app_url,
             connection_class=_Connection,
             kwargs={"autocommit": True},  # `transaction` begins its own
             min_size=1,
             max_size=settings.pool_size,
-            check=_check_after_rest,
+            check=lambda connection: pool.look(connection),
             open=True,
         )
         return cls(owner_url, app_url, pool, server, settings.data if server else None)
@@ -214,9 +222,9 @@ class Database:
             return True
         return False
 
-    def reconnect(self) -> None:
-        """Let go of every connection with what it has learned: for who has emptied tables."""
-        self._pool.drain()
+    def forget(self) -> None:
+        """Have every connection forget what it has learned: for who has emptied tables."""
+        self._pool.emptied = time.monotonic()
 
     def close(self) -> None:
         """Close the pool; the embedded server stops with its last process."""

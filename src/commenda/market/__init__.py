@@ -24,6 +24,7 @@ for a record.
 """
 
 from commenda.market.actions import Imported, Outcome, import_file, import_files, import_source
+from commenda.market.candles import traded_as
 from commenda.market.coverage import BARS_LATE
 from commenda.market.depth import (
     DepthQuality,
@@ -51,7 +52,7 @@ from commenda.market.fetch import (
     instrument_at,
     series_offered,
 )
-from commenda.market.files import judge
+from commenda.market.files import judge, read_parquet
 from commenda.market.grid import interval_name, missing_between, other_interval, parse_interval
 from commenda.market.instruments import (
     Catalogue,
@@ -67,6 +68,7 @@ from commenda.market.live import (
     now_names,
     supersedes,
     tell_bar,
+    topic_of,
     write_bars,
     write_funding,
     write_marks,
@@ -83,7 +85,7 @@ from commenda.market.model import (
     Series,
     parse_moment,
 )
-from commenda.market.names import Labels, SourceName
+from commenda.market.names import Labels, SourceName, is_csv
 from commenda.market.queries import count_findings, datasets, findings_of
 from commenda.market.recorded import Recorded, imported_series, read_recorded
 from commenda.market.simulated import (
@@ -154,6 +156,7 @@ __all__ = [
     "instrument_at",
     "instruments",
     "interval_name",
+    "is_csv",
     "judge",
     "latest_marks",
     "listed",
@@ -166,12 +169,15 @@ __all__ = [
     "parse_moment",
     "read_depth",
     "read_frames",
+    "read_parquet",
     "read_recorded",
     "series_offered",
     "simulate_market",
     "simulated_assets",
     "supersedes",
     "tell_bar",
+    "topic_of",
+    "traded_as",
     "untrusted",
     "write_bars",
     "write_funding",

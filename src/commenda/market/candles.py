@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from commenda.market import queries
 from commenda.market.files import read_imported
 from commenda.market.grid import WEEK, interval_name
 from commenda.market.instruments import find_instrument, instruments
-from commenda.market.model import Dataset, Instrument, Series
+from commenda.market.model import SYMBOL, VENUE, Dataset, Instrument, Series
 
 _COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,18 +80,25 @@ def quoted(tx: Tx) -> list[InstrumentView]:
     ]
 
 
-def traded_as(tx: Tx, symbol: str) -> Instrument:
-    """The instrument of a symbol where the live market trades it, else where it has candles.
+def traded_as(tx: Tx, symbol: str, venue: str | None = None) -> Instrument:
+    """The instrument of a symbol at the venue that is named; without one where a feed follows it,
+    else where it has live bars, else candles, and of several the one that was known first.
 
     Code `unknown_instrument`.
     """
-    row = tx.execute(
-        "SELECT i.venue FROM instruments i WHERE i.symbol = %s"
-        " ORDER BY NOT EXISTS (SELECT FROM market_bars b WHERE b.instrument_id = i.id),"
-        "  NOT EXISTS (SELECT FROM market_datasets d WHERE d.instrument_id = i.id), i.venue"
-        " LIMIT 1",
-        (symbol,),
-    ).fetchone()
+    row = None
+    named = venue is None or re.fullmatch(VENUE, venue)
+    if named and len(symbol) <= 40 and re.fullmatch(SYMBOL, symbol):
+        row = tx.execute(
+            "SELECT i.venue FROM instruments i"
+            " WHERE i.symbol = %(symbol)s AND (%(venue)s::text IS NULL OR i.venue = %(venue)s)"
+            " ORDER BY NOT EXISTS (SELECT FROM market_feeds f"
+            "   WHERE f.instrument_id = i.id AND f.stopped_at IS NULL),"
+            "  NOT EXISTS (SELECT FROM market_bars b WHERE b.instrument_id = i.id),"
+            "  NOT EXISTS (SELECT FROM market_datasets d WHERE d.instrument_id = i.id), i.id"
+            " LIMIT 1",
+            {"symbol": symbol, "venue": venue},
+        ).fetchone()
     if row is None:
         raise unknown("instrument", symbol, "symbol", "use one of GET /api/v1/market/instruments")
     return find_instrument(tx, row[0], symbol)

@@ -33,7 +33,6 @@ from commenda.market.coverage import (
 )
 from commenda.market.feeds import FeedSeen, feeds_seen, live_findings
 from commenda.market.grid import parse_interval
-from commenda.market.instruments import find_instrument
 from commenda.market.model import SYMBOL, VENUE, FindingKind
 from commenda.market.uploads import MarketFile, QualityReport, take_in
 
@@ -50,7 +49,7 @@ Venue = Annotated[
         min_length=1,
         max_length=40,
         pattern=f"^{VENUE}$",
-        description="Where it is traded; the live market, or else the first that has candles.",
+        description="Where it is traded; else where a feed follows it, has live bars, or candles.",
         examples=["simulated"],
     ),
 ]
@@ -77,7 +76,7 @@ def list_candles(
     """Closed bars that open in [start, end): the latest ones without a start, else the first."""
     seconds = parse_interval(interval)
     with service.database.transaction() as tx:
-        instrument = find_instrument(tx, venue, symbol) if venue else candles.traded_as(tx, symbol)
+        instrument = candles.traded_as(tx, symbol, venue)
         bars = candles.read(
             tx, service.settings.data, instrument, seconds, start=start, end=end, limit=limit
         )

@@ -79,6 +79,11 @@ def listed(catalogue: Catalogue, venue: str, symbol: str) -> Instrument:
         ) from None
 
 
+def is_simulated(venue: str) -> bool:
+    """Whether no price there was ever traded: the simulated venue's, and its spot market's."""
+    return venue.removesuffix("_spot") == SIMULATED_VENUE
+
+
 def simulated_twin(instrument: Instrument) -> Instrument:
     """The same terms at the venue `simulated`, where no price was ever traded."""
     return replace(instrument, id=0, venue=SIMULATED_VENUE, simulated=True)
@@ -177,7 +182,7 @@ def _instrument_of_entry(entry: dict[str, Any], origin: str) -> Instrument:
             id=0,
             kind=Kind(entry["kind"]),
             maximum_leverage=whole(str(entry["maximum_leverage"])),
-            simulated=entry["venue"] == SIMULATED_VENUE,
+            simulated=is_simulated(entry["venue"]),
             **values,
         )
     except (ValueError, ArithmeticError) as error:

@@ -44,14 +44,20 @@ def write_bars(
     return [one for one in bars if (one[0].id, one[1].ts) in new]
 
 
-def bar_message(symbol: str, interval: int, bar: Bar) -> dict[str, Any]:
+def topic_of(instrument: Instrument) -> str:
+    """What is told of an instrument bears this: its symbol alone may be another venue's, too."""
+    return f"market:{instrument.venue}:{instrument.symbol}"
+
+
+def bar_message(instrument: Instrument, interval: int, bar: Bar) -> dict[str, Any]:
     """A closed bar in the form of a live message."""
-    return {"type": "bar", "symbol": symbol, "interval": interval, **asdict(bar)}
+    about = {"type": "bar", "venue": instrument.venue, "symbol": instrument.symbol}
+    return {**about, "interval": interval, **asdict(bar)}
 
 
-def tell_bar(tx: Tx, symbol: str, interval: int, bar: Bar) -> None:
+def tell_bar(tx: Tx, instrument: Instrument, interval: int, bar: Bar) -> None:
     """Tell who listens to an instrument of a bar that has closed."""
-    bus.publish(tx, f"market:{symbol}", bar_message(symbol, interval, bar))
+    bus.publish(tx, topic_of(instrument), bar_message(instrument, interval, bar))
 
 
 def write_marks(tx: Tx, marks: Sequence[tuple[Instrument, Mark]]) -> None:
@@ -91,9 +97,9 @@ def latest_marks(tx: Tx) -> dict[int, Decimal]:
     return dict(tx.execute("SELECT instrument_id, price FROM market_marks").fetchall())
 
 
-def now_names(venue: str, symbol: str) -> tuple[Name, Name, Name]:
+def now_names(instrument: Instrument) -> tuple[Name, Name, Name]:
     """Under which names feeds keep what they know now of an instrument, in the order of `NOW`."""
-    tick, book, funding = (Name(f"md:{kind}:{symbol}", venue) for kind in NOW)
+    tick, book, funding = (Name(f"md:{kind}:{instrument.symbol}", instrument.venue) for kind in NOW)
     return tick, book, funding
 
 

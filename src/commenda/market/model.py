@@ -20,6 +20,11 @@ or a perpetual contract from others of its name, as in `BTCUSDT_250627`."""
 class Kind(StrEnum):
     LINEAR_PERPETUAL = "linear_perpetual"
     SPOT = "spot"
+    """What is bought is held: nothing is lent, and nothing sold that is not there."""
+
+
+FINEST = Decimal("0.00000001")
+"""The step in which an exchange keeps what it holds of an asset."""
 
 
 class Series(StrEnum):
@@ -72,6 +77,12 @@ class Instrument:
     maximum_leverage: Internal[int]
     simulated: bool
 
+    @property
+    def step(self) -> Decimal:
+        """The step of what is held. At spot it is the asset's own, for a fee is taken of what was
+        bought: what is held is seldom whole lots."""
+        return FINEST if self.kind is Kind.SPOT else self.lot
+
     def to_tick(self, price: Decimal | float) -> Decimal:
         """`price` at the nearest tick, ties to the even one. A float counts as it prints."""
         steps = exact(price) / self.tick
@@ -86,12 +97,13 @@ class Instrument:
 class Mark:
     """A price that positions are valued at, when it was known, and what it is.
 
-    `mark` is the venue's mark price; `candle` is the close of a candle, where that is fresher.
+    `mark` is the venue's mark price; `candle` is the close of a candle, where that is fresher;
+    `trade` is the last trade at a spot market, which has no mark price.
     """
 
     price: Decimal
     as_of: datetime
-    source: Literal["mark", "candle"]
+    source: Literal["mark", "candle", "trade"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from commenda.kit.errors import CommendaError
 from commenda.market.grid import interval_name, parse_interval
-from commenda.market.model import SYMBOL, VENUE, Series
+from commenda.market.model import SYMBOL, VENUE, Kind, Series
 
 BINANCE_VENUE = "binance_usdm"
 """The venue of a Binance file where none is given: spot and futures files have the same names."""
@@ -51,6 +51,11 @@ class Labels:
     symbol: str | None = None
     interval: str | None = None
     zone: str | None = None
+
+
+def told_kind(name: SourceName) -> Kind:
+    """What a file is of: markets of spot are named so (`fetch`)."""
+    return Kind.SPOT if name.venue.endswith("_spot") else Kind.LINEAR_PERPETUAL
 
 
 def is_csv(file: Path) -> bool:

@@ -18,8 +18,8 @@ from commenda.market import queries
 from commenda.market.files import content_digest, judge, read_imported
 from commenda.market.grid import interval_name, told_by
 from commenda.market.instruments import find_instrument
-from commenda.market.model import Finding, Series
-from commenda.market.names import told_name
+from commenda.market.model import Finding, Kind, Series
+from commenda.market.names import told_kind, told_name
 from commenda.market.sources import read_rows
 
 
@@ -28,8 +28,9 @@ class Recorded:
     """A sound series of rows in order of time, and what its source says of it.
 
     `origin` is the file's name, or venue, symbol and series of an import. `venue` and `symbol` are
-    None where a file's name does not say them; `interval` is in seconds, 0 for funding. `notes`
-    say what was assumed; `zone` is the one that was given for times without any.
+    None where a file's name does not say them, nor is `kind` known then; `interval` is in seconds,
+    0 for funding. `notes` say what was assumed; `zone` is the one that was given for times without
+    any.
     """
 
     frame: pl.DataFrame
@@ -40,6 +41,7 @@ class Recorded:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     zone: str | None = None
+    kind: Kind | None = None
 
     def digest(self) -> str:
         """SHA-256 of the values: the same for a file and for its import."""
@@ -80,6 +82,7 @@ def read_recorded(
         findings=loaded.findings,
         notes=rows.notes,
         zone=zone,
+        kind=told_kind(name) if name else None,
     )
 
 
@@ -107,4 +110,5 @@ def imported_series(
         symbol=symbol,
         interval=found.interval_seconds,
         findings=tuple(queries.findings_of(tx, found.id)),
+        kind=instrument.kind,
     )

@@ -188,6 +188,9 @@ def _asked(sides: Sides, one: Ordered, moved: Cause) -> Asked | None:
     filled = bool(one.quantity)
     is_working = one.order_status is not None and one.quantity is None
     held_back = cause_of(one.error if one.execution == "skipped" or filled else None)
+    unfilled = cause_of(one.reason, one.order_status)
+    if sides.flow.spot and one.order_status == "filled":  # less a fee in kind, or than a lot
+        unfilled = Cause.FEE if one.requested > 0 else Cause.ROUNDING
     return Asked(
         one.target or ZERO,
         one.reference,
@@ -195,7 +198,7 @@ def _asked(sides: Sides, one: Ordered, moved: Cause) -> Asked | None:
         one.requested,
         moved,
         held_back,
-        Cause.WORKING if is_working else cause_of(one.reason, one.order_status),
+        Cause.WORKING if is_working else unfilled,
     )
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from commenda.copying import LATE, RUNNER_CASH, Decided
-from commenda.kernel import Bars, FillKind, Funding
+from commenda.kernel import Bars, FillKind, Funding, Terms
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.market import Bar
@@ -143,7 +143,14 @@ def tested(flow: Compared, seen: Seen, funding: Sequence[tuple[int, Decimal, Dec
         np.array([float(rate) for _, rate, _ in funding]),
         np.array([float(mark) for _, _, mark in funding]),
     )
-    run = run_program(flow.program, bars, cash=RUNNER_CASH, funding=charged, costs=flow.own_costs)
+    run = run_program(
+        flow.program,
+        bars,
+        cash=RUNNER_CASH,
+        funding=charged,
+        costs=flow.own_costs,
+        terms=Terms(spot=flow.spot),
+    )
     scale = flow.stake / exact(RUNNER_CASH)
     closes = [moment_of(bar.ts + flow.interval) for bar in every]
     decisions: dict[Decision, Decimal] = {}

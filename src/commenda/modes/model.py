@@ -21,7 +21,7 @@ class Cause(StrEnum):
     LATENCY = "latency"
     """The market had moved when the order was sent."""
     FEE = "fee"
-    """Another rate than the backtest's."""
+    """Another rate than the backtest's; at spot, what was taken of a purchase is not held."""
     FUNDING = "funding"
     """Other stamps, rates or marks, or a position that was there at another moment."""
     ROUNDING = "rounding"

@@ -48,6 +48,7 @@ class Compared:
     cash_account: int
     stake: Decimal
     book_status: str
+    spot: bool
 
     @property
     def program(self) -> Program:
@@ -113,7 +114,7 @@ def find_compared(tx: Tx, flow_id: UUID, creator: UUID | None = None) -> Compare
         " i.quote, i.tick, i.lot, coalesce(f.interval_seconds, b.interval_seconds) AS interval,"
         " b.interval_seconds AS base_interval, f.last_bar_at, f.runner_costs AS costs,"
         " f.pending_at, s.id AS book, s.leg_id AS leg, l.account_id AS cash_account,"
-        " s.investment_amount AS stake, s.status AS book_status"
+        " s.investment_amount AS stake, s.status AS book_status, i.kind = 'spot' AS spot"
         " FROM shared_flows f JOIN instruments i ON i.id = f.instrument_id"
         " JOIN flow_subscriptions s ON s.flow_id = f.id AND s.is_leader"
         " JOIN legs l ON l.id = s.leg_id"

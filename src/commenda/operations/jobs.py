@@ -101,7 +101,7 @@ def publish_market(operation: Operation, now: datetime) -> None:
             tx, [(one, feed.mark_at(one.id, int(now.timestamp()))) for one in feed.instruments]
         )
         for instrument, bar in new:
-            tell_bar(tx, instrument.symbol, feed.interval, bar)
+            tell_bar(tx, instrument, feed.interval, bar)
 
 
 def step_strategies(operation: Operation, now: datetime) -> None:

@@ -1,15 +1,14 @@
 """What is told live: the latest of each topic, in the very form in which news of it follows.
 
-    market:<symbol>     bars that closed; beside them what feeds know now (`kit.cache`)
-    strategy:<flow id>  signals of a flow, and the daily value of its creator's own book
-    alerts              what somebody should look at (told by `commenda.alerts`, as it is raised)
+    market:<venue>:<symbol>  bars that closed; beside them what feeds know now (`kit.cache`)
+    strategy:<flow id>       signals of a flow, and the daily value of its creator's own book
+    alerts                   what somebody should look at (told by `commenda.alerts`, as raised)
 
 The form is the same so that a reader can drop news that a snapshot already had.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -19,11 +18,10 @@ from psycopg.rows import dict_row
 from commenda import alerts
 from commenda.identity import Permission
 from commenda.kit import bus
-from commenda.kit.cache import Name
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.kit.wire import wire
-from commenda.market import SYMBOL, Bar, bar_message, now_names
+from commenda.market import Bar, Instrument, bar_message
 
 Message = dict[str, Any]
 
@@ -40,39 +38,17 @@ _VALUE_ROWS: LiteralString = (
 )
 
 
-def told_now(tx: Tx, symbol: str, venue: str | None = None) -> tuple[Name, ...]:
-    """Under which names feeds keep what they know now of an instrument. Code `unknown_symbol`."""
-    return now_names(_instrument(tx, symbol, venue)[1], symbol)
-
-
-def latest_bars(tx: Tx, symbol: str, venue: str | None = None) -> list[Message]:
-    """The last bars of an instrument that closed, oldest first. Code `unknown_symbol`."""
+def latest_bars(tx: Tx, instrument: Instrument) -> list[Message]:
+    """The last bars of an instrument that closed, oldest first."""
     bars = tx.execute(
         "SELECT extract(epoch FROM ts)::bigint, interval_seconds, open, high, low, close, volume"
         " FROM market_bars WHERE instrument_id = %s ORDER BY ts DESC LIMIT %s",
-        (_instrument(tx, symbol, venue)[0], _BARS),
+        (instrument.id, _BARS),
     ).fetchall()
     return [
-        bar_message(symbol, interval, Bar(ts, *prices)) for ts, interval, *prices in reversed(bars)
+        bar_message(instrument, interval, Bar(ts, *prices))
+        for ts, interval, *prices in reversed(bars)
     ]
-
-
-def _instrument(tx: Tx, symbol: str, venue: str | None) -> tuple[int, str]:
-    """The id and venue of what bears this symbol: at the venue that is named, or where it lives."""
-    row = None
-    if len(symbol) <= 40 and re.fullmatch(SYMBOL, symbol):
-        row = tx.execute(
-            "SELECT i.id, i.venue FROM instruments i"
-            " WHERE i.symbol = %(symbol)s AND (%(venue)s::text IS NULL OR i.venue = %(venue)s)"
-            " ORDER BY EXISTS (SELECT FROM market_feeds f"
-            "   WHERE f.instrument_id = i.id AND f.stopped_at IS NULL) DESC,"
-            "  EXISTS (SELECT FROM market_bars b WHERE b.instrument_id = i.id) DESC, i.id"
-            " LIMIT 1",
-            {"symbol": symbol, "venue": venue},
-        ).fetchone()
-    if row is None:
-        raise unknown("symbol", symbol, "symbol")
-    return row[0], row[1]
 
 
 def require_listener(tx: Tx, flow_id: UUID, user_id: UUID | None) -> None:

@@ -10,7 +10,7 @@ undefined. What a product promised is compared with what it did by `grade_deviat
 
 Whether a result is more than luck: `probabilistic_sharpe`, `deflated_sharpe` (the best of many) and
 `minimum_track_record`; `backtest_overfitting` (PBO by CSCV); `bootstrap_interval` by blocks.
-`kelly_fraction` says how much to stake.
+`kelly_fraction` says how much to stake, `shrunk_kelly` on an edge that is only estimated.
 
 Statistics are floats. Deviations concern money and are Decimal.
 """
@@ -23,7 +23,7 @@ from commenda.returns.bootstrap import (
     row_sharpe,
 )
 from commenda.returns.calendars import Calendar, Year, year_of
-from commenda.returns.kelly import kelly_fraction
+from commenda.returns.kelly import edge_trust, kelly_fraction, shrunk_kelly
 from commenda.returns.overfitting import Overfitting, backtest_overfitting
 from commenda.returns.rules import (
     Advice,
@@ -77,6 +77,7 @@ __all__ = [
     "block_indexes",
     "bootstrap_interval",
     "deflated_sharpe",
+    "edge_trust",
     "expected_gain",
     "expected_maximum",
     "expected_maximum_sharpe",
@@ -94,6 +95,7 @@ __all__ = [
     "row_sharpe",
     "sharpe",
     "sharpe_sample",
+    "shrunk_kelly",
     "sortino",
     "time_weighted_return",
     "underwater",

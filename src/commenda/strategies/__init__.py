@@ -43,7 +43,7 @@ from commenda.strategies.faults import UNCOMPILED, refuse_warmup, run_program
 from commenda.strategies.funding import funding_between, refuse_gaps
 from commenda.strategies.legs import LegPlan, LegsPlan
 from commenda.strategies.model import RunCosts, RunTerms
-from commenda.strategies.plan import Plan, costs_of, terms_of
+from commenda.strategies.plan import Plan, costs_of, terms_at, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
 from commenda.strategies.queries import Status
@@ -175,6 +175,7 @@ __all__ = [
     "shown_run",
     "source_hash",
     "strategy",
+    "terms_at",
     "terms_of",
     "try_walls",
 ]

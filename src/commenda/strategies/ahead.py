@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from commenda.kernel import Bars, Leg, Margin, Stepper, Terms, run, run_legs, sweep
+from commenda.kernel.l2_loop import compiled_replay
+from commenda.kernel.legs import legs_loop
 from commenda.kernel.loop import desk_loop
 from commenda.strategies.shipped import CATALOGUE
 
@@ -34,6 +36,8 @@ def precompile() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "sweep", lambda: sweep([first], bars, cash=1e3)
     yield "two legs", lambda: run_legs([Leg(first, bars, terms=terms)] * 2, cash=1e3)
     yield "desk with orders", lambda: desk_loop(True)
+    yield "two legs with orders", lambda: legs_loop(2, True)
+    yield "order book", compiled_replay
     yield "stepper", lambda: _step(Stepper(first, cash=1e3))
     yield "desk, bar by bar", lambda: _step(Stepper(first, cash=1e3, terms=terms))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -125,7 +126,8 @@ def request_of(inputs: RunInputs) -> BacktestRequest | None:
         )
     except ValidationError:  # the command line takes more
         return None
-    return asked if (asked.costs, asked.terms) == (known_costs, known_terms) else None
+    same = asked.costs == known_costs and asked.terms == replace(known_terms, spot=False)
+    return asked if same else None
 
 
 def _fraction(basis_points: float) -> float:

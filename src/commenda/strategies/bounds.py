@@ -9,7 +9,7 @@ from typing import Any
 from commenda.kernel import Bars, keep_bounds
 from commenda.kit.errors import CommendaError
 from commenda.strategies.legs import LegPlan, LegsPlan
-from commenda.strategies.plan import Plan
+from commenda.strategies.plan import Plan, terms_at
 from commenda.strategies.sdk import Strategy
 
 
@@ -22,7 +22,7 @@ def refuse_beyond_bounds(plan: Plan | LegsPlan) -> None:
     for part in parts:
         asked: dict[str, Any] = {"cash": plan.cash, "terms": plan.terms}
         if isinstance(part, LegPlan):
-            terms = replace(plan.terms, lot=part.lot)
+            terms = terms_at(replace(plan.terms, lot=part.lot), spot=part.data.source.spot)
             asked = {"cash": plan.cash * part.share, "terms": terms, "side": part.side}
         asked |= {"size": part.size, "interval": part.data.source.interval}
         keep_within(plan.strategy, part.params, part.data.bars, costs=plan.costs, **asked)

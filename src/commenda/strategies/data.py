@@ -24,6 +24,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError
 from commenda.market import (
     DueFunding,
+    Kind,
     Recorded,
     Series,
     imported_series,
@@ -46,7 +47,7 @@ class DataSource:
     """Which bars a run saw. `first` and `last` are opens; `missing` counts bars not recorded.
 
     `venue` and `symbol` are None where the file's name does not say them; `zone` is what was given
-    for times that name none.
+    for times that name none. Of `spot` nothing can be sold that is not held.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DataSource:
     missing: int
     sha256: str
     zone: str | None = None
+    spot: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,6 +168,7 @@ def bars_of(
             missing=int(missing_between(bars.ts, nanoseconds(interval)).sum()),
             sha256=replace(recorded, frame=frame).digest(),
             zone=recorded.zone,
+            spot=recorded.kind is Kind.SPOT,
         ),
         notes=(*recorded.notes, *_counted(recorded)),
     )

@@ -35,6 +35,7 @@ from commenda.strategies.plan import (
     plain_source,
     plain_strategy,
     refuse_amount,
+    terms_at,
 )
 from commenda.strategies.sdk import Strategy
 
@@ -87,6 +88,11 @@ class LegsPlan:
             refuse_amount("share", leg.share)
             if leg.size is not None:
                 refuse_amount("size", leg.size)
+            terms_at(self.terms, spot=leg.data.source.spot)
+            if leg.data.source.spot and leg.side < 0:
+                raise CommendaError("no_short_at_spot", "At spot nothing is sold short").at(
+                    "--hedge", leg.name, "leave it out, or take bars of a perpetual"
+                )
         if not self.strategy.compiled:
             raise CommendaError(
                 "step_not_compiled", "A plain Python step runs on one instrument at a time"
@@ -179,7 +185,7 @@ class LegsPlan:
             leg.data.bars,
             leg.funding.funding if leg.funding else Funding.none(),
             costs=self.costs,
-            terms=replace(self.terms, lot=leg.lot),
+            terms=terms_at(replace(self.terms, lot=leg.lot), spot=leg.data.source.spot),
             share=leg.share,
             side=leg.side,
             size=leg.size,

@@ -89,6 +89,7 @@ class RunTerms(TypedDict, total=False):
     lot: float
     latency: dict[str, float]
     margin: RunMargin | None
+    spot: bool
 
 
 @_partly

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +60,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         refuse_amount("cash", self.cash)
+        object.__setattr__(self, "terms", terms_at(self.terms, spot=self.data.source.spot))
         if self.size is not None:
             refuse_amount("size", self.size)
         for option, given in (("--finer", self.finer), ("--book", self.book)):
@@ -117,6 +118,17 @@ def digest_of_inputs(inputs: Row) -> str:
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
 
+def terms_at(terms: Terms, *, spot: bool) -> Terms:
+    """The terms on which what the bars are of is traded; code `no_leverage_at_spot`."""
+    if not spot:
+        return terms
+    if terms.margin is not None:
+        raise CommendaError("no_leverage_at_spot", "Nothing is lent at spot").at(
+            "leverage", terms.margin.leverage, "leave it out, or take bars of a perpetual"
+        )
+    return replace(terms, spot=True)
+
+
 def plain_strategy(strategy: Declared, params: Mapping[str, float]) -> Row:
     return {
         "name": strategy.name,
@@ -128,6 +140,7 @@ def plain_strategy(strategy: Declared, params: Mapping[str, float]) -> Row:
 
 def plain_source(source: DataSource) -> Row:
     row = asdict(source)
+    del row["spot"]  # the terms say so
     seconds = int(row.pop("interval").total_seconds())
     ends = {"first": iso(source.first), "last": iso(source.last)}
     return row | {"intervalSeconds": seconds} | ends
@@ -154,6 +167,8 @@ def plain_book(book: SampledBook) -> Row:
 def plain(terms: Costs | Terms | L2Rules) -> Row:
     """Costs, terms or rules by field, in camelCase; a span of time in seconds."""
     row: Row = json.loads(json.dumps(asdict(terms), default=_seconds))
+    if not row.get("spot"):  # those of before are the same terms
+        row.pop("spot", None)
     return _in_camel_case(row)
 
 

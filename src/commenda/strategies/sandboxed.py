@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from numba.core import caching, dispatcher
+from numba.core import caching
 
 from commenda.kit.errors import CommendaError
 from commenda.strategies import walls
@@ -79,11 +79,13 @@ def _address_space(mapped: int | None) -> int:
 
 
 def keep_nothing() -> None:
-    """Have numba write nothing of what it compiles from here on: there is nowhere to write to."""
+    """Have numba write nothing of what it compiles from here on: there is nowhere to write to.
 
-    numba: Any = dispatcher.Dispatcher, caching.Cache
-    for kind, verb in zip(numba, ("enable_caching", "save_overload"), strict=True):
-        setattr(kind, verb, lambda *_: None)
+    What it was given to read it still reads, or the loop of every run would be compiled: 1.4 s.
+    """
+    numba: Any = caching
+    numba.Cache.save_overload = lambda *_: None
+    numba._CacheLocator.ensure_cache_path = lambda _: None  # it would try to write there
 
 
 def carry_out(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:

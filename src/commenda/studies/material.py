@@ -35,6 +35,7 @@ class Material:
     where: dict[str, Any]
     notes: tuple[str, ...] = ()
     """What was assumed of the file, and found in it."""
+    spot: bool = False
 
 
 def material_of_files(
@@ -132,4 +133,5 @@ def _material(
         funding_sha256=funding.sha256 if funding else None,
         where=where | span,
         notes=found.notes,
+        spot=found.source.spot,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.times import iso
 from commenda.returns import year_of
-from commenda.strategies import Strategy, reference_to
+from commenda.strategies import Strategy, reference_to, terms_at
 from commenda.studies import queries
 from commenda.studies.evaluate import RUNGS, Course, evaluate, glimpse
 from commenda.studies.material import Material
@@ -75,8 +75,9 @@ def begin(
     """Store a new study; it has not run yet. Ratios are annualised as the bars' calendar has it
     (`returns.year_of`), or by `periods_per_year`.
 
-    Codes `short_history`, `endless_dimension` (a grid without steps), `grid_too_large` and
-    `anonymous_strategy` (one that no name or file leads back to, so that it could not be resumed).
+    Codes of `terms_at`, `short_history`, `endless_dimension` (a grid without steps),
+    `grid_too_large` and `anonymous_strategy` (one that no name or file leads back to, so that it
+    could not be resumed).
     """
     reference = reference_to(strategy)
     if reference is None:
@@ -84,6 +85,7 @@ def begin(
             "anonymous_strategy",
             "A study resumes a strategy by its name or file, and this one has neither",
         ).at("strategy", strategy.name, "put it into a file or a package")
+    plan = replace(plan, terms=terms_at(plan.terms, spot=material.spot))
     purge = space.longest_warmup(strategy)
     if plan.walk is not None:
         splits(len(material.bars), plan.walk, purge)

@@ -13,49 +13,35 @@ test net, or in a simulation of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Protocol
 from uuid import uuid4
 
 import pytest
 
-from commenda.market import Instrument
+from commenda.testing.venue_market import (
+    LOTS,
+    VenueMarket,
+    a_limit,
+    a_request,
+    fills,
+    seen,
+    settled,
+    stock,
+    submitted,
+    traded,
+)
 from commenda.venues import (
     Execution,
     OrderKind,
-    OrderRequest,
     OrderStatus,
-    OrderView,
     Side,
     TimeInForce,
-    Venue,
     Why,
 )
 
-LOTS = 10
-PATIENCE = 20
-"""Moves of the market until a market order must be over."""
-
-
-class VenueMarket(Protocol):
-    """A fresh account at a venue, with what it takes to trade, and its market in a test's hands."""
-
-    venue: Venue
-    instrument: Instrument
-    """What is traded; it has a minimum notional above a lot at `price`."""
-    now: datetime
-    price: Decimal
-    """What it trades at now."""
-
-    def move(self, price: Decimal, offered: Decimal | None = None) -> None:
-        """Let time pass and the market trade at a price, through all that was better on the way;
-        `offered` is all that the account's orders can get of it, everything without."""
-
-    def reconnect(self) -> Venue:
-        """Reach the same account as a process does that was just started."""
+__all__ = ["VenueConformance", "VenueMarket", "a_limit", "a_request"]
 
 
 class VenueConformance:
@@ -73,8 +59,8 @@ class VenueConformance:
         asked = a_request(market)
         assert market.venue.submit(asked, market.now).id == asked.id
         over = settled(market, asked)
-        assert (over.status, over.filled) == (OrderStatus.FILLED, asked.quantity)
-        assert sum(fill.quantity for fill in over.fills) == asked.quantity
+        assert (over.status, traded(market, asked, over)) == (OrderStatus.FILLED, asked.quantity)
+        assert sum(fill.quantity for fill in over.fills) == over.filled
         assert all(fill.price > 0 for fill in over.fills)
         assert market.venue.order(asked, market.now) == over
 
@@ -100,7 +86,8 @@ class VenueConformance:
         market.venue.submit(asked, market.now)
         market.move(market.price)
         assert market.venue.order(asked, market.now) == over
-        assert sum(one.fill.quantity for one in fills(market)) == asked.quantity
+        assert sum(one.fill.quantity for one in fills(market)) == over.filled
+        assert traded(market, asked, over) == asked.quantity
 
     def test_a_limit_rests_and_is_filled_in_part_at_its_limit_or_better(
         self, market: VenueMarket
@@ -110,7 +97,8 @@ class VenueConformance:
         assert [one.id for one in market.venue.open_orders(market.now)] == [asked.id]
         market.move(market.price * Decimal("0.98"), asked.quantity * 4 / LOTS)
         view = seen(market, asked)
-        assert (view.status, view.filled) == (OrderStatus.PARTLY_FILLED, asked.quantity * 4 / LOTS)
+        part = asked.quantity * 4 / LOTS
+        assert (view.status, traded(market, asked, view)) == (OrderStatus.PARTLY_FILLED, part)
         assert asked.limit_price is not None
         assert all(fill.price <= asked.limit_price for fill in view.fills)
         market.move(market.price)
@@ -128,8 +116,10 @@ class VenueConformance:
         ends = [settled(market, one) for one in (part, whole)]
         market.move(market.price * Decimal("0.97"))
         assert [one.status for one in ends] == [OrderStatus.CANCELLED] * 2
-        assert [one.filled for one in ends] == [part.quantity / 2, 0]
-        assert [seen(market, one).filled for one in (part, whole)] == [part.quantity / 2, 0]
+        both = part, whole
+        half = [part.quantity / 2, 0]
+        assert [traded(market, *pair) for pair in zip(both, ends, strict=True)] == half
+        assert [traded(market, one, seen(market, one)) for one in both] == half
 
     def test_what_is_over_cannot_be_cancelled(self, market: VenueMarket) -> None:
         asked = a_request(market)
@@ -156,6 +146,7 @@ class VenueConformance:
         if OrderKind.STOP not in market.venue.capabilities.kinds:
             pytest.skip("there are no stops here")
         trigger = market.instrument.to_tick(market.price * Decimal("0.95"))
+        stock(market)
         asked = a_request(market, Side.SELL, OrderKind.STOP, trigger_price=trigger)
         market.venue.submit(asked, market.now)
         market.move(market.price)
@@ -170,6 +161,7 @@ class VenueConformance:
             pytest.skip("there are no stops with a limit here")
         trigger = market.instrument.to_tick(market.price * Decimal("0.95"))
         limit = market.instrument.to_tick(market.price * Decimal("0.94"))
+        stock(market)
         asked = a_request(
             market, Side.SELL, OrderKind.STOP, trigger_price=trigger, limit_price=limit
         )
@@ -201,7 +193,7 @@ class VenueConformance:
             assert market.venue.open_orders(market.now) == []
             assert all(fill.price <= above for fill in ends[-1].fills)
         market.move(market.price * Decimal("0.98"))
-        assert [(one.status, one.filled) for one in ends] == [
+        assert [(one.status, traded(market, asked, one)) for one in ends] == [
             (OrderStatus.FILLED, asked.quantity),
             (OrderStatus.EXPIRED, 0),
         ]
@@ -221,7 +213,7 @@ class VenueConformance:
         market.move(market.price * Decimal("0.98"))
         over = settled(market, makes)
         assert {fill.price for fill in over.fills} == {makes.limit_price}
-        assert over.filled == makes.quantity
+        assert traded(market, makes, over) == makes.quantity
 
     def test_what_only_closes_opens_nothing(self, market: VenueMarket) -> None:
         """Nothing held: it is turned down. More asked than is held: as much is closed."""
@@ -270,6 +262,7 @@ class VenueConformance:
         read: list[Execution] = []
         cursor = None
         orders = []
+        stock(market)
         for side in (Side.BUY, Side.SELL, Side.SELL):
             asked = a_request(market, side)
             orders.append(asked)
@@ -288,35 +281,37 @@ class VenueConformance:
             assert [one.fill for one in theirs] == list(seen(market, asked).fills)
 
     def test_the_account_is_what_was_traded_transferred_and_paid(self, market: VenueMarket) -> None:
-        """While it holds something the quantity; once it is flat again, the cash to the last
-        decimal. A transfer happens once for each reference."""
+        """While it holds something the quantity; once it is flat again, or as flat as it can be,
+        the cash to the last decimal. A transfer happens once for each reference."""
         reference, asset = uuid4(), market.instrument.quote
         first = market.venue.account(market.now).wallets.get(asset, Decimal(0))
         for _ in range(2):
             market.venue.transfer(reference, asset, Decimal(1_000), market.now)
         income, cursor = market.venue.income(None, market.now)
         paid = [one.amount for one in income]
-        quantity = a_request(market).quantity
+        quantity, net = a_request(market).quantity, Decimal(0)
         for side in (Side.BUY, Side.SELL):
             asked = a_request(market, side, quantity=quantity)
             market.venue.submit(asked, market.now)
             settled(market, asked)
-            net = sum(one.side.sign * one.fill.quantity for one in fills(market))
+            net = sum((one.side.sign * one.fill.quantity for one in fills(market)), Decimal(0))
+            quantity = market.instrument.to_lot(net)
             held = market.venue.account(market.now).quantities
             assert held.get(market.instrument.id, Decimal(0)) == net
             market.move(market.price * Decimal("1.01"))
             income, cursor = market.venue.income(cursor, market.now)
             paid += [one.amount for one in income]
         account = market.venue.account(market.now)
-        equity = account.wallets[asset] + account.unrealised.get(market.instrument.id, Decimal(0))
-        traded = sum(
+        equity = account.wallets[asset]
+        equity += account.unrealised_at(market.instrument.id, market.price)
+        moved = sum(
             (
                 -one.side.sign * one.fill.quantity * one.fill.price - one.fill.fee
                 for one in fills(market)
             ),
             Decimal(0),
         )
-        assert equity == first + 1_000 + traded + sum(paid, Decimal(0))
+        assert equity == first + 1_000 + moved + net * market.price + sum(paid, Decimal(0))
         assert market.venue.income(cursor, market.now)[0] == []
 
     def test_a_process_that_starts_again_finds_everything(self, market: VenueMarket) -> None:
@@ -332,64 +327,3 @@ class VenueConformance:
         new, _ = market.venue.executions(cursor, market.now)
         assert {one.order_id for one in new} == {resting.id}
         assert [*first, *new] == fills(market)
-
-
-def a_request(
-    market: VenueMarket,
-    side: Side = Side.BUY,
-    kind: OrderKind = OrderKind.MARKET,
-    *,
-    quantity: Decimal | None = None,
-    limit_price: Decimal | None = None,
-    trigger_price: Decimal | None = None,
-    expires_at: datetime | None = None,
-) -> OrderRequest:
-    """A request of ten times the least that the venue takes, if nothing else is said."""
-    lot, least = market.instrument.lot, market.instrument.minimum_notional
-    lots = (2 * least / market.price / lot).to_integral_value() + 1
-    return OrderRequest(
-        uuid4(),
-        market.instrument.id,
-        side,
-        kind,
-        LOTS * lots * lot if quantity is None else quantity,
-        market.price,
-        limit_price,
-        trigger_price,
-        expires_at,
-    )
-
-
-def a_limit(market: VenueMarket, *, expires_at: datetime | None = None) -> OrderRequest:
-    """To buy one per cent below the market."""
-    limit = market.instrument.to_tick(market.price * Decimal("0.99"))
-    return a_request(market, kind=OrderKind.LIMIT, limit_price=limit, expires_at=expires_at)
-
-
-def seen(market: VenueMarket, order: OrderRequest) -> OrderView:
-    view = market.venue.order(order, market.now)
-    assert view is not None, "an order that was accepted is known"
-    return view
-
-
-def submitted(market: VenueMarket, order: OrderRequest) -> OrderView:
-    """What becomes of an order that is over as it comes in: told at once, or where it is asked for
-    because the answer was an acknowledgement."""
-    view = market.venue.submit(order, market.now)
-    return view if view.status.is_terminal else settled(market, order)
-
-
-def settled(market: VenueMarket, order: OrderRequest) -> OrderView:
-    """An order once it is over and all its fills are shown; the market stands still meanwhile."""
-    for _ in range(PATIENCE):
-        view = seen(market, order)
-        shown = sum((fill.quantity for fill in view.fills), Decimal(0))
-        if view.status.is_terminal and shown == view.filled:
-            return view
-        market.move(market.price)
-    raise AssertionError(f"order {order.id} is not over after {PATIENCE} moves of the market")
-
-
-def fills(market: VenueMarket) -> Sequence[Execution]:
-    """All executions of the account."""
-    return list(market.venue.executions(None, market.now)[0])

@@ -3,7 +3,7 @@
 A **venue** accepts orders and is observed: `Venue` is the protocol, `VENUES` lists those there are.
 `PaperVenue` fills against market data and keeps books of its own, so that a reconciliation compares
 two sides. `CcxtVenue` is an account at an exchange, which it speaks to in that exchange's `dialect`
-(`binance`, `bybit`); what reaches it is a key that is sealed in the
+(`binance`, `binance_spot`, `bybit`); what reaches it is a key that is sealed in the
 database (`keys`), which two people let in (`accounts`) and which was tried first (`trial`).
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -13,12 +13,17 @@ from uuid import UUID
 
 from commenda.kit.money import plain
 from commenda.market import Instrument
-from commenda.venues.binance_records import (
-    deal_of,
-    is_true,
-    number_of,
-    shown_algo,
-    shown_order,
+from commenda.venues.binance_records import deal_of, is_true, shown_algo, shown_order
+from commenda.venues.binance_shared import (
+    CLOCK,
+    GONE,
+    LIMITED,
+    MAYBE_DONE,
+    PAGE,
+    Trades,
+    allowed_by,
+    sought,
+    transfer,
 )
 from commenda.venues.budget import Gauge
 from commenda.venues.dialect import (
@@ -31,6 +36,7 @@ from commenda.venues.dialect import (
     Deal,
     Filters,
     Held,
+    Mode,
     News,
     Paid,
     Params,
@@ -62,9 +68,6 @@ _FORCED = {
 TIMES = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.POST_ONLY: "GTX"}
 STREAMS = "wss://fstream.binance.com"
 HAPPENED = ("ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE", "MARGIN_CALL")
-PAGE = 1000
-_BEGUN = ""
-"""Among a cursor's contracts: when the account was met, in milliseconds."""
 _FUNDING, _CLEARING = "FUNDING_FEE", "INSURANCE_CLEAR"
 
 
@@ -79,13 +82,12 @@ class Binance:
     """Implements `Dialect`. A stop is an order of another service, until it is triggered."""
 
     codes: ClassVar[Codes] = Codes(
-        gone=frozenset({-2011, -2013}),
+        gone=GONE,
         as_it_was=frozenset({-4046, -4059}),
         duplicate=frozenset({-4116, -4111}),
-        no_contract=frozenset({-1121}),
-        clock=frozenset({-1021}),
-        limited=frozenset({-1003, -1015}),
-        maybe_done=frozenset({-1000, -1001, -1006, -1007, -1008}),
+        clock=CLOCK,
+        limited=LIMITED,
+        maybe_done=MAYBE_DONE,
         why={
             -2019: Why.SHORT_OF_MARGIN,
             -2021: Why.WOULD_TRIGGER,
@@ -113,8 +115,7 @@ class Binance:
         reduces=True,
         replaces=True,
     )
-    _unlisted: set[str] = field(default_factory=set)
-    """Contracts that we know and the exchange does not."""
+    _trades: Trades = field(default_factory=lambda: Trades("fapiPrivateGetUserTrades", deal_of))
 
     def client(self, key: str, secret: str, address: str | None = None) -> Any:
         return binance_client(key, secret, address)
@@ -127,19 +128,12 @@ class Binance:
         named = ("enableWithdrawals", "enableFutures", "ipRestrict")
         return Rights(*(is_true(told[one]) for one in named))
 
-    def is_hedged(self, ask: Ask) -> bool:
-        return is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
+    def mode(self, ask: Ask) -> Mode:
+        hedged = is_true(ask("fapiPrivateGetPositionSideDual", {})["dualSidePosition"])
+        return Mode("mode", not hedged)
 
     def limits(self, ask: Ask) -> Sequence[Gauge]:
-        allowed = {}
-        for one in ask("fapiPublicGetExchangeInfo", {})["rateLimits"]:
-            spans = {"SECOND": 1, "MINUTE": 60}
-            seconds = int(one["intervalNum"]) * spans.get(one["interval"], 0)
-            allowed[one["rateLimitType"] == "ORDERS", seconds] = int(one["limit"])
-        return [
-            one._replace(allows=allowed.get((one.of_orders, one.seconds), one.allows))
-            for one in self.gauges
-        ]
+        return allowed_by(ask("fapiPublicGetExchangeInfo", {})["rateLimits"], self.gauges)
 
     def filters(self, ask: Ask) -> Mapping[str, Filters]:
         found = {}
@@ -223,20 +217,11 @@ class Binance:
             if algo is None or not algo["actualOrderId"]:
                 return algo and shown_algo(algo)
             asked = {"symbol": symbol, "orderId": algo["actualOrderId"]}
-        found = self._sought(ask, "fapiPrivateGetOrder", asked)
+        found = sought(ask, "fapiPrivateGetOrder", asked)
         return found and shown_order(found)
 
     def _algo(self, ask: Ask, order: OrderRequest) -> Any:
-        return self._sought(ask, "fapiPrivateGetAlgoOrder", {"clientAlgoId": str(order.id)})
-
-    def _sought(self, ask: Ask, call: str, asked: Params) -> Any:
-        """What is there, or None."""
-        try:
-            return ask(call, asked)
-        except Refusal as refusal:
-            if refusal.code in self.codes.gone:
-                return None
-            raise
+        return sought(ask, "fapiPrivateGetAlgoOrder", {"clientAlgoId": str(order.id)})
 
     def sender(self, ask: Ask, symbol: str, number: str) -> Sender:
         found = ask("fapiPrivateGetOrder", {"symbol": symbol, "orderId": number})["clientOrderId"]
@@ -255,55 +240,22 @@ class Binance:
 
     # --- the account ----------------------------------------------------------------------------
 
-    def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]:
-        asked = {"symbol": shown.symbol, "orderId": shown.number, "limit": PAGE}
-        trades = ask("fapiPrivateGetUserTrades", asked)
-        return [deal_of(one).fill for one in sorted(trades, key=number_of)]
+    def fills(self, ask: Ask, shown: Shown) -> tuple[Decimal, Sequence[Fill]]:
+        return shown.filled, [one.fill for one in self._trades.of_order(ask, shown)]
 
     def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
         stands = self.time(ask)
-        last = {one: self._trades_of(ask, one, limit=1) for one in symbols}
-        known = {symbol: number_of(trades[-1]) for symbol, trades in last.items() if trades}
-        known[_BEGUN] = stands
-        return {"executions": json.dumps(known), "income": json.dumps([stands, {}])}
+        executions = self._trades.begin(ask, symbols, stands)
+        return {"executions": executions, "income": json.dumps([stands, {}])}
 
     def deals(
         self, ask: Ask, symbols: Sequence[str], cursor: str | None
     ) -> tuple[Sequence[Deal], str | None]:
-        """Of each contract the trades after the last one known, by its number."""
-        known: dict[str, int] = json.loads(cursor) if cursor else {}
-        last, found = dict(known), []
-        for symbol in symbols:
-            since = 0 if symbol in known else known.get(_BEGUN, 0)
-            for trade in self._trades_after(ask, symbol, known.get(symbol, -1)):
-                last[symbol] = number_of(trade)
-                if int(trade["time"]) >= since:
-                    found.append(deal_of(trade))
-        found.sort(key=lambda one: one.at)
-        return found, json.dumps(last) if last else cursor
+        return self._trades.after(ask, symbols, cursor)
 
-    def _trades_after(self, ask: Ask, symbol: str, number: int) -> Iterator[Any]:
-        while True:
-            page = self._trades_of(ask, symbol, fromId=number + 1, limit=PAGE)
-            yield from page
-            if len(page) < PAGE:
-                return
-            number = number_of(page[-1])
-
-    def _trades_of(self, ask: Ask, symbol: str, **which: int) -> list[Any]:
-        """The account's trades in a contract by number; none where it is not traded there."""
-        if symbol in self._unlisted:
-            return []
-        try:
-            found = ask("fapiPrivateGetUserTrades", {"symbol": symbol, **which})
-        except Refusal as refusal:
-            if refusal.code not in self.codes.no_contract:
-                raise
-            self._unlisted.add(symbol)
-            return []
-        return sorted(found, key=number_of)
-
-    def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
+    def holdings(
+        self, ask: Ask, known: Mapping[str, Instrument]
+    ) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
         found = ask("fapiPrivateV3GetAccount", {})
         named = ("positionAmt", "unrealizedProfit", "notional")
         return (
@@ -350,15 +302,7 @@ class Binance:
 
     def transfer(self, ask: Ask, reference: UUID, asset: str, amount: Decimal) -> None:
         """Between the house's spot and this account's futures."""
-        kinds = ("SPOT", "USDT_FUTURE") if amount > 0 else ("USDT_FUTURE", "SPOT")
-        asked = {
-            "fromAccountType": kinds[0],
-            "toAccountType": kinds[1],
-            "asset": asset,
-            "amount": plain(abs(amount)),
-            "clientTranId": str(reference),
-        }
-        ask("sapiPostSubAccountUniversalTransfer", asked)
+        transfer(ask, reference, asset, amount, house="SPOT", ours="USDT_FUTURE")
 
     # --- its stream -----------------------------------------------------------------------------
 

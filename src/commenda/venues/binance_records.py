@@ -10,6 +10,8 @@ from commenda.venues.model import Fill, OrderStatus, Side
 
 STATUS = {
     "NEW": OrderStatus.ACCEPTED,
+    "PENDING_NEW": OrderStatus.ACCEPTED,
+    "PENDING_CANCEL": OrderStatus.ACCEPTED,
     "PARTIALLY_FILLED": OrderStatus.PARTLY_FILLED,
     "FILLED": OrderStatus.FILLED,
     "CANCELED": OrderStatus.CANCELLED,
@@ -57,10 +59,6 @@ def shown_algo(found: Any) -> Shown:
 
 def _words(found: Any, kind: str, quantity: str) -> str:
     return f"{found['side']} {quantity} {found['symbol']} {kind}".lower()
-
-
-def number_of(trade: Any) -> int:
-    return int(trade["id"])
 
 
 def deal_of(trade: Any) -> Deal:

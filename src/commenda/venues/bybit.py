@@ -28,6 +28,7 @@ from commenda.venues.dialect import (
     Deal,
     Filters,
     Held,
+    Mode,
     News,
     Paid,
     Params,
@@ -94,7 +95,6 @@ class Bybit:
         gone=frozenset({110001, 110008, 110010}),
         as_it_was=frozenset({110025, 110026}),
         duplicate=frozenset({110072, 131214}),
-        no_contract=frozenset(),
         clock=frozenset({10002}),
         limited=frozenset({10006, 10018, 10429}),
         maybe_done=frozenset({10000, 10016, 10019}),
@@ -132,9 +132,9 @@ class Bybit:
         trades = str(told["readOnly"]) == "0" and "Order" in may.get("ContractTrade", ())
         return Rights("Withdraw" in may.get("Wallet", ()), trades, told["ips"] not in ([], ["*"]))
 
-    def is_hedged(self, ask: Ask) -> bool:
+    def mode(self, ask: Ask) -> Mode:
         """Of what is held; an account that holds nothing does not say."""
-        return any(str(one["positionIdx"]) != "0" for one in self._positions(ask))
+        return Mode("mode", all(str(one["positionIdx"]) == "0" for one in self._positions(ask)))
 
     def limits(self, ask: Ask) -> Sequence[Gauge]:
         return self.gauges
@@ -224,10 +224,10 @@ class Bybit:
 
     # --- the account ----------------------------------------------------------------------------
 
-    def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]:
+    def fills(self, ask: Ask, shown: Shown) -> tuple[Decimal, Sequence[Fill]]:
         asked = {**LINEAR, "symbol": shown.symbol, "orderId": shown.number, "limit": 100}
         found = [_deal(one) for one in _all(ask, "privateGetV5ExecutionList", asked)]
-        return [one.fill for one in reversed(found)]  # the newest comes first
+        return shown.filled, [one.fill for one in reversed(found)]  # the newest comes first
 
     def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
         stands = json.dumps([self.time(ask), {}])
@@ -256,7 +256,9 @@ class Bybit:
             begin += WEEK + 1
         return found
 
-    def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
+    def holdings(
+        self, ask: Ask, known: Mapping[str, Instrument]
+    ) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
         (account,) = ask("privateGetV5AccountWalletBalance", {"accountType": "UNIFIED"})["result"][
             "list"
         ]

@@ -84,9 +84,9 @@ class CcxtVenue:
     # --- before it trades -----------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Assert what every order counts on: a key that cannot take money out, one position for
-        each contract. Codes `key_may_withdraw`, `key_cannot_trade`, `wrong_mode` where the exchange
-        keeps another one, because something is open."""
+        """Assert what every order counts on: a key that cannot take money out, an account that is
+        set as `Dialect.modes` says. Codes `key_may_withdraw`, `key_cannot_trade`, `wrong_mode`
+        where the exchange keeps another one, because something is open."""
         rights = self.dialect.rights(self.desk.asking(Priority.EXIT))
         if rights.withdraws:
             raise may_withdraw()
@@ -203,14 +203,15 @@ class CcxtVenue:
             return self.dialect.resting(self.desk.ask)
 
     def _view(self, ours: UUID, shown: Shown) -> OrderView:
+        filled: Decimal = shown.filled
         fills: Sequence[Fill] = ()
-        if shown.filled:
+        if filled:
             with looking():
-                fills = self.dialect.fills(self.desk.asking(Priority.ENTRY), shown)
+                filled, fills = self.dialect.fills(self.desk.asking(Priority.ENTRY), shown)
         return OrderView(
             ours,
             shown.status,
-            shown.filled,
+            filled,
             tuple(fills),
             shown.reason,
             shown.quantity,
@@ -245,9 +246,9 @@ class CcxtVenue:
         return Execution(ours, instrument.id, deal.side, deal.fill, forced)
 
     def account(self, now: datetime) -> VenueAccount:
-        with looking():
-            wallets, held = self.dialect.holdings(self.desk.ask)
         known = self._known()
+        with looking():
+            wallets, held = self.dialect.holdings(self.desk.ask, known)
         ours = {known[symbol].id: one for symbol, one in held.items() if symbol in known}
         return VenueAccount(
             dict(wallets),
@@ -272,7 +273,7 @@ class CcxtVenue:
         return [_income(known[one.symbol].id, one) for one in found], cursor
 
     def transfer(self, reference: UUID, asset: str, amount: Decimal, now: datetime) -> None:
-        """Between the house's purse and this account's futures, once for each reference."""
+        """Between the house's purse and the one that trades, once for each reference."""
         try:
             self.dialect.transfer(self.desk.ask, reference, asset, amount)
         except Refusal as refusal:

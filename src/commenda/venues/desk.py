@@ -67,6 +67,7 @@ class Desk:
                     raise VenueUnavailable("the exchange asked to be left alone")
                 client = self._reached()
                 self._require_room(client, priority, is_order=is_order)
+                client.last_http_response = None  # what was answered before is no answer to this
                 try:
                     return getattr(client, call)(dict(params or {}))
                 except Exception as error:
@@ -116,17 +117,19 @@ class Desk:
         ccxt: Any = importlib.import_module("ccxt")
         if not isinstance(error, ccxt.BaseError):
             raise error
-        found = _CODE.search(str(error))
+        # What ccxt has words of its own for, it tells without the number: the answer has it.
+        told = str(error) if _CODE.search(str(error)) else str(self.client.last_http_response)
+        found = _CODE.search(told)
         code = int(found[1]) if found else None
         if code in self.dialect.codes.limited or isinstance(
             error, ccxt.DDoSProtection | ccxt.RateLimitExceeded
         ):
-            told = self.client.last_response_headers or {}
-            self._hush(self.wall() + float(told.get("Retry-After", _LEFT_ALONE)))
+            headers = self.client.last_response_headers or {}
+            self._hush(self.wall() + float(headers.get("Retry-After", _LEFT_ALONE)))
             raise VenueUnavailable(_said(error)) from error
         if code is None or code in self.dialect.codes.maybe_done:
             raise VenueUnavailable(_said(error)) from error
-        return Refusal(code, str(error))
+        return Refusal(code, told)
 
     def _hush(self, until: float) -> None:
         """Ask nothing more until then."""

@@ -11,7 +11,7 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
@@ -61,17 +61,19 @@ class Codes:
     """A mode that is set already."""
     duplicate: frozenset[int]
     """An order, or a transfer, with this id is known."""
-    no_contract: frozenset[int]
     clock: frozenset[int]
     limited: frozenset[int]
     maybe_done: frozenset[int]
     """What was asked may have been done or not; or the exchange is too busy to do it."""
     why: Mapping[int, Why]
     """Why an order was turned down."""
+    words: Mapping[str, Why] = field(default_factory=dict)
+    """The same, where one number stands for many reasons and its words tell them apart."""
 
     def reason(self, refusal: Refusal) -> str:
         """What a view says of a refusal: why, where that is known, and the exchange's own words."""
-        why = self.why.get(refusal.code)
+        said = (why for words, why in self.words.items() if words in refusal.short)
+        why = self.why.get(refusal.code) or next(said, None)
         return str(refusal) if why is None else f"{why}: {refusal.short}"
 
 
@@ -101,7 +103,8 @@ class Deal(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A position: signed quantity, unrealised profit, and what it is worth at the mark."""
+    """A position: signed quantity, unrealised profit, and what it is worth at the mark. What is
+    simply there was paid out of the wallet: both are 0, as at a mark of 0."""
 
     quantity: Decimal
     unrealised: Decimal
@@ -137,6 +140,14 @@ class Cleared(NamedTuple):
     symbol: str
     amount: Decimal
     at: int
+
+
+class Mode(NamedTuple):
+    """How an account is set, by the name of the check that tells of it: as it is wanted, or another
+    way, which `modes` mends."""
+
+    check: str
+    as_wanted: bool
 
 
 class Rights(NamedTuple):
@@ -193,7 +204,7 @@ class Dialect(Protocol):
     def client(self, key: str, secret: str, address: str | None = None) -> Any: ...
     def time(self, ask: Ask) -> int: ...
     def rights(self, ask: Ask) -> Rights: ...
-    def is_hedged(self, ask: Ask) -> bool: ...
+    def mode(self, ask: Ask) -> Mode: ...
     def filters(self, ask: Ask) -> Mapping[str, Filters]:
         """What is taken in each contract."""
 
@@ -216,7 +227,10 @@ class Dialect(Protocol):
     def sender(self, ask: Ask, symbol: str, number: str) -> Sender: ...
 
     def resting(self, ask: Ask) -> Sequence[Shown]: ...
-    def fills(self, ask: Ask, shown: Shown) -> Sequence[Fill]: ...
+    def fills(self, ask: Ask, shown: Shown) -> tuple[Decimal, Sequence[Fill]]:
+        """What was filled of an order, and the trades that it has shown of it. Both are less by a
+        fee that was taken of what was bought."""
+
     def begin(self, ask: Ask, symbols: Sequence[str]) -> Mapping[str, str]:
         """The cursors of `deals` and `income` as they stand: `executions`, `income`."""
 
@@ -226,8 +240,10 @@ class Dialect(Protocol):
         """Trades after a cursor; in a contract that was not asked for before, those since the
         account was met."""
 
-    def holdings(self, ask: Ask) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
-        """Wallets by asset, positions by contract."""
+    def holdings(
+        self, ask: Ask, known: Mapping[str, Instrument]
+    ) -> tuple[Mapping[str, Decimal], Mapping[str, Held]]:
+        """Wallets by asset, positions by contract, of those that are `known` here and others."""
 
     def income(
         self, ask: Ask, known: Mapping[str, Instrument], cursor: str | None

@@ -222,6 +222,9 @@ class Capabilities:
     """Takes `reduce_only`."""
     replaces: bool = False
     """Changes price and quantity of an order that rests."""
+    holds: bool = False
+    """What is bought there is held: nothing can be sold that is not, and the fee is taken of it. A
+    fill's quantity is what was left, its fee what was taken, at its price."""
 
     def lacks(self, order: OrderRequest) -> str | None:
         """What keeps the venue from taking an order of that manner; None where nothing does."""

@@ -47,7 +47,7 @@ from commenda.venues.paper_orders import (
     store_orders,
 )
 from commenda.venues.reach import Means
-from commenda.venues.rules import Trade
+from commenda.venues.rules import Trade, before_fee, only_closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +306,9 @@ class PaperVenue:
             refusal = "no market: no bar at this time"
         if refusal is None and order.reduce_only and not reducible(tx, accepted, ()):
             refusal = f"{Why.NOTHING_TO_REDUCE}: it would close nothing that is held"
+        closes = only_closes(order, self.feed.instrument(order.instrument_id))
+        if refusal is None and closes and reducible(tx, accepted, ()) < order.quantity:
+            refusal = f"{Why.SHORT_OF_MARGIN}: less is held than would be sold"
         refusal = refusal or self._matching.takes(accepted, now)
         if refusal is not None:
             accepted.end(OrderStatus.REFUSED, refusal)
@@ -336,10 +339,12 @@ class PaperVenue:
                 (order.account, order.id),
             )
             fills = [Fill(*row) for row in rows]
+        instrument = self.feed.instrument(order.instrument_id)
+        taken = (before_fee(instrument, order.side, one) - one.quantity for one in fills)
         return OrderView(
             order.id,
             order.status,
-            order.filled,
+            order.filled - sum(taken, Decimal(0)),
             tuple(fills),
             order.reason,
             order.quantity,

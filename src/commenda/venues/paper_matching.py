@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 
 from commenda.kit.db import Tx
 from commenda.kit.ids import derive
-from commenda.kit.money import floor_to, quantise, scale_of
+from commenda.kit.money import floor_to
 from commenda.market import Bar, CandleFeed, Instrument
 from commenda.venues.model import Fill, OrderStatus, Why
 from commenda.venues.paper_accounts import book_trade
@@ -21,7 +21,14 @@ from commenda.venues.paper_orders import (
     reducible,
     store_orders,
 )
-from commenda.venues.rules import Trade, inside, triggered, would_take
+from commenda.venues.rules import (
+    Trade,
+    inside,
+    left_of,
+    only_closes,
+    triggered,
+    would_take,
+)
 
 Parts = Callable[[PaperOrder, Instrument, Trade, Decimal], Sequence[tuple[Decimal, Decimal]]]
 """(quantity, price) of what an order gets at once, of what is offered."""
@@ -52,7 +59,8 @@ class Matching:
                         trade = price_of(order, bar, self.slippage, instrument.tick)
                         if triggered(order, bar, opens=price_of is not inside):
                             order.arm()
-                        if trade is not None and order.reduce_only:
+                        closes = order.reduce_only or only_closes(order, instrument)
+                        if trade is not None and closes:
                             most = reducible(tx, order, live)
                             self._trade(tx, order, instrument, bar, at, trade, offered, most)
                         elif trade is not None:
@@ -100,8 +108,8 @@ class Matching:
             offered[bar.ts] -= quantity
             order.filled += quantity
             order.trades += 1
-            fee = quantise(quantity * price * rate, scale_of(instrument.quote), ROUND_UP)
-            fill = Fill(str(derive("paper-fill", order.id, order.trades)), quantity, price, fee)
+            left, fee = left_of(instrument, order.side, quantity, price, rate)
+            fill = Fill(str(derive("paper-fill", order.id, order.trades)), left, price, fee)
             order.new.append((fill, bar.ts, datetime.fromtimestamp(at, UTC)))
         if order.filled == order.quantity:
             order.end(OrderStatus.FILLED)
@@ -125,7 +133,7 @@ class Matching:
         ).fetchone()
         assert row is not None
         volume = Decimal(str(bar.volume)) * self.participation
-        return floor_to(volume, instrument.lot) - Decimal(row[0])
+        return floor_to(volume - Decimal(row[0]), instrument.lot)
 
     def takes(self, order: PaperOrder, now: datetime) -> str | None:
         """Why what only makes cannot, at the open of the bar that begins now."""

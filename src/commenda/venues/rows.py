@@ -11,6 +11,7 @@ from typing import NamedTuple
 from commenda.kit.db import Tx
 from commenda.kit.errors import not_found
 from commenda.venues.binance import Binance
+from commenda.venues.binance_spot import BinanceSpot
 from commenda.venues.bybit import Bybit
 from commenda.venues.dialect import Dialect
 from commenda.venues.model import Venue, VenueBooks
@@ -46,6 +47,7 @@ def _exchange(name: str, dialect: Callable[[], Dialect]) -> VenueRow:
 VENUES: tuple[VenueRow, ...] = (
     VenueRow("paper", PaperVenue.connect, PaperBooks),
     _exchange("binance_usdm", Binance),
+    _exchange("binance_spot", BinanceSpot),
     _exchange("bybit_linear", Bybit),
     _exchange("simulated", Binance)._replace(ours=True),
 )

@@ -1,12 +1,13 @@
-"""At which price an order trades in a bar. Pure."""
+"""At which price an order trades in a bar, and what is left of it by the fee. Pure."""
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_UP, Decimal
 from typing import NamedTuple, Protocol
 
-from commenda.market import Bar
-from commenda.venues.model import OrderKind, Side, TimeInForce
+from commenda.kit.money import floor_to, quantise, scale_of
+from commenda.market import Bar, Instrument, Kind
+from commenda.venues.model import Fill, OrderKind, Side, TimeInForce
 
 
 class Priced(Protocol):
@@ -82,6 +83,29 @@ def _made(order: Priced, low: Decimal, high: Decimal) -> Trade | None:
         return None
     through = low < order.limit_price if order.side is Side.BUY else high > order.limit_price
     return Trade(order.limit_price, maker=True) if through else None
+
+
+def only_closes(order: Priced, instrument: Instrument) -> bool:
+    """Whether an order can get no more than closes what is held: at spot, whatever sells."""
+    return instrument.kind is Kind.SPOT and order.side is Side.SELL
+
+
+def left_of(
+    instrument: Instrument, side: Side, quantity: Decimal, price: Decimal, rate: Decimal
+) -> tuple[Decimal, Decimal]:
+    """Quantity and fee of a fill. What is bought at spot pays it in kind, whole steps of it: less
+    is left, and the fee is worth what was taken. Any other pays in money."""
+    if instrument.kind is Kind.SPOT and side is Side.BUY:
+        taken = floor_to(quantity * rate, instrument.step)
+        return quantity - taken, taken * price
+    return quantity, quantise(quantity * price * rate, scale_of(instrument.quote), ROUND_UP)
+
+
+def before_fee(instrument: Instrument, side: Side, fill: Fill) -> Decimal:
+    """What was traded of which a fill is left."""
+    if instrument.kind is Kind.SPOT and side is Side.BUY:
+        return fill.quantity + fill.fee / fill.price
+    return fill.quantity
 
 
 def slip(side: Side, price: Decimal, slippage: Decimal, tick: Decimal) -> Decimal:

@@ -19,7 +19,7 @@ from commenda.kit.money import plain
 from commenda.kit.wire import on_wire, one_of
 from commenda.market import Instrument
 from commenda.venues.desk import Desk
-from commenda.venues.dialect import Filters, Held, Refusal, Rights, Shown
+from commenda.venues.dialect import Filters, Held, Mode, Refusal, Rights, Shown
 from commenda.venues.model import VenueUnavailable
 
 APART = 1_000
@@ -47,8 +47,18 @@ LOOKS = (
     "balance",
     "open",
     "terms",
+    "fees",
 )
-"""What is looked at, in this order; it ends where nothing more can be asked."""
+"""What is looked at, in this order, `fees` in place of `mode` at spot; it ends where nothing more
+can be asked."""
+
+
+_MODES = {
+    Mode("mode", as_wanted=True): "one position for each contract",
+    Mode("mode", as_wanted=False): "positions are held in two sides: set to one when it trades",
+    Mode("fees", as_wanted=True): "fees are taken of what is traded",
+    Mode("fees", as_wanted=False): "fees are taken in BNB: that is switched off when it trades",
+}
 
 
 @on_wire
@@ -99,13 +109,13 @@ def require_sound(checks: Sequence[VenueCheck], address: str | None) -> None:
 
 def may_withdraw() -> CommendaError:
     return CommendaError("key_may_withdraw", "This key may take money out").at(
-        "key", hint="make one that may read and trade futures, and nothing else"
+        "key", hint="make one that may read and trade, and nothing else"
     )
 
 
 def cannot_trade() -> CommendaError:
-    return CommendaError("key_cannot_trade", "This key may not trade futures").at(
-        "key", hint="allow it futures at the exchange"
+    return CommendaError("key_cannot_trade", "This key may not trade").at(
+        "key", hint="allow it futures, or spot for an account at spot, at the exchange"
     )
 
 
@@ -117,19 +127,17 @@ def _looks(desk: Desk, instruments: Sequence[Instrument]) -> Iterator[VenueCheck
     yield _check("answers", "passed", "answered in {took} ms", took=took)
     yield _clock(round(told - 500 * (asked + answered)))
     try:
-        wallets, held = desk.dialect.holdings(desk.ask)
+        wallets, held = desk.dialect.holdings(desk.ask, {one.symbol: one for one in instruments})
         rights = desk.dialect.rights(desk.ask)
-        hedged = desk.dialect.is_hedged(desk.ask)
+        mode = desk.dialect.mode(desk.ask)
         orders = desk.dialect.resting(desk.ask)
     except Refusal as refusal:
         yield _check("key", "failed", "refused: {said}", said=refusal.short)
         return
     yield _check("key", "passed", "the key is taken")
     yield from _rights(rights)
-    if hedged:
-        yield _check("mode", "warned", "positions are held in two sides: set to one when it trades")
-    else:
-        yield _check("mode", "passed", "one position for each contract")
+    outcome = "passed" if mode.as_wanted else "warned"
+    yield _check(mode.check, outcome, _MODES[mode])
     yield from _holdings(wallets, held, orders)
     yield _terms(desk.dialect.filters(desk.ask), instruments)
 
@@ -147,9 +155,9 @@ def _rights(rights: Rights) -> Iterator[VenueCheck]:
     else:
         yield _check("withdrawals", "passed", "the key cannot take money out")
     if rights.trades:
-        yield _check("trading", "passed", "the key may trade futures")
+        yield _check("trading", "passed", "the key may trade")
     else:
-        yield _check("trading", "failed", "the key may not trade futures")
+        yield _check("trading", "failed", "the key may not trade")
     if rights.bound:
         yield _check("addresses", "passed", "the key is bound to addresses")
     else:

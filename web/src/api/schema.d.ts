@@ -5603,6 +5603,11 @@ export interface components {
              */
             symbol?: string | null;
             /**
+             * Market
+             * @description Of a new flow: the venue of that instrument, where several have its symbol; without one that of its account, or the only one where it is traded now.
+             */
+            market?: string | null;
+            /**
              * Venue
              * @description Of a new flow: the account at which it trades; the paper venue without one.
              */
@@ -10031,6 +10036,8 @@ export interface components {
                 [key: string]: number;
             };
             margin?: components["schemas"]["RunMargin"] | null;
+            /** Spot */
+            spot?: boolean;
         };
         /** RunWarmup */
         RunWarmup: {
@@ -10203,6 +10210,11 @@ export interface components {
             strategy: string;
             /** Symbol */
             symbol: string;
+            /**
+             * Market
+             * @description The instrument's venue.
+             */
+            market: string;
             /**
              * Intervalseconds
              * @description Of the bars it steps on; null: those of its market.
@@ -11769,7 +11781,7 @@ export interface components {
              * Name
              * @enum {string}
              */
-            name: "answers" | "clock" | "key" | "withdrawals" | "trading" | "addresses" | "mode" | "balance" | "open" | "terms";
+            name: "answers" | "clock" | "key" | "withdrawals" | "trading" | "addresses" | "mode" | "balance" | "open" | "terms" | "fees";
             /**
              * Outcome
              * @enum {string}
@@ -15838,7 +15850,7 @@ export interface operations {
         parameters: {
             query: {
                 symbol: string;
-                /** @description Where it is traded; the live market, or else the first that has candles. */
+                /** @description Where it is traded; else where a feed follows it, has live bars, or candles. */
                 venue?: string | null;
                 interval?: string;
                 start?: string | null;

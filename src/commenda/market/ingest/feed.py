@@ -77,11 +77,11 @@ class Feed:
                 one.recording = self.recorder.recording(one.instrument)
         names = [symbol.lower() for symbol in self.followed]
         depth = [f"{name}@depth@100ms" for name in names]
-        kinds = ("aggTrade", "kline_1m", "markPrice@1s")
-        rest = [f"{name}@{kind}" for name in names for kind in kinds]
+        spoken = self.rest.spoken
+        others = [f"{name}@{kind}" for name in names for kind in spoken.told]
         self.connections = (
-            self._connection("public", depth, of_depth=True),
-            self._connection("market", rest, of_depth=False),
+            self._connection("depth", spoken.depth, depth, of_depth=True),
+            self._connection("market", spoken.others, others, of_depth=False),
         )
         known = entries(self.name, list(self.followed.values()))
         self.keeper = Keeper(self.settings, self.database, known)
@@ -91,7 +91,10 @@ class Feed:
         async with asyncio.TaskGroup() as group:
             for one in self.connections:
                 group.create_task(one.keep(self.rest.session))
-            for work in (self._beat, self._poll, self._store, self.keeper.keep):
+            works = [self._beat, self._store, self.keeper.keep]
+            if "openInterest" in self.rest.spoken.weights:
+                works.append(self._poll)
+            for work in works:
                 group.create_task(work())
             if self.recorder is not None:
                 group.create_task(self.recorder.keep())
@@ -114,21 +117,23 @@ class Feed:
 
     # --- hearing ------------------------------------------------------------------------------
 
-    def _connection(self, path: str, streams: list[str], *, of_depth: bool) -> Connection:
+    def _connection(
+        self, name: str, path: str, streams: list[str], *, of_depth: bool
+    ) -> Connection:
         def opened() -> None:
             if of_depth:
                 for one in self.followed.values():
                     self._join(one)
 
         def lost(why: str) -> None:
-            _log.warning("the %s streams are gone: %s", path, why)
+            _log.warning("the %s streams are gone: %s", name, why)
             for one in self.followed.values():
                 one.lose(f"connection lost: {why}", depth=of_depth)
                 self._touch(one, *NOW)
             self._news.set()
 
         return Connection(
-            f"{self.streams}/{path}/stream",
+            f"{self.streams}{path}",
             streams,
             self._hear,
             opened,

@@ -13,7 +13,7 @@ from commenda.market.ingest.bars import Bars, Candle, Trade
 from commenda.market.ingest.book import DepthBook, DepthDelta, DepthSnapshot
 from commenda.market.ingest.record import Recording
 from commenda.market.ingest.watch import Watch
-from commenda.market.model import FindingKind, Instrument, Mark
+from commenda.market.model import FindingKind, Instrument, Kind, Mark
 
 SHOWN = 20
 """Trades that are kept to be shown."""
@@ -147,7 +147,7 @@ class Followed:
         if was_right and not self.book.right:
             self._end_part()
         elif self.recording is not None and self.book.right and self.book.last != before:
-            self.recording.delta(delta, told["T"])
+            self.recording.delta(delta, told.get("T", event))  # spot tells one time only
 
     def _end_part(self) -> None:
         """What is recorded of the book ends here: there is a gap, or it is not to be trusted."""
@@ -175,6 +175,9 @@ class Followed:
         if not self.trades or trade.number > self.trades[-1].number:
             self.trades.append(trade)
             self.traded_at = event
+            if self.instrument.kind is Kind.SPOT:  # which has no mark of the exchange's
+                at = datetime.fromtimestamp(trade.at / 1000, UTC)
+                self.mark = Mark(Decimal(told["p"]), at, "trade")
             if self.recording is not None:
                 self.recording.trade(trade)
         missing = self.bars.hear(trade, event)

@@ -49,7 +49,10 @@ class Part:
         self._messages = array("q")
         """Of each: local_ns, event_ms, first, last, previous, its bids and its asks."""
         self._levels = array("d")
-        self._trades: list[tuple[int, int, int, float, float, bool]] = []
+        self._trades = array("q")
+        """Of each: local_ns, trade_ms, its number, whether the taker sold."""
+        self._prints = array("d")
+        """Price and quantity of each."""
         self._bars: list[tuple[int, float, float, float, float, float]] = []
 
     def begin(self, book: DepthBook, at: int, local: int) -> None:
@@ -61,8 +64,8 @@ class Part:
         self._message(local, at, one.first, one.last, one.previous, one.bids, one.asks)
 
     def trade(self, one: Trade, local: int) -> None:
-        row = (local, one.at, one.number, one.price, float(one.quantity), one.sold)
-        self._trades.append(row)
+        self._trades.extend((local, one.at, one.number, one.sold))
+        self._prints.extend((one.price, float(one.quantity)))
 
     def bar(self, candle: Candle) -> None:
         one = candle.bar()
@@ -96,7 +99,7 @@ class Part:
         stem = f"{instrument.venue}_{instrument.symbol}"
         frames = {
             "depth": self.depth(),
-            "trades": pl.DataFrame(self._trades, TRADE_COLUMNS, orient="row"),
+            "trades": self.trades(),
             interval_name(INTERVAL): self.bars(),
         }
         kept = {kind: frame for kind, frame in frames.items() if frame.height}
@@ -131,6 +134,13 @@ class Part:
             pl.when(pl.Series(is_ask)).then(pl.lit("a")).otherwise(pl.lit("b")).alias("side"),
             *("price", "qty"),
         ).cast(DEPTH_COLUMNS)  # fmt: skip
+
+    def trades(self) -> pl.DataFrame:
+        """The rows of a file of trades."""
+        of = np.frombuffer(self._trades, np.int64).reshape(-1, 4)
+        prints = np.frombuffer(self._prints, np.float64).reshape(-1, 2)
+        values = (*of[:, :3].T, *prints.T, of[:, 3] != 0)
+        return pl.DataFrame(dict(zip(TRADE_COLUMNS, values, strict=True))).cast(TRADE_COLUMNS)
 
     def bars(self) -> pl.DataFrame:
         names = COLUMNS[Series.CANDLES]

@@ -1,4 +1,4 @@
-"""What is asked of the exchange: its contracts, snapshots, candles, funding, open interest."""
+"""What is asked of the exchange: what it trades, snapshots, candles, funding, open interest."""
 
 from __future__ import annotations
 
@@ -15,27 +15,23 @@ import aiohttp
 from commenda.kit.errors import CommendaError, not_found
 from commenda.market.ingest.bars import Candle
 from commenda.market.ingest.book import DepthSnapshot
-from commenda.market.model import Instrument, Kind
-
-_WEIGHTS = {"depth": 20, "klines": 10, "openInterest": 1, "fundingRate": 1, "exchangeInfo": 1}
-_BUDGET = 1_800
-"""Weight that is used in a minute: the exchange allows 2,400, and orders come first."""
-_STANDARD_FEES = Decimal("0.0002"), Decimal("0.0005")
-"""Maker and taker of an account without a discount: exchangeInfo names none."""
+from commenda.market.ingest.protocol import USDM, Protocol, protocol_of
+from commenda.market.instruments import is_simulated
+from commenda.market.model import Instrument
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an exchange that speaks Binance's USD-M protocol is asked and heard."""
+    """Where an exchange that speaks a protocol of Binance's is asked and heard."""
 
-    rest: str = "https://fapi.binance.com"
-    streams: str = "wss://fstream.binance.com"
+    rest: str
+    streams: str
 
     @classmethod
-    def of(cls, url: str | None) -> Address:
+    def of(cls, url: str | None, spoken: Protocol = USDM) -> Address:
         """Binance's, or one that answers and streams at `url`. Code `bad_url`."""
         if url is None:
-            return cls()
+            return cls(spoken.rest, spoken.streams)
         base = urlsplit(url)
         if base.scheme not in ("http", "https") or not base.netloc or base.query or base.fragment:
             raise CommendaError("bad_url", "Not an address that an exchange can stand at").at(
@@ -55,17 +51,18 @@ class Rest:
 
     session: aiohttp.ClientSession
     base: str
+    spoken: Protocol = USDM
     _until: float = 0.0
     _spent: int = 0
     _minute: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def get(self, what: str, **params: Any) -> Any:
-        """An answer of `/fapi/v1/…`; `Unanswered` for whatever else."""
-        await self._afford(_WEIGHTS[what])
+        """An answer; `Unanswered` for whatever else."""
+        await self._afford(self.spoken.weights[what])
         try:
             timeout = aiohttp.ClientTimeout(total=10)
-            address = f"{self.base}/fapi/v1/{what}"
+            address = f"{self.base}{self.spoken.prefix}/{what}"
             async with self.session.get(address, params=params, timeout=timeout) as answer:
                 if answer.status in (418, 429):
                     asked = answer.headers.get("Retry-After", "")
@@ -85,7 +82,7 @@ class Rest:
                     self._minute, self._spent = int(now // 60), 0
                 if now < self._until:
                     await asyncio.sleep(self._until - now)
-                elif self._spent + weight > _BUDGET:
+                elif self._spent + weight > self.spoken.budget:
                     await asyncio.sleep((self._minute + 1) * 60 - now)
                 else:
                     self._spent += weight
@@ -102,35 +99,37 @@ class Rest:
 
 
 def described(info: dict[str, Any], symbols: Iterable[str], venue: str) -> list[Instrument]:
-    """The contracts of these symbols on the exchange's terms; code `unknown_instrument`.
+    """What has these symbols, on the exchange's terms; code `unknown_instrument`.
 
-    Its leverage is told nobody without a key: it counts as 1.
+    A contract's leverage is told nobody without a key: it counts as 1.
     """
+    spoken = protocol_of(venue)
     listed = {one["symbol"]: one for one in info["symbols"]}
     found = []
     for symbol in symbols:
         one = listed.get(symbol)
-        if one is None or one.get("contractType") != "PERPETUAL":
-            raise not_found("unknown_instrument", "The exchange has no such perpetual").at(
+        if one is None or not spoken.offers(one):
+            raise not_found("unknown_instrument", f"The exchange has no such {spoken.name}").at(
                 "symbols", symbol, "such as BTCUSDT"
             )
         filters = {each["filterType"]: each for each in one["filters"]}
-        maker, taker = _STANDARD_FEES
+        maker, taker = spoken.fees
+        least, worth = spoken.least
         found.append(
             Instrument(
                 id=0,
                 venue=venue,
                 symbol=symbol,
-                kind=Kind.LINEAR_PERPETUAL,
+                kind=spoken.kind,
                 base=one["baseAsset"],
                 quote=one["quoteAsset"],
                 tick=_number(filters["PRICE_FILTER"]["tickSize"]),
                 lot=_number(filters["LOT_SIZE"]["stepSize"]),
-                minimum_notional=_number(filters["MIN_NOTIONAL"]["notional"]),
+                minimum_notional=_number(filters[least][worth]),
                 maker_fee=maker,
                 taker_fee=taker,
                 maximum_leverage=1,
-                simulated=venue == "simulated",
+                simulated=is_simulated(venue),
             )
         )
     return found

@@ -18,6 +18,7 @@ from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.market.ingest.connection import Backoff
 from commenda.market.ingest.feed import Feed
+from commenda.market.ingest.protocol import protocol_of
 from commenda.market.ingest.record import Recorder
 from commenda.market.ingest.rest import Address, Rest, Unanswered, described
 from commenda.market.ingest.store import following_bars, forget_feeds
@@ -51,7 +52,7 @@ async def run_feed(
         )
     with _alone(database, name):
         async with aiohttp.ClientSession(trust_env=True) as session:
-            rest = Rest(session, address.rest)
+            rest = Rest(session, address.rest, protocol_of(venue))
             work = _follow(
                 database, name, symbols, address, venue, rest, history, settings, recorder
             )

@@ -79,7 +79,7 @@ def store(
             made = {(one.instrument.id, candle.ts): candle for one, candle in batch.bars}
             bars = [(one.instrument, candle.bar()) for one, candle in batch.bars]
             for one, bar in write_bars(tx, INTERVAL, bars):
-                tell_bar(tx, one.symbol, INTERVAL, bar)
+                tell_bar(tx, one, INTERVAL, bar)
                 new.append((one, made[one.id, bar.ts]))
         if batch.marks:
             write_marks(tx, batch.marks)

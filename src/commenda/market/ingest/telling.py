@@ -27,7 +27,7 @@ def entries(feed: str, followed: list[Followed]) -> dict[Name, Callable[[], str 
 
 def named(one: Followed) -> tuple[Name, Name, Name]:
     """Under which names its trades, book and funding are told."""
-    return now_names(one.instrument.venue, one.instrument.symbol)
+    return now_names(one.instrument)
 
 
 def _value(feed: str, one: Followed, kind: str, tell: Telling) -> Callable[[], str | None]:

@@ -69,7 +69,7 @@ export default function MyFlow() {
             <Facts
               rows={[
                 [t("run.strategy"), flow.strategy],
-                [t("common.symbol"), flow.symbol],
+                [t("common.symbol"), `${flow.symbol} · ${flow.market}`],
                 [
                   t("publish.minimum"),
                   <Money key="m" amount={flow.settings.minInvestment} asset={flow.stats.currency} />,

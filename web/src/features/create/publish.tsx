@@ -11,11 +11,17 @@ import { ParameterFields, paramsOf, STEADY, StrategyChoice, type Act } from "./r
 
 const BARS = { "1m": "1m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1h", "4h": "4h", "1d": "1d" }
 type Bars = keyof typeof BARS | ""
+type Traded = Pick<Schemas["InstrumentView"], "symbol" | "venue">
+
+const placeOf = ({ venue, symbol }: Traded) => `${venue} ${symbol}`
+/** Its symbol, with the venue where another has it too. */
+const titleOf = (one: Traded, all: Traded[]) =>
+  all.filter((other) => other.symbol === one.symbol).length > 1 ? `${one.symbol} · ${one.venue}` : one.symbol
 
 /** Publish a flow: a strategy on one instrument, led by a book of the creator's own money. */
 export function Publish({ strategy, onClose }: { strategy?: string; onClose: () => void }) {
   const { t } = useTranslation()
-  const [symbol, setSymbol] = useState("")
+  const [place, setPlace] = useState("")
   const [interval, setBars] = useState<Bars>("")
   const [entry, setEntry] = useState<Schemas["Entry"]>("market")
   const instruments = api.useQuery("get", "/api/v1/market/instruments", {}, STEADY)
@@ -24,8 +30,8 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
     await client.POST("/api/v1/co-trading/flows", { params: { header: key }, body })
   }, onClose)
   // Only what has a price now is traded here.
-  const symbols = [...new Set(instruments.data?.filter((one) => one.mark !== null).map((one) => one.symbol))]
-  const chosen = symbols.includes(symbol) ? symbol : (symbols[0] ?? "")
+  const traded = instruments.data?.filter((one) => one.mark !== null) ?? []
+  const chosen = traded.find((one) => placeOf(one) === place) ?? traded[0]
   return (
     <Dialog title={t("publish.title")} onClose={onClose}>
       <p className="text-muted-foreground">{t("publish.why")}</p>
@@ -41,7 +47,8 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
                 description: fields.description!,
                 tags: tagsOf(fields.tags!),
                 strategy: named,
-                symbol: chosen,
+                symbol: chosen?.symbol,
+                market: chosen?.venue,
                 interval: interval || null,
                 entry,
                 params: paramsOf(params, fields),
@@ -55,9 +62,9 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
               {() => (
                 <Choice
                   label={t("common.symbol")}
-                  value={chosen}
-                  options={Object.fromEntries(symbols.map((one) => [one, one]))}
-                  onChange={setSymbol}
+                  value={chosen ? placeOf(chosen) : ""}
+                  options={Object.fromEntries(traded.map((one) => [placeOf(one), titleOf(one, traded)]))}
+                  onChange={setPlace}
                 />
               )}
             </Loaded>

@@ -1,0 +1,57 @@
+"""How much capital each strategy trades with.
+
+From returns to weights: `covariance` (sampled, Ledoit-Wolf, OAS), then one method (`size`):
+a target volatility for each, risk budgets, hierarchical risk parity, or a fraction of Kelly; then
+`Quotas`, which each and groups of them keep within, and `Easing`, which bounds what changes at
+once. `nearest_lots` turns amounts into what a venue takes. `Bandit` shares capital by what
+strategies have brought, round by round.
+
+All pure: returns and weights are floats, amounts of money are Decimal.
+"""
+
+from commenda.portfolios.bandits import Arm, Bandit, BanditRules, Policy, Prior
+from commenda.portfolios.budgets import risk_budget_weights, risk_shares, volatility
+from commenda.portfolios.covariance import Covariance, Estimator, correlation, covariance
+from commenda.portfolios.growth import kelly_weights, trusted_means
+from commenda.portfolios.hierarchy import hierarchical_weights
+from commenda.portfolios.lots import Compliant, Held, Wanted, nearest_lots
+from commenda.portfolios.records import Record, common, read_record, read_wanted, returns_of
+from commenda.portfolios.rules import Easing, Quota, Quotas, target_volatility, turnover
+from commenda.portfolios.sizing import Method, Sized, Sizing, SizingRules, size
+
+__all__ = [
+    "Arm",
+    "Bandit",
+    "BanditRules",
+    "Compliant",
+    "Covariance",
+    "Easing",
+    "Estimator",
+    "Held",
+    "Method",
+    "Policy",
+    "Prior",
+    "Quota",
+    "Quotas",
+    "Record",
+    "Sized",
+    "Sizing",
+    "SizingRules",
+    "Wanted",
+    "common",
+    "correlation",
+    "covariance",
+    "hierarchical_weights",
+    "kelly_weights",
+    "nearest_lots",
+    "read_record",
+    "read_wanted",
+    "returns_of",
+    "risk_budget_weights",
+    "risk_shares",
+    "size",
+    "target_volatility",
+    "trusted_means",
+    "turnover",
+    "volatility",
+]
