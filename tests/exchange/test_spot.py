@@ -153,6 +153,26 @@ def test_who_would_trade_with_himself_loses_the_order_that_rests(bazaar: Bazaar)
     assert bazaar.had("anna") == {"BTC": (D("10.999"), 0), "USDT": (D("899.5"), 0)}
 
 
+# --- candles that are told -----------------------------------------------------------------------
+
+
+def test_longer_candles_are_told_as_they_stand_and_once_they_are_over() -> None:
+    """A trade a minute, at 100, 103, 99, 101, 104 and 102, of 1, 2, … BTC; three minutes each."""
+    bazaar = Bazaar()
+    told: list[dict[str, Any]] = []
+    bazaar.house.listeners["spot btcusdt@kline_3m"].add(lambda _, one: told.append(one["k"]))
+    begin = bazaar.spot.now // 180_000 * 180_000 + 180_000
+    for minute, price in enumerate((100, 103, 99, 101, 104, 102)):
+        bazaar.spot.wait(begin + minute * 60_000)
+        bazaar.print(D(price), D(minute + 1))
+    over = [one for one in told if one["x"]]
+    assert over[-1]["t"] == begin
+    shown = [D(over[-1][name]) for name in ("o", "h", "l", "c", "v")]
+    assert shown == [100, 103, 99, 99, 6]
+    assert [D(told[-1][name]) for name in ("o", "h", "l", "c", "v")] == [101, 104, 101, 102, 15]
+    assert (told[-1]["x"], told[-1]["T"]) == (False, begin + 360_000 - 1)
+
+
 # --- orders that wait ----------------------------------------------------------------------------
 
 
@@ -248,6 +268,19 @@ def test_what_breaks_a_rule_is_refused_in_the_exchanges_words(
     before = bazaar.had("anna")
     assert refused(bazaar, side, kind, **values) == (code, words)
     assert bazaar.had("anna") == before
+
+
+def test_five_stops_wait_for_a_price_and_no_more(bazaar: Bazaar) -> None:
+    for number in range(5):
+        bazaar.order("anna", "SELL", "STOP_LOSS", quantity="1", stopPrice=str(90 + number))
+    found = refused(bazaar, "SELL", "STOP_LOSS", quantity="1", stopPrice="80")
+    assert found == (-1013, "Filter failure: MAX_NUM_ALGO_ORDERS")
+
+
+def test_what_is_asked_of_the_answer_is_read_before_the_order_is_taken(bazaar: Bazaar) -> None:
+    found = refused(bazaar, "BUY", "MARKET", quantity="1", newOrderRespType="SOME")
+    assert found[0] == -1130
+    assert bazaar.do("anna", "GET", "allOrders", symbol=PAIR) == []
 
 
 def test_an_order_may_be_tried_without_being_placed(bazaar: Bazaar) -> None:

@@ -119,14 +119,15 @@ async def _streams(client: Any) -> dict[str, Any]:
         over_socket = await client.create_order_ws(BTC, "limit", "buy", 0.001, 40_000)
         gone = await client.cancel_order_ws(over_socket["id"], BTC)
         candle = await asyncio.wait_for(client.watch_ohlcv(BTC, "1m"), 20)
+        longer = await asyncio.wait_for(client.watch_ohlcv(BTC, "5m"), 20)
         printed = await asyncio.wait_for(client.watch_trades(BTC), 20)
         best = await asyncio.wait_for(client.watch_bids_asks([BTC]), 20)
         for _ in range(20):
             book = await asyncio.wait_for(client.watch_order_book(BTC), 20)
         future = await asyncio.wait_for(client.watch_order_book(FUTURE), 20)
         return {
-            **heard, "placed": placed, "gone": gone, "candle": candle, "printed": printed,
-            "best": best, "book": book, "future": future,
+            **heard, "placed": placed, "gone": gone, "candle": candle, "longer": longer,
+            "printed": printed, "best": best, "book": book, "future": future,
         }  # fmt: skip
     finally:
         await client.close()
@@ -140,6 +141,8 @@ def test_ccxt_pro_hears_its_orders_and_keeps_both_books(both: Served) -> None:
     assert heard["balance"]["BTC"]["total"] > 1
     assert heard["gone"]["status"] == "canceled"
     assert heard["candle"][0][2] >= heard["candle"][0][3]
+    assert heard["longer"][0][0] % 300_000 == 0
+    assert heard["longer"][0][2] >= heard["longer"][0][3]
     assert heard["printed"][0]["price"] > 0
     assert heard["best"][BTC]["bid"] < heard["best"][BTC]["ask"]
     for name in ("book", "future"):
