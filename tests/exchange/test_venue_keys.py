@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from commenda.app import create_app
 from commenda.cli import app
-from commenda.exchange import Key
+from commenda.exchange import Key, simulated_house
 from commenda.execution import Broker, observe_executions
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
@@ -37,6 +37,17 @@ DESK = "binance_usdm:desk"
 def client(db: Database) -> Iterator[TestClient]:
     with TestClient(create_app(SETTINGS, db), raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """BTC and ETH, a minute of market each second, and BTC at spot."""
+    house = simulated_house(
+        ["BTCUSDT", "ETHUSDT"], seed=7, start=START, pace=60.0, spot=["BTCUSDT"]
+    )
+    found = Served(house)
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +86,7 @@ def rows(db: Database, query: str) -> list[Any]:
         return tx.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.parametrize("account", ["bybit_linear:desk", "binance_spot:desk"])
 @pytest.mark.parametrize(
     ("name", "at", "refused"),
     [
@@ -84,17 +96,25 @@ def rows(db: Database, query: str) -> list[Any]:
     ],
 )
 def test_a_key_of_another_exchange_is_tried_in_its_own_words(
-    client: TestClient, db: Database, served: Served, name: str, at: int, refused: str | None
+    client: TestClient,
+    db: Database,
+    served: Served,
+    account: str,
+    name: str,
+    at: int,
+    refused: str | None,
 ) -> None:
-    """The simulator speaks Bybit's language, too; a wrong secret is refused in it."""
+    """The simulator speaks Bybit's language, too, and spot's; a wrong secret is refused in it."""
     operator = signed_in(db, "operator")
-    added = add(client, operator, served, name, account="bybit_linear:desk")
+    added = add(client, operator, served, name, account=account)
     assert (added.status_code, added.json().get("code")) == (at, refused)
-    wrong = add(client, operator, served, name, account="bybit_linear:desk", secret="other")
+    wrong = add(client, operator, served, name, account=account, secret="other")
     assert (wrong.status_code, wrong.json()["code"]) == (422, "key_refused")
     if refused is None:
-        assert set(outcomes(added.json()).values()) == {"passed", "warned"}
-        assert outcomes(added.json())["withdrawals"] == "passed"
+        seen = outcomes(added.json())
+        assert set(seen.values()) == {"passed", "warned"}
+        assert seen["withdrawals"] == "passed"
+        assert seen["fees" if account.startswith("binance_spot") else "mode"] == "passed"
 
 
 def test_a_key_is_tried_and_counts_once_somebody_else_approves(
