@@ -59,8 +59,24 @@ class Served:
                     url = url.replace(f"https://{host}", f"http://{self.address}")
                 made.urls["api"][name] = url
         if "ws" in made.urls["api"]:
-            made.urls["api"]["ws"]["linear"] = f"ws://{self.address}/ws"
+            at = f"ws://{self.address}"
+            made.urls["api"]["ws"] |= {"linear": f"{at}/ws", "spot": f"{at}/stream/ws"}
+            made.urls["api"]["ws"]["ws-api"]["spot"] = f"{at}/ws-api/v3"
         return made
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Served]:
+    """The same, at spot, too: `a` has 50,000 USDT and 1 BTC there."""
+    symbols = ["BTCUSDT", "ETHUSDT"]
+    house = simulated_house(symbols, seed=7, start=START, pace=60.0, spot=symbols)
+    house.open_account(Key("a", "key-a", "secret-a"), Decimal(100_000))
+    account = house.spot.account("a")
+    for asset, amount in (("USDT", 50_000), ("BTC", 1)):
+        house.spot.transfer(account, asset, Decimal(amount), f"opening {asset}")
+    found = Served(house)
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="module")

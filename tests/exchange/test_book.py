@@ -110,6 +110,17 @@ def test_nobody_trades_with_himself(exchange: Exchange) -> None:
     assert taker.quote == D("0.1") * D("60000.1")
 
 
+def test_an_order_that_ended_at_an_own_one_takes_nothing_behind_it(exchange: Exchange) -> None:
+    """An own offer at 60,000.1 has the 0.5 that the market shows there before it and 2 behind it:
+    the bid takes the first and ends."""
+    maker = place(exchange, "a", SELL, 100, 600001)
+    exchange.apply(Levels(2, "BTCUSDT", [], [(600001, 2500)]))
+    assert maker.ahead == 500
+    taker = place(exchange, "a", BUY, 2000, stp="EXPIRE_TAKER")
+    assert (taker.status, taker.filled) == ("EXPIRED_IN_MATCH", 500)
+    assert (maker.status, maker.filled) == ("NEW", 0)
+
+
 def test_times_in_force(exchange: Exchange) -> None:
     part = place(exchange, "a", BUY, 700, 600001, tif="IOC")
     assert (part.status, part.filled) == ("EXPIRED", 500)

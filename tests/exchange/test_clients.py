@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from commenda.exchange import Key, simulated_house
 from commenda.exchange.model import Account
+from commenda.exchange.spot_proof import unproved
 
 from .conftest import Served
 
@@ -100,6 +101,23 @@ def test_python_binance(served: Served) -> None:
     assert seen["refused"] == -4003
     assert seen["income"][:1] == ["COMMISSION"]
     assert (seen["candles"], seen["key"]) == (5, True)
+
+
+def test_python_binance_at_spot(both: Served) -> None:
+    seen = run("python-binance==1.0.37", "python_binance_spot.py", both)
+    assert {"PRICE_FILTER", "LOT_SIZE", "NOTIONAL", "MAX_NUM_ORDERS"} <= set(seen["filters"])
+    assert (seen["permissions"], seen["before"]) == ([["SPOT"]], "1.00000000")
+    assert (seen["bought"], 99 < seen["worth"] <= 100) == (["FILLED", "BTC"], True)
+    assert (seen["open"], seen["locked"]) == (["LIMIT", "STOP_LOSS_LIMIT"], "0.20000000")
+    assert (seen["cancelled"], seen["replaced"]) == ("CANCELED", ["SUCCESS", "SUCCESS"])
+    assert seen["orders"] == ["FILLED", "FILLED", "CANCELED", "CANCELED", "CANCELED"]
+    assert (seen["trades"] >= 1, seen["candles"]) == (True, 5)
+    assert seen["average"] == pytest.approx(1, abs=0.02)
+    words = "Account has insufficient balance for requested action."
+    assert seen["refused"] == [-2010, words]
+    assert seen["heard"] == ["executionReport", "outboundAccountPosition"] * 2
+    assert (seen["traded"], seen["levels"]) == ("trade", 5)
+    assert unproved(both.house.spot) == []
 
 
 def test_binance_futures_connector(served: Served) -> None:

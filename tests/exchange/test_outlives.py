@@ -51,7 +51,10 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     made = Served(tmp_path)
-    made.start("--symbols", "BTCUSDT,ETHUSDT", "--pace", "60", "--account", f"desk:{KEY}:{SECRET}")
+    made.start(
+        "--symbols", "BTCUSDT,ETHUSDT", "--pace", "60", "--account", f"desk:{KEY}:{SECRET}",
+        "--spot", "BTCUSDT", "--spot-deposit", "USDT:50000", "--spot-deposit", "BTC:1",
+    )  # fmt: skip
     yield made
     for one in made.lives:
         if one.running:
@@ -66,6 +69,8 @@ class Client:
     session: aiohttp.ClientSession
     orders: dict[int, dict[str, Any]] = field(default_factory=dict)
     trades: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    spot: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Fills at spot by their number, as they were answered."""
 
     async def ask(self, method: str, path: str, **values: Any) -> Any:
         query = urlencode(values | {"timestamp": int(time.time() * 1000), "recvWindow": 60_000})
@@ -94,6 +99,14 @@ class Client:
                 if "orderId" in gone:
                     self.orders[told["orderId"]] = gone
 
+    async def trade_spot(self, draw: random.Random) -> None:
+        """One order after another at the market, until it is gone."""
+        while True:
+            asked = {"symbol": "BTCUSDT", "side": draw.choice(["BUY", "SELL"]), "type": "MARKET"}
+            told = await self.ask("POST", "/api/v3/order", quantity="0.001", **asked)
+            for one in told.get("fills", ()):
+                self.spot[one["tradeId"]] = {**one, "orderId": told["orderId"]}
+
     async def listen(self) -> None:
         key = (await self.ask("POST", "/fapi/v1/listenKey"))["listenKey"]
         async with self.session.ws_connect(f"{self.address}/private/ws?listenKey={key}") as stream:
@@ -107,6 +120,7 @@ class Client:
         """Traffic, in whose middle the exchange is killed."""
         work = [asyncio.create_task(self.listen())]
         work += [asyncio.create_task(self.trade(random.Random(draw.random()))) for _ in range(4)]
+        work.append(asyncio.create_task(self.trade_spot(random.Random(draw.random()))))
         await asyncio.sleep(seconds)
         end()
         await asyncio.gather(*work, return_exceptions=True)
@@ -139,6 +153,24 @@ class Client:
         }
         told = {number: tuple(map(float, one)) for number, one in self.trades.items()}
         assert {number: found.get(number) for number in told} == told
+        await self.check_spot()
+
+    async def check_spot(self) -> None:
+        """Each fill that was answered is one of the account's trades, and the money is right."""
+        found: dict[int, Any] = {}
+        begin = 0
+        while rows := await self.ask(
+            "GET", "/api/v3/myTrades", symbol="BTCUSDT", fromId=begin, limit=1000
+        ):
+            found |= {one["id"]: one for one in rows}
+            begin = rows[-1]["id"] + 1
+        names = ("orderId", "price", "qty", "commission", "commissionAsset")
+        assert {number: {name: found[number][name] for name in names} for number in self.spot} == {
+            number: {name: one[name] for name in names} for number, one in self.spot.items()
+        }
+        headers = {"X-Admin": WORD}
+        async with self.session.get(f"{self.address}/admin/proof", headers=headers) as got:
+            assert await got.json() == {"spot": []}
 
 
 def test_a_killed_exchange_has_all_that_it_told_of(served: Served, seed: int) -> None:
@@ -151,16 +183,18 @@ def test_a_killed_exchange_has_all_that_it_told_of(served: Served, seed: int) ->
                 client = Client(served.address, session)
                 if known is not None:
                     client.orders, client.trades = known.orders, known.trades
+                    client.spot = known.spot
                     await client.check()
-                count = len(client.orders), len(client.trades)
+                count = len(client.orders), len(client.trades), len(client.spot)
                 await client.live(draw.uniform(1.0, 2.5), draw, served.lives[-1].kill)
                 assert len(client.orders) > count[0]
                 assert len(client.trades) > count[1]
+                assert len(client.spot) > count[2]
                 known = client
             served.start()
         async with aiohttp.ClientSession() as session:
             assert known is not None
-            last = Client(served.address, session, known.orders, known.trades)
+            last = Client(served.address, session, known.orders, known.trades, known.spot)
             await last.check()
 
     asyncio.run(lives())

@@ -209,3 +209,12 @@ def test_a_house_may_allow_more_than_binance_does() -> None:
     in_ten = server.orders[-1]
     assert (in_ten.name, in_ten.seconds) == ("10 SECOND", 10)
     assert [in_ten.spend(1_000, 0.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_word_that_is_none_of_those_asked_for_is_named(served: Served) -> None:
+    """Where a code's words name the parameter, too."""
+    client = served.client()
+    client.load_markets()
+    asked = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+    with pytest.raises(ccxt.BadRequest, match="positionSide"):
+        client.fapiPrivatePostOrder(asked | {"positionSide": "BOTHS"})

@@ -24,12 +24,15 @@ from commenda.kit.money import number
 from commenda.settings import Settings
 
 MILLISECOND = 1000
-DEFAULT = {"symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"], "seed": 7, "interval": 60}
+DEFAULT = {"symbols": ["BTCUSDT", "ETHUSDT", "SOLUSDT"], "spot": [], "seed": 7, "interval": 60}
 
 
 def run(
     symbols: Annotated[
         str | None, typer.Option(help="What is traded, by commas: BTCUSDT,ETHUSDT,SOLUSDT.")
+    ] = None,
+    spot: Annotated[
+        str | None, typer.Option(help="Which of them are traded at spot, too; none by default.")
     ] = None,
     host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8900,
@@ -50,6 +53,10 @@ def run(
         typer.Option(help="NAME or NAME:KEY:SECRET of an account with money; may come again."),
     ] = None,
     deposit: Annotated[str, typer.Option(help="USDT of each new account.")] = "100000",
+    spot_deposit: Annotated[
+        list[str] | None,
+        typer.Option(help="ASSET:AMOUNT of each new account at spot; may come again."),
+    ] = None,
     limits: Annotated[
         int, typer.Option(min=1, help="How many times as much may be asked as at Binance.")
     ] = 1,
@@ -69,7 +76,7 @@ def run(
         bool, typer.Option("--sync", help="Write through to the disk before each answer.")
     ] = False,
 ) -> None:
-    """Serve a simulated exchange: Binance USD-M futures, for clients that know no other.
+    """Serve a simulated exchange: Binance USD-M futures, and spot, for clients that know no other.
 
     What it has is kept in `exchange` under the data directory; started again it goes on with it,
     its market as if it had gone on meanwhile.
@@ -77,6 +84,7 @@ def run(
     begin = moment_of("--from", start)
     asked = {
         "symbols": _listed(symbols),
+        "spot": _listed(spot, "--spot"),
         "seed": seed,
         "start": None if begin is None else int(begin.timestamp() * MILLISECOND),
         "interval": None,
@@ -85,17 +93,19 @@ def run(
     }
     keys = [_key(one) for one in account or ()]
     amount = _amount(deposit)
+    had = dict(_asset(one) for one in spot_deposit or ())
     settings = settings_of(data)
     if demo:
         told, key, admin = _of_demo(settings)
         asked, keys, amount, pace = asked | told, [key], "0", 0.0
+        had = {}
     keeper = Keeper(settings.data / "exchange", sync)
     try:
         if fresh:
             keeper.forget()
         house = _house(keeper, asked, pace)
         house.allows = limits
-        _open(house, keys, amount)
+        _open(house, keys, amount, had)
         word = admin or secrets.token_urlsafe(16)
 
         def ready(at: int) -> None:
@@ -106,6 +116,8 @@ def run(
             for key in house.keys.values():
                 wallet = house.exchange.account(key.account).wallet
                 say(f"account {key.account}: key {key.key}, secret {key.secret}, {wallet:f} USDT")
+                for asset, one in house.spot.account(key.account).balances.items():
+                    say(f"and at spot {one.whole:f} {asset}")
             say(f"/admin takes the header X-Admin: {word}")
 
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
@@ -150,9 +162,10 @@ def _house(keeper: Keeper, asked: dict[str, Any], pace: float | None) -> House:
         keeper.begin(house, how | {"start": begun})
         return house
     for name, one in asked.items():
-        if one is not None and one != keeper.founded[name]:
+        kept = keeper.founded.get(name, DEFAULT.get(name))
+        if one is not None and one != kept:
             raise CommendaError("other_exchange", "Another exchange is kept here").at(
-                f"--{name}", one, f"it has {keeper.founded[name]}: name another --data, or --fresh"
+                f"--{name}", one, f"it has {kept}: name another --data, or --fresh"
             )
     house = _founded(keeper.founded, 0)
     keeper.go_on(house)
@@ -168,10 +181,17 @@ def _founded(how: dict[str, Any], pace: float) -> House:
     if depth is None and trades is None:
         begin = None if start is None else datetime.fromtimestamp(start / MILLISECOND, UTC)
         interval = timedelta(seconds=how["interval"])
-        return simulated_house(symbols, seed=seed, start=begin, pace=pace, interval=interval)
+        spot = how.get("spot", [])  # what was founded before has none
+        return simulated_house(
+            symbols, seed=seed, start=begin, pace=pace, interval=interval, spot=spot
+        )
     for option, file in (("--depth", depth), ("--trades", trades)):
         if file is not None and not Path(file).is_file():
             raise CommendaError("no_such_file", "There is no such file").at(option, file)
+    if how.get("spot"):
+        raise CommendaError("bad_market", "A recorded market is futures").at(
+            "--spot", ",".join(how["spot"]), "leave it out, or --depth and --trades"
+        )
     if depth is None or trades is None or len(symbols) != 1:
         raise CommendaError("bad_market", "A recorded market is one contract's").at(
             "--depth", depth, "give --depth, --trades and one symbol"
@@ -184,13 +204,13 @@ def _time(house: House) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _listed(symbols: str | None) -> list[str] | None:
+def _listed(symbols: str | None, option: str = "--symbols") -> list[str] | None:
     if symbols is None:
         return None
     listed = [one.strip().upper() for one in symbols.split(",") if one.strip()]
     if not listed:
         raise CommendaError("no_symbols", "An exchange trades at least one contract").at(
-            "--symbols", symbols, "name some, such as BTCUSDT,ETHUSDT"
+            option, symbols, "name some, such as BTCUSDT,ETHUSDT"
         )
     return listed
 
@@ -206,7 +226,18 @@ def _amount(text: str) -> str:
     )
 
 
-def _open(house: House, keys: list[Key], deposit: str) -> None:
+def _asset(told: str) -> tuple[str, str]:
+    """An asset and how much of it; code `bad_amount`."""
+    asset, _, amount = told.partition(":")
+    with suppress(ValueError):
+        if asset.isalnum() and number(amount) >= 0:
+            return asset.upper(), amount
+    raise CommendaError("bad_amount", "Not an amount of an asset").at(
+        "--spot-deposit", told, "such as BTC:0.5 or USDT:2500"
+    )
+
+
+def _open(house: House, keys: list[Key], deposit: str, had: dict[str, str]) -> None:
     """Let in whom it does not know yet; somebody, where nobody was ever named."""
     if not keys and not house.keys:
         keys = [_key("trader")]
@@ -214,6 +245,10 @@ def _open(house: House, keys: list[Key], deposit: str) -> None:
         if key.key not in house.keys:
             asked = {"account": key.account, "key": key.key, "secret": key.secret}
             administer(house, "POST", "accounts", asked | {"deposit": deposit})
+            for asset, amount in had.items():
+                paid = {"account": key.account, "asset": asset, "amount": amount}
+                reference = f"opening:{key.account}:{asset}"
+                administer(house, "POST", "transfers", paid | {"reference": reference})
 
 
 def _key(told: str) -> Key:

@@ -13,6 +13,7 @@ from commenda.exchange.faults import FAULTS
 from commenda.exchange.house import House
 from commenda.exchange.model import Position
 from commenda.exchange.signing import Key
+from commenda.exchange.spot_proof import unproved
 from commenda.kit.money import plain
 
 
@@ -83,6 +84,7 @@ def _books(house: House, asked: dict[str, Any]) -> Any:
     """What the exchange has of each account: to hold against the books of others."""
     return {
         name: {
+            "spot": _at_spot(house, name),
             "wallet": str(one.wallet),
             "positions": {
                 f"{symbol} {side}": str(house.exchange.contracts[symbol].quantity(held.lots))
@@ -93,6 +95,20 @@ def _books(house: House, asked: dict[str, Any]) -> Any:
         }
         for name, one in house.exchange.accounts.items()
     }
+
+
+def _at_spot(house: House, name: str) -> Any:
+    """What an account has at spot, where it ever had anything there."""
+    found = house.spot.accounts.get(name)
+    return {
+        asset: {"free": str(one.free), "locked": str(one.locked)}
+        for asset, one in (found.balances if found else {}).items()
+    }
+
+
+def _proof(house: House, asked: dict[str, Any]) -> Any:
+    """What is not as it must be, in words: nothing, or the exchange is wrong."""
+    return {"spot": unproved(house.spot)}
 
 
 def _view(house: House, asked: dict[str, Any]) -> Any:
@@ -127,7 +143,9 @@ def _held(exchange: Exchange, held: Position) -> Any:
 
 
 def _expire(house: House, asked: dict[str, Any]) -> Any:
-    house.expire_key(asked["account"])
+    """Of the futures' stream, or of those at spot."""
+    end = house.end_spot_streams if asked.get("spot") else house.expire_key
+    end(asked["account"])
     return {}
 
 
@@ -140,6 +158,7 @@ ADMIN: dict[tuple[str, str], Callable[[House, dict[str, Any]], Any]] = {
     ("POST", "clock"): _move_clock,
     ("POST", "status"): _delist,
     ("GET", "books"): _books,
+    ("GET", "proof"): _proof,
     ("GET", "view"): _view,
     ("POST", "expire-key"): _expire,
 }

@@ -235,6 +235,6 @@ class Book:
 
     def _take_shown(self, order: Order, other: Side, ticks: int, most: int) -> Iterator[Match]:
         taken = min(order.left, most, other.left(ticks))
-        if taken > 0:
+        if taken > 0 and order.is_open:  # it may have met an own one, and ended
             other.use(ticks, taken)
             yield Match(order, None, ticks, taken)

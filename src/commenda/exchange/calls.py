@@ -130,7 +130,7 @@ class Params:
         if not found:
             raise Refused(-1102, name=name.lower())
         if found not in among:
-            raise Refused(code)
+            raise Refused(code, name=name)
         return found
 
     def number(self, name: str) -> Decimal:

@@ -71,8 +71,10 @@ class House:
         self.source, self.clock, self.seed = source, clock, seed
         self.allows = 1
         self.script = Script(seed)
-        self.tape = Tape(self.exchange, self._publish)
-        self.spot_tape = SpotTape(self.spot, self._publish_spot)
+        self.tape = Tape(self.exchange, self._publish, self._is_heard)
+        self.spot_tape = SpotTape(
+            self.spot, self._publish_spot, lambda name: self._is_heard(listener(name))
+        )
         self.spot_desk = SpotDesk(self)
         self.keys: dict[str, Key] = {}
         self.listeners: dict[str, set[Send]] = defaultdict(set)
@@ -282,6 +284,15 @@ class House:
         for send in list(self.listeners.pop(key, ())):
             send(key, told)
 
+    def end_spot_streams(self, account: str) -> None:
+        """End an account's streams at spot: the listenKey's, and what subscribed to it."""
+        name = listener(account)
+        if name in self._listen:
+            self.expire_key(name)
+        told = {"e": "eventStreamTerminated", "E": self.spot.now}
+        for send in list(self.listeners.pop(name, ())):
+            send(name, told)
+
     def _hear(self, kind: str, account: str | None, what: Any) -> None:
         exchange = self.exchange
         key, until = self._listen.get(account or "", ("", 0))
@@ -324,6 +335,9 @@ class House:
             self.expire_key(name)
         elif key:
             self._publish("private", key, told)
+
+    def _is_heard(self, stream: str) -> bool:
+        return bool(self.listeners.get(stream))
 
     def _publish_spot(self, kind: str, stream: str, told: dict[str, Any]) -> None:
         self._publish(kind, listener(stream), told)

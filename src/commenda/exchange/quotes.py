@@ -241,65 +241,66 @@ def open_interest(desk: Desk, account: None, params: Params) -> Any:
     }
 
 
-@call("GET", "/api/v3/ticker/24hr", signed=False, weight=2)
 @call("GET", "/fapi/v1/ticker/24hr", signed=False, weight=1)
 def day(desk: Place, account: None, params: Params) -> Any:
-    def shown(of: Contract) -> Any:
-        since = desk.exchange.now - 1440 * MINUTE
-        found = [one for one in desk.tape.minutes[of.symbol] if one.at >= since]
-        whole = Candle(since, 0, 0, 0, 0)
-        if found:
-            whole = Candle(since, found[0].open, found[0].high, found[0].low, found[0].close)
-            for one in found:
-                whole.join(one)
-        change = of.price(whole.close - whole.open)
-        part = change / of.price(whole.open) * 100 if whole.open else ZERO
-        volume = of.quantity(whole.lots)
-        return {
-            "symbol": of.symbol,
-            "priceChange": str(change),
-            "priceChangePercent": f"{part:.3f}",
-            "weightedAvgPrice": wire.text(whole.quote / volume) if volume else "0",
-            "lastPrice": str(of.price(whole.close)),
-            "lastQty": "0",
-            "openPrice": str(of.price(whole.open)),
-            "highPrice": str(of.price(whole.high)),
-            "lowPrice": str(of.price(whole.low)),
-            "volume": str(volume),
-            "quoteVolume": str(whole.quote),
-            "openTime": since,
-            "closeTime": desk.exchange.now,
-            "firstId": whole.first,
-            "lastId": whole.last,
-            "count": whole.trades,
-        }
-
-    return each(desk, params, shown)
+    return each(desk, params, lambda of: day_of(desk, of))
 
 
-@call("GET", "/api/v3/ticker/price", signed=False, weight=2)
+def day_of(desk: Place, of: Contract) -> dict[str, Any]:
+    """What was traded in the last 24 hours, as far as it is remembered."""
+    since = desk.exchange.now - 1440 * MINUTE
+    found = [one for one in desk.tape.minutes[of.symbol] if one.at >= since]
+    whole = Candle(since, 0, 0, 0, 0)
+    if found:
+        whole = Candle(since, found[0].open, found[0].high, found[0].low, found[0].close)
+        for one in found:
+            whole.join(one)
+    change = of.price(whole.close - whole.open)
+    part = change / of.price(whole.open) * 100 if whole.open else ZERO
+    volume = of.quantity(whole.lots)
+    return {
+        "symbol": of.symbol,
+        "priceChange": str(change),
+        "priceChangePercent": f"{part:.3f}",
+        "weightedAvgPrice": wire.text(whole.quote / volume) if volume else "0",
+        "lastPrice": str(of.price(whole.close)),
+        "lastQty": "0",
+        "openPrice": str(of.price(whole.open)),
+        "highPrice": str(of.price(whole.high)),
+        "lowPrice": str(of.price(whole.low)),
+        "volume": str(volume),
+        "quoteVolume": str(whole.quote),
+        "openTime": since,
+        "closeTime": desk.exchange.now,
+        "firstId": whole.first,
+        "lastId": whole.last,
+        "count": whole.trades,
+    }
+
+
 @call("GET", "/fapi/v1/ticker/price", "/fapi/v2/ticker/price", signed=False)
 def last_prices(desk: Place, account: None, params: Params) -> Any:
-    def shown(of: Contract) -> Any:
-        last = desk.exchange.books[of.symbol].last or 0
-        return {"symbol": of.symbol, "price": str(of.price(last)), "time": desk.exchange.now}
-
-    return each(desk, params, shown)
+    now = {"time": desk.exchange.now}
+    return each(desk, params, lambda of: last_of(desk, of) | now)
 
 
-@call("GET", "/api/v3/ticker/bookTicker", signed=False, weight=2)
+def last_of(desk: Place, of: Contract) -> dict[str, Any]:
+    return {"symbol": of.symbol, "price": str(of.price(desk.exchange.books[of.symbol].last or 0))}
+
+
 @call("GET", "/fapi/v1/ticker/bookTicker", signed=False, weight=2)
 def best_prices(desk: Place, account: None, params: Params) -> Any:
-    def shown(of: Contract) -> Any:
-        found = desk.tape.visible(of.symbol)
-        bid, ask = (next(iter(found[side].items()), (0, 0)) for side in (BUY, SELL))
-        return {
-            "symbol": of.symbol,
-            "bidPrice": str(of.price(bid[0])),
-            "bidQty": str(of.quantity(bid[1])),
-            "askPrice": str(of.price(ask[0])),
-            "askQty": str(of.quantity(ask[1])),
-            "time": desk.exchange.now,
-        }
+    now = {"time": desk.exchange.now}
+    return each(desk, params, lambda of: best_of(desk, of) | now)
 
-    return each(desk, params, shown)
+
+def best_of(desk: Place, of: Contract) -> dict[str, Any]:
+    found = desk.tape.visible(of.symbol)
+    bid, ask = (next(iter(found[side].items()), (0, 0)) for side in (BUY, SELL))
+    return {
+        "symbol": of.symbol,
+        "bidPrice": str(of.price(bid[0])),
+        "bidQty": str(of.quantity(bid[1])),
+        "askPrice": str(of.price(ask[0])),
+        "askQty": str(of.quantity(ask[1])),
+    }

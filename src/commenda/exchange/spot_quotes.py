@@ -7,7 +7,7 @@ from typing import Any
 from commenda.exchange import spot_wire as wire
 from commenda.exchange.calls import Params, call
 from commenda.exchange.model import ZERO, Contract
-from commenda.exchange.quotes import each, listed, shown_book
+from commenda.exchange.quotes import best_of, day_of, each, last_of, listed, shown_book
 from commenda.exchange.spot_desk import SpotDesk
 
 LIMITS: tuple[dict[str, Any], ...] = (
@@ -47,3 +47,22 @@ def average(desk: SpotDesk, account: None, params: Params) -> Any:
         return {"mins": AVERAGED, "price": wire.text(price), "closeTime": now}
 
     return each(desk, params, shown)
+
+
+@call("GET", "/api/v3/ticker/24hr", signed=False, weight=2)
+def day(desk: SpotDesk, account: None, params: Params) -> Any:
+    def shown(of: Contract) -> Any:
+        found = day_of(desk, of)
+        return found | best_of(desk, of) | {"prevClosePrice": found["openPrice"]}
+
+    return each(desk, params, shown)
+
+
+@call("GET", "/api/v3/ticker/price", signed=False, weight=2)
+def last_prices(desk: SpotDesk, account: None, params: Params) -> Any:
+    return each(desk, params, lambda of: last_of(desk, of))
+
+
+@call("GET", "/api/v3/ticker/bookTicker", signed=False, weight=2)
+def best_prices(desk: SpotDesk, account: None, params: Params) -> Any:
+    return each(desk, params, lambda of: best_of(desk, of))

@@ -29,7 +29,7 @@ def amount(params: Params, name: str, step: Decimal, filtered: str) -> int:
     """An amount in steps, by the filter that refuses what lies between two."""
     asked = params.number(name)
     try:
-        return steps(asked, step, -1013)
+        return steps(asked, step, -1111)
     except Refused:
         raise spot_refusal("filter", name=filtered) from None
 
@@ -88,9 +88,13 @@ def order_of(exchange: Spot, account: SpotAccount, params: Params) -> SpotOrder:
     return order
 
 
-def _answer(order: SpotOrder, of: Contract, params: Params) -> Any:
-    usual = "FULL" if order.type in ("MARKET", "LIMIT") else "ACK"
-    wanted = params.one_of("newOrderRespType", ANSWERS, -1130, usual)
+def _wanted(params: Params, kind: str) -> str:
+    """How much is to be told of an order that was taken; read before it is."""
+    usual = "FULL" if kind in ("MARKET", "LIMIT") else "ACK"
+    return params.one_of("newOrderRespType", ANSWERS, -1130, usual)
+
+
+def _answer(order: SpotOrder, of: Contract, wanted: str) -> Any:
     if wanted == "ACK":
         return wire.acknowledged(order)
     return wire.result(order, of, fills=wanted == "FULL")
@@ -99,9 +103,10 @@ def _answer(order: SpotOrder, of: Contract, params: Params) -> Any:
 @call("POST", ORDER, is_order=True)
 def new_order(desk: SpotDesk, account: SpotAccount, params: Params) -> Any:
     order = order_of(desk.exchange, account, params)
+    wanted = _wanted(params, order.type)
     check_order(desk.exchange, account, order)
     desk.exchange.accept(account, order)
-    return _answer(order, desk.exchange.contracts[order.symbol], params)
+    return _answer(order, desk.exchange.contracts[order.symbol], wanted)
 
 
 @call("POST", "/api/v3/order/test")
@@ -156,6 +161,7 @@ def replace_order(desk: SpotDesk, account: SpotAccount, params: Params) -> Any:
     is allowed; what came of both is told either way."""
     allows = params.one_of("cancelReplaceMode", MODES, -1130) == "ALLOW_FAILURE"
     asked = order_of(desk.exchange, account, params)
+    told = _wanted(params, asked.type)
     given = {"orderId": "cancelOrderId", "origClientOrderId": "cancelOrigClientOrderId"}
     wanted = {name: params.text(as_) for name, as_ in given.items() if params.has(as_)}
     wanted |= {"symbol": asked.symbol}
@@ -179,7 +185,7 @@ def replace_order(desk: SpotDesk, account: SpotAccount, params: Params) -> Any:
         why = "replaced_in_part" if done["cancelResult"] == "SUCCESS" else "not_replaced"
         raise spot_refusal(why, 409 if why == "replaced_in_part" else 400, done) from None
     desk.exchange.accept(account, asked)
-    answer = _answer(asked, desk.exchange.contracts[asked.symbol], params)
+    answer = _answer(asked, desk.exchange.contracts[asked.symbol], told)
     done |= {"newOrderResult": "SUCCESS", "newOrderResponse": answer}
     if done["cancelResult"] == "FAILURE":
         raise spot_refusal("replaced_in_part", 409, done)

@@ -213,7 +213,7 @@ def report(one: SpotOrder, of: Contract, execution: str, fill: Trade | None, now
         "F": text(ZERO),
         "g": -1,
         "C": one.client_id if cancels else "",
-        "x": execution,
+        "x": "TRADE_PREVENTION" if one.status == "EXPIRED_IN_MATCH" else execution,
         "X": one.status,
         "r": "NONE",
         "i": one.id,

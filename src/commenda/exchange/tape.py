@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from commenda.exchange.market import Marked, Print
@@ -83,6 +84,8 @@ class Tape:
     exchange: Matching[Any]
     publish: Callable[[str, str, dict[str, Any]], None]
     """The kind of stream (public or market), its name, and what is told."""
+    heard: Callable[[str], bool] = lambda name: name.endswith("@kline_1m")
+    """Whether anybody listens to a candle's stream: longer ones are put together then alone."""
     minutes: dict[str, deque[Candle]] = field(init=False)
     trades: dict[str, deque[tuple[Print, int, int]]] = field(init=False)
     """Each with its number, and the one it has among its contract's alone: that has no hole."""
@@ -119,7 +122,7 @@ class Tape:
         minutes = self.minutes[tick.symbol]
         if not minutes or minutes[-1].at != at:
             if minutes:
-                self._tell_candle(tick.symbol, contract, minutes[-1], closed=True)
+                self._tell_candles(tick.symbol, at)
             minutes.append(Candle(at, tick.ticks, tick.ticks, tick.ticks, tick.ticks))
         worth = contract.worth(tick.ticks, tick.lots)
         minutes[-1].add(tick.ticks, tick.lots, worth, tick.taker == BUY, number)
@@ -139,19 +142,40 @@ class Tape:
         self.publish("market", f"{name}@aggTrade", told)
         trade = {key: told[key] for key in ("E", "s", "p", "q", "T", "m")}
         self.publish("market", f"{name}@trade", {"e": "trade", "t": number, "X": "MARKET", **trade})
-        self._tell_candle(tick.symbol, contract, minutes[-1], closed=False)
+        self._tell_candles(tick.symbol)
 
-    def _tell_candle(self, symbol: str, of: Contract, one: Candle, *, closed: bool) -> None:
-        """One minute's candle, as it stands; longer ones are asked for."""
-        told = {
+    def _tell_candles(self, symbol: str, following: int | None = None) -> None:
+        """Those that stand; or, where a minute follows, those that are over before it."""
+        last, over = self.minutes[symbol][-1].at, following is not None
+        for name, minutes in INTERVALS.items():
+            span, stream = minutes * MINUTE, f"{symbol.lower()}@kline_{name}"
+            goes_on = following is not None and following // span == last // span
+            if self.heard(stream) and not goes_on:
+                told = self._told(symbol, self._standing(symbol, span), name, span, over)
+                self.publish("market", stream, told)
+
+    def _standing(self, symbol: str, span: int) -> Candle:
+        """The newest candle of that span."""
+        kept = self.minutes[symbol]
+        begin = kept[-1].at // span * span
+        parts = list(takewhile(lambda one: one.at >= begin, reversed(kept)))[::-1]
+        first = parts[0].open
+        found = Candle(begin, first, first, first, first)
+        for one in parts:
+            found.join(one)
+        return found
+
+    def _told(self, symbol: str, one: Candle, name: str, span: int, closed: bool) -> dict[str, Any]:
+        of = self.exchange.contracts[symbol]
+        return {
             "e": "kline",
             "E": self.exchange.now,
             "s": symbol,
             "k": {
                 "t": one.at,
-                "T": one.at + MINUTE - 1,
+                "T": one.at + span - 1,
                 "s": symbol,
-                "i": "1m",
+                "i": name,
                 "f": one.first,
                 "L": one.last,
                 "o": str(of.price(one.open)),
@@ -167,7 +191,6 @@ class Tape:
                 "B": "0",
             },
         }
-        self.publish("market", f"{symbol.lower()}@kline_1m", told)
 
     def _marked(self, tick: Marked) -> None:
         told = {
