@@ -113,6 +113,21 @@ def test_costs_and_terms_are_what_the_options_say(minutes: str) -> None:
     assert (terms["participation"], terms["lot"], terms["margin"]["leverage"]) == (0.1, 0.001, 5)
 
 
+def test_bars_of_spot_are_traded_without_shorts_and_loans(minutes: str, tmp_path: Path) -> None:
+    """By their market's name."""
+    spot = tmp_path / "binance_spot_BTCUSDT_1m.parquet"
+    spot.write_bytes(Path(minutes).read_bytes())
+    asked = ("ema_trend", "--no-funding", "--params", "exposure=2")
+    here, there = (told(*asked, "--data", file) for file in (str(spot), minutes))
+    assert here["inputs"]["terms"]["spot"] is True
+    assert "spot" not in there["inputs"]["terms"]
+    assert here["metrics"]["greatestExposure"] < 1 < there["metrics"]["greatestExposure"]
+    error = refusal("ema_trend", "--no-funding", "--leverage", "2", "--data", str(spot))
+    assert (error.code, error.field) == ("no_leverage_at_spot", "leverage")
+    error = refusal("ema_trend", "--no-funding", "--hedge", "--data", str(spot))
+    assert (error.code, error.field) == ("no_short_at_spot", "--hedge")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "field"),
     [

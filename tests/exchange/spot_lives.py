@@ -62,7 +62,7 @@ class SpotLife(Life):
 
     def ask(self, symbol: str, *quantities: Decimal, **terms: Any) -> list[OurOrder]:
         """No book asks to sell more than it has and sells already: those who ask for a book look at
-        both, under its lock."""
+        both, under its lock. Who has nothing buys instead."""
         given = []
         for leg, quantity in zip(self.legs, quantities, strict=False):
             selling = self.world.one(
@@ -74,7 +74,7 @@ class SpotLife(Life):
                 symbol,
             )
             free = max(D(0), self.world.quantity(leg, symbol) + selling)
-            given.append(max(quantity, -free))
+            given.append(max(quantity, -free) if free else abs(quantity))
         return super().ask(symbol, *given, **terms)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -309,6 +310,17 @@ def test_a_flow_trades_at_an_account_whose_key_counts(business: Business) -> Non
     assert (answer.status_code, answer.json()["code"]) == (422, "other_market")
     legs = business.rows("SELECT DISTINCT venue FROM legs")
     assert legs == [(business.desk,)]
+
+
+@pytest.mark.parametrize("desk", [SPOT])
+def test_who_asks_for_more_than_everything_at_spot_is_told(business: Business) -> None:
+    draft = {"title": "Twice", "strategy": "ema_trend", "symbol": "BTCUSDT"}
+    draft |= {"investmentAmount": "1000", "venue": business.desk}
+    anna = signed_in(business.database, "creator", "anna")
+    asked = draft | {"flowId": str(uuid4()), "params": {"exposure": 2}}
+    answer = business.client.post(f"{API}/co-trading/flows", headers=anna, json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, "no_leverage_at_spot")
+    assert answer.json()["field"] == "exposure"
 
 
 def test_a_key_is_kept_while_books_need_it(business: Business) -> None:

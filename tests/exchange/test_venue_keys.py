@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from commenda.app import create_app
 from commenda.cli import app
-from commenda.exchange import Key
+from commenda.exchange import Key, simulated_house
 from commenda.execution import Broker, observe_executions
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
@@ -41,6 +41,17 @@ ROOT = Path(__file__).parents[2]
 def client(db: Database) -> Iterator[TestClient]:
     with TestClient(create_app(SETTINGS, db), raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """BTC and ETH, a minute of market each second, and BTC at spot."""
+    house = simulated_house(
+        ["BTCUSDT", "ETHUSDT"], seed=7, start=START, pace=60.0, spot=["BTCUSDT"]
+    )
+    found = Served(house)
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,7 +91,11 @@ def rows(db: Database, query: str) -> list[Any]:
         return tx.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("account", ["bybit_linear:desk", OKX])
+=======
+@pytest.mark.parametrize("account", ["bybit_linear:desk", "binance_spot:desk"])
+>>>>>>> abaf26748be01d6d8b6c8e9416611a670fd2cd0a
 @pytest.mark.parametrize(
     ("name", "at", "refused"),
     [
@@ -98,16 +113,26 @@ def test_a_key_of_another_exchange_is_tried_in_its_own_words(
     at: int,
     refused: str | None,
 ) -> None:
+<<<<<<< HEAD
     """The simulator speaks their languages, too; a wrong secret is refused in them."""
     operator = signed_in(db, "operator")
     told = {"account": account} | ({"passphrase": f"words-{name}"} if account == OKX else {})
     added = add(client, operator, served, name, **told)
     assert (added.status_code, added.json().get("code")) == (at, refused)
     wrong = add(client, operator, served, name, **told | {"secret": "other"})
+=======
+    """The simulator speaks Bybit's language, too, and spot's; a wrong secret is refused in it."""
+    operator = signed_in(db, "operator")
+    added = add(client, operator, served, name, account=account)
+    assert (added.status_code, added.json().get("code")) == (at, refused)
+    wrong = add(client, operator, served, name, account=account, secret="other")
+>>>>>>> abaf26748be01d6d8b6c8e9416611a670fd2cd0a
     assert (wrong.status_code, wrong.json()["code"]) == (422, "key_refused")
     if refused is None:
-        assert set(outcomes(added.json()).values()) == {"passed", "warned"}
-        assert outcomes(added.json())["withdrawals"] == "passed"
+        seen = outcomes(added.json())
+        assert set(seen.values()) == {"passed", "warned"}
+        assert seen["withdrawals"] == "passed"
+        assert seen["fees" if account.startswith("binance_spot") else "mode"] == "passed"
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,12 @@ from commenda.kernel.bars import CLOSE
 from commenda.market import Instrument, Kind
 from commenda.venues import Fill, Side, Why
 from commenda.venues.binance_spot import BinanceSpot, deal_of
-from commenda.venues.dialect import Refusal, Shown
-from commenda.venues.model import OrderStatus
+from commenda.venues.dialect import News, Refusal, Shown
+from commenda.venues.model import OrderStatus, VenueAccount
 
 D = Decimal
 UNIT = D("0.00000001")
+SIGNED = "ccee4fcfed3cc4cf0621e92839e3340ab9ab57e30bd4c512664dacc6fbdd4fff"
 BTC = Instrument(
     7, "binance_spot", "BTCUSDT", Kind.SPOT, "BTC", "USDT", D("0.01"), D("0.00001"), D(5),
     D("0.001"), D("0.001"), 1, False,
@@ -226,6 +227,65 @@ def test_one_number_for_many_reasons_is_told_apart_by_its_words(
         assert words in reason
     else:
         assert reason == f"{why}: {code} {words.rstrip('.')}"
+
+
+@pytest.mark.parametrize("burns", [True, False])
+def test_fees_in_bnb_are_told_of_and_switched_off(burns: bool) -> None:
+    told = BinanceSpot().mode(lambda _call, _asked: {"spotBNBBurn": burns})
+    assert told == ("fees", not burns)
+    assert BinanceSpot().modes("") == [("sapiPostBnbBurn", {"spotBNBBurn": "false"})]
+    assert BinanceSpot().modes("BTCUSDT") == ()
+
+
+def test_an_account_has_wallets_of_money_and_positions_of_all_else() -> None:
+    """Free and locked; what no pair of ours trades keeps its name, and has no price."""
+    balances = [
+        {"asset": "USDT", "free": "100.5", "locked": "20"},
+        {"asset": "BTC", "free": "0.00999", "locked": "0.00001"},
+        {"asset": "PEPE", "free": "7", "locked": "0"},
+    ]
+    wallets, held = BinanceSpot().holdings(
+        lambda _call, _asked: {"balances": balances}, {"BTCUSDT": BTC}
+    )
+    assert wallets == {"USDT": D("120.5")}
+    assert {symbol: one.quantity for symbol, one in held.items()} == {
+        "BTCUSDT": D("0.01"),
+        "PEPE": D(7),
+    }
+    account = VenueAccount(
+        dict(wallets), {7: D("0.01")}, {7: held["BTCUSDT"].unrealised}, {7: held["BTCUSDT"].worth}
+    )
+    assert account.unrealised_at(7, D(60_000)) == 600
+
+
+def test_an_accounts_stream_is_signed_for() -> None:
+    """HMAC-SHA256 of what is asked, by name, under the key's secret; computed apart by openssl."""
+    client = BinanceSpot().client("key-a", "secret-a")
+    client.nonce = lambda: 1_700_000_000_000
+    channel = BinanceSpot().channel(lambda *_: None, client, None)
+    assert channel.url == "wss://ws-api.binance.com/ws-api/v3"
+    (hello,) = channel.hello
+    assert hello["method"] == "userDataStream.subscribe.signature"
+    assert hello["params"] == {
+        "apiKey": "key-a",
+        "timestamp": 1_700_000_000_000,
+        "signature": SIGNED,
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "news"),
+    [
+        ({"id": "hello", "status": 200, "result": {"subscriptionId": 0}}, News(begins=True)),
+        ({"subscriptionId": 0, "event": {"e": "executionReport"}}, News(happened=True)),
+        ({"subscriptionId": 0, "event": {"e": "outboundAccountPosition"}}, News(happened=True)),
+        ({"subscriptionId": 0, "event": {"e": "eventStreamTerminated"}}, None),
+        ({"id": "hello", "status": 401, "error": {"code": -2015}}, None),
+        ({"subscriptionId": 0, "event": {"e": "externalLockUpdate"}}, News()),
+    ],
+)
+def test_what_a_stream_says_is_a_hint_or_its_end(told: dict[str, Any], news: News | None) -> None:
+    assert BinanceSpot().news(told) == news
 
 
 # --- how much is held ------------------------------------------------------------------------
