@@ -20,6 +20,7 @@ from commenda.execution import Broker, observe_executions
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
+from commenda.kit.times import iso
 from commenda.ledger import Author
 from commenda.market import CandleFeed
 from commenda.venues import Means, VenueUnavailable, connect
@@ -132,6 +133,20 @@ def test_a_key_is_tried_and_counts_once_somebody_else_approves(
     assert venue.account(START).wallets == {"USDT": Decimal(0)}
     kinds = [row[0] for row in rows(db, "SELECT kind FROM audit_events ORDER BY id")]
     assert [one for one in kinds if one.startswith("venue.")] == ["venue.added", "venue.connected"]
+    with db.transaction() as tx:
+        tx.execute(
+            "INSERT INTO venue_contacts (venue, answered_at, deaf_since) VALUES (%s, %s, %s)",
+            (DESK, START, START),
+        )
+        tx.execute("UPDATE venue_keys SET limited_until = clock_timestamp() + interval '1 hour'")
+    (shown,) = client.get(f"{API}/venues", headers=risk).json()
+    assert shown["answeredAt"] == shown["deafSince"] == iso(START)
+    assert shown["silentSince"] is None
+    assert shown["limitedUntil"] is not None
+    with db.transaction() as tx:
+        tx.execute("UPDATE venue_keys SET limited_until = clock_timestamp() - interval '1 hour'")
+    (shown,) = client.get(f"{API}/venues", headers=risk).json()
+    assert shown["limitedUntil"] is None, "it is over"
 
 
 @pytest.mark.parametrize(
