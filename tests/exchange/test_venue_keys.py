@@ -22,6 +22,7 @@ from commenda.execution import Broker, observe_executions
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
 from commenda.kit.keys import Keys
+from commenda.kit.times import iso
 from commenda.ledger import Author
 from commenda.market import CandleFeed
 from commenda.venues import VENUES, Means, VenueUnavailable, connect
@@ -91,11 +92,7 @@ def rows(db: Database, query: str) -> list[Any]:
         return tx.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("account", ["bybit_linear:desk", OKX])
-=======
-@pytest.mark.parametrize("account", ["bybit_linear:desk", "binance_spot:desk"])
->>>>>>> abaf26748be01d6d8b6c8e9416611a670fd2cd0a
+@pytest.mark.parametrize("account", ["bybit_linear:desk", "binance_spot:desk", OKX])
 @pytest.mark.parametrize(
     ("name", "at", "refused"),
     [
@@ -113,20 +110,12 @@ def test_a_key_of_another_exchange_is_tried_in_its_own_words(
     at: int,
     refused: str | None,
 ) -> None:
-<<<<<<< HEAD
     """The simulator speaks their languages, too; a wrong secret is refused in them."""
     operator = signed_in(db, "operator")
     told = {"account": account} | ({"passphrase": f"words-{name}"} if account == OKX else {})
     added = add(client, operator, served, name, **told)
     assert (added.status_code, added.json().get("code")) == (at, refused)
     wrong = add(client, operator, served, name, **told | {"secret": "other"})
-=======
-    """The simulator speaks Bybit's language, too, and spot's; a wrong secret is refused in it."""
-    operator = signed_in(db, "operator")
-    added = add(client, operator, served, name, account=account)
-    assert (added.status_code, added.json().get("code")) == (at, refused)
-    wrong = add(client, operator, served, name, account=account, secret="other")
->>>>>>> abaf26748be01d6d8b6c8e9416611a670fd2cd0a
     assert (wrong.status_code, wrong.json()["code"]) == (422, "key_refused")
     if refused is None:
         seen = outcomes(added.json())
@@ -207,6 +196,20 @@ def test_a_key_is_tried_and_counts_once_somebody_else_approves(
     assert venue.account(START).wallets == {"USDT": Decimal(0)}
     kinds = [row[0] for row in rows(db, "SELECT kind FROM audit_events ORDER BY id")]
     assert [one for one in kinds if one.startswith("venue.")] == ["venue.added", "venue.connected"]
+    with db.transaction() as tx:
+        tx.execute(
+            "INSERT INTO venue_contacts (venue, answered_at, deaf_since) VALUES (%s, %s, %s)",
+            (DESK, START, START),
+        )
+        tx.execute("UPDATE venue_keys SET limited_until = clock_timestamp() + interval '1 hour'")
+    (shown,) = client.get(f"{API}/venues", headers=risk).json()
+    assert shown["answeredAt"] == shown["deafSince"] == iso(START)
+    assert shown["silentSince"] is None
+    assert shown["limitedUntil"] is not None
+    with db.transaction() as tx:
+        tx.execute("UPDATE venue_keys SET limited_until = clock_timestamp() - interval '1 hour'")
+    (shown,) = client.get(f"{API}/venues", headers=risk).json()
+    assert shown["limitedUntil"] is None, "it is over"
 
 
 @pytest.mark.parametrize(

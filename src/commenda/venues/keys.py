@@ -92,6 +92,17 @@ class VenueKey:
     checks: Annotated[
         Sequence[VenueCheck], Field(description="What was seen when it was tried last.")
     ]
+    answered_at: Annotated[datetime | None, Field(description="Business time, the last time.")]
+    silent_since: Annotated[
+        datetime | None, Field(description="It gives no answer; null while it does.")
+    ]
+    deaf_since: Annotated[
+        datetime | None, Field(description="Its own stream is not heard; null while it is.")
+    ]
+    limited_until: Annotated[
+        datetime | None,
+        Field(description="Wall time: until then it is asked nothing."),
+    ]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state", KeyState(self.state))
@@ -107,7 +118,10 @@ class VenueKey:
 
 _SELECT: LiteralString = (
     "SELECT id, account, address, hint, state, added_by, name_of(added_by) AS added_by_name,"
-    " added_at, active_at, removed_at, approval_id, checked_at, checks FROM venue_keys"
+    " added_at, active_at, removed_at, approval_id, checked_at, checks, answered_at, silent_since,"
+    " deaf_since, CASE WHEN limited_until > clock_timestamp() THEN limited_until END"
+    "  AS limited_until FROM venue_keys"
+    " LEFT JOIN venue_contacts ON venue = account AND state = 'active'"
 )
 
 
@@ -125,7 +139,7 @@ def key_by_id(tx: Tx, key_id: UUID) -> VenueKey:
 
 def key_of(tx: Tx, account: str, state: KeyState) -> VenueKey | None:
     """The account's key in that state, of which there is one at most; not for one removed."""
-    which: LiteralString = " WHERE account = %s AND state = %s FOR NO KEY UPDATE"
+    which: LiteralString = " WHERE account = %s AND state = %s FOR NO KEY UPDATE OF venue_keys"
     return first(tx, VenueKey, _SELECT + which, (account, state))
 
 

@@ -11865,6 +11865,26 @@ export interface components {
              */
             checks: components["schemas"]["VenueCheck"][];
             /**
+             * Answeredat
+             * @description Business time, the last time.
+             */
+            answeredAt: string | null;
+            /**
+             * Silentsince
+             * @description It gives no answer; null while it does.
+             */
+            silentSince: string | null;
+            /**
+             * Deafsince
+             * @description Its own stream is not heard; null while it is.
+             */
+            deafSince: string | null;
+            /**
+             * Limiteduntil
+             * @description Wall time: until then it is asked nothing, as it wants.
+             */
+            limitedUntil: string | null;
+            /**
              * Sound
              * @description Whether it could trade when it was tried last.
              */

@@ -36,7 +36,7 @@ from commenda.market.model import Instrument, Series
 _log = logging.getLogger(__name__)
 
 MINUTES = 15
-"""Of a part. Fifty contracts with twenty levels each tenth of a second: 250 MB until it ends."""
+"""Of a part. Fifty contracts with twenty levels each tenth of a second: 14 MB a minute."""
 
 
 class Part:

@@ -98,6 +98,7 @@ function Keys({ rows, choose }: { rows: Key[]; choose: (id: string) => void }) {
               "–"
             ),
         },
+        { key: "contact", head: t("venues.contact"), cell: (row) => <Contact of={row} /> },
         { key: "tried", head: t("venues.tried"), cell: (row) => <Time at={row.checkedAt} /> },
         { key: "hint", head: t("venues.hint"), cell: (row) => <code>{row.hint}</code> },
         { key: "address", head: t("venues.address"), cell: (row) => row.address ?? t("venues.own") },
@@ -105,6 +106,24 @@ function Keys({ rows, choose }: { rows: Key[]; choose: (id: string) => void }) {
         { key: "added", head: t("venues.added"), cell: (row) => <Time at={row.addedAt} /> },
       ]}
     />
+  )
+}
+
+/** How an account stands now: whether it is left alone, answers, and is heard by itself. */
+function Contact({ of }: { of: Key }) {
+  const { t } = useTranslation()
+  const [tone, state, at] = of.limitedUntil
+    ? (["bad", "limited", of.limitedUntil] as const)
+    : of.silentSince
+      ? (["bad", "silent", of.silentSince] as const)
+      : of.deafSince
+        ? (["warn", "deaf", of.deafSince] as const)
+        : (["good", "answers", of.answeredAt] as const)
+  if (!at) return "–"
+  return (
+    <span className="whitespace-nowrap">
+      <Badge tone={tone}>{t(`venueContacts.${state}`)}</Badge> <Time at={at} />
+    </span>
   )
 }
 

@@ -12,6 +12,7 @@ export const venues = {
     hint: "密钥末尾",
     added: "添加时间",
     addedBy: "添加人",
+    contact: "连接状态",
     tried: "最近测试",
     checks: "{{account}} 的检查结果",
     check: "检查项",
@@ -30,6 +31,7 @@ export const venues = {
     sound: "可用",
     unsound: "不能交易",
   },
+  venueContacts: { answers: "正常", deaf: "推送中断，自", silent: "无应答，自", limited: "限制请求，至" },
   venueStates: { waiting: "待审批", active: "使用中", removed: "已移除" },
   venueOutcomes: { passed: "正常", warned: "注意", failed: "失败" },
   venueChecks: {
