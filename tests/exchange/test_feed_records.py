@@ -171,7 +171,8 @@ def test_a_kill_leaves_whole_files_only_and_the_next_feed_clears_up(tmp_path: Pa
         with pytest.raises(CommendaError) as refused:
             Recorder(tmp_path)
         assert refused.value.code == "record_taken"
-        time.sleep(0.2 + draw.random() / 4)
+        until(lambda: list(tmp_path.glob("*/*.parquet")))
+        time.sleep(draw.random() / 4)
         writing.send_signal(signal.SIGKILL)
         writing.wait()
         writing.stdout.close()
