@@ -16,6 +16,8 @@ from walks import pressing, window
 PASSWORD = "a long enough passphrase 7"
 SETTLED = 240_000
 """Milliseconds for a product of one day to be settled, at a day a minute on a busy machine."""
+TAKEN_BACK = 600_000
+"""Milliseconds for the bank to take a payment back, which it does after six days."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
     page.goto("/alerts?severity=critical")
     alerts = page.get_by_role("region", name="Alerts")
     waits = page.get_by_role("button", name="Acknowledge", exact=True).first
-    expect(waits).to_be_visible(timeout=SETTLED)  # the bank takes a payment back after six days
+    expect(waits).to_be_visible(timeout=TAKEN_BACK)
     waits.click()
     kind = window(page).locator("dd").first.inner_text()
     window(page).locator("[name=note]").fill("The venue was called: it trades again at noon")
