@@ -1,5 +1,5 @@
 """What people do in the console, in a browser, against a living demo: the investor's whole loop,
-and every page of every role, in both languages."""
+in both languages, and what else is looked after every day."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass
 
 import pyotp
-import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import Visit, arrive, enter
+from browsing import Visit, enter
 from walks import pressing, window
 
 PASSWORD = "a long enough passphrase 7"
@@ -130,7 +129,7 @@ def is_paid(page: Page, words: Words) -> None:
     expect(page.get_by_text("-2,500.00").first).to_be_visible()
 
 
-PAGES = {
+PAGES = {  # each is visited in test_access.py
     "investor": (
         "/home",
         "/discover",
@@ -179,18 +178,6 @@ PAGES = {
     ),
     "admin": ("/users", "/schedules"),
 }
-
-
-@pytest.mark.parametrize("role", PAGES)
-@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-def test_each_page_shows_what_it_is_for(visit: Visit, role: str, locale: str) -> None:
-    page = visit("/", locale, viewport={"width": 390, "height": 844})
-    enter(page, role)
-    for path in PAGES[role]:
-        arrive(page, path)
-        assert page.get_by_role("alert").count() == 0, path
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, f"{path} is {wide} px wider than a telephone"
 
 
 def test_a_risk_officer_finds_what_is_behind_a_figure_and_looks_after_an_alert(
