@@ -1,4 +1,5 @@
-"""Whether everybody can use the console: axe-core looks at each page of each role, in both themes.
+"""Whether everybody can use the console: each page of each role in both languages, which axe-core
+looks at in both themes.
 
 axe is put into the page from outside of it, where the page's policy does not reach.
 """
@@ -8,13 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from browsing import Visit, arrive, enter
 from console.test_loop import PAGES
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")
+TELEPHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=720)
 OUTSIDE = ("/", "/register", "/docs", "/docs/subscribe")
 
 
@@ -33,12 +35,21 @@ def found(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("role", PAGES)
 @pytest.mark.parametrize(("theme", "locale"), [("light", "en-US"), ("dark", "zh-CN")])
-def test_nothing_keeps_anybody_out(visit: Visit, role: str, theme: str, locale: str) -> None:
-    page = visit("/", locale, color_scheme=theme)
+def test_each_page_shows_what_it_is_for_and_keeps_nobody_out(
+    visit: Visit, role: str, theme: str, locale: str
+) -> None:
+    """It comes to a telephone, which it fits, and is looked at by axe at a desk."""
+    page = visit("/", locale, color_scheme=theme, viewport=TELEPHONE)
     enter(page, role)
     wrong = []
     for path in PAGES[role]:
+        page.set_viewport_size(TELEPHONE)
         arrive(page, path)
+        assert page.get_by_role("alert").count() == 0, path
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{path} is {wide} px wider than a telephone"
+        page.set_viewport_size(DESK)
+        page.wait_for_function(f"innerWidth === {DESK['width']}")
         wrong += found(page)
     assert wrong == []
 

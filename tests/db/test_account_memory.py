@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from commenda.kit import ids
-from commenda.kit.db import Database
+from commenda.kit.db import Database, learn, recall
 from commenda.ledger import AccountKey, Owner, OwnerKind, open_accounts
 
 
@@ -51,3 +51,17 @@ def test_what_is_remembered_costs_no_question(
         monkeypatch.delattr("commenda.ledger.queries.find_accounts")
         with tx.transaction():
             assert open_accounts(tx, [key("ines"), key("otto"), key("ines")]) == opened
+
+
+def test_who_empties_tables_has_every_connection_forget(db: Database) -> None:
+    with db.transaction() as out, db.transaction() as back:
+        learn(out, {"known": 1})
+        learn(back, {"known": 2})
+    with db.transaction() as out:
+        with db.transaction() as back:
+            assert recall(out, ["known"])
+            assert recall(back, ["known"])
+        db.forget()
+        learn(out, {"known": 3})  # of rows that are gone, and committed afterwards
+    with db.transaction() as one, db.transaction() as other:
+        assert recall(one, ["known"]) == recall(other, ["known"]) == {}
