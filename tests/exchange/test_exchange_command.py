@@ -20,6 +20,7 @@ from commenda.cli import app
         (["--deposit", "-5"], "bad_amount"),
         (["--from", "yesterday"], "bad_time"),
         (["--account", "desk:only"], "bad_account"),
+        (["--account", "desk:key:secret:"], "bad_account"),
         (["--depth", "nowhere.parquet", "--trades", "nowhere.parquet"], "no_such_file"),
         (["--host", "no such host"], "cannot_listen"),
         (["--pace", "1e400"], "'--pace'"),
