@@ -5,11 +5,15 @@ A real server over a real database; the test is the clock, and does what workers
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -51,6 +55,8 @@ class Words:
     settled: str
     stuck: str
     refused: str
+    add_key: str
+    passphrase: str
 
 
 ENGLISH = Words(
@@ -69,6 +75,8 @@ ENGLISH = Words(
     settled="All settled",
     stuck="its closing is asked for with the next tick",
     refused="let warningPercent be at most alertPercent",
+    add_key="Add a key",
+    passphrase="Passphrase",
 )
 CHINESE = Words(
     locale="zh-CN",
@@ -86,6 +94,8 @@ CHINESE = Words(
     settled="全部结算",
     stuck="将于下一轮申请清仓",
     refused="不得大于告警",
+    add_key="添加密钥",
+    passphrase="密码短语",
 )
 
 
@@ -198,6 +208,57 @@ def test_a_run_settles_what_has_matured(house: House, words: Words) -> None:
     olga.goto("/settlement")
     expect(olga.locator("main tr", has_text=OTTO).first).to_contain_text("1 / 1")
     world.assert_sound()
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE], ids=lambda words: words.locale)
+def test_a_passphrase_is_asked_for_where_the_exchange_has_one(house: House, words: Words) -> None:
+    """And goes there with its key, of which this exchange thinks nothing."""
+    exchange = Unwilling(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=exchange.serve_forever, daemon=True).start()
+    olga = house.sign_in(OLGA, words.locale)
+    olga.goto("/venues")
+    press(olga, words.add_key)
+    phrase = window(olga).get_by_label(words.passphrase, exact=True)
+    expect(window(olga).locator("[name=secret]")).to_be_visible()
+    for account, times in (("binance_usdm:desk", 0), ("okx_swap:desk", 1), ("bybit_linear:", 0)):
+        fill(olga, "account", account)
+        expect(phrase).to_have_count(times)
+    fill(olga, "account", "okx_swap:desk")
+    fill(olga, "address", f"http://127.0.0.1:{exchange.server_port}")
+    for name in ("key", "secret", "passphrase"):
+        fill(olga, name, f"a {name} of the desk")
+    expect(phrase).to_have_attribute("type", "password")
+    with olga.expect_response(lambda told: told.url.endswith("/venues")) as told:
+        window(olga).locator("[type=submit]").click()
+    exchange.shutdown()
+    assert told.value.json()["code"] == "key_refused"
+    assert exchange.phrases == {"a passphrase of the desk"}
+
+
+class Unwilling(ThreadingHTTPServer):
+    """An exchange that knows the time and OKX's words for a wrong passphrase, and what it was told
+    for one."""
+
+    def __init__(self, *where: Any) -> None:
+        super().__init__(*where)
+        self.phrases: set[str] = set()
+
+
+class Refusing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # the name that http.server calls
+        assert isinstance(self.server, Unwilling)
+        told: dict[str, Any] = {"code": "0", "data": [{"ts": str(int(time.time() * 1000))}]}
+        phrase = self.headers.get("OK-ACCESS-PASSPHRASE")
+        if phrase is not None:
+            self.server.phrases.add(phrase)
+            told = {"code": "50105", "data": [], "msg": "incorrect"}
+        self.send_response(200 if phrase is None else 401)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(told).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
 
 
 def matured(world: World) -> UUID:

@@ -24,6 +24,7 @@ from commenda.cli import app
         (["--spot", "BTCUSDT", "--spot-deposit", "BTC:-1"], "bad_amount"),
         (["--from", "yesterday"], "bad_time"),
         (["--account", "desk:only"], "bad_account"),
+        (["--account", "desk:key:secret:"], "bad_account"),
         (["--depth", "nowhere.parquet", "--trades", "nowhere.parquet"], "no_such_file"),
         (["--host", "no such host"], "cannot_listen"),
         (["--pace", "1e400"], "'--pace'"),

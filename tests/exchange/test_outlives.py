@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,10 +18,14 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from commenda.venues import Secret
+from commenda.venues.okx import Okx
 from processes import Process, until
 
 KEY, SECRET = "key-of-the-desk-01", "secret-of-the-desk"
 WORD = "the-word"
+SWAP = "BTC-USDT-SWAP"
+D = Decimal
 LIVES = 3
 
 
@@ -210,3 +215,39 @@ def test_another_exchange_is_not_taken_for_the_one_that_is_kept(served: Served) 
     again = served.start()
     assert "key-of-the-desk-01" in again.written()
     assert again.stop() == 0
+
+
+def test_what_was_asked_in_okxs_words_is_there_in_another_process(tmp_path: Path) -> None:
+    """The key's passphrase, a limit and a trigger that rest, and what a trade cost."""
+    made = Served(tmp_path)
+    account = f"desk:{KEY}:{SECRET}:words: of the desk"
+    made.start("--symbols", "BTCUSDT", "--account", account)
+    try:
+        before: list[Any] = []
+        for _ in range(2):
+            client = Secret(KEY, SECRET, "words: of the desk").client(Okx(), made.address)
+            client.enableRateLimit = False
+            if not before:
+                _trade_at_okx(client)
+            told = [
+                client.privateGetTradeOrdersPending({"instType": "SWAP"})["data"],
+                client.privateGetTradeOrdersAlgoPending({"ordType": "trigger"})["data"],
+                client.privateGetAccountBills({"instType": "SWAP"})["data"],
+            ]
+            assert all(told)
+            assert before in ([], told)
+            before = told
+            made.lives[-1].kill()
+            made.start()
+    finally:
+        made.lives[-1].kill()
+
+
+def _trade_at_okx(client: Any) -> None:
+    price = D(client.publicGetMarketTicker({"instId": SWAP})["data"][0]["last"])
+    order = {"instId": SWAP, "tdMode": "cross", "side": "buy", "sz": "1"}
+    below, above = (str((price * part).quantize(D(1))) for part in (D("0.98"), D("1.1")))
+    client.privatePostTradeOrder({**order, "ordType": "market"})
+    client.privatePostTradeOrder({**order, "ordType": "limit", "px": below})
+    trigger = {"ordType": "trigger", "triggerPx": above, "orderPx": "-1"}
+    client.privatePostTradeOrderAlgo(order | trigger)

@@ -117,7 +117,9 @@ def run(
                 return
             for key in house.keys.values():
                 wallet = house.exchange.account(key.account).wallet
-                say(f"account {key.account}: key {key.key}, secret {key.secret}, {wallet:f} USDT")
+                words = f", passphrase {key.passphrase}" if key.passphrase else ""
+                told = f"key {key.key}, secret {key.secret}{words}"
+                say(f"account {key.account}: {told}, {wallet:f} USDT")
                 for asset, one in house.spot.account(key.account).balances.items():
                     say(f"and at spot {one.whole:f} {asset}")
             say(f"/admin takes the header X-Admin: {word}")
