@@ -10,16 +10,30 @@ All pure: returns and weights are floats, amounts of money are Decimal.
 """
 
 from commenda.portfolios.bandits import Arm, Bandit, BanditRules, Policy, Prior
+from commenda.portfolios.books import PORTFOLIOS, request_close
 from commenda.portfolios.budgets import risk_budget_weights, risk_shares, volatility
+from commenda.portfolios.changes import change_portfolio, found_portfolio
+from commenda.portfolios.checks import CHECKS
 from commenda.portfolios.covariance import Covariance, Estimator, correlation, covariance
 from commenda.portfolios.growth import kelly_weights, trusted_means
 from commenda.portfolios.hierarchy import hierarchical_weights
 from commenda.portfolios.lots import Compliant, Held, Wanted, nearest_lots
+from commenda.portfolios.model import (
+    Plan,
+    Portfolio,
+    PortfolioChange,
+    PortfolioDraft,
+    PortfolioRules,
+)
+from commenda.portfolios.plans import rebalance
+from commenda.portfolios.queries import portfolio_of, portfolios_of, rebalances_of
 from commenda.portfolios.records import Record, common, read_record, read_wanted, returns_of
 from commenda.portfolios.rules import Easing, Quota, Quotas, target_volatility, turnover
 from commenda.portfolios.sizing import Method, Sized, Sizing, SizingRules, size
 
 __all__ = [
+    "CHECKS",
+    "PORTFOLIOS",
     "Arm",
     "Bandit",
     "BanditRules",
@@ -29,7 +43,12 @@ __all__ = [
     "Estimator",
     "Held",
     "Method",
+    "Plan",
     "Policy",
+    "Portfolio",
+    "PortfolioChange",
+    "PortfolioDraft",
+    "PortfolioRules",
     "Prior",
     "Quota",
     "Quotas",
@@ -38,14 +57,21 @@ __all__ = [
     "Sizing",
     "SizingRules",
     "Wanted",
+    "change_portfolio",
     "common",
     "correlation",
     "covariance",
+    "found_portfolio",
     "hierarchical_weights",
     "kelly_weights",
     "nearest_lots",
+    "portfolio_of",
+    "portfolios_of",
     "read_record",
     "read_wanted",
+    "rebalance",
+    "rebalances_of",
+    "request_close",
     "returns_of",
     "risk_budget_weights",
     "risk_shares",
