@@ -54,6 +54,7 @@ IDS: dict[str, LiteralString] = {
     "instrument_id": "SELECT id FROM instruments",
     "dataset_id": "SELECT id FROM market_datasets",
     "flow_id": "SELECT id FROM shared_flows",
+    "portfolio_id": "SELECT id FROM portfolios",
     "order_id": "SELECT id FROM orders",
     "signal_id": "SELECT id FROM trading_signals",
     "owner_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",

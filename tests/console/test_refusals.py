@@ -25,6 +25,7 @@ FORMS = (
     "operations",
     "referrals",
     "earnings",
+    "portfolios",
     "venues",
 )
 """Packages whose routes the console's forms send to."""

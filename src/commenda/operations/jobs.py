@@ -391,6 +391,12 @@ JOBS: tuple[Step | Job, ...] = (
     ),
     Job("comparisons", compare_flows, "Hold each flow against a backtest.", "30 3 * * mon"),
     Job(
+        "drift",
+        _once(portfolios.watch_drift),
+        "Look for portfolios far from their weights.",
+        "15 * * * *",
+    ),
+    Job(
         "reconciliation", reconcile_books, "Hold the ledger against venues and debts.", "0 0 * * *"
     ),
 )

@@ -19,6 +19,7 @@ from commenda.portfolios.growth import kelly_weights, trusted_means
 from commenda.portfolios.hierarchy import hierarchical_weights
 from commenda.portfolios.lots import Compliant, Held, Wanted, nearest_lots
 from commenda.portfolios.model import (
+    RULES,
     Plan,
     Portfolio,
     PortfolioChange,
@@ -30,10 +31,12 @@ from commenda.portfolios.queries import portfolio_of, portfolios_of, rebalances_
 from commenda.portfolios.records import Record, common, read_record, read_wanted, returns_of
 from commenda.portfolios.rules import Easing, Quota, Quotas, target_volatility, turnover
 from commenda.portfolios.sizing import Method, Sized, Sizing, SizingRules, size
+from commenda.portfolios.watch import watch_drift
 
 __all__ = [
     "CHECKS",
     "PORTFOLIOS",
+    "RULES",
     "Arm",
     "Bandit",
     "BanditRules",
@@ -80,4 +83,5 @@ __all__ = [
     "trusted_means",
     "turnover",
     "volatility",
+    "watch_drift",
 ]
