@@ -16,11 +16,11 @@ from commenda.ledger import Owner
 from commenda.market import write_marks
 from commenda.portfolios import (
     PORTFOLIOS,
-    Plan,
     Portfolio,
     PortfolioChange,
     PortfolioDraft,
     PortfolioRules,
+    RebalancePlan,
     change_portfolio,
     found_portfolio,
     portfolio_of,
@@ -52,7 +52,7 @@ class Desk:
         self.world.move_cash()
         return made
 
-    def rebalance(self, portfolio: UUID, **told: Any) -> Plan:
+    def rebalance(self, portfolio: UUID, **told: Any) -> RebalancePlan:
         with self.db.transaction() as tx:
             self.mark(tx)
             return rebalance(
@@ -97,8 +97,8 @@ def desk(db: Database) -> Desk:
     return Desk(db)
 
 
-def weights(one: Plan | Portfolio) -> list[Decimal]:
-    rows = one.moves if isinstance(one, Plan) else one.parts
+def weights(one: RebalancePlan | Portfolio) -> list[Decimal]:
+    rows = one.moves if isinstance(one, RebalancePlan) else one.parts
     return [row.weight for row in rows]
 
 

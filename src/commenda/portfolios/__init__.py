@@ -20,11 +20,11 @@ from commenda.portfolios.hierarchy import hierarchical_weights
 from commenda.portfolios.lots import Compliant, Held, Wanted, nearest_lots
 from commenda.portfolios.model import (
     RULES,
-    Plan,
     Portfolio,
     PortfolioChange,
     PortfolioDraft,
     PortfolioRules,
+    RebalancePlan,
 )
 from commenda.portfolios.plans import rebalance
 from commenda.portfolios.queries import portfolio_of, portfolios_of, rebalances_of
@@ -46,7 +46,6 @@ __all__ = [
     "Estimator",
     "Held",
     "Method",
-    "Plan",
     "Policy",
     "Portfolio",
     "PortfolioChange",
@@ -55,6 +54,7 @@ __all__ = [
     "Prior",
     "Quota",
     "Quotas",
+    "RebalancePlan",
     "Record",
     "Sized",
     "Sizing",

@@ -31,11 +31,11 @@ from commenda.portfolios.books import request_close
 from commenda.portfolios.changes import change_portfolio, found_portfolio
 from commenda.portfolios.model import (
     RULES,
-    Plan,
     Portfolio,
     PortfolioChange,
     PortfolioDraft,
     RebalanceOrder,
+    RebalancePlan,
 )
 from commenda.portfolios.plans import rebalance
 from commenda.portfolios.queries import portfolio_of, portfolios_of, rebalances_of
@@ -138,7 +138,9 @@ def close(service: Served, who: Holder, portfolio_id: UUID) -> Portfolio:
     operation_id="getRebalances",
     responses=GUARDED | problems(404, 409),
 )
-def rebalances(service: Served, who: Reader, portfolio_id: UUID, asked: Paged) -> Page[Plan]:
+def rebalances(
+    service: Served, who: Reader, portfolio_id: UUID, asked: Paged
+) -> Page[RebalancePlan]:
     """What was done with a portfolio and why, the latest first."""
     with service.database.transaction() as tx:
         portfolio_of(tx, portfolio_id, _seen(who), business_now(tx))
@@ -149,7 +151,7 @@ def rebalances(service: Served, who: Reader, portfolio_id: UUID, asked: Paged) -
 @router.post(
     "/portfolio/rebalance",
     operation_id="rebalancePortfolio",
-    response_model=Plan,
+    response_model=RebalancePlan,
     responses=GUARDED | problems(404, 409),
 )
 def rebalance_portfolio(
@@ -158,7 +160,7 @@ def rebalance_portfolio(
     """Bring a portfolio of yours to its weights, or back to those of an earlier rebalance. A dry
     run says what would be done: cash between flows, what is traded for it, what that costs."""
 
-    def act(tx: Tx, now: datetime) -> Plan:
+    def act(tx: Tx, now: datetime) -> RebalancePlan:
         return rebalance(
             tx,
             Author(who.actor, RULES, now),

@@ -90,7 +90,7 @@ class RebalanceOrder(Body):
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Move:
+class RebalanceMove:
     """What a rebalance does with one flow's part; without a flow: with the cash that is kept."""
 
     leg_id: Internal[UUID]
@@ -110,7 +110,7 @@ class Move:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RebalancePlan:
     """A rebalance: to be (without a number) or done."""
 
     portfolio_id: UUID
@@ -126,12 +126,12 @@ class Plan:
     reason: str
     author: str
     at: datetime
-    moves: list[Move]
+    moves: list[RebalanceMove]
 
 
 @on_wire
 @dataclass(frozen=True, slots=True)
-class Held:
+class PortfolioPart:
     """One flow's part of a portfolio now; without a flow: the cash that is kept."""
 
     leg_id: Internal[UUID]
@@ -165,7 +165,7 @@ class Portfolio:
     ]
     rebalances: int
     rebalanced_at: datetime | None
-    parts: list[Held]
+    parts: list[PortfolioPart]
 
 
 def rules_from(stored: Any) -> PortfolioRules:

@@ -26,7 +26,14 @@ from commenda.kit.rows import put, put_all
 from commenda.kit.wire import wire
 from commenda.ledger import Author
 from commenda.market import latest_marks
-from commenda.portfolios.model import ZERO, Cause, Move, Plan, PortfolioRules, rules_from
+from commenda.portfolios.model import (
+    ZERO,
+    Cause,
+    PortfolioRules,
+    RebalanceMove,
+    RebalancePlan,
+    rules_from,
+)
 from commenda.portfolios.records import common
 from commenda.portfolios.rules import Easing
 from commenda.portfolios.sizing import Method, Sizing, SizingRules, equal, size
@@ -62,7 +69,7 @@ def rebalance(
     back_to: int | None = None,
     reason: str,
     dry_run: bool = False,
-) -> Plan:
+) -> RebalancePlan:
     """Plan a rebalance by the portfolio's rules, or back to the weights of an earlier one, and do
     it, unless it is a `dry_run`.
 
@@ -128,7 +135,7 @@ def _plan(
     book: OpenBook,
     back_to: int | None,
     reason: str,
-) -> Plan:
+) -> RebalancePlan:
     equity = sum(book.equities, ZERO)
     if equity <= 0:
         raise conflict("portfolio_is_empty", "There is nothing left to divide").at(
@@ -157,7 +164,7 @@ def _plan(
         target = _exact(given[str(leg.flow_id)].target) if leg.flow_id else ZERO
         there = _near(target, worth + cash, equity)
         moves.append(
-            Move(
+            RebalanceMove(
                 leg.leg_id,
                 leg.flow_id,
                 leg.title,
@@ -175,7 +182,7 @@ def _plan(
     cost = sum((abs(one.trade) * fees[one.leg_id] for one in moves), ZERO)
     turned = sum((abs(one.weight - one.actual) for one in moves if one.flow_id), ZERO)
     cause = Cause.FOUNDING if begins else Cause.REBALANCE if fixed is None else Cause.ROLLBACK
-    return Plan(
+    return RebalancePlan(
         stored.id,
         None,
         cause.value,
@@ -260,7 +267,9 @@ def _moves(book: OpenBook, keeps: Sequence[bool], wanted: Sequence[Decimal]) -> 
     return [rest if keep else cash for keep, cash in zip(keeps, out, strict=True)]
 
 
-def _carry_out(tx: Tx, author: Author, book: OpenBook, plan: Plan, number: int) -> Plan:
+def _carry_out(
+    tx: Tx, author: Author, book: OpenBook, plan: RebalancePlan, number: int
+) -> RebalancePlan:
     rebalance_id = ids.derive("rebalance", plan.portfolio_id, number)
     moved = {one.leg_id: one for one in plan.moves}
     taking = Taking(
@@ -330,5 +339,5 @@ def _near(target: Decimal, worth: Decimal, equity: Decimal) -> bool:
     return abs(_part(worth, equity) - target) <= Decimal("0.000001")
 
 
-def _with_cash_last(moves: Sequence[Move]) -> list[Move]:
+def _with_cash_last(moves: Sequence[RebalanceMove]) -> list[RebalanceMove]:
     return sorted(moves, key=lambda one: (one.flow_id is None, str(one.title), str(one.flow_id)))

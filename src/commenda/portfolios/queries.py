@@ -11,7 +11,14 @@ from uuid import UUID
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
 from commenda.kit.money import quantise
-from commenda.portfolios.model import ZERO, Held, Move, Plan, Portfolio, rules_from
+from commenda.portfolios.model import (
+    ZERO,
+    Portfolio,
+    PortfolioPart,
+    RebalanceMove,
+    RebalancePlan,
+    rules_from,
+)
 
 _PORTFOLIOS: LiteralString = (
     "SELECT p.id, p.owner_id, p.name, s.asset, p.rules, p.rules_version, p.created_at,"
@@ -74,7 +81,7 @@ def _with_parts(tx: Tx, rows: Sequence[tuple[Any, ...]], now: datetime) -> list[
     for portfolio, owner, name, asset, rules, version, created, status, number, at, paid in rows:
         equity = sum((leg[4] for leg in legs[portfolio]), ZERO)
         parts = [
-            Held(leg, flow, title, symbol, worth, _part(worth, equity), target, gross)
+            PortfolioPart(leg, flow, title, symbol, worth, _part(worth, equity), target, gross)
             for leg, flow, title, symbol, worth, gross, target in legs[portfolio]
         ]
         apart = [abs(one.weight - one.target) for one in parts if one.target is not None]
@@ -89,7 +96,9 @@ def _part(worth: Decimal, equity: Decimal) -> Decimal:
     return quantise(worth / equity, 8) if equity > 0 else ZERO
 
 
-def rebalances_of(tx: Tx, portfolio_id: UUID, before: int | None, limit: int) -> list[Plan]:
+def rebalances_of(
+    tx: Tx, portfolio_id: UUID, before: int | None, limit: int
+) -> list[RebalancePlan]:
     """What was done with a portfolio, the latest first, before a number: at most `limit`."""
     rows = tx.execute(
         "SELECT r.id, r.portfolio_id, r.number, r.cause, r.of_number, r.rules, r.rules_version,"
@@ -99,7 +108,7 @@ def rebalances_of(tx: Tx, portfolio_id: UUID, before: int | None, limit: int) ->
         " ORDER BY r.number DESC LIMIT %(limit)s",
         {"id": portfolio_id, "before": before, "limit": limit},
     ).fetchall()
-    moves: dict[UUID, list[Move]] = {row[0]: [] for row in rows}
+    moves: dict[UUID, list[RebalanceMove]] = {row[0]: [] for row in rows}
     equities = {row[0]: row[8] for row in rows}
     for rebalance, leg, flow, title, equity, target, weight, moved, trade in tx.execute(
         "SELECT m.rebalance_id, m.leg_id, f.id, f.title, m.equity, m.target, m.weight, m.moved,"
@@ -113,13 +122,13 @@ def rebalances_of(tx: Tx, portfolio_id: UUID, before: int | None, limit: int) ->
         near = abs(weight - target) <= Decimal("0.000001")
         why = "kept" if not moved else "target" if near else "eased"
         moves[rebalance].append(
-            Move(leg, flow, title, equity, actual, target, weight, moved, trade, why)
+            RebalanceMove(leg, flow, title, equity, actual, target, weight, moved, trade, why)
         )
     found = []
     for rebalance, of, number, cause, back, rules, version, *rest in rows:
         asset, equity, turned, cost, reason, by, at = rest
         told = moves[rebalance]
-        plan = Plan(
+        plan = RebalancePlan(
             of, number, cause, back, rules_from(rules), version, asset, equity, turned, cost,
             reason, by, at, told,
         )  # fmt: skip

@@ -6299,40 +6299,6 @@ export interface components {
             /** Counts */
             counts: number[][];
         };
-        /**
-         * Held
-         * @description One flow's part of a portfolio now; without a flow: the cash that is kept.
-         */
-        Held: {
-            /** Flowid */
-            flowId: string | null;
-            /** Title */
-            title: string | null;
-            /** Symbol */
-            symbol: string | null;
-            /**
-             * Equity
-             * @example 2500.00
-             */
-            equity: string;
-            /**
-             * Weight
-             * @description Its part of the equity now, at the marks.
-             * @example 2500.00
-             */
-            weight: string;
-            /**
-             * Target
-             * @description The part that it was given last.
-             */
-            target: string | null;
-            /**
-             * Exposure
-             * @description The value of its positions, without signs.
-             * @example 2500.00
-             */
-            exposure: string;
-        };
         /** HeldCreator */
         HeldCreator: {
             /** Asset */
@@ -7732,57 +7698,6 @@ export interface components {
             referralPaid: string;
         };
         /**
-         * Move
-         * @description What a rebalance does with one flow's part; without a flow: with the cash that is kept.
-         */
-        Move: {
-            /** Flowid */
-            flowId: string | null;
-            /** Title */
-            title: string | null;
-            /**
-             * Equity
-             * @description Before.
-             * @example 2500.00
-             */
-            equity: string;
-            /**
-             * Actual
-             * @description Its part of the portfolio before.
-             * @example 2500.00
-             */
-            actual: string;
-            /**
-             * Target
-             * @description The part that the rules find.
-             * @example 2500.00
-             */
-            target: string;
-            /**
-             * Weight
-             * @description The part to go to: the target, eased.
-             * @example 2500.00
-             */
-            weight: string;
-            /**
-             * Moved
-             * @description Cash into it; out of it below 0.
-             * @example 2500.00
-             */
-            moved: string;
-            /**
-             * Trade
-             * @description The notional to be traded for it at the flow's exposure; sells below 0
-             * @example 2500.00
-             */
-            trade: string;
-            /**
-             * Why
-             * @enum {string}
-             */
-            why: "target" | "eased" | "kept";
-        };
-        /**
          * MyReferrals
          * @description Whom you brought, directly and through others, and a page of what it earned you.
          */
@@ -8540,16 +8455,6 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
-        Page_Plan_: {
-            /** Items */
-            items: components["schemas"]["Plan-Output"][];
-            /** Nextcursor */
-            nextCursor: string | null;
-        };
-        /**
-         * Page
-         * @description Some rows and, where there are more, the cursor of the next page.
-         */
         Page_PoolProduct_: {
             /** Items */
             items: components["schemas"]["PoolProduct"][];
@@ -8563,6 +8468,16 @@ export interface components {
         Page_ProofRun_: {
             /** Items */
             items: components["schemas"]["ProofRun"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_RebalancePlan_: {
+            /** Items */
+            items: components["schemas"]["RebalancePlan"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -8855,7 +8770,7 @@ export interface components {
          * Plan
          * @description A schedule to make.
          */
-        "Plan-Input": {
+        Plan: {
             /**
              * Name
              * @example weekly income
@@ -8897,59 +8812,6 @@ export interface components {
              * @default
              */
             remark: string;
-        };
-        /**
-         * Plan
-         * @description A rebalance: to be (without a number) or done.
-         */
-        "Plan-Output": {
-            /**
-             * Portfolioid
-             * Format: uuid
-             */
-            portfolioId: string;
-            /** Number */
-            number: number | null;
-            /**
-             * Cause
-             * @enum {string}
-             */
-            cause: "founding" | "rebalance" | "rollback";
-            /** Backto */
-            backTo: number | null;
-            rules: components["schemas"]["PortfolioRules"];
-            /** Rulesversion */
-            rulesVersion: number;
-            /** Asset */
-            asset: string;
-            /**
-             * Equity
-             * @example 2500.00
-             */
-            equity: string;
-            /**
-             * Turnover
-             * @description Σ|weight − actual| over the flows.
-             * @example 2500.00
-             */
-            turnover: string;
-            /**
-             * Cost
-             * @description Estimated: taker's fees of what is traded.
-             * @example 2500.00
-             */
-            cost: string;
-            /** Reason */
-            reason: string;
-            /** Author */
-            author: string;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Moves */
-            moves: components["schemas"]["Move"][];
         };
         /**
          * Pool
@@ -9220,7 +9082,7 @@ export interface components {
             /** Rebalancedat */
             rebalancedAt: string | null;
             /** Parts */
-            parts: components["schemas"]["Held"][];
+            parts: components["schemas"]["PortfolioPart"][];
         };
         /**
          * PortfolioChange
@@ -9251,6 +9113,40 @@ export interface components {
         PortfolioList: {
             /** Items */
             items: components["schemas"]["Portfolio"][];
+        };
+        /**
+         * PortfolioPart
+         * @description One flow's part of a portfolio now; without a flow: the cash that is kept.
+         */
+        PortfolioPart: {
+            /** Flowid */
+            flowId: string | null;
+            /** Title */
+            title: string | null;
+            /** Symbol */
+            symbol: string | null;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Weight
+             * @description Its part of the equity now, at the marks.
+             * @example 2500.00
+             */
+            weight: string;
+            /**
+             * Target
+             * @description The part that it was given last.
+             */
+            target: string | null;
+            /**
+             * Exposure
+             * @description The value of its positions, without signs.
+             * @example 2500.00
+             */
+            exposure: string;
         };
         /**
          * PortfolioRules
@@ -9773,6 +9669,57 @@ export interface components {
             refused: number;
         };
         /**
+         * RebalanceMove
+         * @description What a rebalance does with one flow's part; without a flow: with the cash that is kept.
+         */
+        RebalanceMove: {
+            /** Flowid */
+            flowId: string | null;
+            /** Title */
+            title: string | null;
+            /**
+             * Equity
+             * @description Before.
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Actual
+             * @description Its part of the portfolio before.
+             * @example 2500.00
+             */
+            actual: string;
+            /**
+             * Target
+             * @description The part that the rules find.
+             * @example 2500.00
+             */
+            target: string;
+            /**
+             * Weight
+             * @description The part to go to: the target, eased.
+             * @example 2500.00
+             */
+            weight: string;
+            /**
+             * Moved
+             * @description Cash into it; out of it below 0.
+             * @example 2500.00
+             */
+            moved: string;
+            /**
+             * Trade
+             * @description The notional to be traded for it at the flow's exposure; sells below 0
+             * @example 2500.00
+             */
+            trade: string;
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "target" | "eased" | "kept";
+        };
+        /**
          * RebalanceOrder
          * @description A portfolio to bring to its weights, or back to those that an earlier rebalance had.
          */
@@ -9798,6 +9745,59 @@ export interface components {
              * @default asked for
              */
             reason: string;
+        };
+        /**
+         * RebalancePlan
+         * @description A rebalance: to be (without a number) or done.
+         */
+        RebalancePlan: {
+            /**
+             * Portfolioid
+             * Format: uuid
+             */
+            portfolioId: string;
+            /** Number */
+            number: number | null;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "founding" | "rebalance" | "rollback";
+            /** Backto */
+            backTo: number | null;
+            rules: components["schemas"]["PortfolioRules"];
+            /** Rulesversion */
+            rulesVersion: number;
+            /** Asset */
+            asset: string;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Turnover
+             * @description Σ|weight − actual| over the flows.
+             * @example 2500.00
+             */
+            turnover: string;
+            /**
+             * Cost
+             * @description Estimated: taker's fees of what is traded.
+             * @example 2500.00
+             */
+            cost: string;
+            /** Reason */
+            reason: string;
+            /** Author */
+            author: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Moves */
+            moves: components["schemas"]["RebalanceMove"][];
         };
         /**
          * Reconciliation
@@ -13825,7 +13825,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Plan-Input"];
+                "application/json": components["schemas"]["Plan"];
             };
         };
         responses: {
@@ -16373,7 +16373,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Plan_"];
+                    "application/json": components["schemas"]["Page_RebalancePlan_"];
                 };
             };
         };
@@ -16400,7 +16400,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Plan-Output"];
+                    "application/json": components["schemas"]["RebalancePlan"];
                 };
             };
         };
