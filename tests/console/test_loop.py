@@ -125,6 +125,7 @@ PAGES = {
         "/discover?kind=flows",
         "/discover?kind=pools",
         "/holdings",
+        "/portfolios",
         "/activity",
         "/statement?accounts=all",
         "/account",

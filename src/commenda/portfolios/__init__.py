@@ -6,7 +6,12 @@ a target volatility for each, risk budgets, hierarchical risk parity, or a fract
 once. `nearest_lots` turns amounts into what a venue takes. `Bandit` shares capital by what
 strategies have brought, round by round.
 
-All pure: returns and weights are floats, amounts of money are Decimal.
+All that is pure: returns and weights are floats, amounts of money are Decimal.
+
+A **portfolio** is one book of one person over several flows, with a leg for each and one that keeps
+the cash. `rebalance` sizes it, moves cash between its legs and asks the flows to repeat their
+targets; what is traded goes the way of every signal. A plan is its answer, done or not, and is kept
+with its rules: `back_to` goes back to any of them.
 """
 
 from commenda.portfolios.bandits import Arm, Bandit, BanditRules, Policy, Prior

@@ -35,7 +35,6 @@ from commenda.kit.rows import put
 from commenda.kit.wire import wire
 from commenda.ledger import AccountKey, Author, Journal, Line, Owner, open_accounts, post
 from commenda.portfolios.model import RULES, ZERO, PortfolioDraft
-from commenda.venues import DEFAULT_VENUE
 
 KIND: Final = "portfolio"
 
@@ -70,7 +69,7 @@ def open_portfolio(tx: Tx, author: Author, owner: Owner, draft: PortfolioDraft, 
         )
     scope_id = ids.derive("scope", KIND, owner.id, key)
     scope = Scope(scope_id, KIND, owner, asset, ids.derive("portfolio", scope_id))
-    legs = [NewLeg(ids.derive("leg", scope_id, "cash"), owner.id, amount, DEFAULT_VENUE)]
+    legs = [NewLeg(ids.derive("leg", scope_id, "cash"), owner.id, amount, flows[0].venue)]
     legs += [NewLeg(ids.derive("leg", scope_id, f.id), f.creator_id, ZERO, f.venue) for f in flows]
     (wallet,) = open_accounts(tx, [AccountKey("wallet", owner, asset)])
     cash = open_scopes(tx, [(scope, legs)], author.now)[0][0]
@@ -85,7 +84,7 @@ def open_portfolio(tx: Tx, author: Author, owner: Owner, draft: PortfolioDraft, 
     request_transfer(
         tx,
         reference=ids.derive("transfer", scope_id),
-        venue=DEFAULT_VENUE,
+        venue=flows[0].venue,
         asset=asset,
         amount=amount,
         correlation_id=scope.correlation_id,
