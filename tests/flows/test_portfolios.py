@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from commenda.audit import run_checks
 from commenda.books import close_due, pay_out_due
 from commenda.copying import Flow, planned
 from commenda.kit.db import Database
@@ -15,6 +16,7 @@ from commenda.kit.errors import CommendaError
 from commenda.ledger import Owner
 from commenda.market import write_marks
 from commenda.portfolios import (
+    CHECKS,
     PORTFOLIOS,
     Portfolio,
     PortfolioChange,
@@ -27,6 +29,7 @@ from commenda.portfolios import (
     rebalance,
     rebalances_of,
     request_close,
+    watch_drift,
 )
 from scripted import D, steps
 from world import World
@@ -290,3 +293,39 @@ def test_anothers_portfolio_is_unknown(desk: Desk) -> None:
             ),
         ):
             assert refused(act) == "unknown_portfolio"
+
+
+def test_the_staff_is_told_of_a_portfolio_far_from_its_weights_until_it_is_not(desk: Desk) -> None:
+    portfolio = desk.found()
+    desk.world.advance()
+    desk.signal("5", "5")
+    desk.world.advance(6)
+    # Half as much again in the one, half lost in the other: 7,500 and 2,500.
+    assert desk.shown(portfolio).drift == D("0.25")
+
+    def watch() -> list[UUID]:
+        with desk.db.transaction() as tx:
+            return watch_drift(tx, desk.world.author)
+
+    opened = "SELECT subject, closed_at IS NULL FROM alerts WHERE kind = 'alert.portfolio_drifted'"
+    assert watch() == watch() == [portfolio]
+    assert desk.world.rows(opened) == [(str(portfolio), True)]
+    with desk.db.transaction() as tx:
+        change = PortfolioChange(rules=PortfolioRules(method="equal", total=0.9))
+        change_portfolio(tx, desk.world.author, portfolio, desk.owner.id, change)
+    desk.rebalance(portfolio)
+    assert watch() == []
+    assert desk.world.rows(opened) == [(str(portfolio), False)]
+
+
+def test_a_move_that_was_not_posted_is_found(desk: Desk) -> None:
+    desk.found()
+    desk.world.execute("UPDATE portfolio_moves SET moved = moved + 1 WHERE moved < 0")
+    with desk.db.transaction() as tx:
+        found = {one.rule for one in run_checks(tx, CHECKS)}
+    assert found == {CHECKS[0].rule, CHECKS[1].rule}
+    desk.world.execute("UPDATE portfolio_moves SET moved = moved - 1 WHERE moved < 0")
+    desk.world.execute("UPDATE portfolio_rebalances SET number = 2")
+    with desk.db.transaction() as tx:
+        found = {one.rule for one in run_checks(tx, CHECKS)}
+    assert found == {CHECKS[1].rule, CHECKS[2].rule}
