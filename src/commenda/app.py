@@ -62,6 +62,7 @@ from commenda.operations.risk_http import router as risk_router
 from commenda.operations.schedules_http import router as schedules_router
 from commenda.operations.simulator_http import router as simulator_router
 from commenda.operations.work_http import router as work_router
+from commenda.portfolios.http import router as portfolios_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
 from commenda.settings import Settings
@@ -95,6 +96,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     income_router,
     referrals_router,
     copying_router,
+    portfolios_router,
     modes_router,
     market_router,
     strategies_router,

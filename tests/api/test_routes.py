@@ -131,13 +131,16 @@ WITHOUT_KEY = {
         " name of its own",
     ),
     **dict.fromkeys(
-        ("changeUser", "toggleSharedFlowStatus", "updateSubscriptionSettings", "setFaults"),
+        (
+            *("changeUser", "toggleSharedFlowStatus", "updateSubscriptionSettings"),
+            *("setFaults", "changePortfolio"),
+        ),
         "it sets a state: sent again, it finds it set",
     ),
     **dict.fromkeys(
         (
             *("deleteSchedule", "revokeApiKey", "removeVenueKey"),
-            *("endSession", "logout", "unsubscribeFromFlow"),
+            *("endSession", "logout", "unsubscribeFromFlow", "closePortfolio"),
         ),
         "it ends something: sent again, it finds it ended",
     ),

@@ -25,15 +25,19 @@ from commenda.identity.tokens import Tokens
 from commenda.kernel import Costs
 from commenda.kit import ids
 from commenda.kit.bus import encode
-from commenda.kit.db import Database
+from commenda.kit.db import Database, Tx
 from commenda.kit.keys import Keys
+from commenda.ledger import Owner, OwnerKind
+from commenda.managed import deposit
 from commenda.market import import_file
 from commenda.operations import JOBS, Operation
 from commenda.operations.jobs import publish_market
 from commenda.operations.runs import begin_to_lead
+from commenda.portfolios import Method, PortfolioDraft, PortfolioRules, found_portfolio
 from commenda.studies import Plan, WalkForward, material_of_files
 from people import SETTINGS, signed_in
 from routes import api_routes, roles_for
+from scripted import ASSET
 from study_histories import candles, search, start
 from whole import whole_business
 from world import World
@@ -54,6 +58,7 @@ IDS: dict[str, LiteralString] = {
     "instrument_id": "SELECT id FROM instruments",
     "dataset_id": "SELECT id FROM market_datasets",
     "flow_id": "SELECT id FROM shared_flows",
+    "portfolio_id": "SELECT id FROM portfolios",
     "order_id": "SELECT id FROM orders",
     "signal_id": "SELECT id FROM trading_signals",
     "owner_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",
@@ -84,7 +89,22 @@ def business(database: Database) -> World:
     with database.transaction() as tx:
         step_flows(tx, world.broker, Runners(Costs()), world.now, lambda *_: None)
         begin_to_lead(tx, JOBS)
+        _found_portfolio(tx, world)
     return world
+
+
+def _found_portfolio(tx: Tx, world: World) -> None:
+    row = tx.execute(
+        "SELECT u.id, f.id FROM users u, shared_flows f WHERE u.username = 'ines'"
+        " AND f.status = 'active' ORDER BY f.id LIMIT 1"
+    ).fetchone()
+    assert row is not None
+    ines = Owner(OwnerKind.INVESTOR, row[0])
+    deposit(tx, world.author, ines, ASSET, Decimal(100), "for a portfolio")
+    draft = PortfolioDraft(
+        name="One", flows=[row[1]], amount=Decimal(100), rules=PortfolioRules(method=Method.EQUAL)
+    )
+    found_portfolio(tx, world.author, ines, draft, "one")
 
 
 @pytest.fixture(scope="module")

@@ -136,6 +136,7 @@ PAGES = {  # each is visited in test_access.py
         "/discover?kind=flows",
         "/discover?kind=pools",
         "/holdings",
+        "/portfolios",
         "/activity",
         "/statement?accounts=all",
         "/account",

@@ -25,6 +25,7 @@ FORMS = (
     "operations",
     "referrals",
     "earnings",
+    "portfolios",
     "venues",
 )
 """Packages whose routes the console's forms send to."""
@@ -33,7 +34,10 @@ NOT_MET = {
     "bad_allocation_policy", "bad_bounds", "bad_record", "day_not_over", "day_out_of_order",
     "duplicate_candidate", "duplicate_leg", "duplicate_payee", "gap_between_tiers",
     "negative_amount", "negative_days", "not_utc", "settlement_unbalanced", "share_without_profit",
-    "tiers_overlap", "unknown_hurdle_kind",
+    "tiers_overlap", "unknown_hurdle_kind", "unknown_sized",
+    "bad_bandit", "bad_budgets", "bad_fraction", "bad_returns", "bad_reward",
+    # Of a file that a command reads.
+    "over_budget", "record_columns", "record_value",
 }  # fmt: skip
 ELSEWHERE = {"invalid_request", "unreadable_body", "internal_error", "unknown_account", "no_mark"}
 """Made by the application, the ledger and the books, whatever the form."""

@@ -12,11 +12,13 @@ from uuid import UUID
 import typer
 
 from commenda import portfolios
-from commenda.cli.options import AsJson, Data, print_json, transaction
-from commenda.cli.tables import Column, numbers, say, show, texts
+from commenda.cli.options import ACTOR, AsJson, Data, print_json, transaction
+from commenda.cli.tables import Column, minute, numbers, say, show, texts
+from commenda.kit.clock import business_now
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import number, plain, real
 from commenda.kit.wire import wire
+from commenda.ledger import Author
 from commenda.returns import shrunk_kelly
 
 app = typer.Typer(no_args_is_help=True, help="How much capital each strategy trades with.")
@@ -31,6 +33,29 @@ def _share(name: str) -> Column:
     return Column(name, lambda one: _percent(getattr(one, name)), number=True)
 
 
+MOST = 1_000
+
+LISTED = (
+    *texts("id", "name", "status"),
+    *numbers("equity"),
+    Column("rebalanced", lambda one: minute(one.rebalanced_at)),
+    Column("drift", lambda one: _percent(float(one.drift)), number=True),
+)
+DONE = (
+    Column("number", number=True),
+    Column("at", lambda one: minute(one.at)),
+    *texts("cause", "author", "reason"),
+    *numbers("equity", "cost"),
+    Column("turnover", lambda one: _percent(float(one.turnover)), number=True),
+)
+MOVES = (
+    Column("flow", lambda one: one.title or "cash"),
+    Column("actual", lambda one: _percent(float(one.actual)), number=True),
+    Column("target", lambda one: _percent(float(one.target)), number=True),
+    Column("weight", lambda one: _percent(float(one.weight)), number=True),
+    *numbers("moved", "trade"),
+    *texts("why"),
+)
 SIZED = (
     *texts("name"),
     *map(_share, ("volatility", "actual", "target", "weight", "risk")),
@@ -44,6 +69,58 @@ SHARED = (
     Column("share", lambda one: _percent(one["share"]), number=True),
     Column("rests until", lambda one: one["restsUntil"] or ""),
 )
+
+
+@app.command("list")
+def list_portfolios(as_json: AsJson = False, data: Data = None) -> None:
+    """List the portfolios of customers, and how far each is from its weights."""
+    with transaction(data) as tx:
+        found = portfolios.portfolios_of(tx, None, business_now(tx), MOST)
+    show(found, LISTED, as_json)
+
+
+@app.command()
+def history(
+    portfolio: Annotated[UUID, typer.Argument(help="Of commenda portfolio list.")],
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="The latest first.")] = 20,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Show what was done with a portfolio, when, by whom and why."""
+    with transaction(data) as tx:
+        portfolios.portfolio_of(tx, portfolio, None, business_now(tx))
+        found = portfolios.rebalances_of(tx, portfolio, None, limit)
+    if as_json:
+        print_json(wire(found))
+    else:
+        show(found, DONE)
+
+
+@app.command()
+def plan(
+    portfolio: Annotated[UUID, typer.Argument(help="Of commenda portfolio list.")],
+    back_to: Annotated[
+        int | None, typer.Option(help="Go back to the weights of this rebalance.")
+    ] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Show what a rebalance of a portfolio would do now; its owner has it done."""
+    with transaction(data) as tx:
+        now = business_now(tx)
+        one = portfolios.portfolio_of(tx, portfolio, None, now)
+        author = Author(ACTOR, portfolios.RULES, now)
+        found = portfolios.rebalance(
+            tx, author, portfolio, one.owner_id, back_to=back_to, reason="plan", dry_run=True
+        )
+    if as_json:
+        print_json(wire(found))
+        return
+    show(found.moves, MOVES)
+    say(
+        f"of {plain(found.equity)} {found.asset}: turnover {_percent(float(found.turnover))},"
+        f" about {plain(found.cost)} in fees"
+    )
 
 
 @app.command()

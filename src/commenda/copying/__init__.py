@@ -20,6 +20,7 @@ from commenda.copying.following import (
     attach_legs,
     detach_legs,
     follow,
+    follow_with,
     resize_legs,
 )
 from commenda.copying.jobs import (
@@ -32,7 +33,14 @@ from commenda.copying.jobs import (
 from commenda.copying.leaving import COPIES, request_leave
 from commenda.copying.model import CopyMode, Entry, Flow, FollowSettings, Signal
 from commenda.copying.performance import update_flow_stats
-from commenda.copying.queries import find_flow, planned, unfinished_exits, unprocessed
+from commenda.copying.queries import (
+    asset_of,
+    find_flow,
+    planned,
+    repeat_targets,
+    unfinished_exits,
+    unprocessed,
+)
 from commenda.copying.rules import LATE
 from commenda.copying.runner import RUNNER_CASH, Move, Runner, load_runner, save_runners, signal_key
 from commenda.copying.stepping import (
@@ -63,6 +71,7 @@ __all__ = [
     "Runner",
     "Runners",
     "Signal",
+    "asset_of",
     "attach_legs",
     "copy_signal",
     "copy_signal_workflow",
@@ -71,12 +80,14 @@ __all__ = [
     "find_flow",
     "flow_nav",
     "follow",
+    "follow_with",
     "load_runner",
     "planned",
     "publish_at_open",
     "publish_signal",
     "publish_targets",
     "repeat_exits",
+    "repeat_targets",
     "request_leave",
     "resize_legs",
     "save_runners",

@@ -70,6 +70,15 @@ def resize_legs(tx: Tx, legs: Sequence[tuple[UUID, Decimal]], now: datetime) -> 
     )
 
 
+def follow_with(tx: Tx, legs: Sequence[tuple[UUID, Decimal]], now: datetime) -> None:
+    """Let legs follow with these amounts."""
+    tx.execute(
+        "UPDATE flow_subscriptions s SET updated_at = %s, investment_amount = n.amount"
+        " FROM unnest(%s::uuid[], %s::numeric[]) AS n (leg_id, amount) WHERE s.leg_id = n.leg_id",
+        (now, [leg for leg, _ in legs], [amount for _, amount in legs]),
+    )
+
+
 def follow(
     tx: Tx,
     author: Author,

@@ -225,6 +225,17 @@ def ask_again(tx: Tx, signal: Signal) -> None:
     )
 
 
+def repeat_targets(tx: Tx, flow_ids: Sequence[UUID], now: datetime) -> None:
+    """Let the standing targets of active flows wait once more, so that legs that were given another
+    amount come to them with the next step; who stands there already is within the dead-band."""
+    tx.execute(
+        "UPDATE shared_flows f SET pending_target = s.target, pending_at = %s"
+        " FROM trading_signals s WHERE f.id = ANY (%s) AND f.status = 'active'"
+        "  AND f.pending_target IS NULL AND s.flow_id = f.id AND s.sequence = f.last_sequence",
+        (now, list(flow_ids)),
+    )
+
+
 def claim_planned(tx: Tx, signal_id: UUID) -> Signal | None:
     """Be the one who turns a signal's plan into orders; None where another has."""
     return first(

@@ -22,6 +22,7 @@ from commenda.identity import (
 from commenda.kit.db import Tx
 from commenda.ledger import Author, Owner, OwnerKind
 from commenda.managed import SubscriptionOrder, authorise_custody, deposit, subscribe
+from commenda.portfolios import Method, PortfolioDraft, PortfolioRules, found_portfolio
 from commenda.simulate import ASSET, Scenario, product_id
 
 PASSWORD = "commenda-demo"
@@ -48,8 +49,8 @@ SIGN_INS = (
 def register_sign_ins(
     tx: Tx, scenario: Scenario, flows: Sequence[Flow], pools: Sequence[UUID], secret: bytes
 ) -> None:
-    """Register the demo's users: the investor has subscriptions and pool holdings, the creator
-    leads a flow and has money for another."""
+    """Register the demo's users: the investor has subscriptions, pool holdings and a portfolio, the
+    creator leads a flow and has money for another."""
     now = scenario.start
     known = tx.execute("SELECT username FROM users WHERE username ^@ 'demo-'").fetchall()
     for one in SIGN_INS:
@@ -67,6 +68,7 @@ def register_sign_ins(
         user = create_user(tx, one.username, password, one.role, now, actor="demo")
         if one.role is Role.INVESTOR:
             _invest(tx, user.id, pools, now, secret)
+            _divide(tx, user.id, flows, now)
 
 
 def _invest(tx: Tx, investor: UUID, pools: Sequence[UUID], now: datetime, secret: bytes) -> None:
@@ -80,3 +82,15 @@ def _invest(tx: Tx, investor: UUID, pools: Sequence[UUID], now: datetime, secret
         subscribe(tx, author, investor, order, f"demo-{place}", secret)
     for pool in pools[::2]:
         put_in(tx, author, investor, pool, Decimal(5000))
+
+
+def _divide(tx: Tx, investor: UUID, flows: Sequence[Flow], now: datetime) -> None:
+    """A portfolio in equal parts, which drift as the flows trade; a tenth of it is kept as cash."""
+    draft = PortfolioDraft(
+        name="Four strategies",
+        flows=[flow.id for flow in flows[:4]],
+        amount=Decimal(9_000),
+        rules=PortfolioRules(method=Method.EQUAL, total=0.9),
+    )
+    owner = Owner(OwnerKind.INVESTOR, investor)
+    found_portfolio(tx, Author("demo", "demo/1", now), owner, draft, "demo-portfolio")

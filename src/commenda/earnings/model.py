@@ -28,6 +28,7 @@ class Worth:
     managed: Annotated[Amount, Field(description="Books of managed subscriptions.")]
     copies: Annotated[Amount, Field(description="Books that follow a creator.")]
     own_books: Annotated[Amount, Field(description="A creator's own books.")]
+    portfolios: Annotated[Amount, Field(description="Books that divide money among flows.")]
     pools: Annotated[Amount, Field(description="Holdings: principal and income not paid out.")]
     commissions: Annotated[
         Amount, Field(description="Referral in its hold, and a creator's shares.")

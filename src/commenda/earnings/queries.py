@@ -23,6 +23,7 @@ SHOWN_AS = {
     "managed": "managed",
     "copy": "copies",
     "vault": "own_books",
+    "portfolio": "portfolios",
     "holding": "pools",
     "referral_pending": "commissions",
     "fee:profit_share": "commissions",

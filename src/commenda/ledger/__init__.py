@@ -27,6 +27,9 @@ insurance set aside     insurance:         external −, insurance +
 transfer to a venue     transfer:          external +, venue − (back: external −, venue +)
 a copy begins           follow:            wallet −, scope + (a creator's own book, too)
 a copy is left          leave:             scope −, wallet +; a shortfall comes out of insurance
+a portfolio begins      portfolio:         wallet −, scope + (into the leg that keeps the cash)
+a portfolio is          rebalance:         scope −/+ between the legs of one book
+rebalanced
 reserve                 reserve:           wallet −, reserved +
 activate                activate:          reserved −, scope + for each leg
 cancel                  cancel:            reserved −, wallet +

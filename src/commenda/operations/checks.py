@@ -32,6 +32,8 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("reject", "{body,id}", "approvals", "id", "t.decided_by"),
     ("co-trading.flow", "{body,flowId}", "shared_flows", "id", "t.creator_id"),
     ("co-trading.subscribe", "{body,subscriptionId}", "flow_subscriptions", "id", "t.follower_id"),
+    ("portfolio.found", "{body,id}", "portfolios", "id", "t.owner_id"),
+    ("portfolio.rebalance", "{body,portfolioId}", "portfolios", "id", "t.owner_id"),
     ("hold", "{body,group}", "holds", "group_key", "split_part(t.actor, ':', 2)"),
     ("acknowledge", "{body,id}", "alerts", "id", "split_part(t.acknowledged_by, ':', 2)"),
     ("strategy-params", "{body,id}", "strategy_params", "id", "t.owner_id"),

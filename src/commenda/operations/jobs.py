@@ -20,7 +20,7 @@ from itertools import count
 from typing import Final
 from uuid import UUID
 
-from commenda import copying, modes
+from commenda import copying, modes, portfolios
 from commenda.alerts import end_quiet_alerts
 from commenda.books import (
     PAYOUT_BATCH,
@@ -58,7 +58,7 @@ from commenda.operations.reconciliation import note_closed_periods, reconcile_bo
 from commenda.operations.ticks import Act, Interrupted, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
 
-PRODUCTS: Final = (MANAGED, copying.COPIES)
+PRODUCTS: Final = (MANAGED, copying.COPIES, portfolios.PORTFOLIOS)
 """Whatever keeps books: a product is terms and a payout, and a row here."""
 
 WARM = 86_400
@@ -390,6 +390,12 @@ JOBS: tuple[Step | Job, ...] = (
         "0 * * * *",
     ),
     Job("comparisons", compare_flows, "Hold each flow against a backtest.", "30 3 * * mon"),
+    Job(
+        "drift",
+        _once(portfolios.watch_drift),
+        "Look for portfolios far from their weights.",
+        "15 * * * *",
+    ),
     Job(
         "reconciliation", reconcile_books, "Hold the ledger against venues and debts.", "0 0 * * *"
     ),

@@ -199,6 +199,17 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         ("asset",),
     ),
     _Reading(
+        "commenda_portfolios",
+        "Portfolios by status.",
+        _counted(
+            "SELECT CASE WHEN s.closed_at IS NOT NULL THEN 'closed' WHEN c.id IS NOT NULL"
+            "  THEN 'closing' ELSE 'active' END AS status, count(*) FROM portfolios AS p"
+            " JOIN scopes AS s ON s.id = p.id LEFT JOIN closings AS c ON c.id = p.id GROUP BY 1",
+            ("active", "closing", "closed"),
+        ),
+        ("status",),
+    ),
+    _Reading(
         "commenda_profit_share_owed",
         "Profit shares that were credited and not collected from their books yet.",
         _counted(

@@ -13,6 +13,7 @@ from commenda import (
     income,
     ledger,
     managed,
+    portfolios,
     referrals,
     strategies,
 )
@@ -31,6 +32,7 @@ CHECKS = (
     *funding.CHECKS,
     *income.CHECKS,
     *managed.CHECKS,
+    *portfolios.CHECKS,
     *strategies.CHECKS,
     *identity.CHECKS,
     *RECORDED,

@@ -150,6 +150,40 @@ def size(
     )
 
 
+def equal(
+    names: Sequence[str],
+    rules: SizingRules,
+    actual: Mapping[str, float] | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> Sizing:
+    """Equal weights, or `fixed` ones, within the quotas and eased: what needs no record.
+
+    Of their risk nothing is known: those figures are 0.
+    """
+    quotas = _quotas(names, rules)
+    if fixed is None:
+        target = _within(np.full(len(names), rules.total / len(names)), quotas, rules)
+    else:
+        target = by_name(names, fixed, 0.0, "fixed")
+    before = None if actual is None else by_name(names, actual, 0.0, "actual")
+    weights = target if before is None else rules.easing.toward(before, target)
+    start = np.zeros_like(weights) if before is None else before
+    rows = zip(names, target, weights, start, strict=True)
+    return Sizing(
+        method=Method.EQUAL.value,
+        estimator=rules.estimator.value,
+        periods=0,
+        shrinkage=0.0,
+        volatility=0.0,
+        cash=1.0 - float(weights.sum()),
+        turnover=turnover(start, weights),
+        strategies=tuple(
+            Sized(name, 0.0, float(was), float(aim), float(weight), 0.0, None)
+            for name, aim, weight, was in rows
+        ),
+    )
+
+
 def _amount(weight: float, capital: Decimal) -> Decimal:
     return quantise(Decimal(weight) * capital, _SCALE, ROUND_DOWN)
 

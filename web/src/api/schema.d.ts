@@ -2363,6 +2363,101 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/portfolios": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Portfolios
+         * @description Portfolios, the newest first: target against actual of each flow's part.
+         */
+        get: operations["getPortfolios"];
+        put?: never;
+        /**
+         * Found
+         * @description Found a portfolio: the amount goes from your wallet into one isolated book that follows
+         *     several flows, each with the part that the rules find.
+         */
+        post: operations["foundPortfolio"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portfolios/{portfolio_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Portfolio
+         * @description One portfolio.
+         */
+        get: operations["getPortfolio"];
+        put?: never;
+        post?: never;
+        /**
+         * Close
+         * @description Close a portfolio: its positions are closed at the venue, then its cash is paid to your
+         *     wallet. Asking again changes nothing.
+         */
+        delete: operations["closePortfolio"];
+        options?: never;
+        head?: never;
+        /**
+         * Change
+         * @description Rename a portfolio or change its rules. They hold from the next rebalance on.
+         */
+        patch: operations["changePortfolio"];
+        trace?: never;
+    };
+    "/api/v1/portfolios/{portfolio_id}/rebalances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rebalances
+         * @description What was done with a portfolio and why, the latest first.
+         */
+        get: operations["getRebalances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portfolio/rebalance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebalance Portfolio
+         * @description Bring a portfolio of yours to its weights, or back to those of an earlier rebalance. A dry
+         *     run says what would be done: cash between flows, what is traded for it, what that costs.
+         */
+        post: operations["rebalancePortfolio"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/co-trading/flows/{flow_id}/comparison": {
         parameters: {
             query?: never;
@@ -5069,6 +5164,12 @@ export interface components {
             benchmark: number[];
         };
         /**
+         * Estimator
+         * @description How a covariance is estimated.
+         * @enum {string}
+         */
+        Estimator: "sample" | "ledoit_wolf" | "oas";
+        /**
          * ExecutionStatus
          * @description How many executions a signal has, and what became of them.
          */
@@ -7515,6 +7616,12 @@ export interface components {
             sessionSecondFactor: boolean;
         };
         /**
+         * Method
+         * @description How weights are found.
+         * @enum {string}
+         */
+        Method: "equal" | "target_volatility" | "risk_budget" | "hierarchical" | "kelly";
+        /**
          * Money
          * @description Totals in the overview's asset.
          */
@@ -8378,6 +8485,16 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
+        Page_RebalancePlan_: {
+            /** Items */
+            items: components["schemas"]["RebalancePlan"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
         Page_Reconciliation_: {
             /** Items */
             items: components["schemas"]["Reconciliation"][];
@@ -8918,6 +9035,194 @@ export interface components {
             estimate: components["schemas"]["Income"] | null;
         };
         /**
+         * Portfolio
+         * @description One book that divides its owner's money among flows, at the marks of `asOf`.
+         */
+        Portfolio: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Ownerid
+             * Format: uuid
+             */
+            ownerId: string;
+            /** Name */
+            name: string;
+            /** Asset */
+            asset: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "closing" | "closed";
+            rules: components["schemas"]["PortfolioRules"];
+            /** Rulesversion */
+            rulesVersion: number;
+            /**
+             * Createdat
+             * Format: date-time
+             */
+            createdAt: string;
+            /**
+             * Asof
+             * Format: date-time
+             */
+            asOf: string;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Paidin
+             * @example 2500.00
+             */
+            paidIn: string;
+            /**
+             * Drift
+             * @description The greatest difference of a weight from what it was given.
+             * @example 2500.00
+             */
+            drift: string;
+            /** Rebalances */
+            rebalances: number;
+            /** Rebalancedat */
+            rebalancedAt: string | null;
+            /** Parts */
+            parts: components["schemas"]["PortfolioPart"][];
+        };
+        /**
+         * PortfolioChange
+         * @description What to change of a portfolio; what is left out stays. Rules hold from the next rebalance.
+         */
+        PortfolioChange: {
+            /** Name */
+            name?: string | null;
+            rules?: components["schemas"]["PortfolioRules"] | null;
+        };
+        /**
+         * PortfolioDraft
+         * @description A portfolio to found with money of one's own wallet.
+         */
+        PortfolioDraft: {
+            /** Name */
+            name: string;
+            /** Flows */
+            flows: string[];
+            /**
+             * Amount
+             * @example 2500.00
+             */
+            amount: string | number;
+            rules?: components["schemas"]["PortfolioRules"];
+        };
+        /** PortfolioList */
+        PortfolioList: {
+            /** Items */
+            items: components["schemas"]["Portfolio"][];
+        };
+        /**
+         * PortfolioPart
+         * @description One flow's part of a portfolio now; without a flow: the cash that is kept.
+         */
+        PortfolioPart: {
+            /** Flowid */
+            flowId: string | null;
+            /** Title */
+            title: string | null;
+            /** Symbol */
+            symbol: string | null;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Weight
+             * @description Its part of the equity now, at the marks.
+             * @example 2500.00
+             */
+            weight: string;
+            /**
+             * Target
+             * @description The part that it was given last.
+             */
+            target: string | null;
+            /**
+             * Exposure
+             * @description The value of its positions, without signs.
+             * @example 2500.00
+             */
+            exposure: string;
+        };
+        /**
+         * PortfolioRules
+         * @description What a portfolio is sized by. Parts are fractions of its equity: 0.25 is a quarter.
+         */
+        PortfolioRules: {
+            /** @default risk_budget */
+            method: components["schemas"]["Method"];
+            /** @default ledoit_wolf */
+            covariance: components["schemas"]["Estimator"];
+            /**
+             * Targetvolatility
+             * @description Of a year; weights are scaled down to it.
+             */
+            targetVolatility?: number | null;
+            /**
+             * Budgets
+             * @description By flow: its part of the risk. Equal parts without any.
+             */
+            budgets?: {
+                [key: string]: number;
+            };
+            /**
+             * Fraction
+             * @description Of Kelly's stake.
+             * @default 0.5
+             */
+            fraction: number;
+            /**
+             * Floor
+             * @description Of each flow.
+             * @default 0
+             */
+            floor: number;
+            /**
+             * Cap
+             * @description Of each flow.
+             * @default 1
+             */
+            cap: number;
+            /**
+             * Total
+             * @description The most that all flows have; the rest is kept as cash.
+             * @default 1
+             */
+            total: number;
+            /**
+             * Band
+             * @description Who is nearer to the target than that stays.
+             * @default 0
+             */
+            band: number;
+            /**
+             * Step
+             * @description The most that one weight moves at once.
+             * @default 1
+             */
+            step: number;
+            /**
+             * Turnover
+             * @description The most that all weights move at once, added up.
+             * @default 2
+             */
+            turnover: number;
+        };
+        /**
          * Preview
          * @description What a rule means, before anything is saved.
          */
@@ -9372,6 +9677,137 @@ export interface components {
              * @description How many could not be closed at the last try.
              */
             refused: number;
+        };
+        /**
+         * RebalanceMove
+         * @description What a rebalance does with one flow's part; without a flow: with the cash that is kept.
+         */
+        RebalanceMove: {
+            /** Flowid */
+            flowId: string | null;
+            /** Title */
+            title: string | null;
+            /**
+             * Equity
+             * @description Before.
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Actual
+             * @description Its part of the portfolio before.
+             * @example 2500.00
+             */
+            actual: string;
+            /**
+             * Target
+             * @description The part that the rules find.
+             * @example 2500.00
+             */
+            target: string;
+            /**
+             * Weight
+             * @description The part to go to: the target, eased.
+             * @example 2500.00
+             */
+            weight: string;
+            /**
+             * Moved
+             * @description Cash into it; out of it below 0.
+             * @example 2500.00
+             */
+            moved: string;
+            /**
+             * Trade
+             * @description The notional to be traded for it at the flow's exposure; sells below 0
+             * @example 2500.00
+             */
+            trade: string;
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "target" | "eased" | "kept";
+        };
+        /**
+         * RebalanceOrder
+         * @description A portfolio to bring to its weights, or back to those that an earlier rebalance had.
+         */
+        RebalanceOrder: {
+            /**
+             * Portfolioid
+             * Format: uuid
+             */
+            portfolioId: string;
+            /**
+             * Dryrun
+             * @description Say what would be done, and do nothing.
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * Backto
+             * @description The number of a rebalance: its weights are gone back to.
+             */
+            backTo?: number | null;
+            /**
+             * Reason
+             * @default asked for
+             */
+            reason: string;
+        };
+        /**
+         * RebalancePlan
+         * @description A rebalance: to be (without a number) or done.
+         */
+        RebalancePlan: {
+            /**
+             * Portfolioid
+             * Format: uuid
+             */
+            portfolioId: string;
+            /** Number */
+            number: number | null;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "founding" | "rebalance" | "rollback";
+            /** Backto */
+            backTo: number | null;
+            rules: components["schemas"]["PortfolioRules"];
+            /** Rulesversion */
+            rulesVersion: number;
+            /** Asset */
+            asset: string;
+            /**
+             * Equity
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Turnover
+             * @description Σ|weight − actual| over the flows.
+             * @example 2500.00
+             */
+            turnover: string;
+            /**
+             * Cost
+             * @description Estimated: taker's fees of what is traded.
+             * @example 2500.00
+             */
+            cost: string;
+            /** Reason */
+            reason: string;
+            /** Author */
+            author: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Moves */
+            moves: components["schemas"]["RebalanceMove"][];
         };
         /**
          * Reconciliation
@@ -12342,6 +12778,12 @@ export interface components {
              */
             ownBooks: string;
             /**
+             * Portfolios
+             * @description Books that divide money among flows.
+             * @example 2500.00
+             */
+            portfolios: string;
+            /**
              * Pools
              * @description Holdings: principal and income not paid out.
              * @example 2500.00
@@ -13583,7 +14025,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.portfolio_drifted" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -15825,6 +16267,177 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Sheet_SignalExecution_"];
+                };
+            };
+        };
+    };
+    getPortfolios: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortfolioList"];
+                };
+            };
+        };
+    };
+    foundPortfolio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PortfolioDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Portfolio"];
+                };
+            };
+        };
+    };
+    getPortfolio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                portfolio_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Portfolio"];
+                };
+            };
+        };
+    };
+    closePortfolio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                portfolio_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Portfolio"];
+                };
+            };
+        };
+    };
+    changePortfolio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                portfolio_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PortfolioChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Portfolio"];
+                };
+            };
+        };
+    };
+    getRebalances: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                portfolio_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RebalancePlan_"];
+                };
+            };
+        };
+    };
+    rebalancePortfolio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RebalanceOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RebalancePlan"];
                 };
             };
         };

@@ -1,4 +1,4 @@
-import { BriefcaseBusiness, Compass, House, ListOrdered, Share2 } from "lucide-react"
+import { BriefcaseBusiness, Compass, House, ListOrdered, PieChart, Share2 } from "lucide-react"
 import type { Page } from "./page"
 
 /** What investors open. */
@@ -40,6 +40,21 @@ export const INVEST: readonly Page[] = [
     group: "invest",
     needs: "copy",
     load: () => import("@/features/invest/copy"),
+  },
+  {
+    path: "/portfolios",
+    name: "portfolios",
+    group: "invest",
+    needs: ["copy", "overview"],
+    icon: PieChart,
+    load: () => import("@/features/invest/portfolios"),
+  },
+  {
+    path: "/portfolios/$id",
+    name: "portfolio",
+    group: "invest",
+    needs: ["copy", "overview"],
+    load: () => import("@/features/invest/portfolio"),
   },
   {
     path: "/pools/$id",

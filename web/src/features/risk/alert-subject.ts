@@ -21,6 +21,7 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
     said(alert, "subscription") && `/subscriptions/${said(alert, "subscription")}`,
   "alert.withdrawal_refused": subscription,
   "alert.flow_failed": ({ subject }) => `/flows/${subject}`,
+  "alert.portfolio_drifted": ({ subject }) => `/portfolios/${subject}`,
   "alert.flow_apart": ({ subject }) => `/flows/${subject}`,
   "alert.copy_failed": (alert) => said(alert, "flowId") && `/flows/${said(alert, "flowId")}`,
   "alert.job_failed": () => "/schedules",

@@ -54,6 +54,8 @@ export const frame = {
     home: "Home",
     discover: "Discover",
     holdings: "Holdings",
+    portfolios: "Portfolios",
+    portfolio: "Portfolio",
     subscription: "Subscription",
     copy: "Copy",
     pool: "Pool holding",

@@ -8,6 +8,7 @@ import { markets } from "./markets"
 import { modes } from "./modes"
 import { operate } from "./operate"
 import { orders } from "./orders"
+import { portfolios } from "./portfolios"
 import { reference } from "./reference"
 import { report } from "./report"
 import { risk } from "./risk"
@@ -28,6 +29,7 @@ export const en = {
   ...modes,
   ...operate,
   ...orders,
+  ...portfolios,
   ...reference,
   ...report,
   ...risk,

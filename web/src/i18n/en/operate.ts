@@ -135,6 +135,7 @@ export const operate = {
     referrals: "Release commissions",
     periods: "Note closed periods",
     comparisons: "Hold flows against backtests",
+    drift: "Look for portfolios far from their weights",
     reconciliation: "Reconcile",
   },
   matrix: {
@@ -294,6 +295,7 @@ export const operate = {
       flow_failed: "Flow failing",
       copy_failed: "Signal not copied",
       flow_apart: "Live and backtest differ, unexplained",
+      portfolio_drifted: "Portfolio far from its weights",
       job_failed: "Job failed",
       staff_at_machine: "Staff account changed at the machine",
       venue_at_machine: "Account at an exchange added at the machine",

@@ -50,6 +50,8 @@ export const frame: Texts<typeof english> = {
     home: "首页",
     discover: "发现",
     holdings: "持有",
+    portfolios: "组合",
+    portfolio: "组合",
     subscription: "认购详情",
     copy: "跟单详情",
     pool: "理财详情",

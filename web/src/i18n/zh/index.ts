@@ -8,6 +8,7 @@ import { markets } from "./markets"
 import { modes } from "./modes"
 import { operate } from "./operate"
 import { orders } from "./orders"
+import { portfolios } from "./portfolios"
 import { reference } from "./reference"
 import { refusals, rules } from "./refusals"
 import { report } from "./report"
@@ -29,6 +30,7 @@ export const zh = {
   ...modes,
   ...operate,
   ...orders,
+  ...portfolios,
   ...reference,
   ...report,
   ...risk,

@@ -132,6 +132,7 @@ export const operate: Texts<typeof english> = {
     referrals: "发放推荐佣金",
     periods: "记录关账余额",
     comparisons: "实盘与回测对比",
+    drift: "检查偏离权重的组合",
     reconciliation: "对账",
   },
   matrix: {
@@ -282,6 +283,7 @@ export const operate: Texts<typeof english> = {
       flow_failed: "信号流出错",
       copy_failed: "信号未能跟单",
       flow_apart: "实盘与回测差异原因不明",
+      portfolio_drifted: "组合偏离权重过远",
       job_failed: "作业失败",
       staff_at_machine: "在主机上变更员工账户",
       venue_at_machine: "在主机上添加交易所账户",

@@ -1,0 +1,3 @@
+DROP TABLE portfolio_moves;
+DROP TABLE portfolio_rebalances;
+DROP TABLE portfolios;
