@@ -305,6 +305,7 @@ _ENDED = {
 }
 _SAID = (
     ("market_untrusted", Cause.HALTED),
+    ("breaker_open", Cause.HALTED),
     ("signal_late", Cause.LATE),
     ("order_late", Cause.LATE),
     ("dead-band", Cause.DEAD_BAND),
