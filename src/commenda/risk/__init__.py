@@ -1,8 +1,14 @@
-"""What stops the opening of positions, and says so.
+"""Limits of risk: how much the business, or a part of it, may hold, order and lose.
+
+A limit is of a level (the platform, a venue's account, an instrument, a strategy, a flow, a
+creator, one book), a subject there and a measure. It is set tighter by one person and at once, and
+looser by two (`limits.py`). Before anything is ordered, `check.py` judges what each leg asks for:
+what opens or increases a position is cut to the room that is left, everybody in a group alike; what
+closes or reduces one is let through, always.
 
 A **breaker** is opened by a person (the kill switch) or by what is measured. While it is open
-nothing is opened or increased of what it covers: the platform, an account at a venue, an
-instrument, a strategy, a flow, a creator's part of all books, or one book. Exits always go on.
+nothing that it covers is opened or increased (`breakers.py`), which senders and who waits for them
+agree on (`switch.py`). Exits always go on.
 """
 
 from commenda.risk.breakers import (
@@ -15,32 +21,70 @@ from commenda.risk.breakers import (
     breakers,
     carry_out_resume,
     changes_of,
+    close_breaker,
     find_breaker,
+    let_half,
+    note_calm,
     request_resume,
     resume_changes,
     trip,
 )
-from commenda.risk.model import Effect, Level
-from commenda.risk.switch import SENDING, any_open, senders, sign_of
+from commenda.risk.limits import (
+    LOOSER,
+    LimitAnswer,
+    carry_out_limit,
+    find_place,
+    limit_changes,
+    order_limit,
+    subject_name,
+    tighten,
+)
+from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
+from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, lock, past_limits
+from commenda.risk.rules import INITIAL
+from commenda.risk.switch import SENDING, any_open, senders, sign_of, stop
 
 __all__ = [
     "COVERS",
+    "EACH",
+    "INITIAL",
     "KILL",
+    "LOOSER",
     "RESUME",
+    "RULES",
     "SENDING",
     "Breaker",
     "BreakerChange",
     "Effect",
     "Level",
+    "Limit",
+    "LimitAnswer",
+    "LimitOrder",
+    "Measure",
     "Standing",
     "any_open",
     "breakers",
+    "carry_out_limit",
     "carry_out_resume",
     "changes_of",
+    "close_breaker",
     "find_breaker",
+    "find_place",
+    "let_half",
+    "limit_at",
+    "limit_by_id",
+    "limit_changes",
+    "limits_in_force",
+    "lock",
+    "note_calm",
+    "order_limit",
+    "past_limits",
     "request_resume",
     "resume_changes",
     "senders",
     "sign_of",
+    "stop",
+    "subject_name",
+    "tighten",
     "trip",
 ]

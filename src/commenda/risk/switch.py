@@ -14,10 +14,32 @@ from uuid import UUID
 
 from commenda.kit import signs
 from commenda.kit.db import Database, Tx
+from commenda.kit.errors import CommendaError
+from commenda.ledger import Author
+from commenda.risk.breakers import KILL, Breaker, trip
+from commenda.risk.limits import find_place
+from commenda.risk.model import EACH, Effect, Level, Measure, Terms
 
 SENDING: Final = 0x636F6D73  # "coms": whoever sends order n shows the sign (SENDING, n)
 _LOOK = 0.01
 """Wall seconds between two looks."""
+
+
+def stop(
+    tx: Tx, author: Author, level: Level, subject: str, effect: Effect, reason: str
+) -> Breaker:
+    """Open the breaker of a person: once this commits, nobody begins to send what it covers and
+    opens something.
+
+    Codes `bad_subject`, and `unknown_<level>` for one that is not there.
+    """
+    if subject == EACH or (level is Level.PLATFORM) != (subject == ""):
+        mend = f"name one {level}" if level is not Level.PLATFORM else "leave it out"
+        raise CommendaError("bad_subject", "Such a level has another subject").at(
+            "subject", subject, mend
+        )
+    known = find_place(tx, Terms(level, subject, Measure.OPEN_ORDERS, None, None)).subject
+    return trip(tx, author, level, known, KILL, effect, reason, {})
 
 
 def sign_of(order_id: UUID) -> int:
