@@ -53,6 +53,7 @@ from commenda.market.http import router as market_router
 from commenda.modes.http import router as modes_router
 from commenda.operations import CHAINS, Figures, Health, Readiness
 from commenda.operations.books_http import router as reconciliation_router
+from commenda.operations.breakers_http import router as breakers_router
 from commenda.operations.http import router as operations_router
 from commenda.operations.orders_http import router as orders_router
 from commenda.operations.overview import Overview
@@ -82,6 +83,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     schedules_router,
     alerts_router,
     risk_router,
+    breakers_router,
     orders_router,
     work_router,
     ledger_router,

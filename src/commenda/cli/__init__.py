@@ -43,6 +43,7 @@ COMMANDS = {
     "strategy": "strategies:app",
     "study": "studies:app",
     "venue": "venues:app",
+    "risk": "risk:app",
 }
 """Each command and where it stands: a module of this package, and a function or a group in it."""
 

@@ -58,6 +58,7 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(income.CLOSING, income.take_off_market, changes=income.closing_changes),
     Executor(risk.LOOSER, risk.carry_out_limit, changes=risk.limit_changes),
     Executor(venues.NEW_KEY, venues.let_key_in, venues.keep_key_out, venues.key_changes),
+    Executor(risk.RESUME, risk.carry_out_resume, changes=risk.resume_changes),
     Executor(
         identity.ACCOUNT,
         lambda tx, author, asked: identity.let_in(tx, asked, author.actor),

@@ -137,7 +137,7 @@ _SELECT: LiteralString = (
 )
 
 
-def breakers(tx: Tx, *, standing: bool = False) -> list[Breaker]:
+def all_breakers(tx: Tx, *, standing: bool = False) -> list[Breaker]:
     """Every breaker that ever opened (or those that are not closed), the latest changed first."""
     where: LiteralString = "WHERE b.state <> 'closed' " if standing else ""
     return records(tx, Breaker, _SELECT + where + "ORDER BY b.changed_at DESC, b.id")

@@ -50,24 +50,24 @@ GRANT UPDATE (quantity) ON orders TO commenda_app;
 -- instrument at most, signed; and the orders that see to it, try by try.
 CREATE TABLE risk_reductions (
     breaker_id    uuid NOT NULL REFERENCES risk_breakers,
-    opening       integer NOT NULL,
+    version       integer NOT NULL,  -- of the breaker
     leg_id        uuid NOT NULL REFERENCES legs,
     instrument_id smallint NOT NULL REFERENCES instruments,
     keep          numeric(38,18) NOT NULL,
-    PRIMARY KEY (breaker_id, opening, leg_id, instrument_id)
+    PRIMARY KEY (breaker_id, version, leg_id, instrument_id)
 );
 CREATE TABLE risk_reduction_tries (
     id         uuid PRIMARY KEY,  -- the cause of its orders
     breaker_id uuid NOT NULL REFERENCES risk_breakers,
-    opening    integer NOT NULL,
+    version    integer NOT NULL,
     attempt    integer NOT NULL,
     begun_at   timestamptz NOT NULL,
     next_at    timestamptz NOT NULL,
     ended_at   timestamptz,
-    UNIQUE (breaker_id, opening, attempt)
+    UNIQUE (breaker_id, version, attempt)
 );
 CREATE INDEX risk_reduction_tries_open ON risk_reduction_tries (begun_at) WHERE ended_at IS NULL;
-GRANT SELECT, INSERT, DELETE ON risk_reductions TO commenda_app;
+GRANT SELECT, INSERT ON risk_reductions TO commenda_app;
 GRANT SELECT, INSERT ON risk_reduction_tries TO commenda_app;
 GRANT UPDATE (ended_at, next_at) ON risk_reduction_tries TO commenda_app;
 ALTER TABLE orders
