@@ -29,7 +29,7 @@ from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.ledger import Author, Journal, Line, post_batch
-from commenda.risk import SENDING, any_open, sign_of
+from commenda.risk import SENDING, any_standing, sign_of
 from commenda.venues import (
     DEFAULT_VENUE,
     Execution,
@@ -176,7 +176,7 @@ def _begin(
     with database.read() as tx:  # each statement alone: it is stored when the venue is called
         why = why_held(tx, order_id) if broker.feed.live else None
         sent = None if why else queries.mark_sent(tx, order_id, now)
-        if sent is not None or not (why or any_open(tx)):
+        if sent is not None or not (why or any_standing(tx)):
             return sent, None
     with database.transaction() as tx:
         order = queries.find_order(tx, order_id, lock=True)
@@ -189,7 +189,7 @@ def _begin(
 def _stopped(database: Database, order_id: UUID) -> bool:
     """Whether a breaker holds back any of what an order would open."""
     with database.read() as tx:
-        return any_open(tx) and is_stopped(tx, order_id)
+        return any_standing(tx) and is_stopped(tx, order_id)
 
 
 def _exits(database: Database, order_id: UUID) -> bool:

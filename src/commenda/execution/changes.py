@@ -17,7 +17,7 @@ from commenda.execution.rules import require_movable
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict, unknown
 from commenda.ledger import Author
-from commenda.risk import any_open
+from commenda.risk import any_standing
 from commenda.venues import OrderView
 
 
@@ -44,7 +44,7 @@ def ask_price(tx: Tx, author: Author, order_id: UUID, price: Decimal, note: str)
     ).fetchone()
     assert row is not None, "what is traded is stored"
     require_movable(order, price, row[0])
-    if any_open(tx) and is_stopped(tx, order_id):
+    if any_standing(tx) and is_stopped(tx, order_id):
         raise conflict(BREAKER_OPEN, "This order opens what may not be opened now").at(
             "orderId", order_id, "have it cancelled, or the breaker closed by two people"
         )

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from commenda.kit.db import Tx
 from commenda.market import TRUST_PATIENCE, untrusted
-from commenda.risk import COVERS
+from commenda.risk import COVERS, TRIAL
 
 MARKET_UNTRUSTED, ORDER_LATE = "market_untrusted", "order_late"
 BREAKER_OPEN = "breaker_open"
@@ -49,13 +49,14 @@ def why_held(tx: Tx, order_id: UUID) -> str | None:
 
 def hold_back(tx: Tx, order_id: UUID, why: str | None) -> str | None:
     """Take from an order what it opens for legs that a breaker covers or, where there is a reason
-    `why`, for any; each says so. Why nothing is left of it: then it is as it was.
+    `why`, for any; each says so. A breaker that is half open lets a part of it through. Why nothing
+    is left of it: then it is as it was.
 
     The caller has locked it, and it is not sent.
     """
     parts = tx.execute(_PARTS + _HELD, _values(order_id, why)).fetchall()
-    if all(part == 0 for part, _ in parts):
-        return next((said for _, said in parts if said), None)
+    if all(part == 0 for part, *_ in parts):
+        return next((said for _, said, _ in parts if said), None)
     tx.execute(_PARTS + _CUT, _values(order_id, why))
     tx.execute(
         "UPDATE orders SET quantity = (SELECT abs(sum(requested)) FROM allocations"
@@ -66,13 +67,13 @@ def hold_back(tx: Tx, order_id: UUID, why: str | None) -> str | None:
 
 
 def is_stopped(tx: Tx, order_id: UUID) -> bool:
-    """Whether a breaker holds back any of what an order opens."""
+    """Whether a breaker that is open covers any of what an order opens."""
     parts = tx.execute(_PARTS + _HELD, _values(order_id, None)).fetchall()
-    return any(said for _, said in parts)
+    return any(stops for *_, stops in parts)
 
 
 def _values(order_id: UUID, why: str | None) -> dict[str, object]:
-    return {"order": order_id, "why": why, "code": BREAKER_OPEN}
+    return {"order": order_id, "why": why, "code": BREAKER_OPEN, "trial": TRIAL}
 
 
 # What each leg's request closes for certain: of what it holds, less what is sent already to close
@@ -91,16 +92,21 @@ _PARTS: LiteralString = (
     "  FROM o JOIN allocations a ON a.order_id = o.id"
     "  LEFT JOIN positions p ON p.leg_id = a.leg_id AND p.instrument_id = o.instrument_id"
     "  LEFT JOIN leaving n ON n.leg_id = a.leg_id),"
-    " parts AS (SELECT o.leg_id, w.why,"
-    "   CASE WHEN w.why IS NULL THEN o.requested ELSE o.closes END AS part"
-    "  FROM asked o JOIN legs l ON l.id = o.leg_id CROSS JOIN LATERAL (SELECT CASE"
-    "   WHEN o.requested = o.closes THEN NULL ELSE coalesce(%(why)s::text, (SELECT"
+    " parts AS (SELECT o.leg_id, coalesce(%(why)s::text, w.why) AS why,"
+    "   %(why)s::text IS NOT NULL OR w.stops AS stops, CASE WHEN %(why)s::text IS NOT NULL"
+    "    OR w.stops THEN o.closes WHEN w.why IS NULL THEN o.requested"
+    "    ELSE o.closes + div((o.requested - o.closes) * %(trial)s, i.lot) * i.lot END AS part"
+    "  FROM asked o JOIN legs l ON l.id = o.leg_id JOIN instruments i ON i.id = o.instrument_id"
+    "  LEFT JOIN LATERAL (SELECT b.state = 'open' AS stops,"
     "    concat(%(code)s::text, ': ', b.measure, ' of ', b.level, nullif(' ' || b.subject, ' '),"
-    "     ', ', b.reason, ' (breaker ', b.id, ')')"
-    "    FROM risk_breakers b WHERE b.state = 'open' AND " + COVERS + " ORDER BY b.opened_at, b.id"
-    "    LIMIT 1)) END AS why) w)"
+    "     ', ', b.reason, ' (breaker ', b.id, ')') AS why"
+    "   FROM risk_breakers b WHERE b.state <> 'closed' AND "
+    + COVERS
+    + "   ORDER BY b.state = 'open' DESC, b.opened_at, b.id LIMIT 1) w ON true"
+    "  WHERE o.requested <> o.closes"
+    "  UNION ALL SELECT leg_id, NULL, false, requested FROM asked WHERE requested = closes)"
 )
-_HELD: LiteralString = " SELECT part, why FROM parts"
+_HELD: LiteralString = " SELECT part, why, stops FROM parts"
 _CUT: LiteralString = (
     " UPDATE allocations a SET requested = n.part, held_back = n.why FROM parts n"
     " WHERE a.order_id = %(order)s AND a.leg_id = n.leg_id AND n.why IS NOT NULL"

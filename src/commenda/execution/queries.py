@@ -53,10 +53,10 @@ def find_order(tx: Tx, order_id: UUID, *, lock: bool = False) -> Order:
 def mark_sent(tx: Tx, order_id: UUID, now: datetime, *, judged: bool = False) -> Order | None:
     """Be the one who sends an order; None where another has, or it is to end.
 
-    Where any breaker is open, an order is `judged` before: until then it is None, too.
+    Where any breaker is not closed, an order is `judged` before: until then it is None, too.
     """
     free: LiteralString = (
-        "" if judged else " AND NOT EXISTS (SELECT FROM risk_breakers WHERE state = 'open')"
+        "" if judged else " AND NOT EXISTS (SELECT FROM risk_breakers WHERE state <> 'closed')"
     )
     return _one(
         tx,

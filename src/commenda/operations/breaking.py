@@ -7,8 +7,15 @@ from datetime import datetime
 from commenda import copying
 from commenda.books import carry_reductions
 from commenda.execution import end_openings
-from commenda.operations.ticks import Operation
-from commenda.risk import Effect, Standing, all_breakers
+from commenda.ledger import Author
+from commenda.operations.ticks import Operation, Parameters
+from commenda.risk import RULES, Effect, Standing, all_breakers, turn_breakers
+
+
+def sweep_breakers(operation: Operation, now: datetime, _: Parameters | None = None) -> None:
+    """Hold what is measured now against the limits that have an effect."""
+    with operation.database.transaction() as tx:
+        turn_breakers(tx, Author("risk", RULES, now))
 
 
 def heed_breakers(operation: Operation, now: datetime) -> None:

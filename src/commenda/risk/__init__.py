@@ -29,6 +29,7 @@ from commenda.risk.breakers import (
     resume_changes,
     trip,
 )
+from commenda.risk.hysteresis import TRIAL
 from commenda.risk.limits import (
     LOOSER,
     LimitAnswer,
@@ -42,7 +43,8 @@ from commenda.risk.limits import (
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
 from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, lock, past_limits
 from commenda.risk.rules import INITIAL
-from commenda.risk.switch import SENDING, any_open, senders, sign_of, stop
+from commenda.risk.sweep import turn_breakers
+from commenda.risk.switch import SENDING, any_standing, senders, sign_of, stop
 
 __all__ = [
     "COVERS",
@@ -53,6 +55,7 @@ __all__ = [
     "RESUME",
     "RULES",
     "SENDING",
+    "TRIAL",
     "Breaker",
     "BreakerChange",
     "Effect",
@@ -63,7 +66,7 @@ __all__ = [
     "Measure",
     "Standing",
     "all_breakers",
-    "any_open",
+    "any_standing",
     "carry_out_limit",
     "carry_out_resume",
     "changes_of",
@@ -87,4 +90,5 @@ __all__ = [
     "subject_name",
     "tighten",
     "trip",
+    "turn_breakers",
 ]

@@ -61,6 +61,18 @@ class Measure(StrEnum):
     """Parent orders that are not over."""
     DAILY_LOSS = "daily_loss"
     """What is lost since the last daily NAV, of that NAV."""
+    DRAWDOWN = "drawdown"
+    """What is lost since the best of the last 90 days, of the capital with what it had earned."""
+    ERROR_RATE = "error_rate"
+    """Of the orders that were sent within ten minutes, those that were refused or lost."""
+    FEED_AGE = "feed_age"
+    """Seconds since prices can be trusted, of the worst instrument."""
+    PRICE_JUMP = "price_jump"
+    """How far the price went in the last bar, of the close before it."""
+    DIFFERENCE = "difference"
+    """What the last reconciliation cannot explain, of its worst line, in the line's own unit."""
+    ORDER_BURST = "order_burst"
+    """Signals in a minute of business time."""
 
 
 class Effect(StrEnum):

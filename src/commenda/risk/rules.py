@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from commenda.kit.errors import CommendaError
@@ -16,8 +17,24 @@ MONEY: Final = frozenset(
 """Measures that count money of one asset."""
 COUNTS: Final = frozenset({Measure.ORDER_RATE, Measure.OPEN_ORDERS})
 """Measures that count whole orders. A book has none of its own: they are everybody's together."""
-SHARES: Final = frozenset({Measure.MARGIN_USE, Measure.DAILY_LOSS})
+SHARES: Final = frozenset(
+    {Measure.MARGIN_USE, Measure.DAILY_LOSS, Measure.DRAWDOWN, Measure.ERROR_RATE}
+)
 """Measures of which more than 1 limits nothing."""
+
+_PARTS = frozenset(Level) - {Level.SCOPE}
+WATCHED: Final = MappingProxyType(
+    {
+        Measure.DRAWDOWN: frozenset(Level) - {Level.INSTRUMENT},
+        Measure.ERROR_RATE: _PARTS,
+        Measure.FEED_AGE: frozenset({Level.PLATFORM, Level.INSTRUMENT}),
+        Measure.PRICE_JUMP: frozenset({Level.PLATFORM, Level.INSTRUMENT}),
+        Measure.DIFFERENCE: frozenset({Level.PLATFORM, Level.VENUE}),
+        Measure.ORDER_BURST: _PARTS - {Level.VENUE},
+    }
+)
+"""Measures that nothing is held against before a trade, and the levels that have them: they are
+seen once it has happened, and open a breaker."""
 
 INITIAL: Final = Decimal("0.1")
 """Initial margin of what is held, as a fraction of its gross value."""
@@ -38,6 +55,15 @@ def terms_of(order: LimitOrder) -> Terms:
     if measure in COUNTS and level is Level.SCOPE:
         raise CommendaError("bad_measure", "A book has no orders of its own").at(
             "measure", measure, "limit the flow, the strategy or the creator by it"
+        )
+    if measure in WATCHED and level not in WATCHED[measure]:
+        levels = ", ".join(one for one in Level if one in WATCHED[measure])
+        raise CommendaError("bad_measure", "This is not measured of such a level").at(
+            "measure", measure, f"limit one of these by it: {levels}"
+        )
+    if measure in WATCHED and order.amount is not None and order.effect is None:
+        raise CommendaError("bad_breaker", "Before a trade nothing can be held against this").at(
+            "effect", None, "give the effect of a breach"
         )
     if measure not in MONEY and order.asset is not None:
         raise CommendaError("bad_asset", "This measure counts no money").at(

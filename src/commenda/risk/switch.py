@@ -47,9 +47,9 @@ def sign_of(order_id: UUID) -> int:
     return order_id.int & 0x7FFFFFFF
 
 
-def any_open(tx: Tx) -> bool:
-    """Whether any breaker is open."""
-    row = tx.execute("SELECT EXISTS (SELECT FROM risk_breakers WHERE state = 'open')").fetchone()
+def any_standing(tx: Tx) -> bool:
+    """Whether any breaker is not closed."""
+    row = tx.execute("SELECT EXISTS (SELECT FROM risk_breakers WHERE state <> 'closed')").fetchone()
     return row == (True,)
 
 
