@@ -7,6 +7,7 @@ what opens or increases a position is cut to the room that is left, everybody in
 closes or reduces one is let through, always.
 """
 
+from commenda.risk.check import RISK_LIMIT, Cut, Verdict, judge
 from commenda.risk.limits import (
     LOOSER,
     LimitAnswer,
@@ -24,14 +25,18 @@ __all__ = [
     "EACH",
     "INITIAL",
     "LOOSER",
+    "RISK_LIMIT",
     "RULES",
+    "Cut",
     "Effect",
     "Level",
     "Limit",
     "LimitAnswer",
     "LimitOrder",
     "Measure",
+    "Verdict",
     "carry_out_limit",
+    "judge",
     "limit_at",
     "limit_by_id",
     "limit_changes",

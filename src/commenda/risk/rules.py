@@ -14,6 +14,10 @@ MONEY: Final = frozenset(
     {Measure.GROSS_NOTIONAL, Measure.NET_NOTIONAL, Measure.POSITION, Measure.ORDER_NOTIONAL}
 )
 """Measures that count money of one asset."""
+OF_EQUITY: Final = frozenset(
+    {Measure.LEVERAGE, Measure.CONCENTRATION, Measure.MARGIN_USE, Measure.DAILY_LOSS}
+)
+"""Measures that are shares of equity. An instrument has none of its own."""
 COUNTS: Final = frozenset({Measure.ORDER_RATE, Measure.OPEN_ORDERS})
 """Measures that count whole orders. A book has none of its own: they are everybody's together."""
 SHARES: Final = frozenset({Measure.MARGIN_USE, Measure.DAILY_LOSS})
@@ -38,6 +42,10 @@ def terms_of(order: LimitOrder) -> Terms:
     if measure in COUNTS and level is Level.SCOPE:
         raise CommendaError("bad_measure", "A book has no orders of its own").at(
             "measure", measure, "limit the flow, the strategy or the creator by it"
+        )
+    if measure in OF_EQUITY and level is Level.INSTRUMENT:
+        raise CommendaError("bad_measure", "An instrument has no equity").at(
+            "measure", measure, "limit its position, or the concentration of whoever holds it"
         )
     if measure not in MONEY and order.asset is not None:
         raise CommendaError("bad_asset", "This measure counts no money").at(
