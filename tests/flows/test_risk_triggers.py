@@ -14,7 +14,7 @@ from commenda.market import Bar, Mark, write_bars, write_marks
 from commenda.operations import Operation, reconcile_books
 from commenda.operations.breaking import heed_breakers, sweep_breakers
 from commenda.risk import Breaker, LimitOrder, all_breakers, tighten
-from scripted import HOUR, START, steps
+from scripted import HOUR, START, flat, steps
 from stopped import resumed
 from world import World
 
@@ -298,3 +298,71 @@ def test_sweeping_begins_at_the_start_of_the_business(db: Database) -> None:
         limit(world, measure, "0.5" if measure == "drawdown" else "1")
     limit(world, "error_rate", "0.5", "strategy", subject="*")
     assert swept(world) == []
+
+
+# --- What limits hold each order against, and prices change --------------------------------------
+
+
+def test_a_daily_loss_stops_what_has_lost_it(db: Database) -> None:
+    """Half of 10,000 at 100 is 50; at 90 they have lost 500, five per cent of the day's NAV."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (30, 90)), "BBBUSDT": flat(50.0)}, fee="0")
+    anna, ben = world.creator("anna"), world.creator("ben", "BBBUSDT")
+    limit(world, "daily_loss", "0.04", "creator", subject="*", effect="flatten")
+    world.signal(anna, "0.5")
+    world.advance(24).value_books()
+    assert swept(world) == []
+    world.advance(6).mark()
+    one = opened(world)
+    assert (one.level, one.subject) == ("creator", str(anna.creator_id))
+    assert one.evidence["value"] == "0.05"
+    assert world.one("SELECT sum(quantity) FROM positions") == 0
+    world.signal(ben, "0.5")
+    assert world.one("SELECT sum(quantity) FROM positions") == 100
+    world.assert_sound()
+
+
+def test_margin_use_grows_as_prices_fall_and_is_reduced(db: Database) -> None:
+    """100 at 100 of 10,000: a tenth. At 60 equity is 6,000 and gross 6,000, still a tenth; short
+    100 at 100, at 140 equity is 6,000 and gross 14,000: 0.2333."""
+    world = World(db, {"AAAUSDT": steps((0, 100), (5, 140))}, fee="0")
+    flow = world.creator("anna")
+    limit(world, "margin_use", "0.2", effect="reduce")
+    world.mark()
+    world.signal(flow, "-1")
+    assert world.one("SELECT quantity FROM positions") == -100
+    assert swept(world) == []
+    world.advance(5).mark()
+    one = opened(world)
+    assert one.evidence["value"] == "0.233333333333"
+    assert one.evidence["details"] == {
+        "asset": "USDT",
+        "gross": "14000.00000000",
+        "equity": "6000.00000000",
+    }
+    assert world.one("SELECT quantity FROM positions") == -50
+    nothing_opens(world)
+    world.assert_sound()
+
+
+def test_what_is_held_of_each_instrument_and_what_works_open_breakers_too(db: Database) -> None:
+    world = World(db, {"AAAUSDT": steps((0, 100), (5, 130)), "BBBUSDT": flat(50.0)}, fee="0")
+    anna, ben = world.creator("anna"), world.creator("ben", "BBBUSDT")
+    limit(world, "gross_notional", "6000", "flow", subject="*", asset="USDT", effect="no_entries")
+    limit(world, "leverage", "0.6", "flow", subject="*", effect="no_entries")
+    world.mark()
+    world.signal(anna, "0.5")
+    world.signal(ben, "0.5")
+    assert swept(world) == []
+    world.advance(5).mark()
+    found = {(one.measure, one.called): one.evidence["value"] for one in swept(world)}
+    assert found == {("gross_notional", "anna"): "6500"}, "6,500 of 11,500 is 0.565"
+    world.assert_sound()
+
+
+def test_what_only_breakers_go_by_holds_up_no_order(db: Database) -> None:
+    world = World(db, fee="0")
+    flow = world.creator("anna")
+    for measure in ("feed_age", "price_jump", "difference", "order_burst", "drawdown"):
+        limit(world, measure, "0.001")
+    world.signal(flow, "0.5")
+    assert world.one("SELECT quantity FROM positions") == 50

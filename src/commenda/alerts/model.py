@@ -128,6 +128,8 @@ KINDS = (
     Kind("alert.venue_limited", Severity.CRITICAL),
     # What an exchange closed by itself, posted to the books that held it.
     Kind("alert.venue_forced", Severity.CRITICAL, timedelta(days=1)),
+    # A limit that left less of what was asked for; each time counts.
+    Kind("alert.risk_limit", Severity.WARNING, timedelta(days=1)),
     # Entries of a bank statement that match no deposit, and money that the bank took back.
     Kind("alert.bank_unmatched", Severity.WARNING, timedelta(days=1)),
     Kind("alert.bank_reversed", Severity.CRITICAL, timedelta(days=30)),

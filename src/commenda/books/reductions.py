@@ -105,6 +105,7 @@ def _begin(tx: Tx, broker: Broker, author: Author, breaker: Breaker, busy: Busy)
             requests=requests,
             reference_price=marks[instrument],
             now=author.now,
+            exits=True,
         )
     return True
 

@@ -29,7 +29,7 @@ from commenda.execution.rules import collared, may_become, status_after
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.ledger import Author, Journal, Line, post_batch
-from commenda.risk import SENDING, any_standing, sign_of
+from commenda.risk import SENDING, Verdict, any_standing, judge, sign_of
 from commenda.venues import (
     DEFAULT_VENUE,
     Execution,
@@ -63,9 +63,11 @@ def intend(
     collar: Decimal | None = None,
     time_in_force: TimeInForce = TimeInForce.GTC,
     expires_at: datetime | None = None,
-) -> list[Order]:
+    exits: bool = False,
+) -> tuple[list[Order], Verdict]:
     """Store one parent order for each venue and side, and what each leg asks of it: `requests` are
-    (leg, its venue, signed quantity).
+    (leg, its venue, signed quantity). What they would open beyond the limits of risk is cut first,
+    and said beside the orders; what `exits` altogether is not even looked at.
 
     Buys are never netted against sells inside the platform: that would be a fill that no venue
     made, at a price nobody traded. A market order; with a `trigger_price` a stop, which rests since
@@ -80,7 +82,19 @@ def intend(
         row = tx.execute("SELECT tick FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
         assert row is not None, "what is traded is stored"
         tick = row[0]
+    verdict = Verdict(requests)
+    if not exits:
+        verdict = judge(
+            tx,
+            cause=cause,
+            cause_id=cause_id,
+            instrument_id=instrument_id,
+            price=reference_price,
+            requests=requests,
+            now=now,
+        )
     totals: dict[tuple[str, bool], Decimal] = {}
+    requests = verdict.requests
     for _, venue, quantity in requests:
         of = venue, quantity < 0
         totals[of] = totals.get(of, Decimal(0)) + abs(quantity)
@@ -110,7 +124,7 @@ def intend(
         parents = {(order.venue, order.side is Side.SELL): order.id for order in orders}
         asked = [(parents[venue, one < 0], leg, one) for leg, venue, one in requests if one]
         queries.insert_requests(tx, asked)
-    return orders
+    return orders, verdict
 
 
 def _order_id(cause: str, cause_id: UUID, venue: str, instrument_id: int, side: Side) -> UUID:
@@ -334,7 +348,7 @@ def fill_at_once(
 ) -> bool:
     """Post a fill that no order of ours asked for, to the legs (leg, signed quantity) that it is
     of: an order that is sent, filled and shared out in one. False where it was before."""
-    (order,) = intend(
+    (order,), _ = intend(
         tx,
         cause=cause,
         cause_id=cause_id,
@@ -343,6 +357,7 @@ def fill_at_once(
         requests=[(leg, venue, quantity) for leg, quantity in requests],
         reference_price=fill.price,
         now=author.now,
+        exits=True,  # it has happened
     )
     if queries.mark_sent(tx, order.id, author.now, judged=True) is None:
         return False

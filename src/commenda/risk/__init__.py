@@ -29,6 +29,7 @@ from commenda.risk.breakers import (
     resume_changes,
     trip,
 )
+from commenda.risk.check import RISK_LIMIT, Cut, Verdict, judge
 from commenda.risk.hysteresis import TRIAL
 from commenda.risk.limits import (
     LOOSER,
@@ -53,11 +54,13 @@ __all__ = [
     "KILL",
     "LOOSER",
     "RESUME",
+    "RISK_LIMIT",
     "RULES",
     "SENDING",
     "TRIAL",
     "Breaker",
     "BreakerChange",
+    "Cut",
     "Effect",
     "Level",
     "Limit",
@@ -65,6 +68,7 @@ __all__ = [
     "LimitOrder",
     "Measure",
     "Standing",
+    "Verdict",
     "all_breakers",
     "any_standing",
     "carry_out_limit",
@@ -73,6 +77,7 @@ __all__ = [
     "close_breaker",
     "find_breaker",
     "find_place",
+    "judge",
     "let_half",
     "limit_at",
     "limit_by_id",

@@ -276,10 +276,15 @@ def resume_changes(tx: Tx, asked: Approval) -> list[Changed]:
 def carry_out_resume(tx: Tx, author: Author, asked: Approval) -> dict[str, str]:
     """Close a breaker, as somebody asked and somebody else approved.
 
-    Codes `breaker_closed`, and `breaker_changed` where it was opened anew, or made stronger, since
-    it was asked for: whoever approves decided about another state.
+    Codes `breaker_closed`; `breaker_changed` where it was opened anew, or made stronger, since it
+    was asked for: whoever approves decided about another state; `breaker_busy` while what it takes
+    out of the market is being sold.
     """
     breaker = _standing(tx, UUID(asked.subject))
+    if is_selling(tx, breaker.id):
+        raise conflict("breaker_busy", "What it takes out of the market is being sold").at(
+            "id", breaker.id, "approve it once those orders are over"
+        )
     if breaker.version != asked.payload["version"]:
         raise conflict("breaker_changed", "The breaker has changed since that was asked for").at(
             "version", breaker.version, "look at it again, and ask anew where it is to be closed"
@@ -287,6 +292,16 @@ def carry_out_resume(tx: Tx, author: Author, asked: Approval) -> dict[str, str]:
     author = Author(author.actor, RULES, author.now)
     close_breaker(tx, author, breaker, str(asked.payload["reason"]), {"approval": str(asked.id)})
     return {"breaker": str(breaker.id), "state": Standing.CLOSED.value}
+
+
+def is_selling(tx: Tx, breaker_id: UUID) -> bool:
+    """Whether orders that reduce what it covers are not over."""
+    row = tx.execute(
+        "SELECT EXISTS (SELECT FROM risk_reduction_tries"
+        " WHERE breaker_id = %s AND ended_at IS NULL)",
+        (breaker_id,),
+    ).fetchone()
+    return row == (True,)
 
 
 def _standing(tx: Tx, breaker_id: UUID) -> Breaker:

@@ -15,6 +15,10 @@ MONEY: Final = frozenset(
     {Measure.GROSS_NOTIONAL, Measure.NET_NOTIONAL, Measure.POSITION, Measure.ORDER_NOTIONAL}
 )
 """Measures that count money of one asset."""
+OF_EQUITY: Final = frozenset(
+    {Measure.LEVERAGE, Measure.CONCENTRATION, Measure.MARGIN_USE, Measure.DAILY_LOSS}
+)
+"""Measures that are shares of equity. An instrument has none of its own."""
 COUNTS: Final = frozenset({Measure.ORDER_RATE, Measure.OPEN_ORDERS})
 """Measures that count whole orders. A book has none of its own: they are everybody's together."""
 SHARES: Final = frozenset(
@@ -64,6 +68,10 @@ def terms_of(order: LimitOrder) -> Terms:
     if measure in WATCHED and order.amount is not None and order.effect is None:
         raise CommendaError("bad_breaker", "Before a trade nothing can be held against this").at(
             "effect", None, "give the effect of a breach"
+        )
+    if measure in OF_EQUITY and level is Level.INSTRUMENT:
+        raise CommendaError("bad_measure", "An instrument has no equity").at(
+            "measure", measure, "limit its position, or the concentration of whoever holds it"
         )
     if measure not in MONEY and order.asset is not None:
         raise CommendaError("bad_asset", "This measure counts no money").at(

@@ -17,10 +17,12 @@ from commenda.risk.breakers import (
     Standing,
     all_breakers,
     close_breaker,
+    is_selling,
     let_half,
     note_calm,
     trip,
 )
+from commenda.risk.held import used
 from commenda.risk.hysteresis import COOLDOWN, Band, Turn, turn
 from commenda.risk.model import Effect, Level, Limit
 from commenda.risk.queries import limits_in_force
@@ -49,7 +51,9 @@ def turn_breakers(tx: Tx, author: Author) -> int:
 def readings(tx: Tx, limits: list[Limit], author: Author) -> list[Reading]:
     """What is measured now, of each limit and group."""
     seen = [one for one in limits if one.measure in WATCHED]
-    return watched(tx, seen, author.now) if seen else []
+    held = [one for one in limits if one.measure not in WATCHED]
+    found = watched(tx, seen, author.now) if seen else []
+    return [*found, *used(tx, held, author.now)] if held else found
 
 
 Place = tuple[str, str, str]
@@ -95,6 +99,8 @@ def _turn(
         return True
     if breaker is None:
         return False
+    if after.turn is Turn.HALF and is_selling(tx, breaker.id):
+        return False  # a signal would plan with what is being sold
     if after.turn is Turn.HALF:
         let_half(tx, author, breaker, evidence)
     elif after.turn is Turn.CLOSE:

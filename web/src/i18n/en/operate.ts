@@ -302,6 +302,7 @@ export const operate = {
       venue_limited: "Exchange wants to be left alone",
       venue_strange: "Orders that nobody here sent",
       venue_forced: "Position closed by the exchange",
+      risk_limit: "A limit of risk bound",
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
       market_untrusted: "Live market not to be trusted",

@@ -290,6 +290,7 @@ export const operate: Texts<typeof english> = {
       venue_limited: "交易所限制请求",
       venue_strange: "非本平台发出的订单",
       venue_forced: "交易所强平或减仓",
+      risk_limit: "触及风险限额",
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
       market_untrusted: "实时行情不可信",
