@@ -55,6 +55,7 @@ IDS: dict[str, LiteralString] = {
     "dataset_id": "SELECT id FROM market_datasets",
     "flow_id": "SELECT id FROM shared_flows",
     "order_id": "SELECT id FROM orders",
+    "breaker_id": "SELECT id FROM risk_breakers",
     "signal_id": "SELECT id FROM trading_signals",
     "owner_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",
     "user_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",

@@ -56,6 +56,8 @@ UNNAMED: Final[Mapping[str, str]] = {
     "cancel-work": "it names work of several kinds, each of which lies where its kind does",
     "work-again": "work that is done is forgotten an hour later",
     "market-import": "what was only judged has no row, and what was kept may be replaced by now",
+    "risk-kill": "a breaker is one however often it opens; who opened it when is in its history",
+    "risk-resume": "it names the breaker; the request is in the approvals, by who asked",
     "orders.cancel": "an order is the books' that asked for it; who steered it is in the trail",
     "orders.move": "an order is the books' that asked for it; who steered it is in the trail",
     "schedules.create": "the schedule may have been deleted since",

@@ -281,6 +281,24 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         ("venue",),
     ),
     _Reading(
+        "commenda_risk_breakers",
+        "Breakers that are not closed, by what opened them and how they stand.",
+        lambda tx, _now: {
+            (measure, state): float(number)
+            for measure, state, number in tx.execute(
+                "SELECT measure, state, count(*) FROM risk_breakers WHERE state <> 'closed'"
+                " GROUP BY measure, state"
+            )
+        },
+        ("measure", "state"),
+    ),
+    _Reading(
+        "commenda_risk_breaker_openings_total",
+        "How often breakers have opened, by what opened them.",
+        _counted("SELECT measure, sum(openings) FROM risk_breakers GROUP BY measure"),
+        ("measure",),
+    ),
+    _Reading(
         "commenda_workers",
         "Workers that were seen within 15 seconds.",
         lambda tx, _now: {(): float(workers_seen(tx))},
