@@ -159,6 +159,7 @@ PAGES = {
         "/exposure?by=creator",
         "/exposure?by=venue",
         "/orders",
+        "/breakers",
         "/margins",
         "/margins?view=closings",
         "/margins?view=freezes",

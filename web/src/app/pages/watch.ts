@@ -5,6 +5,7 @@ import {
   Footprints,
   ListChecks,
   NotebookText,
+  OctagonX,
   ReceiptText,
   Scale,
   ShieldAlert,
@@ -22,6 +23,14 @@ export const WATCH: readonly Page[] = [
     needs: "overview",
     icon: Scale,
     load: () => import("@/features/risk/exposure"),
+  },
+  {
+    path: "/breakers",
+    name: "breakers",
+    group: "risk",
+    needs: "overview",
+    icon: OctagonX,
+    load: () => import("@/features/risk/breakers"),
   },
   {
     path: "/margins",

@@ -68,6 +68,7 @@ export const frame = {
     exposure: "Exposure",
     orders: "Orders",
     order: "Order",
+    breakers: "Stop trading",
     margins: "Margins",
     markets: "Markets",
     marketData: "Market data",
@@ -215,6 +216,7 @@ export const frame = {
     users: "Users",
     venues: "Accounts at exchanges",
     orders: "Cancel and move orders",
+    risk: "Limits of risk, stop trading",
   },
   severity: { warning: "Warning", critical: "Critical" },
 }

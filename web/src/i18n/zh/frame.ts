@@ -64,6 +64,7 @@ export const frame: Texts<typeof english> = {
     exposure: "敞口",
     orders: "订单",
     order: "订单",
+    breakers: "停止交易",
     margins: "保证金",
     markets: "行情",
     marketData: "行情数据",
@@ -210,6 +211,7 @@ export const frame: Texts<typeof english> = {
     users: "用户",
     venues: "交易所账户",
     orders: "撤销和修改订单",
+    risk: "风险限额、停止交易",
   },
   severity: { warning: "警告", critical: "严重" },
 }

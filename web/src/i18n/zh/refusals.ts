@@ -117,6 +117,11 @@ export const refusals: Record<string, string> = {
   // 订单
   unknown_order: "没有这张订单。",
   order_over: "订单已完结。",
+  breaker_open: "此订单会开仓，而相关交易已停止：请撤销订单，或由两人恢复交易。",
+  breaker_closed: "该熔断已解除。",
+  breaker_busy: "正在按其要求减仓，请待订单结束后再批准。",
+  breaker_changed: "该熔断在申请后已变化，请重新查看并申请。",
+  unknown_breaker: "没有该熔断。",
   order_ending: "订单正在撤销。",
   no_limit: "只有限价单可以修改限价。",
   off_tick: "价格 {{value}} 不是最小变动价位的整数倍。",
