@@ -58,6 +58,7 @@ UNNAMED: Final[Mapping[str, str]] = {
     "market-import": "what was only judged has no row, and what was kept may be replaced by now",
     "orders.cancel": "an order is the books' that asked for it; who steered it is in the trail",
     "orders.move": "an order is the books' that asked for it; who steered it is in the trail",
+    "risk-limit": "it names a limit, or a request for one, that stands beside its place",
     "schedules.create": "the schedule may have been deleted since",
     "schedules.edit": "the schedule may have been deleted since",
     "schedules.run": "the run may have been forgotten since, or deleted with its schedule",

@@ -8,6 +8,7 @@ closes or reduces one is let through, always.
 """
 
 from commenda.risk.check import RISK_LIMIT, Cut, Verdict, judge
+from commenda.risk.checks import CHECKS
 from commenda.risk.limits import (
     LOOSER,
     LimitAnswer,
@@ -18,10 +19,12 @@ from commenda.risk.limits import (
     tighten,
 )
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
-from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, lock, past_limits
+from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
 from commenda.risk.rules import INITIAL
+from commenda.risk.usage import LimitUse, count_findings, limits_and_use
 
 __all__ = [
+    "CHECKS",
     "EACH",
     "INITIAL",
     "LOOSER",
@@ -33,17 +36,20 @@ __all__ = [
     "Limit",
     "LimitAnswer",
     "LimitOrder",
+    "LimitUse",
     "Measure",
     "Verdict",
     "carry_out_limit",
+    "count_findings",
     "judge",
     "limit_at",
     "limit_by_id",
     "limit_changes",
+    "limits_and_use",
     "limits_in_force",
+    "limits_where",
     "lock",
     "order_limit",
-    "past_limits",
     "subject_name",
     "tighten",
 ]

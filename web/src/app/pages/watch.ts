@@ -3,6 +3,7 @@ import {
   BookOpenCheck,
   ChartNoAxesCombined,
   Footprints,
+  Gauge,
   ListChecks,
   NotebookText,
   ReceiptText,
@@ -22,6 +23,14 @@ export const WATCH: readonly Page[] = [
     needs: "overview",
     icon: Scale,
     load: () => import("@/features/risk/exposure"),
+  },
+  {
+    path: "/limits",
+    name: "limits",
+    group: "risk",
+    needs: "overview",
+    icon: Gauge,
+    load: () => import("@/features/risk/limits"),
   },
   {
     path: "/margins",

@@ -66,6 +66,7 @@ export const frame = {
     approvals: "Approvals",
     alerts: "Alerts",
     exposure: "Exposure",
+    limits: "Limits of risk",
     orders: "Orders",
     order: "Order",
     margins: "Margins",
@@ -215,6 +216,7 @@ export const frame = {
     users: "Users",
     venues: "Accounts at exchanges",
     orders: "Cancel and move orders",
+    risk: "Set limits of risk",
   },
   severity: { warning: "Warning", critical: "Critical" },
 }

@@ -62,6 +62,7 @@ export const frame: Texts<typeof english> = {
     approvals: "审批",
     alerts: "告警",
     exposure: "敞口",
+    limits: "风险限额",
     orders: "订单",
     order: "订单",
     margins: "保证金",
@@ -210,6 +211,7 @@ export const frame: Texts<typeof english> = {
     users: "用户",
     venues: "交易所账户",
     orders: "撤销和修改订单",
+    risk: "设定风险限额",
   },
   severity: { warning: "警告", critical: "严重" },
 }
