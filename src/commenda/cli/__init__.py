@@ -40,6 +40,7 @@ COMMANDS = {
     "bank": "bank:app",
     "income": "income:app",
     "ledger": "ledger:app",
+    "risk": "risk:app",
     "strategy": "strategies:app",
     "study": "studies:app",
     "venue": "venues:app",

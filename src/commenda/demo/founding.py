@@ -11,6 +11,7 @@ from pathlib import Path
 
 from commenda.demo.exchange import ACCOUNT, READ_EVERY, account_at
 from commenda.demo.history import record_history
+from commenda.demo.limits import set_limits
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
 from commenda.execution import Broker
@@ -78,6 +79,8 @@ def open_demo(
     with database.transaction() as tx:
         flows = found(tx, scenario, broker, venues[-1].name)
         register_sign_ins(tx, scenario, flows, offer_products(tx, scenario), secret)
+        if new:
+            set_limits(tx, scenario.start)
         clock.set_pace(tx, scenario.start, pace, scenario.start + QUICK)
     return Demo(scenario, broker, costs_of(scenario, broker))
 
