@@ -65,6 +65,7 @@ from commenda.operations.simulator_http import router as simulator_router
 from commenda.operations.work_http import router as work_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
+from commenda.risk.http import router as limits_router
 from commenda.settings import Settings
 from commenda.socket_figures import SocketFigures
 from commenda.strategies import register_catalogue
@@ -84,6 +85,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     alerts_router,
     risk_router,
     breakers_router,
+    limits_router,
     orders_router,
     work_router,
     ledger_router,

@@ -158,6 +158,8 @@ PAGES = {
         "/exposure",
         "/exposure?by=creator",
         "/exposure?by=venue",
+        "/limits",
+        "/limits?view=findings",
         "/orders",
         "/breakers",
         "/margins",

@@ -99,10 +99,10 @@ def test_all_followers_of_a_group_are_cut_alike_down_to_lots(world: Limited) -> 
     again = world.advance().signal(flow, "1")  # nothing is left, and nothing is lost
     assert held(world, legs) == [50, 15, 5]
     assert [row[0] for row in world.said(again)] == ["skipped"] * 3
+    world.assert_sound()
     world.end_limits()
     world.advance().signal(flow, "1")
     assert held(world, legs) == [100, 30, 10], "it heals at the next one"
-    world.assert_sound()
 
 
 def test_a_third_of_odd_lots_is_cut_down_for_each_and_never_up(world: Limited) -> None:

@@ -40,10 +40,10 @@ COMMANDS = {
     "bank": "bank:app",
     "income": "income:app",
     "ledger": "ledger:app",
+    "risk": "risk:app",
     "strategy": "strategies:app",
     "study": "studies:app",
     "venue": "venues:app",
-    "risk": "risk:app",
 }
 """Each command and where it stands: a module of this package, and a function or a group in it."""
 

@@ -60,6 +60,7 @@ UNNAMED: Final[Mapping[str, str]] = {
     "risk-resume": "it names the breaker; the request is in the approvals, by who asked",
     "orders.cancel": "an order is the books' that asked for it; who steered it is in the trail",
     "orders.move": "an order is the books' that asked for it; who steered it is in the trail",
+    "risk-limit": "it names a limit, or a request for one, that stands beside its place",
     "schedules.create": "the schedule may have been deleted since",
     "schedules.edit": "the schedule may have been deleted since",
     "schedules.run": "the run may have been forgotten since, or deleted with its schedule",

@@ -17,6 +17,7 @@ from commenda.kit.db import Database, Tx
 from commenda.managed import State
 from commenda.market import count_feeds
 from commenda.operations.health import Seldom, free_bytes, probing, workers_seen
+from commenda.risk import count_findings
 
 Values = dict[tuple[str, ...], float]
 Read = Callable[[Tx, datetime], Values]
@@ -297,6 +298,12 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         "How often breakers have opened, by what opened them.",
         _counted("SELECT measure, sum(openings) FROM risk_breakers GROUP BY measure"),
         ("measure",),
+    ),
+    _Reading(
+        "commenda_risk_checks_total",
+        "Requests of which limits of risk left a part (cut) or nothing (refused), by measure.",
+        lambda tx, _now: count_findings(tx),
+        ("outcome", "measure"),
     ),
     _Reading(
         "commenda_workers",

@@ -14,6 +14,7 @@ from commenda import (
     ledger,
     managed,
     referrals,
+    risk,
     strategies,
 )
 from commenda.audit import Finding, check_chain, run_checks
@@ -24,6 +25,7 @@ from commenda.operations.checks import CHECKS as RECORDED
 
 CHECKS = (
     *ledger.CHECKS,
+    *risk.CHECKS,
     *execution.CHECKS,
     *books.CHECKS,
     *copying.CHECKS,

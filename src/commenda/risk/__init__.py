@@ -30,6 +30,7 @@ from commenda.risk.breakers import (
     trip,
 )
 from commenda.risk.check import RISK_LIMIT, Cut, Verdict, judge
+from commenda.risk.checks import CHECKS
 from commenda.risk.hysteresis import TRIAL
 from commenda.risk.limits import (
     LOOSER,
@@ -42,12 +43,14 @@ from commenda.risk.limits import (
     tighten,
 )
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
-from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, lock, past_limits
+from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
 from commenda.risk.rules import INITIAL
 from commenda.risk.sweep import turn_breakers
 from commenda.risk.switch import SENDING, any_standing, senders, sign_of, stop
+from commenda.risk.usage import LimitUse, count_findings, limits_and_use
 
 __all__ = [
+    "CHECKS",
     "COVERS",
     "EACH",
     "INITIAL",
@@ -66,6 +69,7 @@ __all__ = [
     "Limit",
     "LimitAnswer",
     "LimitOrder",
+    "LimitUse",
     "Measure",
     "Standing",
     "Verdict",
@@ -75,6 +79,7 @@ __all__ = [
     "carry_out_resume",
     "changes_of",
     "close_breaker",
+    "count_findings",
     "find_breaker",
     "find_place",
     "judge",
@@ -82,11 +87,12 @@ __all__ = [
     "limit_at",
     "limit_by_id",
     "limit_changes",
+    "limits_and_use",
     "limits_in_force",
+    "limits_where",
     "lock",
     "note_calm",
     "order_limit",
-    "past_limits",
     "request_resume",
     "resume_changes",
     "senders",

@@ -24,8 +24,8 @@ from commenda.kit.db import Tx
 from commenda.kit.money import plain
 from commenda.kit.rows import columns
 from commenda.ledger import Author
-from commenda.risk.exposure import GROUPS, values_of
-from commenda.risk.model import RULES, Limit
+from commenda.risk.exposure import EXPOSED, GROUPS, PRICED, values_of
+from commenda.risk.model import RULES, Level, Limit
 from commenda.risk.queries import limits_in_force, lock
 from commenda.risk.rules import WATCHED
 
@@ -52,7 +52,7 @@ class Verdict:
     def why(self, cut: Cut) -> str:
         """A stable code, and words: for whoever follows, and whoever watches."""
         limit = self.limits[cut.limit_id]
-        return f"{RISK_LIMIT}: {limit.called()} (limit {limit.id})"
+        return f"{RISK_LIMIT}: {limit.told()} (limit {limit.id})"
 
 
 def judge(
@@ -77,21 +77,34 @@ def judge(
         return Verdict(requests)
     lock(tx)  # a statement of its own: the next one sees what the lock waited for
     limits = _judged(tx)
-    legs, venues, quantities = columns(requests, 3)
-    asked: dict[str, Any] = {"legs": legs, "venues": venues, "quantities": quantities}
-    values = values_of(limits, now, instrument_id, price)
-    rows = tx.execute(GROUPS + _JUDGED, values | asked).fetchall()
-    cuts = [Cut(*row) for row in rows]
+    own = [limit for limit in limits if limit.level == Level.SCOPE]
+    shared = [limit for limit in limits if limit.level != Level.SCOPE]
+    cuts: dict[tuple[UUID, Decimal], Cut] = {}
+    left = requests
+    # A book's own limits first: the room of its groups is not taken by what it may not have anyway.
+    for statement, theirs in ((SCOPES_JUDGED, own), (GROUPS_JUDGED, shared)):
+        if not theirs:
+            continue
+        legs, venues, quantities = columns(left, 3)
+        asked: dict[str, Any] = {"legs": legs, "venues": venues, "quantities": quantities}
+        values = values_of(theirs, now, instrument_id, price)
+        found = {
+            (leg, one): (granted, limit)
+            for leg, one, granted, limit in tx.execute(statement, values | asked)
+        }
+        if found:
+            after = []
+            for (leg, venue, wanted), (_, _, one) in zip(requests, left, strict=True):
+                granted, limit = found.get((leg, one), (one, None))
+                if limit is not None:
+                    cuts[leg, wanted] = Cut(leg, wanted, granted, limit)
+                after.append((leg, venue, granted))
+            left = after
     if not cuts:
         return Verdict(requests)
     known = {limit.id: limit for limit in limits}
-    _note(tx, cause, cause_id, instrument_id, price, cuts, known, now)
-    left = {(cut.leg_id, cut.wanted): cut.granted for cut in cuts}
-    return Verdict(
-        [(leg, venue, left.get((leg, one), one)) for leg, venue, one in requests],
-        cuts,
-        known,
-    )
+    _note(tx, cause, cause_id, instrument_id, price, list(cuts.values()), known, now)
+    return Verdict(left, list(cuts.values()), known)
 
 
 def _judged(tx: Tx) -> list[Limit]:
@@ -152,10 +165,8 @@ def _note(
 # A request's closing part is what its leg holds on the other side, less what is on its way there
 # already; rounded up to lots, because a share of what is filled may be none. Its growth is what the
 # exposure of the leg has more with all of it than without: a turn may have none.
-_JUDGED: LiteralString = (
-    ", asked AS MATERIALIZED (SELECT a.venue, sign(a.quantity) AS side,"
-    "   CASE WHEN %(by_creator)s THEN l.creator_id END AS creator_id,"
-    "   CASE WHEN %(by_scope)s THEN l.scope_id END AS scope_id,"
+_ASKED: LiteralString = (
+    ", asked AS (SELECT a.venue, sign(a.quantity)::integer AS side, l.creator_id, l.scope_id,"
     "   b.flow_id, f.strategy, a.leg_id, abs(a.quantity) AS wanted,"
     "   coalesce(e.held + e.buys, 0) AS high, coalesce(e.held - e.sells, 0) AS low"
     "  FROM unnest(%(legs)s::uuid[], %(venues)s::text[], %(quantities)s::numeric[])"
@@ -165,62 +176,132 @@ _JUDGED: LiteralString = (
     "  LEFT JOIN shared_flows f ON f.id = b.flow_id"
     "  LEFT JOIN exposed e ON e.leg_id = a.leg_id AND e.instrument_id = %(instrument)s"
     "  WHERE a.quantity <> 0),"
-    " parted AS (SELECT a.*, least(wanted,"
-    "    ceil(round(greatest(0, CASE side WHEN 1 THEN -high ELSE low END) / i.lot, 6)) * i.lot)"
-    "    AS closes,"
+    " parted AS MATERIALIZED (SELECT a.venue, a.side, a.creator_id, a.scope_id, a.flow_id,"
+    "   a.strategy, a.leg_id, a.wanted, CASE WHEN side = 1 AND high >= 0 OR side = -1 AND low <= 0"
+    "    THEN 0 ELSE least(wanted, ceil(round(abs(CASE side WHEN 1 THEN high ELSE low END) / i.lot,"
+    "     6)) * i.lot) END AS closes,"
     "   greatest(0, CASE side WHEN 1 THEN abs(high + wanted) ELSE abs(low - wanted) END"
-    "    - greatest(abs(high), abs(low))) AS grows"
-    "  FROM asked a, instruments i WHERE i.id = %(instrument)s),"
-    " class AS MATERIALIZED (SELECT row_number() OVER () AS number, venue, side,"
-    "   ARRAY['', venue, %(instrument)s::text, strategy, flow_id::text, creator_id::text,"
-    "    scope_id::text] AS keys,"
-    "   sum(closes) * %(price)s AS closes, sum(wanted - closes) * %(price)s AS opens,"
-    "   sum(grows) * %(price)s AS grows, array_agg(leg_id) AS legs,"
-    "   array_agg(closes) AS closing, array_agg(wanted - closes) AS opening"
-    "  FROM parted GROUP BY venue, side, creator_id, scope_id, flow_id, strategy),"
+    "    - greatest(abs(high), abs(low))) AS grows, i.lot, i.quote"
+    "  FROM asked a, instruments i WHERE i.id = %(instrument)s)"
+)
+# What a limit leaves, and of how much: both in money, but for what is let through or not.
+_ROOM: LiteralString = (
+    " CASE WHEN measure IN ('order_rate', 'open_orders')"
+    "    THEN CASE WHEN coalesce(count, 0) + orders <= amount THEN 1 ELSE 0 END"
+    "   WHEN measure = 'daily_loss' THEN CASE WHEN coalesce(lost, 0) < amount THEN 1 ELSE 0 END"
+    "   WHEN measure = 'net_notional' THEN amount - closes"
+    "    - CASE side WHEN 1 THEN coalesce(high, 0) ELSE -coalesce(low, 0) END"
+    "   WHEN measure = 'order_notional' THEN amount - closes"
+    "   ELSE amount * CASE WHEN measure IN ('gross_notional', 'position') THEN 1"
+    "     WHEN measure = 'margin_use' THEN greatest(0, coalesce(equity, 0)) / %(initial)s"
+    "     ELSE greatest(0, coalesce(equity, 0)) END - coalesce(gross, 0) END AS room,"
+    " CASE WHEN measure IN ('order_rate', 'open_orders', 'daily_loss') THEN 1"
+    "  WHEN measure IN ('net_notional', 'order_notional') THEN opens ELSE grows END AS needed"
+)
+# Where a group is past its limit nothing opens in it, not even a turn that would not grow.
+_TIGHT: LiteralString = (
+    " greatest(0, room) AS room, CASE WHEN room < 0 THEN 1 ELSE needed END AS needed FROM share"
+    "  WHERE opens > 0 AND room < CASE WHEN room < 0 THEN 1 ELSE needed END"
+)
+_LEFT: LiteralString = (
+    " SELECT p.leg_id, p.side * p.wanted, p.side * (p.closes"
+    "   + div((p.wanted - p.closes) * t.room, t.needed * p.lot) * p.lot), t.id"
+    " FROM tight t JOIN parted p ON"
+)
+
+# All requests whose books are the same at every level but their own are one class.
+_CLASSES: LiteralString = (
+    ", class AS MATERIALIZED (SELECT row_number() OVER () AS number, n.*,"
+    "   ARRAY['', venue, %(instrument)s::text, strategy, flow_id::text, creator_id::text, NULL]"
+    "    AS keys FROM (SELECT venue, side, creator_id, flow_id, strategy, quote,"
+    "    sum(closes) * %(price)s AS closes, sum(wanted - closes) * %(price)s AS opens,"
+    "    sum(grows) * %(price)s AS grows FROM parted"
+    "    GROUP BY venue, side, creator_id, flow_id, strategy, quote) n),"
     # Whose requests share the room: all of a group, or those of a side, or of one parent order.
     " member AS MATERIALIZED (SELECT c.number, c.opens, c.closes, c.grows, c.venue, c.side,"
-    "   n.id, n.measure, n.amount, n.asset, c.keys[n.place] AS key,"
-    "   CASE WHEN n.measure IN ('net_notional', 'order_notional') THEN c.side END AS of_side,"
-    "   CASE WHEN n.measure = 'order_notional' THEN c.venue END AS of_venue"
-    "  FROM class c JOIN lim n ON (n.subject = c.keys[n.place]"
-    "    OR n.subject = '*' AND c.keys[n.place] IS NOT NULL)"
-    "   AND n.asset = (SELECT quote FROM instruments WHERE id = %(instrument)s)),"
-    " room AS (SELECT m.id, m.key, m.of_side, m.of_venue, sum(m.opens) AS opens,"
+    "   n.id, n.measure, n.amount, c.keys[n.place] AS key,"
+    "   CASE WHEN n.measure IN ('net_notional', 'order_notional') THEN c.side ELSE 0 END"
+    "    AS of_side,"
+    "   CASE WHEN n.measure = 'order_notional' THEN c.venue ELSE '' END AS of_venue"
+    "  FROM class c JOIN lim n ON n.asset = c.quote AND (n.subject = c.keys[n.place]"
+    "    OR n.subject = '*' AND c.keys[n.place] IS NOT NULL)),"
+    " room AS (SELECT m.id, m.key, m.of_side AS side, m.of_venue, sum(m.opens) AS opens,"
     "   sum(m.grows) AS grows, sum(m.closes) AS closes, m.measure, m.amount,"
     "   count(DISTINCT (m.venue, m.side)) FILTER (WHERE m.opens > 0) AS orders,"
-    "   u.gross, u.high, u.low, u.count, w.equity, w.lost"
+    "   max(u.gross) AS gross, max(u.high) AS high, max(u.low) AS low, max(u.count) AS count,"
+    "   max(w.equity) AS equity, max(w.lost) AS lost"
     "  FROM member m"
     "  LEFT JOIN used u ON u.id = m.id AND u.key = m.key"
     "   AND coalesce(u.instrument_id, %(instrument)s) = %(instrument)s"
     "  LEFT JOIN wealth w ON w.id = m.id AND w.key = m.key"
-    "  GROUP BY m.id, m.key, m.of_side, m.of_venue, m.measure, m.amount, u.gross, u.high, u.low,"
-    "   u.count, w.equity, w.lost),"
-    " share AS (SELECT id, key, of_side, of_venue, opens, CASE"
-    "    WHEN measure IN ('order_rate', 'open_orders')"
-    "     THEN CASE WHEN coalesce(count, 0) + orders <= amount THEN 1 ELSE 0 END"
-    "    WHEN measure = 'daily_loss' THEN CASE WHEN coalesce(lost, 0) < amount THEN 1 ELSE 0 END"
-    "    WHEN measure = 'net_notional' THEN amount - closes"
-    "     - CASE of_side WHEN 1 THEN coalesce(high, 0) ELSE -coalesce(low, 0) END"
-    "    WHEN measure = 'order_notional' THEN amount - closes"
-    "    ELSE amount * CASE WHEN measure IN ('gross_notional', 'position') THEN 1"
-    "      WHEN measure = 'margin_use' THEN greatest(0, coalesce(equity, 0)) / %(initial)s"
-    "      ELSE greatest(0, coalesce(equity, 0)) END - coalesce(gross, 0) END AS room,"
-    "   CASE WHEN measure IN ('order_rate', 'open_orders', 'daily_loss') THEN 1"
-    "    WHEN measure IN ('net_notional', 'order_notional') THEN opens ELSE grows END AS needed"
-    "  FROM room),"
-    # Where a group is past its limit nothing opens in it, not even a turn that would not grow.
-    " tight AS (SELECT DISTINCT ON (m.number) m.number, s.id, greatest(0, s.room) AS room,"
-    "   s.needed FROM member m JOIN (SELECT id, key, of_side, of_venue, opens, room,"
-    "    CASE WHEN room < 0 THEN 1 ELSE needed END AS needed FROM share) s"
-    "   ON s.id = m.id AND s.key = m.key AND s.of_side IS NOT DISTINCT FROM m.of_side"
-    "   AND s.of_venue IS NOT DISTINCT FROM m.of_venue"
-    "  WHERE s.opens > 0 AND s.room < s.needed"
-    "  ORDER BY m.number, greatest(0, s.room) / s.needed, s.id)"
-    " SELECT n.leg, c.side * (n.closes + n.opens),"
-    "  c.side * (n.closes + div(n.opens * t.room, t.needed * i.lot) * i.lot), t.id"
-    " FROM tight t JOIN class c ON c.number = t.number"
-    " JOIN instruments i ON i.id = %(instrument)s"
-    " CROSS JOIN LATERAL unnest(c.legs, c.closing, c.opening) AS n (leg, closes, opens)"
-    " WHERE n.opens > 0 ORDER BY n.leg"
+    "  GROUP BY m.id, m.key, m.of_side, m.of_venue, m.measure, m.amount),"
+    " share AS (SELECT id, key, side, of_venue, opens,"
+)
+_BY_CLASS: LiteralString = (
+    " FROM room), tight AS (SELECT DISTINCT ON (m.number) m.number, c.venue, c.side, c.creator_id,"
+    "   c.flow_id, c.strategy, s.id, s.room, s.needed"
+    "  FROM member m JOIN class c ON c.number = m.number"
+    "  JOIN (SELECT id, key, side, of_venue,"
+)
+_TIGHTEST: LiteralString = (
+    ") s ON (s.id, s.key, s.side, s.of_venue) = (m.id, m.key, m.of_side, m.of_venue)"
+    "  ORDER BY m.number, s.room / s.needed, s.id)"
+)
+_OF_CLASS: LiteralString = (
+    " (p.venue, p.side) = (t.venue, t.side) AND p.creator_id IS NOT DISTINCT FROM t.creator_id"
+    "  AND p.flow_id IS NOT DISTINCT FROM t.flow_id AND p.strategy IS NOT DISTINCT FROM t.strategy"
+    " WHERE p.wanted > p.closes ORDER BY p.leg_id"
+)
+GROUPS_JUDGED: LiteralString = (
+    GROUPS + _ASKED + _CLASSES + _ROOM + _BY_CLASS + _TIGHT + _TIGHTEST + _LEFT + _OF_CLASS
+)
+
+# A book's own limits: of thousands of books each is a group, so no names of other levels are made.
+_SCOPES: LiteralString = (
+    ", of_scope AS (SELECT n.*, g.grows * %(price)s AS grows"
+    "  FROM (SELECT scope_id, side, sum(closes) * %(price)s AS closes,"
+    "    sum(wanted - closes) * %(price)s AS opens FROM parted GROUP BY scope_id, side) n"
+    "  JOIN (SELECT scope_id, sum(grows) AS grows FROM parted GROUP BY scope_id) g"
+    "   ON g.scope_id = n.scope_id),"
+    " has AS (SELECT l.scope_id,"
+    "   sum(greatest(abs(p.held + p.buys), abs(p.held - p.sells)) * p.price) AS gross,"
+    "   sum(greatest(abs(p.held + p.buys), abs(p.held - p.sells)) * p.price)"
+    "    FILTER (WHERE p.instrument_id = %(instrument)s) AS one,"
+    "   sum((p.held + p.buys) * p.price) AS high, sum((p.held - p.sells) * p.price) AS low,"
+    "   sum(p.held * p.price + p.cash) AS value"
+    "  FROM legs l JOIN priced p ON p.leg_id = l.id"
+    "  WHERE l.scope_id IN (SELECT scope_id FROM parted) GROUP BY l.scope_id),"
+    " began AS (SELECT l.scope_id, sum(a.balance) AS cash,"
+    "   sum(CASE WHEN h.capital = l.capital THEN h.nav ELSE l.capital END) AS before"
+    "  FROM legs l JOIN accounts a ON a.id = l.account_id"
+    "  LEFT JOIN nav_history h ON h.scope_id = l.scope_id AND h.leg_id = l.id AND %(by_loss)s"
+    "   AND h.at = (SELECT max(at) FROM nav_history WHERE leg_id IS NULL)"
+    "  WHERE %(by_equity)s AND l.scope_id IN (SELECT scope_id FROM parted) GROUP BY l.scope_id),"
+    " room AS (SELECT n.id, n.measure, n.amount, o.scope_id, o.side, o.closes, o.opens, o.grows,"
+    "   0 AS count, 0 AS orders, h.high, h.low, b.cash + coalesce(h.value, 0) AS equity,"
+    "   CASE WHEN n.measure IN ('position', 'concentration') THEN h.one ELSE h.gross END AS gross,"
+    "   CASE WHEN b.before > 0 THEN 1 - (b.cash + coalesce(h.value, 0)) / b.before END AS lost"
+    "  FROM of_scope o JOIN lim n ON n.subject IN ('*', o.scope_id::text)"
+    "   AND n.asset = (SELECT quote FROM instruments WHERE id = %(instrument)s)"
+    "  LEFT JOIN has h ON h.scope_id = o.scope_id LEFT JOIN began b ON b.scope_id = o.scope_id),"
+    " share AS (SELECT id, scope_id, side, opens,"
+)
+_BY_SCOPE: LiteralString = (
+    " FROM room), tight AS (SELECT DISTINCT ON (scope_id, side) * FROM  (SELECT id, scope_id, side,"
+)
+_TIGHTEST_OF_SCOPE: LiteralString = ") s ORDER BY scope_id, side, room / needed, id)"
+_OF_SCOPE: LiteralString = (
+    " (p.scope_id, p.side) = (t.scope_id, t.side) WHERE p.wanted > p.closes ORDER BY p.leg_id"
+)
+SCOPES_JUDGED: LiteralString = (
+    EXPOSED
+    + PRICED
+    + _ASKED
+    + _SCOPES
+    + _ROOM
+    + _BY_SCOPE
+    + _TIGHT
+    + _TIGHTEST_OF_SCOPE
+    + _LEFT
+    + _OF_SCOPE
 )

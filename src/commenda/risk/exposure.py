@@ -46,7 +46,7 @@ def values_of(
 
 
 # What is in flight: a share of what working orders have filled is held, the rest may be.
-_EXPOSED: LiteralString = (
+EXPOSED: LiteralString = (
     "WITH flight AS MATERIALIZED (SELECT a.leg_id, o.instrument_id, o.reference_price,"
     "   a.requested * f.quantity / o.quantity AS filled,"
     "   -(a.requested * f.notional + abs(a.requested) * f.fee) / o.quantity AS cash,"
@@ -66,7 +66,7 @@ _EXPOSED: LiteralString = (
     "    cash, NULL, reference_price FROM flight) n GROUP BY leg_id, instrument_id),"
 )
 # A market that is not known yet counts at what was paid.
-_LINES: LiteralString = (
+PRICED: LiteralString = (
     " lim AS MATERIALIZED (SELECT n.id, n.place, n.subject, n.measure,"
     "   a.asset, n.amount FROM unnest(%(ids)s::uuid[], %(places)s::integer[], %(subjects)s::text[],"
     "    %(measures)s::text[], %(assets)s::text[], %(amounts)s::numeric[])"
@@ -78,8 +78,10 @@ _LINES: LiteralString = (
     "     e.reference_price) END AS price"
     "  FROM exposed e JOIN instruments i ON i.id = e.instrument_id"
     "  LEFT JOIN market_marks m ON m.instrument_id = e.instrument_id"
-    "  LEFT JOIN accounts c ON c.id = e.account_id AND m.price IS NULL),"
-    " line AS MATERIALIZED (SELECT p.asset, p.instrument_id,"
+    "  LEFT JOIN accounts c ON c.id = e.account_id AND m.price IS NULL)"
+)
+_LINES: LiteralString = (
+    ", line AS MATERIALIZED (SELECT p.asset, p.instrument_id,"
     "   ARRAY['', l.venue, p.instrument_id::text, f.strategy, b.flow_id::text,"
     "    CASE WHEN %(by_creator)s THEN l.creator_id END::text,"
     "    CASE WHEN %(by_scope)s THEN l.scope_id END::text] AS keys,"
@@ -149,4 +151,4 @@ _WEALTH: LiteralString = (
     "     GROUP BY i.keys[n.place]) v ON v.key = c.key"
     "  WHERE n.measure IN ('leverage', 'concentration', 'margin_use', 'daily_loss'))"
 )
-GROUPS: LiteralString = _EXPOSED + _LINES + _USED + _WEALTH
+GROUPS: LiteralString = EXPOSED + PRICED + _LINES + _USED + _WEALTH

@@ -159,7 +159,8 @@ def limit_changes(tx: Tx, asked: Approval) -> list[Changed]:
         "measure": terms.measure,
         "asset": terms.asset,
     }
-    before, after = said(limit_at(tx, terms.place)), said(terms)
+    before = said(limit_at(tx, terms.place))
+    after = dict.fromkeys(before) | dict(said(terms))
     return [Changed("limit", asked.payload["limitId"], called, before, after)]
 
 

@@ -128,7 +128,7 @@ class Limit:
         """Of which at most one is in force."""
         return self.level, self.subject, self.measure, self.asset
 
-    def called(self) -> str:
+    def told(self) -> str:
         """As people name it where it refuses something."""
         whose = {"": "the platform", EACH: f"each {self.level}"}
         return f"{self.measure} of {whose.get(self.subject, f'{self.level} {self.subject}')}"

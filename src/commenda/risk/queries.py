@@ -47,13 +47,16 @@ def limit_by_id(tx: Tx, limit_id: UUID) -> Limit | None:
     return first(tx, Limit, _LIMIT + "WHERE id = %s", (limit_id,))
 
 
-def past_limits(tx: Tx, before: tuple[datetime, UUID] | None, limit: int) -> list[Limit]:
-    """Limits that ended, the latest first."""
+def limits_where(
+    tx: Tx, state: str, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Limit]:
+    """Limits in_force, past or all, the last that were set first."""
     at, last = before or (None, None)
     return records(
         tx,
         Limit,
-        _LIMIT + "WHERE ended_at IS NOT NULL AND (%(at)s::timestamptz IS NULL"
-        "  OR (ended_at, id) < (%(at)s, %(id)s)) ORDER BY ended_at DESC, id DESC LIMIT %(limit)s",
-        {"at": at, "id": last, "limit": limit},
+        _LIMIT + "WHERE (%(state)s = 'all' OR (ended_at IS NULL) = (%(state)s = 'in_force'))"
+        "  AND (%(at)s::timestamptz IS NULL OR (valid_from, id) < (%(at)s, %(id)s))"
+        " ORDER BY valid_from DESC, id DESC LIMIT %(limit)s",
+        {"state": state, "at": at, "id": last, "limit": limit},
     )

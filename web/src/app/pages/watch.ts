@@ -3,6 +3,7 @@ import {
   BookOpenCheck,
   ChartNoAxesCombined,
   Footprints,
+  Gauge,
   ListChecks,
   NotebookText,
   OctagonX,
@@ -31,6 +32,14 @@ export const WATCH: readonly Page[] = [
     needs: "overview",
     icon: OctagonX,
     load: () => import("@/features/risk/breakers"),
+  },
+  {
+    path: "/limits",
+    name: "limits",
+    group: "risk",
+    needs: "overview",
+    icon: Gauge,
+    load: () => import("@/features/risk/limits"),
   },
   {
     path: "/margins",

@@ -66,6 +66,7 @@ export const frame = {
     approvals: "Approvals",
     alerts: "Alerts",
     exposure: "Exposure",
+    limits: "Limits of risk",
     orders: "Orders",
     order: "Order",
     breakers: "Stop trading",

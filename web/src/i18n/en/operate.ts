@@ -72,7 +72,7 @@ export const operate = {
     income: { product: "New pool product", rate: "New rate of a pool", close: "Close a pool product" },
     identity: { account: "Account of one of the staff", access: "Role or access" },
     venues: { key: "Key to an exchange" },
-    risk: { resume: "Resume trading" },
+    risk: { limit: "Looser limit of risk", resume: "Resume trading" },
   },
   asked: {
     waits: "Asked for. Nothing has changed yet: another of the staff decides.",

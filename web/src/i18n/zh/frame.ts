@@ -62,6 +62,7 @@ export const frame: Texts<typeof english> = {
     approvals: "审批",
     alerts: "告警",
     exposure: "敞口",
+    limits: "风险限额",
     orders: "订单",
     order: "订单",
     breakers: "停止交易",

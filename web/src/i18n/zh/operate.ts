@@ -75,7 +75,7 @@ export const operate: Texts<typeof english> = {
     income: { product: "新增理财产品", rate: "理财利率调整", close: "下架理财产品" },
     identity: { account: "员工账户", access: "角色或权限" },
     venues: { key: "交易所密钥" },
-    risk: { resume: "恢复交易" },
+    risk: { limit: "放宽风险限额", resume: "恢复交易" },
   },
   asked: {
     waits: "已提交申请。目前尚未生效：须由另一名工作人员审批。",
