@@ -878,6 +878,87 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/risk/breakers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Breakers
+         * @description Every breaker that ever opened, the latest changed first.
+         */
+        get: operations["listBreakers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/breakers/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Changes
+         * @description What became of the breakers, the latest first: who opened and closed them, and on what.
+         */
+        get: operations["listBreakerChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/kill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Kill
+         * @description Stop the opening of positions, of all or of a part. Once it answers, nothing that opens is
+         *     sent but what it names; exits go on. It takes a session with a second factor.
+         */
+        post: operations["stopTrading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/breakers/{breaker_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Ask that a breaker be closed; another of the staff approves it.
+         */
+        post: operations["resumeTrading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/risk/limits": {
         parameters: {
             query?: never;
@@ -4130,6 +4211,149 @@ export interface components {
             markAsOf: string | null;
         };
         /**
+         * Breaker
+         * @description What stops, or has stopped, the opening of positions.
+         */
+        Breaker: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+            /**
+             * Subject
+             * @description Of the level; empty for the platform.
+             */
+            subject: string;
+            /**
+             * Called
+             * @description What people know the subject by; null where it has no other name.
+             */
+            called: string | null;
+            /**
+             * Measure
+             * @description `kill` where a person opened it; else what was breached.
+             */
+            measure: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open" | "half_open";
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "no_entries" | "cancel" | "reduce" | "flatten";
+            /**
+             * Openedat
+             * Format: date-time
+             */
+            openedAt: string;
+            /**
+             * Openedby
+             * @example risk:1f0c4a52-9d3e-8a51-9c1d-3f1f6f0a7f10
+             */
+            openedBy: string;
+            /**
+             * Openedbyname
+             * @example grace
+             */
+            openedByName: string | null;
+            /** Reason */
+            reason: string;
+            /** Limitid */
+            limitId: string | null;
+            /**
+             * Evidence
+             * @description What was measured when it opened last.
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Openings
+             * @description How often it has opened ever.
+             */
+            openings: number;
+            /**
+             * Relapses
+             * @description Of them in a row: each doubles the cooldown.
+             */
+            relapses: number;
+            /**
+             * Calmsince
+             * @description Since when what was measured is back.
+             */
+            calmSince: string | null;
+            /**
+             * Changedat
+             * Format: date-time
+             */
+            changedAt: string;
+            /** Version */
+            version: number;
+            /**
+             * Approvalid
+             * @description The request to resume that waits for a second person.
+             */
+            approvalId: string | null;
+        };
+        /**
+         * BreakerChange
+         * @description One change of a breaker.
+         */
+        BreakerChange: {
+            /**
+             * Breakerid
+             * Format: uuid
+             */
+            breakerId: string;
+            /** Version */
+            version: number;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+            /** Subject */
+            subject: string;
+            /** Called */
+            called: string | null;
+            /** Measure */
+            measure: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open" | "half_open";
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "no_entries" | "cancel" | "reduce" | "flatten";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Actor */
+            actor: string;
+            /** Actorname */
+            actorName: string | null;
+            /** Reason */
+            reason: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Cadence
          * @description How often what was accrued is paid out to the wallets.
          * @enum {string}
@@ -7175,6 +7399,29 @@ export interface components {
          */
         KeyState: "waiting" | "active" | "removed";
         /**
+         * KillOrder
+         * @description What is to stop, and how far.
+         */
+        KillOrder: {
+            level: components["schemas"]["Level"];
+            /**
+             * Subject
+             * @description The name of the venue's account or the strategy, the id of the instrument, flow, creator or book; empty for the platform.
+             * @default
+             */
+            subject: string;
+            /**
+             * @description How far: no entries; working entries cancelled, too; what is held halved; or closed. Exits go on in any case.
+             * @default no_entries
+             */
+            effect: components["schemas"]["Effect"];
+            /**
+             * Reason
+             * @example The venue's prices are wrong.
+             */
+            reason: string;
+        };
+        /**
          * Kind
          * @enum {string}
          */
@@ -7299,7 +7546,7 @@ export interface components {
              * Measure
              * @enum {string}
              */
-            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss";
+            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
             /**
              * Asset
              * @description What it counts money in; null: none.
@@ -7389,7 +7636,7 @@ export interface components {
              * Measure
              * @enum {string}
              */
-            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss";
+            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
             /** Instrumentid */
             instrumentId: number;
             /** Symbol */
@@ -7497,7 +7744,7 @@ export interface components {
              * Measure
              * @enum {string}
              */
-            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss";
+            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
             /**
              * Asset
              * @description What it counts money in; null: none.
@@ -7868,7 +8115,7 @@ export interface components {
          * @description What a limit counts. Money is of one asset; a share is of the group's equity.
          * @enum {string}
          */
-        Measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss";
+        Measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
         /**
          * Money
          * @description Totals in the overview's asset.
@@ -8226,6 +8473,40 @@ export interface components {
              * @description What is still held.
              */
             instruments: string[];
+        };
+        /**
+         * Opening
+         * @description A parent order that is not over, and opens or increases what somebody holds.
+         */
+        Opening: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Venue */
+            venue: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "buy" | "sell";
+            /**
+             * Quantity
+             * @example 2500.00
+             */
+            quantity: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "intended" | "sent" | "unknown" | "accepted" | "partly_filled" | "filled" | "cancelled" | "expired" | "refused";
+            /** Sentat */
+            sentAt: string | null;
         };
         /**
          * OrderEnd
@@ -8591,6 +8872,16 @@ export interface components {
         Page_BookRisk_: {
             /** Items */
             items: components["schemas"]["BookRisk"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_BreakerChange_: {
+            /** Items */
+            items: components["schemas"]["BreakerChange"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -9943,6 +10234,17 @@ export interface components {
             heatMaps: components["schemas"]["HeatMapView"][];
         };
         /**
+         * ResumeOrder
+         * @description Why it may go on.
+         */
+        ResumeOrder: {
+            /**
+             * Reason
+             * @example The venue's prices are wrong.
+             */
+            reason: string;
+        };
+        /**
          * Retry
          * @description A liquidation that the venue refused and that will be tried again.
          */
@@ -11286,6 +11588,33 @@ export interface components {
          * @enum {string}
          */
         Status: "active" | "paused";
+        /**
+         * Stopped
+         * @description What came of stopping.
+         */
+        Stopped: {
+            breaker: components["schemas"]["Breaker"];
+            /**
+             * Waitedms
+             * @description How long was waited for what was being sent in that moment.
+             */
+            waitedMs: number;
+            /**
+             * Sending
+             * @description What was still being sent when that was over, whose venue gives no answer: it may yet arrive. Empty: nothing that opens is sent from here on.
+             */
+            sending: components["schemas"]["Opening"][];
+            /**
+             * Unanswered
+             * @description What was sent before, and no venue has said what became of it.
+             */
+            unanswered: components["schemas"]["Opening"][];
+            /**
+             * Ending
+             * @description Orders that open something, and whose end is asked for.
+             */
+            ending: number;
+        };
         /**
          * StrategyDetail
          * @description A strategy with its latest version.
@@ -13936,7 +14265,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.risk_limit" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.risk_limit" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.breaker_open" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -14120,6 +14449,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Failed"];
+                };
+            };
+        };
+    };
+    listBreakers: {
+        parameters: {
+            query?: {
+                /** @description Only those that are not closed. */
+                standing?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Breaker"][];
+                };
+            };
+        };
+    };
+    listBreakerChanges: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BreakerChange_"];
+                };
+            };
+        };
+    };
+    stopTrading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KillOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stopped"];
+                };
+            };
+        };
+    };
+    resumeTrading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                breaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Breaker"];
                 };
             };
         };

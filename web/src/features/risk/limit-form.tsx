@@ -24,6 +24,12 @@ const MEASURES = [
   "order_rate",
   "open_orders",
   "daily_loss",
+  "drawdown",
+  "error_rate",
+  "feed_age",
+  "price_jump",
+  "difference",
+  "order_burst",
 ] as const
 const EFFECTS = ["no_entries", "cancel", "reduce", "flatten"] as const
 

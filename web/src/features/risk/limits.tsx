@@ -166,7 +166,14 @@ function Used({ limit }: { limit: Limit }) {
   )
 }
 
-const SHARES: readonly string[] = ["concentration", "margin_use", "daily_loss"]
+const SHARES: readonly string[] = [
+  "concentration",
+  "margin_use",
+  "daily_loss",
+  "drawdown",
+  "error_rate",
+  "price_jump",
+]
 
 /** An amount in the unit of a limit: money, a share, a multiple, or a number of orders. */
 export function Measured({

@@ -98,6 +98,12 @@ export const risk = {
       order_rate: "Orders a minute",
       open_orders: "Open orders",
       daily_loss: "Loss of the day",
+      drawdown: "Drawdown",
+      error_rate: "Refused orders, share",
+      feed_age: "Age of prices, seconds",
+      price_jump: "Price jump, share",
+      difference: "Unexplained difference",
+      order_burst: "Signals in a minute",
     },
     effects: {
       no_entries: "Nothing is opened",

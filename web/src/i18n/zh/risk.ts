@@ -100,6 +100,12 @@ export const risk: Texts<typeof english> = {
       order_rate: "每分钟订单数",
       open_orders: "未完成订单数",
       daily_loss: "当日亏损",
+      drawdown: "回撤",
+      error_rate: "订单拒绝率",
+      feed_age: "行情时延（秒）",
+      price_jump: "价格跳变",
+      difference: "对账未解差异",
+      order_burst: "每分钟信号数",
     },
     effects: {
       no_entries: "停止开仓",
