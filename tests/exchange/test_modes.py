@@ -337,7 +337,7 @@ def test_what_a_limit_of_risk_leaves_out_is_limited(trading: Make, mode: str) ->
     live = trading(mode)
     flow = held_through(live)
     order = LimitOrder.model_validate(
-        {"level": "platform", "measure": "gross_notional", "amount": "1", "reason": "a test"}
+        {"level": "platform", "measure": "gross_notional", "amount": "0.0001", "reason": "a test"}
     )
     with live.world.database.transaction() as tx:
         tighten(tx, Author("test", "test/1", clock.business_now(tx)), order)
