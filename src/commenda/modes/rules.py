@@ -306,6 +306,7 @@ _ENDED = {
 _SAID = (
     ("market_untrusted", Cause.HALTED),
     ("breaker_open", Cause.HALTED),
+    ("risk_limit", Cause.LIMITED),
     ("signal_late", Cause.LATE),
     ("order_late", Cause.LATE),
     ("dead-band", Cause.DEAD_BAND),

@@ -4420,7 +4420,7 @@ export interface components {
              * Cause
              * @enum {string}
              */
-            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
             /**
              * Amount
              * @example 2500.00
@@ -4436,7 +4436,7 @@ export interface components {
              * Cause
              * @enum {string}
              */
-            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
             /**
              * Amount
              * @example 2500.00
@@ -4702,7 +4702,7 @@ export interface components {
              * Why
              * @description Where they decided otherwise.
              */
-            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained") | null;
+            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained") | null;
             /**
              * Difference
              * @example 2500.00
