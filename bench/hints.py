@@ -138,7 +138,7 @@ class Business:
             bid, price = D(best["bidPrice"]), D(best["askPrice"]) - self.instrument.tick
         with self.database.transaction() as tx:
             now = clock.business_now(tx)
-            (order,) = intend(
+            (order,), _ = intend(
                 tx,
                 cause="withdrawal",
                 cause_id=uuid4(),

@@ -50,7 +50,7 @@ class Life:
         requests = [(leg, "other", one) for leg, one in asked if one]
         cause = ids.derive("test-cause", len(self.orders))
         with self.world.database.transaction() as tx:
-            new = intend(
+            new, _ = intend(
                 tx,
                 cause="withdrawal",
                 cause_id=cause,

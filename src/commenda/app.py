@@ -53,6 +53,7 @@ from commenda.market.http import router as market_router
 from commenda.modes.http import router as modes_router
 from commenda.operations import CHAINS, Figures, Health, Readiness
 from commenda.operations.books_http import router as reconciliation_router
+from commenda.operations.breakers_http import router as breakers_router
 from commenda.operations.http import router as operations_router
 from commenda.operations.orders_http import router as orders_router
 from commenda.operations.overview import Overview
@@ -65,6 +66,7 @@ from commenda.operations.work_http import router as work_router
 from commenda.portfolios.http import router as portfolios_router
 from commenda.referrals import refer
 from commenda.referrals.http import router as referrals_router
+from commenda.risk.http import router as limits_router
 from commenda.settings import Settings
 from commenda.socket_figures import SocketFigures
 from commenda.strategies import register_catalogue
@@ -83,6 +85,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     schedules_router,
     alerts_router,
     risk_router,
+    breakers_router,
+    limits_router,
     orders_router,
     work_router,
     ledger_router,

@@ -60,6 +60,7 @@ IDS: dict[str, LiteralString] = {
     "flow_id": "SELECT id FROM shared_flows",
     "portfolio_id": "SELECT id FROM portfolios",
     "order_id": "SELECT id FROM orders",
+    "breaker_id": "SELECT id FROM risk_breakers",
     "signal_id": "SELECT id FROM trading_signals",
     "owner_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",
     "user_id": "SELECT id FROM users WHERE username IN ('ines', 'ivy')",

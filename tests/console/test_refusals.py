@@ -24,6 +24,7 @@ FORMS = (
     "modes",
     "operations",
     "referrals",
+    "risk",
     "earnings",
     "portfolios",
     "venues",

@@ -267,7 +267,7 @@ class Life:
         asked = zip(self.legs, quantities, strict=False)
         cause = ids.derive("life", self.number, len(self.orders))
         with self.world.database.transaction() as tx:
-            new = intend(
+            new, _ = intend(
                 tx,
                 cause="withdrawal",
                 cause_id=cause,

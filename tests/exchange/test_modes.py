@@ -31,14 +31,16 @@ from commenda.exchange import Key
 from commenda.exchange.market import Funding, Levels, Marked
 from commenda.execution import Broker, observe_executions
 from commenda.kernel import Costs
-from commenda.kit import durable
+from commenda.kit import clock, durable
 from commenda.kit.db import Database
+from commenda.ledger import Author
 from commenda.market import Bar, Kind, Mark, write_funding, write_marks
 from commenda.market import Funding as Paid
 from commenda.modes import Cause, FlowComparison, compare_flow
 from commenda.operations import Operation, verify
 from commenda.operations.jobs import compare_flows
 from commenda.operations.ticks import Parameters
+from commenda.risk import LimitOrder, tighten
 from commenda.strategies import BarData, read_bars
 from commenda.venues import PaperVenue, Side
 from commenda.venues.binance import Binance
@@ -378,6 +380,23 @@ def test_what_is_held_back_in_a_market_that_is_not_trusted_is_halted(
     assert found.decisions.agreeing == 1
     told = causes(found)
     assert told == {Cause.HALTED: found.result.difference}
+    assert found.result.difference == pytest.approx(-EARNED, abs=D("0.00001"))
+
+
+@BOTH
+def test_what_a_limit_of_risk_leaves_out_is_limited(trading: Make, mode: str) -> None:
+    live = trading(mode)
+    flow = held_through(live)
+    order = LimitOrder.model_validate(
+        {"level": "platform", "measure": "gross_notional", "amount": "0.0001", "reason": "a test"}
+    )
+    with live.world.database.transaction() as tx:
+        tighten(tx, Author("test", "test/1", clock.business_now(tx)), order)
+    live.run(*RISE)
+    found = live.compared(flow)
+    assert found.decisions.agreeing == 1
+    told = causes(found)
+    assert told == {Cause.LIMITED: found.result.difference}
     assert found.result.difference == pytest.approx(-EARNED, abs=D("0.00001"))
 
 

@@ -267,7 +267,7 @@ def test_dust_waits_while_the_book_is_selling_what_it_has(db: Database) -> None:
     assert try_it(world, 4) == [0, 0, 0, 1]
     other, _ = a_remainder(world, flow, "jon", target="-0.5")
     with db.transaction() as tx:
-        (order,) = intend(
+        (order,), _ = intend(
             tx,
             cause="liquidation",
             cause_id=flow.id,

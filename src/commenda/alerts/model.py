@@ -130,9 +130,13 @@ KINDS = (
     Kind("alert.venue_limited", Severity.CRITICAL),
     # What an exchange closed by itself, posted to the books that held it.
     Kind("alert.venue_forced", Severity.CRITICAL, timedelta(days=1)),
+    # A limit that left less of what was asked for; each time counts.
+    Kind("alert.risk_limit", Severity.WARNING, timedelta(days=1)),
     # Entries of a bank statement that match no deposit, and money that the bank took back.
     Kind("alert.bank_unmatched", Severity.WARNING, timedelta(days=1)),
     Kind("alert.bank_reversed", Severity.CRITICAL, timedelta(days=30)),
+    # Nothing is opened of what a breaker covers, until it is closed.
+    Kind("alert.breaker_open", Severity.CRITICAL),
     # An instrument whose live data no feed can vouch for, until one can; and what a feed found.
     Kind("alert.market_untrusted", Severity.CRITICAL),
     Kind("alert.market_finding", Severity.WARNING, timedelta(hours=6)),

@@ -39,6 +39,7 @@ from commenda.books.model import (
 from commenda.books.parts import request_part
 from commenda.books.payout import PAYOUT_BATCH, pay_out, pay_out_due, pay_parts_due
 from commenda.books.queries import legs_of, lock_closings
+from commenda.books.reductions import carry_reductions
 from commenda.books.rules import INITIAL, free_cash, is_dust, next_retry
 from commenda.books.scopes import close_scopes, open_scopes, record_nav, scope_equity
 from commenda.books.stuck import OpenClosing, open_closings
@@ -65,6 +66,7 @@ __all__ = [
     "Trigger",
     "books_at_risk",
     "carry_out_transfers",
+    "carry_reductions",
     "close_due",
     "close_scopes",
     "dust_leg",

@@ -215,6 +215,7 @@ def _intend(
             now=author.now,
             collar=COLLAR if patient else None,
             expires_at=next_retry(attempt, author.now) if patient else None,
+            exits=True,
         )
 
 

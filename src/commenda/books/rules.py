@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
+from commenda import risk
 from commenda.kit.errors import CommendaError
 from commenda.market import Instrument
 
@@ -16,10 +17,11 @@ TRIES_BEFORE_MARKET = 3
 """Limit orders to close a position that fail before a market order is sent."""
 COLLAR = Decimal("0.01")
 """How far from the mark a closing's limit order trades at most, as a fraction."""
-MAINTENANCE = Decimal("0.05")
-"""Least equity, as a fraction of the gross value of what a book holds."""
-INITIAL = 2 * MAINTENANCE
-"""Least equity that is left when money is taken out, as a fraction of the same."""
+INITIAL = risk.INITIAL
+"""Least equity that is left when money is taken out, as a fraction of the gross value of what a
+book holds."""
+MAINTENANCE = INITIAL / 2
+"""Least equity, as a fraction of the same."""
 
 
 def is_dust(quantity: Decimal, mark: Decimal, instrument: Instrument, attempt: int) -> bool:

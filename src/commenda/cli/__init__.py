@@ -40,6 +40,7 @@ COMMANDS = {
     "bank": "bank:app",
     "income": "income:app",
     "ledger": "ledger:app",
+    "risk": "risk:app",
     "strategy": "strategies:app",
     "portfolio": "portfolios:app",
     "study": "studies:app",

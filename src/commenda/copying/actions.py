@@ -111,7 +111,7 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
     """Turn a signal's planned executions into one parent order for each side.
 
     What would open or increase a position is left out while the market is not to be trusted, or
-    where the signal waited for too long; each execution says so.
+    where the signal waited for too long, and is cut to the limits of risk; each execution says so.
     """
     signal = queries.claim_planned(tx, signal_id)
     if signal is None:
@@ -134,8 +134,9 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
         instrument=broker.instrument(signal.instrument_id),
         reference_price=signal.reference_price,
         now=now,
+        exits=signal.target == 0,
     )
-    orders = ask(
+    orders, verdict = ask(
         requests=[one for one in requests if one not in opening],
         trigger_price=signal.trigger_price,
         # A strategy's stop rested in the bar that has just closed.
@@ -143,12 +144,15 @@ def intend_parents(tx: Tx, broker: Broker, signal_id: UUID, now: datetime) -> li
     )
     if opening:
         waits = entry is Entry.POST_ONLY
-        orders += ask(
+        more, judged = ask(
             requests=opening,
             collar=Decimal(0) if waits else signal.slippage_tolerance,
             time_in_force=TimeInForce(entry),
             expires_at=now + bar if waits else None,
         )
+        orders += more
+        queries.note_cuts(tx, signal.id, judged)
+    queries.note_cuts(tx, signal.id, verdict)
     return [order.id for order in orders]
 
 

@@ -12,7 +12,8 @@ from commenda.copying.model import Flow, Signal
 from commenda.copying.rules import DEAD_BAND
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, unknown
-from commenda.kit.rows import first
+from commenda.kit.rows import columns, first
+from commenda.risk import Verdict
 
 _COLUMNS: LiteralString = (
     "id, flow_id, sequence, instrument_id, previous_target, target, reference_price,"
@@ -148,13 +149,16 @@ def complete_executions(tx: Tx, signal_id: UUID, now: datetime) -> None:
         "UPDATE signal_executions e SET"
         "  status = CASE WHEN a.quantity = 0 THEN 'failed'"
         # What is bought at spot is less than was asked for by the fee that was taken of it.
-        "                WHEN a.quantity = a.requested OR o.status = 'filled' THEN 'completed'"
+        "                WHEN a.quantity = coalesce(e.wanted, e.requested) OR o.status = 'filled'"
+        "                 AND e.wanted IS NULL AND a.held_back IS NULL THEN 'completed'"
         "                ELSE 'partial' END,"
         "  order_id = o.id, executed_amount = a.quantity, gas_cost = a.fee,"
         "  executed_price = a.notional / nullif(a.quantity, 0),"
         "  slippage = (a.notional / nullif(a.quantity, 0) / o.reference_price - 1)"
         "             * sign(a.requested),"
-        "  error = CASE WHEN a.quantity = a.requested THEN e.error ELSE o.reason END,"
+        "  error = CASE WHEN a.quantity = e.requested THEN e.error"
+        "               WHEN a.quantity = a.requested THEN a.held_back"
+        "               ELSE coalesce(o.reason, a.held_back, e.error) END,"
         "  executed_at = %(now)s, completed_at = %(now)s"
         " FROM orders o JOIN allocations a ON a.order_id = o.id"
         " WHERE o.cause = 'signal' AND o.cause_id = %(signal)s"
@@ -214,6 +218,20 @@ def hold_back(tx: Tx, signal: Signal, why: str) -> int:
         " WHERE e.signal_id = %(signal)s AND e.leg_id = n.leg_id AND e.requested <> n.part",
         {"signal": signal.id, "instrument": signal.instrument_id, "why": why},
     ).rowcount
+
+
+def note_cuts(tx: Tx, signal_id: UUID, verdict: Verdict) -> None:
+    """Write into each execution that a limit left less of what it gets, what it wanted, and why."""
+    if verdict.cuts:
+        tx.execute(
+            "UPDATE signal_executions e SET requested = n.granted, wanted = n.wanted,"
+            "  limit_id = n.of, error = n.why,"
+            "  status = CASE WHEN n.granted = 0 THEN 'skipped' ELSE e.status END"
+            " FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::uuid[], %s::text[])"
+            "   AS n (leg_id, wanted, granted, of, why)"
+            " WHERE e.signal_id = %s AND e.leg_id = n.leg_id AND e.status = 'pending'",
+            (*columns([(*cut, verdict.why(cut)) for cut in verdict.cuts], 5), signal_id),
+        )
 
 
 def ask_again(tx: Tx, signal: Signal) -> None:

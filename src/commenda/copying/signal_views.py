@@ -88,6 +88,11 @@ class SignalExecution:
     ]
     block_number: int | None
     error: str | None
+    wanted: Annotated[
+        Amount | None,
+        Field(description="What it would have traded, where a limit of risk left less of it."),
+    ]
+    limit_id: Annotated[UUID | None, Field(description="The limit that did.")]
     created_at: datetime
     executed_at: datetime | None
     completed_at: datetime | None
@@ -164,6 +169,7 @@ def executions_of(
         "SELECT e.signal_id, e.subscription_id, s.follower_id, s.follower_vault_address, e.status,"
         " e.executed_amount, e.executed_price, e.gas_cost, e.slippage,"
         " e.order_id::text AS tx_hash, NULL::integer AS block_number, e.error,"
+        " e.wanted, e.limit_id,"
         " e.created_at, e.executed_at, e.completed_at" + source + " ORDER BY e.subscription_id"
     )
     return sheet(tx, SignalExecution, query, "SELECT count(*)" + source, values, asked)

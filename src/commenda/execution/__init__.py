@@ -23,6 +23,7 @@ from commenda.execution.checks import CHECKS
 from commenda.execution.contact import SHOWN_WITHIN, is_read, note_income
 from commenda.execution.halts import MARKET_UNTRUSTED, halted_instruments
 from commenda.execution.model import Order
+from commenda.execution.openings import UNSETTLED, Opening, end_openings, opening_orders
 from commenda.execution.positions import (
     holders,
     move_quantities,
@@ -59,9 +60,11 @@ __all__ = [
     "CHUNK",
     "MARKET_UNTRUSTED",
     "SHOWN_WITHIN",
+    "UNSETTLED",
     "Broker",
     "Difference",
     "LiveBooks",
+    "Opening",
     "Order",
     "OrderLife",
     "OrderRow",
@@ -74,6 +77,7 @@ __all__ = [
     "at_rest",
     "clearing_key",
     "compare",
+    "end_openings",
     "execute_order",
     "execute_orders",
     "fill_at_once",
@@ -93,6 +97,7 @@ __all__ = [
     "observe",
     "observe_executions",
     "open_quantities",
+    "opening_orders",
     "orders_of",
     "pending_transfers",
     "position_accounts",

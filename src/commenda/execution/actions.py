@@ -23,13 +23,14 @@ from commenda.execution.allocation import allocate_chunk, shares_of, transit_acc
 from commenda.execution.broker import Broker, is_met
 from commenda.execution.changes import end_move
 from commenda.execution.contact import keep_contact, lose_contact, meet
-from commenda.execution.halts import opens, refusal_before_sending
+from commenda.execution.halts import hold_back, is_stopped, opens, why_held
 from commenda.execution.model import Order
 from commenda.execution.rules import collared, in_lots, may_become, status_after
 from commenda.kit import ids
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.ledger import Author, Journal, Line, post_batch
 from commenda.market import Instrument
+from commenda.risk import SENDING, Verdict, any_standing, judge, sign_of
 from commenda.venues import (
     DEFAULT_VENUE,
     Execution,
@@ -63,10 +64,12 @@ def intend(
     collar: Decimal | None = None,
     time_in_force: TimeInForce = TimeInForce.GTC,
     expires_at: datetime | None = None,
-) -> list[Order]:
+    exits: bool = False,
+) -> tuple[list[Order], Verdict]:
     """Store one parent order for each venue and side, and what each leg asks of it: `requests` are
-    (leg, its venue, signed quantity). Of what is no whole number of lots together, the rest of one
-    is asked for by nobody.
+    (leg, its venue, signed quantity). What they would open beyond the limits of risk is cut first,
+    and said beside the orders; what `exits` altogether is not even looked at. Of what is no whole
+    number of lots together, the rest of one is asked for by nobody.
 
     Buys are never netted against sells inside the platform: that would be a fill that no venue
     made, at a price nobody traded. A market order; with a `trigger_price` a stop, which rests since
@@ -76,8 +79,19 @@ def intend(
     """
     kind = OrderKind.MARKET if trigger_price is None else OrderKind.STOP
     kind = kind if collar is None else OrderKind.LIMIT
+    verdict = Verdict(requests)
+    if not exits:
+        verdict = judge(
+            tx,
+            cause=cause,
+            cause_id=cause_id,
+            instrument_id=instrument.id,
+            price=reference_price,
+            requests=requests,
+            now=now,
+        )
     of_sides: dict[tuple[str, bool], list[tuple[UUID, Decimal]]] = {}
-    for leg, venue, quantity in requests:
+    for leg, venue, quantity in verdict.requests:
         if quantity:
             of_sides.setdefault((venue, quantity < 0), []).append((leg, quantity))
     orders: list[Order] = []
@@ -114,7 +128,7 @@ def intend(
     if orders:
         queries.insert_orders(tx, orders, now)
         queries.insert_requests(tx, asked)
-    return orders
+    return orders, verdict
 
 
 def _order_id(cause: str, cause_id: UUID, venue: str, instrument_id: int, side: Side) -> UUID:
@@ -128,16 +142,21 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
     It is sent once: that it is being sent is stored before the venue is called. Whoever finds it
     sent asks. Where the venue does not know it, the venue's own promise decides: submitting the
     same id again is asking, or what it does not know after a time, asked repeatedly, it never had.
-    What may not be sent any more in a live market is refused here, see `halts`.
+    What opens and may not be sent any more is left out here, see `halts`. That it looks and sends
+    is shown meanwhile: whoever stops the opening of positions waits for it.
     """
-    if broker.feed.live:
+    with database.signs.shown(SENDING, sign_of(order_id)):
+        return _submit(database, broker, order_id, now)
+
+
+def _submit(database: Database, broker: Broker, order_id: UUID, now: datetime) -> OrderView | None:
+    sent, refusal = _begin(database, broker, order_id, now)
+    if refusal is not None:
+        return OrderView(order_id, OrderStatus.REFUSED, Decimal(0), (), refusal)
+    order = sent
+    if order is None:
         with database.read() as tx:
-            refusal = refusal_before_sending(tx, order_id)
-        if refusal is not None:
-            return OrderView(order_id, OrderStatus.REFUSED, Decimal(0), (), refusal)
-    with database.read() as tx:  # one statement alone: it is stored when the venue is called
-        sent = queries.mark_sent(tx, order_id, now)
-        order = sent or queries.find_order(tx, order_id)
+            order = queries.find_order(tx, order_id)
     if order.status.is_terminal:
         return None
     if order.sent_at is None:
@@ -149,10 +168,12 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
         if sent is not None:
             exits = is_met(order.venue) and _exits(database, order_id)
             return venue.submit(order.request(exits=exits), now)
-        view = _look(venue, order, now)
+        view = _look(database, venue, order, now)
         if view is None and order.status in (OrderStatus.SENT, OrderStatus.UNKNOWN):
-            # Where its end was asked for, sending it once more is no way of asking.
-            if venue.capabilities.deduplicates and order.cancel_asked_at is None:
+            # Where its end was asked for, sending it once more is no way of asking; nor where it
+            # would open what may not be opened any more.
+            asks = venue.capabilities.deduplicates and order.cancel_asked_at is None
+            if asks and not _stopped(database, order_id):
                 return venue.submit(order.request(), now)
             with database.transaction() as tx:
                 denied = queries.note_denial(tx, order.id)
@@ -165,17 +186,41 @@ def submit(database: Database, broker: Broker, order_id: UUID, now: datetime) ->
         return None
 
 
+def _begin(
+    database: Database, broker: Broker, order_id: UUID, now: datetime
+) -> tuple[Order | None, str | None]:
+    """The order as it is to be sent, cut to what it may still do, or why nothing of it may; neither
+    where there is nothing to begin."""
+    with database.read() as tx:  # each statement alone: it is stored when the venue is called
+        why = why_held(tx, order_id) if broker.feed.live else None
+        sent = None if why else queries.mark_sent(tx, order_id, now)
+        if sent is not None or not (why or any_standing(tx)):
+            return sent, None
+    with database.transaction() as tx:
+        order = queries.find_order(tx, order_id, lock=True)
+        if order.status is not OrderStatus.INTENDED or order.is_to_end(now):
+            return None, None
+        refusal = hold_back(tx, broker.instrument(order.instrument_id), order_id, why)
+        return None if refusal else queries.mark_sent(tx, order_id, now, judged=True), refusal
+
+
+def _stopped(database: Database, order_id: UUID) -> bool:
+    """Whether a breaker holds back any of what an order would open."""
+    with database.read() as tx:
+        return any_standing(tx) and is_stopped(tx, order_id)
+
+
 def _exits(database: Database, order_id: UUID) -> bool:
     with database.read() as tx:
         return not opens(tx, order_id)
 
 
-def _look(venue: Venue, order: Order, now: datetime) -> OrderView | None:
+def _look(database: Database, venue: Venue, order: Order, now: datetime) -> OrderView | None:
     """See an order that was sent, and ask for its end or its new limit where that is wanted."""
     request, moved = order.request(), order.moved
     if order.is_to_end(now):
         return venue.cancel(request, now)
-    if moved is None:
+    if moved is None or _stopped(database, order.id):
         return venue.order(request, now)
     if venue.capabilities.replaces:
         return venue.replace(moved, now)
@@ -307,7 +352,7 @@ def fill_at_once(
 ) -> bool:
     """Post a fill that no order of ours asked for, to the legs (leg, signed quantity) that it is
     of: an order that is sent, filled and shared out in one. False where it was before."""
-    (order,) = intend(
+    (order,), _ = intend(
         tx,
         cause=cause,
         cause_id=cause_id,
@@ -316,8 +361,9 @@ def fill_at_once(
         requests=[(leg, venue, quantity) for leg, quantity in requests],
         reference_price=fill.price,
         now=author.now,
+        exits=True,  # it has happened
     )
-    if queries.mark_sent(tx, order.id, author.now) is None:
+    if queries.mark_sent(tx, order.id, author.now, judged=True) is None:
         return False
     view = OrderView(order.id, OrderStatus.FILLED, fill.quantity, (fill,), reason)
     order = observe(tx, broker, order.id, author, view)

@@ -11,11 +11,13 @@ from uuid import UUID
 
 from commenda.audit import record
 from commenda.execution import queries
+from commenda.execution.halts import BREAKER_OPEN, is_stopped
 from commenda.execution.model import Order
 from commenda.execution.rules import require_movable
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict, unknown
 from commenda.ledger import Author
+from commenda.risk import any_standing
 from commenda.venues import OrderView
 
 
@@ -32,7 +34,8 @@ def ask_end(tx: Tx, author: Author, order_id: UUID, note: str) -> None:
 
 def ask_price(tx: Tx, author: Author, order_id: UUID, price: Decimal, note: str) -> None:
     """Have a limit order wait at another price. Codes `unknown_order`, `order_over`,
-    `order_ending`, and those of `require_movable`."""
+    `order_ending`, `breaker_open` for one that opens what may not be opened now, and those of
+    `require_movable`."""
     order = _working(tx, order_id)
     if order.cancel_asked_at is not None:
         raise conflict("order_ending", "It is being cancelled").at("orderId", order_id)
@@ -41,6 +44,10 @@ def ask_price(tx: Tx, author: Author, order_id: UUID, price: Decimal, note: str)
     ).fetchone()
     assert row is not None, "what is traded is stored"
     require_movable(order, price, row[0])
+    if any_standing(tx) and is_stopped(tx, order_id):
+        raise conflict(BREAKER_OPEN, "This order opens what may not be opened now").at(
+            "orderId", order_id, "have it cancelled, or the breaker closed by two people"
+        )
     tx.execute("UPDATE orders SET asked_price = %s WHERE id = %s", (price, order.id))
     said = {"note": note, "from": str(order.limit_price), "to": str(price)}
     _note(tx, author, order, "order.price_asked", said)

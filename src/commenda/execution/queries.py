@@ -50,13 +50,19 @@ def find_order(tx: Tx, order_id: UUID, *, lock: bool = False) -> Order:
     return order
 
 
-def mark_sent(tx: Tx, order_id: UUID, now: datetime) -> Order | None:
-    """Be the one who sends an order; None where another has, or it is to end."""
+def mark_sent(tx: Tx, order_id: UUID, now: datetime, *, judged: bool = False) -> Order | None:
+    """Be the one who sends an order; None where another has, or it is to end.
+
+    Where any breaker is not closed, an order is `judged` before: until then it is None, too.
+    """
+    free: LiteralString = (
+        "" if judged else " AND NOT EXISTS (SELECT FROM risk_breakers WHERE state <> 'closed')"
+    )
     return _one(
         tx,
         "UPDATE orders SET status = 'sent', sent_at = %s"  # noqa: S608 - constants
         " WHERE id = %s AND status = 'intended' AND cancel_asked_at IS NULL"
-        " AND (expires_at IS NULL OR expires_at > %s) RETURNING " + _COLUMNS,
+        " AND (expires_at IS NULL OR expires_at > %s)" + free + " RETURNING " + _COLUMNS,
         (now, order_id, now),
     )
 

@@ -35,6 +35,7 @@ from commenda.identity.approvals import (
     take_back_attest,
     waiting_for,
 )
+from commenda.identity.bodies import Proving
 from commenda.identity.checks import CHECKS
 from commenda.identity.invitations import (
     ACCESS,
@@ -59,6 +60,7 @@ from commenda.identity.model import (
 from commenda.identity.queries import find_user, unknown_user, user_by_id, users
 from commenda.identity.second_factor import drop as drop_second_factor
 from commenda.identity.sessions import forget_expired as forget_expired_sessions
+from commenda.identity.sign_in import prove as prove_person
 from commenda.identity.throttle import forget_old as forget_old_failures
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "Changed",
     "Permission",
     "Principal",
+    "Proving",
     "Role",
     "User",
     "UserStatus",
@@ -95,6 +98,7 @@ __all__ = [
     "let_in",
     "list_approvals",
     "prepare_password",
+    "prove_person",
     "record_outcome",
     "register_users",
     "reject",

@@ -22,6 +22,7 @@ from commenda.identity.model import SENSITIVE, Permission, Principal
 from commenda.identity.tokens import ACCESS_LIFETIME, Tokens
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
+from commenda.settings import Settings
 
 KEY_PREFIX = "ck_"
 
@@ -131,12 +132,23 @@ def require(principal: Principal, permission: Permission, *, second_factor: bool
             "not_permitted", f"This needs the permission '{permission}'", status=403
         ).at("role", principal.role.value, "ask an administrator for a role that has it")
     if second_factor and permission in SENSITIVE and not principal.second_factor:
-        raise CommendaError(
-            "second_factor_required",
-            "This needs a session that was opened with a second factor",
-            hint="set a second factor up for your account, then sign in again with its code",
-            status=403,
-        )
+        raise _no_second_factor()
+
+
+def require_second_factor(principal: Principal, settings: Settings) -> None:
+    """Code `second_factor_required` where there was none, whether the installation asks for one or
+    not: for what stops or starts the whole business. The demo's people have none."""
+    if not principal.second_factor and not settings.demo:
+        raise _no_second_factor()
+
+
+def _no_second_factor() -> CommendaError:
+    return CommendaError(
+        "second_factor_required",
+        "This needs a session that was opened with a second factor",
+        hint="set a second factor up for your account, then sign in again with its code",
+        status=403,
+    )
 
 
 def may(*permissions: Permission) -> Any:

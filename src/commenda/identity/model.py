@@ -73,6 +73,8 @@ class Permission(StrEnum):
     """Import market data."""
     ORDERS = "orders"
     """Have orders that work cancelled or moved."""
+    RISK = "risk"
+    """Set limits of risk, and ask for looser ones."""
     VENUES = "venues"
     """Ask for accounts at exchanges, try them, and remove them."""
     AUDIT = "audit"
@@ -113,6 +115,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.MARKET_DATA,
             Permission.VENUES,
             Permission.ORDERS,
+            Permission.RISK,
         },
         Role.RISK: _STAFF
         | {
@@ -124,6 +127,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.MARKET_DATA,
             Permission.VENUES,
             Permission.ORDERS,
+            Permission.RISK,
         },
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF
@@ -150,6 +154,7 @@ SENSITIVE: Final = frozenset(
         Permission.BANK,
         Permission.VENUES,
         Permission.ORDERS,
+        Permission.RISK,
         Permission.USERS,
     }
 )

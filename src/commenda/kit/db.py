@@ -27,6 +27,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from commenda.kit.embedded import EmbeddedServer
 from commenda.kit.errors import CommendaError
+from commenda.kit.signs import Signs
 from commenda.settings import Settings
 
 T = TypeVar("T")
@@ -152,6 +153,11 @@ class Database:
     _embedded: EmbeddedServer | None = field(default=None)
     data: Path | None = None
     """The directory of an embedded server: its disk is ours to look after."""
+    signs: Signs = field(init=False)
+    """What this process shows that it is in the midst of."""
+
+    def __post_init__(self) -> None:
+        self.signs = Signs(self.app_url)
 
     @classmethod
     def open(cls, settings: Settings, *, patience: float = 0.0) -> Self:
@@ -228,6 +234,7 @@ class Database:
 
     def close(self) -> None:
         """Close the pool; the embedded server stops with its last process."""
+        self.signs.close()
         self._pool.close()
         if self._embedded is not None:
             self._embedded.release()

@@ -37,6 +37,8 @@ class Cause(StrEnum):
     REFUSED = "refused"
     HALTED = "halted"
     """Nothing was opened while the market could not be trusted."""
+    LIMITED = "limited"
+    """A limit of risk left less of it, or nothing."""
     LATE = "late"
     """Decided or sent too late to open anything."""
     PAUSED = "paused"

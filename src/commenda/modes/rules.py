@@ -305,6 +305,8 @@ _ENDED = {
 }
 _SAID = (
     ("market_untrusted", Cause.HALTED),
+    ("breaker_open", Cause.HALTED),
+    ("risk_limit", Cause.LIMITED),
     ("signal_late", Cause.LATE),
     ("order_late", Cause.LATE),
     ("dead-band", Cause.DEAD_BAND),

@@ -36,6 +36,7 @@ from commenda.operations.schedules import (
     schedule_named,
     upcoming,
 )
+from commenda.operations.stopping import Stopped, settle_stop
 from commenda.operations.ticks import CatchUp, Interrupted, Job, Operation, Parameters, Step
 from commenda.operations.verify import CHECKS, prove, verify
 
@@ -64,6 +65,7 @@ __all__ = [
     "Schedule",
     "Status",
     "Step",
+    "Stopped",
     "anchor_text",
     "approve_and_carry_out",
     "carry_books",
@@ -90,6 +92,7 @@ __all__ = [
     "run_proof_workflow",
     "schedule_by_id",
     "schedule_named",
+    "settle_stop",
     "upcoming",
     "verify",
     "watch_feeds",

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from commenda import funding, identity, income, ledger, managed, venues
+from commenda import funding, identity, income, ledger, managed, risk, venues
 from commenda.identity import (
     CLOCK,
     Approval,
@@ -56,7 +56,9 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(income.NEW_PRODUCT, income.offer_product, changes=income.product_changes),
     Executor(income.NEW_RATE, income.date_rate, changes=income.rate_changes),
     Executor(income.CLOSING, income.take_off_market, changes=income.closing_changes),
+    Executor(risk.LOOSER, risk.carry_out_limit, changes=risk.limit_changes),
     Executor(venues.NEW_KEY, venues.let_key_in, venues.keep_key_out, venues.key_changes),
+    Executor(risk.RESUME, risk.carry_out_resume, changes=risk.resume_changes),
     Executor(
         identity.ACCOUNT,
         lambda tx, author, asked: identity.let_in(tx, asked, author.actor),

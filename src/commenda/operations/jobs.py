@@ -1,7 +1,8 @@
 """What a tick at the open of a bar does, in the order in which things really happen.
 
     the bar that just closed is stepped, stops that fired in it are copied -> funding
-    -> margin guard, exits that were refused -> activate, mature, liquidate, settle, transfers
+    -> what breakers stop, margin guard, exits that were refused -> activate, mature, liquidate,
+       settle, transfers
     -> new targets trade at this open -> NAV, scores and releases once a day
 
 JOBS, at the end, lists it: the steps of each tick, and between them the jobs that schedules call.
@@ -54,6 +55,7 @@ from commenda.managed import (
 from commenda.market import tell_bar, write_bars, write_funding, write_marks
 from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
+from commenda.operations.breaking import heed_breakers, sweep_breakers
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
 from commenda.operations.ticks import Act, Interrupted, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
@@ -321,6 +323,8 @@ JOBS: tuple[Step | Job, ...] = (
     Step("strategies", step_strategies),
     Step("orders", observe_venues),
     Step("funding", charge_funding),
+    Job("risk", sweep_breakers, "Open breakers on what is measured, and close them.", "* * * * *"),
+    Step("breakers", heed_breakers),
     Job("margins", guard, "Close scopes whose equity fell below maintenance.", "0 * * * *"),
     Job("exits", repeat_exits, "Ask again for exits that the venue refused.", "0 * * * *"),
     Step("books", carry_books),

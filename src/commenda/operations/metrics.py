@@ -17,6 +17,7 @@ from commenda.kit.db import Database, Tx
 from commenda.managed import State
 from commenda.market import count_feeds
 from commenda.operations.health import Seldom, free_bytes, probing, workers_seen
+from commenda.risk import count_findings
 
 Values = dict[tuple[str, ...], float]
 Read = Callable[[Tx, datetime], Values]
@@ -290,6 +291,30 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         "Of what an exchange counts, how much is used of what it allows, as it said last.",
         _counted("SELECT venue, used::float8 / allowed FROM venue_contacts WHERE allowed > 0"),
         ("venue",),
+    ),
+    _Reading(
+        "commenda_risk_breakers",
+        "Breakers that are not closed, by what opened them and how they stand.",
+        lambda tx, _now: {
+            (measure, state): float(number)
+            for measure, state, number in tx.execute(
+                "SELECT measure, state, count(*) FROM risk_breakers WHERE state <> 'closed'"
+                " GROUP BY measure, state"
+            )
+        },
+        ("measure", "state"),
+    ),
+    _Reading(
+        "commenda_risk_breaker_openings_total",
+        "How often breakers have opened, by what opened them.",
+        _counted("SELECT measure, sum(openings) FROM risk_breakers GROUP BY measure"),
+        ("measure",),
+    ),
+    _Reading(
+        "commenda_risk_checks_total",
+        "Requests of which limits of risk left a part (cut) or nothing (refused), by measure.",
+        lambda tx, _now: count_findings(tx),
+        ("outcome", "measure"),
     ),
     _Reading(
         "commenda_workers",

@@ -15,6 +15,7 @@ from commenda import (
     managed,
     portfolios,
     referrals,
+    risk,
     strategies,
 )
 from commenda.audit import Finding, check_chain, run_checks
@@ -25,6 +26,7 @@ from commenda.operations.checks import CHECKS as RECORDED
 
 CHECKS = (
     *ledger.CHECKS,
+    *risk.CHECKS,
     *execution.CHECKS,
     *books.CHECKS,
     *copying.CHECKS,

@@ -878,6 +878,132 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/risk/breakers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Breakers
+         * @description Every breaker that ever opened, the latest changed first.
+         */
+        get: operations["listBreakers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/breakers/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Changes
+         * @description What became of the breakers, the latest first: who opened and closed them, and on what.
+         */
+        get: operations["listBreakerChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/kill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Kill
+         * @description Stop the opening of positions, of all or of a part. Once it answers, nothing that opens is
+         *     sent but what it names; exits go on. It takes a session with a second factor.
+         */
+        post: operations["stopTrading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/breakers/{breaker_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Ask that a breaker be closed; another of the staff approves it.
+         */
+        post: operations["resumeTrading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Limits
+         * @description Limits of risk with what is used of each now, the last that were set first; or past ones.
+         */
+        get: operations["listRiskLimits"];
+        put?: never;
+        /**
+         * Set Limit
+         * @description Set a limit, which acts at once; one that lets more through, or ends, waits for another
+         *     person: 202, and nothing has changed.
+         */
+        post: operations["setRiskLimit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Findings
+         * @description What limits have left of what was asked for, the latest first: one for a cause and limit.
+         */
+        get: operations["listRiskFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/orders": {
         parameters: {
             query?: never;
@@ -3529,7 +3655,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -4180,6 +4306,149 @@ export interface components {
             markAsOf: string | null;
         };
         /**
+         * Breaker
+         * @description What stops, or has stopped, the opening of positions.
+         */
+        Breaker: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+            /**
+             * Subject
+             * @description Of the level; empty for the platform.
+             */
+            subject: string;
+            /**
+             * Called
+             * @description What people know the subject by; null where it has no other name.
+             */
+            called: string | null;
+            /**
+             * Measure
+             * @description `kill` where a person opened it; else what was breached.
+             */
+            measure: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open" | "half_open";
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "no_entries" | "cancel" | "reduce" | "flatten";
+            /**
+             * Openedat
+             * Format: date-time
+             */
+            openedAt: string;
+            /**
+             * Openedby
+             * @example risk:1f0c4a52-9d3e-8a51-9c1d-3f1f6f0a7f10
+             */
+            openedBy: string;
+            /**
+             * Openedbyname
+             * @example grace
+             */
+            openedByName: string | null;
+            /** Reason */
+            reason: string;
+            /** Limitid */
+            limitId: string | null;
+            /**
+             * Evidence
+             * @description What was measured when it opened last.
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Openings
+             * @description How often it has opened ever.
+             */
+            openings: number;
+            /**
+             * Relapses
+             * @description Of them in a row: each doubles the cooldown.
+             */
+            relapses: number;
+            /**
+             * Calmsince
+             * @description Since when what was measured is back.
+             */
+            calmSince: string | null;
+            /**
+             * Changedat
+             * Format: date-time
+             */
+            changedAt: string;
+            /** Version */
+            version: number;
+            /**
+             * Approvalid
+             * @description The request to resume that waits for a second person.
+             */
+            approvalId: string | null;
+        };
+        /**
+         * BreakerChange
+         * @description One change of a breaker.
+         */
+        BreakerChange: {
+            /**
+             * Breakerid
+             * Format: uuid
+             */
+            breakerId: string;
+            /** Version */
+            version: number;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+            /** Subject */
+            subject: string;
+            /** Called */
+            called: string | null;
+            /** Measure */
+            measure: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open" | "half_open";
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "no_entries" | "cancel" | "reduce" | "flatten";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Actor */
+            actor: string;
+            /** Actorname */
+            actorName: string | null;
+            /** Reason */
+            reason: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Cadence
          * @description How often what was accrued is paid out to the wallets.
          * @enum {string}
@@ -4246,7 +4515,7 @@ export interface components {
              * Cause
              * @enum {string}
              */
-            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
             /**
              * Amount
              * @example 2500.00
@@ -4262,7 +4531,7 @@ export interface components {
              * Cause
              * @enum {string}
              */
-            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
             /**
              * Amount
              * @example 2500.00
@@ -4528,7 +4797,7 @@ export interface components {
              * Why
              * @description Where they decided otherwise.
              */
-            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained") | null;
+            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained") | null;
             /**
              * Difference
              * @example 2500.00
@@ -5050,6 +5319,12 @@ export interface components {
              */
             method: "TWR and XIRR";
         };
+        /**
+         * Effect
+         * @description What a breach does, from the weakest to the strongest.
+         * @enum {string}
+         */
+        Effect: "no_entries" | "cancel" | "reduce" | "flatten";
         /**
          * Enrolled
          * @description A session with the second factor that was just confirmed.
@@ -7230,6 +7505,29 @@ export interface components {
          */
         KeyState: "waiting" | "active" | "removed";
         /**
+         * KillOrder
+         * @description What is to stop, and how far.
+         */
+        KillOrder: {
+            level: components["schemas"]["Level"];
+            /**
+             * Subject
+             * @description The name of the venue's account or the strategy, the id of the instrument, flow, creator or book; empty for the platform.
+             * @default
+             */
+            subject: string;
+            /**
+             * @description How far: no entries; working entries cancelled, too; what is held halved; or closed. Exits go on in any case.
+             * @default no_entries
+             */
+            effect: components["schemas"]["Effect"];
+            /**
+             * Reason
+             * @example The venue's prices are wrong.
+             */
+            reason: string;
+        };
+        /**
          * Kind
          * @enum {string}
          */
@@ -7323,6 +7621,309 @@ export interface components {
             funding: number | null;
         };
         /**
+         * Level
+         * @description Whose books a limit takes together, in the order in which `keys` names them.
+         * @enum {string}
+         */
+        Level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+        /**
+         * Limit
+         * @description How much a part of the business may hold, order or lose at most.
+         *
+         *     A limit is never rewritten: another one follows it, as the next version of the same.
+         */
+        Limit: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+            /**
+             * Subject
+             * @description Of the level; empty for the platform, * for each of it alone.
+             */
+            subject: string;
+            /**
+             * Measure
+             * @enum {string}
+             */
+            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
+            /**
+             * Asset
+             * @description What it counts money in; null: none.
+             */
+            asset: string | null;
+            /**
+             * Amount
+             * @description The most; of shares 0.2 is 20 %.
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Effect
+             * @description What a breach does to what is held already; null: it is looked at before a trade only.
+             * @enum {unknown}
+             */
+            effect: "no_entries" | "cancel" | "reduce" | "flatten" | null;
+            /**
+             * Resetsat
+             * @description Below which a breach is over, after the cooldown.
+             */
+            resetsAt: string | null;
+            /** Cooldownseconds */
+            cooldownSeconds: number | null;
+            /** Version */
+            version: number;
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Endedat */
+            endedAt: string | null;
+            /**
+             * Setby
+             * @example risk:1f0c4a52-9d3e-8a51-9c1d-3f1f6f0a7f10
+             */
+            setBy: string;
+            /** Endedby */
+            endedBy: string | null;
+            /**
+             * Approvalid
+             * @description Of two people, where it is looser than the one before.
+             */
+            approvalId: string | null;
+            /** Endapprovalid */
+            endApprovalId: string | null;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LimitAnswer
+         * @description What came of a limit that was asked for.
+         */
+        LimitAnswer: {
+            /**
+             * Status
+             * @description requested: it waits for a second person, and nothing has changed.
+             * @enum {string}
+             */
+            status: "in_force" | "requested";
+            /** @description What is in force now. */
+            limit: components["schemas"]["Limit"] | null;
+            /** Approvalid */
+            approvalId: string | null;
+        };
+        /**
+         * LimitFinding
+         * @description What a limit left of what a signal, or another cause, asked for.
+         */
+        LimitFinding: {
+            /** Number */
+            number: number;
+            /**
+             * Limitid
+             * Format: uuid
+             */
+            limitId: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+            /** Subject */
+            subject: string;
+            /**
+             * Measure
+             * @enum {string}
+             */
+            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
+            /** Instrumentid */
+            instrumentId: number;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Asset
+             * @example USDT
+             */
+            asset: string;
+            /**
+             * Cause
+             * @example signal
+             */
+            cause: string;
+            /**
+             * Causeid
+             * Format: uuid
+             */
+            causeId: string;
+            /**
+             * Cut
+             * @description Books of which something was left.
+             */
+            cut: number;
+            /**
+             * Refused
+             * @description Books of which nothing was.
+             */
+            refused: number;
+            /**
+             * Wanted
+             * @description What all of them asked for, in money.
+             * @example 2500.00
+             */
+            wanted: string;
+            /**
+             * Granted
+             * @description What they got of it.
+             * @example 2500.00
+             */
+            granted: string;
+            /**
+             * Foundat
+             * Format: date-time
+             */
+            foundAt: string;
+        };
+        /**
+         * LimitOrder
+         * @description A limit to set, to tighten, to loosen or (without an amount) to end.
+         */
+        LimitOrder: {
+            level: components["schemas"]["Level"];
+            /**
+             * Subject
+             * @description The name of the venue's account or the strategy, the id of the instrument, flow, creator or book; * for each of the level alone; empty for the platform.
+             * @default
+             */
+            subject: string;
+            measure: components["schemas"]["Measure"];
+            /**
+             * Asset
+             * @description Of a measure in money, where the subject has to do with several.
+             */
+            asset?: string | null;
+            /**
+             * Amount
+             * @description The most; null ends the limit, which takes two people.
+             */
+            amount: (string | number) | null;
+            effect?: components["schemas"]["Effect"] | null;
+            /** Resetsat */
+            resetsAt?: (string | number) | null;
+            /** Cooldownseconds */
+            cooldownSeconds?: number | null;
+            /**
+             * Reason
+             * @example Thin order book.
+             */
+            reason: string;
+        };
+        /**
+         * LimitUse
+         * @description A limit, and of one in force how much of it is used now.
+         *
+         *     Of one that holds for each of its level it is the one that uses the most.
+         */
+        LimitUse: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "venue" | "instrument" | "strategy" | "flow" | "creator" | "scope";
+            /**
+             * Subject
+             * @description Of the level; empty for the platform, * for each of it alone.
+             */
+            subject: string;
+            /**
+             * Measure
+             * @enum {string}
+             */
+            measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
+            /**
+             * Asset
+             * @description What it counts money in; null: none.
+             */
+            asset: string | null;
+            /**
+             * Amount
+             * @description The most; of shares 0.2 is 20 %.
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * Effect
+             * @description What a breach does to what is held already; null: it is looked at before a trade only.
+             * @enum {unknown}
+             */
+            effect: "no_entries" | "cancel" | "reduce" | "flatten" | null;
+            /**
+             * Resetsat
+             * @description Below which a breach is over, after the cooldown.
+             */
+            resetsAt: string | null;
+            /** Cooldownseconds */
+            cooldownSeconds: number | null;
+            /** Version */
+            version: number;
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Endedat */
+            endedAt: string | null;
+            /**
+             * Setby
+             * @example risk:1f0c4a52-9d3e-8a51-9c1d-3f1f6f0a7f10
+             */
+            setBy: string;
+            /** Endedby */
+            endedBy: string | null;
+            /**
+             * Approvalid
+             * @description Of two people, where it is looser than the one before.
+             */
+            approvalId: string | null;
+            /** Endapprovalid */
+            endApprovalId: string | null;
+            /** Reason */
+            reason: string;
+            /**
+             * Called
+             * @description The subject, as people know it.
+             * @example ada
+             */
+            called: string;
+            /**
+             * Used
+             * @description In the limit's unit, rounded to 8 decimals; what is in flight counts as done. Null: it ended, each order is judged by itself, or no equity is left.
+             */
+            used: string | null;
+            /**
+             * Headroom
+             * @description What is left of it: never below 0.
+             */
+            headroom: string | null;
+            /**
+             * Usedby
+             * @description Whose it is, as a subject of the level.
+             * @example 3
+             */
+            usedBy: string | null;
+        };
+        /**
          * LiquidationPart
          * @description How far the real closing of every position is; why it failed and when it is tried again.
          */
@@ -7413,7 +8014,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -7615,6 +8216,12 @@ export interface components {
              */
             sessionSecondFactor: boolean;
         };
+        /**
+         * Measure
+         * @description What a limit counts. Money is of one asset; a share is of the group's equity.
+         * @enum {string}
+         */
+        Measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
         /**
          * Method
          * @description How weights are found.
@@ -7983,6 +8590,40 @@ export interface components {
              * @description What is still held.
              */
             instruments: string[];
+        };
+        /**
+         * Opening
+         * @description A parent order that is not over, and opens or increases what somebody holds.
+         */
+        Opening: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Venue */
+            venue: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "buy" | "sell";
+            /**
+             * Quantity
+             * @example 2500.00
+             */
+            quantity: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "intended" | "sent" | "unknown" | "accepted" | "partly_filled" | "filled" | "cancelled" | "expired" | "refused";
+            /** Sentat */
+            sentAt: string | null;
         };
         /**
          * OrderEnd
@@ -8355,6 +8996,16 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
+        Page_BreakerChange_: {
+            /** Items */
+            items: components["schemas"]["BreakerChange"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
         Page_EntryView_: {
             /** Items */
             items: components["schemas"]["EntryView"][];
@@ -8408,6 +9059,26 @@ export interface components {
         Page_JournalView_: {
             /** Items */
             items: components["schemas"]["JournalView"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_LimitFinding_: {
+            /** Items */
+            items: components["schemas"]["LimitFinding"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
+        Page_LimitUse_: {
+            /** Items */
+            items: components["schemas"]["LimitUse"][];
             /** Nextcursor */
             nextCursor: string | null;
         };
@@ -8766,7 +9437,7 @@ export interface components {
          * @description What a route asks for. Owning the object is asked for beside it: another's is unknown.
          * @enum {string}
          */
-        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "venues" | "audit" | "users";
+        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "venues" | "audit" | "users";
         /**
          * PickedView
          * @description The trial that a fold chose where it learned.
@@ -10009,6 +10680,17 @@ export interface components {
             heatMaps: components["schemas"]["HeatMapView"][];
         };
         /**
+         * ResumeOrder
+         * @description Why it may go on.
+         */
+        ResumeOrder: {
+            /**
+             * Reason
+             * @example The venue's prices are wrong.
+             */
+            reason: string;
+        };
+        /**
          * Retry
          * @description A liquidation that the venue refused and that will be tried again.
          */
@@ -10966,6 +11648,16 @@ export interface components {
             /** Error */
             error: string | null;
             /**
+             * Wanted
+             * @description What it would have traded, where a limit of risk left less of it.
+             */
+            wanted: string | null;
+            /**
+             * Limitid
+             * @description The limit that did.
+             */
+            limitId: string | null;
+            /**
              * Createdat
              * Format: date-time
              */
@@ -11349,6 +12041,33 @@ export interface components {
          * @enum {string}
          */
         Status: "active" | "paused";
+        /**
+         * Stopped
+         * @description What came of stopping.
+         */
+        Stopped: {
+            breaker: components["schemas"]["Breaker"];
+            /**
+             * Waitedms
+             * @description How long was waited for what was being sent in that moment.
+             */
+            waitedMs: number;
+            /**
+             * Sending
+             * @description What was still being sent when that was over, whose venue gives no answer: it may yet arrive. Empty: nothing that opens is sent from here on.
+             */
+            sending: components["schemas"]["Opening"][];
+            /**
+             * Unanswered
+             * @description What was sent before, and no venue has said what became of it.
+             */
+            unanswered: components["schemas"]["Opening"][];
+            /**
+             * Ending
+             * @description Orders that open something, and whose end is asked for.
+             */
+            ending: number;
+        };
         /**
          * StrategyDetail
          * @description A strategy with its latest version.
@@ -12317,7 +13036,7 @@ export interface components {
             deafSince: string | null;
             /**
              * Limiteduntil
-             * @description Wall time: until then it is asked nothing, as it wants.
+             * @description Wall time: until then it is asked nothing.
              */
             limitedUntil: string | null;
             /**
@@ -14025,7 +14744,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.portfolio_drifted" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.portfolio_drifted" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.risk_limit" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.breaker_open" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -14209,6 +14928,191 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Failed"];
+                };
+            };
+        };
+    };
+    listBreakers: {
+        parameters: {
+            query?: {
+                /** @description Only those that are not closed. */
+                standing?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Breaker"][];
+                };
+            };
+        };
+    };
+    listBreakerChanges: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BreakerChange_"];
+                };
+            };
+        };
+    };
+    stopTrading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KillOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stopped"];
+                };
+            };
+        };
+    };
+    resumeTrading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                breaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Breaker"];
+                };
+            };
+        };
+    };
+    listRiskLimits: {
+        parameters: {
+            query?: {
+                state?: "in_force" | "past" | "all";
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LimitUse_"];
+                };
+            };
+        };
+    };
+    setRiskLimit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitAnswer"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitAnswer"];
+                };
+            };
+        };
+    };
+    listRiskFindings: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LimitFinding_"];
                 };
             };
         };

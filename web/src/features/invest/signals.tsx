@@ -125,6 +125,16 @@ function Executions({ signal, onClose }: { signal: string; onClose: () => void }
                   right: true,
                   cell: (row) => <Quantity value={row.executedAmount} />,
                 },
+                ...(items.some((row) => row.wanted !== null)
+                  ? [
+                      {
+                        key: "wanted",
+                        head: t("executions.wanted"),
+                        right: true,
+                        cell: (row: Execution) => <Quantity value={row.wanted} />,
+                      },
+                    ]
+                  : []),
                 {
                   key: "price",
                   head: t("common.price"),

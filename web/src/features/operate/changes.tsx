@@ -88,6 +88,14 @@ function Called({ one, linked }: { one: Changed; linked?: boolean }): ReactNode 
   if (one.kind === "pool") return called.name
   if (one.kind === "user") return called.username
   if (one.kind === "venue") return called.account
+  if (one.kind === "limit")
+    return [
+      t(`limits.measures.${called.measure as "leverage"}`),
+      t(`limits.levels.${called.level as "flow"}`),
+      called.subject === "*" ? t("limits.each") : called.subject,
+    ]
+      .filter(Boolean)
+      .join(" · ")
   if (one.kind === "period") return t("changes.books")
   const asset = called.asset ?? ""
   if (one.kind === "wallet")
@@ -122,6 +130,8 @@ function Value({ one, name, value }: { one: Changed; name: string; value: unknow
   const text = String(value)
   const asset = ((one.called as Values).asset ?? (one.after as Values).asset) as string | undefined
   if (typeof value === "boolean") return t(value ? "common.yes" : "common.no")
+  if (name === "effect") return t(`limits.effects.${text as "cancel"}`, { defaultValue: text })
+  if (one.kind === "limit") return <Quantity value={text} />
   if (name === "annualReturn" || name === "earlyExitPenalty") return <Percent ratio={text} />
   if (name === "warningPercent" || name === "alertPercent") return `${text}%`
   if (name === "dailyRate") return <Quantity value={text} />

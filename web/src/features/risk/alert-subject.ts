@@ -31,6 +31,8 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
   "alert.venue_limited": () => "/venues",
   "alert.venue_strange": () => "/venues",
   "alert.venue_forced": () => "/venues",
+  "alert.risk_limit": () => "/limits",
+  "alert.breaker_open": () => "/breakers",
   "alert.bank_unmatched": () => "/money",
   "alert.bank_reversed": () => "/money",
   "alert.market_untrusted": () => "/market-data",

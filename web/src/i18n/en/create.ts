@@ -104,6 +104,7 @@ export const create = {
     shown: "{{count}} of {{total}}",
     none: "Nobody's book had to follow it",
     follower: "Follower",
+    wanted: "Wanted, before a limit",
   },
   signalStatus: { published: "Published", planned: "Being copied", processed: "Copied" },
   executionStatus: {

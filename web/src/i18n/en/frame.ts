@@ -68,8 +68,10 @@ export const frame = {
     approvals: "Approvals",
     alerts: "Alerts",
     exposure: "Exposure",
+    limits: "Limits of risk",
     orders: "Orders",
     order: "Order",
+    breakers: "Stop trading",
     margins: "Margins",
     markets: "Markets",
     marketData: "Market data",
@@ -217,6 +219,7 @@ export const frame = {
     users: "Users",
     venues: "Accounts at exchanges",
     orders: "Cancel and move orders",
+    risk: "Limits of risk, stop trading",
   },
   severity: { warning: "Warning", critical: "Critical" },
 }

@@ -1,6 +1,7 @@
 import { account } from "./account"
 import { audit } from "./audit"
 import { backtests } from "./backtests"
+import { breakers } from "./breakers"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
@@ -24,6 +25,7 @@ export const en = {
   ...invest,
   ...audit,
   ...backtests,
+  ...breakers,
   ...create,
   ...markets,
   ...modes,

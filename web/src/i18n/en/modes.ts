@@ -43,6 +43,7 @@ export const modes = {
     partial: "Filled in part",
     refused: "Refused",
     halted: "Market not trusted",
+    limited: "Limit of risk",
     late: "Too late",
     paused: "Paused",
     missing_bar: "Bar never seen",

@@ -72,6 +72,7 @@ export const operate = {
     income: { product: "New pool product", rate: "New rate of a pool", close: "Close a pool product" },
     identity: { account: "Account of one of the staff", access: "Role or access" },
     venues: { key: "Key to an exchange" },
+    risk: { limit: "Looser limit of risk", resume: "Resume trading" },
   },
   asked: {
     waits: "Asked for. Nothing has changed yet: another of the staff decides.",
@@ -120,6 +121,7 @@ export const operate = {
     skipped: "Skipped",
   },
   jobs: {
+    risk: "Hold measures against breakers",
     margins: "Guard margins",
     exits: "Repeat refused exits",
     overdue: "Look for what is overdue",
@@ -304,6 +306,8 @@ export const operate = {
       venue_limited: "Exchange wants to be left alone",
       venue_strange: "Orders that nobody here sent",
       venue_forced: "Position closed by the exchange",
+      risk_limit: "A limit of risk bound",
+      breaker_open: "Trading is stopped",
       bank_unmatched: "Bank entries unmatched",
       bank_reversed: "Bank took money back",
       market_untrusted: "Live market not to be trusted",

@@ -15,6 +15,10 @@ export const steer = {
     noneWaiting: "Nothing waits",
     askedBy: "asked by {{name}},",
     fields: {
+      amount: "At most",
+      effect: "When it is breached",
+      resetsAt: "Over below",
+      cooldownSeconds: "Cooldown, seconds",
       key: "Key ends in",
       address: "Address",
       sound: "Works",

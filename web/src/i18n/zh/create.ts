@@ -99,6 +99,7 @@ export const create: Texts<typeof english> = {
     shown: "{{count}} / {{total}} 条",
     none: "没有账簿需要跟随此信号",
     follower: "跟单者",
+    wanted: "限额削减前的数量",
   },
   signalStatus: { published: "已发布", planned: "执行中", processed: "已执行" },
   executionStatus: {

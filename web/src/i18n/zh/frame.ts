@@ -64,8 +64,10 @@ export const frame: Texts<typeof english> = {
     approvals: "审批",
     alerts: "告警",
     exposure: "敞口",
+    limits: "风险限额",
     orders: "订单",
     order: "订单",
+    breakers: "停止交易",
     margins: "保证金",
     markets: "行情",
     marketData: "行情数据",
@@ -212,6 +214,7 @@ export const frame: Texts<typeof english> = {
     users: "用户",
     venues: "交易所账户",
     orders: "撤销和修改订单",
+    risk: "风险限额、停止交易",
   },
   severity: { warning: "警告", critical: "严重" },
 }

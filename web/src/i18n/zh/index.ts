@@ -1,6 +1,7 @@
 import { account } from "./account"
 import { audit } from "./audit"
 import { backtests } from "./backtests"
+import { breakers } from "./breakers"
 import { create } from "./create"
 import { frame } from "./frame"
 import { invest } from "./invest"
@@ -25,6 +26,7 @@ export const zh = {
   ...invest,
   ...audit,
   ...backtests,
+  ...breakers,
   ...create,
   ...markets,
   ...modes,

@@ -43,6 +43,7 @@ export const modes: typeof English = {
     partial: "部分成交",
     refused: "被拒绝",
     halted: "行情不可信暂停开仓",
+    limited: "风险限额削减",
     late: "过迟",
     paused: "已暂停",
     missing_bar: "缺失 K 线",

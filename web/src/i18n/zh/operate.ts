@@ -75,6 +75,7 @@ export const operate: Texts<typeof english> = {
     income: { product: "新增理财产品", rate: "理财利率调整", close: "下架理财产品" },
     identity: { account: "员工账户", access: "角色或权限" },
     venues: { key: "交易所密钥" },
+    risk: { limit: "放宽风险限额", resume: "恢复交易" },
   },
   asked: {
     waits: "已提交申请。目前尚未生效：须由另一名工作人员审批。",
@@ -117,6 +118,7 @@ export const operate: Texts<typeof english> = {
   catchUp: { every: "按顺序逐一补跑", one: "合并补跑一次" },
   runStatus: { requested: "待运行", running: "运行中", success: "成功", failed: "失败", skipped: "已跳过" },
   jobs: {
+    risk: "熔断检查",
     margins: "保证金监控",
     exits: "重发被拒的平仓",
     overdue: "逾期检查",
@@ -292,6 +294,8 @@ export const operate: Texts<typeof english> = {
       venue_limited: "交易所限制请求",
       venue_strange: "非本平台发出的订单",
       venue_forced: "交易所强平或减仓",
+      risk_limit: "触及风险限额",
+      breaker_open: "交易已停止",
       bank_unmatched: "银行流水未匹配",
       bank_reversed: "银行撤回款项",
       market_untrusted: "实时行情不可信",

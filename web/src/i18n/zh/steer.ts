@@ -18,6 +18,10 @@ export const steer: Texts<typeof english> = {
     noneWaiting: "没有待审批事项",
     askedBy: "申请人 {{name}}，",
     fields: {
+      amount: "上限",
+      effect: "触发后的动作",
+      resetsAt: "恢复水平",
+      cooldownSeconds: "冷却时间（秒）",
       key: "密钥末尾",
       address: "地址",
       sound: "可用",

@@ -1,0 +1,105 @@
+"""Limits of risk: how much the business, or a part of it, may hold, order and lose.
+
+A limit is of a level (the platform, a venue's account, an instrument, a strategy, a flow, a
+creator, one book), a subject there and a measure. It is set tighter by one person and at once, and
+looser by two (`limits.py`). Before anything is ordered, `check.py` judges what each leg asks for:
+what opens or increases a position is cut to the room that is left, everybody in a group alike; what
+closes or reduces one is let through, always.
+
+A **breaker** is opened by a person (the kill switch) or by what is measured. While it is open
+nothing that it covers is opened or increased (`breakers.py`), which senders and who waits for them
+agree on (`switch.py`). Exits always go on.
+"""
+
+from commenda.risk.breakers import (
+    COVERS,
+    KILL,
+    RESUME,
+    Breaker,
+    BreakerChange,
+    Standing,
+    all_breakers,
+    carry_out_resume,
+    changes_of,
+    close_breaker,
+    find_breaker,
+    let_half,
+    note_calm,
+    request_resume,
+    resume_changes,
+    trip,
+)
+from commenda.risk.check import RISK_LIMIT, Cut, Verdict, judge
+from commenda.risk.checks import CHECKS
+from commenda.risk.hysteresis import TRIAL
+from commenda.risk.limits import (
+    LOOSER,
+    LimitAnswer,
+    carry_out_limit,
+    find_place,
+    limit_changes,
+    order_limit,
+    subject_name,
+    tighten,
+)
+from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
+from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
+from commenda.risk.rules import INITIAL
+from commenda.risk.sweep import turn_breakers
+from commenda.risk.switch import SENDING, any_standing, senders, sign_of, stop
+from commenda.risk.usage import LimitUse, count_findings, limits_and_use
+
+__all__ = [
+    "CHECKS",
+    "COVERS",
+    "EACH",
+    "INITIAL",
+    "KILL",
+    "LOOSER",
+    "RESUME",
+    "RISK_LIMIT",
+    "RULES",
+    "SENDING",
+    "TRIAL",
+    "Breaker",
+    "BreakerChange",
+    "Cut",
+    "Effect",
+    "Level",
+    "Limit",
+    "LimitAnswer",
+    "LimitOrder",
+    "LimitUse",
+    "Measure",
+    "Standing",
+    "Verdict",
+    "all_breakers",
+    "any_standing",
+    "carry_out_limit",
+    "carry_out_resume",
+    "changes_of",
+    "close_breaker",
+    "count_findings",
+    "find_breaker",
+    "find_place",
+    "judge",
+    "let_half",
+    "limit_at",
+    "limit_by_id",
+    "limit_changes",
+    "limits_and_use",
+    "limits_in_force",
+    "limits_where",
+    "lock",
+    "note_calm",
+    "order_limit",
+    "request_resume",
+    "resume_changes",
+    "senders",
+    "sign_of",
+    "stop",
+    "subject_name",
+    "tighten",
+    "trip",
+    "turn_breakers",
+]

@@ -1,0 +1,63 @@
+"""`commenda risk limits`: what is in force and used, and setting a tighter one at the machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from commenda.cli import app
+from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
+from scripted import D
+from world import World
+
+
+@pytest.fixture
+def world(db: Database, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world on whose database the commands work."""
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", db.owner_url)
+    return World(db, fee=D(0), hours=48)
+
+
+def command(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["risk", "limits", *arguments])
+
+
+def told(*arguments: str) -> Any:
+    result = command(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def put(amount: str, *more: str) -> Result:
+    return command("set", "platform", "gross_notional", amount, "--reason", "a test", *more)
+
+
+def test_a_limit_is_set_and_listed_with_what_is_used(world: World) -> None:
+    flow = world.creator("anna")
+    world.advance().signal(flow, "0.5")
+    assert put("8000").exit_code == 0
+    (one,) = told("list")
+    assert (one["measure"], D(one["amount"]), D(one["used"])) == ("gross_notional", 8000, 5000)
+    assert D(one["headroom"]) == 3000
+    assert put("7000").exit_code == 0
+    assert len(told("list", "--state", "past")) == 1
+    assert "gross_notional" in command("list").stdout
+
+
+def test_what_is_looser_takes_two_and_what_is_wrong_is_refused(world: World) -> None:
+    world.creator("anna")
+    assert put("8000").exit_code == 0
+    refused = {
+        "takes_two": put("9000"),
+        "bad_limit": put("NaN"),
+        "bad_subject": put("7000", "--subject", "x"),
+    }
+    for code, result in refused.items():
+        assert isinstance(result.exception, CommendaError), result.output
+        assert result.exception.code == code
+        assert result.exception.hint
+    assert [D(one["amount"]) for one in told("list")] == [8000]
