@@ -245,7 +245,7 @@ def test_a_restart_forgets_no_breaker_and_two_people_close_one_that_is_still_bre
     world.signal(flow, "0.1")
     world.signal(flow, "0.2")
     one = opened(world)
-    db.reconnect()
+    db.forget()
     again = World(db, fee="0", taken_up=True)
     assert [(b.id, b.state, b.version) for b in swept(again)] == [(one.id, "open", 1)]
     nothing_opens(again, flow)

@@ -1,4 +1,4 @@
-"""How far limits that are held against each order are used by what is there already.
+"""How far limits are used by what is there already.
 
 Prices move, and losses come, without any order: a breaker goes by what they make of what is held.
 """
@@ -7,21 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import LiteralString
+from decimal import Decimal
+from typing import Final, LiteralString
 
 from commenda.kit.db import Tx
 from commenda.risk.exposure import GROUPS, values_of
 from commenda.risk.model import Limit
-from commenda.risk.watching import Reading
+from commenda.risk.rules import WATCHED
+from commenda.risk.watching import Reading, watched
+
+BOUNDLESS: Final = Decimal(10**9)
+"""The share of what is held that no equity stands behind."""
 
 
-def used(tx: Tx, limits: Sequence[Limit], now: datetime) -> list[Reading]:
-    """What is measured now of each limit and group: what is in flight counts as if it were filled.
-
-    Of what no equity stands behind, the share is a billion.
-    """
-    rows = tx.execute(GROUPS + _USED, values_of(limits, now, None, None))
-    return [Reading(*row) for row in rows]
+def readings(tx: Tx, limits: Sequence[Limit], now: datetime) -> list[Reading]:
+    """What is measured now of each limit and group that has anything: what is in flight counts as
+    if it were filled. Each order is judged by itself: of those nothing is measured."""
+    seen = [one for one in limits if one.measure in WATCHED]
+    held = [one for one in limits if one.measure not in WATCHED]
+    found = watched(tx, seen, now) if seen else []
+    if held:
+        values = values_of(held, now, None, None) | {"boundless": BOUNDLESS}
+        found += [Reading(*row) for row in tx.execute(GROUPS + _USED, values)]
+    return found
 
 
 _USED: LiteralString = (
@@ -29,7 +37,7 @@ _USED: LiteralString = (
     "   WHEN n.measure IN ('gross_notional', 'position') THEN u.gross"
     "   WHEN n.measure = 'net_notional' THEN greatest(u.high, -u.low)"
     "   WHEN n.measure IN ('order_rate', 'open_orders') THEN u.count"
-    "   WHEN u.gross = 0 THEN 0 WHEN coalesce(w.equity, 0) <= 0 THEN 1000000000"
+    "   WHEN u.gross = 0 THEN 0 WHEN coalesce(w.equity, 0) <= 0 THEN %(boundless)s"
     "   ELSE round(u.gross * CASE n.measure WHEN 'margin_use' THEN %(initial)s ELSE 1 END"
     "    / w.equity, 12) END AS value,"
     "  jsonb_strip_nulls(jsonb_build_object('asset', n.asset, 'instrumentId', u.instrument_id,"

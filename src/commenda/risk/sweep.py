@@ -22,12 +22,11 @@ from commenda.risk.breakers import (
     note_calm,
     trip,
 )
-from commenda.risk.held import used
+from commenda.risk.held import readings
 from commenda.risk.hysteresis import COOLDOWN, Band, Turn, turn
 from commenda.risk.model import Effect, Level, Limit
 from commenda.risk.queries import limits_in_force
-from commenda.risk.rules import WATCHED
-from commenda.risk.watching import Reading, watched
+from commenda.risk.watching import Reading
 
 _CALM: Final = Band(Decimal(0), Decimal(0))
 
@@ -41,19 +40,11 @@ def turn_breakers(tx: Tx, author: Author) -> int:
     standing = {one.place: one for one in all_breakers(tx, standing=True) if one.measure != KILL}
     if not limits and not standing:
         return 0
-    worst = _worst(limits, readings(tx, limits, author))
+    worst = _worst(limits, readings(tx, limits, author.now))
     turned = 0
     for place in sorted(worst.keys() | standing.keys()):
         turned += _turn(tx, author, standing.get(place), worst.get(place), place)
     return turned
-
-
-def readings(tx: Tx, limits: list[Limit], author: Author) -> list[Reading]:
-    """What is measured now, of each limit and group."""
-    seen = [one for one in limits if one.measure in WATCHED]
-    held = [one for one in limits if one.measure not in WATCHED]
-    found = watched(tx, seen, author.now) if seen else []
-    return [*found, *used(tx, held, author.now)] if held else found
 
 
 Place = tuple[str, str, str]

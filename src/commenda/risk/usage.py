@@ -11,13 +11,14 @@ from uuid import UUID
 from pydantic import Field
 
 from commenda.kit.db import Tx
+from commenda.kit.money import quantise
 from commenda.kit.rows import extended, records
 from commenda.kit.wire import Amount, Asset, on_wire, one_of
-from commenda.risk.exposure import GROUPS, values_of
+from commenda.risk.held import BOUNDLESS, readings
 from commenda.risk.limits import subject_name
 from commenda.risk.model import Level, Limit, Measure
 from commenda.risk.queries import limits_where
-from commenda.risk.rules import WATCHED
+from commenda.risk.watching import Reading
 
 
 @on_wire
@@ -74,23 +75,25 @@ def limits_and_use(
 ) -> list[LimitUse]:
     """Limits in force, past ones or all, the last that were set first."""
     limits = limits_where(tx, state, before, limit)
-    in_force = [one for one in limits if one.ended_at is None and one.measure not in WATCHED]
-    values = values_of(in_force, now, None, None)
-    rows = tx.execute(GROUPS + _USE, values).fetchall() if in_force else []
-    used: dict[UUID, tuple[str, Decimal]] = {row[0]: (row[1], row[2]) for row in rows}
+    in_force = [one for one in limits if one.ended_at is None]
+    used: dict[UUID, Reading] = {}
+    for reading in readings(tx, in_force, now):
+        if reading.limit_id not in used or reading.value > used[reading.limit_id].value:
+            used[reading.limit_id] = reading
 
     def use(one: Limit) -> LimitUse:
-        by, amount = used.get(one.id, (None, None))
-        counted = one.measure != Measure.ORDER_NOTIONAL and one.measure not in WATCHED
-        if one.ended_at is None and amount is None and counted:
-            by, amount = (None, Decimal(0)) if one.id not in used else (by, None)
+        most, amount = used.get(one.id), None
+        if one.ended_at is None and one.measure != Measure.ORDER_NOTIONAL:
+            amount = Decimal(0) if most is None else quantise(most.value, 8)
+        if most is not None and most.value >= BOUNDLESS:
+            amount = None
         return extended(
             one,
             LimitUse,
             called=subject_name(tx, one),
             used=amount,
             headroom=None if amount is None else max(Decimal(0), one.amount - amount),
-            used_by=by,
+            used_by=None if most is None else most.key,
         )
 
     return [use(one) for one in limits]
@@ -121,18 +124,4 @@ _FINDINGS: LiteralString = (
     " JOIN instruments i ON i.id = f.instrument_id"
     " WHERE %(before)s::bigint IS NULL OR f.number < %(before)s"
     " ORDER BY f.number DESC LIMIT %(limit)s"
-)
-_USE: LiteralString = (
-    " SELECT DISTINCT ON (n.id) n.id, n.key, round(n.used, 8) FROM ("
-    "  SELECT l.id, coalesce(u.key, w.key) AS key, CASE l.measure"
-    "    WHEN 'net_notional' THEN greatest(abs(u.high), abs(u.low))"
-    "    WHEN 'leverage' THEN u.gross / nullif(greatest(w.equity, 0), 0)"
-    "    WHEN 'concentration' THEN u.gross / nullif(greatest(w.equity, 0), 0)"
-    "    WHEN 'margin_use' THEN u.gross * %(initial)s / nullif(greatest(w.equity, 0), 0)"
-    "    WHEN 'daily_loss' THEN w.lost"
-    "    ELSE coalesce(u.gross, u.count) END AS used"
-    "  FROM lim l LEFT JOIN used u ON u.id = l.id AND u.asset = l.asset"
-    "  LEFT JOIN wealth w ON w.id = l.id AND w.asset = l.asset AND w.key = coalesce(u.key, w.key)"
-    "  WHERE u.id IS NOT NULL OR l.measure = 'daily_loss' AND w.id IS NOT NULL) n"
-    " ORDER BY n.id, n.used DESC NULLS FIRST, n.key"
 )
