@@ -278,7 +278,18 @@ def test_what_cannot_be_founded_leaves_the_wallet_as_it_was(desk: Desk) -> None:
     assert refused(lambda: found(rules={"method": "risk_budget"})) == "short_record"
     desk.world.execute("UPDATE shared_flows SET status = 'paused' WHERE id = %s", desk.flow(1).id)
     assert refused(found) == "flow_not_active"
+    desk.world.execute(
+        "UPDATE shared_flows SET status = 'active', venue = 'paper:second' WHERE id = %s",
+        desk.flow(1).id,
+    )
+    assert refused(found) == "venues_differ"
     assert desk.world.wallet(desk.owner) == D(12_000)
+
+
+def test_a_flow_counts_a_portfolio_among_the_followers_it_takes(desk: Desk) -> None:
+    desk.world.execute("UPDATE shared_flows SET max_followers = 1 WHERE id = %s", desk.flow(1).id)
+    desk.found()
+    assert refused(desk.found) == "flow_is_full"
 
 
 def test_anothers_portfolio_is_unknown(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from commenda.copying.following import (
     detach_legs,
     follow,
     follow_with,
+    require_room,
     resize_legs,
 )
 from commenda.copying.jobs import (
@@ -89,6 +90,7 @@ __all__ = [
     "repeat_exits",
     "repeat_targets",
     "request_leave",
+    "require_room",
     "resize_legs",
     "save_runners",
     "share_flow",

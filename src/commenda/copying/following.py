@@ -150,7 +150,19 @@ def _require_open(tx: Tx, flow: Flow, follower: Owner, amount: Decimal) -> None:
         raise conflict("own_flow", "Your own book leads this flow already").at(
             "flowId", flow.id, "follow a flow of another creator"
         )
-    # The row lock makes the count of followers and the new one a single decision.
+    least = require_room(tx, flow, "flowId")
+    if amount < least:
+        raise CommendaError("below_minimum_investment", "Less than the flow's minimum").at(
+            "investmentAmount", amount, f"invest at least {plain(least)}"
+        )
+
+
+def require_room(tx: Tx, flow: Flow, field: str) -> Decimal:
+    """Whether a flow, which `field` names, takes one more follower; the least that it takes of one.
+
+    Its row is locked, so that the count of followers and the new one are a single decision. Codes
+    `flow_not_active`, `flow_is_full`.
+    """
     row = tx.execute(
         "SELECT status, max_followers, min_investment FROM shared_flows f WHERE id = %s"
         " FOR NO KEY UPDATE",
@@ -158,17 +170,14 @@ def _require_open(tx: Tx, flow: Flow, follower: Owner, amount: Decimal) -> None:
     ).fetchone()
     if row is None or row[0] != "active":
         raise conflict("flow_not_active", "This flow takes no followers").at(
-            "flowId", flow.id, "choose one that is active"
+            field, flow.id, "choose one that is active"
         )
     _, most, least = row
     if most is not None and count_followers(tx, flow.id) >= most:
         raise conflict("flow_is_full", "The flow has all the followers it takes").at(
-            "flowId", flow.id, f"it takes {most}: choose another, or wait until somebody leaves"
+            field, flow.id, f"it takes {most}: choose another, or wait until somebody leaves"
         )
-    if amount < least:
-        raise CommendaError("below_minimum_investment", "Less than the flow's minimum").at(
-            "investmentAmount", amount, f"invest at least {plain(least)}"
-        )
+    return Decimal(least)
 
 
 def count_followers(tx: Tx, flow_id: UUID) -> int:

@@ -25,7 +25,14 @@ from commenda.books import (
     request_closing,
     request_transfer,
 )
-from commenda.copying import NewFollower, asset_of, attach_legs, detach_legs, find_flow
+from commenda.copying import (
+    NewFollower,
+    asset_of,
+    attach_legs,
+    detach_legs,
+    find_flow,
+    require_room,
+)
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, unknown
@@ -43,19 +50,22 @@ def open_portfolio(tx: Tx, author: Author, owner: Owner, draft: PortfolioDraft, 
     """Move the amount from the owner's wallet into a new book, all of it into the cash kept.
 
     `key` is the request's: the same one opens the same book once. Codes `not_positive` and those of
-    an amount, `duplicate_flow`, `unknown_flow`, `flow_not_active`, `assets_differ`,
-    `insufficient_balance`.
+    an amount, `duplicate_flow`, `unknown_flow`, `flow_not_active`, `flow_is_full`,
+    `venues_differ`, `assets_differ`, `insufficient_balance`. A flow's least investment is not asked
+    of a leg, whose weight changes.
     """
     if len(set(draft.flows)) < len(draft.flows):
         raise CommendaError("duplicate_flow", "A flow is named twice").at(
             "flows", len(draft.flows), "name each flow once"
         )
-    flows = [find_flow(tx, one) for one in draft.flows]
+    flows = [find_flow(tx, one) for one in sorted(draft.flows)]  # locked in one order
     for flow in flows:
-        if flow.status != "active":
-            raise conflict("flow_not_active", "This flow takes no followers").at(
-                "flows", flow.id, "choose one that is active"
-            )
+        require_room(tx, flow, "flows")
+    venues = {flow.venue for flow in flows}
+    if len(venues) > 1:  # cash moves between legs, and not between venues
+        raise CommendaError("venues_differ", "These flows trade at different venues").at(
+            "flows", sorted(venues), "choose flows of one venue"
+        )
     assets = {asset_of(tx, flow.instrument_id) for flow in flows}
     if len(assets) > 1:
         raise CommendaError("assets_differ", "These flows trade in different assets").at(

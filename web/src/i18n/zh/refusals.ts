@@ -130,6 +130,7 @@ export const refusals: Record<string, string> = {
   unknown_portfolio: "没有这个组合。",
   unknown_rebalance: "没有第 {{value}} 号再平衡。",
   unknown_budget: "风险预算所指的信号流不在组合中。",
+  venues_differ: "这些信号流在不同的交易所账户交易，请选择同一账户的信号流。",
   assets_differ: "这些信号流的计价资产不同，请选择同一资产的信号流。",
   duplicate_flow: "同一信号流被列出两次。",
   portfolio_closing: "该组合正在关闭或已关闭。",
