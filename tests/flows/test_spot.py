@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from commenda.books import dust_leg
-from commenda.copying import Flow, unfinished_exits
+from commenda.copying import CopyMode, Flow, unfinished_exits
 from commenda.kit.db import Database
 from commenda.ledger import Owner
 from commenda.market import Kind
@@ -166,6 +166,22 @@ def test_nothing_is_sold_that_is_not_held(db: Database) -> None:
     assert (status, amount) == ("failed", 0)
     assert (error or "").startswith("short_of_margin:")
     assert (world.quantity(leg), world.cash(leg)) == (0, 1_000)
+    world.assert_sound()
+
+
+def test_who_copies_parts_of_trades_buys_no_more_than_can_be_paid(db: Database) -> None:
+    """What rose since it was bought is more of the book than the creator's target says."""
+    world, flow = a_world(db)
+    leg = world.follow(world.investor("ann"), flow, D(1_000), mode=CopyMode.PERCENTAGE)
+    # 0.7 · 1,000 / 60.01 is 11.664: 11.66 bought for 699.7166, and 0.01166 of them taken.
+    world.signal(flow, "0.7")
+    until(world, 10)
+    # At 70 it has 300.2834 and 11.64834 worth 815.3838: 0.29 of 1,115.6672 would be 323.5435.
+    signal = world.signal(flow, "0.99")
+    # 0.99 of the equity is 15.77872 of them: 4.13038 more, worth 289.1266.
+    assert outcomes(world, signal)[0][0] == "completed"
+    assert world.quantity(leg) == D("11.64834") + D("4.13") - D("0.00413")
+    assert world.cash(leg) == D("300.2834") - D("289.1")
     world.assert_sound()
 
 
