@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from commenda.cli.exchange import _house, _key, _open
 from commenda.exchange import Key, simulated_house
@@ -13,6 +15,8 @@ from commenda.exchange.house import House
 from commenda.exchange.keeping import Keeper
 from commenda.exchange.manners import manner_of
 from commenda.exchange.refusals import Refused
+from commenda.exchange.server import Server
+from commenda.exchange.streams import ApiConnection
 
 from .conftest import START
 
@@ -80,6 +84,17 @@ def test_what_is_no_such_thing_is_refused_by_name_and_moves_nothing(
 def test_a_body_that_is_no_object_is_refused(path: str, body: str) -> None:
     with pytest.raises(Refused, match="'body'"):
         manner_of(path).read("", body)
+
+
+@pytest.mark.parametrize("text", ["[1]", "5", "{", '{"method": "time", "params": [1]}'])
+def test_what_is_no_request_of_the_websocket_api_is_refused_and_ends_nothing(
+    house: House, text: str
+) -> None:
+    connection = ApiConnection(Server(house), web.WebSocketResponse(), combined=False)
+    told: list[Any] = []
+    connection.put = told.append  # type: ignore[method-assign]
+    connection.answer(text)
+    assert [one["error"]["code"] for one in told] == [-1130]
 
 
 def test_an_account_that_comes_again_with_another_key_has_its_money_once(tmp_path: Path) -> None:
