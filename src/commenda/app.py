@@ -311,7 +311,8 @@ _ABOUT = "Value error, "
 """What pydantic says before the words of a check of ours."""
 _UNSHOWN = frozenset(
     {"password", "current", "new", "refreshToken", "refresh_token", "totpCode", "totp_code", "code"}
-    | {"recoveryCode", "recovery_code", "token", "X-Proof", "key", "secret"}
+    | {"recoveryCode", "recovery_code", "token", "X-Proof"}
+    | {"key", "secret", "passphrase"}
 )
 """What is not sent back to whoever mistyped it: it would end up in a log or a ticket."""
 

@@ -62,7 +62,7 @@ class Settings:
     feed_symbols: tuple[str, ...] = ()
     """What `commenda feed` follows, and `up` with it: Binance's USD-M perpetuals, as BTCUSDT."""
     feed_spot_symbols: tuple[str, ...] = ()
-    """What `up` has a second feed follow at Binance's spot market, stored under `binance_spot`."""
+    """What `up` has a second feed follow at the spot market, stored under `feed_spot_venue`."""
     feed_url: str | None = None
     """An exchange that speaks Binance's protocol at another address than Binance's."""
     feed_venue: str = "binance_usdm"
@@ -74,6 +74,11 @@ class Settings:
     log_level: str = "INFO"
     log_format: str | None = None
     """json or console; None is console on a terminal, json elsewhere."""
+
+    @property
+    def feed_spot_venue(self) -> str:
+        """A market that is simulated stays so by its name at spot, too."""
+        return "simulated_spot" if self.feed_venue == "simulated" else "binance_spot"
 
     @classmethod
     def from_environment(cls) -> Settings:

@@ -252,7 +252,9 @@ def test_a_symbol_of_two_markets_is_said_with_the_one_that_is_meant(market: Mark
     refused = post(json=FLOW)
     assert code_of(refused, 422) == "ambiguous_symbol"
     assert "market" in refused.json()["mend"]
-    assert code_of(post(json={**FLOW, "market": "nowhere"}), 404) == "unknown_symbol"
+    unknown = post(json={**FLOW, "market": "nowhere"})
+    assert code_of(unknown, 404) == "unknown_symbol"
+    assert unknown.json()["mend"].endswith("at nowhere"), "the symbol is another market's"
     flow = post(json={**FLOW, "market": "other"}).json()
     assert (flow["symbol"], flow["market"]) == ("AAAUSDT", "other")
     assert world.one("SELECT instrument_id FROM shared_flows WHERE id = %s", flow["flowId"]) == (

@@ -13,6 +13,8 @@ from commenda.exchange import simulated_house
 from commenda.kit.db import Database
 from commenda.market import Kind, find_instrument, read_depth
 from commenda.market.ingest import SPOT, Address, DepthBook, Recorder
+from commenda.market.instruments import is_simulated
+from commenda.settings import Settings
 
 from .conftest import START, Served
 from .spot_market import MINUTE, SYMBOL, SpotMarket
@@ -165,3 +167,12 @@ def test_one_symbol_is_followed_at_futures_and_at_spot_of_one_exchange(db: Datab
     )
     assert observed == [("simulated",)]
     assert kinds(db).isdisjoint({"candle_differs", "gap", "crossed_book"})
+
+
+@pytest.mark.parametrize(
+    ("futures", "spot"), [("binance_usdm", "binance_spot"), ("simulated", "simulated_spot")]
+)
+def test_what_is_simulated_is_not_stored_under_a_real_market(futures: str, spot: str) -> None:
+    """`up` starts both feeds at one address."""
+    assert Settings(feed_venue=futures).feed_spot_venue == spot
+    assert is_simulated(spot) is is_simulated(futures)

@@ -155,6 +155,17 @@ def test_a_passphrase_is_sealed_with_its_key_and_asks_with_it(
     assert b"words-b" not in rows(db, "SELECT sealed FROM venue_keys")[0][0]
 
 
+def test_a_credential_that_is_too_long_is_not_sent_back(
+    client: TestClient, db: Database, served: Served
+) -> None:
+    """It would end up in a log or a ticket."""
+    operator = signed_in(db, "operator")
+    for name in ("key", "secret", "passphrase"):
+        told = add(client, operator, served, "b", account=OKX, **{name: "my-words" * 600})
+        assert (told.status_code, told.json()["field"]) == (422, name)
+        assert "my-words" not in told.text
+
+
 def test_the_console_asks_for_a_passphrase_where_a_venue_does() -> None:
     form = ROOT / "web" / "src" / "features" / "operate" / "venues.tsx"
     (listed,) = re.findall(r"const PHRASED = (\[.*\])", form.read_text())

@@ -16,6 +16,7 @@ from commenda.copying import CopyMode
 from commenda.copying.actions import plan
 from commenda.copying.rules import order_quantity
 from commenda.kit.db import Database
+from commenda.market import Kind
 from scripted import D, flat
 from world import World
 
@@ -32,9 +33,9 @@ MOVES = (
 )
 
 
-@pytest.fixture
-def world(db: Database) -> World:
-    return World(db, {"AAAUSDT": flat(97.31), "BBBUSDT": flat(0.37)})
+@pytest.fixture(params=list(Kind))
+def world(db: Database, request: pytest.FixtureRequest) -> World:
+    return World(db, {"AAAUSDT": flat(97.31), "BBBUSDT": flat(0.37)}, kind=request.param)
 
 
 def books(rng: random.Random, lot: Decimal) -> tuple[Decimal, Decimal, Decimal]:
@@ -56,7 +57,7 @@ def test_the_plan_is_what_the_rule_decides_for_each(world: World, seed: int) -> 
     marks = world.broker.marks(world.now)
     for previous, target in MOVES:
         signal = world.publish(flow, target)
-        drawn = {leg: books(rng, here.lot) for leg in legs}
+        drawn = {leg: books(rng, here.step) for leg in legs}
         with psycopg.connect(world.database.owner_url) as owner:
             owner.execute("DELETE FROM signal_executions")
             owner.execute("DELETE FROM positions")
@@ -91,7 +92,8 @@ def test_the_plan_is_what_the_rule_decides_for_each(world: World, seed: int) -> 
                 price=price,
                 previous_target=D(previous),
                 target=D(target),
-                lot=here.lot,
+                lot=here.step,
+                most=D("0.99") if here.kind is Kind.SPOT else None,
             )
             for leg, (cash, one, other) in drawn.items()
         }

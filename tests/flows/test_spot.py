@@ -11,12 +11,13 @@ from uuid import UUID
 import pytest
 
 from commenda.books import dust_leg
-from commenda.copying import Flow, unfinished_exits
+from commenda.copying import CopyMode, Flow, unfinished_exits
 from commenda.kit.db import Database
 from commenda.ledger import Owner
 from commenda.market import Kind
 from commenda.venues import OrderRequest
 from managed_world import FREE
+from running_books import outcome
 from scripted import ASSET, START, D, steps
 from world import World
 
@@ -168,6 +169,22 @@ def test_nothing_is_sold_that_is_not_held(db: Database) -> None:
     world.assert_sound()
 
 
+def test_who_copies_parts_of_trades_buys_no_more_than_can_be_paid(db: Database) -> None:
+    """What rose since it was bought is more of the book than the creator's target says."""
+    world, flow = a_world(db)
+    leg = world.follow(world.investor("ann"), flow, D(1_000), mode=CopyMode.PERCENTAGE)
+    # 0.7 · 1,000 / 60.01 is 11.664: 11.66 bought for 699.7166, and 0.01166 of them taken.
+    world.signal(flow, "0.7")
+    until(world, 10)
+    # At 70 it has 300.2834 and 11.64834 worth 815.3838: 0.29 of 1,115.6672 would be 323.5435.
+    signal = world.signal(flow, "0.99")
+    # 0.99 of the equity is 15.77872 of them: 4.13038 more, worth 289.1266.
+    assert outcomes(world, signal)[0][0] == "completed"
+    assert world.quantity(leg) == D("11.64834") + D("4.13") - D("0.00413")
+    assert world.cash(leg) == D("300.2834") - D("289.1")
+    world.assert_sound()
+
+
 def test_a_managed_subscription_matures_and_is_settled_to_the_last_decimal(db: Database) -> None:
     world, flow = a_world(db)
     investor = world.investor("ines")
@@ -183,6 +200,41 @@ def test_a_managed_subscription_matures_and_is_settled_to_the_last_decimal(db: D
     # Bought as above; 16.47 sold at 50 for 823.5 less 0.8235, and 0.00351 taken over at 50.
     (leg,) = world.legs(subscription)
     assert world.cash(leg) == D("10.4351") + D("822.6765") + D("0.1755")
+
+
+def a_part(db: Database, amount: int) -> tuple[World, UUID, UUID]:
+    """1,000 of Ines, of which 0.99 is in the market; a part of it is asked for at 60.01."""
+    world, flow = a_world(db)
+    product = world.product(terms=FREE, early_exit=True)
+    subscription = world.subscribe(world.investor("ines"), product, 1_000)
+    world.activate()
+    world.signal(flow, "0.99")
+    (leg,) = world.legs(subscription)
+    world.withdraw(subscription, amount)
+    return world, subscription, leg
+
+
+def test_of_a_part_more_is_sold_than_it_is_worth_for_nothing_is_lent(db: Database) -> None:
+    world, subscription, leg = a_part(db, 950)
+    assert world.liquidate() == 1
+    # A part of 950/999.0105351 would be 15.67, worth 939.4163 less the fee; with 10.4351 that is no
+    # 950. With room for a fall of one per cent and the fee it is 950/0.989 of it.
+    assert world.quantity(leg) == D("16.47351") - D("15.84")
+    assert world.pay_parts() == 1
+    assert world.cash(leg) == D("10.4351") + D("950.5584") - D("0.9505584") - 950
+    assert outcome(world, subscription) == ("paid", 0, None)
+    world.assert_sound()
+
+
+def test_a_part_that_its_cash_does_not_cover_is_given_up(db: Database) -> None:
+    """Sold at 50, what was worth 950 at 60.01 brings less."""
+    world, subscription, leg = a_part(db, 700)
+    until(world, 20)
+    assert world.liquidate() == 1
+    world.pay_parts()
+    assert outcome(world, subscription)[0] == "given_up"
+    assert world.cash(leg) > 0
+    world.assert_sound()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -74,7 +74,8 @@ class OpenBook:
     """A book that goes on, and what its legs are worth at the marks of a moment.
 
     `equities` are cash and positions, rounded down to the asset's scale; `gross` is the value of
-    the positions, whichever their side.
+    the positions, whichever their side. `unlent`: which of the legs hold what they bought at spot,
+    where nobody lends them anything.
     """
 
     scope: Scope
@@ -82,6 +83,12 @@ class OpenBook:
     cash: tuple[Decimal, ...]
     equities: tuple[Decimal, ...]
     gross: tuple[Decimal, ...]
+    unlent: tuple[bool, ...]
+
+    def would_borrow(self, taken: Sequence[Decimal]) -> bool:
+        """Whether so much of each leg is more than its cash where nothing is lent."""
+        rows = zip(self.unlent, taken, self.cash, strict=True)
+        return any(unlent and amount > cash for unlent, amount, cash in rows)
 
 
 @dataclass(frozen=True, slots=True)

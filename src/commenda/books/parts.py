@@ -12,18 +12,22 @@ from uuid import UUID
 
 from commenda.audit import record
 from commenda.books.model import OpenBook, Trigger
-from commenda.books.rules import part_of, still_to_close
+from commenda.books.rules import COLLAR, part_of, still_to_close
 from commenda.execution import open_quantities
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict
 from commenda.ledger import Author
+from commenda.market import Kind
 
 
 def request_part(
     tx: Tx, author: Author, book: OpenBook, subject: UUID, amount: Decimal, trigger: Trigger
 ) -> UUID:
     """Ask for `amount` of a book's equity, which is more; the id of the closing.
+
+    At spot more is sold than the amount is worth: nothing is lent there, so that the fee, and how
+    far a limit goes from the mark, must be covered by what is sold, too.
 
     The caller has locked the book's subject. Code `closing_open` where the book is being closed
     already, in part or as a whole.
@@ -53,11 +57,13 @@ def request_part(
         )
     equity = sum(book.equities, Decimal(0))
     held = open_quantities(tx, [scope.id])
-    lots: dict[int, Decimal] = dict(
-        tx.execute(
-            "SELECT id, lot FROM instruments WHERE id = ANY (%s)", ([one[2] for one in held],)
+    wanted = {
+        instrument: (amount / (1 - COLLAR - fee) if kind == Kind.SPOT else amount, equity, lot)
+        for instrument, lot, fee, kind in tx.execute(
+            "SELECT id, lot, taker_fee, kind FROM instruments WHERE id = ANY (%s)",
+            ([one[2] for one in held],),
         ).fetchall()
-    )
+    }
     tx.execute(
         "INSERT INTO closing_lots (closing_id, leg_id, instrument_id, quantity)"
         " SELECT %s, * FROM unnest(%s::uuid[], %s::smallint[], %s::numeric[])",
@@ -65,7 +71,7 @@ def request_part(
             closing,
             [leg for _, leg, _, _ in held],
             [instrument for _, _, instrument, _ in held],
-            [part_of(quantity, amount, equity, lots[one]) for _, _, one, quantity in held],
+            [part_of(quantity, *wanted[one]) for _, _, one, quantity in held],
         ),
     )
     record(

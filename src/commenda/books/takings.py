@@ -24,6 +24,7 @@ from commenda.ledger import (
     open_accounts,
     post_batch,
 )
+from commenda.market import Kind
 
 
 def open_books(
@@ -40,7 +41,14 @@ def open_books(
     ).fetchall()
     legs, cash = legs_and_cash(tx, [row[0] for row in scopes])
     values: dict[UUID, list[Decimal]] = {}
-    for _, held_by, instrument, quantity in open_quantities(tx, list(legs)):
+    held = open_quantities(tx, list(legs))
+    rows = tx.execute(
+        "SELECT id FROM instruments WHERE id = ANY (%s) AND kind = %s",
+        ([row[2] for row in held], Kind.SPOT),
+    ).fetchall()
+    spot = {row[0] for row in rows}
+    unlent = {row[1] for row in held if row[2] in spot}
+    for _, held_by, instrument, quantity in held:
         if instrument not in marks:
             raise conflict("no_mark", "What the book holds has no price yet").at(
                 "instrument", instrument, "try again when the market has opened"
@@ -58,6 +66,7 @@ def open_books(
             tuple(cash[leg.account_id] for leg in legs[scope]),
             tuple(worth(leg, asset) for leg in legs[scope]),
             tuple(sum(map(abs, values.get(leg.id, ())), Decimal(0)) for leg in legs[scope]),
+            tuple(leg.id in unlent for leg in legs[scope]),
         )
         for scope, kind, owner_kind, owner, asset, correlation in scopes
     }

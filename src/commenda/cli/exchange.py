@@ -247,13 +247,14 @@ def _open(house: House, keys: list[Key], deposit: str, had: dict[str, str]) -> N
         keys = [_key("trader")]
     for key in keys:
         if key.key not in house.keys:
+            known = house.spot.account(key.account).transfers  # by another key, it may have had it
+            for asset, amount in had.items():
+                paid = {"account": key.account, "asset": asset, "amount": amount}
+                if (reference := f"opening:{key.account}:{asset}") not in known:
+                    administer(house, "POST", "transfers", paid | {"reference": reference})
             asked = {"account": key.account, "key": key.key, "secret": key.secret}
             asked |= {"passphrase": key.passphrase} if key.passphrase else {}
             administer(house, "POST", "accounts", asked | {"deposit": deposit})
-            for asset, amount in had.items():
-                paid = {"account": key.account, "asset": asset, "amount": amount}
-                reference = f"opening:{key.account}:{asset}"
-                administer(house, "POST", "transfers", paid | {"reference": reference})
 
 
 def _key(told: str) -> Key:

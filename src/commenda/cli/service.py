@@ -235,7 +235,7 @@ def up(
         parts.append(Part("feed", ["feed", *folder], logs / "feed.log"))
     if settings.feed_spot_symbols and not settings.demo:
         named = ",".join(settings.feed_spot_symbols)
-        what = ["--venue", "binance_spot", "--name", "feed-spot", "--symbols", named]
+        what = ["--venue", settings.feed_spot_venue, "--name", "feed-spot", "--symbols", named]
         parts.append(Part("feed-spot", ["feed", *what, *folder], logs / "feed-spot.log"))
     raise typer.Exit(supervise(settings, parts, host, port))
 

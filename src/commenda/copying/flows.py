@@ -168,8 +168,9 @@ def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str, Kind
         (symbol, market, market),
     ).fetchall()
     if not rows:
+        where = "" if market is None else f" at {market}"
         raise not_found("unknown_symbol", "No such instrument").at(
-            "symbol", symbol, "choose one of the listed instruments"
+            "symbol", symbol, f"choose one of the instruments that are listed{where}"
         )
     rows = [row for row in rows if row[3]] or rows
     if len(rows) > 1:

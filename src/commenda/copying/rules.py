@@ -1,6 +1,7 @@
 """How much a follower trades on a signal. Pure.
 
-Quantities are signed and whole lots; equity and prices are in the quote asset.
+Quantities are signed, in the step in which they are held (a lot, finer at spot); equity and prices
+are in the quote asset.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ def order_quantity(
     previous_target: Decimal,
     target: Decimal,
     lot: Decimal,
+    most: Decimal | None = None,
 ) -> tuple[Decimal, str | None]:
     """(quantity to trade, why there is none) of one follower's leg.
 
     An exit is never skipped: a target of zero, or equity that is used up, closes what is held.
+    `most` is the part of its equity that a leg may hold where nothing is lent: beyond it nothing is
+    bought.
     """
     if target == 0 or equity <= 0:
         return -held, None if held else "nothing to close"
@@ -42,6 +46,8 @@ def order_quantity(
         quantity = wanted - held
     else:
         quantity = percentage_quantity(equity, held, price, previous_target, target, lot)
+    if most is not None:
+        quantity = min(quantity, max(ZERO, floor_to(most * equity / price, lot) - held))
     if not quantity:
         return ZERO, "already at the target" if held else "below one lot"
     if abs(quantity) * price < DEAD_BAND * equity:

@@ -215,7 +215,7 @@ def set_margin_mode(desk: Desk, account: Account, params: Params) -> Any:
 
 @call("POST", "/v5/position/set-leverage")
 def set_leverage(desk: Desk, account: Account, params: Params) -> Any:
-    of, leverage = params.contract(desk.exchange), int(params.number("buyLeverage"))
+    of, leverage = params.contract(desk.exchange), params.whole("buyLeverage")
     if not 1 <= leverage <= of.tiers[0].leverage:
         raise Refused(-4028, leverage=leverage)
     account.leverage[of.symbol] = leverage

@@ -142,7 +142,7 @@ def _settlement(desk: Desk, one: Income) -> dict[str, Any]:
 @call("POST", "/v5/asset/transfer/inter-transfer")
 def transfer(desk: Desk, account: Account, params: Params) -> Any:
     """Between the funding account, which holds any amount here, and the unified one."""
-    amount, reference = params.number("amount"), params.text("transferId")
+    amount, reference = params.positive("amount"), params.text("transferId")
     if params.text("fromAccountType") == "UNIFIED":
         amount = -amount
     desk.exchange.transfer(account, amount, reference)

@@ -7,6 +7,7 @@ knows none of them: the WebSocket API uses the same ones.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -14,12 +15,13 @@ from typing import Any, NamedTuple, Protocol
 
 from commenda.exchange.engine import Exchange
 from commenda.exchange.matching import Matching
-from commenda.exchange.model import SIDES, Contract
+from commenda.exchange.model import SIDES, ZERO, Contract, whole_units
 from commenda.exchange.refusals import Refused
 from commenda.exchange.signing import Key
 from commenda.exchange.sources import Source
 from commenda.exchange.spot import Spot
 from commenda.exchange.tape import Tape
+from commenda.kit.money import LARGEST
 
 
 class Place(Protocol):
@@ -138,7 +140,24 @@ class Params:
             found = Decimal(self.text(name))
         except InvalidOperation:
             raise Refused(-1130, name=name) from None
-        if not found.is_finite():
+        if not found.is_finite() or abs(found) >= LARGEST:
+            raise Refused(-1130, name=name)
+        return found
+
+    def positive(self, name: str) -> Decimal:
+        """An amount that is moved: of at least one unit, for the way is told beside it."""
+        found = self.number(name)
+        if not whole_units(found) > ZERO:
+            raise Refused(-1130, name=name)
+        return found
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Several things of a kind, in JSON."""
+        try:
+            found = json.loads(self.text(name))
+        except ValueError:
+            raise Refused(-1130, name=name) from None
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
             raise Refused(-1130, name=name)
         return found
 

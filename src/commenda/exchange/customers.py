@@ -81,7 +81,7 @@ def set_margin_type(desk: Desk, one: Account, params: Params) -> Any:
 
 @call("POST", "/fapi/v1/positionMargin")
 def move_margin(desk: Desk, one: Account, params: Params) -> Any:
-    of, amount = params.contract(desk.exchange), params.number("amount")
+    of, amount = params.contract(desk.exchange), params.positive("amount")
     held = one.position(of.symbol, params.text("positionSide", "BOTH"))
     signed = amount if params.whole("type") == 1 else -amount
     if of.symbol not in one.isolated or not held.lots:

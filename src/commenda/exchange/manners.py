@@ -186,8 +186,10 @@ class Okx:
 OKX = Okx()
 
 
-def spelt(told: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters of JSON as text."""
+def spelt(told: Any) -> dict[str, str]:
+    """Parameters of JSON as text; code −1130 for what is no object."""
+    if not isinstance(told, dict):
+        raise Refused(-1130, name="body")
     return {name: one if isinstance(one, str) else json.dumps(one) for name, one in told.items()}
 
 

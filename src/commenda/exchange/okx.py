@@ -6,7 +6,6 @@ and traded in tenths, so that sizes and quantities are told apart.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -219,7 +218,7 @@ def place(desk: Desk, account: Account, params: Params) -> Any:
 def place_all(desk: Desk, account: Account, params: Params) -> Any:
     """Each by itself: what is wrong with one is told at it."""
     told = []
-    for row in json.loads(params.text("list"))[:20]:
+    for row in params.rows("list")[:20]:
         values = spelt(row)
         try:
             told += place(desk, account, Params(values))

@@ -80,7 +80,7 @@ def set_position_mode(desk: Desk, account: Account, params: Params) -> Any:
 
 @call("POST", "/api/v5/account/set-leverage")
 def set_leverage(desk: Desk, account: Account, params: Params) -> Any:
-    of, leverage = contract(desk, params), int(params.number("lever"))
+    of, leverage = contract(desk, params), params.whole("lever")
     params.one_of("mgnMode", ("cross",), -1130)
     if not 1 <= leverage <= of.tiers[0].leverage:
         raise Refused(-4028, leverage=leverage)
@@ -280,9 +280,10 @@ def _bill(desk: Desk, one: Income) -> dict[str, Any]:
 @call("POST", "/api/v5/asset/transfer")
 def transfer(desk: Desk, account: Account, params: Params) -> Any:
     """Between the funding account, which holds any amount here, and the one that trades."""
-    amount = params.number("amt")
-    if amount <= 0 or {params.text("from"), params.text("to")} != {FUNDING, TRADING}:
-        raise Refused(-1130, name="amt")
+    params.one_of("ccy", ("USDT",), -1130)
+    amount = params.positive("amt")
+    if {params.text("from"), params.text("to")} != {FUNDING, TRADING}:
+        raise Refused(-1130, name="to")
     reference = params.text("clientId", f"okx-{desk.exchange.number()}")
     incoming = params.text("to") == TRADING
     desk.exchange.transfer(account, amount if incoming else -amount, reference)

@@ -6,7 +6,6 @@ the market its price lies: it is reached from where the market was.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,7 +71,7 @@ def place(desk: Desk, account: Account, params: Params) -> Any:
 def cancel(desk: Desk, account: Account, params: Params) -> Any:
     """One after another; the first that is refused ends it."""
     ended = []
-    for row in json.loads(params.text("list")):
+    for row in params.rows("list"):
         one = find(account, Params(spelt(row)), -2011)
         if one.status != "NEW":
             raise Refused(-2011)

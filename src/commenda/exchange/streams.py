@@ -137,8 +137,12 @@ class ApiConnection(Connection):
     def answer(self, text: str) -> None:
         asked: dict[str, Any] = {}
         try:
-            asked = json.loads(text)
-            result = self.server.speak(self, asked["method"], asked.get("params") or {})
+            told = json.loads(text)
+            asked = told if isinstance(told, dict) else {}
+            params = asked.get("params") or {}
+            if not isinstance(params, dict):
+                raise TypeError("params")
+            result = self.server.speak(self, asked["method"], params)
             self.put({"id": asked.get("id"), "status": 200, "result": result, "rateLimits": []})
         except Refused as refused:
             said = {"id": asked.get("id"), "status": refused.status, "error": refused.told()}

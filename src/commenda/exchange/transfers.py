@@ -11,7 +11,7 @@ from typing import Any
 
 from commenda.exchange import wire
 from commenda.exchange.calls import Desk, Params, call
-from commenda.exchange.model import ZERO, Account, whole_units
+from commenda.exchange.model import ZERO, Account
 from commenda.exchange.refusals import Refused
 
 WALLETS = ("SPOT", "USDT_FUTURE")
@@ -24,8 +24,6 @@ def _move(desk: Desk, one: Account, amount: Decimal, asset: str, reference: str)
     Codes −4111, −2018, −1130 for what no wallet of futures holds."""
     if asset != "USDT":
         raise Refused(-1130, name="asset")
-    if not whole_units(abs(amount)):
-        raise Refused(-1130, name="amount")
     spot, takes = desk.spot, amount > ZERO
     is_own, holder = bool(spot.contracts), spot.account(one.name)
     if reference in one.transfers | holder.transfers:
@@ -45,9 +43,10 @@ OWN = "/sapi/v1/asset/transfer"
 
 @call("POST", UNIVERSAL)
 def transfer(desk: Desk, one: Account, params: Params) -> Any:
-    amount = params.number("amount")
-    if params.one_of("fromAccountType", WALLETS, -1130, WALLETS[0]) == "USDT_FUTURE":
-        amount = -amount
+    gives = params.one_of("fromAccountType", WALLETS, -1130, WALLETS[0])
+    takes = next(one for one in WALLETS if one != gives)
+    params.one_of("toAccountType", (takes,), -1130, takes)
+    amount = params.positive("amount") * (1 if takes == "USDT_FUTURE" else -1)
     reference = params.text("clientTranId")
     number = _move(desk, one, amount, params.text("asset", "USDT"), reference)
     return {"tranId": number, "clientTranId": reference}
@@ -58,7 +57,7 @@ def transfer_own(desk: Desk, one: Account, params: Params) -> Any:
     """Such a transfer has no reference of its own: each is another one."""
     sign = TYPES[params.one_of("type", tuple(TYPES), -1130)]
     reference = f"transfer:{desk.exchange.number()}"
-    amount = sign * params.number("amount")
+    amount = sign * params.positive("amount")
     return {"tranId": _move(desk, one, amount, params.text("asset"), reference)}
 
 

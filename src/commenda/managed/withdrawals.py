@@ -121,6 +121,8 @@ def pay_withdrawal(tx: Tx, author: Author, part: Part) -> Taking[Crystallised] |
         left = parts.equity - sum(parts.taken, Decimal(0))
         if left < INITIAL * sum(book.gross, Decimal(0)):
             refused = "what would be left is below the margin of the open positions"
+        elif book.would_borrow(parts.taken):
+            refused = "what was sold does not cover the amount, and nothing is lent at spot"
     except CommendaError as error:
         if error.code != "not_a_partial_withdrawal":
             raise
