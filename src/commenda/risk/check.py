@@ -219,7 +219,7 @@ _CLASSES: LiteralString = (
     "    GROUP BY venue, side, creator_id, flow_id, strategy, quote) n),"
     # Whose requests share the room: all of a group, or those of a side, or of one parent order.
     " member AS MATERIALIZED (SELECT c.number, c.opens, c.closes, c.grows, c.venue, c.side,"
-    "   n.id, n.measure, n.amount, c.keys[n.place] AS key,"
+    "   n.id, n.asset, n.measure, n.amount, c.keys[n.place] AS key,"
     "   CASE WHEN n.measure IN ('net_notional', 'order_notional') THEN c.side ELSE 0 END"
     "    AS of_side,"
     "   CASE WHEN n.measure = 'order_notional' THEN c.venue ELSE '' END AS of_venue"
@@ -231,9 +231,9 @@ _CLASSES: LiteralString = (
     "   max(u.gross) AS gross, max(u.high) AS high, max(u.low) AS low, max(u.count) AS count,"
     "   max(w.equity) AS equity, max(w.lost) AS lost"
     "  FROM member m"
-    "  LEFT JOIN used u ON u.id = m.id AND u.key = m.key"
+    "  LEFT JOIN used u ON u.id = m.id AND u.key = m.key AND u.asset = m.asset"
     "   AND coalesce(u.instrument_id, %(instrument)s) = %(instrument)s"
-    "  LEFT JOIN wealth w ON w.id = m.id AND w.key = m.key"
+    "  LEFT JOIN wealth w ON w.id = m.id AND w.key = m.key AND w.asset = m.asset"
     "  GROUP BY m.id, m.key, m.of_side, m.of_venue, m.measure, m.amount),"
     " share AS (SELECT id, key, side, of_venue, opens,"
 )

@@ -3,7 +3,8 @@
 `used` has a row for each limit and group of it that has anything (of `position` and
 `concentration` one for each instrument): gross and net exposure in money, on either side of what is
 in flight, and how many orders. `wealth` has each group's equity and the share of it that was lost
-since the last daily NAV. A share is of one asset: a group's books in another are another group.
+since the last daily NAV. A share is of one asset: a group's books in another are another group;
+orders are counted together.
 """
 
 from __future__ import annotations
@@ -97,12 +98,11 @@ _LINES: LiteralString = (
 )
 # Orders of signals in the last minute, and those that are not over.
 _USED: LiteralString = (
-    " ordered AS (SELECT i.quote AS asset, ARRAY['', o.venue, o.instrument_id::text, f.strategy,"
+    " ordered AS (SELECT ARRAY['', o.venue, o.instrument_id::text, f.strategy,"
     "    f.id::text, f.creator_id::text, NULL] AS keys,"
     "   o.cause = 'signal' AND o.created_at > %(now)s - interval '1 minute' AS lately,"
     "   o.status NOT IN ('filled', 'cancelled', 'expired', 'refused') AS open"
-    "  FROM orders o JOIN instruments i ON i.id = o.instrument_id"
-    "  LEFT JOIN trading_signals s ON s.id = o.cause_id AND o.cause = 'signal'"
+    "  FROM orders o LEFT JOIN trading_signals s ON s.id = o.cause_id AND o.cause = 'signal'"
     "  LEFT JOIN shared_flows f ON f.id = s.flow_id"
     "  WHERE %(by_orders)s AND (o.allocated_at IS NULL"
     "   OR o.created_at > %(now)s - interval '1 minute')),"
@@ -115,8 +115,8 @@ _USED: LiteralString = (
     "   AND (n.subject = n.keys[n.place] OR n.subject = '*' AND n.keys[n.place] IS NOT NULL)"
     "  GROUP BY n.id, n.asset, n.keys[n.place], n.of"
     "  UNION ALL SELECT n.id, n.asset, o.keys[n.place], NULL, NULL, NULL, NULL, count(*)"
-    "  FROM lim n JOIN ordered o ON o.asset = n.asset"
-    "   AND CASE n.measure WHEN 'order_rate' THEN o.lately WHEN 'open_orders' THEN o.open END"
+    "  FROM lim n JOIN ordered o"
+    "   ON CASE n.measure WHEN 'order_rate' THEN o.lately WHEN 'open_orders' THEN o.open END"
     "   AND (n.subject = o.keys[n.place] OR n.subject = '*' AND o.keys[n.place] IS NOT NULL)"
     "  GROUP BY n.id, n.asset, o.keys[n.place]),"
 )
