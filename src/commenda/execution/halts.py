@@ -8,6 +8,7 @@ and reductions are let through, whoever shares the order with them.
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
@@ -61,7 +62,7 @@ def hold_back(tx: Tx, instrument: Instrument, order_id: UUID, why: str | None) -
     left = dict(in_lots(asked, instrument, order_id))
     if not left:
         return next((said for _, _, said, _ in parts if said), None)
-    rows = [(leg, left.get(leg, 0), said) for leg, _, said, _ in parts]
+    rows = [(leg, left.get(leg, Decimal(0)), said) for leg, _, said, _ in parts]
     tx.execute(
         "UPDATE allocations a SET requested = n.part, held_back = n.why"
         " FROM unnest(%s::uuid[], %s::numeric[], %s::text[]) AS n (leg_id, part, why)"

@@ -2,7 +2,7 @@ import { QueryClient } from "@tanstack/react-query"
 import createFetchClient, { type Middleware } from "openapi-fetch"
 import createQueryClient from "openapi-react-query"
 import type { components, paths } from "./schema"
-import { renew, session, watchSession, whoseTab } from "./session"
+import { renew, replaced, session, watchSession, whoseTab } from "./session"
 
 type Problem = components["schemas"]["Problem"]
 export type Schemas = components["schemas"]
@@ -18,7 +18,8 @@ export class Refusal extends Error {
 }
 
 const authorise: Middleware = {
-  onRequest({ request }) {
+  async onRequest({ request }) {
+    await replaced()
     const token = session()?.accessToken
     if (token) request.headers.set("Authorization", `Bearer ${token}`)
   },
@@ -27,8 +28,9 @@ const authorise: Middleware = {
 /** Send; where the token has run out, once more with a new one. A refusal is thrown. */
 async function send(request: Request): Promise<Response> {
   const again = request.clone()
+  const told = request.headers.get("Authorization")
   let answer = await reach(fetch(request))
-  if (answer.status === 401 && request.headers.has("Authorization") && (await reach(renew()))) {
+  if (answer.status === 401 && told !== null && (await isRenewed(told))) {
     again.headers.set("Authorization", `Bearer ${session()!.accessToken}`)
     answer = await reach(fetch(again))
   }
@@ -45,6 +47,13 @@ async function send(request: Request): Promise<Response> {
     bound: body.bound ?? null,
     requestId: body.requestId ?? answer.headers.get("X-Request-Id") ?? "",
   })
+}
+
+/** Whether there is another token than the one that was refused. */
+async function isRenewed(told: string): Promise<boolean> {
+  await replaced()
+  const token = session()?.accessToken
+  return (token !== undefined && told !== `Bearer ${token}`) || (await reach(renew()))
 }
 
 async function reach<Answer>(asked: Promise<Answer>): Promise<Answer> {

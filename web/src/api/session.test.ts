@@ -64,3 +64,24 @@ test("nothing that one person was shown is left for the next", async () => {
   signIn({ ...ann, id: "b", username: "bob" })
   expect(queries.getQueryData(["wallet"])).toBeUndefined()
 })
+
+test("whoever asks while another session is on its way asks with its token", async () => {
+  const { replace } = await tab()
+  const { client } = await import("./client")
+  const asked: [string, string | null][] = []
+  let confirm!: (answer: Response) => void
+  vi.stubGlobal("fetch", (request: Request) => {
+    asked.push([new URL(request.url).pathname, request.headers.get("Authorization")])
+    return request.method === "POST"
+      ? new Promise<Response>((answer) => (confirm = answer))
+      : Promise.resolve(Response.json(ann))
+  })
+  const next = replace(
+    async () => (await client.POST("/api/v1/auth/totp/confirm", { body: { code: "123456" } })).data!,
+  )
+  const who = client.GET("/api/v1/auth/me")
+  await vi.waitFor(() => expect(asked).toEqual([["/api/v1/auth/totp/confirm", "Bearer access-1"]]))
+  confirm(Response.json({ accessToken: "access-2", refreshToken: "refresh-2", user: ann, recoveryCodes: [] }))
+  await Promise.all([next, who])
+  expect(asked[1]).toEqual(["/api/v1/auth/me", "Bearer access-2"])
+})

@@ -58,6 +58,21 @@ function keep(next: Session | null) {
 export const begin = ({ accessToken, refreshToken, user }: SignedIn) =>
   keep({ accessToken, refreshToken, user })
 
+let replacing: Promise<unknown> = Promise.resolve()
+
+/**
+ * Make a call that ends this session and answers with the next. Whoever asks meanwhile waits for the new tokens: the old
+ * ones would be refused, and to renew them would end it.
+ */
+export function replace<Next extends SignedIn>(call: () => Promise<Next>): Promise<Next> {
+  const next = call().then((answer) => (begin(answer), answer))
+  replacing = next.catch(() => {}) // set once the call itself is on its way
+  return next
+}
+
+/** When no other session is on its way. */
+export const replaced = () => replacing
+
 /** Forget who was here. */
 export function forget() {
   keep(null)

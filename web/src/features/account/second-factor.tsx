@@ -2,7 +2,7 @@ import { QRCodeSVG } from "qrcode.react"
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import { client, type Schemas } from "@/api/client"
-import { begin, useUser } from "@/api/session"
+import { replace, useUser } from "@/api/session"
 import { given, useAct } from "@/lib/form"
 import { Badge } from "@/ui/badge"
 import { Button } from "@/ui/button"
@@ -25,9 +25,9 @@ export function SecondFactor() {
     setSetUp,
   )
   const confirm = useAct(
-    async (code: string) => (await client.POST("/api/v1/auth/totp/confirm", { body: { code } })).data!,
+    (code: string) =>
+      replace(async () => (await client.POST("/api/v1/auth/totp/confirm", { body: { code } })).data!),
     (enrolled) => {
-      begin(enrolled)
       setSetUp(null)
       setCodes(enrolled.recoveryCodes)
     },

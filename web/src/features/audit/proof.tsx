@@ -137,7 +137,7 @@ function Subject({ of }: { of: Line }) {
     <>
       {said} {owner && <Id id={owner} />}{" "}
       {account && (
-        <Link to={`/accounts/${account}`} className="focusable text-primary rounded hover:underline">
+        <Link to={`/accounts/${account}`} className="focusable text-primary rounded underline">
           {t("passing.account", { account })}
         </Link>
       )}

@@ -78,7 +78,7 @@ function Called({ one, linked }: { one: Changed; linked?: boolean }): ReactNode 
   if (one.kind === "product") {
     const name = productName(called)
     return linked ? (
-      <Link to={`/products/${one.id}`} className="focusable text-primary rounded hover:underline">
+      <Link to={`/products/${one.id}`} className="focusable text-primary rounded underline">
         {name}
       </Link>
     ) : (
