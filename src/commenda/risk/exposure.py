@@ -120,15 +120,30 @@ _USED: LiteralString = (
     "   AND (n.subject = o.keys[n.place] OR n.subject = '*' AND o.keys[n.place] IS NOT NULL)"
     "  GROUP BY n.id, n.asset, o.keys[n.place]),"
 )
-# What a leg was worth at the last daily NAV; what it began with, if that was later.
+# Cash that came to leg `l` (below 0: went) while it was open, and what it was worth before it and
+# began with after it: its capital.
+MOVED: LiteralString = (
+    "(SELECT -c.taken AS amount, k.at, c.equity, c.equity - c.taken AS capital"
+    " FROM crystallisation_legs c JOIN crystallisations k ON k.id = c.crystallisation_id"
+    " WHERE c.leg_id = l.id UNION ALL SELECT m.moved, r.at, m.equity, m.equity + m.moved"
+    " FROM portfolio_rebalances r JOIN portfolio_moves m ON m.rebalance_id = r.id"
+    "  AND m.leg_id = l.id WHERE r.portfolio_id = l.scope_id)"
+)
+MOVED_SINCE: LiteralString = (
+    "(SELECT coalesce(sum(e.amount), 0) FROM "  # noqa: S608 - constants
+    + MOVED
+    + " e WHERE e.at > h.at OR e.at = h.at AND e.capital <> h.capital)"
+)
+"""What came to leg `l` since its NAV `h`."""
+# What a leg was worth at the last daily NAV, with what came since; its capital, if it is younger.
+BEFORE: LiteralString = "sum(coalesce(h.nav + " + MOVED_SINCE + ", l.capital))"
 _WEALTH: LiteralString = (
-    " worth AS (SELECT s.asset, ARRAY['', l.venue, NULL, f.strategy, b.flow_id::text,"
+    " worth AS (SELECT s.asset, ARRAY['', l.venue, NULL, f.strategy, b.flow_id::text,"  # noqa: S608 - constants
     "    CASE WHEN %(by_creator)s THEN l.creator_id END::text,"
     "    CASE WHEN %(by_scope)s THEN l.scope_id END::text] AS keys,"
     "   sum(a.balance) AS cash,"
     "   sum(a.balance + coalesce(v.value, 0)) FILTER (WHERE s.kind <> 'house') AS now,"
-    "   sum(CASE WHEN h.capital = l.capital THEN h.nav ELSE l.capital END)"
-    "    FILTER (WHERE s.kind <> 'house') AS before"
+    "   " + BEFORE + " FILTER (WHERE s.kind <> 'house') AS before"
     "  FROM scopes s JOIN legs l ON l.scope_id = s.id JOIN accounts a ON a.id = l.account_id"
     "  LEFT JOIN (SELECT leg_id, sum(held * price + cash) AS value FROM priced GROUP BY leg_id) v"
     "   ON v.leg_id = l.id AND %(by_loss)s"
