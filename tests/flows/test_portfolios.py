@@ -382,3 +382,16 @@ def test_a_rebalance_is_no_loss_and_hides_none(desk: Desk) -> None:
     desk.world.value_books()
     desk.rebalance(portfolio)
     assert lost() == [(bert, D("0.096774193548"))], "of the day nothing is lost; from its best is"
+
+
+def test_rules_with_a_budget_of_no_flow_of_it_are_refused_whenever_they_are_given(
+    desk: Desk,
+) -> None:
+    portfolio = desk.found()
+    other = desk.world.creator("cora").id
+    rules = PortfolioRules.model_validate({"method": "risk_budget", "budgets": {str(other): 1}})
+    with desk.db.transaction() as tx, pytest.raises(CommendaError) as error:
+        change_portfolio(
+            tx, desk.world.author, portfolio, desk.owner.id, PortfolioChange(rules=rules)
+        )
+    assert error.value.code == "unknown_budget"
