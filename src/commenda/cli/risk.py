@@ -74,9 +74,11 @@ def set_limit(
 ) -> None:
     """Set a limit, or a tighter one; what lets more through takes two people, in the console."""
     said = {"level": level, "measure": measure, "amount": amount, "reason": reason}
-    said |= {"effect": effect, "resetsAt": resets_at, "cooldownSeconds": cooldown}
+    breaker = {"effect": effect, "resetsAt": resets_at, "cooldownSeconds": cooldown}
     try:
-        order = risk.LimitOrder.model_validate(said | {"subject": subject, "asset": asset})
+        order = risk.LimitOrder.model_validate(
+            said | breaker | {"subject": subject, "asset": asset}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise CommendaError("bad_limit", str(first["msg"])).at(
