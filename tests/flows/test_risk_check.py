@@ -17,6 +17,7 @@ from commenda.copying.actions import intend_parents, plan
 from commenda.kit.db import Database
 from commenda.ledger import Author
 from commenda.risk import Limit, LimitOrder, tighten
+from commenda.risk.exposure import GROUPS, values_of
 from scripted import D, steps
 from world import World
 
@@ -408,3 +409,14 @@ def test_orders_are_counted_together_whatever_they_are_paid_in(world: Limited) -
     assert world.column("SELECT DISTINCT instrument_id FROM positions WHERE quantity <> 0") == [
         other.instrument_id
     ]
+
+
+def test_orders_are_counted_without_reading_all_that_ever_were(world: Limited) -> None:
+    world.advance().signal(world.creator("anna"), "0.1")
+    limit = world.limit("order_rate", "5", "platform")
+    with world.database.transaction() as tx:
+        tx.execute("SET LOCAL enable_seqscan = off")
+        asked = values_of([limit], world.now, None, None)
+        plan = tx.execute("EXPLAIN " + GROUPS + " SELECT * FROM used", asked).fetchall()
+    # Those that are not over, and those that were over lately: each by the index.
+    assert sum("Bitmap Index Scan on orders_by_allocation" in line for (line,) in plan) == 2

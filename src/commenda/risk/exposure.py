@@ -96,7 +96,8 @@ _LINES: LiteralString = (
     "   CASE WHEN %(by_creator)s THEN l.creator_id END,"
     "   CASE WHEN %(by_scope)s THEN l.scope_id END),"
 )
-# Orders of signals in the last minute, and those that are not over.
+# Orders of signals in the last minute, and those that are not over: what was shared out before then
+# is neither, and is not looked at.
 _USED: LiteralString = (
     " ordered AS (SELECT ARRAY['', o.venue, o.instrument_id::text, f.strategy,"
     "    f.id::text, f.creator_id::text, NULL] AS keys,"
@@ -105,7 +106,7 @@ _USED: LiteralString = (
     "  FROM orders o LEFT JOIN trading_signals s ON s.id = o.cause_id AND o.cause = 'signal'"
     "  LEFT JOIN shared_flows f ON f.id = s.flow_id"
     "  WHERE %(by_orders)s AND (o.allocated_at IS NULL"
-    "   OR o.created_at > %(now)s - interval '1 minute')),"
+    "   OR o.allocated_at > %(now)s - interval '1 minute')),"
     " used AS MATERIALIZED (SELECT n.id, n.asset, n.keys[n.place] AS key, n.of AS instrument_id,"
     "   sum(n.gross) AS gross, sum(n.high) AS high, sum(n.low) AS low, NULL::bigint AS count"
     "  FROM (SELECT n.id, n.place, n.measure, n.subject, i.*,"

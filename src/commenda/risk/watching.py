@@ -82,7 +82,8 @@ _FACTS: Mapping[Measure, LiteralString] = {
         "  (o.status IN ('refused', 'unknown'))::integer AS bad, o.reason"
         "  FROM orders o LEFT JOIN trading_signals s ON o.cause = 'signal' AND s.id = o.cause_id"
         "  LEFT JOIN shared_flows w ON w.id = s.flow_id"
-        "  WHERE o.created_at > %(now)s - %(window)s * 2 AND o.sent_at > %(now)s - %(window)s) "
+        "  WHERE (o.allocated_at IS NULL OR o.allocated_at > %(now)s - %(window)s)"
+        "   AND o.sent_at > %(now)s - %(window)s) "
     ),
     # By the business's time since the newest mark; by the wall where its feed says it is wrong.
     Measure.FEED_AGE: (
@@ -125,9 +126,10 @@ _FACTS: Mapping[Measure, LiteralString] = {
     ),
     Measure.ORDER_BURST: (
         " fact AS (SELECT ARRAY['', NULL, s.instrument_id::text, w.strategy, w.id::text,"
-        "   s.creator_id::text, NULL] AS keys FROM trading_signals s"
-        "  JOIN shared_flows w ON w.id = s.flow_id"
-        "  WHERE s.created_at > %(now)s - interval '1 minute' AND s.created_at <= %(now)s) "
+        "   s.creator_id::text, NULL] AS keys FROM shared_flows w"
+        "  CROSS JOIN LATERAL (SELECT instrument_id, creator_id FROM trading_signals"
+        "   WHERE flow_id = w.id AND created_at > %(now)s - interval '1 minute'"
+        "    AND created_at <= %(now)s OFFSET 0) s) "
     ),
     # What books that are open had earned at their best, less what they have earned now. Money that
     # comes or goes is no loss: it is in neither. What no market is known of counts at its cost.
