@@ -61,3 +61,28 @@ def test_what_is_looser_takes_two_and_what_is_wrong_is_refused(world: World) -> 
         assert result.exception.code == code
         assert result.exception.hint
     assert [D(one["amount"]) for one in told("list")] == [8000]
+
+
+def test_what_is_set_is_shown_also_where_it_is_not_the_last(world: World) -> None:
+    world.creator("anna")
+    for measure in ("gross_notional", "net_notional", "position"):
+        for _ in range(2):  # the second time nothing changes
+            (one,) = told("set", "platform", measure, "9", "--reason", "a test")
+            assert one["measure"] == measure
+    world.advance()
+    assert (
+        told("set", "platform", "leverage", "3", "--reason", "a test")[0]["measure"] == "leverage"
+    )
+    (one,) = told("set", "platform", "position", "9", "--reason", "a test")
+    assert one["measure"] == "position"
+
+
+def test_a_limit_that_only_a_breaker_goes_by_is_set_with_its_effect(world: World) -> None:
+    world.creator("anna")
+    jump = ("set", "instrument", "price_jump", "0.1", "--reason", "a test", "--subject", "*")
+    refused = command(*jump)
+    assert isinstance(refused.exception, CommendaError)
+    assert refused.exception.code == "bad_breaker"
+    more = ("--effect", "cancel", "--resets-at", "0.03", "--cooldown", "60")
+    (one,) = told(*jump, *more)
+    assert (one["effect"], one["resetsAt"], one["cooldownSeconds"]) == ("cancel", "0.03", 60)

@@ -151,6 +151,16 @@ def test_a_weaker_effect_is_looser_too(desk: Desk) -> None:
     assert stronger.status == "in_force"
 
 
+def test_a_limit_that_says_no_cooldown_has_one_and_less_of_it_is_looser(desk: Desk) -> None:
+    """A quarter of an hour: half of it takes two people, and twice as much takes one."""
+    desk.order("1000", effect="cancel")
+    assert desk.order("1000", effect="cancel", cooldownSeconds=1800).status == "in_force"
+    assert desk.order("1000", effect="cancel").status == "requested"
+    desk.order("1000", effect="cancel", measure="position")
+    asked = desk.order("1000", effect="cancel", measure="position", cooldownSeconds=1)
+    assert asked.status == "requested"
+
+
 NOBODY = "0b8e1f0c-5f0e-4a51-9c1d-3f1f6f0a7f10"
 
 

@@ -415,3 +415,19 @@ def test_no_sequence_of_doors_lets_anything_open_under_an_open_breaker(
         world.signal(flow, "0")
     assert world.rows("SELECT * FROM positions WHERE quantity <> 0") == []
     world.assert_sound()
+
+
+def test_what_was_resumed_meanwhile_is_not_sold(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker has read that a breaker flattens, and two people close it before it sells."""
+    world = World(db, fee="0")
+    world.signal(world.creator("anna"), "0.5")
+    breaker = stopped(world, effect=Effect.FLATTEN).breaker
+    with db.read() as tx:
+        read = all_breakers(tx, standing=True)
+    resumed(world, breaker)
+    monkeypatch.setattr("commenda.books.reductions.all_breakers", lambda *_, **__: read)
+    carry_reductions(world.database, world.broker, world.author, planned)
+    assert held(world) == 50
+    assert world.rows("SELECT id FROM risk_reduction_tries") == []

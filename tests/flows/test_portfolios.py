@@ -32,6 +32,8 @@ from commenda.portfolios import (
     request_close,
     watch_drift,
 )
+from commenda.risk import LimitOrder, limits_in_force, tighten
+from commenda.risk.held import readings
 from scripted import D, steps
 from world import World
 
@@ -349,3 +351,47 @@ def test_a_move_that_was_not_posted_is_found(desk: Desk) -> None:
     assert broken(back, second) == {CHECKS[1].rule, CHECKS[2].rule}
     another = "UPDATE portfolios SET owner_id = (SELECT id FROM users WHERE id <> owner_id LIMIT 1)"
     assert CHECKS[3].rule in broken(another)
+
+
+def test_a_rebalance_is_no_loss_and_hides_none(desk: Desk) -> None:
+    """Bert's flow loses a tenth of his 10,000 and of the portfolio's 5,000; then 500 come to it
+    from anna's, which has gained as much: 1,500 are lost of 15,500. The portfolio has lost none."""
+    portfolio = desk.found()
+    desk.signal("1", "1")
+    desk.world.value_books()
+    for measure in ("daily_loss", "drawdown"):
+        for level, subject in (("flow", "*"), ("scope", str(portfolio))):
+            order = LimitOrder.model_validate(
+                {"level": level, "subject": subject, "measure": measure, "amount": "0.9"}
+                | {"effect": "no_entries", "reason": "a test"}
+            )
+            with desk.db.transaction() as tx:
+                tighten(tx, desk.world.author, order)
+
+    def lost() -> list[Any]:
+        with desk.db.transaction() as tx:
+            desk.mark(tx)
+            found = readings(tx, limits_in_force(tx), desk.world.now)
+        return [(one.key, one.value) for one in found if one.value]
+
+    desk.world.advance(5)
+    bert = str(desk.flow(1).id)
+    assert lost() == [(bert, D("0.1"))] * 2
+    desk.rebalance(portfolio)
+    assert lost() == [(bert, D("0.096774193548"))] * 2
+    desk.world.value_books()
+    desk.rebalance(portfolio)
+    assert lost() == [(bert, D("0.096774193548"))], "of the day nothing is lost; from its best is"
+
+
+def test_rules_with_a_budget_of_no_flow_of_it_are_refused_whenever_they_are_given(
+    desk: Desk,
+) -> None:
+    portfolio = desk.found()
+    other = desk.world.creator("cora").id
+    rules = PortfolioRules.model_validate({"method": "risk_budget", "budgets": {str(other): 1}})
+    with desk.db.transaction() as tx, pytest.raises(CommendaError) as error:
+        change_portfolio(
+            tx, desk.world.author, portfolio, desk.owner.id, PortfolioChange(rules=rules)
+        )
+    assert error.value.code == "unknown_budget"

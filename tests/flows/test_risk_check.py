@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from commenda.copying import CopyMode, Flow
@@ -16,6 +17,7 @@ from commenda.copying.actions import intend_parents, plan
 from commenda.kit.db import Database
 from commenda.ledger import Author
 from commenda.risk import Limit, LimitOrder, tighten
+from commenda.risk.exposure import GROUPS, values_of
 from scripted import D, steps
 from world import World
 
@@ -376,3 +378,45 @@ def test_copies_of_the_trade_are_cut_too(world: Limited) -> None:
     world.limit("gross_notional", "300")
     world.advance().signal(flow, "0.5")
     assert world.quantity(leg) == 3
+
+
+def in_another_asset(world: Limited, flow: Flow) -> None:
+    """As if this flow's instrument and its books were of another money."""
+    with psycopg.connect(world.database.owner_url) as owner:
+        owner.execute("UPDATE instruments SET quote = 'USDC' WHERE id = %s", (flow.instrument_id,))
+        owner.execute(
+            "UPDATE scopes SET asset = 'USDC' WHERE id IN (SELECT scope_id FROM legs l"
+            " JOIN flow_subscriptions s ON s.leg_id = l.id WHERE s.flow_id = %s)",
+            (flow.id,),
+        )
+
+
+def test_a_share_is_of_the_equity_in_the_asset_that_is_traded(world: Limited) -> None:
+    """A million in one money gives no room to 10,000 in another: half of that is 50 units."""
+    flow, rich = world.creator("anna"), world.creator("ben", "BBBUSDT", 1_000_000)
+    in_another_asset(world, rich)
+    world.limit("leverage", "0.5", "platform")
+    world.advance().signal(flow, "1")
+    assert world.gross() == 5000
+
+
+def test_orders_are_counted_together_whatever_they_are_paid_in(world: Limited) -> None:
+    flow, other = world.creator("anna"), world.creator("ben", "BBBUSDT")
+    world.advance().signal(other, "0.1")
+    in_another_asset(world, other)
+    world.limit("order_rate", "1", "platform")
+    world.signal(flow, "1")
+    assert world.column("SELECT DISTINCT instrument_id FROM positions WHERE quantity <> 0") == [
+        other.instrument_id
+    ]
+
+
+def test_orders_are_counted_without_reading_all_that_ever_were(world: Limited) -> None:
+    world.advance().signal(world.creator("anna"), "0.1")
+    limit = world.limit("order_rate", "5", "platform")
+    with world.database.transaction() as tx:
+        tx.execute("SET LOCAL enable_seqscan = off")
+        asked = values_of([limit], world.now, None, None)
+        plan = tx.execute("EXPLAIN " + GROUPS + " SELECT * FROM used", asked).fetchall()
+    # Those that are not over, and those that were over lately: each by the index.
+    assert sum("Bitmap Index Scan on orders_by_allocation" in line for (line,) in plan) == 2

@@ -366,3 +366,47 @@ def test_what_only_breakers_go_by_holds_up_no_order(db: Database) -> None:
         limit(world, measure, "0.001")
     world.signal(flow, "0.5")
     assert world.one("SELECT quantity FROM positions") == 50
+
+
+def test_of_several_limits_of_one_place_the_strongest_that_is_breached_acts(db: Database) -> None:
+    """A small limit of each flow that lets nothing in, and a large one of this flow that closes it:
+    neither keeps the other from acting, nor lets through what the other still holds."""
+    world = World(db, fee="0")
+    flow = world.creator("anna")
+    limit(world, "gross_notional", "1000", "flow", subject="*", cooldown_seconds=60)
+    world.signal(flow, "0.1")
+    world.mark()
+    assert swept(world) == []
+    limit(world, "gross_notional", "6000", "flow", subject=str(flow.id), effect="flatten")
+    world.execute("UPDATE positions SET quantity = 50 WHERE quantity <> 0")  # as a jump would
+    one = opened(world)
+    assert (one.effect, one.evidence["amount"]) == ("no_entries", "1000")
+    world.execute("UPDATE positions SET quantity = 70 WHERE quantity <> 0")
+    (one,) = swept(world)
+    assert (one.state, one.effect, one.version) == ("open", "flatten", 2)
+    assert (one.evidence["amount"], one.evidence["limit"]) == ("6000", str(one.limit_id))
+    assert world.one("SELECT sum(quantity) FROM positions") == 0, "and it is flat"
+
+
+def test_it_is_calm_once_all_limits_of_the_place_are_for_as_long_as_each_asks(
+    db: Database,
+) -> None:
+    """10,000 held: beyond both. 6,000 is below the amounts, and above where the first resets."""
+    world = World(db, fee="0")
+    flow = world.creator("anna")
+    world.signal(flow, "1")
+    world.mark()
+    of = {"subject": str(flow.id), "resets_at": "5000", "cooldown_seconds": 7200}
+    limit(world, "gross_notional", "9000", "flow", **of)
+    limit(world, "gross_notional", "8000", "flow", subject="*", cooldown_seconds=60)
+    assert opened(world).state == "open"
+    world.execute("UPDATE positions SET quantity = 60 WHERE quantity <> 0")
+    (one,) = swept(world.advance())
+    assert (one.state, one.calm_since) == ("open", None)
+    world.execute("UPDATE positions SET quantity = 40 WHERE quantity <> 0")
+    (one,) = swept(world.advance())
+    assert (one.state, one.calm_since) == ("open", world.now)
+    (one,) = swept(world.advance())
+    assert one.state == "open", "the other asks for two hours"
+    (one,) = swept(world.advance())
+    assert one.state == "half_open"

@@ -21,7 +21,7 @@ from commenda.kit import ids
 from commenda.kit.db import Database, Tx
 from commenda.kit.rows import put
 from commenda.ledger import Author
-from commenda.risk import COVERS, Breaker, Effect, Standing, all_breakers
+from commenda.risk import COVERS, Breaker, Effect, Standing, all_breakers, find_breaker
 
 CAUSE = "reduction"
 
@@ -37,13 +37,19 @@ def carry_reductions(database: Database, broker: Broker, author: Author, busy: B
     with database.read() as tx:
         standing = all_breakers(tx, standing=True)
     for one in standing:
-        if one.state == Standing.OPEN and one.effect in (Effect.REDUCE, Effect.FLATTEN):
+        if _reduces(one):
             with database.transaction() as tx:
-                begun |= _begin(tx, broker, author, one, busy)
+                # It may have been closed meanwhile; who closes it waits until what is sold is kept.
+                breaker = find_breaker(tx, one.id, lock=True)
+                begun |= _reduces(breaker) and _begin(tx, broker, author, breaker, busy)
     if begun:
         errors += _go_on(database, broker, author)
     if errors:
         raise errors[0]
+
+
+def _reduces(breaker: Breaker) -> bool:
+    return breaker.state == Standing.OPEN and breaker.effect in (Effect.REDUCE, Effect.FLATTEN)
 
 
 def _go_on(database: Database, broker: Broker, author: Author) -> list[Exception]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 import typer
 from pydantic import ValidationError
@@ -58,13 +59,26 @@ def set_limit(
         str, typer.Option(help="Of the level: a name or an id; * for each alone.")
     ] = "",
     asset: Annotated[str | None, typer.Option(help="Of money, where there are several.")] = None,
+    effect: Annotated[
+        risk.Effect | None,
+        typer.Option(help="What a breach does; without one it is looked at before a trade only."),
+    ] = None,
+    resets_at: Annotated[
+        str | None, typer.Option(help="At or below which a breach is over; the amount itself.")
+    ] = None,
+    cooldown: Annotated[
+        int | None, typer.Option(help="Seconds for which it must be over; 900.")
+    ] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Set a limit, or a tighter one; what lets more through takes two people, in the console."""
     said = {"level": level, "measure": measure, "amount": amount, "reason": reason}
+    breaker = {"effect": effect, "resetsAt": resets_at, "cooldownSeconds": cooldown}
     try:
-        order = risk.LimitOrder.model_validate(said | {"subject": subject, "asset": asset})
+        order = risk.LimitOrder.model_validate(
+            said | breaker | {"subject": subject, "asset": asset}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise CommendaError("bad_limit", str(first["msg"])).at(
@@ -72,6 +86,8 @@ def set_limit(
         ) from None
     with transaction(data) as tx:
         now = business_now(tx)
-        risk.tighten(tx, Author(ACTOR, risk.RULES, now), order)
-        found = risk.limits_and_use(tx, now, state="in_force", before=None, limit=1)
+        limit = risk.tighten(tx, Author(ACTOR, risk.RULES, now), order)
+        # The list begins after a place in it: with the one that was set.
+        after = limit.valid_from, UUID(int=limit.id.int + 1)
+        found = risk.limits_and_use(tx, now, state="in_force", before=after, limit=1)
     show(found, LIMITS, as_json)

@@ -26,6 +26,7 @@ from commenda.kit.rows import first, put, records
 from commenda.kit.wire import on_wire, one_of
 from commenda.ledger import Author
 from commenda.risk.model import RULES, Effect, Level
+from commenda.risk.rules import strength
 
 KILL: Final = "kill"
 """The measure of a breaker that a person opened."""
@@ -188,13 +189,15 @@ def trip(
     known = first(
         tx,
         Breaker,
-        _SELECT + "WHERE (b.level, b.subject, b.measure) = (%s, %s, %s)",
+        _SELECT + "WHERE (b.level, b.subject, b.measure) = (%s, %s, %s) FOR NO KEY UPDATE OF b",
         (level, subject, measure),
     )
     if known is not None and known.state == Standing.OPEN:
-        if _strength(effect) <= _strength(known.effect):
+        if strength(effect) <= strength(known.effect):
             return known
-        return _write(tx, author, known, Standing.OPEN, reason, evidence, effect=effect)
+        return _write(
+            tx, author, known, Standing.OPEN, reason, evidence, effect=effect, limit_id=limit_id
+        )
     if known is not None:
         relapsed = known.state == Standing.HALF_OPEN
         return _write(
@@ -388,7 +391,3 @@ def _noted(
     else:
         raise_alerts(tx, [author.event(OPENED, one.id, correlation, one.state, about)])
     return one
-
-
-def _strength(effect: str) -> int:
-    return list(Effect).index(Effect(effect))

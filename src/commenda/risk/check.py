@@ -24,7 +24,7 @@ from commenda.kit.db import Tx
 from commenda.kit.money import plain
 from commenda.kit.rows import columns
 from commenda.ledger import Author
-from commenda.risk.exposure import EXPOSED, GROUPS, PRICED, values_of
+from commenda.risk.exposure import BEFORE, EXPOSED, GROUPS, PRICED, values_of
 from commenda.risk.model import RULES, Level, Limit
 from commenda.risk.queries import limits_in_force, lock
 from commenda.risk.rules import WATCHED
@@ -219,7 +219,7 @@ _CLASSES: LiteralString = (
     "    GROUP BY venue, side, creator_id, flow_id, strategy, quote) n),"
     # Whose requests share the room: all of a group, or those of a side, or of one parent order.
     " member AS MATERIALIZED (SELECT c.number, c.opens, c.closes, c.grows, c.venue, c.side,"
-    "   n.id, n.measure, n.amount, c.keys[n.place] AS key,"
+    "   n.id, n.asset, n.measure, n.amount, c.keys[n.place] AS key,"
     "   CASE WHEN n.measure IN ('net_notional', 'order_notional') THEN c.side ELSE 0 END"
     "    AS of_side,"
     "   CASE WHEN n.measure = 'order_notional' THEN c.venue ELSE '' END AS of_venue"
@@ -231,9 +231,9 @@ _CLASSES: LiteralString = (
     "   max(u.gross) AS gross, max(u.high) AS high, max(u.low) AS low, max(u.count) AS count,"
     "   max(w.equity) AS equity, max(w.lost) AS lost"
     "  FROM member m"
-    "  LEFT JOIN used u ON u.id = m.id AND u.key = m.key"
+    "  LEFT JOIN used u ON u.id = m.id AND u.key = m.key AND u.asset = m.asset"
     "   AND coalesce(u.instrument_id, %(instrument)s) = %(instrument)s"
-    "  LEFT JOIN wealth w ON w.id = m.id AND w.key = m.key"
+    "  LEFT JOIN wealth w ON w.id = m.id AND w.key = m.key AND w.asset = m.asset"
     "  GROUP BY m.id, m.key, m.of_side, m.of_venue, m.measure, m.amount),"
     " share AS (SELECT id, key, side, of_venue, opens,"
 )
@@ -258,7 +258,7 @@ GROUPS_JUDGED: LiteralString = (
 
 # A book's own limits: of thousands of books each is a group, so no names of other levels are made.
 _SCOPES: LiteralString = (
-    ", of_scope AS (SELECT n.*, g.grows * %(price)s AS grows"
+    ", of_scope AS (SELECT n.*, g.grows * %(price)s AS grows"  # noqa: S608 - constants
     "  FROM (SELECT scope_id, side, sum(closes) * %(price)s AS closes,"
     "    sum(wanted - closes) * %(price)s AS opens FROM parted GROUP BY scope_id, side) n"
     "  JOIN (SELECT scope_id, sum(grows) AS grows FROM parted GROUP BY scope_id) g"
@@ -272,7 +272,7 @@ _SCOPES: LiteralString = (
     "  FROM legs l JOIN priced p ON p.leg_id = l.id"
     "  WHERE l.scope_id IN (SELECT scope_id FROM parted) GROUP BY l.scope_id),"
     " began AS (SELECT l.scope_id, sum(a.balance) AS cash,"
-    "   sum(CASE WHEN h.capital = l.capital THEN h.nav ELSE l.capital END) AS before"
+    "   " + BEFORE + " AS before"
     "  FROM legs l JOIN accounts a ON a.id = l.account_id"
     "  LEFT JOIN nav_history h ON h.scope_id = l.scope_id AND h.leg_id = l.id AND %(by_loss)s"
     "   AND h.at = (SELECT max(at) FROM nav_history WHERE leg_id IS NULL)"

@@ -15,8 +15,9 @@ CHECKS = (
     ),
     Check(
         "a limit that lets more through was approved by a second person",
-        # One that followed at once is looser than the one before it where its amount is larger or
-        # its effect weaker; one that ended and has no follower then let everything through.
+        # One that followed at once is looser than the one before it where its amount is larger, its
+        # effect weaker, or a breach over sooner: 900 s is the cooldown of one that says none. One
+        # that ended and has no follower then let everything through.
         "SELECT 'limit ' || n.id, 'approved', coalesce(p.status, 'nobody was asked') FROM ("
         "  SELECT b.id, b.approval_id FROM risk_limits a"
         "   JOIN risk_limits b ON (b.level, b.subject, b.measure, b.version)"
@@ -26,7 +27,10 @@ CHECKS = (
         "    OR coalesce(array_position(ARRAY['no_entries', 'cancel', 'reduce', 'flatten'],"
         "      b.effect), 0)"
         "     < coalesce(array_position(ARRAY['no_entries', 'cancel', 'reduce', 'flatten'],"
-        "      a.effect), 0))"
+        "      a.effect), 0)"
+        "    OR a.effect IS NOT NULL AND (coalesce(b.resets_at, b.amount)"
+        "      > coalesce(a.resets_at, a.amount)"
+        "     OR coalesce(b.cooldown_seconds, 900) < coalesce(a.cooldown_seconds, 900)))"
         "  UNION ALL SELECT a.id, a.end_approval_id FROM risk_limits a"
         "   WHERE a.ended_at IS NOT NULL AND NOT EXISTS (SELECT FROM risk_limits b"
         "    WHERE (b.level, b.subject, b.measure, b.valid_from)"

@@ -3,7 +3,8 @@
 `used` has a row for each limit and group of it that has anything (of `position` and
 `concentration` one for each instrument): gross and net exposure in money, on either side of what is
 in flight, and how many orders. `wealth` has each group's equity and the share of it that was lost
-since the last daily NAV. A share is of one asset: a group's books in another are another group.
+since the last daily NAV. A share is of one asset: a group's books in another are another group;
+orders are counted together.
 """
 
 from __future__ import annotations
@@ -95,17 +96,17 @@ _LINES: LiteralString = (
     "   CASE WHEN %(by_creator)s THEN l.creator_id END,"
     "   CASE WHEN %(by_scope)s THEN l.scope_id END),"
 )
-# Orders of signals in the last minute, and those that are not over.
+# Orders of signals in the last minute, and those that are not over: what was shared out before then
+# is neither, and is not looked at.
 _USED: LiteralString = (
-    " ordered AS (SELECT i.quote AS asset, ARRAY['', o.venue, o.instrument_id::text, f.strategy,"
+    " ordered AS (SELECT ARRAY['', o.venue, o.instrument_id::text, f.strategy,"
     "    f.id::text, f.creator_id::text, NULL] AS keys,"
     "   o.cause = 'signal' AND o.created_at > %(now)s - interval '1 minute' AS lately,"
     "   o.status NOT IN ('filled', 'cancelled', 'expired', 'refused') AS open"
-    "  FROM orders o JOIN instruments i ON i.id = o.instrument_id"
-    "  LEFT JOIN trading_signals s ON s.id = o.cause_id AND o.cause = 'signal'"
+    "  FROM orders o LEFT JOIN trading_signals s ON s.id = o.cause_id AND o.cause = 'signal'"
     "  LEFT JOIN shared_flows f ON f.id = s.flow_id"
     "  WHERE %(by_orders)s AND (o.allocated_at IS NULL"
-    "   OR o.created_at > %(now)s - interval '1 minute')),"
+    "   OR o.allocated_at > %(now)s - interval '1 minute')),"
     " used AS MATERIALIZED (SELECT n.id, n.asset, n.keys[n.place] AS key, n.of AS instrument_id,"
     "   sum(n.gross) AS gross, sum(n.high) AS high, sum(n.low) AS low, NULL::bigint AS count"
     "  FROM (SELECT n.id, n.place, n.measure, n.subject, i.*,"
@@ -115,20 +116,35 @@ _USED: LiteralString = (
     "   AND (n.subject = n.keys[n.place] OR n.subject = '*' AND n.keys[n.place] IS NOT NULL)"
     "  GROUP BY n.id, n.asset, n.keys[n.place], n.of"
     "  UNION ALL SELECT n.id, n.asset, o.keys[n.place], NULL, NULL, NULL, NULL, count(*)"
-    "  FROM lim n JOIN ordered o ON o.asset = n.asset"
-    "   AND CASE n.measure WHEN 'order_rate' THEN o.lately WHEN 'open_orders' THEN o.open END"
+    "  FROM lim n JOIN ordered o"
+    "   ON CASE n.measure WHEN 'order_rate' THEN o.lately WHEN 'open_orders' THEN o.open END"
     "   AND (n.subject = o.keys[n.place] OR n.subject = '*' AND o.keys[n.place] IS NOT NULL)"
     "  GROUP BY n.id, n.asset, o.keys[n.place]),"
 )
-# What a leg was worth at the last daily NAV; what it began with, if that was later.
+# Cash that came to leg `l` (below 0: went) while it was open, and what it was worth before it and
+# began with after it: its capital.
+MOVED: LiteralString = (
+    "(SELECT -c.taken AS amount, k.at, c.equity, c.equity - c.taken AS capital"
+    " FROM crystallisation_legs c JOIN crystallisations k ON k.id = c.crystallisation_id"
+    " WHERE c.leg_id = l.id UNION ALL SELECT m.moved, r.at, m.equity, m.equity + m.moved"
+    " FROM portfolio_rebalances r JOIN portfolio_moves m ON m.rebalance_id = r.id"
+    "  AND m.leg_id = l.id WHERE r.portfolio_id = l.scope_id)"
+)
+MOVED_SINCE: LiteralString = (
+    "(SELECT coalesce(sum(e.amount), 0) FROM "  # noqa: S608 - constants
+    + MOVED
+    + " e WHERE e.at > h.at OR e.at = h.at AND e.capital <> h.capital)"
+)
+"""What came to leg `l` since its NAV `h`."""
+# What a leg was worth at the last daily NAV, with what came since; its capital, if it is younger.
+BEFORE: LiteralString = "sum(coalesce(h.nav + " + MOVED_SINCE + ", l.capital))"
 _WEALTH: LiteralString = (
-    " worth AS (SELECT s.asset, ARRAY['', l.venue, NULL, f.strategy, b.flow_id::text,"
+    " worth AS (SELECT s.asset, ARRAY['', l.venue, NULL, f.strategy, b.flow_id::text,"  # noqa: S608 - constants
     "    CASE WHEN %(by_creator)s THEN l.creator_id END::text,"
     "    CASE WHEN %(by_scope)s THEN l.scope_id END::text] AS keys,"
     "   sum(a.balance) AS cash,"
     "   sum(a.balance + coalesce(v.value, 0)) FILTER (WHERE s.kind <> 'house') AS now,"
-    "   sum(CASE WHEN h.capital = l.capital THEN h.nav ELSE l.capital END)"
-    "    FILTER (WHERE s.kind <> 'house') AS before"
+    "   " + BEFORE + " FILTER (WHERE s.kind <> 'house') AS before"
     "  FROM scopes s JOIN legs l ON l.scope_id = s.id JOIN accounts a ON a.id = l.account_id"
     "  LEFT JOIN (SELECT leg_id, sum(held * price + cash) AS value FROM priced GROUP BY leg_id) v"
     "   ON v.leg_id = l.id AND %(by_loss)s"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
+from commenda.risk.hysteresis import COOLDOWN
 from commenda.risk.model import Effect, Level, Limit, LimitOrder, Measure, Terms
 
 MONEY: Final = frozenset(
@@ -125,14 +127,20 @@ def looser(before: Limit, after: Terms) -> bool:
     """Whether another limit in its place lets more through, in any way."""
     if after.amount is None or after.amount > before.amount:
         return True
-    if _strength(after.effect) < _strength(before.effect):
+    if strength(after.effect) < strength(before.effect):
         return True
     if before.effect is None:
         return False
     resets = (before.amount if before.resets_at is None else before.resets_at) < (
         after.amount if after.resets_at is None else after.resets_at
     )
-    return resets or (after.cooldown_seconds or 0) < (before.cooldown_seconds or 0)
+    return resets or cooldown_of(after) < cooldown_of(before)
+
+
+def cooldown_of(limit: Limit | Terms) -> timedelta:
+    """How long a breach must be over, also where a limit does not say."""
+    seconds = limit.cooldown_seconds
+    return COOLDOWN if seconds is None else timedelta(seconds=seconds)
 
 
 def same(before: Limit, after: Terms) -> bool:
@@ -145,7 +153,8 @@ def same(before: Limit, after: Terms) -> bool:
     )
 
 
-def _strength(effect: str | None) -> int:
+def strength(effect: str | None) -> int:
+    """The higher, the more is stopped; 0 of none."""
     return 0 if effect is None else 1 + list(Effect).index(Effect(effect))
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from commenda.kit.db import Tx
 from commenda.market import FEED_SILENCE
+from commenda.risk.exposure import MOVED, MOVED_SINCE
 from commenda.risk.model import Level, Limit, Measure
 
 WINDOW: Final = timedelta(minutes=10)
@@ -81,7 +82,8 @@ _FACTS: Mapping[Measure, LiteralString] = {
         "  (o.status IN ('refused', 'unknown'))::integer AS bad, o.reason"
         "  FROM orders o LEFT JOIN trading_signals s ON o.cause = 'signal' AND s.id = o.cause_id"
         "  LEFT JOIN shared_flows w ON w.id = s.flow_id"
-        "  WHERE o.created_at > %(now)s - %(window)s * 2 AND o.sent_at > %(now)s - %(window)s) "
+        "  WHERE (o.allocated_at IS NULL OR o.allocated_at > %(now)s - %(window)s)"
+        "   AND o.sent_at > %(now)s - %(window)s) "
     ),
     # By the business's time since the newest mark; by the wall where its feed says it is wrong.
     Measure.FEED_AGE: (
@@ -124,17 +126,25 @@ _FACTS: Mapping[Measure, LiteralString] = {
     ),
     Measure.ORDER_BURST: (
         " fact AS (SELECT ARRAY['', NULL, s.instrument_id::text, w.strategy, w.id::text,"
-        "   s.creator_id::text, NULL] AS keys FROM trading_signals s"
-        "  JOIN shared_flows w ON w.id = s.flow_id"
-        "  WHERE s.created_at > %(now)s - interval '1 minute' AND s.created_at <= %(now)s) "
+        "   s.creator_id::text, NULL] AS keys FROM shared_flows w"
+        "  CROSS JOIN LATERAL (SELECT instrument_id, creator_id FROM trading_signals"
+        "   WHERE flow_id = w.id AND created_at > %(now)s - interval '1 minute'"
+        "    AND created_at <= %(now)s OFFSET 0) s) "
     ),
     # What books that are open had earned at their best, less what they have earned now. Money that
     # comes or goes is no loss: it is in neither. What no market is known of counts at its cost.
     Measure.DRAWDOWN: (
-        " leg AS MATERIALIZED (SELECT l.id, l.scope_id, l.capital, " + _LEG_KEYS + " AS keys,"  # noqa: S608 - constants
-        "  a.balance + coalesce(v.value, 0) - l.capital AS earned"
+        " leg AS MATERIALIZED (SELECT l.id, l.scope_id, g.paid AS capital, e.since, "  # noqa: S608 - constants
+        + _LEG_KEYS
+        + " AS keys, a.balance + coalesce(v.value, 0) - g.paid AS earned"
         "  FROM legs l JOIN scopes c ON c.id = l.scope_id AND c.closed_at IS NULL"
         "   AND c.kind <> 'house' JOIN accounts a ON a.id = l.account_id"
+        "  CROSS JOIN LATERAL (SELECT min(e.at) AS since, sum(e.amount) AS amount,"
+        "    (array_agg(e.equity ORDER BY e.at))[1] AS equity FROM " + MOVED + " e) e"
+        "  CROSS JOIN LATERAL (SELECT CASE WHEN e.since IS NULL THEN l.capital ELSE e.amount"
+        "    + coalesce((SELECT h.capital FROM nav_history h WHERE h.scope_id = l.scope_id"
+        "     AND h.leg_id = l.id AND h.at < e.since ORDER BY h.at LIMIT 1), e.equity) END"
+        "   AS paid) g"
         "  LEFT JOIN (SELECT p.leg_id,"
         "    sum(coalesce(p.quantity * m.price, p.cost) - p.paid) AS value"
         "   FROM (SELECT q.leg_id, q.instrument_id, q.quantity, b.balance AS cost, 0 AS paid"
@@ -143,7 +153,7 @@ _FACTS: Mapping[Measure, LiteralString] = {
         "   LEFT JOIN market_marks m USING (instrument_id) GROUP BY p.leg_id) v ON v.leg_id = l.id"
         "  LEFT JOIN flow_subscriptions s ON s.leg_id = l.id"
         "  LEFT JOIN shared_flows w ON w.id = s.flow_id),"
-        " fact AS MATERIALIZED (SELECT keys, id, scope_id, capital, earned FROM leg) "
+        " fact AS MATERIALIZED (SELECT keys, id, scope_id, capital, earned, since FROM leg) "
     ),
 }
 _READ: Mapping[Measure, LiteralString] = {
@@ -168,9 +178,10 @@ _READ: Mapping[Measure, LiteralString] = {
         "  jsonb_build_object('best', p.best::text, 'earned', round(n.earned, 8)::text,"
         "   'capital', n.capital::text)"
         " FROM now n CROSS JOIN LATERAL (SELECT greatest(0, n.earned, max(d.earned)) AS best"
-        "  FROM (SELECT sum(h.nav - h.capital) AS earned FROM nav_history h"
-        "   WHERE h.leg_id = ANY (n.legs) AND h.scope_id = ANY"
-        "     (SELECT scope_id FROM fact WHERE id = ANY (n.legs))"
+        "  FROM (SELECT sum(h.nav - l.capital + CASE WHEN l.since IS NULL THEN 0 ELSE "
+        + MOVED_SINCE
+        + " END) AS earned FROM fact l JOIN nav_history h"
+        "    ON h.scope_id = l.scope_id AND h.leg_id = l.id WHERE l.id = ANY (n.legs)"
         "    AND h.at > %(now)s - %(peak)s GROUP BY h.at) d) p"
     ),
 }
