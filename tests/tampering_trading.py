@@ -14,6 +14,47 @@ SOME_EXECUTION = (
 )
 
 TAMPERING = [
+    # --- limits of risk
+    (
+        "limits of risk follow one another without overlap",
+        "UPDATE risk_limits SET valid_from = valid_from - interval '1 hour' WHERE version = 2",
+    ),
+    (
+        "a limit that lets more through was approved by a second person",
+        "UPDATE risk_limits SET amount = 3 * amount WHERE version = 2",
+    ),
+    (
+        "a limit that lets more through was approved by a second person",
+        "UPDATE risk_limits SET ended_at = valid_from, ended_by = 'somebody' WHERE version = 2",
+    ),
+    (
+        "a limit takes from an execution, and turns none",
+        "UPDATE signal_executions SET wanted = -2 * requested,"
+        f" limit_id = (SELECT id FROM risk_limits LIMIT 1) WHERE {SOME_EXECUTION}",
+    ),
+    (
+        "what limits left is kept beside what they are",
+        "UPDATE signal_executions SET wanted = 2 * requested,"
+        f" limit_id = (SELECT id FROM risk_limits LIMIT 1) WHERE {SOME_EXECUTION}",
+    ),
+    # --- portfolios
+    (
+        "a rebalance moves cash between the legs of one book, and none into or out of it",
+        "UPDATE portfolio_moves SET moved = moved + 0.00000001 WHERE moved > 0",
+    ),
+    (
+        "what a rebalance says that it moved is what was posted",
+        "UPDATE portfolio_moves SET moved = 2 * moved WHERE moved <> 0",
+    ),
+    (
+        "the rebalances of a portfolio are numbered without a gap",
+        "UPDATE portfolio_rebalances SET number = 2",
+    ),
+    (
+        "a portfolio is a book of its kind, and each such book a portfolio",
+        "UPDATE portfolios SET owner_id = (SELECT id FROM users WHERE username = 'ines')",
+    ),
+    # --- copying
     (
         "the capital that follows a flow is that of its active followers",
         "UPDATE followed_capital SET amount = amount + 0.00000001",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from commenda.books import Trigger, post_funding
+from commenda.copying import Flow
 from commenda.funding import Direction, FundingOrder, request_funding
 from commenda.funding.actions import conclude
 from commenda.identity import (
@@ -36,6 +38,8 @@ from commenda.ledger import (
     void_holds,
 )
 from commenda.managed import cancel
+from commenda.portfolios import PortfolioDraft, PortfolioRules, found_portfolio
+from commenda.risk import LimitOrder, tighten
 from commenda.strategies import Registrar, keep_params, register_catalogue
 from databases import empty
 from managed_world import TERMS
@@ -121,8 +125,34 @@ def whole_business(database: Database) -> World:
         assert reverse(tx, world.author, row[0]).outcome is Outcome.POSTED
     with database.transaction() as tx:
         open_accounts(tx, [AccountKey("wallet", Owner.platform(), ASSET)])  # of which nothing is
+    divide(world, [anna, bea])
+    limit(world)
     world.advance()
     return world
+
+
+def divide(world: World, flows: Sequence[Flow]) -> None:
+    """A portfolio of flows, rebalanced when it is founded."""
+    owner = world.investor("paul", 2_000)
+    draft = PortfolioDraft(
+        name="Halves",
+        flows=[one.id for one in flows],
+        amount=D(1_000),
+        rules=PortfolioRules.model_validate({"method": "equal"}),
+    )
+    with world.database.transaction() as tx:
+        found_portfolio(tx, world.author, owner, draft, "halves")
+    world.move_cash()
+
+
+def limit(world: World) -> None:
+    """A limit of risk, and a tighter one after it."""
+    for amount in ("1000000", "500000"):
+        order = LimitOrder.model_validate(
+            {"level": "platform", "measure": "gross_notional", "amount": amount, "reason": "a test"}
+        )
+        with world.database.transaction() as tx:
+            tighten(tx, world.author, order)
 
 
 def save(world: World) -> None:

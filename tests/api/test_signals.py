@@ -100,6 +100,7 @@ def test_executions_are_ones_own_and_all_for_the_creator(market: Market) -> None
         *("executionId", "signalId", "subscriptionId", "followerId", "followerVaultAddress"),
         *("status", "executedAmount", "executedPrice", "gasCost", "slippage", "txHash"),
         *("blockNumber", "error", "createdAt", "executedAt", "completedAt"),
+        *("wanted", "limitId"),  # ours: what a limit of risk left less of
     }
     assert (one["subscriptionId"], one["status"]) == (mine, "completed")
     assert (one["executedAmount"], one["executedPrice"], one["gasCost"]) == ("5", "100", "0.25")

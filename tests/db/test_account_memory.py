@@ -54,13 +54,12 @@ def test_what_is_remembered_costs_no_question(
 
 
 def test_who_empties_tables_has_every_connection_forget(db: Database) -> None:
-    with db.transaction() as out, db.transaction() as back:
-        learn(out, {"known": 1})
-        learn(back, {"known": 2})
+    with db.read() as out, db.read() as back:  # two connections, and which they are
+        for one in (out, back):
+            with one.transaction():
+                learn(one, {"known": 1})
+            assert recall(one, ["known"])
     with db.transaction() as out:
-        with db.transaction() as back:
-            assert recall(out, ["known"])
-            assert recall(back, ["known"])
         db.forget()
         learn(out, {"known": 3})  # of rows that are gone, and committed afterwards
     with db.transaction() as one, db.transaction() as other:
