@@ -27,7 +27,7 @@ from .businesses import BEGUN, DESK, MOVED, Business, business_at
 D = Decimal
 PARAMS = {"fast": 2, "slow": 3, "band": 0.0, "exposure": 0.5, "stop": 0.0}
 """Long or short with every turn of the last minutes."""
-TURNS = 240
+TURNS = 600
 """Seconds for which the market may go one way."""
 
 
