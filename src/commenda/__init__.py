@@ -19,9 +19,11 @@ subscription becomes a *scope*, an isolated book, with a *leg* for each creator.
 summed up by owner: two subscriptions of one person do not mix.
 
 When a strategy decides, its flow publishes a signal. `copying` computes what each leg that
-follows has to trade; `trading` makes one parent order for each side of it, works the order at a
-venue, and shares the fills out once, at one average price. The creator's own book is a leg among
-them, so nobody is run ahead of.
+follows has to trade; `risk` cuts what that would open beyond its limits; `execution` makes one
+parent order for each side of the rest, works the order at one of the `venues`, and shares the fills
+out once, at one average price. The creator's own book is a leg among them, so nobody is run ahead
+of. While a breaker of `risk` is open nothing that it covers is opened, by whatever door, and what
+closes goes on. A *portfolio* (`portfolios`) is one book over several flows, sized by a rule.
 
 When the term is over the subscription is really liquidated: it stays LIQUIDATING until the venue
 has closed its last position. Then it is settled, through one path and in one journal: management
