@@ -68,6 +68,12 @@ def cut_own_connection_once(tx: Tx) -> None:
         tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
+def find_the_server_away_once() -> None:
+    ATTEMPTS.append("look")
+    if len(ATTEMPTS) == 1:
+        raise psycopg.errors.CrashShutdown("terminating connection due to postmaster exit")
+
+
 def die_once(marker: str) -> None:
     if not Path(marker).exists():
         Path(marker).touch()
@@ -94,6 +100,11 @@ def deadlock(first: str, second: str) -> None:
 
 def lost_connection(workflow: str) -> None:
     step(cut_own_connection_once)
+    step(add, workflow, "after")
+
+
+def lost_server(workflow: str) -> None:
+    call(find_the_server_away_once)
     step(add, workflow, "after")
 
 
@@ -128,6 +139,7 @@ WORKFLOWS = tuple(
         "toy.slow": slow,
         "toy.deadlock": deadlock,
         "toy.lost_connection": lost_connection,
+        "toy.lost_server": lost_server,
         "toy.one_of_a_flow": one_of_a_flow,
         "toy.survive_errors": survive_errors,
         "toy.fail": fail,

@@ -101,6 +101,15 @@ def test_a_step_that_loses_its_connection_is_retried(database: Database, worker:
     assert effects(database) == ["w: after"]
 
 
+def test_a_call_that_finds_the_server_away_is_no_result(
+    database: Database, worker: Durable
+) -> None:
+    put(database, "toy.lost_server", "w", workflow_id="w")
+    wait(database)
+    assert toy.ATTEMPTS == ["look", "look"]
+    assert effects(database) == ["w: after"]
+
+
 def test_a_server_that_is_down_is_worth_another_try() -> None:
     from dbos._utils import retriable_postgres_exception  # what DBOS asks before it retries
 

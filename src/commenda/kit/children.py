@@ -33,16 +33,18 @@ def run_child(
         text=True,
         start_new_session=True,
     )
-    while True:
-        try:
-            _, complaint = child.communicate(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            ends = durable.running() is not worker
-            if ends or not wanted():
-                child.terminate()
-                child.communicate()
-                if ends:
+    try:
+        while True:
+            try:
+                _, complaint = child.communicate(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                if durable.running() is not worker:
                     raise InterruptedError("the worker ended before its child") from None
-                return ""
-            continue
-        return complaint[-2_000:].strip() if child.returncode else ""
+                if not wanted():
+                    return ""
+                continue
+            return complaint[-2_000:].strip() if child.returncode else ""
+    finally:
+        if child.poll() is None:  # not wanted, or nobody knows
+            child.terminate()
+            child.communicate()

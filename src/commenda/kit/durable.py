@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 import psycopg
 from psycopg import conninfo, sql
 
-from commenda.kit.db import APP_ROLE, Database, Tx
+from commenda.kit.db import APP_ROLE, AWAY, Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.kit.outbox import Queue
 from commenda.kit.slots import Slot
@@ -59,6 +59,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _PREPARING = 0x636F6D64  # "comd": one process at a time prepares a database
+_PATIENCE = 1.0
+"""Wall seconds until a database that was away is tried again."""
 
 _log = logging.getLogger(__name__)
 _running: Durable | None = None  # DBOS is one to a process, so this is
@@ -104,11 +106,23 @@ def step(action: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.
 
 
 def call(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run `fn(*args)` and record its result; after a crash it may run again, so it looks first."""
-    _worker()
+    """Run `fn(*args)` and record its result; after a crash it may run again, so it looks first.
+
+    A database that is away is nobody's result: it runs again, once that may be over.
+    """
+    worker = _worker()
     from dbos import DBOS
 
-    return DBOS.run_step({"name": fn.__qualname__}, fn, *args, **kwargs)
+    def patiently(*args: P.args, **kwargs: P.kwargs) -> R:
+        while True:
+            try:
+                return fn(*args, **kwargs)
+            except AWAY:
+                if running() is not worker:
+                    raise
+                time.sleep(_PATIENCE)
+
+    return DBOS.run_step({"name": fn.__qualname__}, patiently, *args, **kwargs)
 
 
 def running() -> Durable | None:
