@@ -8,6 +8,7 @@ worth to whom is `engine`'s for futures and `spot`'s for spot.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -22,7 +23,7 @@ Teller = Callable[[str, str | None, Any], None]
 C = TypeVar("C", bound=Customer)
 
 
-class Matching(Generic[C]):
+class Matching(ABC, Generic[C]):
     """Books, accounts and their orders. Times are milliseconds since 1970."""
 
     def __init__(self, contracts: Iterable[Contract], start: int) -> None:
@@ -37,29 +38,29 @@ class Matching(Generic[C]):
 
     # --- what each market does in its own way ---------------------------------------------------
 
+    @abstractmethod
     def opened(self, name: str) -> C:
         """A new account."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fill(self, order: Order, ticks: int, lots: int, number: int, maker: bool) -> None:
         """One fill: what its account has, the fee, the order, and what the owner is told."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end_all(self, tick: Status) -> None:
         """A contract is no longer traded: nothing of it stays open."""
-        raise NotImplementedError
 
+    @abstractmethod
     def worst(self, order: Order) -> int | None:
         """The price in ticks up to which an order without a limit takes; None for any."""
-        raise NotImplementedError
 
     def allowed(self, contract: Contract, order: Order, lots: int) -> int:
         """What of these lots an order may still fill."""
         return lots
 
+    @abstractmethod
     def triggered(self, symbol: str, ticks: int) -> None:
         """A trade of the market at a price: what waited for it is sent."""
-        raise NotImplementedError
 
     def look(self) -> None:
         """After an order was matched."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,7 @@ from commenda.exchange.spot import Spot
 from commenda.exchange.spot_checks import check_order, lots_worth
 from commenda.exchange.spot_desk import SpotDesk
 from commenda.exchange.spot_model import WAITING, SpotAccount, SpotOrder
-from commenda.exchange.trading import find_order, within
+from commenda.exchange.trading import find_order, trades_asked, within
 
 ORDER = "/api/v3/order"
 TIMES = ("GTC", "IOC", "FOK")
@@ -228,11 +227,5 @@ def all_orders(desk: SpotDesk, account: SpotAccount, params: Params) -> Any:
 @call("GET", "/api/v3/myTrades", weight=20)
 def my_trades(desk: SpotDesk, account: SpotAccount, params: Params) -> Any:
     of = params.contract(desk.exchange)
-    found = account.trades
-    if params.has("orderId"):
-        order = account.orders.get(params.whole("orderId"))
-        found = order.fills if order else []
-    elif params.has("fromId"):
-        found = found[bisect_left(found, params.whole("fromId"), key=lambda one: one.id) :]
-    found = [one for one in found if one.symbol == of.symbol and one.at <= desk.shown_until]
-    return [wire.trade(one, of) for one in within(found, params, "fromId")]
+    found = trades_asked(account, params, of.symbol, desk.shown_until)
+    return [wire.trade(one, of) for one in found]

@@ -213,14 +213,20 @@ def all_orders(desk: Desk, account: Account, params: Params) -> Any:
 @call("GET", "/fapi/v1/userTrades", weight=5)
 def user_trades(desk: Desk, account: Account, params: Params) -> Any:
     of = params.contract(desk.exchange)
+    found = trades_asked(account, params, of.symbol, desk.shown_until)
+    return [wire.trade(one, of) for one in found]
+
+
+def trades_asked(account: Customer, params: Params, symbol: str, until: int) -> list[Any]:
+    """An account's trades in a contract up to a moment: of an order, from an id, or of a time."""
     found = account.trades
     if params.has("orderId"):
         order = account.orders.get(params.whole("orderId"))
         found = order.fills if order else []
     elif params.has("fromId"):
         found = found[bisect_left(found, params.whole("fromId"), key=lambda one: one.id) :]
-    found = [one for one in found if one.symbol == of.symbol and one.at <= desk.shown_until]
-    return [wire.trade(one, of) for one in within(found, params, "fromId")]
+    found = [one for one in found if one.symbol == symbol and one.at <= until]
+    return within(found, params, "fromId")
 
 
 def within(rows: list[Any], params: Params, first: str) -> list[Any]:
