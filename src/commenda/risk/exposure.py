@@ -17,7 +17,8 @@ from typing import Any, LiteralString
 from commenda.risk.model import Level, Limit, Measure
 from commenda.risk.rules import COUNTS, INITIAL, OF_EQUITY
 
-_PLACES = {level: place for place, level in enumerate(Level, 1)}
+PLACES = {level: place for place, level in enumerate(Level, 1)}
+"""Of each level in the keys of what is measured."""
 
 
 def values_of(
@@ -28,7 +29,7 @@ def values_of(
     measures = {limit.measure for limit in limits}
     return {
         "ids": [limit.id for limit in limits],
-        "places": [_PLACES[Level(limit.level)] for limit in limits],
+        "places": [PLACES[Level(limit.level)] for limit in limits],
         "subjects": [limit.subject for limit in limits],
         "measures": [limit.measure for limit in limits],
         "assets": [limit.asset for limit in limits],

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from commenda.kit.db import Tx
 from commenda.market import FEED_SILENCE
-from commenda.risk.exposure import MOVED, MOVED_SINCE
+from commenda.risk.exposure import MOVED, MOVED_SINCE, PLACES
 from commenda.risk.model import Level, Limit, Measure
 
 WINDOW: Final = timedelta(minutes=10)
@@ -38,10 +38,9 @@ class Reading:
 
 def watched(tx: Tx, limits: Sequence[Limit], now: datetime) -> list[Reading]:
     """What is measured now of these limits, whose measures are `WATCHED`."""
-    places = {level: place for place, level in enumerate(Level, 1)}
     values = {
         "ids": [one.id for one in limits],
-        "places": [places[Level(one.level)] for one in limits],
+        "places": [PLACES[Level(one.level)] for one in limits],
         "subjects": [one.subject for one in limits],
         "measures": [one.measure for one in limits],
         "now": now,
