@@ -16,7 +16,8 @@ from commenda.kit import durable
 from commenda.kit.db import Database
 from commenda.market import ensure_instrument
 from commenda.operations import Operation
-from commenda.operations.jobs import charge_funding, publish_market, wait_for_copies
+from commenda.operations.copies import wait_for_copies
+from commenda.operations.jobs import charge_funding, publish_market
 from scripted import START
 from world import World
 

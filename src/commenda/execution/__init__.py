@@ -13,7 +13,6 @@ from commenda.execution.actions import (
     intend,
     observe,
     observe_executions,
-    submit,
 )
 from commenda.execution.allocation import allocate_chunk
 from commenda.execution.blotter import OrderLife, OrderRow, latest_orders, life_of
@@ -54,6 +53,7 @@ from commenda.execution.reconcile import (
     reconcile,
 )
 from commenda.execution.rules import Share, allocate
+from commenda.execution.sending import submit
 
 __all__ = [
     "CHECKS",

@@ -13,13 +13,10 @@ does when it is repeated.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count
 from typing import Final
-from uuid import UUID
 
 from commenda import copying, modes, portfolios
 from commenda.alerts import end_quiet_alerts
@@ -37,7 +34,7 @@ from commenda.books import (
 from commenda.execution import observe_executions
 from commenda.funding import pay_waiting
 from commenda.income import Cadence, accrue_due, distribute_due
-from commenda.kit import clock, outbox
+from commenda.kit import clock
 from commenda.kit.db import AWAY, Tx
 from commenda.ledger import Author, expire_holds
 from commenda.managed import (
@@ -56,8 +53,9 @@ from commenda.market import tell_bar, write_bars, write_funding, write_marks
 from commenda.operations import live
 from commenda.operations.approvals import expire_approvals
 from commenda.operations.breaking import heed_breakers, sweep_breakers
+from commenda.operations.copies import wait_for_copies
 from commenda.operations.reconciliation import note_closed_periods, reconcile_books
-from commenda.operations.ticks import Act, Interrupted, Job, Operation, Parameters, Step
+from commenda.operations.ticks import Act, Job, Operation, Parameters, Step
 from commenda.referrals import release_due
 
 PRODUCTS: Final = (MANAGED, copying.COPIES, portfolios.PORTFOLIOS)
@@ -65,11 +63,6 @@ PRODUCTS: Final = (MANAGED, copying.COPIES, portfolios.PORTFOLIOS)
 
 WARM = 86_400
 """Seconds before the first tick of which a market's bars are stored, where it knows them."""
-_LOOK = 0.02
-"""Wall seconds between two looks at signals that workers are copying."""
-_RESCUE = 250
-"""Looks from one to the next search for signals that no worker has in its queue."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -253,44 +246,6 @@ def pay_income(operation: Operation, now: datetime, told: Payout) -> None:
     author = operation.author(now)
     for one in Cadence if told.cadence is None else (told.cadence,):
         distribute_due(operation.database, author, one, told=lambda _: operation.pulse())
-
-
-def wait_for_copies(operation: Operation, now: datetime) -> None:
-    """Return when every signal is copied, by whichever worker.
-
-    Two signals of one tick are one after the other, and funding is charged on whole positions.
-    A signal whose workflow has failed or is gone is copied here: it must not stop the business.
-    One that cannot be copied here either is told of and left for the next time, as is one whose
-    orders work at a venue; its flow waits.
-    """
-    failed: set[UUID] = set()
-    for look in count():
-        with operation.database.transaction() as tx:
-            waiting = [one for one in copying.unprocessed_signals(tx) if one not in failed]
-            lost = _lost(tx, waiting) if look % _RESCUE == 0 else []
-        if not waiting:
-            return
-        if operation.stopping.is_set():
-            raise Interrupted
-        failed.update(one for one in lost if not _copied_here(operation, one, now))
-        if not lost:
-            time.sleep(_LOOK)
-
-
-def _copied_here(operation: Operation, signal_id: UUID, now: datetime) -> bool:
-    try:
-        return copying.copy_signal(operation.database, operation.broker, signal_id, now)
-    except AWAY:
-        raise
-    except Exception as error:
-        _log.exception("the signal %s cannot be copied", signal_id)
-        with operation.database.transaction() as tx:
-            copying.tell_uncopied(tx, signal_id, error)
-        return False
-
-
-def _lost(tx: Tx, signal_ids: list[UUID]) -> list[UUID]:
-    return [one for one in signal_ids if not outbox.pending(tx, copying.workflow_of(one))]
 
 
 def _look_late(tx: Tx, author: Author) -> None:
