@@ -28,6 +28,11 @@ type FieldProps = ComponentProps<"input"> & {
   check?: (typed: string) => string
 }
 
+/** Why somebody does what a form asks for: it stands in the record. */
+export const Reason = (props: Pick<FieldProps, "label" | "hint" | "error">) => (
+  <Field name="reason" maxLength={500} required {...props} />
+)
+
 /**
  * An input with its name; what is wrong with it is said beneath it and to a screen reader. `check` says what is wrong
  * with a text that a browser would take.

@@ -5,7 +5,7 @@ import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Field } from "@/ui/field"
+import { Reason } from "@/ui/field"
 import { Money, Percent } from "@/ui/shown"
 import { Failed, Skeleton } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -108,13 +108,7 @@ export function Rebalance({
               className="space-y-3"
               onSubmit={(event) => act.mutate({ ...order, dryRun: false, reason: given(event).reason! })}
             >
-              <Field
-                name="reason"
-                label={t("portfolio.reason")}
-                maxLength={500}
-                required
-                error={act.refused("reason")}
-              />
+              <Reason label={t("portfolio.reason")} error={act.refused("reason")} />
               {act.error && <Failed error={act.error} />}
               <Button type="submit" intent="primary" disabled={act.isPending}>
                 {t("portfolio.doIt")}

@@ -9,7 +9,7 @@ import { Badge, type Tone } from "@/ui/badge"
 import { Button } from "@/ui/button"
 import { Card, Facts } from "@/ui/card"
 import { Dialog } from "@/ui/dialog"
-import { Choice, Field, NumberField } from "@/ui/field"
+import { Choice, Field, NumberField, Reason } from "@/ui/field"
 import { Money, Named, Time } from "@/ui/shown"
 import { Empty, Failed, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
@@ -172,14 +172,7 @@ function Place({ owner, onClose }: { owner: string; onClose: () => void }) {
           required
           error={act.refused("amount")}
         />
-        <Field
-          name="reason"
-          label={t("freezes.reason")}
-          hint={t("freezes.reasonHint")}
-          maxLength={500}
-          required
-          error={act.refused("reason")}
-        />
+        <Reason label={t("freezes.reason")} hint={t("freezes.reasonHint")} error={act.refused("reason")} />
         <Field
           name="expiresAt"
           type="datetime-local"

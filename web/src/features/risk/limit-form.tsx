@@ -4,7 +4,7 @@ import { client, type Schemas } from "@/api/client"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
-import { Choice, Field, NumberField } from "@/ui/field"
+import { Choice, Field, NumberField, Reason } from "@/ui/field"
 import { Failed } from "@/ui/states"
 import { Asked } from "../operate/asked"
 import { Waiting } from "../operate/changes"
@@ -141,13 +141,7 @@ export function SetLimit({ limit, onClose }: { limit: Limit | null; onClose: () 
               />
             </>
           )}
-          <Field
-            name="reason"
-            label={t("limits.reason")}
-            maxLength={500}
-            required
-            error={act.refused("reason")}
-          />
+          <Reason label={t("limits.reason")} error={act.refused("reason")} />
           {act.error && <Failed error={act.error} />}
           <div className="flex gap-2">
             <Button type="submit" intent="primary" disabled={act.isPending}>

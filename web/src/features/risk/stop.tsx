@@ -4,7 +4,7 @@ import { api, client, type Schemas } from "@/api/client"
 import { given, useAct } from "@/lib/form"
 import { Button } from "@/ui/button"
 import { Dialog } from "@/ui/dialog"
-import { Choice, Field } from "@/ui/field"
+import { Choice, Field, Reason } from "@/ui/field"
 import { Failed } from "@/ui/states"
 import { Asked } from "../operate/asked"
 
@@ -75,13 +75,7 @@ export function Stop({ onClose }: { onClose: () => void }) {
           }
           onChange={setEffect}
         />
-        <Field
-          name="reason"
-          label={t("breakers.reason")}
-          maxLength={500}
-          required
-          error={act.refused("reason")}
-        />
+        <Reason label={t("breakers.reason")} error={act.refused("reason")} />
         {act.error && <Failed error={act.error} />}
         <Button type="submit" intent="danger" disabled={act.isPending}>
           {t("breakers.stop")}
@@ -162,13 +156,7 @@ export function Resume({ of, onClose }: { of: Schemas["Breaker"]; onClose: () =>
           }}
         >
           <p className="text-muted-foreground">{t("breakers.resumeWhy")}</p>
-          <Field
-            name="reason"
-            label={t("breakers.reason")}
-            maxLength={500}
-            required
-            error={act.refused("reason")}
-          />
+          <Reason label={t("breakers.reason")} error={act.refused("reason")} />
           {act.error && <Failed error={act.error} />}
           <Button type="submit" intent="primary" disabled={act.isPending}>
             {t("breakers.resume")}
