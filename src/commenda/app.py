@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 from commenda import __version__, channels, site, sockets
 from commenda.alerts.http import router as alerts_router
 from commenda.audit.http import router as audit_router
+from commenda.automation.http import router as automation_router
 from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
 from commenda.earnings.http import router as earnings_router
@@ -101,6 +102,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     referrals_router,
     copying_router,
     portfolios_router,
+    automation_router,
     modes_router,
     market_router,
     strategies_router,

@@ -75,6 +75,8 @@ class Permission(StrEnum):
     """Have orders that work cancelled or moved."""
     RISK = "risk"
     """Set limits of risk, and ask for looser ones."""
+    AUTOMATE = "automate"
+    """Say how far the machine goes by itself, carry out what it recommends, take it back."""
     VENUES = "venues"
     """Ask for accounts at exchanges, try them, and remove them."""
     AUDIT = "audit"
@@ -116,6 +118,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.VENUES,
             Permission.ORDERS,
             Permission.RISK,
+            Permission.AUTOMATE,
         },
         Role.RISK: _STAFF
         | {
@@ -128,6 +131,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             Permission.VENUES,
             Permission.ORDERS,
             Permission.RISK,
+            Permission.AUTOMATE,
         },
         Role.AUDITOR: _STAFF | {Permission.AUDIT},
         Role.ADMIN: _STAFF
@@ -155,6 +159,7 @@ SENSITIVE: Final = frozenset(
         Permission.VENUES,
         Permission.ORDERS,
         Permission.RISK,
+        Permission.AUTOMATE,
         Permission.USERS,
     }
 )

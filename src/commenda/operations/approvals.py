@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from commenda import funding, identity, income, ledger, managed, risk, venues
+from commenda import automation, funding, identity, income, ledger, managed, risk, venues
 from commenda.identity import (
     CLOCK,
     Approval,
@@ -59,6 +59,8 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(risk.LOOSER, risk.carry_out_limit, changes=risk.limit_changes),
     Executor(venues.NEW_KEY, venues.let_key_in, venues.keep_key_out, venues.key_changes),
     Executor(risk.RESUME, risk.carry_out_resume, changes=risk.resume_changes),
+    Executor(automation.SETTING, automation.carry_out_limits, changes=automation.setting_changes),
+    Executor(automation.ACTION, automation.carry_out_asked, automation.give_up_action),
     Executor(
         identity.ACCOUNT,
         lambda tx, author, asked: identity.let_in(tx, asked, author.actor),

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from commenda import copying, modes, portfolios
+from commenda import automation, copying, modes, portfolios
 from commenda.alerts import end_quiet_alerts
 from commenda.books import (
     PAYOUT_BATCH,
@@ -248,6 +248,24 @@ def pay_income(operation: Operation, now: datetime, told: Payout) -> None:
         distribute_due(operation.database, author, one, told=lambda _: operation.pulse())
 
 
+def _ability(one: automation.Ability) -> Job:
+    """An ability as a job: it decides by its own rhythm, and may be asked for by hand."""
+
+    def run(operation: Operation, now: datetime, _: Parameters) -> None:
+        automation.run_ability(operation.database, operation.author(now), one)
+
+    return Job(f"ability-{one.name}", run, one.about, one.cron)
+
+
+def heed_events(operation: Operation, now: datetime) -> None:
+    """Let the abilities decide that something woke since the last tick."""
+    automation.heed_events(operation.database, operation.author(now))
+
+
+def measure_decisions(operation: Operation, now: datetime, _: Parameters) -> None:
+    automation.measure_all(operation.database, operation.author(now))
+
+
 def _look_late(tx: Tx, author: Author) -> None:
     """What is overdue, and the end of those alerts of any domain that nobody ends."""
     alert_overdue(tx, author)
@@ -282,6 +300,8 @@ JOBS: tuple[Step | Job, ...] = (
     Step("breakers", heed_breakers),
     Job("margins", guard, "Close scopes whose equity fell below maintenance.", "0 * * * *"),
     Job("exits", repeat_exits, "Ask again for exits that the venue refused.", "0 * * * *"),
+    Step("abilities", heed_events),
+    *map(_ability, automation.ABILITIES),
     Step("books", carry_books),
     Step("targets", publish_targets),
     Job("overdue", _once(_look_late), "Raise alerts about what is overdue.", "0 * * * *"),
@@ -347,6 +367,9 @@ JOBS: tuple[Step | Job, ...] = (
         note_closed_periods,
         "Note the balances at the end of closed periods.",
         "0 * * * *",
+    ),
+    Job(
+        "effects", measure_decisions, "Measure what came of the machine's decisions.", "20 * * * *"
     ),
     Job("comparisons", compare_flows, "Hold each flow against a backtest.", "30 3 * * mon"),
     Job(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commenda import (
+    automation,
     books,
     copying,
     execution,
@@ -35,6 +36,7 @@ CHECKS = (
     *income.CHECKS,
     *managed.CHECKS,
     *portfolios.CHECKS,
+    *automation.CHECKS,
     *strategies.CHECKS,
     *identity.CHECKS,
     *RECORDED,

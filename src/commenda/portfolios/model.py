@@ -55,6 +55,9 @@ class PortfolioRules(Body):
     turnover: Annotated[Real, Field(ge=0, le=2)] = Field(
         default=2.0, description="The most that all weights move at once, added up."
     )
+    automatic: bool = Field(
+        default=False, description="Whether the machine may rebalance it by itself."
+    )
 
 
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")]

@@ -1,0 +1,103 @@
+"""What the machine does by itself: ten abilities, one orchestrator, decisions that can be read.
+
+ABILITIES (`abilities.py`) has a row for each. An ability looks at something, decides by a pure rule
+from the evidence that it stores, passes the gate (`orchestrator.py`), acts through a verb that
+people have, too, and measures what came of it. How far it may go by itself is a dated setting
+(`settings.py`): off, recommending or acting, on the platform and with each strategy; a budget of
+actions a day; whether a person says yes to each. Less takes one person, more takes two.
+
+A decision keeps its evidence, its rule's version, its reasons, each of its steps, what led to it
+and what it made (`decisions.py`): it can be decided again, taken back, and found from an order.
+"""
+
+from commenda.automation.abilities import (
+    ABILITIES,
+    ability_named,
+    carry_out_asked,
+    carry_out_limits,
+    heed_events,
+    measure_all,
+)
+from commenda.automation.checks import CHECKS
+from commenda.automation.decisions import (
+    DecisionWhole,
+    chain_of_order,
+    decision_by_id,
+    decisions_where,
+    link,
+    whole_of,
+)
+from commenda.automation.model import (
+    RULES,
+    Ability,
+    Decision,
+    Done,
+    Evidence,
+    Mode,
+    Proposal,
+    Seen,
+    Setting,
+    SettingOrder,
+    State,
+    Terms,
+)
+from commenda.automation.orchestrator import (
+    ACTION,
+    accept,
+    decide,
+    give_up_action,
+    measure_effects,
+    replays,
+    run_ability,
+    turn_down,
+    undo,
+)
+from commenda.automation.settings import (
+    SETTING,
+    order_setting,
+    put_setting,
+    setting_changes,
+    settings_in_force,
+)
+
+__all__ = [
+    "ABILITIES",
+    "ACTION",
+    "CHECKS",
+    "RULES",
+    "SETTING",
+    "Ability",
+    "Decision",
+    "DecisionWhole",
+    "Done",
+    "Evidence",
+    "Mode",
+    "Proposal",
+    "Seen",
+    "Setting",
+    "SettingOrder",
+    "State",
+    "Terms",
+    "ability_named",
+    "accept",
+    "carry_out_asked",
+    "carry_out_limits",
+    "chain_of_order",
+    "decide",
+    "decision_by_id",
+    "decisions_where",
+    "give_up_action",
+    "heed_events",
+    "link",
+    "measure_all",
+    "measure_effects",
+    "order_setting",
+    "put_setting",
+    "replays",
+    "run_ability",
+    "setting_changes",
+    "settings_in_force",
+    "turn_down",
+    "undo",
+    "whole_of",
+]
