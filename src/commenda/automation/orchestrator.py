@@ -64,7 +64,7 @@ def run_ability(database: Database, author: Author, ability: Ability) -> list[De
     failure is raised at the end.
     """
     with database.transaction() as tx:
-        seen = list(ability.look(tx, author.now, lambda strategy: _terms(tx, ability, strategy)))
+        seen = look_at(tx, author, ability)
     decided, errors = list[Decision](), list[Exception]()
     for one in seen:
         try:
@@ -79,6 +79,11 @@ def run_ability(database: Database, author: Author, ability: Ability) -> list[De
     if errors:
         raise errors[0]
     return decided
+
+
+def look_at(tx: Tx, author: Author, ability: Ability) -> list[Seen]:
+    """What an ability sees now, of all that it looks at and is not switched off for."""
+    return list(ability.look(tx, author.now, lambda strategy: _terms(tx, ability, strategy)))
 
 
 def _terms(tx: Tx, ability: Ability, strategy: str | None) -> Terms | None:
@@ -244,25 +249,37 @@ def give_up_action(tx: Tx, author: Author, asked: Approval) -> None:
 
 
 def measure_effects(database: Database, author: Author, ability: Ability) -> int:
-    """Measure what came of the decisions whose time has come; how many."""
+    """Measure what came of the decisions whose time has come, each in a transaction of its own; how
+    many."""
     with database.read() as tx:
-        rows = tx.execute(
-            "SELECT id FROM decisions WHERE state = 'done' AND ability = %s AND acted_at <= %s"
-            " ORDER BY sequence",
-            (ability.name, author.now - ability.after),
-        ).fetchall()
+        waiting = to_measure(tx, author, ability)
     measured = 0
-    for (decision_id,) in rows:
+    for decision_id in waiting:
         with database.transaction() as tx:
-            decision = decision_by_id(tx, decision_id, lock=True)
-            if decision.state != State.DONE:
-                continue
-            effect = ability.measure(tx, author.now, decision)
-            if effect is not None:
-                told = replace(author, rule_version=ability.rule)
-                carry_on(tx, told, decision, State.MEASURED, {}, effect=_stored(dict(effect)))
-                measured += 1
+            measured += measure(tx, author, ability, decision_id)
     return measured
+
+
+def to_measure(tx: Tx, author: Author, ability: Ability) -> list[UUID]:
+    """The decisions of an ability that were done long enough ago to say what came of them."""
+    rows = tx.execute(
+        "SELECT id FROM decisions WHERE state = 'done' AND ability = %s AND acted_at <= %s"
+        " ORDER BY sequence",
+        (ability.name, author.now - ability.after),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def measure(tx: Tx, author: Author, ability: Ability, decision_id: UUID) -> bool:
+    """Measure what came of a decision; False while it is too early to say."""
+    decision = decision_by_id(tx, decision_id, lock=True)
+    if decision.state != State.DONE:
+        return False
+    effect = ability.measure(tx, author.now, decision)
+    if effect is not None:
+        told = replace(author, rule_version=ability.rule)
+        carry_on(tx, told, decision, State.MEASURED, {}, effect=_stored(dict(effect)))
+    return effect is not None
 
 
 def undo(tx: Tx, author: Author, ability: Ability, decision_id: UUID, reason: str) -> Decision:

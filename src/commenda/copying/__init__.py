@@ -37,8 +37,10 @@ from commenda.copying.performance import update_flow_stats
 from commenda.copying.queries import (
     asset_of,
     find_flow,
+    open_flow_ids,
     planned,
     repeat_targets,
+    take_waiting,
     unfinished_exits,
     unprocessed,
 )
@@ -83,6 +85,7 @@ __all__ = [
     "follow",
     "follow_with",
     "load_runner",
+    "open_flow_ids",
     "planned",
     "publish_at_open",
     "publish_signal",
@@ -96,6 +99,7 @@ __all__ = [
     "share_flow",
     "signal_key",
     "step_flows",
+    "take_waiting",
     "tell_uncopied",
     "unfinished_exits",
     "unprocessed",

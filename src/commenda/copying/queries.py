@@ -43,6 +43,12 @@ def find_flow(tx: Tx, flow_id: UUID) -> Flow:
     return flow
 
 
+def open_flow_ids(tx: Tx) -> list[UUID]:
+    """The flows that are not closed."""
+    rows = tx.execute("SELECT id FROM shared_flows WHERE status <> 'closed' ORDER BY id")
+    return [row[0] for row in rows]
+
+
 def asset_of(tx: Tx, instrument_id: int) -> str:
     """The asset that books on an instrument are kept in."""
     row = tx.execute("SELECT quote FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
@@ -252,6 +258,16 @@ def repeat_targets(tx: Tx, flow_ids: Sequence[UUID], now: datetime) -> None:
         "  AND f.pending_target IS NULL AND s.flow_id = f.id AND s.sequence = f.last_sequence",
         (now, list(flow_ids)),
     )
+
+
+def take_waiting(tx: Tx) -> dict[UUID, Decimal]:
+    """The targets of active flows that wait, by flow; whoever takes them publishes them."""
+    rows = tx.execute(
+        "UPDATE shared_flows f SET pending_target = NULL, pending_at = NULL FROM shared_flows old"
+        " WHERE old.id = f.id AND f.status = 'active' AND f.pending_target IS NOT NULL"
+        " RETURNING f.id, old.pending_target"
+    ).fetchall()
+    return dict(rows)
 
 
 def claim_planned(tx: Tx, signal_id: UUID) -> Signal | None:

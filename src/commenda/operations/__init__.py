@@ -8,7 +8,7 @@ from commenda.operations.approvals import (
 )
 from commenda.operations.chains import CHAINS, Ends, anchor_text, ends_of, read_anchors
 from commenda.operations.clockwork import Clockwork, forget_workers
-from commenda.operations.cron import EITHER_DAY
+from commenda.operations.cron import EITHER_DAY, next_after
 from commenda.operations.feeds import watch_feeds
 from commenda.operations.health import Health, Readiness, readiness
 from commenda.operations.jobs import JOBS, PRODUCTS, carry_books, charge_funding
@@ -79,6 +79,7 @@ __all__ = [
     "forget_workers",
     "list_runs",
     "list_schedules",
+    "next_after",
     "note_closed_periods",
     "note_of",
     "preview",

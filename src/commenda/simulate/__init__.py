@@ -7,6 +7,7 @@ workflows of a living operation call the same actions.
 """
 
 from commenda.simulate.business import costs_of, found, venue_of
+from commenda.simulate.compare import compare
 from commenda.simulate.people import arrive, knock, renew
 from commenda.simulate.population import Investor, population, product_id
 from commenda.simulate.report import report
@@ -18,6 +19,7 @@ __all__ = [
     "Investor",
     "Scenario",
     "arrive",
+    "compare",
     "costs_of",
     "found",
     "knock",

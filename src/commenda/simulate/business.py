@@ -7,7 +7,16 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from commenda.copying import Flow, Runner, follow, load_runner, share_flow
+from commenda.automation import settings_in_force
+from commenda.copying import (
+    Flow,
+    Runner,
+    find_flow,
+    follow,
+    load_runner,
+    open_flow_ids,
+    share_flow,
+)
 from commenda.execution import Broker
 from commenda.identity import register_users
 from commenda.kernel import Costs
@@ -26,6 +35,7 @@ from commenda.market import (
     simulate_market,
     simulated_assets,
 )
+from commenda.simulate.machine import found_machine
 from commenda.simulate.population import product_id
 from commenda.simulate.scenario import ASSET, FlowPart, Scenario
 from commenda.venues import DEFAULT_VENUE, Outage, PaperVenue
@@ -50,6 +60,12 @@ class Business:
         assert isinstance(venue, PaperVenue)
         return venue
 
+    def load_runners(self, tx: Tx) -> None:
+        """Take every flow up that is not closed, where its stored state is."""
+        costs = costs_of(self.scenario, self.broker)
+        flows = [find_flow(tx, flow_id) for flow_id in open_flow_ids(tx)]
+        self.runners[:] = [load_runner(tx, flow, costs) for flow in flows]
+
 
 def open_business(scenario: Scenario, database: Database) -> Business:
     """Set the scenario's business up, or find it as a killed run left it."""
@@ -58,9 +74,11 @@ def open_business(scenario: Scenario, database: Database) -> Business:
     broker = Broker((venue_of(scenario, database, feed),), feed, scenario.secret)
     with database.transaction() as tx:
         flows = found(tx, scenario, broker)
-        costs = costs_of(scenario, broker)
-        runners = [load_runner(tx, flow, costs) for flow in flows]
-    return Business(scenario, database, broker, runners)
+        if scenario.abilities and not settings_in_force(tx):
+            found_machine(tx, Author("simulation", RULES, scenario.start), scenario, flows)
+        business = Business(scenario, database, broker, [])
+        business.load_runners(tx)
+    return business
 
 
 def found(tx: Tx, scenario: Scenario, broker: Broker, venue: str = DEFAULT_VENUE) -> list[Flow]:

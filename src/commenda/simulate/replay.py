@@ -4,7 +4,8 @@ A tick at the open of a bar, in the order in which things really happen:
 
     arrivals -> the bar that just closed is stepped -> stops that fired in it -> funding
     -> margin guard, exits that were refused -> activate, mature, liquidate, settle, transfers
-    -> new targets trade at this open -> NAV and scores at the day's first tick -> the cursor
+    -> new targets trade at this open -> NAV and scores at the day's first tick
+    -> the machine's abilities, with the cursor
 
 Every action is idempotent by its natural key; steps that are not, because what they find depends
 on what later steps of the tick change, are marked done in their own transaction. So a run that is
@@ -30,6 +31,7 @@ from commenda.copying import (
     publish_at_open,
     save_runners,
     signal_key,
+    take_waiting,
     unfinished_exits,
     unprocessed,
     workflow_of,
@@ -39,8 +41,10 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
 from commenda.managed import Agenda, agenda, crystallise_due, score_flows
+from commenda.market import write_marks
 from commenda.operations import PRODUCTS, Operation, carry_books, charge_funding
 from commenda.referrals import release_due
+from commenda.simulate import machine
 from commenda.simulate.business import RULES, Business
 from commenda.simulate.people import arrive, knock, renew
 from commenda.simulate.population import Investor, population
@@ -160,7 +164,7 @@ class Replay:
             charge_funding(self.operation, now)
         if ts % HOUR == 0:
             self._once(ts, "margins", partial(self._guard, ts, author))
-            self._copy_exits(ts)
+            self._copy_waiting(ts, "exit")
         with business.database.read() as tx:
             due = Agenda() if self.taken_up else agenda(tx, now)
         if any(due):
@@ -174,12 +178,16 @@ class Replay:
                     tx, author, scenario, now, scenario.end, business.broker.secret
                 ),
             )
-        self._signals(ts, "target", targets)
+        active = [one for one in targets if one[0].flow.status == "active"]
+        self._signals(ts, "target", active)
+        if scenario.abilities:
+            self._again(ts, {runner.flow.id for runner, _, _ in active})
         if ts % DAY == 0:
             self._once(ts, "close of day", lambda tx: self._close_day(tx, author))
         self.unnoted = ts
         if self.acted or ts % DAY == 0:
             self._note(save=ts % DAY == 0)
+        self._abilities(ts, author)
         self.acted = False
 
     def _note(self, tx: Tx | None = None, *, save: bool = False) -> None:
@@ -217,6 +225,42 @@ class Replay:
                 " CASE WHEN open_tick = %(ts)s THEN steps_done ELSE '{}' END || %(step)s::text",
                 {"ts": ts, "step": step},
             )
+
+    def _abilities(self, ts: int, author: Author) -> None:
+        """Let the machine decide what is due, with the cursor and the states that it decided on;
+        take up anew what it changed. Whatever it wants traded waits for the next tick."""
+        scenario, business = self.business.scenario, self.business
+        since = datetime.fromtimestamp(ts - business.broker.feed.interval, UTC)
+        due = machine.due(scenario, since, author.now)
+        if not due and (not scenario.abilities or ts % HOUR):
+            return
+        with business.database.transaction() as tx:
+            self.unnoted = ts
+            self._note(tx, save=True)
+            feed = business.broker.feed
+            write_marks(tx, [(one, feed.mark_at(one.id, ts)) for one in feed.instruments])
+            machine.look(tx, author, due)
+            machine.measure_due(tx, author, scenario)
+        with business.database.transaction() as tx:
+            business.load_runners(tx)
+
+    def _again(self, ts: int, decided: set[UUID]) -> None:
+        """Publish what the machine has flows repeat, but of those that decided anew just now."""
+        runners = {runner.flow.id: runner for runner in self.business.runners}
+        with self.business.database.transaction() as tx:
+            waiting = sorted(take_waiting(tx).items())
+            if waiting:
+                self._note(tx)
+            for flow_id, target in waiting:
+                if flow_id in runners and flow_id not in decided:
+                    self._publish(tx, runners[flow_id], ts, "again", target)
+        self._copy_waiting(ts, "again")
+
+    def _copy_waiting(self, ts: int, kind: str) -> None:
+        with self.business.database.read() as tx:
+            waiting = unprocessed(tx, signal_key(ts, kind))
+        for signal_id in waiting:
+            self._copy(signal_id, ts)
 
     def _signals(
         self, ts: int, kind: str, decided: Sequence[tuple[Runner, Decimal, Decimal | None]]
@@ -265,12 +309,6 @@ class Replay:
         runners = {runner.flow.id: runner for runner in self.business.runners}
         for flow_id in unfinished_exits(tx):
             self._publish(tx, runners[flow_id], ts, "exit", Decimal(0))
-
-    def _copy_exits(self, ts: int) -> None:
-        with self.business.database.read() as tx:
-            waiting = unprocessed(tx, signal_key(ts, "exit"))
-        for signal_id in waiting:
-            self._copy(signal_id, ts)
 
     def _close_day(self, tx: Tx, author: Author) -> None:
         marks = self.business.broker.marks(author.now)

@@ -7,6 +7,7 @@ scenario and its seed alone; the run's wall time and memory stand apart, under `
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, LiteralString
 
@@ -19,6 +20,7 @@ from commenda.ledger import totals_by_asset
 from commenda.operations import verify
 from commenda.returns import time_weighted_return
 from commenda.simulate.business import Business
+from commenda.simulate.outcome import outcome
 from commenda.simulate.plain import Row, one, plain, rows, text
 from commenda.simulate.scenario import ASSET
 from commenda.simulate.series import series
@@ -58,6 +60,7 @@ def report(business: Business) -> dict[str, Any]:
                 "doors": rows(tx, _DOORS),
             },
             "series": series(tx, scenario),
+            "machine": {"outcome": asdict(outcome(tx)), "abilities": rows(tx, _ABILITIES)},
             "deviation": rows(tx, _DEVIATION),
             "allocation": {**one(tx, _ALLOCATION), "digest": _digest(tx, _ALLOCATION_ROWS)},
             "counts": {**one(tx, _COUNTS), "executionStatus": rows(tx, _EXECUTION_STATUS)},
@@ -71,6 +74,12 @@ def report(business: Business) -> dict[str, Any]:
         }
 
 
+_ABILITIES: LiteralString = (
+    "SELECT ability, count(*) AS decisions, count(acted_at) AS done,"
+    " count(*) FILTER (WHERE state = 'refused') AS refused,"
+    " count(*) FILTER (WHERE effect IS NOT NULL) AS measured"
+    " FROM decisions GROUP BY ability ORDER BY ability"
+)
 _INVESTORS: LiteralString = (
     "SELECT (SELECT count(*) FROM users WHERE role = 'investor') AS investors,"
     " (SELECT coalesce(sum(e.amount), 0) FROM entries e JOIN journals j ON j.id = e.journal_id"

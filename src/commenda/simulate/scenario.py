@@ -15,11 +15,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from pydantic import ValidationError
+
+from commenda.automation import Mode, ability_named
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import number
 from commenda.kit.times import iso
 from commenda.managed import ExpectedReturn, FeeTerms, HurdleKind, Profile, require_adjacent
 from commenda.market import parse_interval
+from commenda.portfolios import PortfolioRules
 
 T = TypeVar("T")
 
@@ -101,6 +105,19 @@ class InvestorsPart:
 
 
 @dataclass(frozen=True, slots=True)
+class PortfolioPart:
+    """A portfolio that divides `capital` among creators' flows, and that the machine may rebalance.
+
+    `rules` are those of a portfolio over HTTP.
+    """
+
+    name: str
+    capital: Decimal
+    creators: tuple[str, ...]
+    rules: PortfolioRules
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A business to replay."""
 
@@ -115,6 +132,9 @@ class Scenario:
     flows: tuple[FlowPart, ...]
     products: ProductsPart
     investors: InvestorsPart
+    abilities: Mapping[str, Mode]
+    """How far each ability goes by itself; those that are not named are off."""
+    portfolios: tuple[PortfolioPart, ...]
     digest: str
     """SHA-256 of the text: a run is resumed only with the scenario that began it."""
 
@@ -152,6 +172,8 @@ def load_scenario(path: Path, seed: int | None = None) -> Scenario:
         flows=tuple(_flow(one) for one in table.table("creators").tables("flows")),
         products=_products(table.table("products")),
         investors=_plain(InvestorsPart, table.table("investors")),
+        abilities=_abilities(table),
+        portfolios=tuple(_portfolio(one) for one in table.tables("portfolios")),
         digest=hashlib.sha256(f"{number}\n{text}".encode()).hexdigest(),
     )
     _require_sound(scenario)
@@ -193,6 +215,34 @@ def _flow(table: _Table) -> FlowPart:
     )
 
 
+def _abilities(table: _Table) -> Mapping[str, Mode]:
+    if "abilities" not in table.raw:
+        return {}
+    told = table.table("abilities")
+    modes = {name: Mode(told.choice(name, tuple(Mode))) for name in told.raw}
+    for name in modes:
+        try:
+            ability_named(name)
+        except CommendaError as error:
+            raise _bad(f"abilities.{name}", modes[name], error.hint or "") from None
+    return modes
+
+
+def _portfolio(table: _Table) -> PortfolioPart:
+    rules = table.table("rules").raw if "rules" in table.raw else {}
+    try:
+        return PortfolioPart(
+            name=table.text("name"),
+            capital=table.money("capital"),
+            creators=tuple(table.texts("creators")),
+            rules=PortfolioRules.model_validate({"automatic": True, **rules}),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([table.name, "rules", *map(str, first["loc"])])
+        raise _bad(where, first["input"], first["msg"]) from None
+
+
 def _products(table: _Table) -> ProductsPart:
     fees = table.table("fees")
     expected = table.table("expected")
@@ -226,7 +276,8 @@ def _plain(kind: type[T], table: _Table) -> T:
 
 
 _KNOWN = {
-    "": "title seed start days interval market venue creators products investors",
+    "": "title seed start days interval market venue creators products investors abilities"
+    " portfolios",
     "market": "source symbols folder",
     "venue": "slippage participation outages",
     "venue.outages": "day hours symbol reason",
@@ -237,6 +288,7 @@ _KNOWN = {
     "products.fees": "management_fee hurdle profit_share platform_cut referral_rates"
     " crystallise_days hurdle_kind",
     "products.expected": "conservative balanced aggressive warning_percent alert_percent",
+    "portfolios": "name capital creators rules",
     "investors": " ".join(one.name for one in fields(InvestorsPart)),
 }
 """The keys of each table: a key that nobody reads is a slip of the pen."""
@@ -272,6 +324,10 @@ def _require_sound(scenario: Scenario) -> None:
         if flow.symbol not in listed:
             raise _bad("creators.flows.symbol", flow.symbol, "list it under market.symbols")
     names = [flow.creator for flow in scenario.flows]
+    for one in scenario.portfolios:
+        for creator in one.creators:
+            if creator not in names:
+                raise _bad("portfolios.creators", creator, "name creators of this scenario")
     if len(set(names)) < len(names):
         raise _bad("creators.flows.creator", str(names), "give every creator a name of its own")
     if scenario.start.timestamp() % scenario.interval:
