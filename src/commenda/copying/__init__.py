@@ -43,7 +43,16 @@ from commenda.copying.queries import (
     unprocessed,
 )
 from commenda.copying.rules import LATE
-from commenda.copying.runner import RUNNER_CASH, Move, Runner, load_runner, save_runners, signal_key
+from commenda.copying.runner import (
+    RUNNER_CASH,
+    SEEN,
+    Move,
+    Runner,
+    load_runner,
+    move_of,
+    save_runners,
+    signal_key,
+)
 from commenda.copying.stepping import (
     Runners,
     publish_at_open,
@@ -53,14 +62,27 @@ from commenda.copying.stepping import (
     tell_uncopied,
     unprocessed_signals,
 )
+from commenda.copying.terms import (
+    OWN,
+    Change,
+    TermsVersion,
+    change_terms,
+    changes_after,
+    program_of,
+    restore_terms,
+    versions_of,
+)
 
 __all__ = [
     "CHECKS",
     "COPIES",
     "COPY_SIGNAL",
     "LATE",
+    "OWN",
     "RUNNER_CASH",
+    "SEEN",
     "SIGNALS",
+    "Change",
     "CopyMode",
     "Decided",
     "Entry",
@@ -72,8 +94,11 @@ __all__ = [
     "Runner",
     "Runners",
     "Signal",
+    "TermsVersion",
     "asset_of",
     "attach_legs",
+    "change_terms",
+    "changes_after",
     "copy_signal",
     "copy_signal_workflow",
     "detach_legs",
@@ -83,7 +108,9 @@ __all__ = [
     "follow",
     "follow_with",
     "load_runner",
+    "move_of",
     "planned",
+    "program_of",
     "publish_at_open",
     "publish_signal",
     "publish_targets",
@@ -92,6 +119,7 @@ __all__ = [
     "request_leave",
     "require_room",
     "resize_legs",
+    "restore_terms",
     "save_runners",
     "share_flow",
     "signal_key",
@@ -101,5 +129,6 @@ __all__ = [
     "unprocessed",
     "unprocessed_signals",
     "update_flow_stats",
+    "versions_of",
     "workflow_of",
 ]
