@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -282,8 +282,8 @@ class Book:
         return self.entries[place - 1].before + self.entries[place - 1].amount if place else ZERO
 
     def before(self, at: datetime) -> tuple[Decimal, Decimal]:
-        """(cash, quantity held) as they stood at a moment."""
-        place = bisect_right(self.entries, at, key=lambda entry: entry.posted_at)
+        """(cash, quantity held) as they stood before what was done at a moment."""
+        place = bisect_left(self.entries, at, key=lambda entry: entry.posted_at)
         cash = self.entries[place - 1].before + self.entries[place - 1].amount if place else ZERO
         held = sum((one.traded.quantity for one in self.ordered if one.created_at < at), ZERO)
         return cash, held
