@@ -25,12 +25,12 @@ from typer.testing import CliRunner, Result
 from commenda.app import create_app
 from commenda.books import pass_on_income
 from commenda.cli import app
-from commenda.copying import find_flow
+from commenda.copying import change_terms, find_flow
 from commenda.copying.flows import toggle_flow
 from commenda.exchange import Key
 from commenda.exchange.market import Funding, Levels, Marked
 from commenda.execution import Broker, observe_executions
-from commenda.kernel import Costs
+from commenda.kernel import Costs, Stops
 from commenda.kit import clock, durable
 from commenda.kit.db import Database
 from commenda.ledger import Author
@@ -47,7 +47,7 @@ from commenda.venues.binance import Binance
 from commenda.venues.binance_spot import BinanceSpot
 from commenda.venues.ccxt import CcxtVenue
 from commenda.venues.rules import slip
-from living import Live
+from living import PARAMS, Live
 from people import SETTINGS, signed_in
 from scripted import HOUR, SECRET, START
 from world import World
@@ -275,6 +275,67 @@ def held_through(live: Trading, **params: float) -> UUID:
     """A flow that is warm, at 102."""
     live.store(*CLOSES[:3], volume=1e6)
     return live.follow_strategy(**{"stop": 0.0, **params})
+
+
+@BOTH
+def test_a_flow_is_compared_since_its_strategy_was_begun_anew(trading: Make, mode: str) -> None:
+    """Long at 103; twice as much from the bar on that closes at 104, which is held against a
+    backtest that begins there with nothing."""
+    live = trading(mode)
+    live.store(*CLOSES[:3], volume=1e6)
+    flow = live.follow_strategy(stop=0.0)
+    live.run(103)
+    held = live.held()
+    terms = {**PARAMS, "stop": 0.0, "exposure": 1.0}
+    with live.world.database.transaction() as tx:
+        assert change_terms(tx, live.world.author, flow, params=terms, reason="bolder") == 2
+    live.run(104, 103, 101, 100)
+    found = live.compared(flow)
+    assert [(one.version, one.own_stops) for one in found.terms] == [(2, False)]
+    assert found.bars == 4
+    assert (found.decisions.backtest, found.decisions.live, found.decisions.agreeing) == (2, 2, 2)
+    begun, *_, carried = sorted(found.moments, key=lambda one: one.at, reverse=True)
+    assert carried.kind == "carried"
+    assert carried.live.quantity == held
+    # What the book was worth at 104, of which fees were paid at 103.
+    assert found.result.stake == pytest.approx(10_000 + held, abs=D(5))
+    assert begun.backtest.target == begun.live.target == D(-1)
+    assert Cause.UNEXPLAINED not in causes(found)
+
+
+@BOTH
+def test_what_stands_of_the_terms_before_is_not_traded_again(trading: Make, mode: str) -> None:
+    live = trading(mode)
+    live.store(*CLOSES[:3], volume=1e6)
+    flow = live.follow_strategy(stop=0.0)
+    live.run(103)
+    with live.world.database.transaction() as tx:
+        change_terms(tx, live.world.author, flow, params={**PARAMS, "stop": 0.4}, reason="safer")
+    live.run(104, 103.5, 104)
+    found = live.compared(flow)
+    assert (found.decisions.backtest, found.decisions.agreeing) == (1, 1)
+    told = causes(found)
+    assert told.keys() <= {Cause.CARRIED, Cause.ROUNDING, Cause.SIZE}
+    assert Cause.CARRIED in told
+
+
+@BOTH
+def test_a_backtest_changes_its_stops_where_the_flow_did(trading: Make, mode: str) -> None:
+    """Long at 103; a Chandelier of one range of two bars fires inside the bar after 105."""
+    live = trading(mode)
+    live.store(*CLOSES[:3], volume=1e6)
+    flow = live.follow_strategy(stop=0.0)
+    live.run(103, 104)
+    stops = Stops(chandelier=1.0, chandelier_length=2, atr_length=2)
+    with live.world.database.transaction() as tx:
+        change_terms(tx, live.world.author, flow, stops=stops, reason="nearer")
+    live.run(105, 103.9, 103.8)
+    found = live.compared(flow)
+    assert [one.version for one in found.terms] == [1, 2]
+    assert found.bars == 5
+    assert (found.decisions.backtest, found.decisions.live, found.decisions.agreeing) == (2, 2, 2)
+    assert [one.kind for one in found.moments] == ["stop", "target"]
+    assert Cause.UNEXPLAINED not in causes(found)
 
 
 @BOTH

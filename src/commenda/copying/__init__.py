@@ -45,7 +45,16 @@ from commenda.copying.queries import (
     unprocessed,
 )
 from commenda.copying.rules import LATE
-from commenda.copying.runner import RUNNER_CASH, Move, Runner, load_runner, save_runners, signal_key
+from commenda.copying.runner import (
+    RUNNER_CASH,
+    SEEN,
+    Move,
+    Runner,
+    load_runner,
+    move_of,
+    save_runners,
+    signal_key,
+)
 from commenda.copying.stepping import (
     Runners,
     publish_at_open,
@@ -55,14 +64,27 @@ from commenda.copying.stepping import (
     tell_uncopied,
     unprocessed_signals,
 )
+from commenda.copying.terms import (
+    OWN,
+    Change,
+    TermsVersion,
+    change_terms,
+    changes_after,
+    program_of,
+    restore_terms,
+    versions_of,
+)
 
 __all__ = [
     "CHECKS",
     "COPIES",
     "COPY_SIGNAL",
     "LATE",
+    "OWN",
     "RUNNER_CASH",
+    "SEEN",
     "SIGNALS",
+    "Change",
     "CopyMode",
     "Decided",
     "Entry",
@@ -74,8 +96,11 @@ __all__ = [
     "Runner",
     "Runners",
     "Signal",
+    "TermsVersion",
     "asset_of",
     "attach_legs",
+    "change_terms",
+    "changes_after",
     "copy_signal",
     "copy_signal_workflow",
     "detach_legs",
@@ -85,8 +110,10 @@ __all__ = [
     "follow",
     "follow_with",
     "load_runner",
+    "move_of",
     "open_flow_ids",
     "planned",
+    "program_of",
     "publish_at_open",
     "publish_signal",
     "publish_targets",
@@ -95,6 +122,7 @@ __all__ = [
     "request_leave",
     "require_room",
     "resize_legs",
+    "restore_terms",
     "save_runners",
     "share_flow",
     "signal_key",
@@ -105,5 +133,6 @@ __all__ = [
     "unprocessed",
     "unprocessed_signals",
     "update_flow_stats",
+    "versions_of",
     "workflow_of",
 ]

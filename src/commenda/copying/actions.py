@@ -12,10 +12,14 @@ together, two signals would both compute their difference from the same old posi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from commenda.copying import queries
 from commenda.copying.model import RULES, Entry, Flow, Signal
@@ -50,6 +54,7 @@ def publish_signal(
     quote: str,
     trigger_price: Decimal | None = None,
     node_id: str = "strategy-runner",
+    stop: Mapping[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
     """Store a signal once; (its id, whether it is new).
 
@@ -84,6 +89,7 @@ def publish_signal(
         "target": target,
         "reference_price": reference_price,
         "trigger_price": trigger_price,
+        "stop": stop and Jsonb(stop),
         "node_id": node_id,
         "node_type": flow.strategy,
         "created_at": now,

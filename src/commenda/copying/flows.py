@@ -2,55 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from commenda.audit import record
 from commenda.copying.following import follow
 from commenda.copying.model import CopyMode, CopyOrder, Entry, Flow, FlowDraft
 from commenda.copying.queries import asset_of, find_flow, unknown_flow
+from commenda.copying.telling import note, tell_followers
+from commenda.copying.terms import first_terms, require_payable, strategy_of
+from commenda.kernel import Stops
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, conflict, not_found, unknown
+from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
 from commenda.market import Kind, interval_name, parse_interval
-from commenda.strategies import Strategy, catalogue
 from commenda.venues import DEFAULT_VENUE, known_venue, require_account
 
 T = TypeVar("T")
 
 
-def share_flow(tx: Tx, flow: Flow, now: datetime) -> bool:
-    """Publish a creator's strategy as a flow; sharing it again changes nothing. Whether it is new.
+def share_flow(
+    tx: Tx, flow: Flow, now: datetime, stops: Stops | None = None, template: str | None = None
+) -> bool:
+    """Publish a creator's strategy as a flow, with `stops` in place of the strategy's where they
+    are given; sharing it again changes nothing. Whether it is new.
 
     Codes `unknown_strategy` and those of its parameters, `unknown_venue`.
     """
-    strategy = _strategy(flow.strategy)
+    strategy = strategy_of(flow.strategy)
     known_venue(flow.venue)
+    params = strategy.resolve(dict(flow.params))
     row = asdict(flow) | {
         "tags": list(flow.tags),
-        "params": Jsonb(strategy.resolve(dict(flow.params))),
+        "params": Jsonb(params),
         "strategy_version": strategy.version,
         "source_hash": strategy.source_hash,
         "created_at": now,
         "updated_at": now,
     }
     new = put(tx, "INSERT INTO shared_flows", row)
+    first_terms(tx, replace(flow, params=params), str(flow.creator_id), now, stops, template)
     put(tx, "INSERT INTO flow_stats", {"flow_id": flow.id, "updated_at": now})
     return new
-
-
-def _strategy(name: str) -> Strategy:
-    strategy = catalogue().get(name)
-    if strategy is None:
-        raise unknown("strategy", name, "strategy", f"use one of {', '.join(catalogue())}")
-    return strategy
 
 
 def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDraft) -> bool:
@@ -80,7 +78,7 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
             "other_market", "This account trades at another venue than the instrument's"
         ).at("market", draft.market, f"leave it out, or give {market}")
     instrument_id, asset, kind = _instrument(tx, symbol, draft.market or market)
-    _require_payable(draft, kind)
+    require_payable(draft.params, kind)
     flow = Flow(
         id=flow_id,
         creator_id=creator.id,
@@ -98,7 +96,7 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
     )
     if not share_flow(tx, flow, author.now):
         return False
-    _note(tx, author, "flow.shared", flow.id, "active", {"strategy": strategy, "symbol": symbol})
+    note(tx, author, "flow.shared", flow.id, "active", {"strategy": strategy, "symbol": symbol})
     follow(
         tx,
         author,
@@ -146,16 +144,6 @@ def _needed(value: T | None, field: str) -> T:
             "A new flow needs its strategy, its symbol and the creator's own stake",
         ).at(field, hint="give strategy, symbol and investmentAmount")
     return value
-
-
-def _require_payable(draft: FlowDraft, kind: Kind) -> None:
-    """At spot a strategy sells what it holds and buys what it can pay: what it decides beyond that
-    is kept within (`kernel.Terms`), and who asks for it is told."""
-    asked = (draft.params or {}).get("exposure")
-    if kind is Kind.SPOT and asked is not None and asked > 1:
-        raise CommendaError("no_leverage_at_spot", "Nothing is lent at spot").at(
-            "exposure", asked, "give 1 at most, or trade a perpetual"
-        )
 
 
 def _instrument(tx: Tx, symbol: str, market: str | None) -> tuple[int, str, Kind]:
@@ -218,8 +206,8 @@ def _change(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
     )
     # Named by what was said: two changes at one moment are two events.
     result = f"changed {ids.derive('flow-change', *said.values()).hex[:12]}"
-    _note(tx, author, "flow.changed", flow_id, result, said)
-    _tell_followers(tx, author, "copy.flow_changed", flow_id, result, said)
+    note(tx, author, "flow.changed", flow_id, result, said)
+    tell_followers(tx, author, "copy.flow_changed", flow_id, result, said)
 
 
 def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
@@ -249,7 +237,7 @@ def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
         "entry": (draft.entry, flow.entry),
         "interval": (draft.interval and parse_interval(draft.interval), flow.interval_seconds),
         "params": (
-            draft.params and _strategy(flow.strategy).resolve(dict(draft.params)),
+            draft.params and strategy_of(flow.strategy).resolve(dict(draft.params)),
             draft.params and dict(flow.params),
         ),
         "investmentAmount": (draft.investment_amount, stake),
@@ -278,8 +266,8 @@ def toggle_flow(tx: Tx, author: Author, creator_id: UUID, flow_id: UUID, *, acti
         {"status": status, "active": active, "now": author.now, "id": flow_id},
     )
     kind = "resumed" if active else "paused"
-    _note(tx, author, f"flow.{kind}", flow_id, status, {})
-    _tell_followers(tx, author, f"copy.flow_{kind}", flow_id, status, {})
+    note(tx, author, f"flow.{kind}", flow_id, status, {})
+    tell_followers(tx, author, f"copy.flow_{kind}", flow_id, status, {})
 
 
 def close_flow(tx: Tx, author: Author, flow_id: UUID) -> None:
@@ -289,30 +277,4 @@ def close_flow(tx: Tx, author: Author, flow_id: UUID) -> None:
         " WHERE id = %s",
         (author.now, flow_id),
     )
-    _note(tx, author, "flow.closed", flow_id, "closed", {})
-
-
-def _tell_followers(
-    tx: Tx, author: Author, kind: str, flow_id: UUID, result: str, details: Mapping[str, object]
-) -> None:
-    """Let whoever copies a flow by an order of their own read of it among their notices."""
-    told = tx.execute(
-        "SELECT s.id, s.follower_id, f.title FROM flow_subscriptions s"
-        " JOIN shared_flows f ON f.id = s.flow_id JOIN legs l ON l.id = s.leg_id"
-        " JOIN scopes c ON c.id = l.scope_id AND c.kind = 'copy'"
-        " WHERE s.flow_id = %s AND s.status <> 'cancelled'",
-        (flow_id,),
-    )
-    record(
-        tx,
-        [
-            author.event(kind, subscription, follower, result, {"flow": title, **details})
-            for subscription, follower, title in told
-        ],
-    )
-
-
-def _note(
-    tx: Tx, author: Author, kind: str, flow_id: UUID, result: str, details: Mapping[str, object]
-) -> None:
-    record(tx, [author.event(kind, flow_id, ids.derive("flow", flow_id), result, details)])
+    note(tx, author, "flow.closed", flow_id, "closed", {})

@@ -61,6 +61,19 @@ class Flow:
     entry: Entry = Entry.MARKET
 
 
+INPUTS = {
+    "fraction": ("entry", "fraction"),
+    "atr": ("entry", "atr"),
+    "volatility": ("entry", "deviation"),
+    "chandelier": ("extreme", "atr"),
+    "sar": ("extreme", "acceleration"),
+    "equity_curve": ("peak", "drawdown"),
+    "account": ("start", "loss"),
+    "bars": ("bars", "entry"),
+}
+"""What the level of a stop is made of, by its rule (`kernel.StopLine`)."""
+
+
 Slippage = Annotated[
     Amount,
     Field(

@@ -14,18 +14,18 @@ held, and no further: the next decision is taken afresh.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString
 from uuid import UUID
 
 from commenda.alerts import end_alerts, open_alerts, raise_alerts
 from commenda.audit import Event, record
 from commenda.copying.actions import publish_signal
-from commenda.copying.decisions import Decided, Taken, note_taken, worth_noting
+from commenda.copying.decisions import Decided, Taken, Target, come_to, note_taken, worth_noting
 from commenda.copying.jobs import enqueue_copy
 from commenda.copying.model import RULES, Flow
 from commenda.copying.queries import find_signal, last_target
@@ -46,13 +46,6 @@ PATIENCE = 3
 """Failures in a row after which a flow is paused."""
 
 
-class Target(NamedTuple):
-    """An exposure to move to, or a stop's price, and when the bar closed that it was decided on."""
-
-    value: Decimal
-    decided_at: datetime | None
-
-
 _log = logging.getLogger(__name__)
 
 
@@ -64,10 +57,10 @@ class Runners:
     _loaded: dict[UUID, Runner] = field(default_factory=dict)
     _failures: dict[tuple[UUID, str], int] = field(default_factory=dict)
 
-    def of(self, tx: Tx, flow: Flow, last_bar: datetime | None) -> Runner:
+    def of(self, tx: Tx, flow: Flow, last_bar: datetime | None, version: int) -> Runner:
         known = self._loaded.get(flow.id)
         stored = None if last_bar is None else int(last_bar.timestamp())
-        if known is None or known.last_bar != stored:
+        if known is None or known.last_bar != stored or known.goes_by != version:
             self._loaded[flow.id] = known = load_runner(tx, flow, self.costs)
         return known
 
@@ -157,9 +150,9 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
     notes: list[Decided] = []
     where: LiteralString = "status <> 'closed' AND " + _COPIED
     flows = _flows(tx, broker, where if due is None else where + _NAMED, due or ())
-    for flow, last_bar, _ in flows:
+    for flow, last_bar, _, version in flows:
         with runners.apart(tx, flow, now, "step"):
-            runner = runners.of(tx, flow, last_bar)
+            runner = runners.of(tx, flow, last_bar, version)
             before, interval = runner.last_bar, runner.interval(broker.feed)
             moves = _take(runner, broker.feed, int(now.timestamp()))
             if moves:
@@ -168,7 +161,7 @@ def step_flows(tx: Tx, broker: Broker, runners: Runners, now: datetime, tell: Pu
                 runners_now.append(runner)
     save_runners(tx, runners_now)
     note_taken(tx, notes, now)
-    _end_what_is_over(tx, runners, [flow.id for flow, _, _ in flows], now)
+    _end_what_is_over(tx, runners, [flow.id for flow, *_ in flows], now)
     return signals
 
 
@@ -198,21 +191,20 @@ def _decide(
     tx: Tx, broker: Broker, flow: Flow, now: datetime, moves: Sequence[Taken], tell: Published
 ) -> int:
     """Publish a stop that fired and keep the target to move to; how many signals."""
-    stop, target = _come_to(moves)
+    stop, target = come_to(moves)
     if stop is None and target is None:
         return 0
     with tx.transaction():
         tx.execute(
-            "UPDATE shared_flows SET pending_target = %s, pending_at = %s WHERE id = %s",
-            (target and target.value, target and target.decided_at, flow.id),
+            "UPDATE shared_flows SET pending_target = %s, pending_at = %s, pending_stop = %s"
+            " WHERE id = %s",
+            (*(target.columns if target else (None, None, None)), flow.id),
         )
         if stop is None:
             return 0
         # What was inside a live bar is past: its stop is left at the market.
         price = None if broker.feed.live else stop.value
-        return _publish(
-            tx, broker, flow, now, "stop", Target(Decimal(0), stop.decided_at), price, tell
-        )
+        return _publish(tx, broker, flow, now, "stop", stop._replace(value=Decimal(0)), price, tell)
 
 
 def publish_targets(
@@ -223,19 +215,20 @@ def publish_targets(
     waiting = _flows(tx, broker, "status = 'active' AND pending_target IS NOT NULL AND " + _COPIED)
     halted = halted_instruments(tx) if waiting else {}
     signals = 0
-    for flow, _, target in waiting:
+    for flow, _, target, _ in waiting:
         assert target is not None, "asked for"
         with runners.apart(tx, flow, now, "target"), tx.transaction():
             stands = last_target(tx, flow.id)
             if target.value == stands and flow.instrument_id in halted:
                 continue  # it was held back, and is asked for again once the market is trusted
             tx.execute(
-                "UPDATE shared_flows SET pending_target = NULL, pending_at = NULL WHERE id = %s",
+                "UPDATE shared_flows SET pending_target = NULL, pending_at = NULL,"
+                " pending_stop = NULL WHERE id = %s",
                 (flow.id,),
             )
             interval = flow.interval_seconds or broker.feed.interval
             if is_late(target.decided_at, now, interval):
-                wanted, target = target, Target(reduced(stands, target.value), target.decided_at)
+                wanted, target = target, target._replace(value=reduced(stands, target.value))
                 _note_late(tx, flow, now, wanted, target)
                 if target.value == stands:
                     continue
@@ -259,7 +252,7 @@ def repeat_exits(
 ) -> int:
     """Ask again for exits that the venue refused or filled in part; how many signals."""
     signals = 0
-    for flow, _, _ in _flows(tx, broker, "true" + _NAMED, flow_ids):
+    for flow, *_ in _flows(tx, broker, "true" + _NAMED, flow_ids):
         with runners.apart(tx, flow, now, "exit"), tx.transaction():
             signals += _publish(tx, broker, flow, now, "exit", Target(Decimal(0), now), None, tell)
     return signals
@@ -283,22 +276,6 @@ def _take(runner: Runner, feed: CandleFeed, now: int) -> list[Taken]:
     return [Taken(bar.ts + interval, runner.step(feed, bar)) for bar in bars]
 
 
-def _come_to(moves: Sequence[Taken]) -> tuple[Target | None, Target | None]:
-    """(price of a stop that fired in the last bar, target to move to), either or none."""
-    stop, target = None, None
-    for place, (closed, move) in enumerate(moves, start=1):
-        if move is None:
-            continue
-        at = datetime.fromtimestamp(closed, UTC)
-        if move.stop_price is not None:
-            is_last = place == len(moves)
-            out = Target(Decimal(0), at)
-            stop, target = (Target(move.stop_price, at), None) if is_last else (None, out)
-        if move.target is not None:
-            target = Target(move.target, at)
-    return stop, target
-
-
 def _publish(
     tx: Tx,
     broker: Broker,
@@ -310,7 +287,7 @@ def _publish(
     tell: Published,
 ) -> int:
     signal_id, new = publish_at_open(
-        tx, broker, flow, now, kind, target.value, stop_price, target.decided_at
+        tx, broker, flow, now, kind, target.value, stop_price, target.decided_at, target.line
     )
     if new:
         enqueue_copy(tx, signal_id, now)
@@ -327,6 +304,7 @@ def publish_at_open(
     target: Decimal,
     stop_price: Decimal | None = None,
     decided_at: datetime | None = None,
+    line: Mapping[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
     """Store a signal at this open's price or, where a stop fired, at its; (its id, whether new).
 
@@ -352,12 +330,14 @@ def publish_at_open(
         base=instrument.base,
         quote=instrument.quote,
         now=now,
+        stop=line,
     )
 
 
 _TRADED: LiteralString = (
     "SELECT id, creator_id, title, strategy, params, instrument_id, interval_seconds, last_bar_at,"
-    " pending_target, pending_at FROM shared_flows WHERE instrument_id = ANY (%(traded)s) AND "
+    " pending_target, pending_at, pending_stop, terms_version FROM shared_flows"
+    " WHERE instrument_id = ANY (%(traded)s) AND "
 )
 _COPIED: LiteralString = (
     "NOT EXISTS (SELECT FROM trading_signals s"
@@ -369,8 +349,9 @@ _NAMED: LiteralString = " AND id = ANY (%(ids)s)"
 
 def _flows(
     tx: Tx, broker: Broker, where: LiteralString, flow_ids: Sequence[UUID] = ()
-) -> list[tuple[Flow, datetime | None, Target | None]]:
-    """(flow, its last bar, what it is to move to) of the broker's instruments, locked in order."""
+) -> list[tuple[Flow, datetime | None, Target | None, int]]:
+    """(flow, its last bar, what it is to move to, the version of its terms) of the broker's
+    instruments, locked in order."""
     rows = tx.execute(
         _TRADED + where + " ORDER BY id FOR NO KEY UPDATE",
         {"traded": [one.id for one in broker.feed.instruments], "ids": list(flow_ids)},
@@ -379,9 +360,10 @@ def _flows(
         (
             replace(Flow(*flow), interval_seconds=interval),
             last_bar,
-            None if target is None else Target(target, decided),
+            None if target is None else Target(target, decided, line),
+            version,
         )
-        for *flow, interval, last_bar, target, decided in rows
+        for *flow, interval, last_bar, target, decided, line, version in rows
     ]
 
 

@@ -122,6 +122,15 @@ from commenda.kernel.l2_orders import (
     l2_unfilled,
 )
 from commenda.kernel.legs import MOST_LEGS, Leg, LegResult, LegsResult, both_sides, run_legs
+from commenda.kernel.lines import (
+    StopLine,
+    bars_at_most,
+    closing_stop,
+    fired_stop,
+    stop_line,
+    wants,
+    with_stops,
+)
 from commenda.kernel.loop import run
 from commenda.kernel.orders import (
     cancel,
@@ -139,7 +148,7 @@ from commenda.kernel.orders import (
 from commenda.kernel.program import Program
 from commenda.kernel.results import Counts, Fill, FillKind, Result
 from commenda.kernel.stepper import Decision, Stepper
-from commenda.kernel.stops import Stops
+from commenda.kernel.stops import LAYERS, Stops
 from commenda.kernel.sweep import SweepResult, sweep
 from commenda.kernel.terms import (
     BASIS_POINT,
@@ -162,6 +171,7 @@ __all__ = [
     "L2_LAST",
     "L2_POST_ONLY",
     "L2_SOLD",
+    "LAYERS",
     "MOST_LEGS",
     "POSITION_ENTRY",
     "POSITION_EQUITY",
@@ -195,14 +205,18 @@ __all__ = [
     "QueueModel",
     "Result",
     "Stepper",
+    "StopLine",
     "Stops",
     "SweepResult",
     "Terms",
+    "bars_at_most",
     "book_samples",
     "both_sides",
     "cancel",
     "cancel_all",
+    "closing_stop",
     "compiled",
+    "fired_stop",
     "inlined",
     "keep_bounds",
     "l2_ask",
@@ -225,9 +239,12 @@ __all__ = [
     "run_l2",
     "run_legs",
     "stop_limit_order",
+    "stop_line",
     "stop_order",
     "survey_book",
     "sweep",
     "trailing_order",
+    "wants",
+    "with_stops",
     "working",
 ]

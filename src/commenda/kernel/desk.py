@@ -110,8 +110,18 @@ from commenda.kernel.terms import BASIS_POINT, DAY, Costs, Terms
     LOWEST_NOW,
     DAY_LEFT,  # bars
     NEXT_DAY,  # place in the ring of thirty days' turnover of the one to be replaced
+    BARS_AT_MOST,  # which a change of stops has left the position; 0: what the rules say
+    TRAIL_LAYER,  # a BY_ of stops.py: which rule set the sliding level, with its two inputs
+    TRAIL_FIRST,
+    TRAIL_SECOND,
+    LEVEL_LAYER,  # and which the tightest
+    LEVEL_FIRST,
+    LEVEL_SECOND,
+    FIRED_LEVEL,  # where the stop rested that fired last
     TALLIES,
-) = range(48)
+) = range(56)
+TALLIES_BEFORE = 48
+"""Of a desk whose state was saved before a stop told which rule it was."""
 DAYS_OF_TURNOVER = 30
 DAYS_AT, REGIONS_AT = TALLIES, TALLIES + DAYS_OF_TURNOVER
 

@@ -189,6 +189,7 @@ def cost_to(size, side, rules, tally):  # type: ignore[no-untyped-def]
 def stop_position(account, price, rules, tally, orders, fills):  # type: ignore[no-untyped-def]
     """Close the position at its tightest stop; what liquidity is short of, at the next opens."""
     kind = tally[at.LEVEL_KIND]
+    tally[at.FIRED_LEVEL] = tally[at.LEVEL]
     account[book.STOP_FILL] = price
     account[book.STOPPED] = 1.0
     account[book.PENDING] = np.nan

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 from datetime import timedelta
 from math import inf, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from commenda.kernel.results import Counts, Fill, Result, as_counts, as_fills, r
 from commenda.kernel.terms import DAY, Costs, Latency, Terms
 
 _HEADER = struct.Struct("<4s16sq")  # format, program's fingerprint, stamp of the last bar
-_FORMAT, _BEFORE_RUIN = b"CMS2", b"CMS1"
+_FORMAT, _BEFORE_LAYERS, _BEFORE_RUIN = b"CMS3", b"CMS2", b"CMS1"
 _BEFORE_TIME = -(2**63)
 
 
@@ -60,9 +60,11 @@ class Stepper:
 
     __slots__ = (
         "_account",
+        "_asked",
         "_bar",
         "_count",
         "_desk",
+        "_entry",
         "_fills",
         "_position",
         "_program",
@@ -90,6 +92,12 @@ class Stepper:
         if interval is None and (terms.latency != Latency() or costs.tiers):
             raise ValueError(f"{program.identity}: latency and fee tiers need the bars' interval")
         self._program = program
+        self._asked: dict[str, Any] = {
+            "costs": costs,
+            "size": size,
+            "terms": terms,
+            "interval": interval,
+        }
         self._desk = None
         self._rules = program.rules(costs, size, terms)
         if side is not None or needs_desk(program, costs, terms):
@@ -104,7 +112,7 @@ class Stepper:
         self._bar = np.zeros(VOLUME + 1)
         self._position = np.zeros(size_of_position)
         self._fills = np.zeros((most_fills_a_bar(self._desk), book.FILL_COLUMNS))
-        self._count = 0
+        self._count, self._entry = 0, nan
         self._ts = _BEFORE_TIME
 
     def on_bar(
@@ -140,6 +148,7 @@ class Stepper:
         bar[CLOSE] = close
         bar[VOLUME] = volume
         program, state, position = self._program, self._state, self._position
+        self._entry = account.item(book.ENTRY_PRICE)
         if desk is None:
             self._count = trade_bar(account, bar, position, rules, self._fills, 0)
         else:
@@ -260,7 +269,15 @@ class Stepper:
         if saved.startswith(_BEFORE_RUIN) and stepper._desk is None:
             # An account of before had no places for a shortfall and for ruin: it has had neither.
             end = _HEADER.size + 8 * book.SHORTFALL
-            saved = _FORMAT + saved[len(_FORMAT) : end] + bytes(16) + saved[end:]
+            saved = _BEFORE_LAYERS + saved[len(_FORMAT) : end] + bytes(16) + saved[end:]
+        if saved.startswith(_BEFORE_LAYERS):
+            if stepper._desk is not None:
+                # Nor had a desk for which rule its stop is of: it is told from the next bar on.
+                lead = sum(one.size for one in arrays[:-2]) + at.TALLIES_BEFORE
+                end = _HEADER.size + 8 * lead
+                gap = bytes(8 * (at.TALLIES - at.TALLIES_BEFORE))
+                saved = saved[:end] + gap + saved[end:]
+            saved = _FORMAT + saved[len(_FORMAT) :]
         expected = _HEADER.size + sum(array.nbytes for array in arrays)
         if len(saved) != expected or not saved.startswith(_FORMAT):
             raise ValueError(f"saved state of {len(saved)} bytes is not the {expected} expected")

@@ -22,11 +22,36 @@ says stands, and the peak is counted anew); after *account* for the rest of the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from commenda.kernel.compiling import inner
+
+(
+    NO_LAYER,
+    BY_FRACTION,
+    BY_ATR,
+    BY_VOLATILITY,
+    BY_CHANDELIER,
+    BY_SAR,
+    BY_EQUITY_CURVE,
+    BY_ACCOUNT,
+    BY_BARS,
+) = map(float, range(9))
+"""The rules that stop a position, as they are told apart where one of them fired."""
+LAYERS = (
+    "none",
+    "fraction",
+    "atr",
+    "volatility",
+    "chandelier",
+    "sar",
+    "equity_curve",
+    "account",
+    "bars",
+)
+"""Their names, in that order."""
 
 FRACTIONS = (
     "fraction",
@@ -48,6 +73,9 @@ class Stops:
     of `chandelier_length` bars (LeBeau). `sar_step` and `sar_most`: Wilder's parabolic, begun at
     the entry. `curve_drawdown`: fall of equity from its peak, as a fraction, then flat for
     `curve_bars`. `account_loss`: fall of equity below the cash begun with, as a fraction of it.
+
+    `at_desk` says no stop: what is carried over a change of stops needs a desk to lie at, also
+    where a fraction is all there is now.
     """
 
     fraction: float = 0.0
@@ -63,6 +91,7 @@ class Stops:
     curve_drawdown: float = 0.0
     curve_bars: int = 0
     account_loss: float = 0.0
+    at_desk: bool = field(default=False, repr=False)  # a fingerprint of before stays
 
     def __post_init__(self) -> None:
         for name in FRACTIONS:

@@ -20,6 +20,7 @@ from commenda.modes.model import (
     ComparedDecisions,
     ComparedMoment,
     ComparedResult,
+    ComparedTerms,
     FlowComparison,
     SideOfMoment,
 )
@@ -36,6 +37,7 @@ from commenda.modes.queries import (
     moment_of,
 )
 from commenda.modes.rules import (
+    CARRIED,
     NOTHING,
     ZERO,
     Agreement,
@@ -54,7 +56,7 @@ from commenda.modes.rules import (
 from commenda.strategies import BarData
 from commenda.venues import DEFAULT_VENUE
 
-RANKS = {"stop": 0, "funding": 1, "target": 2}
+RANKS = {CARRIED: -1, "stop": 0, "funding": 1, "target": 2}
 """What comes first of what is due at one moment; all else comes after it."""
 MOST_MOMENTS = 500
 """That are shown: the latest."""
@@ -71,6 +73,7 @@ class Sides:
     agreement: Agreement
     around: Circumstances
     book: Book
+    stake: Decimal
 
     @property
     def ends(self) -> datetime:
@@ -105,17 +108,30 @@ def compare_flow(
     flow = find_compared(tx, flow_id, creator)
     noted = decided_of(tx, flow)
     seen = seen_bars(tx, flow, [one for one, _ in noted], bars, most)
-    funding = charged_funding(tx, flow, seen.bars)
-    other = tested(flow, seen, funding)
+    funding, book = charged_funding(tx, flow, seen.bars), book_of(tx, flow)
+    stake, begin = flow.stake, flow.began_anew_at
+    if begin is not None:
+        cash, held = book.before(begin)
+        stake = cash + held * exact(seen.bars[0].close)
+    other = tested(flow, seen, funding, stake)
     decided: dict[Decision, Decimal] = {}
+    stood = ZERO
     for one, _ in noted:
+        if begin is not None and one.closed_at < begin:
+            stood = stood if one.stop_price is None else ZERO
+            stood = stood if one.target is None else one.target
+            continue
         if one.stop_price is not None:
             decided[one.closed_at, "stop"] = ZERO
         if one.target is not None:
             decided[one.closed_at, "target"] = one.target
+    if begin is not None:
+        # Begun anew a strategy decides afresh; what stands of the terms before is not asked again.
+        decided.setdefault((begin, "target"), stood)
+        other.decisions.setdefault((begin, "target"), ZERO)
     agreement = agree(other.decisions, decided, seen.missed, seen.changed)
-    around, book = circumstances(tx, flow, noted), book_of(tx, flow)
-    sides = Sides(flow, seen, other, decided, agreement, around, book)
+    around = circumstances(tx, flow, noted)
+    sides = Sides(flow, seen, other, decided, agreement, around, book, stake)
     events = sorted(_events(sides), key=_place)
     stamps = list(_stamps(sides, funding))
     rows = walk(sorted([*events, *stamps], key=_place), flow.terms, exact(seen.bars[-1].close))
@@ -132,7 +148,13 @@ def _place(moment: Event | Stamp) -> tuple[datetime, int]:
 
 def _events(sides: Sides) -> Iterator[Event]:
     carried: set[Decision] = set()
+    begin = sides.flow.began_anew_at
+    if begin is not None and (held := sides.book.before(begin)[1]):
+        price = exact(sides.seen.bars[0].close)
+        yield Event(begin, CARRIED, price, live=Traded(held, held * price), why=Cause.CARRIED)
     for one in sides.book.ordered:
+        if begin is not None and one.created_at < begin:
+            continue
         decision = one.decision
         if decision is not None and decision in sides.decided:
             carried.add(decision)
@@ -212,6 +234,8 @@ def _unasked(sides: Sides, one: Ordered) -> Cause:
 def _unpublished(sides: Sides, decision: Decision) -> Cause:
     """Why there is no signal of a decision that the flow took."""
     at, around = decision[0], sides.around
+    if at == sides.flow.began_anew_at:
+        return Cause.CARRIED
     if at in around.late or at in around.outrun:
         return Cause.LATE
     if around.were_paused(at):
@@ -222,7 +246,11 @@ def _unpublished(sides: Sides, decision: Decision) -> Cause:
 def _stamps(sides: Sides, funding: Sequence[tuple[int, Decimal, Decimal]]) -> Iterator[Stamp]:
     known = {ts: (rate, mark) for ts, rate, mark in funding}
     received, last = sides.book.funding(), sides.seen.bars[-1].ts
+    begin = sides.flow.began_anew_at
+    first = 0 if begin is None else int(begin.timestamp())
     for ts in sorted(known.keys() | {one for one in received if one <= last}):
+        if ts < first:
+            continue
         yield Stamp(moment_of(ts), *known.get(ts, (ZERO, ZERO)), received.get(ts, ZERO))
 
 
@@ -252,11 +280,16 @@ def _told(sides: Sides, events: Sequence[Event], rows: Sequence[Row]) -> FlowCom
         one_sided_bars=len(sides.seen.missed),
         changed_bars=len(sides.seen.changed),
         decisions=ComparedDecisions(*sides.agreement[:3]),
-        result=ComparedResult(flow.stake, live - difference, live, difference),
+        result=ComparedResult(sides.stake, live - difference, live, difference),
         assumed=AssumedCosts(flow.terms.fee, flow.terms.slippage),
         causes=causes,
         moments=[_moment(row, scale) for row in reversed(shown[-MOST_MOMENTS:])],
         all_moments=len(shown),
+        terms=[
+            ComparedTerms(one.version, one.began_at, one.stops is not None)
+            for one in reversed(flow.versions)
+            if one.began_at is not None or one.version == 1
+        ],
     )
 
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from commenda.copying import LATE, RUNNER_CASH, Decided
-from commenda.kernel import Bars, FillKind, Funding, Terms
+from commenda.copying import LATE, RUNNER_CASH, SEEN, Decided, move_of
+from commenda.kernel import Bars, Fill, FillKind, Funding, Stepper, Terms, wants, with_stops
 from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.market import Bar
@@ -20,6 +20,7 @@ from commenda.modes.rules import NOTHING, ZERO, Decision, Traded
 from commenda.strategies import BarData, run_program
 
 SECOND = 1_000_000_000
+AT_THE_OPEN = frozenset({FillKind.TARGET, FillKind.TIME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Seen:
     """When bars closed that only one side has."""
     changed: Sequence[datetime] = ()
     """When bars closed that are others on the two sides."""
+    before: Sequence[Bar] = ()
+    """All that are known before them, for stops that learn from those."""
 
 
 def seen_bars(
@@ -46,7 +49,9 @@ def seen_bars(
     Codes `flow_untraded` where the flow's first bar is not known or there are none of its
     time, `comparison_too_long`, and `other_interval` where the others are longer or shorter.
     """
-    begin = next((one.closed_at for one in decided if one.after is None), None)
+    begin = flow.began_anew_at or next(
+        (one.closed_at for one in decided if one.after is None), None
+    )
     if begin is None:
         raise conflict("flow_untraded", "It is not known which bar this flow took first").at(
             "flowId", flow.id, "share another flow"
@@ -58,6 +63,8 @@ def seen_bars(
         ).at("flowId", flow.id, "run commenda flow compare")
     warmup = flow.program.warmup
     earlier = warmup + int(LATE.total_seconds()) // flow.interval + 1
+    if flow.turns:
+        earlier = max(earlier, SEEN)
     since = first_at - earlier * flow.interval
     stored = stored_bars(tx, flow, since, last_at)
     given = stored if others is None else _given(flow, others)
@@ -87,6 +94,7 @@ def seen_bars(
         list(played.values()),
         closes(took.keys() ^ played.keys()),
         closes({ts for ts in took.keys() & played.keys() if took[ts] != played[ts]}),
+        before,
     )
 
 
@@ -124,11 +132,13 @@ def charged_funding(
 class Tested:
     """What the backtest decided and traded, by decision; with the market's price of each trade."""
 
-    decisions: Mapping[Decision, Decimal]
+    decisions: dict[Decision, Decimal]
     trades: Mapping[Decision, tuple[Traded, Decimal]]
 
 
-def tested(flow: Compared, seen: Seen, funding: Sequence[tuple[int, Decimal, Decimal]]) -> Tested:
+def tested(
+    flow: Compared, seen: Seen, funding: Sequence[tuple[int, Decimal, Decimal]], stake: Decimal
+) -> Tested:
     """Run the backtest; its amounts are of an account of the book's stake."""
     every, warm = [*seen.warm, *seen.bars], len(seen.warm)
     bars = Bars(
@@ -143,30 +153,34 @@ def tested(flow: Compared, seen: Seen, funding: Sequence[tuple[int, Decimal, Dec
         np.array([float(rate) for _, rate, _ in funding]),
         np.array([float(mark) for _, _, mark in funding]),
     )
-    run = run_program(
-        flow.program,
-        bars,
-        cash=RUNNER_CASH,
-        funding=charged,
-        costs=flow.own_costs,
-        terms=Terms(spot=flow.spot),
-    )
-    scale = flow.stake / exact(RUNNER_CASH)
     closes = [moment_of(bar.ts + flow.interval) for bar in every]
     decisions: dict[Decision, Decimal] = {}
-    targets = run.targets.tolist()
-    for place, (was, target) in enumerate(pairwise([0.0, *targets])):
-        if target != was and place >= warm:
-            decisions[closes[place], "target"] = exact(target)
+    if flow.program.stops.plain and not flow.turns:
+        run = run_program(
+            flow.program,
+            bars,
+            cash=RUNNER_CASH,
+            funding=charged,
+            costs=flow.own_costs,
+            terms=Terms(spot=flow.spot),
+        )
+        targets = run.targets.tolist()
+        for place, (was, target) in enumerate(pairwise([0.0, *targets])):
+            if target != was and place >= warm:
+                decisions[closes[place], "target"] = exact(target)
+        fills: Sequence[Fill] = run.fills
+    else:
+        decisions, fills = _stepped(flow, seen, charged, bars, closes)
+    scale = stake / exact(RUNNER_CASH)
     trades: dict[Decision, tuple[Traded, Decimal]] = {}
     slippage = flow.terms.slippage
-    for fill in run.fills:
+    for fill in fills:
         quantity, price = exact(fill.quantity) * scale, exact(fill.price)
         traded = Traded(quantity, quantity * price, exact(fill.fee) * scale)
-        if fill.kind is FillKind.TARGET:
+        key = closes[fill.bar], "stop"
+        if fill.kind in AT_THE_OPEN or (key not in decisions and not flow.program.stops.plain):
             trades[closes[fill.bar - 1], "target"] = traded, exact(every[fill.bar].open)
             continue
-        key = closes[fill.bar], "stop"
         decisions[key] = ZERO
         reference = price / (1 + (slippage if quantity > 0 else -slippage))
         more, _ = trades.get(key, (NOTHING, ZERO))
@@ -175,3 +189,38 @@ def tested(flow: Compared, seen: Seen, funding: Sequence[tuple[int, Decimal, Dec
             reference.quantize(Decimal(1).scaleb(-18)),
         )
     return Tested(decisions, trades)
+
+
+def _stepped(
+    flow: Compared, seen: Seen, funding: Funding, bars: Bars, closes: Sequence[datetime]
+) -> tuple[dict[Decision, Decimal], Sequence[Fill]]:
+    """What a run with stops in layers decided and filled, bar by bar as the flow's own: its stops
+    are changed where the flow's were."""
+    stepper = Stepper(
+        flow.program, cash=RUNNER_CASH, costs=flow.own_costs, terms=Terms(spot=flow.spot)
+    )
+    decisions: dict[Decision, Decimal] = {}
+    fills: list[Fill] = []
+    known = [*seen.before, *seen.bars]
+    earlier = len(known) - len(closes)
+    prices = list(zip(bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True))
+    stamps = list(zip(funding.ts, funding.rate, funding.mark, strict=True))
+    for place, (ts, price) in enumerate(zip(bars.ts.tolist(), prices, strict=True)):
+        for change in flow.turns.get(closes[place], ()):
+            learnt = known[max(0, earlier + place - SEEN) : earlier + place]
+            columns = [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in learnt]
+            stops = change.program.stops
+            stepper = with_stops(stepper, stops, columns, cash=RUNNER_CASH, loosen=change.loosen)
+        after = bars.ts[place - 1] if place else ts - flow.interval * SECOND
+        charged = [(rate, mark) for at, rate, mark in stamps if after < at <= ts]
+        was = wants(stepper)
+        warms = place < len(seen.warm)
+        opened, high, low, close, volume = map(float, price)
+        decision = stepper.on_bar(ts, opened, high, low, close, volume, () if warms else charged)
+        move = move_of(stepper, decision, was)
+        if move is not None and move.stop_price is not None:
+            decisions[closes[place], "stop"] = ZERO
+        if move is not None and move.target is not None:
+            decisions[closes[place], "target"] = move.target
+        fills += [fill._replace(bar=place) for fill in stepper.fills]
+    return decisions, fills

@@ -47,6 +47,8 @@ class Cause(StrEnum):
     """The strategy never saw a bar that the backtest has."""
     OTHER_DATA = "other_data"
     """A bar that is stored is not the one that the strategy saw."""
+    CARRIED = "carried"
+    """Held from the terms before, when the strategy was begun anew; or not traded for its sake."""
     WORKING = "working"
     """Something of it still works at the venue."""
     CLOSED = "closed"
@@ -141,6 +143,16 @@ class AssumedCosts:
 
 @on_wire
 @dataclass(frozen=True, slots=True)
+class ComparedTerms:
+    """A version of a flow's terms, and when the first bar closed that was taken under it."""
+
+    version: int
+    began_at: datetime | None
+    own_stops: Annotated[bool, Field(description="Whether its stops are not the strategy's.")]
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
 class FlowComparison:
     """A live flow against a backtest over the bars that it saw."""
 
@@ -162,3 +174,10 @@ class FlowComparison:
     causes: Annotated[list[CauseTotal], Field(description="The greatest first.")]
     moments: Annotated[list[ComparedMoment], Field(description="The latest first.")]
     all_moments: Annotated[Count, Field(description="How many there are in all.")]
+    terms: Annotated[
+        list[ComparedTerms],
+        Field(
+            description="The flow's terms that are compared: since other parameters began its"
+            " strategy anew, and each change of its stops since, which the backtest makes too."
+        ),
+    ]

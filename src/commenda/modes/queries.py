@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-from commenda.copying import Decided
+from commenda.copying import Change, Decided, TermsVersion, changes_after, program_of, versions_of
 from commenda.kernel import Costs, Program
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict, unknown
@@ -19,7 +19,7 @@ from commenda.kit.money import scale_of
 from commenda.kit.rows import first, records
 from commenda.market import Bar, composed
 from commenda.modes.rules import ZERO, Decision, Terms, Traded
-from commenda.strategies import catalogue, costs_of
+from commenda.strategies import costs_of
 
 BASIS_POINT = Decimal("0.0001")
 
@@ -49,10 +49,32 @@ class Compared:
     stake: Decimal
     book_status: str
     spot: bool
+    versions: Sequence[TermsVersion] = ()
+    """Of its terms: those since its strategy was begun anew last, the present ones first."""
 
     @property
     def program(self) -> Program:
-        return catalogue()[self.strategy].bind(**self.params)
+        """What was begun with."""
+        return program_of(self.strategy, self.versions[-1])
+
+    @property
+    def began_anew_at(self) -> datetime | None:
+        """When the first bar closed under other parameters than the flow was shared with; None
+        where they stand."""
+        return None if self.versions[-1].version == 1 else self.versions[-1].began_at
+
+    @property
+    def turns(self) -> Mapping[datetime, Sequence[Change]]:
+        """Stops that were changed since, by the close of the first bar that was taken under
+        them. What was changed again before that was taken up with it."""
+        found: dict[datetime, list[Change]] = {}
+        waiting: list[Change] = []
+        began = {one.version: one.began_at for one in self.versions}
+        for change in changes_after(self.strategy, self.versions):
+            waiting.append(change)
+            if (at := began[change.version]) is not None:
+                found[at], waiting = waiting, []
+        return found
 
     @property
     def own_costs(self) -> Costs:
@@ -127,7 +149,19 @@ def find_compared(tx: Tx, flow_id: UUID, creator: UUID | None = None) -> Compare
         raise conflict("flow_untraded", "This flow has not traded yet").at(
             "flowId", flow_id, "wait until it has taken its first bar"
         )
-    return found
+    return replace(found, versions=_since_begun(found.strategy, versions_of(tx, flow_id)))
+
+
+def _since_begun(strategy: str, versions: Sequence[TermsVersion]) -> Sequence[TermsVersion]:
+    """The versions since the last at which other parameters began the strategy anew, by a bar that
+    it has taken."""
+    anew = [one.version for one in changes_after(strategy, versions) if one.anew]
+    taken = {one.version for one in versions if one.began_at is not None}
+    for version in sorted(taken, reverse=True):
+        before = max((one for one in taken if one < version), default=0)
+        if any(before < one <= version for one in anew):
+            return [one for one in versions if one.version >= version]
+    return versions
 
 
 def decided_of(tx: Tx, flow: Compared) -> list[tuple[Decided, datetime]]:
@@ -246,6 +280,13 @@ class Book:
             return before
         place = bisect_right(self.entries, one.created_at, key=lambda entry: entry.posted_at)
         return self.entries[place - 1].before + self.entries[place - 1].amount if place else ZERO
+
+    def before(self, at: datetime) -> tuple[Decimal, Decimal]:
+        """(cash, quantity held) as they stood before what was done at a moment."""
+        place = bisect_left(self.entries, at, key=lambda entry: entry.posted_at)
+        cash = self.entries[place - 1].before + self.entries[place - 1].amount if place else ZERO
+        held = sum((one.traded.quantity for one in self.ordered if one.created_at < at), ZERO)
+        return cash, held
 
     def funding(self) -> dict[int, Decimal]:
         """What it received, by stamp."""

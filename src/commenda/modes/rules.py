@@ -23,6 +23,8 @@ from commenda.modes.model import Cause
 ZERO = Decimal(0)
 FINE = 10
 """Units of money by which a fee or a payment may differ for its rounding alone."""
+CARRIED = "carried"
+"""The moment in which a strategy was begun anew while its book held something."""
 _STEP = Decimal(1).scaleb(-18)
 
 
@@ -127,7 +129,8 @@ def walk(moments: Iterable[Event | Stamp], terms: Terms, last: Decimal) -> list[
         _hold(since, held.apart, moment.price)
         before = dict(held.apart)
         held.take(moment, terms)
-        _cost(row, moment, terms, _mover(before, held.apart))
+        if moment.kind != CARRIED:  # it was traded before
+            _cost(row, moment, terms, _mover(before, held.apart))
         since = row, moment.price
     _hold(since, held.apart, last)
     return rows
