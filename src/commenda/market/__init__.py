@@ -96,7 +96,7 @@ from commenda.market.simulated import (
     simulated_assets,
 )
 from commenda.market.sources import Source, group_files
-from commenda.market.stored import StoredFeed
+from commenda.market.stored import StoredFeed, stored_bars
 from commenda.market.track import Bar, BarArrays, Observations, composed
 
 __all__ = [
@@ -174,6 +174,7 @@ __all__ = [
     "series_offered",
     "simulate_market",
     "simulated_assets",
+    "stored_bars",
     "supersedes",
     "tell_bar",
     "topic_of",

@@ -133,7 +133,7 @@ class StoredFeed(CandleFeed):
         self, instrument_id: int, begin: int, until: int, *, follows: bool
     ) -> tuple[list[Bar], int]:
         with self._database.read() as tx:
-            bars = _stored(tx, instrument_id, self.interval, begin, until)
+            bars = stored_bars(tx, instrument_id, self.interval, begin, until)
             first = begin if follows or not bars else bars[0].ts
             found = settled(bars, self.interval, first, until, ())
             if len(found[0]) < len(bars):
@@ -203,7 +203,8 @@ def settled(
     return found, until
 
 
-def _stored(tx: Tx, instrument_id: int, interval: int, begin: int, until: int) -> list[Bar]:
+def stored_bars(tx: Tx, instrument_id: int, interval: int, begin: int, until: int) -> list[Bar]:
+    """The bars of an interval that opened from `begin` on and had closed by `until`."""
     rows = tx.execute(
         "SELECT extract(epoch FROM ts)::bigint, open, high, low, close, volume FROM market_bars"
         " WHERE instrument_id = %s AND interval_seconds = %s AND ts >= %s AND ts <= %s"

@@ -41,7 +41,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
 from commenda.managed import Agenda, agenda, crystallise_due, score_flows
-from commenda.market import write_marks
+from commenda.market import write_bars, write_marks
 from commenda.operations import PRODUCTS, Operation, carry_books, charge_funding
 from commenda.referrals import release_due
 from commenda.simulate import machine
@@ -237,12 +237,24 @@ class Replay:
         with business.database.transaction() as tx:
             self.unnoted = ts
             self._note(tx, save=True)
-            feed = business.broker.feed
-            write_marks(tx, [(one, feed.mark_at(one.id, ts)) for one in feed.instruments])
+            self._store_market(tx, ts)
             machine.look(tx, author, due)
             machine.measure_due(tx, author, scenario)
         with business.database.transaction() as tx:
             business.load_runners(tx)
+
+    def _store_market(self, tx: Tx, ts: int) -> None:
+        """Store what abilities read: the marks of now, and the bars that closed since they last
+        looked, an hour ago at most."""
+        feed = self.business.broker.feed
+        write_marks(tx, [(one, feed.mark_at(one.id, ts)) for one in feed.instruments])
+        closed = [
+            (one, bar)
+            for at in feed.timestamps(ts - HOUR - feed.interval, ts - feed.interval + 1)
+            for one in feed.instruments
+            if (bar := feed.bar(one.id, at)) is not None
+        ]
+        write_bars(tx, feed.interval, closed)
 
     def _again(self, ts: int, decided: set[UUID]) -> None:
         """Publish what the machine has flows repeat, but of those that decided anew just now."""
