@@ -29,6 +29,7 @@ from commenda.audit.http import router as audit_router
 from commenda.automation.http import router as automation_router
 from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
+from commenda.copying.terms_http import router as terms_router
 from commenda.earnings.http import router as earnings_router
 from commenda.funding.freezes_http import router as freezes_router
 from commenda.funding.http import router as funding_router
@@ -101,6 +102,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     income_router,
     referrals_router,
     copying_router,
+    terms_router,
     portfolios_router,
     automation_router,
     modes_router,

@@ -21,6 +21,7 @@ from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
 from commenda.market import Kind, interval_name, parse_interval
+from commenda.risk import find_template, stops_of
 from commenda.venues import DEFAULT_VENUE, known_venue, require_account
 
 T = TypeVar("T")
@@ -56,8 +57,8 @@ def save_flow(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: Flow
 
     Returns whether it is new. Codes `incomplete_flow`, `unknown_strategy`, `unknown_symbol`,
     `ambiguous_symbol`, `other_market`, `no_leverage_at_spot`, `interval_not_whole`, those of
-    `require_account`, those of `follow` for the stake; of a flow that exists `unknown_flow` where
-    it is another's, `flow_closed`, `flow_terms_fixed`.
+    `require_account`, `unknown_template`, those of `follow` for the stake; of a flow that exists
+    `unknown_flow` where it is another's, `flow_closed`, `flow_terms_fixed`.
     """
     known = tx.execute("SELECT FROM shared_flows WHERE id = %s", (flow_id,)).fetchone()
     if known is None and _create(tx, author, creator, flow_id, draft):
@@ -94,7 +95,10 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         interval_seconds=_interval(tx, draft.interval, instrument_id),
         entry=draft.entry or Entry.MARKET,
     )
-    if not share_flow(tx, flow, author.now):
+    named = None if draft.stop_template is None else find_template(tx, draft.stop_template)
+    stops = None if named is None else stops_of(named.stops)
+    template = None if named is None else f"{named.name}/{named.version}"
+    if not share_flow(tx, flow, author.now, stops, template):
         return False
     note(tx, author, "flow.shared", flow.id, "active", {"strategy": strategy, "symbol": symbol})
     follow(
@@ -223,12 +227,14 @@ def _own_flow(tx: Tx, creator_id: UUID, flow_id: UUID) -> Flow:
 
 def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
     row = tx.execute(
-        "SELECT i.symbol, i.venue, s.investment_amount FROM instruments i"
-        " LEFT JOIN flow_subscriptions s ON s.flow_id = %s AND s.is_leader WHERE i.id = %s",
-        (flow.id, flow.instrument_id),
+        "SELECT i.symbol, i.venue, s.investment_amount, (SELECT template FROM flow_terms"
+        "  WHERE flow_id = %(flow)s ORDER BY version DESC LIMIT 1) FROM instruments i"
+        " LEFT JOIN flow_subscriptions s ON s.flow_id = %(flow)s AND s.is_leader"
+        " WHERE i.id = %(instrument)s",
+        {"flow": flow.id, "instrument": flow.instrument_id},
     ).fetchone()
     assert row is not None, "a flow trades an instrument"
-    symbol, market, stake = row
+    symbol, market, stake, template = row
     given = {
         "strategy": (draft.strategy, flow.strategy),
         "symbol": (draft.symbol, symbol),
@@ -240,6 +246,7 @@ def _require_same_terms(tx: Tx, flow: Flow, draft: FlowDraft) -> None:
             draft.params and strategy_of(flow.strategy).resolve(dict(draft.params)),
             draft.params and dict(flow.params),
         ),
+        "stopTemplate": (draft.stop_template, template and template.partition("/")[0]),
         "investmentAmount": (draft.investment_amount, stake),
     }
     for field, (said, stands) in given.items():

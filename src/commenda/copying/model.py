@@ -12,8 +12,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.kit.wire import Amount, Body, Real, Whole, on_wire, wire
+from commenda.kit.wire import WORDS, Amount, Body, Real, Whole, on_wire, wire
 from commenda.market import SYMBOL, VENUE
+from commenda.risk import StopSet, TemplateName
 from commenda.venues import DEFAULT_VENUE
 
 RULES = "copying/1"
@@ -198,6 +199,11 @@ class FlowDraft(Body):
         ]
         | None
     ) = Field(default=None, description="Of a new flow: the strategy's, with its defaults.")
+    stop_template: TemplateName | None = Field(
+        default=None,
+        description="Of a new flow: the template of its stops; without one, the stops that the"
+        " strategy declares.",
+    )
     investment_amount: Amount | None = Field(
         default=None,
         description="Of a new flow: the creator's own stake, from the wallet into the book that"
@@ -207,6 +213,31 @@ class FlowDraft(Body):
     @property
     def unique_tags(self) -> list[str]:
         return list(dict.fromkeys(self.tags))
+
+
+Reason = Annotated[str, Field(max_length=500, pattern=WORDS, examples=["It stopped too soon."])]
+
+
+class StopsChange(Body):
+    """Other stops for a flow: of a template, by name or one by one, or (with neither) those that
+    its strategy declares."""
+
+    template: TemplateName | None = None
+    stops: StopSet | None = None
+    loosen: bool = Field(
+        default=False,
+        description="Whether the stop of the position that is held may move away from its price.",
+    )
+    reason: Reason
+
+
+class TermsChange(Body):
+    """Other parameters for a flow of one's own, or the way back to an earlier version of all its
+    terms."""
+
+    params: Annotated[dict[ParameterName, Real], Field(max_length=40)] | None = None
+    version: Annotated[Whole, Field(ge=1)] | None = None
+    reason: Reason
 
 
 class FlowToggle(Body):

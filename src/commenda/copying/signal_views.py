@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Literal, LiteralString
+from typing import Annotated, Any, Literal, LiteralString, cast
 from uuid import UUID
 
 from pydantic import Field
 
 from commenda.copying.model import Chain
 from commenda.copying.queries import find_flow
+from commenda.copying.terms_views import Stop, stop_of
 from commenda.kit import ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import unknown
@@ -65,6 +66,7 @@ class TradingSignal:
     node_type: str | None
     created_at: datetime
     processed_at: datetime | None
+    stop: Annotated[Stop | None, Field(description="The protective stop that it carries out.")]
 
 
 @on_wire
@@ -119,7 +121,7 @@ _SIGNALS: LiteralString = (
     ' n.executed AS "execution_status.executed", n.failed AS "execution_status.failed",'
     ' n.total - n.executed - n.failed - n.skipped AS "execution_status.pending",'
     ' n.skipped AS "execution_status.skipped",'
-    " t.node_id, t.node_type, t.created_at, t.processed_at"
+    " t.node_id, t.node_type, t.created_at, t.processed_at, t.stop"
     " FROM trading_signals t JOIN shared_flows f ON f.id = t.flow_id"
     " JOIN instruments i ON i.id = t.instrument_id"
     " LEFT JOIN flow_subscriptions own ON own.flow_id = f.id AND own.is_leader"
@@ -147,7 +149,8 @@ def signals_of(
     find_flow(tx, flow_id)
     values = {"flow": flow_id, "user": user_id, "limit": limit, "all": everything}
     query = _SIGNALS + _SEEN + " ORDER BY t.sequence DESC LIMIT %(limit)s"
-    return records(tx, TradingSignal, query, values)
+    found = records(tx, TradingSignal, query, values)
+    return [replace(one, stop=stop_of(cast(Any, one.stop))) for one in found]
 
 
 def executions_of(

@@ -200,11 +200,27 @@ def _decide(
             " WHERE id = %s",
             (*(target.columns if target else (None, None, None)), flow.id),
         )
+        if (line := (stop or target or _NOTHING).line) is not None:
+            _note_stop(tx, flow, now, line, stop)
         if stop is None:
             return 0
         # What was inside a live bar is past: its stop is left at the market.
         price = None if broker.feed.live else stop.value
         return _publish(tx, broker, flow, now, "stop", stop._replace(value=Decimal(0)), price, tell)
+
+
+_NOTHING = Target(Decimal(0), None)
+
+
+def _note_stop(
+    tx: Tx, flow: Flow, now: datetime, line: Mapping[str, Any], fired: Target | None
+) -> None:
+    """Say in the trail which stop ended a position and why; without `fired` one without a price."""
+    price = None if fired is None else plain(fired.value)
+    correlation, about = ids.derive("flow", flow.id), str(flow.id)
+    result = f"{line['layer']} {iso(now)}"
+    said = {**line, "price": price}
+    record(tx, [Event("flow.stopped", about, correlation, result, "copying", RULES, now, said)])
 
 
 def publish_targets(

@@ -9,9 +9,9 @@ so (`loosen`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal, LiteralString, NamedTuple
+from typing import Final, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -21,10 +21,11 @@ from commenda.copying.queries import find_flow
 from commenda.copying.telling import note, tell_followers
 from commenda.kernel import Program, Stops
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, conflict, not_found, unknown
+from commenda.kit.errors import CommendaError, conflict, unknown
 from commenda.kit.rows import put
 from commenda.ledger import Author
 from commenda.market import Kind
+from commenda.risk import said_stops, stops_of
 from commenda.strategies import Strategy, catalogue
 
 OWN: Final = "own"
@@ -248,39 +249,3 @@ def _kind_of(tx: Tx, instrument_id: int) -> Kind:
     row = tx.execute("SELECT kind FROM instruments WHERE id = %s", (instrument_id,)).fetchone()
     assert row is not None, "a flow trades an instrument that is stored"
     return Kind(row[0])
-
-
-def said_stops(stops: Stops) -> dict[str, Any]:
-    """What of a set of stops is not as without any."""
-    none = asdict(Stops())
-    return {
-        name: value
-        for name, value in asdict(stops).items()
-        if name != "at_desk" and value != none[name]
-    }
-
-
-def stops_of(said: Mapping[str, Any]) -> Stops:
-    """The stops that a row or a request names; codes `unknown_stop`, `bad_stop`."""
-    known = [one.name for one in fields(Stops) if one.name != "at_desk"]
-    for name in said:
-        if name not in known:
-            raise not_found("unknown_stop", "There is no such stop").at(
-                name, said[name], f"the stops are {', '.join(known)}"
-            )
-    given = {
-        name: int(value) if name.endswith(("bars", "length")) else float(value)
-        for name, value in said.items()
-    }
-    for name, value in given.items():
-        if value != float(said[name]):
-            raise CommendaError("bad_stop", "Bars are counted whole").at(
-                name, said[name], "give a whole number"
-            )
-    try:
-        return Stops(**given)  # type: ignore[arg-type]
-    except ValueError as error:
-        name = str(error).split()[1]
-        raise CommendaError("bad_stop", "No such stop can be kept").at(
-            name, said.get(name), "give a fraction below 1, or a positive number"
-        ) from None

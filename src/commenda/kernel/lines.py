@@ -48,6 +48,31 @@ def stop_line(stepper: Stepper) -> StopLine | None:
     return None if isnan(ahead[at.LEVEL]) else _line(ahead, ahead.item(at.LEVEL))
 
 
+def layer_lines(stepper: Stepper) -> list[StopLine]:
+    """Each rule's own line of the position that is held, for the next bar; of what slides, the one
+    that stands."""
+    desk = stepper._desk
+    if stepper.quantity == 0.0:
+        return []
+    if desk is None:
+        line = stop_line(stepper)
+        return [] if line is None else [line]
+    found = []
+    for alone in ((book.STOP,), (), (at.CURVE_DRAWDOWN,), (at.ACCOUNT_LOSS,)):
+        rules, tally = desk.rules.copy(), desk.tally.copy()
+        for other in (book.STOP, at.CURVE_DRAWDOWN, at.ACCOUNT_LOSS):
+            if other not in alone:
+                rules[other] = 0.0
+        if alone:
+            tally[at.TRAIL] = nan
+        show_levels(stepper._account, rules, tally)
+        if not isnan(tally[at.LEVEL]):
+            found.append(_line(tally, tally.item(at.LEVEL)))
+    if (most := bars_at_most(stepper)) > 0:
+        found.append(StopLine("bars", nan, float(most), stepper.entry_price))
+    return found
+
+
 def fired_stop(stepper: Stepper) -> StopLine | None:
     """The stop that fired inside the last bar; None where none did, or the equity was gone."""
     if isnan(stepper._account[book.STOP_FILL]) or stepper.ruined:

@@ -9,6 +9,9 @@ closes or reduces one is let through, always.
 A **breaker** is opened by a person (the kill switch) or by what is measured. While it is open
 nothing that it covers is opened or increased (`breakers.py`), which senders and who waits for them
 agree on (`switch.py`). Exits always go on.
+
+**Stops** protect one position of one flow; sets of them have names (`stop_templates.py`). How far
+they lie may follow the market's state, which `regimes.py` tells bar by bar (`stop_lines.py`).
 """
 
 from commenda.risk.breakers import (
@@ -45,6 +48,17 @@ from commenda.risk.limits import (
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
 from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
 from commenda.risk.rules import INITIAL
+from commenda.risk.stop_templates import (
+    StopSet,
+    StopTemplate,
+    TemplateName,
+    TemplateOrder,
+    find_template,
+    said_stops,
+    set_template,
+    stop_templates,
+    stops_of,
+)
 from commenda.risk.sweep import turn_breakers
 from commenda.risk.switch import SENDING, any_standing, senders, sign_of, stop
 from commenda.risk.usage import LimitUse, count_findings, limits_and_use
@@ -72,6 +86,10 @@ __all__ = [
     "LimitUse",
     "Measure",
     "Standing",
+    "StopSet",
+    "StopTemplate",
+    "TemplateName",
+    "TemplateOrder",
     "Verdict",
     "all_breakers",
     "any_standing",
@@ -82,6 +100,7 @@ __all__ = [
     "count_findings",
     "find_breaker",
     "find_place",
+    "find_template",
     "judge",
     "let_half",
     "limit_at",
@@ -95,9 +114,13 @@ __all__ = [
     "order_limit",
     "request_resume",
     "resume_changes",
+    "said_stops",
     "senders",
+    "set_template",
     "sign_of",
     "stop",
+    "stop_templates",
+    "stops_of",
     "subject_name",
     "tighten",
     "trip",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -18,16 +19,25 @@ from commenda.kit.web import (
     Page,
     Paged,
     Served,
+    on_wire,
     problems,
     routes,
     write,
 )
+from commenda.ledger import Author
 from commenda.risk.limits import LimitAnswer, order_limit
-from commenda.risk.model import LimitOrder
+from commenda.risk.model import RULES, LimitOrder
+from commenda.risk.stop_templates import (
+    StopTemplate,
+    TemplateOrder,
+    set_template,
+    stop_templates,
+)
 from commenda.risk.usage import LimitFinding, LimitUse, findings, limits_and_use
 
 router = routes("risk")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
+Looker = Annotated[Principal, may(Permission.FLOWS, Permission.OVERVIEW)]
 Officer = Annotated[Principal, may(Permission.RISK)]
 
 
@@ -70,3 +80,26 @@ def list_findings(service: Served, _who: Reader, asked: Paged) -> Page[LimitFind
     with service.database.read() as tx:
         rows = findings(tx, asked.after(int), asked.rows)
     return asked.page(rows, lambda one: one.number)
+
+
+@on_wire
+@dataclass(frozen=True, slots=True)
+class TemplateList:
+    items: list[StopTemplate]
+
+
+@router.get("/risk/stop-templates", operation_id="listStopTemplates", responses=GUARDED)
+def list_templates(service: Served, _who: Looker) -> TemplateList:
+    """Named sets of protective stops, for whoever shares a flow or watches one."""
+    with service.database.read() as tx:
+        return TemplateList(stop_templates(tx))
+
+
+@router.post(
+    "/risk/stop-templates", operation_id="setStopTemplate", responses=GUARDED | problems(404)
+)
+def keep_template(service: Served, who: Officer, body: TemplateOrder) -> StopTemplate:
+    """Keep a set of stops under a name, as its next version. Flows that took the one before keep
+    what they took."""
+    with service.database.transaction() as tx:
+        return set_template(tx, Author(who.actor, RULES, business_now(tx)), body)
