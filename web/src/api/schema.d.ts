@@ -6706,6 +6706,89 @@ export interface components {
              */
             cause: string | null;
         };
+        /**
+         * FlowTermsNow
+         * @description What a flow trades by, and where its own account's stops lie for the next bar.
+         */
+        FlowTermsNow: {
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /** Strategy */
+            strategy: string;
+            /** Version */
+            version: number;
+            /**
+             * Asof
+             * @description When the last bar closed that it took.
+             */
+            asOf: string | null;
+            /**
+             * Quantity
+             * @description Of its own account: 0 is out of the market.
+             * @example 2500.00
+             */
+            quantity: string;
+            /** Entry */
+            entry: string | null;
+            /** @description Which the next bar would meet first. */
+            tightest: components["schemas"]["Stop"] | null;
+            /**
+             * Lines
+             * @description Each rule's, while something is held.
+             */
+            lines: components["schemas"]["Stop"][];
+            /**
+             * Versions
+             * @description The latest first.
+             */
+            versions: components["schemas"]["FlowTermsVersion"][];
+        };
+        /**
+         * FlowTermsVersion
+         * @description A version of what a flow trades by. Null stops are those that the strategy declares.
+         */
+        FlowTermsVersion: {
+            /** Version */
+            version: number;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+            /** Stops */
+            stops: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Template
+             * @description The template and version they are of.
+             * @example usual/1
+             */
+            template: string | null;
+            /** Loosen */
+            loosen: boolean;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Beganat
+             * @description When the first bar closed that was taken under it; null: none was.
+             */
+            beganAt: string | null;
+            /** Setby */
+            setBy: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Cause
+             * @description The automatic decision that led to it.
+             */
+            cause: string | null;
+        };
         /** FlowToggle */
         FlowToggle: {
             /**
