@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -131,9 +130,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(db: Database) -> Iterator[Bench]:
+def bench(db: Database) -> Bench:
     durable.prepare(db.owner_url)
-    yield Bench(db)
+    return Bench(db)
 
 
 def refused(act: Any) -> str:
@@ -300,7 +299,7 @@ def test_each_trigger_is_a_reason_with_its_figures(
 
 def test_what_comes_later_changes_no_decision(bench: Bench) -> None:
     """Bars and NAV after the moment are others: evidence and decision are the same."""
-    bench.let(Mode.RECOMMENDING, highDays=5)
+    terms = OPTIMISE.terms.model_validate(SMALL)
     seen = []
     for other in (1.0, 3.0):
         later = [close * other for close in walk(48, seed=9)]
@@ -315,7 +314,6 @@ def test_what_comes_later_changes_no_decision(bench: Bench) -> None:
             )
         bench.store(later, bench.world.now + timedelta(hours=48))
         with bench.db.transaction() as tx:
-            terms = OPTIMISE.terms.model_validate(SMALL)
             seen.append(list(OPTIMISE.look(tx, bench.world.now, lambda _: terms)))
     assert seen[0] == seen[1]
     assert len(seen[0]) == 1
@@ -325,10 +323,9 @@ def test_what_comes_later_changes_no_decision(bench: Bench) -> None:
 
 
 def test_a_week_begins_one_search_by_the_calendar(bench: Bench) -> None:
-    # Day 10 after Monday the 5th of January is Thursday the 15th: a week's Wednesday has passed.
-    bench.let(
-        Mode.RECOMMENDING, CALENDAR, rhythm="weekly", weekday=2, cooldownHours=0, events=False
-    )
+    # Ten days after Monday the 5th it is Thursday the 15th: the week's Wednesday has passed.
+    told = {"rhythm": "weekly", "weekday": 2, "events": False, "cooldownHours": 0}
+    bench.let(Mode.RECOMMENDING, CALENDAR, **told)
     (decision,) = bench.run(CALENDAR)
     assert decision.because == [
         {"code": "by_calendar", "rhythm": "weekly", "due": "weekly:2026-W03"}

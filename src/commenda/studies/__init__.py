@@ -23,7 +23,13 @@ priority and bounded memory, on this machine's processes or on a Ray or Dask clu
 """
 
 from commenda.studies.asked import ask_for_study
-from commenda.studies.beside import MarketSearch, OutOfSample, out_of_sample, search_market
+from commenda.studies.beside import (
+    MarketSearch,
+    OutOfSample,
+    out_of_sample,
+    run_here,
+    search_market,
+)
 from commenda.studies.bodies import StudyRequest
 from commenda.studies.bounds import refuse_corners_beyond_bounds
 from commenda.studies.jobs import STUDIES, run_study_workflow
@@ -106,6 +112,7 @@ __all__ = [
     "refuse_corners_beyond_bounds",
     "report_of",
     "run",
+    "run_here",
     "run_study_workflow",
     "search_market",
     "space_of",

@@ -13,16 +13,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from commenda.kit.db import Tx
+from commenda.kit import outbox
+from commenda.kit.clock import business_now
+from commenda.kit.db import Database, Tx
 from commenda.kit.errors import CommendaError
 from commenda.strategies import find_installed
 from commenda.studies.bodies import mean_sharpes
 from commenda.studies.evaluate import evaluate
 from commenda.studies.jobs import enqueue_study
 from commenda.studies.material import material_again, material_of_market
-from commenda.studies.model import Fold, Plan, Study
-from commenda.studies.running import begin, course_of
+from commenda.studies.model import Fold, Plan, Study, StudyState
+from commenda.studies.queries import finish_study, running_studies
+from commenda.studies.running import begin, course_of, run
 from commenda.studies.space import space_of
+from commenda.studies.workers import workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,36 @@ class MarketSearch:
 
 
 def search_market(tx: Tx, asked: MarketSearch, actor: str, now: datetime) -> Study:
-    """Have a worker run a study once this transaction commits; refusals as of `ask_for_study`."""
+    """Have a worker run a study once this transaction commits; refusals as of `ask_for_study`.
+
+    A replayed business has no workers: it runs its studies itself (`run_here`).
+    """
     strategy = find_installed(asked.strategy)
     space = space_of(strategy, asked.space, asked.fixed)
     material = material_of_market(tx, asked.instrument_id, asked.interval, asked.since, asked.until)
     study = begin(tx, strategy, material, space, asked.plan, now, asked_by=actor)
-    enqueue_study(tx, study.id)
+    if outbox.has_queues(tx):
+        enqueue_study(tx, study.id)
     return study
+
+
+def run_here(database: Database) -> int:
+    """Run every study over the live market that has not ended, in this process; how many. For a
+    replay, whose time stands still meanwhile."""
+    with database.read() as tx:
+        waiting = [one for one in running_studies(tx) if "instrument" in one.data]
+    for study in waiting:
+        try:
+            with database.read() as tx:
+                hashes = study.data_hash, study.funding_hash
+                material = material_again(tx, Path(), study.data, *hashes)
+            with workers() as hands:
+                run(database, study, find_installed(study.strategy), material, hands, business_now)
+        except CommendaError as error:
+            with database.transaction() as tx:  # of one that has ended this changes nothing
+                end = StudyState.FAILED
+                finish_study(tx, study.id, end, business_now(tx), reason=error.message)
+    return len(waiting)
 
 
 @dataclass(frozen=True, slots=True)
