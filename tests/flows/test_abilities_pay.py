@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from commenda.automation import ability_named
+from commenda.automation.optimising import CalendarTerms
+from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from commenda.simulate import compare, load_scenario, machine, simulate
+from commenda.simulate import compare, load_scenario, machine, replay, simulate
 from commenda.simulate.compare import Arm, arms, paid, variant
 from commenda.simulate.outcome import FIGURES, Outcome
 from commenda.simulate.scenario import Scenario
+from commenda.studies import run_here
 from scenario_runs import SCENARIO
 
 STEERED = """
@@ -157,3 +162,44 @@ def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
     with pytest.raises(CommendaError) as caught:
         arms(plain, 1, 1)
     assert caught.value.code == "nothing_to_compare"
+
+
+class Brief(CalendarTerms):
+    """A search that is soon done, every day."""
+
+    trials: int = 8
+    folds: int = 2
+    least_bars: int = 100
+    spread: float = 1.2
+    rhythm: Literal["none", "daily", "weekly", "monthly"] = "daily"
+    cooldown_hours: float = 0.0
+
+
+def test_a_replay_runs_the_studies_that_it_begins_and_the_same_after_being_cut_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brief = replace(ability_named("calendar"), terms=Brief)
+    monkeypatch.setattr(machine, "ABILITIES", (brief,))
+    searched = load_scenario(written(tmp_path, '[abilities]\ncalendar = "acting"\n'))
+    whole = report(searched, tmp_path / "whole")
+    (row,) = whole["machine"]["abilities"]
+    assert row["ability"] == "calendar"
+    assert row["measured"] >= 1
+
+    class Cut(Exception):
+        pass
+
+    studies = 0
+
+    def cut_after_studies(database: Database) -> int:
+        nonlocal studies
+        studies += run_here(database)
+        if studies:
+            raise Cut
+        return studies
+
+    monkeypatch.setattr(replay, "run_here", cut_after_studies)
+    with pytest.raises(Cut):
+        report(searched, tmp_path / "cut")
+    monkeypatch.setattr(replay, "run_here", run_here)
+    assert report(searched, tmp_path / "cut") == whole

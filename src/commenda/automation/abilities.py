@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from commenda.automation.model import Ability
+from commenda.automation.optimising import CALENDAR, OPTIMISE
 from commenda.automation.orchestrator import (
     carry_out_action,
     measure_effects,
@@ -19,7 +20,7 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import unknown
 from commenda.ledger import Author
 
-ABILITIES: Final[tuple[Ability, ...]] = (REBALANCE,)
+ABILITIES: Final[tuple[Ability, ...]] = (REBALANCE, OPTIMISE, CALENDAR)
 """In the order in which they decide where several are due: what protects goes first."""
 
 

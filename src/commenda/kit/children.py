@@ -18,15 +18,17 @@ from commenda.kit import durable
 def run_child(
     database_url: str, home: str, arguments: list[str], wanted: Callable[[], bool] = lambda: True
 ) -> str:
-    """Run `commenda ARGUMENTS` until it ends; what it complained of at the end, or nothing.
+    """Run `commenda ARGUMENTS` until it ends; what it complained of at the end, or nothing. Its
+    data directory is `home`, or where that is empty the worker's own.
 
     It is ended where it is not `wanted` any more, and where this worker ends: InterruptedError
     then, since its process waits for this thread.
     """
     worker = durable.running()
+    data = {"COMMENDA_DATA": home} if home else {}
     child = subprocess.Popen(
         [sys.executable, "-m", "commenda", *arguments],
-        env={**os.environ, "COMMENDA_DATABASE_URL": database_url, "COMMENDA_DATA": home},
+        env={**os.environ, "COMMENDA_DATABASE_URL": database_url, **data},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -97,6 +97,12 @@ def enqueue(
     )
 
 
+def has_queues(tx: Tx) -> bool:
+    """Whether there are queues here: a replayed business has none, since it works in one thread."""
+    row = tx.execute("SELECT to_regclass('dbos.workflow_status') IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
 def pending(tx: Tx, *workflow_ids: str) -> int:
     """How many workflows, of the given ones or of all, are waiting or running."""
     row = tx.execute(

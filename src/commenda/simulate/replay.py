@@ -49,6 +49,7 @@ from commenda.simulate.business import RULES, Business
 from commenda.simulate.people import arrive, knock, renew
 from commenda.simulate.population import Investor, population
 from commenda.simulate.scenario import Scenario
+from commenda.studies import run_here
 
 HOUR = 3600
 DAY = 86400
@@ -234,6 +235,7 @@ class Replay:
         due = machine.due(scenario, since, author.now)
         if not due and (not scenario.abilities or ts % HOUR):
             return
+        run_here(business.database)  # what was begun an hour ago, before anybody asks for it
         with business.database.transaction() as tx:
             self.unnoted = ts
             self._note(tx, save=True)

@@ -36,6 +36,7 @@ from commenda.strategies.data import (
     imported_funding,
     read_bars,
     read_funding,
+    stored_market,
 )
 from commenda.strategies.depth import DepthPlan, read_book
 from commenda.strategies.depth_sdk import DepthStrategy, depth_strategy
@@ -174,6 +175,7 @@ __all__ = [
     "shown_of",
     "shown_run",
     "source_hash",
+    "stored_market",
     "strategy",
     "terms_at",
     "terms_of",

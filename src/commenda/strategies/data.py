@@ -27,10 +27,12 @@ from commenda.market import (
     Kind,
     Recorded,
     Series,
+    composed,
     imported_series,
     interval_name,
     missing_between,
     read_recorded,
+    stored_bars,
 )
 from commenda.strategies.funding import (
     funding_between,
@@ -40,6 +42,11 @@ from commenda.strategies.funding import (
 )
 
 SECOND = timedelta(seconds=1)
+PRICED = ("open", "high", "low", "close", "volume")
+_STORED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "ts": pl.Datetime("us", "UTC"),
+    **dict.fromkeys(PRICED, pl.Float64),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,40 @@ def imported_bars(
     return bars_of(found, since=since, until=until)
 
 
+def stored_market(
+    tx: Tx, instrument_id: int, interval: timedelta, *, since: datetime, until: datetime
+) -> BarData:
+    """The live market's bars as they are stored: those that opened from `since` on and had closed
+    by `until`, longer ones made of shorter ones.
+
+    Codes `no_bars` where none of the instrument is stored, or none that make up the interval, and
+    `empty_range`.
+    """
+    row = tx.execute(
+        "SELECT i.venue, i.symbol, i.kind, b.interval_seconds FROM instruments i"
+        " LEFT JOIN LATERAL (SELECT interval_seconds FROM market_bars"
+        "  WHERE instrument_id = i.id ORDER BY ts DESC LIMIT 1) b ON true WHERE i.id = %s",
+        (instrument_id,),
+    ).fetchone()
+    seconds = interval // SECOND
+    if row is None or row[3] is None or seconds % row[3]:
+        raise CommendaError("no_bars", "No bars of this instrument that make these up").at(
+            "interval", interval_name(seconds), "wait until some are stored, or import them"
+        )
+    venue, symbol, kind, base = row
+    begin, end = int(since.timestamp()), int(until.timestamp())
+    begin = -(-begin // seconds) * seconds  # the first whole one
+    bars = composed(
+        stored_bars(tx, instrument_id, base, begin, end // seconds * seconds), base, seconds
+    )
+    columns = {name: [getattr(one, name) for one in bars] for name in PRICED}
+    frame = pl.DataFrame(
+        {"ts": [utc_of(one.ts * 10**9) for one in bars], **columns}, schema=_STORED
+    )
+    origin = f"{venue} {symbol} {interval_name(seconds)}, stored"
+    return bars_of(Recorded(frame, origin, venue, symbol, seconds, (), kind=Kind(kind)))
+
+
 def bars_of(
     recorded: Recorded, *, since: datetime | None = None, until: datetime | None = None
 ) -> BarData:
@@ -183,10 +224,7 @@ def _counted(recorded: Recorded) -> tuple[str, ...]:
 
 def as_bars(frame: pl.DataFrame) -> Bars:
     """A frame with ts, open, high, low, close and volume as arrays."""
-    columns = (
-        frame[name].cast(pl.Float64).to_numpy()
-        for name in ("open", "high", "low", "close", "volume")
-    )
+    columns = (frame[name].cast(pl.Float64).to_numpy() for name in PRICED)
     return Bars(stamps_of(frame), *columns)
 
 

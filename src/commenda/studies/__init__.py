@@ -23,6 +23,13 @@ priority and bounded memory, on this machine's processes or on a Ray or Dask clu
 """
 
 from commenda.studies.asked import ask_for_study
+from commenda.studies.beside import (
+    MarketSearch,
+    OutOfSample,
+    out_of_sample,
+    run_here,
+    search_market,
+)
 from commenda.studies.bodies import StudyRequest
 from commenda.studies.bounds import refuse_corners_beyond_bounds
 from commenda.studies.jobs import STUDIES, run_study_workflow
@@ -67,8 +74,10 @@ __all__ = [
     "Finding",
     "Grade",
     "Ledger",
+    "MarketSearch",
     "Material",
     "Objective",
+    "OutOfSample",
     "Outcome",
     "Plan",
     "Progress",
@@ -98,11 +107,14 @@ __all__ = [
     "material_again",
     "material_of_files",
     "material_of_import",
+    "out_of_sample",
     "plain",
     "refuse_corners_beyond_bounds",
     "report_of",
     "run",
+    "run_here",
     "run_study_workflow",
+    "search_market",
     "space_of",
     "splits",
     "studies_where",

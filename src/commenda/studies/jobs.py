@@ -29,8 +29,9 @@ def workflow_of(study_id: UUID) -> str:
     return f"{RUN_STUDY}:{study_id}"
 
 
-def enqueue_study(tx: Tx, study_id: UUID, home: str) -> None:
-    """Have a worker run a study once this transaction commits; `home` is the data directory."""
+def enqueue_study(tx: Tx, study_id: UUID, home: str = "") -> None:
+    """Have a worker run a study once this transaction commits; `home` is the data directory that
+    its history lies in, the worker's own where that is the database."""
     outbox.enqueue(
         tx, RUN_STUDY, str(study_id), home, workflow_id=workflow_of(study_id), queue=STUDIES
     )

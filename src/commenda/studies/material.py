@@ -19,6 +19,7 @@ from commenda.strategies import (
     imported_funding,
     read_bars,
     read_funding,
+    stored_market,
 )
 
 
@@ -90,6 +91,18 @@ def material_of_import(
     return _material(found, funding, where, since, until)
 
 
+def material_of_market(
+    tx: Tx, instrument_id: int, interval: timedelta, since: datetime, until: datetime
+) -> Material:
+    """The live market as it is stored, from `since` to `until`; funding is not charged.
+
+    Codes of `strategies.stored_market`.
+    """
+    found = stored_market(tx, instrument_id, interval, since=since, until=until)
+    where = {"instrument": instrument_id, "interval": interval.total_seconds()}
+    return _material(found, None, where, since, until)
+
+
 def material_again(
     tx: Tx, data_dir: Path, where: Mapping[str, Any], sha256: str, funding_sha256: str | None
 ) -> Material:
@@ -106,6 +119,8 @@ def material_again(
         found = material_of_files(
             file, rates=rates, marks=marks, interval=interval, zone=zone, **span
         )
+    elif "instrument" in where:
+        found = material_of_market(tx, where["instrument"], interval, since, until)
     else:
         venue, symbol, funded = (where[name] for name in ("venue", "symbol", "funded"))
         found = material_of_import(tx, data_dir, venue, symbol, interval, funded=funded, **span)

@@ -59,6 +59,11 @@ def studies_where(
     )
 
 
+def running_studies(tx: Tx) -> list[Study]:
+    """Studies that have not ended, the earliest first."""
+    return records(tx, Study, _STUDY + " WHERE state = 'running' ORDER BY created_at, id")
+
+
 def state_of(tx: Tx, study_id: UUID) -> StudyState:
     """How far a study is, by its row."""
     row = tx.execute("SELECT state FROM studies WHERE id = %s", (study_id,)).fetchone()

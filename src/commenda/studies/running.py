@@ -166,6 +166,21 @@ def run(
         return result if done else None
 
 
+def course_of(study: Study, material: Material) -> Course:
+    """What each configuration of a study is run over, and measured in."""
+    plan = plan_of(study.plan)
+    return Course(
+        bars=material.bars,
+        funding=material.funding,
+        costs=plan.costs,
+        cash=plan.cash,
+        terms=plan.terms,
+        year=study.year,
+        objectives=plan.objectives,
+        splits=splits(len(material.bars), plan.walk, study.purge) if plan.walk else (),
+    )
+
+
 class _Desk:
     """One run of one study in this process."""
 
@@ -182,17 +197,7 @@ class _Desk:
         self.plan = plan_of(study.plan)
         self.space = space_of(strategy, study.space, study.fixed)
         self.defaults = {param.name: param.default for param in strategy.params}
-        walk = self.plan.walk
-        self.course = Course(
-            bars=material.bars,
-            funding=material.funding,
-            costs=self.plan.costs,
-            cash=self.plan.cash,
-            terms=self.plan.terms,
-            year=study.year,
-            objectives=self.plan.objectives,
-            splits=splits(len(material.bars), walk, study.purge) if walk else (),
-        )
+        self.course = course_of(study, material)
         self.known: dict[tuple[float, ...], Outcome] = {}
         """Outcomes by configuration: a sampler that asks for one again is told the same."""
 
