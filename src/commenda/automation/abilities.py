@@ -12,6 +12,7 @@ from commenda.automation.orchestrator import (
     run_ability,
     woken,
 )
+from commenda.automation.protecting import PROTECT
 from commenda.automation.rebalancing import REBALANCE
 from commenda.automation.settings import carry_out_setting
 from commenda.identity import Approval
@@ -19,7 +20,10 @@ from commenda.kit.db import Database, Tx
 from commenda.kit.errors import unknown
 from commenda.ledger import Author
 
-ABILITIES: Final[tuple[Ability, ...]] = (REBALANCE,)
+ABILITIES: Final[tuple[Ability, ...]] = (
+    PROTECT,
+    REBALANCE,
+)
 """In the order in which they decide where several are due: what protects goes first."""
 
 

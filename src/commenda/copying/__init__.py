@@ -72,6 +72,7 @@ from commenda.copying.terms import (
     changes_after,
     program_of,
     restore_terms,
+    strategy_of,
     versions_of,
 )
 
@@ -127,6 +128,7 @@ __all__ = [
     "share_flow",
     "signal_key",
     "step_flows",
+    "strategy_of",
     "take_waiting",
     "tell_uncopied",
     "unfinished_exits",
