@@ -73,6 +73,7 @@ from commenda.copying.terms import (
     must_be_automatic,
     program_of,
     restore_terms,
+    strategy_of,
     versions_of,
 )
 
@@ -129,6 +130,7 @@ __all__ = [
     "share_flow",
     "signal_key",
     "step_flows",
+    "strategy_of",
     "take_waiting",
     "tell_uncopied",
     "unfinished_exits",
