@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from commenda.automation import (
@@ -19,6 +21,7 @@ from commenda.identity import Role
 from commenda.kernel import Costs
 from commenda.kit import durable
 from commenda.kit.db import Database
+from commenda.kit.errors import CommendaError
 from commenda.operations import approve_and_carry_out, reject_and_give_back
 from commenda.risk import LimitOrder, tighten
 from deciding import Deciding
@@ -27,6 +30,7 @@ from world import World
 
 D = Decimal
 PROTECT = ability_named("protect")
+SLIDE = ability_named("slide")
 
 
 @pytest.fixture
@@ -148,4 +152,99 @@ def test_it_is_taken_back(live: Live) -> None:
         latest, changed, first = versions_of(tx, flow.id)
     assert (latest.stops, latest.cause, changed.cause) == (None, decision.id, decision.id)
     assert first.cause is None
+    machine.sound()
+
+
+# --- Lines that slide --------------------------------------------------------------------------
+
+
+def wider() -> float:
+    """By how much the lines lie wider after `rising`: 1.6 deviations (RiskMetrics, 0.94) over the
+    average range of 1 at 125; nothing else is unusual, for the trend is the position's own."""
+    returns = pd.Series(np.diff(np.log(np.arange(100, 126)))) ** 2
+    deviation = np.sqrt(returns.ewm(alpha=0.06, adjust=False).mean().iloc[-1])
+    return float(np.sqrt(8 / np.pi) * deviation / (1 / 125))
+
+
+def test_lines_move_with_the_market_and_what_is_held_is_never_loosened(live: Live) -> None:
+    flow, machine = rising(live), Deciding(live.world, SLIDE)
+    machine.let(Mode.ACTING)
+    (decision,) = machine.run()
+    assert (decision.state, decision.evidence["trend"], decision.evidence["side"]) == (
+        "done",
+        "up",
+        1,
+    )
+    moved = stops_now(live, flow)
+    assert moved == {"fraction": pytest.approx(0.05 * wider(), abs=1e-4)}
+    assert [one["what"] for one in decision.because] == ["range"]
+    assert machine.run() == []  # within its cooldown
+    # Long since 103, so it was to end at 97.85 and does, though a new position's line would lie
+    # 8.7 % away, at 94.
+    live.store(97.0)
+    live.tick()
+    assert live.world.rows(
+        "SELECT stop ->> 'layer', (stop ->> 'level')::numeric FROM trading_signals"
+        " WHERE stop IS NOT NULL"
+    ) == [("fraction", D("97.85"))]
+    machine.sound()
+
+
+def test_lines_go_back_to_their_base_and_not_from_where_they_slid(live: Live) -> None:
+    flow, machine = rising(live), Deciding(live.world, SLIDE)
+    machine.let(Mode.ACTING)
+    (first,) = machine.run()
+    live.store(*np.linspace(126, 131, 6))
+    live.tick()
+    machine.let(Mode.ACTING, terms={"step": 0.001})
+    (second,) = machine.run()
+    # Of the creator's 5 %, not of what it slid to.
+    assert second.evidence["base"] == {"fraction": 0.05}
+    assert second.evidence["stops"] == stops_of_version(live, flow, 2)
+    with machine.db.transaction() as tx:
+        undo(tx, machine.author, SLIDE, second.id, "as it was")
+        with pytest.raises(CommendaError) as caught:
+            undo(tx, machine.author, SLIDE, first.id, "and before it")
+    assert caught.value.code == "terms_changed"
+    assert stops_now(live, flow) == stops_of_version(live, flow, 2)
+    machine.sound()
+
+
+def stops_of_version(live: Live, flow: Flow, version: int) -> dict[str, float]:
+    with live.world.database.transaction() as tx:
+        found = next(one for one in versions_of(tx, flow.id) if one.version == version)
+    return dict(found.stops or {})
+
+
+def test_a_flow_whose_creator_keeps_it_is_left_alone(live: Live) -> None:
+    flow = rising(live)
+    slide = Deciding(live.world, SLIDE)
+    (decision,) = slide.run()
+    assert decision.state == "recommended"
+    live.world.execute("UPDATE shared_flows SET automatic = false WHERE id = %s", flow.id)
+    assert Deciding(live.world, PROTECT).run() == []
+    with slide.db.transaction() as tx:
+        done = accept(tx, slide.person("grace"), SLIDE, decision.id, live.world.now)
+        assert whole_of(tx, decision.id).steps[-1].details["code"] == "not_automatic"
+    assert (done.state, stops_now(live, flow)) == ("refused", {})
+
+
+def test_sliding_keeps_its_budget_and_asks_a_person(live: Live) -> None:
+    flow, machine = rising(live), Deciding(live.world, SLIDE)
+    machine.let(Mode.ACTING, budget=0, terms={"cooldownHours": 0})
+    assert [one.state for one in machine.run()] == ["refused"]
+    asker, other = machine.person("grace"), machine.person("henry", Role.ADMIN)
+    told = {"needsApproval": True, "terms": {"cooldownHours": 0}}
+    machine.let(Mode.ACTING, asked_of=asker.user_id, **told)
+    for says_yes in (False, True):
+        live.store(live.close + 1)
+        live.tick()
+        (asked,) = machine.run()
+        assert asked.approval_id is not None
+        with machine.db.transaction() as tx:
+            if says_yes:
+                approve_and_carry_out(tx, asked.approval_id, other, live.world.now)
+            else:
+                reject_and_give_back(tx, asked.approval_id, other, live.world.now, "not now")
+        assert bool(stops_now(live, flow)) == says_yes
     machine.sound()

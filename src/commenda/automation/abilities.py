@@ -16,6 +16,7 @@ from commenda.automation.orchestrator import (
 from commenda.automation.protecting import PROTECT
 from commenda.automation.rebalancing import REBALANCE
 from commenda.automation.settings import carry_out_setting
+from commenda.automation.sliding import SLIDE
 from commenda.identity import Approval
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import unknown
@@ -23,6 +24,7 @@ from commenda.ledger import Author
 
 ABILITIES: Final[tuple[Ability, ...]] = (
     PROTECT,
+    SLIDE,
     REBALANCE,
     OPTIMISE,
     CALENDAR,

@@ -17,7 +17,13 @@ from uuid import UUID
 from pydantic import Field
 
 from commenda.automation.model import Ability, Decision, Done, Evidence, Proposal, Seen, Terms
-from commenda.automation.running import average_range, bars_of, running, tightest_fall
+from commenda.automation.running import (
+    RANGE,
+    average_range,
+    bars_of,
+    running,
+    tightest_fall,
+)
 from commenda.copying import (
     change_terms,
     find_flow,
@@ -47,8 +53,6 @@ WITH: Final[Mapping[str, tuple[str, ...]]] = {
     "curve_drawdown": ("curve_bars",),
 }
 """What belongs to a stop."""
-RANGE = 22
-"""Bars of the average range: LeBeau's month of days."""
 WITHIN = 0.8
 """Of the limit of drawdown and of the account's stop: what lies inside has to come first."""
 

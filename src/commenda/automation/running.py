@@ -23,6 +23,9 @@ from commenda.kit.db import Tx
 from commenda.market import Bar, composed, stored_bars
 from commenda.risk import Limit, Measure, limits_in_force, said_stops
 
+RANGE = 22
+"""Bars of the average range: LeBeau's month of days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -46,22 +49,20 @@ def running(tx: Tx, told: Callable[[str | None], Terms | None]) -> Iterator[tupl
         if terms is None or flow.status != "active" or not flow.automatic:
             continue
         version = versions_of(tx, flow_id)[0]
-        own = strategy_of(flow.strategy).bind(**version.params).stops
         row = tx.execute(
             "SELECT s.target FROM trading_signals s JOIN shared_flows f ON f.id = s.flow_id"
             " AND f.last_sequence = s.sequence WHERE f.id = %s",
             (flow_id,),
         ).fetchone()
-        yield (
-            Running(
-                flow,
-                version,
-                dict(said_stops(own) if version.stops is None else version.stops),
-                0.0 if row is None else float(row[0]),
-                tuple(float(point.nav) for point in flow_nav(tx, flow_id).points),
-            ),
-            terms,
-        )
+        target = 0.0 if row is None else float(row[0])
+        units = tuple(float(point.nav) for point in flow_nav(tx, flow_id).points)
+        yield Running(flow, version, stops_in(flow, version), target, units), terms
+
+
+def stops_in(flow: Flow, version: TermsVersion) -> dict[str, Any]:
+    """The stops of a version of a flow's terms: those that were set, or the strategy's."""
+    own = strategy_of(flow.strategy).bind(**version.params).stops
+    return dict(said_stops(own) if version.stops is None else version.stops)
 
 
 def bars_of(tx: Tx, flow: Flow, now: datetime, count: int) -> list[Bar]:
