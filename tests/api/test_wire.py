@@ -68,6 +68,7 @@ IDS: dict[str, LiteralString] = {
     "subscription_id": "SELECT id FROM managed_subscriptions UNION ALL"
     " SELECT id FROM flow_subscriptions",
     "name": "SELECT name FROM strategies",
+    "strategy_id": "SELECT id FROM strategies",
     "backtest_id": "SELECT id FROM backtests",
     "study_id": "SELECT id FROM studies",
     "work_id": "SELECT id FROM studies",

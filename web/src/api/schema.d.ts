@@ -1004,6 +1004,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/risk/stop-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Templates
+         * @description Named sets of protective stops, for whoever shares a flow or watches one.
+         */
+        get: operations["listStopTemplates"];
+        put?: never;
+        /**
+         * Keep Template
+         * @description Keep a set of stops under a name, as its next version. Flows that took the one before keep
+         *     what they took.
+         */
+        post: operations["setStopTemplate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/orders": {
         parameters: {
             query?: never;
@@ -2489,6 +2514,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/co-trading/flows/{flow_id}/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Flow Terms
+         * @description What a flow of yours, or for the staff any, trades by: parameters and stops by version, and
+         *     where its stops lie now.
+         */
+        get: operations["getFlowTerms"];
+        put?: never;
+        /**
+         * Change Params
+         * @description Give a flow of yours other parameters from its next bar on, or an earlier version's terms.
+         *     Its strategy begins anew, and trades only what it wants otherwise. Followers are told.
+         */
+        post: operations["changeFlowTerms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/co-trading/flows/{flow_id}/stops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Stops
+         * @description Give a flow other stops from its next bar on: by its creator or a risk officer. What is held
+         *     goes on, and its stop never moves away from the price unless `loosen` says so.
+         */
+        post: operations["setFlowStops"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/portfolios": {
         parameters: {
             query?: never;
@@ -2578,6 +2650,229 @@ export interface paths {
          *     run says what would be done: cash between flows, what is traded for it, what that costs.
          */
         post: operations["rebalancePortfolio"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/abilities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Abilities
+         * @description The abilities, with the settings in force and the last decisions of each.
+         */
+        get: operations["listAbilities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/abilities/{name}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Settings
+         * @description All settings that an ability ever had, the latest first.
+         */
+        get: operations["listAbilitySettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Ability
+         * @description Say how far an ability goes by itself. Less than now acts at once; more waits for a second
+         *     person.
+         */
+        post: operations["setAbility"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Decisions
+         * @description The machine's decisions, the latest first.
+         */
+        get: operations["listDecisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Chain
+         * @description The decisions behind an order: which led to what it trades, the first first.
+         */
+        get: operations["getDecisionChain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/decisions/{decision_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Decision
+         * @description A decision with its evidence, its steps, what it made, what led to it and what it led to.
+         */
+        get: operations["getDecision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/decisions/{decision_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replay
+         * @description Decide again from the stored evidence, and say whether it comes to the same.
+         */
+        get: operations["replayDecision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/decisions/{decision_id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Decision
+         * @description Have what was recommended carried out; the answer says whether it was, or why not.
+         */
+        post: operations["acceptDecision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/decisions/{decision_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject Decision
+         * @description Turn down what was recommended.
+         */
+        post: operations["rejectDecision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/decisions/{decision_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Decision
+         * @description Take back what was done.
+         */
+        post: operations["undoDecision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics/strategy/{strategy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics Of Strategy
+         * @description Return, Sharpe ratio, drawdown, hit rate, turnover and costs of a strategy's open flows over
+         *     four windows, the backtest's beside each. By the strategy's id or its name; creators see their
+         *     own flows.
+         */
+        get: operations["getStrategyMetrics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3343,6 +3638,40 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AbilityView
+         * @description One ability: what it does and when, how far it may go, and what it has done today.
+         */
+        AbilityView: {
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** About */
+            about: string;
+            /** Rule */
+            rule: string;
+            /** Cron */
+            cron: string;
+            /** Opens */
+            opens: boolean;
+            /** Default */
+            default: string;
+            /** Budget */
+            budget: number;
+            /** Figures */
+            figures: {
+                [key: string]: unknown;
+            };
+            /** Settings */
+            settings: components["schemas"]["Setting"][];
+            /** Today */
+            today: {
+                [key: string]: number;
+            };
+            /** Last */
+            last: components["schemas"]["commenda__automation__model__Decision"][];
+        };
+        /**
          * Account
          * @description An account; what its owner can spend of it is `balance` − `held`.
          */
@@ -3655,7 +3984,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "automate" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -4515,7 +4844,7 @@ export interface components {
              * Cause
              * @enum {string}
              */
-            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "carried" | "working" | "closed" | "forced" | "unexplained";
             /**
              * Amount
              * @example 2500.00
@@ -4531,7 +4860,7 @@ export interface components {
              * Cause
              * @enum {string}
              */
-            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained";
+            cause: "price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "carried" | "working" | "closed" | "forced" | "unexplained";
             /**
              * Amount
              * @example 2500.00
@@ -4797,7 +5126,7 @@ export interface components {
              * Why
              * @description Where they decided otherwise.
              */
-            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "working" | "closed" | "forced" | "unexplained") | null;
+            why: ("price" | "latency" | "fee" | "funding" | "rounding" | "size" | "dead_band" | "minimum_notional" | "partial" | "refused" | "halted" | "limited" | "late" | "paused" | "missing_bar" | "other_data" | "carried" | "working" | "closed" | "forced" | "unexplained") | null;
             /**
              * Difference
              * @example 2500.00
@@ -4837,6 +5166,21 @@ export interface components {
              * @example 2500.00
              */
             difference: string;
+        };
+        /**
+         * ComparedTerms
+         * @description A version of a flow's terms, and when the first bar closed that was taken under it.
+         */
+        ComparedTerms: {
+            /** Version */
+            version: number;
+            /** Beganat */
+            beganAt: string | null;
+            /**
+             * Ownstops
+             * @description Whether its stops are not the strategy's.
+             */
+            ownStops: boolean;
         };
         /**
          * CopyExit
@@ -5107,7 +5451,7 @@ export interface components {
             validFrom: string;
             /** Validuntil */
             validUntil: string | null;
-            decision: components["schemas"]["Decision"] | null;
+            decision: components["schemas"]["commenda__managed__model__Decision"] | null;
         };
         /**
          * DatedTerms
@@ -5153,39 +5497,53 @@ export interface components {
             index: string | null;
         };
         /**
-         * Decision
-         * @description Who asked for something, and who decided it.
+         * DecisionLink
+         * @description Something that a decision made: `kind` says what, `ref` is its id.
          */
-        Decision: {
+        DecisionLink: {
+            /** Kind */
+            kind: string;
+            /** Ref */
+            ref: string;
+        };
+        /**
+         * DecisionStep
+         * @description One step of a decision: when, by whom, and what there was to say.
+         */
+        DecisionStep: {
+            /** Number */
+            number: number;
             /**
-             * Approvalid
-             * Format: uuid
+             * State
+             * @enum {string}
              */
-            approvalId: string;
+            state: "recommended" | "waiting" | "refused" | "rejected" | "done" | "measured" | "undone";
             /**
-             * Askedby
-             * Format: uuid
-             */
-            askedBy: string;
-            /** Askedbyname */
-            askedByName: string;
-            /**
-             * Askedat
+             * At
              * Format: date-time
              */
-            askedAt: string;
-            /**
-             * Decidedby
-             * Format: uuid
-             */
-            decidedBy: string;
-            /** Decidedbyname */
-            decidedByName: string;
-            /**
-             * Decidedat
-             * Format: date-time
-             */
-            decidedAt: string;
+            at: string;
+            /** Actor */
+            actor: string;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * DecisionWhole
+         * @description A decision with its steps, what it made, what led to it and what it led to.
+         */
+        DecisionWhole: {
+            decision: components["schemas"]["commenda__automation__model__Decision"];
+            /** Steps */
+            steps: components["schemas"]["DecisionStep"][];
+            /** Links */
+            links: components["schemas"]["DecisionLink"][];
+            /** Causes */
+            causes: components["schemas"]["commenda__automation__model__Decision"][];
+            /** Effects */
+            effects: components["schemas"]["commenda__automation__model__Decision"][];
         };
         /**
          * DeclaredParameter
@@ -5933,6 +6291,11 @@ export interface components {
              * @example 12
              */
             allMoments: number;
+            /**
+             * Terms
+             * @description The flow's terms that are compared: since other parameters began its strategy anew, and each change of its stops since, which the backtest makes too.
+             */
+            terms: components["schemas"]["ComparedTerms"][];
         };
         /**
          * FlowDraft
@@ -6003,6 +6366,11 @@ export interface components {
                 [key: string]: number;
             } | null;
             /**
+             * Stoptemplate
+             * @description Of a new flow: the template of its stops; without one, the stops that the strategy declares.
+             */
+            stopTemplate?: string | null;
+            /**
              * Investmentamount
              * @description Of a new flow: the creator's own stake, from the wallet into the book that leads the flow. Its record is the flow's performance.
              */
@@ -6057,6 +6425,35 @@ export interface components {
              * @description When it stopped following.
              */
             leftAt: string | null;
+        };
+        /**
+         * FlowMetrics
+         * @description One flow of a strategy that trades.
+         */
+        FlowMetrics: {
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /** Title */
+            title: string;
+            /** Symbol */
+            symbol: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Asof
+             * @description Of the latest daily NAV.
+             */
+            asOf: string | null;
+            /** Windows */
+            windows: components["schemas"]["MeasuredWindow"][];
+            /**
+             * Nobacktest
+             * @description The code of what keeps the backtest from being made.
+             */
+            noBacktest: string | null;
         };
         /**
          * FlowNav
@@ -6265,6 +6662,89 @@ export interface components {
              * @example 2500.00
              */
             minInvestment: string;
+        };
+        /**
+         * FlowTermsNow
+         * @description What a flow trades by, and where its own account's stops lie for the next bar.
+         */
+        FlowTermsNow: {
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /** Strategy */
+            strategy: string;
+            /** Version */
+            version: number;
+            /**
+             * Asof
+             * @description When the last bar closed that it took.
+             */
+            asOf: string | null;
+            /**
+             * Quantity
+             * @description Of its own account: 0 is out of the market.
+             * @example 2500.00
+             */
+            quantity: string;
+            /** Entry */
+            entry: string | null;
+            /** @description Which the next bar would meet first. */
+            tightest: components["schemas"]["Stop"] | null;
+            /**
+             * Lines
+             * @description Each rule's, while something is held.
+             */
+            lines: components["schemas"]["Stop"][];
+            /**
+             * Versions
+             * @description The latest first.
+             */
+            versions: components["schemas"]["FlowTermsVersion"][];
+        };
+        /**
+         * FlowTermsVersion
+         * @description A version of what a flow trades by. Null stops are those that the strategy declares.
+         */
+        FlowTermsVersion: {
+            /** Version */
+            version: number;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+            /** Stops */
+            stops: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Template
+             * @description The template and version they are of.
+             * @example usual/1
+             */
+            template: string | null;
+            /** Loosen */
+            loosen: boolean;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Beganat
+             * @description When the first bar closed that was taken under it; null: none was.
+             */
+            beganAt: string | null;
+            /** Setby */
+            setBy: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Cause
+             * @description The automatic decision that led to it.
+             */
+            cause: string | null;
         };
         /** FlowToggle */
         FlowToggle: {
@@ -8014,7 +8494,7 @@ export interface components {
             /** Name */
             name: string;
             /** Scopes */
-            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "venues" | "audit" | "users")[];
+            scopes: ("account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "automate" | "venues" | "audit" | "users")[];
             /**
              * Createdat
              * Format: date-time
@@ -8223,11 +8703,53 @@ export interface components {
          */
         Measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
         /**
+         * Measured
+         * @description Fractions, over so many days; null where there are too few, or nothing varied.
+         */
+        Measured: {
+            /** Days */
+            days: number;
+            /** Totalreturn */
+            totalReturn: number | null;
+            /** Sharperatio */
+            sharpeRatio: number | null;
+            /** Maxdrawdown */
+            maxDrawdown: number | null;
+            /** Hitrate */
+            hitRate: number | null;
+            /** Turnover */
+            turnover: number | null;
+            /** Costs */
+            costs: number | null;
+        };
+        /**
+         * MeasuredWindow
+         * @description A window that ends with the latest daily NAV, on both sides.
+         */
+        MeasuredWindow: {
+            /**
+             * Window
+             * @example 7d
+             * @example 30d
+             * @example 90d
+             * @example all
+             */
+            window: string;
+            live: components["schemas"]["Measured"];
+            backtest: components["schemas"]["Measured"] | null;
+        };
+        /**
          * Method
          * @description How weights are found.
          * @enum {string}
          */
         Method: "equal" | "target_volatility" | "risk_budget" | "hierarchical" | "kelly";
+        /**
+         * Mode
+         * @description How far an ability goes by itself, from the least.
+         * @enum {string}
+         */
+        Mode: "off" | "recommending" | "acting";
         /**
          * Money
          * @description Totals in the overview's asset.
@@ -9006,6 +9528,16 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
+        Page_Decision_: {
+            /** Items */
+            items: components["schemas"]["commenda__automation__model__Decision"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
         Page_EntryView_: {
             /** Items */
             items: components["schemas"]["EntryView"][];
@@ -9437,7 +9969,7 @@ export interface components {
          * @description What a route asks for. Owning the object is asked for beside it: another's is unknown.
          * @enum {string}
          */
-        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "venues" | "audit" | "users";
+        Permission: "account" | "market" | "flows" | "share" | "copy" | "products" | "wallet" | "fund" | "withdraw" | "subscribe" | "income" | "overview" | "settle" | "terms" | "approvals" | "approve" | "hold" | "acknowledge" | "ledger" | "correct" | "schedules" | "bank" | "market_data" | "orders" | "risk" | "automate" | "venues" | "audit" | "users";
         /**
          * PickedView
          * @description The trial that a fold chose where it learned.
@@ -9892,6 +10424,12 @@ export interface components {
              * @default 2
              */
             turnover: number;
+            /**
+             * Automatic
+             * @description Whether the machine may rebalance it by itself.
+             * @default false
+             */
+            automatic: boolean;
         };
         /**
          * Preview
@@ -10619,6 +11157,18 @@ export interface components {
             reason: string;
         };
         /**
+         * Replayed
+         * @description A decision made again from its stored evidence, by the rule as it is now.
+         */
+        Replayed: {
+            /** Same */
+            same: boolean;
+            /** Rule */
+            rule: string;
+            /** Storedrule */
+            storedRule: string;
+        };
+        /**
          * Requested
          * @description A request that waits for a second person.
          */
@@ -11238,6 +11788,108 @@ export interface components {
              * @description Whether it is the one that asks.
              */
             current: boolean;
+        };
+        /**
+         * Setting
+         * @description How far an ability may go, since when and by whose word. It is never rewritten: another one
+         *     follows it.
+         */
+        Setting: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Ability */
+            ability: string;
+            /** Strategy */
+            strategy: string;
+            /** Version */
+            version: number;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "off" | "recommending" | "acting";
+            /** Budget */
+            budget: number;
+            /** Needsapproval */
+            needsApproval: boolean;
+            /** Terms */
+            terms: {
+                [key: string]: unknown;
+            };
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Endedat */
+            endedAt: string | null;
+            /** Setby */
+            setBy: string;
+            /** Setbyid */
+            setById: string | null;
+            /** Approvalid */
+            approvalId: string | null;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * SettingAnswer
+         * @description What came of a setting that was asked for.
+         */
+        SettingAnswer: {
+            /**
+             * Status
+             * @description requested: it waits for a second person, and nothing has changed.
+             * @enum {string}
+             */
+            status: "in_force" | "requested";
+            /** @description What is in force now. */
+            setting: components["schemas"]["Setting"] | null;
+            /** Approvalid */
+            approvalId: string | null;
+        };
+        /**
+         * SettingOrder
+         * @description How far an ability may go by itself, on the platform or with one strategy.
+         *
+         *     Of the platform's word and the strategy's the more careful one holds.
+         */
+        SettingOrder: {
+            /**
+             * Ability
+             * @example rebalance
+             */
+            ability: string;
+            /**
+             * Strategy
+             * @description A strategy's name; empty: the platform.
+             * @default
+             */
+            strategy: string;
+            mode: components["schemas"]["Mode"];
+            /**
+             * Budget
+             * @description Actions a day; null: as the ability comes.
+             */
+            budget?: number | null;
+            /**
+             * Needsapproval
+             * @description Whether a person says yes to each action.
+             * @default false
+             */
+            needsApproval: boolean;
+            /**
+             * Terms
+             * @description Figures that differ from the ability's own.
+             */
+            terms?: {
+                [key: string]: unknown;
+            };
+            /** Reason */
+            reason: string;
         };
         /**
          * SettlementPart
@@ -12042,6 +12694,71 @@ export interface components {
          */
         Status: "active" | "paused";
         /**
+         * Stop
+         * @description One protective stop: its rule, where its price lies, and out of what.
+         */
+        Stop: {
+            /**
+             * Layer
+             * @enum {string}
+             */
+            layer: "fraction" | "atr" | "volatility" | "chandelier" | "sar" | "equity_curve" | "account" | "bars";
+            /**
+             * Level
+             * @description Null: it has no price, as of bars held.
+             */
+            level: string | null;
+            /**
+             * Inputs
+             * @description What the level is made of.
+             * @example {
+             *       "atr": "1",
+             *       "extreme": "106"
+             *     }
+             */
+            inputs: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * StopTemplate
+         * @description A named set of protective stops, the version of it that is in force.
+         */
+        StopTemplate: {
+            /**
+             * Name
+             * @example usual
+             */
+            name: string;
+            /** Version */
+            version: number;
+            /**
+             * Stops
+             * @example {
+             *       "bars": 96,
+             *       "chandelier": 3,
+             *       "chandelier_length": 22
+             *     }
+             */
+            stops: {
+                [key: string]: number;
+            };
+            /**
+             * About
+             * @description What it is for, and where its figures are from.
+             */
+            about: string;
+            /**
+             * Validfrom
+             * Format: date-time
+             */
+            validFrom: string;
+            /** Setby */
+            setBy: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * Stopped
          * @description What came of stopping.
          */
@@ -12067,6 +12784,30 @@ export interface components {
              * @description Orders that open something, and whose end is asked for.
              */
             ending: number;
+        };
+        /**
+         * StopsChange
+         * @description Other stops for a flow: of a template, by name or one by one, or (with neither) those that
+         *     its strategy declares.
+         */
+        StopsChange: {
+            /** Template */
+            template?: string | null;
+            /** Stops */
+            stops?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Loosen
+             * @description Whether the stop of the position that is held may move away from its price.
+             * @default false
+             */
+            loosen: boolean;
+            /**
+             * Reason
+             * @example It stopped too soon.
+             */
+            reason: string;
         };
         /**
          * StrategyDetail
@@ -12098,6 +12839,26 @@ export interface components {
              */
             createdAt: string;
             latest: components["schemas"]["StrategyVersion"] | null;
+        };
+        /**
+         * StrategyMetrics
+         * @description The flows of a strategy that are open, the first shared first; fifty of them at most.
+         */
+        StrategyMetrics: {
+            /**
+             * Strategyid
+             * Format: uuid
+             */
+            strategyId: string;
+            /** Strategy */
+            strategy: string;
+            /**
+             * Method
+             * @example Daily, of the creator's own book. Sharpe annualised by 365 days, hit rate by days; turnover and costs are what was traded and what was paid in fees, over the mean equity
+             */
+            method: string;
+            /** Flows */
+            flows: components["schemas"]["FlowMetrics"][];
         };
         /**
          * StrategySummary
@@ -12619,6 +13380,43 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** TemplateList */
+        TemplateList: {
+            /** Items */
+            items: components["schemas"]["StopTemplate"][];
+        };
+        /**
+         * TemplateOrder
+         * @description A set of stops to keep under a name, in place of the one that is there.
+         */
+        TemplateOrder: {
+            /**
+             * Name
+             * @example usual
+             */
+            name: string;
+            /**
+             * Stops
+             * @example {
+             *       "bars": 96,
+             *       "chandelier": 3,
+             *       "chandelier_length": 22
+             *     }
+             */
+            stops: {
+                [key: string]: number;
+            };
+            /**
+             * About
+             * @example For daily bars.
+             */
+            about: string;
+            /**
+             * Reason
+             * @example Thin order book.
+             */
+            reason: string;
+        };
         /**
          * Terms
          * @description What a product is to be. Rates and the penalty are fractions.
@@ -12669,6 +13467,24 @@ export interface components {
              * @example 2500.00
              */
             earlyExitPenalty: string | number;
+        };
+        /**
+         * TermsChange
+         * @description Other parameters for a flow of one's own, or the way back to an earlier version of all its
+         *     terms.
+         */
+        TermsChange: {
+            /** Params */
+            params?: {
+                [key: string]: number;
+            } | null;
+            /** Version */
+            version?: number | null;
+            /**
+             * Reason
+             * @example It stopped too soon.
+             */
+            reason: string;
         };
         /**
          * ToApprove
@@ -12742,6 +13558,8 @@ export interface components {
             createdAt: string;
             /** Processedat */
             processedAt: string | null;
+            /** @description The protective stop that it carries out. */
+            stop: components["schemas"]["Stop"] | null;
         };
         /**
          * TrialBalance
@@ -13213,6 +14031,14 @@ export interface components {
             asOf: string;
         };
         /**
+         * Why
+         * @description Why somebody says so.
+         */
+        Why: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * Withdrawal
          * @description A part that was asked for: how far it is, and why it failed or came to nothing.
          */
@@ -13526,6 +14352,90 @@ export interface components {
              */
             total: string;
         };
+        /**
+         * Decision
+         * @description One decision of the machine.
+         */
+        commenda__automation__model__Decision: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Sequence */
+            sequence: number;
+            /** Ability */
+            ability: string;
+            /**
+             * Rule
+             * @description The version of the rule that decided.
+             */
+            rule: string;
+            /** Targetkind */
+            targetKind: string;
+            /** Target */
+            target: string;
+            /**
+             * Called
+             * @description What people know the target by.
+             */
+            called: string;
+            /** Strategy */
+            strategy: string | null;
+            /**
+             * Evidence
+             * @description All that the rule was told.
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /** Terms */
+            terms: {
+                [key: string]: unknown;
+            };
+            /** Action */
+            action: string;
+            /**
+             * Change
+             * @description What is to be done, or was.
+             */
+            change: {
+                [key: string]: unknown;
+            };
+            /**
+             * Because
+             * @description Why: a code for each reason, with its figures.
+             */
+            because: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Causeid
+             * @description The decision that led to this one.
+             */
+            causeId: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "recommended" | "waiting" | "refused" | "rejected" | "done" | "measured" | "undone";
+            /**
+             * Decidedat
+             * Format: date-time
+             */
+            decidedAt: string;
+            /** Actedat */
+            actedAt: string | null;
+            /** Approvalid */
+            approvalId: string | null;
+            /**
+             * Effect
+             * @description What came of it, once that was measured.
+             */
+            effect: {
+                [key: string]: unknown;
+            } | null;
+        };
         /** NavPoint */
         commenda__copying__flow_views__NavPoint: {
             /**
@@ -13587,6 +14497,41 @@ export interface components {
             events: {
                 [key: string]: unknown;
             }[];
+        };
+        /**
+         * Decision
+         * @description Who asked for something, and who decided it.
+         */
+        commenda__managed__model__Decision: {
+            /**
+             * Approvalid
+             * Format: uuid
+             */
+            approvalId: string;
+            /**
+             * Askedby
+             * Format: uuid
+             */
+            askedBy: string;
+            /** Askedbyname */
+            askedByName: string;
+            /**
+             * Askedat
+             * Format: date-time
+             */
+            askedAt: string;
+            /**
+             * Decidedby
+             * Format: uuid
+             */
+            decidedBy: string;
+            /** Decidedbyname */
+            decidedByName: string;
+            /**
+             * Decidedat
+             * Format: date-time
+             */
+            decidedAt: string;
         };
         /**
          * NavPoint
@@ -15113,6 +16058,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_LimitFinding_"];
+                };
+            };
+        };
+    };
+    listStopTemplates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateList"];
+                };
+            };
+        };
+    };
+    setStopTemplate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StopTemplate"];
                 };
             };
         };
@@ -17175,6 +18164,80 @@ export interface operations {
             };
         };
     };
+    getFlowTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                flow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowTermsNow"];
+                };
+            };
+        };
+    };
+    changeFlowTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                flow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TermsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowTermsNow"];
+                };
+            };
+        };
+    };
+    setFlowStops: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                flow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StopsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowTermsNow"];
+                };
+            };
+        };
+    };
     getPortfolios: {
         parameters: {
             query?: {
@@ -17342,6 +18405,273 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RebalancePlan"];
+                };
+            };
+        };
+    };
+    listAbilities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AbilityView"][];
+                };
+            };
+        };
+    };
+    listAbilitySettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Setting"][];
+                };
+            };
+        };
+    };
+    setAbility: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingAnswer"];
+                };
+            };
+        };
+    };
+    listDecisions: {
+        parameters: {
+            query?: {
+                ability?: string | null;
+                target?: string | null;
+                state?: "recommended" | "waiting" | "refused" | "rejected" | "done" | "measured" | "undone";
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Decision_"];
+                };
+            };
+        };
+    };
+    getDecisionChain: {
+        parameters: {
+            query: {
+                orderId: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commenda__automation__model__Decision"][];
+                };
+            };
+        };
+    };
+    getDecision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                decision_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionWhole"];
+                };
+            };
+        };
+    };
+    replayDecision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                decision_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+        };
+    };
+    acceptDecision: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                decision_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commenda__automation__model__Decision"];
+                };
+            };
+        };
+    };
+    rejectDecision: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                decision_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commenda__automation__model__Decision"];
+                };
+            };
+        };
+    };
+    undoDecision: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                decision_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commenda__automation__model__Decision"];
+                };
+            };
+        };
+    };
+    getStrategyMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, or its name. */
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategyMetrics"];
                 };
             };
         };
