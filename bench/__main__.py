@@ -25,6 +25,7 @@ from bench import (
     service,
     settlement,
     startup,
+    tuning,
 )
 
 BENCHMARKS = {
@@ -43,6 +44,7 @@ BENCHMARKS = {
     "books": books.main,
     "copying": copying.main,
     "risk": risk.main,
+    "tuning": tuning.main,
     "settlement": settlement.main,
     "service": service.main,
     "startup": startup.main,

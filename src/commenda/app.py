@@ -52,6 +52,7 @@ from commenda.ledger.http import router as ledger_router
 from commenda.managed.http import router as managed_router
 from commenda.managed.steering_http import router as steering_router
 from commenda.market.http import router as market_router
+from commenda.modes.http import metrics_router
 from commenda.modes.http import router as modes_router
 from commenda.operations import CHAINS, Figures, Health, Readiness
 from commenda.operations.books_http import router as reconciliation_router
@@ -105,6 +106,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     terms_router,
     portfolios_router,
     automation_router,
+    metrics_router,
     modes_router,
     market_router,
     strategies_router,

@@ -69,6 +69,7 @@ IDS: dict[str, LiteralString] = {
     " SELECT id FROM flow_subscriptions",
     "name": "SELECT ability FROM decisions UNION SELECT name FROM strategies",
     "decision_id": "SELECT id FROM decisions",
+    "strategy_id": "SELECT id FROM strategies",
     "backtest_id": "SELECT id FROM backtests",
     "study_id": "SELECT id FROM studies",
     "work_id": "SELECT id FROM studies",

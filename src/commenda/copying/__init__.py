@@ -33,7 +33,7 @@ from commenda.copying.jobs import (
 )
 from commenda.copying.leaving import COPIES, request_leave
 from commenda.copying.model import CopyMode, Entry, Flow, FollowSettings, Signal
-from commenda.copying.performance import update_flow_stats
+from commenda.copying.performance import performance, update_flow_stats
 from commenda.copying.queries import (
     asset_of,
     find_flow,
@@ -115,6 +115,7 @@ __all__ = [
     "move_of",
     "must_be_automatic",
     "open_flow_ids",
+    "performance",
     "planned",
     "program_of",
     "publish_at_open",

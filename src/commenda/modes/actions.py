@@ -35,6 +35,7 @@ from commenda.modes.queries import (
     exact,
     find_compared,
     moment_of,
+    stake_of,
 )
 from commenda.modes.rules import (
     CARRIED,
@@ -109,10 +110,7 @@ def compare_flow(
     noted = decided_of(tx, flow)
     seen = seen_bars(tx, flow, [one for one, _ in noted], bars, most)
     funding, book = charged_funding(tx, flow, seen.bars), book_of(tx, flow)
-    stake, begin = flow.stake, flow.began_anew_at
-    if begin is not None:
-        cash, held = book.before(begin)
-        stake = cash + held * exact(seen.bars[0].close)
+    stake, begin = stake_of(flow, seen.bars, book), flow.began_anew_at
     other = tested(flow, seen, funding, stake)
     decided: dict[Decision, Decimal] = {}
     stood = ZERO

@@ -298,6 +298,15 @@ class Book:
         return received
 
 
+def stake_of(flow: Compared, bars: Sequence[Bar], book: Book) -> Decimal:
+    """What the backtest begins with: the book's stake or, where the strategy was begun anew, what
+    the book was worth then, at the close of the first of the `bars`."""
+    if flow.began_anew_at is None:
+        return flow.stake
+    cash, held = book.before(flow.began_anew_at)
+    return cash + held * exact(bars[0].close)
+
+
 def book_of(tx: Tx, flow: Compared) -> Book:
     named: LiteralString = (
         "created_at, cause, signal_status, natural_key, target, reference, execution, requested,"

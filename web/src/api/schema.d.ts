@@ -2857,6 +2857,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics/strategy/{strategy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics Of Strategy
+         * @description Return, Sharpe ratio, drawdown, hit rate, turnover and costs of a strategy's open flows over
+         *     four windows, the backtest's beside each. By the strategy's id or its name; creators see their
+         *     own flows.
+         */
+        get: operations["getStrategyMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/co-trading/flows/{flow_id}/comparison": {
         parameters: {
             query?: never;
@@ -6411,6 +6433,35 @@ export interface components {
             leftAt: string | null;
         };
         /**
+         * FlowMetrics
+         * @description One flow of a strategy that trades.
+         */
+        FlowMetrics: {
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /** Title */
+            title: string;
+            /** Symbol */
+            symbol: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Asof
+             * @description Of the latest daily NAV.
+             */
+            asOf: string | null;
+            /** Windows */
+            windows: components["schemas"]["MeasuredWindow"][];
+            /**
+             * Nobacktest
+             * @description The code of what keeps the backtest from being made.
+             */
+            noBacktest: string | null;
+        };
+        /**
          * FlowNav
          * @description A flow's record: the daily NAV of its creator's own book, as an index.
          */
@@ -8662,6 +8713,42 @@ export interface components {
          * @enum {string}
          */
         Measure: "gross_notional" | "net_notional" | "position" | "leverage" | "concentration" | "margin_use" | "order_notional" | "order_rate" | "open_orders" | "daily_loss" | "drawdown" | "error_rate" | "feed_age" | "price_jump" | "difference" | "order_burst";
+        /**
+         * Measured
+         * @description Fractions, over so many days; null where there are too few, or nothing varied.
+         */
+        Measured: {
+            /** Days */
+            days: number;
+            /** Totalreturn */
+            totalReturn: number | null;
+            /** Sharperatio */
+            sharpeRatio: number | null;
+            /** Maxdrawdown */
+            maxDrawdown: number | null;
+            /** Hitrate */
+            hitRate: number | null;
+            /** Turnover */
+            turnover: number | null;
+            /** Costs */
+            costs: number | null;
+        };
+        /**
+         * MeasuredWindow
+         * @description A window that ends with the latest daily NAV, on both sides.
+         */
+        MeasuredWindow: {
+            /**
+             * Window
+             * @example 7d
+             * @example 30d
+             * @example 90d
+             * @example all
+             */
+            window: string;
+            live: components["schemas"]["Measured"];
+            backtest: components["schemas"]["Measured"] | null;
+        };
         /**
          * Method
          * @description How weights are found.
@@ -12763,6 +12850,26 @@ export interface components {
              */
             createdAt: string;
             latest: components["schemas"]["StrategyVersion"] | null;
+        };
+        /**
+         * StrategyMetrics
+         * @description The flows of a strategy that are open, the first shared first; fifty of them at most.
+         */
+        StrategyMetrics: {
+            /**
+             * Strategyid
+             * Format: uuid
+             */
+            strategyId: string;
+            /** Strategy */
+            strategy: string;
+            /**
+             * Method
+             * @example Daily, of the creator's own book. Sharpe annualised by 365 days, hit rate by days; turnover and costs are what was traded and what was paid in fees, over the mean equity
+             */
+            method: string;
+            /** Flows */
+            flows: components["schemas"]["FlowMetrics"][];
         };
         /**
          * StrategySummary
@@ -18553,6 +18660,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["commenda__automation__model__Decision"];
+                };
+            };
+        };
+    };
+    getStrategyMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, or its name. */
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategyMetrics"];
                 };
             };
         };
