@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from commenda.automation.eliminating import ELIMINATE
 from commenda.automation.model import Ability
 from commenda.automation.optimising import CALENDAR, OPTIMISE
 from commenda.automation.orchestrator import (
@@ -28,6 +29,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     REBALANCE,
     OPTIMISE,
     CALENDAR,
+    ELIMINATE,
 )
 """In the order in which they decide where several are due: what protects goes first."""
 

@@ -15,6 +15,7 @@ they lie may follow the market's state, which `regimes.py` tells bar by bar (`st
 """
 
 from commenda.risk.breakers import (
+    BAN,
     COVERS,
     KILL,
     RESUME,
@@ -25,6 +26,7 @@ from commenda.risk.breakers import (
     carry_out_resume,
     changes_of,
     close_breaker,
+    find_ban,
     find_breaker,
     let_half,
     note_calm,
@@ -66,6 +68,7 @@ from commenda.risk.switch import SENDING, any_standing, senders, sign_of, stop
 from commenda.risk.usage import LimitUse, count_findings, limits_and_use
 
 __all__ = [
+    "BAN",
     "CHECKS",
     "COVERS",
     "EACH",
@@ -105,6 +108,7 @@ __all__ = [
     "close_breaker",
     "count_findings",
     "factors",
+    "find_ban",
     "find_breaker",
     "find_place",
     "find_template",
