@@ -38,6 +38,7 @@ from commenda.market import Bar, write_bars
 from commenda.operations import approve_and_carry_out, reject_and_give_back
 from commenda.studies import STUDIES, find_study, run_study_workflow, trials_of
 from commenda.studies.jobs import workflow_of
+from commenda.studies.material import material_of_market
 from scripted import HOUR, START
 from world import World
 
@@ -83,6 +84,20 @@ class Bench:
         ]
         with self.db.transaction() as tx:
             write_bars(tx, HOUR, [(self.instrument, one) for one in bars])
+
+    def fund(self, *rates: tuple[datetime, float, float | None]) -> None:
+        """(when, rate, mark or None) of the instrument's funding."""
+        for at, rate, mark in rates:
+            for series, value in (("funding", rate), ("mark", mark)):
+                if value is not None:
+                    self.world.execute(
+                        "INSERT INTO market_observations (instrument_id, series, ts, value)"
+                        " VALUES (%s, %s, %s, %s)",
+                        self.instrument.id,
+                        series,
+                        at,
+                        value,
+                    )
 
     def let(self, mode: Mode, ability: Any = OPTIMISE, **told: Any) -> None:
         asked_of = told.pop("asked_of", None)
@@ -143,6 +158,7 @@ def refused(act: Any) -> str:
 
 def test_a_weak_record_begins_a_study_and_its_verdict_is_the_effect(bench: Bench) -> None:
     bench.let(Mode.ACTING, drawdown=0.15)
+    bench.fund(*((bench.world.now - timedelta(hours=8 * n), 0.0001, None) for n in range(1, 90)))
     (decision,) = bench.run()
     assert (decision.state, decision.action) == ("done", "search")
     said = {one["code"]: one for one in decision.because}
@@ -164,6 +180,7 @@ def test_a_weak_record_begins_a_study_and_its_verdict_is_the_effect(bench: Bench
         study = find_study(tx, study_id)
         assert study is not None
         assert (study.state, study.bars, study.plan["seed"]) == ("complete", BARS, change["seed"])
+        assert study.funding_hash is not None
         trials = trials_of(tx, study_id, ("fast", "slow"))
     assert measure_effects(bench.db, bench.author, OPTIMISE) == 1
     measured = bench.last()
@@ -216,6 +233,23 @@ def test_a_study_that_runs_is_stopped_when_it_is_taken_back(bench: Bench) -> Non
     assert (back.state, study.state) == ("undone", "cancelled")
     bench.work(study.id)  # it finds nothing to do
     bench.sound()
+
+
+def test_a_search_is_charged_what_was_told_of_funding(bench: Bench) -> None:
+    """At its mark, or at the close before it; what may not be told yet is left out."""
+    now = bench.world.now
+    early, late = now - timedelta(hours=20), now - timedelta(hours=10)
+    bench.fund((early, 0.0002, 91.5), (late, -0.0001, None), (now, 0.5, 1.0))
+    with bench.db.transaction() as tx:
+        since = now - timedelta(hours=BARS)
+        found = material_of_market(tx, bench.instrument.id, timedelta(hours=1), since, now)
+    assert found.funding is not None
+    assert [stamp // 10**9 for stamp in found.funding.ts.tolist()] == [
+        int(early.timestamp()), int(late.timestamp()),
+    ]  # fmt: skip
+    assert found.funding.rate.tolist() == [0.0002, -0.0001]
+    # Ten bars lie behind the second stamp: the eleventh from the end closed at it.
+    assert found.funding.mark.tolist() == [91.5, walk()[-11]]
 
 
 def test_no_second_study_begins_while_one_runs(bench: Bench) -> None:

@@ -76,7 +76,7 @@ class SearchTerms(Terms):
     """How a search is made."""
 
     window_days: Annotated[Real, Field(gt=0, le=3_660)] = Field(
-        default=180.0, description="Of stored bars, up to the last that has closed."
+        default=90.0, description="Of stored bars, up to the last that has closed."
     )
     least_bars: Annotated[Whole, Field(ge=100, le=2_000_000)] = Field(
         default=1_000, description="In the window; with fewer nothing is searched."
@@ -260,6 +260,8 @@ def _search(
 def check(tx: Tx, _now: datetime, decision: Decision) -> None:
     """Codes `flow_closed`, `terms_changed` (the flow trades by others since then) and
     `search_runs`."""
+    # Both abilities may decide about a flow at once, and another version may be given to it.
+    tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (decision.target,))
     flow = find_flow(tx, UUID(decision.target))
     if flow.status == "closed":
         raise conflict("flow_closed", "This flow was closed for good").at(
