@@ -178,6 +178,7 @@ def _evidence(
     if span is None:
         return None
     return {
+        "flow": flow.id,
         "strategy": flow.strategy,
         "strategyVersion": strategy.version,
         "params": dict(flow.params),
@@ -249,7 +250,7 @@ def _search(
         "fixed": {name: value for name, value in params.items() if name not in space},
         "trials": terms.trials,
         "folds": terms.folds,
-        "seed": seed_of(evidence["instrument"], evidence["strategy"], evidence["until"]),
+        "seed": seed_of(evidence["flow"], evidence["until"]),
     }
     return Proposal("search", change, because)
 
