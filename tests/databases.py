@@ -104,7 +104,7 @@ FROM (
     JOIN pg_class top ON top.oid = coalesce(pg_partition_root(c.oid), c.oid)
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('public', 'paper') AND c.relkind = 'r'
-      AND c.relname <> 'schema_migrations'
+      AND c.relname NOT IN ('schema_migrations', 'stop_templates')
     GROUP BY 1
 ) written
 WHERE size > 0
@@ -116,6 +116,13 @@ FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
 WHERE c.relnamespace IN ('public'::regnamespace, 'paper'::regnamespace)
   AND pg_sequence_last_value(s.seqrelid) IS NOT NULL
 """
+
+
+_SHIPPED = """
+DELETE FROM stop_templates WHERE valid_from > 'epoch';
+UPDATE stop_templates SET ended_at = NULL, ended_by = NULL WHERE ended_at IS NOT NULL
+"""
+"""What comes with the schema stays as it came."""
 
 
 def empty(database: Database) -> None:
@@ -142,6 +149,7 @@ def _sweep(sweeper: psycopg.Connection, may_delete: bool) -> None:
         sweeper.execute(f"TRUNCATE {large} CASCADE")
     if small:
         sweeper.execute(small)
+    sweeper.execute(_SHIPPED)
     sweeper.execute(_RESTART)
 
 

@@ -43,6 +43,7 @@ class Live:
         name: str = "anna",
         interval: int | None = None,
         venue: str = DEFAULT_VENUE,
+        automatic: bool = False,
         **params: float,
     ) -> Flow:
         flow = replace(
@@ -51,6 +52,7 @@ class Live:
             params=PARAMS | params,
             interval_seconds=interval,
             venue=venue,
+            automatic=automatic,
         )
         with self.world.database.transaction() as tx:
             share_flow(tx, flow, self.world.now)

@@ -48,11 +48,28 @@ TAMPERING = [
     ),
     (
         "the rebalances of a portfolio are numbered without a gap",
-        "UPDATE portfolio_rebalances SET number = 2",
+        "UPDATE portfolio_rebalances SET number = number + 1 WHERE number = 2",
     ),
     (
         "a portfolio is a book of its kind, and each such book a portfolio",
         "UPDATE portfolios SET owner_id = (SELECT id FROM users WHERE username = 'ines')",
+    ),
+    # --- the machine's decisions
+    (
+        "a decision is as far as its last step says, and its steps are numbered without a gap",
+        "UPDATE decisions SET state = 'undone'",
+    ),
+    (
+        "a decision is as far as its last step says, and its steps are numbered without a gap",
+        "UPDATE decisions SET steps = steps + 1",
+    ),
+    (
+        "what the machine did is linked to what it did it to",
+        "UPDATE decision_links SET ref = 'another' WHERE kind = 'portfolio'",
+    ),
+    (
+        "an ability acted no oftener in a day than it was let",
+        "UPDATE ability_settings SET budget = 0",
     ),
     # --- copying
     (

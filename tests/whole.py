@@ -7,6 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from commenda.automation import (
+    RULES,
+    Mode,
+    Seen,
+    SettingOrder,
+    ability_named,
+    decide,
+    put_setting,
+)
 from commenda.books import Trigger, post_funding
 from commenda.copying import Flow
 from commenda.funding import Direction, FundingOrder, request_funding
@@ -26,6 +35,7 @@ from commenda.kit import ids
 from commenda.kit.db import Database
 from commenda.ledger import (
     AccountKey,
+    Author,
     Hold,
     HoldOutcome,
     Outcome,
@@ -138,11 +148,27 @@ def divide(world: World, flows: Sequence[Flow]) -> None:
         name="Halves",
         flows=[one.id for one in flows],
         amount=D(1_000),
-        rules=PortfolioRules.model_validate({"method": "equal"}),
+        rules=PortfolioRules.model_validate({"method": "equal", "automatic": True}),
     )
     with world.database.transaction() as tx:
-        found_portfolio(tx, world.author, owner, draft, "halves")
+        portfolio = found_portfolio(tx, world.author, owner, draft, "halves")
     world.move_cash()
+    let_machine(world, portfolio)
+
+
+def let_machine(world: World, portfolio: UUID) -> None:
+    """The machine rebalances a portfolio by itself, once a day at most."""
+    ability = ability_named("rebalance")
+    order = SettingOrder(ability=ability.name, mode=Mode.ACTING, budget=1, reason="a test")
+    parts = [{"flow": None, "title": None, "actual": "0", "target": "0", "weight": "0"}]
+    evidence = {"number": 1, "equity": "1000", "turnover": "0.2", "cost": "0", "parts": parts}
+    seen = Seen("portfolio", str(portfolio), "Halves", None, evidence, "once")
+    machine = Author("operation", RULES, world.now)
+    with world.database.transaction() as tx:
+        put_setting(tx, machine, ability, order, None)
+        decision = decide(tx, machine, ability, seen)
+    assert decision is not None
+    assert decision.state == "done"
 
 
 def limit(world: World) -> None:

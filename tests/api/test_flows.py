@@ -34,7 +34,9 @@ def test_a_shared_flow_has_the_specifications_shape(market: Market) -> None:
     assert set(flow["stats"]["performance"]) >= {
         *("totalReturn", "winRate", "sharpeRatio", "maxDrawdown", "method", "asOf"),
     }
-    assert flow["settings"] == {"isActive": True, "maxFollowers": 3, "minInvestment": "50"}
+    assert flow["settings"] == {
+        "isActive": True, "maxFollowers": 3, "minInvestment": "50", "automatic": False
+    }  # fmt: skip
     assert (flow["userId"], flow["status"]) == (str(user_of("creator", "anna")), "active")
     assert (flow["strategy"], flow["symbol"]) == ("ema_trend", "AAAUSDT")
     assert flow["stats"]["performance"]["totalReturn"] is None, "no record is not zero"
@@ -55,12 +57,16 @@ def test_the_stake_opens_the_book_that_leads(market: Market) -> None:
 def test_a_creator_presents_a_flow_anew_and_its_terms_stand(market: Market) -> None:
     post = partial(market.client.post, f"{API}/flows", headers=market.anna)
     changed = {"flowId": market.flow_id, "title": "New", "tags": ["x"], "maxFollowers": None}
+    changed |= {"automatic": True}
     answer = post(json=changed)
     assert answer.status_code == 200
     flow = answer.json()
     assert (flow["title"], flow["tags"], flow["description"]) == ("New", ["x"], "")
-    assert flow["settings"] == {"isActive": True, "maxFollowers": None, "minInvestment": "0"}
+    assert flow["settings"] == {
+        "isActive": True, "maxFollowers": None, "minInvestment": "0", "automatic": True
+    }  # fmt: skip
     assert post(json={**FLOW, "flowId": market.flow_id}).status_code == 200, "the same terms"
+    assert market.flow["settings"]["automatic"] is False, "what is left out is reset"
     for other in (
         {"strategy": "zscore_reversion"},
         {"symbol": "BBBUSDT"},

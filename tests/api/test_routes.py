@@ -133,7 +133,7 @@ WITHOUT_KEY = {
     **dict.fromkeys(
         (
             *("changeUser", "toggleSharedFlowStatus", "updateSubscriptionSettings"),
-            *("setFaults", "changePortfolio"),
+            *("setFaults", "changePortfolio", "changeFlowTerms", "setFlowStops", "setStopTemplate"),
         ),
         "it sets a state: sent again, it finds it set",
     ),

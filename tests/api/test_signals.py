@@ -28,7 +28,9 @@ def test_signals_have_the_specifications_shape_and_add_up(market: Market) -> Non
     assert set(oldest) == {  # 001-03
         *("signalId", "flowId", "creatorId", "creatorVaultAddress", "signalType", "signalData"),
         *("executionStatus", "nodeId", "nodeType", "createdAt", "processedAt"),
+        "stop",
     }
+    assert oldest["stop"] is None, "no stop made it"
     assert oldest["signalId"] == str(first)
     assert oldest["signalData"] == {
         "fromToken": "USDT",

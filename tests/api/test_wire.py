@@ -67,7 +67,8 @@ IDS: dict[str, LiteralString] = {
     "schedule_id": "SELECT id FROM schedules",
     "subscription_id": "SELECT id FROM managed_subscriptions UNION ALL"
     " SELECT id FROM flow_subscriptions",
-    "name": "SELECT name FROM strategies",
+    "name": "SELECT ability FROM decisions UNION SELECT name FROM strategies",
+    "decision_id": "SELECT id FROM decisions",
     "strategy_id": "SELECT id FROM strategies",
     "backtest_id": "SELECT id FROM backtests",
     "study_id": "SELECT id FROM studies",
@@ -161,6 +162,8 @@ def people(business: World) -> dict[str, list[dict[str, str]]]:
 
 
 def queries(business: World, operation: str) -> dict[str, str]:
+    if operation == "getDecisionChain":
+        return {"orderId": str(business.one("SELECT id FROM orders ORDER BY number LIMIT 1"))}
     if operation not in ("compareBacktests", "getBacktestComparison"):
         return QUERIES.get(operation, {})
     with business.database.transaction() as tx:

@@ -26,6 +26,7 @@ from commenda.operations import (
 )
 from commenda.operations.clockwork import AT_ONCE
 from office import DAY, HOUR, MONDAY, STEP, Office, statuses
+from socketed import wait_until
 
 # --- Moments that nobody was there for ---------------------------------------------------------
 
@@ -213,7 +214,7 @@ def test_a_worker_that_is_stopped_inside_a_run_leaves_it_to_the_next(office: Off
     assert not office.work.poll()
     office.work.close()
     office.work = office.worker()
-    office.ticks(1)
+    wait_until(office.work.poll)  # the server is told of the end of a session, and takes its time
     assert office.took() == ["05 01:00 accrue"]
     assert statuses(office.log(hourly)) == ["success"]
 

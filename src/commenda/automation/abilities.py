@@ -13,14 +13,22 @@ from commenda.automation.orchestrator import (
     run_ability,
     woken,
 )
+from commenda.automation.protecting import PROTECT
 from commenda.automation.rebalancing import REBALANCE
 from commenda.automation.settings import carry_out_setting
+from commenda.automation.sliding import SLIDE
 from commenda.identity import Approval
 from commenda.kit.db import Database, Tx
 from commenda.kit.errors import unknown
 from commenda.ledger import Author
 
-ABILITIES: Final[tuple[Ability, ...]] = (REBALANCE, OPTIMISE, CALENDAR)
+ABILITIES: Final[tuple[Ability, ...]] = (
+    PROTECT,
+    SLIDE,
+    REBALANCE,
+    OPTIMISE,
+    CALENDAR,
+)
 """In the order in which they decide where several are due: what protects goes first."""
 
 

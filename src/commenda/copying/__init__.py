@@ -70,8 +70,10 @@ from commenda.copying.terms import (
     TermsVersion,
     change_terms,
     changes_after,
+    must_be_automatic,
     program_of,
     restore_terms,
+    strategy_of,
     versions_of,
 )
 
@@ -111,6 +113,7 @@ __all__ = [
     "follow_with",
     "load_runner",
     "move_of",
+    "must_be_automatic",
     "open_flow_ids",
     "performance",
     "planned",
@@ -128,6 +131,7 @@ __all__ = [
     "share_flow",
     "signal_key",
     "step_flows",
+    "strategy_of",
     "take_waiting",
     "tell_uncopied",
     "unfinished_exits",

@@ -58,6 +58,9 @@ class FlowTerms:
     is_active: bool
     max_followers: int | None
     min_investment: Amount
+    automatic: Annotated[
+        bool, Field(description="Whether the machine may change its parameters and stops.")
+    ]
 
 
 @on_wire
@@ -98,6 +101,7 @@ _FLOW: LiteralString = (
     ' t.max_drawdown AS "stats.performance.max_drawdown",'
     ' t.nav_as_of AS "stats.performance.as_of", f.is_active AS "settings.is_active",'
     ' f.max_followers AS "settings.max_followers", f.min_investment AS "settings.min_investment",'
+    ' f.automatic AS "settings.automatic",'
     " f.status, f.created_at, f.updated_at, f.last_signal_at"
     " FROM flow_stats t JOIN shared_flows f ON f.id = t.flow_id"
     " JOIN instruments i ON i.id = f.instrument_id "

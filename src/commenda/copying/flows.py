@@ -94,6 +94,7 @@ def _create(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         venue=venue,
         interval_seconds=_interval(tx, draft.interval, instrument_id),
         entry=draft.entry or Entry.MARKET,
+        automatic=draft.automatic,
     )
     named = None if draft.stop_template is None else find_template(tx, draft.stop_template)
     stops = None if named is None else stops_of(named.stops)
@@ -201,11 +202,13 @@ def _change(tx: Tx, author: Author, creator: Owner, flow_id: UUID, draft: FlowDr
         "tags": draft.unique_tags,
         "maxFollowers": draft.max_followers,
         "minInvestment": f"{draft.min_investment:f}",
+        "automatic": draft.automatic,
     }
     tx.execute(
         "UPDATE shared_flows SET title = %(title)s, description = %(description)s,"
         " tags = %(tags)s, max_followers = %(maxFollowers)s,"
-        " min_investment = %(minInvestment)s::numeric, updated_at = %(now)s WHERE id = %(id)s",
+        " min_investment = %(minInvestment)s::numeric, automatic = %(automatic)s,"
+        " updated_at = %(now)s WHERE id = %(id)s",
         said | {"id": flow_id, "now": author.now},
     )
     # Named by what was said: two changes at one moment are two events.

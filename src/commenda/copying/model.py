@@ -60,6 +60,8 @@ class Flow:
     interval_seconds: int | None = None
     """Of the bars that it steps on; None: those of its market."""
     entry: Entry = Entry.MARKET
+    automatic: bool = False
+    """Whether its creator lets the machine change its parameters and stops."""
 
 
 INPUTS = {
@@ -170,6 +172,10 @@ class FlowDraft(Body):
         Whole | None, Field(ge=1, le=1_000_000, description="Null: unlimited.")
     ] = None
     min_investment: Annotated[Amount, Field(ge=0, lt=10**20)] = Decimal(0)
+    automatic: bool = Field(
+        default=False,
+        description="Whether the machine may change its parameters and stops by itself.",
+    )
     strategy: StrategyName | None = Field(
         default=None, description="Of a new flow: what trades. It stands for the flow's life."
     )

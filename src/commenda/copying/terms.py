@@ -157,6 +157,14 @@ def change_terms(
     return version
 
 
+def must_be_automatic(flow: Flow) -> None:
+    """Code `not_automatic` where the creator does not let the machine change a flow's terms."""
+    if not flow.automatic:
+        raise conflict("not_automatic", "Its creator changes the terms of this flow").at(
+            "automatic", False, "have its creator let the machine do it"
+        )
+
+
 def restore_terms(
     tx: Tx,
     author: Author,

@@ -11,6 +11,10 @@ _RUNS: LiteralString = (
     "(SELECT id, created_by FROM backtests UNION ALL SELECT id, asked_by FROM work)"
 )
 """A short backtest is answered with the run, a longer one with the work that it is."""
+_STEPS: LiteralString = (
+    "(SELECT decision_id, split_part(actor, ':', 2) AS user_id FROM decision_steps)"
+)
+"""Who took a decision of the machine a step on."""
 # Each operation that is answered once: where its outcome names something, the table that has it,
 # by which column, and whose it is.
 NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
@@ -41,6 +45,9 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("venue-key", "{body,id}", "venue_keys", "id", "split_part(t.added_by, ':', 2)"),
     ("proof", "{body,id}", "proof_runs", "id", "split_part(t.asked_by, ':', 2)"),
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
+    ("automation-accept", "{body,id}", _STEPS, "decision_id", "t.user_id"),
+    ("automation-reject", "{body,id}", _STEPS, "decision_id", "t.user_id"),
+    ("automation-undo", "{body,id}", _STEPS, "decision_id", "t.user_id"),
     (
         "void-hold",
         "{body,group}",
@@ -53,6 +60,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ),
 )
 UNNAMED: Final[Mapping[str, str]] = {
+    "automation-setting": "it names a setting, or a request for one, that stands beside its place",
     "bank-statement": "it counts what was new, and names no row",
     "cancel-study": "operators cancel studies of others",
     "cancel-work": "it names work of several kinds, each of which lies where its kind does",

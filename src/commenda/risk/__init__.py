@@ -47,7 +47,9 @@ from commenda.risk.limits import (
 )
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
 from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
+from commenda.risk.regimes import Regime, Trend, Volatility, regimes
 from commenda.risk.rules import INITIAL
+from commenda.risk.stop_lines import Conditions, factors, slope_t, stop_lines
 from commenda.risk.stop_templates import (
     StopSet,
     StopTemplate,
@@ -77,6 +79,7 @@ __all__ = [
     "TRIAL",
     "Breaker",
     "BreakerChange",
+    "Conditions",
     "Cut",
     "Effect",
     "Level",
@@ -85,12 +88,15 @@ __all__ = [
     "LimitOrder",
     "LimitUse",
     "Measure",
+    "Regime",
     "Standing",
     "StopSet",
     "StopTemplate",
     "TemplateName",
     "TemplateOrder",
+    "Trend",
     "Verdict",
+    "Volatility",
     "all_breakers",
     "any_standing",
     "carry_out_limit",
@@ -98,6 +104,7 @@ __all__ = [
     "changes_of",
     "close_breaker",
     "count_findings",
+    "factors",
     "find_breaker",
     "find_place",
     "find_template",
@@ -112,13 +119,16 @@ __all__ = [
     "lock",
     "note_calm",
     "order_limit",
+    "regimes",
     "request_resume",
     "resume_changes",
     "said_stops",
     "senders",
     "set_template",
     "sign_of",
+    "slope_t",
     "stop",
+    "stop_lines",
     "stop_templates",
     "stops_of",
     "subject_name",

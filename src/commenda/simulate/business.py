@@ -162,6 +162,7 @@ def _flow(scenario: Scenario, part: FlowPart, instrument: Instrument, venue: str
         instrument_id=instrument.id,
         tags=(part.profile, part.strategy, part.symbol),
         venue=venue,
+        automatic=True,
     )
 
 

@@ -6332,6 +6332,12 @@ export interface components {
              */
             minInvestment: string | number;
             /**
+             * Automatic
+             * @description Whether the machine may change its parameters and stops by itself.
+             * @default false
+             */
+            automatic: boolean;
+            /**
              * Strategy
              * @description Of a new flow: what trades. It stands for the flow's life.
              */
@@ -6662,6 +6668,11 @@ export interface components {
              * @example 2500.00
              */
             minInvestment: string;
+            /**
+             * Automatic
+             * @description Whether the machine may change its parameters and stops.
+             */
+            automatic: boolean;
         };
         /**
          * FlowTermsNow

@@ -28,6 +28,7 @@ export function EditFlow({ flow, onClose }: { flow: Flow; onClose: () => void })
             description: fields.description!,
             tags: tagsOf(fields.tags!),
             minInvestment: fields.minimum!,
+            automatic: "automatic" in fields,
             maxFollowers: fields.most ? Number(fields.most) : null,
           })
         }}

@@ -54,6 +54,7 @@ export function Publish({ strategy, onClose }: { strategy?: string; onClose: () 
                 params: paramsOf(params, fields),
                 investmentAmount: fields.investment!,
                 minInvestment: fields.minimum!,
+                automatic: "automatic" in fields,
                 maxFollowers: fields.most ? Number(fields.most) : null,
               })
             }}
@@ -167,6 +168,7 @@ export function Presentation({ act, flow }: { act: Act; flow?: Schemas["SharedFl
           error={act.refused("maxFollowers")}
         />
       </div>
+      <Check name="automatic" label={t("publish.automatic")} defaultChecked={flow?.settings.automatic} />
     </>
   )
 }

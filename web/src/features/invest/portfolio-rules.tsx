@@ -20,6 +20,7 @@ export const rulesOf = (held: Record<string, string>, method: Method, before?: R
   band: Number(held.band || 0),
   step: Number(held.step || 1),
   turnover: Number(held.turnover || 2),
+  automatic: before?.automatic ?? false,
 })
 
 export function useMethod(before?: Rules) {

@@ -96,6 +96,11 @@ function Called({ one, linked }: { one: Changed; linked?: boolean }): ReactNode 
     ]
       .filter(Boolean)
       .join(" · ")
+  if (one.kind === "ability")
+    return [
+      t(`abilities.names.${called.ability as "rebalance"}`, { defaultValue: called.ability }),
+      called.strategy || t("abilities.platform"),
+    ].join(" · ")
   if (one.kind === "period") return t("changes.books")
   const asset = called.asset ?? ""
   if (one.kind === "wallet")
@@ -131,6 +136,13 @@ function Value({ one, name, value }: { one: Changed; name: string; value: unknow
   const asset = ((one.called as Values).asset ?? (one.after as Values).asset) as string | undefined
   if (typeof value === "boolean") return t(value ? "common.yes" : "common.no")
   if (name === "effect") return t(`limits.effects.${text as "cancel"}`, { defaultValue: text })
+  if (name === "mode") return t(`abilities.modes.${text as "acting"}`, { defaultValue: text })
+  if (name === "terms")
+    return (
+      Object.entries(value as Values)
+        .map(([name, figure]) => `${name}: ${String(figure)}`)
+        .join(", ") || "–"
+    )
   if (one.kind === "limit") return <Quantity value={text} />
   if (name === "annualReturn" || name === "earlyExitPenalty") return <Percent ratio={text} />
   if (name === "warningPercent" || name === "alertPercent") return `${text}%`

@@ -38,6 +38,7 @@ export const create = {
     minimum: "Least that a follower puts in",
     most: "Most followers",
     mostHint: "Empty: unlimited",
+    automatic: "The machine may change its parameters and stops",
     interval: "Bars it steps on",
     ownInterval: "As the market has them",
     entry: "How it enters",

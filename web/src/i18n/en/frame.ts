@@ -218,6 +218,7 @@ export const frame = {
     audit: "Audit",
     users: "Users",
     venues: "Accounts at exchanges",
+    automate: "Let the machine decide",
     orders: "Cancel and move orders",
     risk: "Limits of risk, stop trading",
   },

@@ -1,5 +1,6 @@
 import { account } from "./account"
 import { audit } from "./audit"
+import { automation } from "./automation"
 import { backtests } from "./backtests"
 import { breakers } from "./breakers"
 import { create } from "./create"
@@ -24,6 +25,7 @@ export const en = {
   ...account,
   ...invest,
   ...audit,
+  ...automation,
   ...backtests,
   ...breakers,
   ...create,

@@ -48,6 +48,7 @@ export const modes = {
     paused: "Paused",
     missing_bar: "Bar never seen",
     other_data: "Other bars",
+    carried: "Held from before the terms changed",
     working: "Still working",
     closed: "Book closed or reduced",
     forced: "Closed by the venue",

@@ -41,6 +41,7 @@ export const create: Texts<typeof english> = {
     minimum: "最低跟单金额",
     most: "跟单人数上限",
     mostHint: "留空则不限",
+    automatic: "允许系统自动调整参数与止损",
     interval: "决策所用 K 线周期",
     ownInterval: "与行情相同",
     entry: "入场方式",

@@ -213,6 +213,7 @@ export const frame: Texts<typeof english> = {
     audit: "审计",
     users: "用户",
     venues: "交易所账户",
+    automate: "自动决策",
     orders: "撤销和修改订单",
     risk: "风险限额、停止交易",
   },

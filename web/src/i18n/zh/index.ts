@@ -1,5 +1,6 @@
 import { account } from "./account"
 import { audit } from "./audit"
+import { automation } from "./automation"
 import { backtests } from "./backtests"
 import { breakers } from "./breakers"
 import { create } from "./create"
@@ -25,6 +26,7 @@ export const zh = {
   ...account,
   ...invest,
   ...audit,
+  ...automation,
   ...backtests,
   ...breakers,
   ...create,

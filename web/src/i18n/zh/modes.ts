@@ -48,6 +48,7 @@ export const modes: typeof English = {
     paused: "已暂停",
     missing_bar: "缺失 K 线",
     other_data: "K 线数据不同",
+    carried: "承接参数变更前的持仓",
     working: "仍在处理",
     closed: "账本平仓或提取",
     forced: "交易所强制平仓",

@@ -1,0 +1,1 @@
+ALTER TABLE shared_flows DROP COLUMN automatic;
