@@ -390,7 +390,7 @@ def test_a_week_begins_one_search_by_the_calendar(bench: Bench) -> None:
 
 
 def test_something_that_happened_begins_one(bench: Bench) -> None:
-    bench.let(Mode.RECOMMENDING, CALENDAR, rhythm="none", cooldownHours=0, regimeTimes=50)
+    bench.let(Mode.RECOMMENDING, CALENDAR, rhythm="none", cooldownHours=0)
     assert [one.because for one in bench.run(CALENDAR)] == []
     with bench.db.transaction() as tx:
         params = bench.params | {"fast": 12}

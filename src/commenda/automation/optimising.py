@@ -40,9 +40,9 @@ from commenda.automation.searches import (
 )
 from commenda.automation.weakness import (
     due_by_calendar,
+    regime_changed,
     seed_of,
     space_around,
-    volatility_moved,
     weaknesses,
 )
 from commenda.copying import find_flow, versions_of
@@ -70,6 +70,8 @@ ASKED_BY = "automation"
 """Who asked for a study, where the machine did."""
 LATELY = timedelta(days=2)
 """So long something that happened is a reason to search."""
+REGIME_DAYS = 180
+"""Of daily closes, from which a regime is told: the long memory is warm by far."""
 
 
 class SearchTerms(Terms):
@@ -131,13 +133,6 @@ class CalendarTerms(SearchTerms):
     events: bool = Field(
         default=True,
         description="Whether to search after another version, another regime, or a hole in bars.",
-    )
-    regime_days: Annotated[Whole, Field(ge=3, le=90)] = Field(
-        default=14, description="Over which the market's volatility is held against before."
-    )
-    regime_times: Annotated[Real, Field(gt=1, le=100)] = Field(
-        default=2.0,
-        description="So many times the volatility before, or its part, is a new regime.",
     )
 
 
@@ -211,8 +206,7 @@ def _events(
     if hole is not None:
         gap = {"code": "bars_after_hole", "from": iso(hole[0]), "until": iso(hole[1])}
         yield f"hole:{gap['until']}", gap
-    closes = daily_closes(tx, flow, now, int(terms.window_days))
-    moved = volatility_moved(closes, terms.regime_days, terms.regime_times)
+    moved = regime_changed(daily_closes(tx, flow, now, REGIME_DAYS))
     if moved is not None:
         yield f"regime:{now:%Y-%m-%d}", moved
 
