@@ -16,7 +16,9 @@ from commenda.automation import (
     SettingOrder,
     ability_named,
     canaries,
+    decision_by_id,
     decisions_where,
+    ladder,
     measure_effects,
     promoting,
     put_setting,
@@ -26,6 +28,7 @@ from commenda.automation import (
     whole_of,
 )
 from commenda.automation.canaries import canaries_of
+from commenda.automation.ladder import PromotionOrder, ask_to_promote, promotion_ladder
 from commenda.copying import Flow, change_terms, find_flow, versions_of
 from commenda.identity import Principal, Role, create_user
 from commenda.kit import durable
@@ -36,6 +39,7 @@ from commenda.market import Bar, write_bars
 from commenda.operations import approve_and_carry_out, reject_and_give_back
 from commenda.risk import Level, LimitOrder, Measure, order_limit, stop
 from commenda.risk.model import Effect
+from commenda.strategies import register_catalogue
 from scripted import HOUR, START, D
 from world import World
 
@@ -369,4 +373,42 @@ def test_a_worker_killed_at_a_step_leaves_it_done_once_or_not_begun(
     assert decision.state == "done"
     assert bench.run() == []
     assert len(bench.params()) == len(before) + (not begins)
+    bench.sound()
+
+
+def test_a_person_asks_for_it_and_another_says_yes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grace, henry = bench.person("grace"), bench.person("henry")
+    study = bench.world.one("SELECT id FROM studies")
+    order = PromotionOrder(flow_id=bench.flow.id, study_id=study, reason="it looks better")
+
+    def ask(named: str = "ema_trend") -> Decision:
+        with bench.db.transaction() as tx:
+            return ask_to_promote(tx, grace, named, order, bench.world.now)
+
+    with bench.db.transaction() as tx:
+        register_catalogue(tx, bench.world.now)
+        assert promotion_ladder(tx, "ema_trend", bench.world.now).canaries == []
+    assert refused(ask) == "study_not_finished"
+    assert refused(lambda: ask("nobody")) == "unknown_strategy"
+    assert refused(lambda: ask("sma_cross")) == "unknown_flow"
+    bench.world.execute("UPDATE studies SET state = 'complete'")
+    found = {"studyId": str(study), "verdict": "doubtful", "bestParams": {"fast": 5.0}}
+    found |= {"outOfSample": 1.5, "incumbent": 0.5}
+    monkeypatch.setattr(ladder, "effect_of", lambda *_: found)
+    assert refused(ask) == "not_promotable"
+    found["verdict"] = "promote"
+    bench.world.mark()
+    asked = ask()
+    assert (asked.state, asked.action) == ("waiting", "canary")
+    assert asked.approval_id is not None
+    with bench.db.transaction() as tx:
+        approve_and_carry_out(tx, asked.approval_id, henry, bench.world.now)
+        (shown,) = promotion_ladder(tx, "ema_trend", bench.world.now).canaries
+    assert (shown.capital, shown.outcome, shown.begun_by) == (D(1_000), None, asked.id)
+    bench.world.advance()
+    assert refused(ask) == "canary_runs"
+    with bench.db.transaction() as tx:
+        assert replays(PROMOTE, decision_by_id(tx, asked.id))
     bench.sound()

@@ -228,7 +228,7 @@ def ends(evidence: Evidence, terms: PromoteTerms) -> Proposal | None:
 
 
 def check(tx: Tx, now: datetime, decision: Decision) -> None:
-    """Codes `flow_not_active`, `not_automatic`, `terms_changed`; for a canary `canary_runs` and
+    """Codes `flow_does_not_trade`, `not_automatic`, `terms_changed`; for a canary `canary_runs` and
     `past_limit`, where the loss that it may make is more than a limit of drawdown lets through;
     of one that is to end `canary_ended`. The way back asks for nothing else."""
     if decision.action != BEGIN:
@@ -238,7 +238,7 @@ def check(tx: Tx, now: datetime, decision: Decision) -> None:
     flow_id = UUID(decision.change.get("flowId", decision.target))
     flow = find_flow(tx, flow_id)
     if flow.status != "active":
-        raise conflict("flow_not_active", "This flow does not trade").at(
+        raise conflict("flow_does_not_trade", "This flow is paused or closed").at(
             "flowId", flow.id, "resume it first"
         )
     must_be_automatic(flow)

@@ -2857,6 +2857,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/strategy/{strategy_id}/promotions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Promotions
+         * @description What was and is tried beside a strategy's flows, with the test that decides about it.
+         */
+        get: operations["listPromotions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/strategy/{strategy_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Strategy
+         * @description Ask for what a study found to be tried beside a flow with a part of its capital. It takes the
+         *     flow's place once it has shown that it is better. Another person says yes.
+         */
+        post: operations["promoteStrategy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/metrics/strategy/{strategy_id}": {
         parameters: {
             query?: never;
@@ -4789,6 +4830,81 @@ export interface components {
          * @enum {string}
          */
         Calendar: "every_day" | "sessions" | "given";
+        /**
+         * CanaryView
+         * @description Parameters beside a flow: returns since they began, and the test. `low` and `high` are the
+         *     bounds of the mean difference a bar; above 0 it is promoted, below 0 it goes back.
+         */
+        CanaryView: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /**
+             * Canaryflowid
+             * Format: uuid
+             */
+            canaryFlowId: string;
+            /** Title */
+            title: string;
+            /**
+             * Studyid
+             * Format: uuid
+             */
+            studyId: string;
+            /** Params */
+            params: {
+                [key: string]: number;
+            };
+            /**
+             * Capital
+             * @example 2500.00
+             */
+            capital: string;
+            /**
+             * Beganat
+             * Format: date-time
+             */
+            beganAt: string;
+            /** Endedat */
+            endedAt: string | null;
+            /**
+             * Outcome
+             * @description promoted, back or undone; null: it runs.
+             */
+            outcome: string | null;
+            /**
+             * Begunby
+             * Format: uuid
+             */
+            begunBy: string;
+            /** Endedby */
+            endedBy: string | null;
+            /** Bars */
+            bars: number;
+            /** Ownreturn */
+            ownReturn: number;
+            /** Incumbentreturn */
+            incumbentReturn: number;
+            /** Mean */
+            mean: number;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** Leastbars */
+            leastBars: number;
+            /** Mostdays */
+            mostDays: number;
+            /** Mostloss */
+            mostLoss: number;
+        };
         /**
          * Candle
          * @description One closed bar, named by the time it opened. Numbers are market data, not money.
@@ -10620,6 +10736,39 @@ export interface components {
             items: components["schemas"]["ProfitShare"][];
             /** Nextcursor */
             nextCursor: string | null;
+        };
+        /**
+         * PromotionLadder
+         * @description What was and is tried beside the flows of a strategy, the latest first.
+         */
+        PromotionLadder: {
+            /**
+             * Strategyid
+             * Format: uuid
+             */
+            strategyId: string;
+            /** Strategy */
+            strategy: string;
+            /** Canaries */
+            canaries: components["schemas"]["CanaryView"][];
+        };
+        /**
+         * PromotionOrder
+         * @description Parameters that a study found, to be tried beside a flow with a part of its capital.
+         */
+        PromotionOrder: {
+            /**
+             * Flowid
+             * Format: uuid
+             */
+            flowId: string;
+            /**
+             * Studyid
+             * Format: uuid
+             */
+            studyId: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * Proof
@@ -18650,6 +18799,59 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commenda__automation__model__Decision"];
+                };
+            };
+        };
+    };
+    listPromotions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, or its name. */
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionLadder"];
+                };
+            };
+        };
+    };
+    promoteStrategy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same answer, one effect. Another body: 409. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Its id, or its name. */
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionOrder"];
             };
         };
         responses: {
