@@ -393,7 +393,7 @@ def test_a_person_asks_for_it_and_another_says_yes(
     assert refused(ask) == "study_not_finished"
     assert refused(lambda: ask("nobody")) == "unknown_strategy"
     assert refused(lambda: ask("sma_cross")) == "unknown_flow"
-    bench.world.execute("UPDATE studies SET state = 'complete'")
+    bench.world.execute("UPDATE studies SET state = 'complete', result = '{}'")
     found = {"studyId": str(study), "verdict": "doubtful", "bestParams": {"fast": 5.0}}
     found |= {"outOfSample": 1.5, "incumbent": 0.5}
     monkeypatch.setattr(ladder, "effect_of", lambda *_: found)

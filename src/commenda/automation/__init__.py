@@ -27,6 +27,7 @@ from commenda.automation.decisions import (
     link,
     whole_of,
 )
+from commenda.automation.ladder import PromotionOrder, ask_to_promote, promotion_ladder
 from commenda.automation.model import (
     RULES,
     Ability,
@@ -75,6 +76,7 @@ __all__ = [
     "Done",
     "Evidence",
     "Mode",
+    "PromotionOrder",
     "Proposal",
     "Seen",
     "Setting",
@@ -83,6 +85,7 @@ __all__ = [
     "Terms",
     "ability_named",
     "accept",
+    "ask_to_promote",
     "carry_out_asked",
     "carry_out_limits",
     "chain_of_order",
@@ -97,6 +100,7 @@ __all__ = [
     "measure_all",
     "measure_effects",
     "order_setting",
+    "promotion_ladder",
     "put_setting",
     "replays",
     "run_ability",
