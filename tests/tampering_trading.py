@@ -56,6 +56,18 @@ TAMPERING = [
     ),
     # --- the machine's decisions
     (
+        "a canary is of its incumbent's creator, strategy and instrument, and each such flow one",
+        "UPDATE shared_flows SET canary_of = id WHERE id = (SELECT min(id::text)::uuid"
+        " FROM shared_flows)",
+    ),
+    (
+        "what a canary's flow traded by is what was tried, and what was promoted is what it was",
+        "ALTER TABLE canaries ALTER study_id DROP NOT NULL;"
+        " INSERT INTO canaries SELECT gen_random_uuid(), f.id, f.id,"
+        " NULL, '{\"fast\": 1}', 1, 1, now(),"
+        " (SELECT id FROM decisions LIMIT 1) FROM shared_flows f LIMIT 1",
+    ),
+    (
         "a decision is as far as its last step says, and its steps are numbered without a gap",
         "UPDATE decisions SET state = 'undone'",
     ),

@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 from commenda import __version__, channels, site, sockets
 from commenda.alerts.http import router as alerts_router
 from commenda.audit.http import router as audit_router
+from commenda.automation.http import promotion_router
 from commenda.automation.http import router as automation_router
 from commenda.copying import FlowLists
 from commenda.copying.http import router as copying_router
@@ -106,6 +107,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     terms_router,
     portfolios_router,
     automation_router,
+    promotion_router,
     metrics_router,
     modes_router,
     market_router,

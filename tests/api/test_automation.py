@@ -195,12 +195,12 @@ def test_decisions_are_exported_a_line_each_with_their_steps(
     (line,) = map(json.loads, answer.text.splitlines())
     assert line["id"] == str(decision.id)
     assert [one["state"] for one in line["steps"]] == ["recommended"]
-    assert D_of(line["evidence"]) == 0.1  # 0.55 and 0.45 of it where 0.5 was given
+    assert turnover_of(line["evidence"]) == 0.1  # 0.55 and 0.45 of it where 0.5 was given
     none = office.get(f"{DECISIONS}/export", sign_in("auditor"), state="undone")
     assert none.text == ""
 
 
-def D_of(evidence: dict[str, Any]) -> float:
+def turnover_of(evidence: dict[str, Any]) -> float:
     return float(evidence["turnover"])
 
 
@@ -233,7 +233,9 @@ def test_only_who_may_steers(office: Office, sign_in: SignIn, role: str) -> None
 def test_a_setting_that_makes_no_sense_is_refused(
     office: Office, sign_in: SignIn, said: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = office.put(sign_in("risk"), "off", **said) if "mode" not in said else office.put(
-        sign_in("risk"), said["mode"]
+    answer = (
+        office.put(sign_in("risk"), "off", **said)
+        if "mode" not in said
+        else office.put(sign_in("risk"), said["mode"])
     )
     assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -28,6 +28,7 @@ from commenda.automation.decisions import (
     link,
     whole_of,
 )
+from commenda.automation.ladder import PromotionOrder, ask_to_promote, promotion_ladder
 from commenda.automation.model import (
     RULES,
     Ability,
@@ -81,6 +82,7 @@ __all__ = [
     "Done",
     "Evidence",
     "Mode",
+    "PromotionOrder",
     "Proposal",
     "Seen",
     "Setting",
@@ -90,6 +92,7 @@ __all__ = [
     "ability_named",
     "ability_views",
     "accept",
+    "ask_to_promote",
     "carry_out_asked",
     "carry_out_limits",
     "chain_of_order",
@@ -105,6 +108,7 @@ __all__ = [
     "measure_all",
     "measure_effects",
     "order_setting",
+    "promotion_ladder",
     "put_setting",
     "replays",
     "restrict",

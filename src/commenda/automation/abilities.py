@@ -14,6 +14,7 @@ from commenda.automation.orchestrator import (
     run_ability,
     woken,
 )
+from commenda.automation.promoting import PROMOTE
 from commenda.automation.protecting import PROTECT
 from commenda.automation.rebalancing import REBALANCE
 from commenda.automation.settings import carry_out_setting
@@ -30,6 +31,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     OPTIMISE,
     CALENDAR,
     ELIMINATE,
+    PROMOTE,
 )
 """In the order in which they decide where several are due: what protects goes first."""
 

@@ -21,6 +21,24 @@ CHECKS = (
         "  WHERE k.decision_id = d.id AND k.ref = d.target)",
     ),
     Check(
+        "a canary is of its incumbent's creator, strategy and instrument, and each such flow one",
+        "SELECT 'flow ' || o.id, 'beside ' || o.canary_of,"
+        "  coalesce('beside ' || c.flow_id, 'no canary')"
+        " FROM shared_flows o LEFT JOIN canaries c ON c.canary_flow_id = o.id"
+        " LEFT JOIN shared_flows f ON f.id = o.canary_of"
+        " WHERE (o.canary_of IS NOT NULL OR c.id IS NOT NULL) AND"
+        "  (f.id, f.creator_id, f.strategy, f.instrument_id)"
+        "   IS DISTINCT FROM (c.flow_id, o.creator_id, o.strategy, o.instrument_id)",
+    ),
+    Check(
+        "what a canary's flow traded by is what was tried, and what was promoted is what it was",
+        "SELECT 'canary ' || c.id, c.params::text, coalesce(t.params::text, 'other terms')"
+        " FROM canaries c LEFT JOIN flow_terms t ON CASE WHEN c.outcome = 'promoted'"
+        "  THEN t.cause = c.ended_by AND t.flow_id = c.flow_id AND t.version = c.terms_version + 1"
+        "  ELSE t.flow_id = c.canary_flow_id AND t.version = 1 END"
+        " WHERE t.params IS DISTINCT FROM c.params",
+    ),
+    Check(
         "an ability acted no oftener in a day than it was let",
         "SELECT 'ability ' || d.ability || ' on ' || (d.acted_at AT TIME ZONE 'UTC')::date,"
         "  'at most ' || max(s.budget), count(DISTINCT d.id)::text"

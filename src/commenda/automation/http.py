@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from commenda.automation.abilities import ability_named
@@ -19,6 +19,12 @@ from commenda.automation.decisions import (
     whole_of,
 )
 from commenda.automation.export import export_decisions
+from commenda.automation.ladder import (
+    PromotionLadder,
+    PromotionOrder,
+    ask_to_promote,
+    promotion_ladder,
+)
 from commenda.automation.model import (
     RULES,
     Decision,
@@ -54,6 +60,7 @@ from commenda.kit.wire import one_of
 from commenda.ledger import Author
 
 router = routes("automation", "/automation")
+promotion_router = routes("automation", "/strategy")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
 Steering = Annotated[Principal, may(Permission.AUTOMATE)]
 OfAbility = Annotated[str | None, Query(max_length=40, pattern="^[a-z-]+$")]
@@ -251,3 +258,44 @@ def undo_decision(
 
     asked = {"decision": str(decision_id), "reason": body.reason}
     return write(service, who, "automation-undo", key, asked, act)
+
+
+# --- Promotion -------------------------------------------------------------------------------
+
+StrategyId = Annotated[
+    str, Path(max_length=80, pattern=r"^[^\x00]*$", description="Its id, or its name.")
+]
+
+
+@promotion_router.get(
+    "/{strategy_id}/promotions", operation_id="listPromotions", responses=GUARDED | problems(404)
+)
+def list_promotions(service: Served, _who: Reader, strategy_id: StrategyId) -> PromotionLadder:
+    """What was and is tried beside a strategy's flows, with the test that decides about it."""
+    with service.database.transaction() as tx:
+        return promotion_ladder(tx, strategy_id, business_now(tx))
+
+
+@promotion_router.post(
+    "/{strategy_id}/promote",
+    operation_id="promoteStrategy",
+    response_model=Decision,
+    responses=GUARDED | problems(404, 409),
+)
+def promote_strategy(
+    service: Served,
+    who: Steering,
+    strategy_id: StrategyId,
+    body: PromotionOrder,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Ask for what a study found to be tried beside a flow with a part of its capital. It takes the
+    flow's place once it has shown that it is better. Another person says yes."""
+    return write(
+        service,
+        who,
+        "automation-promote",
+        key,
+        body,
+        lambda tx, now: ask_to_promote(tx, who, strategy_id, body, now),
+    )

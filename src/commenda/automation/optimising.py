@@ -326,12 +326,17 @@ def measure(tx: Tx, _now: datetime, decision: Decision) -> Mapping[str, Any] | N
     study = _study(tx, decision)
     if study.state is StudyState.RUNNING:
         return None
-    said = {"studyId": study.id, "state": study.state, "reason": study.reason}
+    return effect_of(tx, study, decision.change["incumbent"])
+
+
+def effect_of(tx: Tx, study: Study, incumbent: Mapping[str, float]) -> dict[str, Any]:
+    """What an ended study found, and its choice against `incumbent` out of sample."""
+    said: dict[str, Any] = {"studyId": study.id, "state": study.state, "reason": study.reason}
     if study.result is None:
         return said
     result = study.result
     findings = {one["test"]: one["value"] for one in result["findings"]}
-    against = out_of_sample(tx, study, decision.change["incumbent"])
+    against = out_of_sample(tx, study, incumbent)
     known = None not in (against.chosen, against.incumbent)
     return said | {
         "verdict": result["verdict"],

@@ -104,12 +104,12 @@ def decide(tx: Tx, author: Author, ability: Ability, seen: Seen) -> Decision | N
         return None
     if tx.execute("SELECT 1 FROM decisions WHERE id = %s", (id_of(ability, seen),)).fetchone():
         return None
-    seen = replace(seen, evidence=_stored(seen.evidence))
+    seen = replace(seen, evidence=stored(seen.evidence))
     proposal = ability.decide(seen.evidence, terms)
     if proposal is None:
         return None
     proposal = replace(
-        proposal, change=_stored(proposal.change), because=_stored(list(proposal.because))
+        proposal, change=stored(proposal.change), because=stored(list(proposal.because))
     )
     author = replace(author, rule_version=ability.rule)
     state, why = gate(told, spent_today(tx, ability.name, author.now), _standing(tx, ability, seen))
@@ -123,7 +123,7 @@ def decide(tx: Tx, author: Author, ability: Ability, seen: Seen) -> Decision | N
     return decision
 
 
-def _stored(told: Any) -> Any:
+def stored(told: Any) -> Any:
     """As it comes back from the database: a rule is told nothing that is not kept."""
     return json.loads(json.dumps(told, default=as_json))
 
@@ -153,8 +153,8 @@ def carry_out(
 def refused(error: CommendaError) -> dict[str, Any]:
     """A refusal as a step says it."""
     said = {"code": error.code, "says": str(error), "field": error.field, "value": error.value}
-    stored: dict[str, Any] = _stored({name: one for name, one in said.items() if one is not None})
-    return stored
+    kept: dict[str, Any] = stored({name: one for name, one in said.items() if one is not None})
+    return kept
 
 
 def _made(
@@ -166,7 +166,7 @@ def _made(
     details: Mapping[str, Any],
 ) -> Decision:
     link(tx, decision.id, [(decision.target_kind, decision.target), *done.links])
-    said = _stored({**details, **done.details})
+    said = stored({**details, **done.details})
     return carry_on(tx, author, decision, state, said, acted=state is State.DONE)
 
 
@@ -278,7 +278,7 @@ def measure(tx: Tx, author: Author, ability: Ability, decision_id: UUID) -> bool
     effect = ability.measure(tx, author.now, decision)
     if effect is not None:
         told = replace(author, rule_version=ability.rule)
-        carry_on(tx, told, decision, State.MEASURED, {}, effect=_stored(dict(effect)))
+        carry_on(tx, told, decision, State.MEASURED, {}, effect=stored(dict(effect)))
     return effect is not None
 
 
@@ -307,7 +307,7 @@ def decided_again(ability: Ability, decision: Decision) -> Proposal | None:
 def replays(ability: Ability, decision: Decision) -> bool:
     """Whether the rule decides the same again."""
     again = decided_again(ability, decision)
-    return again is not None and _stored(
+    return again is not None and stored(
         [again.action, dict(again.change), list(again.because)]
     ) == [decision.action, decision.change, list(decision.because)]
 

@@ -40,7 +40,7 @@ _OPEN: LiteralString = (
     " FROM shared_flows f JOIN instruments i ON i.id = f.instrument_id"
     " CROSS JOIN LATERAL (SELECT interval_seconds FROM market_bars"
     "  WHERE instrument_id = f.instrument_id ORDER BY ts DESC LIMIT 1) b"
-    " WHERE f.status <> 'closed'"
+    " WHERE f.status <> 'closed' AND f.canary_of IS NULL"
     " AND NOT EXISTS (SELECT FROM optimizer_tasks t"
     "  WHERE t.flow_id = f.id::text AND t.status = 'running') ORDER BY f.title, f.id"
 )

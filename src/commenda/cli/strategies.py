@@ -9,9 +9,10 @@ import typer
 from rich.text import Text
 
 from commenda import strategies
+from commenda.automation import promotion_ladder
 from commenda.cli.backtest_options import params_of
 from commenda.cli.options import ACTOR, AsJson, Data, fields_of, print_json, transaction
-from commenda.cli.tables import Column, progress, say, show
+from commenda.cli.tables import Column, minute, numbers, progress, say, show
 from commenda.kit.clock import business_now
 from commenda.strategies import WALLS, Registrar, Status, Strategy, find_strategy, precompile
 from commenda.testing import CHECKS, Finding, Verdict, found, sample_bars, subject_of
@@ -49,6 +50,18 @@ FINDINGS = (
     Column("check"),
     Column("", lambda finding: Text(finding.verdict, COLOURS[finding.verdict])),
     Column("what was found", lambda finding: _said(finding)),
+)
+
+PROMOTIONS = (
+    Column("flow", "title"),
+    Column("began", lambda one: minute(one.began_at)),
+    Column("outcome", lambda one: one.outcome or "running"),
+    *numbers("capital", "bars"),
+    Column("return", lambda one: f"{one.own_return:.2%}", number=True),
+    Column("incumbent", lambda one: f"{one.incumbent_return:.2%}", number=True),
+    Column("difference a bar", lambda one: f"{one.mean:.6f}", number=True),
+    Column("low", lambda one: "" if one.low is None else f"{one.low:.6f}", number=True),
+    Column("high", lambda one: "" if one.high is None else f"{one.high:.6f}", number=True),
 )
 
 
@@ -196,6 +209,18 @@ def publish(name: str, data: Data = None) -> None:
 def retire(name: str, data: Data = None) -> None:
     """Take a registered strategy of the platform back, for good."""
     _move(name, Status.RETIRED, data)
+
+
+@app.command()
+def promotions(
+    name: Annotated[str, typer.Argument(help="A registered strategy, by its name or id.")],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """What is and was tried beside the strategy's flows, and the test that decides about it."""
+    with transaction(data) as tx:
+        found = promotion_ladder(tx, name, business_now(tx))
+    show(found.canaries, PROMOTIONS, as_json)
 
 
 def _move(name: str, to: Status, data: Path | None) -> None:

@@ -117,7 +117,7 @@ _ORDERS: Mapping[str, LiteralString] = {
 
 def list_flows(tx: Tx, tags: Sequence[str], sort_by: str, asked: Numbered) -> Sheet[SharedFlow]:
     """Flows that take followers, with any of the tags."""
-    where: LiteralString = "WHERE f.status = 'active'"
+    where: LiteralString = "WHERE f.status = 'active' AND f.canary_of IS NULL"
     if tags:
         where += " AND f.tags && %(tags)s::text[]"
     return _flows(tx, where, _ORDERS[sort_by], {"tags": list(tags)}, asked)

@@ -165,7 +165,7 @@ def require_room(tx: Tx, flow: Flow, field: str) -> Decimal:
     """
     row = tx.execute(
         "SELECT status, max_followers, min_investment FROM shared_flows f WHERE id = %s"
-        " FOR NO KEY UPDATE",
+        " AND canary_of IS NULL FOR NO KEY UPDATE",
         (flow.id,),
     ).fetchone()
     if row is None or row[0] != "active":

@@ -62,6 +62,8 @@ class Flow:
     entry: Entry = Entry.MARKET
     automatic: bool = False
     """Whether its creator lets the machine change its parameters and stops."""
+    canary_of: UUID | None = None
+    """The flow beside which it tries other parameters; nobody follows such a one."""
 
 
 INPUTS = {

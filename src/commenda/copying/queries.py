@@ -35,7 +35,7 @@ def find_flow(tx: Tx, flow_id: UUID) -> Flow:
         Flow,
         "SELECT id, creator_id, title, strategy, params, instrument_id, status,"
         " max_followers, min_investment, description, tags, venue, interval_seconds, entry,"
-        " automatic FROM shared_flows WHERE id = %s",
+        " automatic, canary_of FROM shared_flows WHERE id = %s",
         (flow_id,),
     )
     if flow is None:

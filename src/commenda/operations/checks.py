@@ -47,6 +47,7 @@ NAMED: Final[tuple[tuple[LiteralString, ...], ...]] = (
     ("study", "{body,id}", "studies", "id", "t.asked_by"),
     ("automation-accept", "{body,id}", _STEPS, "decision_id", "t.user_id"),
     ("automation-reject", "{body,id}", _STEPS, "decision_id", "t.user_id"),
+    ("automation-promote", "{body,id}", _STEPS, "decision_id", "t.user_id"),
     ("automation-undo", "{body,id}", _STEPS, "decision_id", "t.user_id"),
     (
         "void-hold",

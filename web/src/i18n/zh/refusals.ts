@@ -187,6 +187,10 @@ export const refusals: Record<string, string> = {
   not_undoable: "此项能力所做的无法撤销：请重新决策。",
   rebalanced_since: "该组合此后已再次再平衡：请回退到所需的序号。",
   not_automatic: "该组合由其所有者自行再平衡：请先由所有者允许自动再平衡。",
+  canary_runs: "该信号流旁已有一组参数在试运行：请等待其结束或先撤销。",
+  canary_ended: "该试运行已结束。",
+  flow_does_not_trade: "该信号流已暂停或关闭：请先恢复。",
+  not_promotable: "研究结论为“{{value}}”，不能晋升：请用更长的历史或更小的空间重新搜索。",
   // 调度
   unknown_schedule: "没有这个调度，可能已被删除。",
   bad_cron_rule: "规则“{{value}}”无法识别，请按 cron 格式填写。",

@@ -1,0 +1,2 @@
+DROP TABLE canaries;
+ALTER TABLE shared_flows DROP COLUMN canary_of;
