@@ -22,6 +22,7 @@ from commenda.automation import (
     replays,
     turn_down,
     undo,
+    watch_waiting,
     whole_of,
 )
 from commenda.identity import list_approvals
@@ -156,6 +157,27 @@ def test_a_person_is_asked_and_says_yes_or_no(machine: Machine) -> None:
     assert (done.kind, done.outcome) == (ACTION, {"decisionId": str(again.id), "state": "done"})
     assert machine.weights() == ["0.5", "0.5"]
     machine.sound()
+
+
+def test_the_staff_is_told_of_what_waits_for_a_person_too_long(machine: Machine) -> None:
+    asker, other = machine.person("grace"), machine.person("henry")
+    machine.let(Mode.ACTING, needs_approval=True, asked_of=asker.user_id)
+    (decision,) = machine.run()
+    alerts = "SELECT subject, closed_at IS NULL FROM alerts WHERE kind = 'alert.decision_waits'"
+
+    def watch() -> list[UUID]:
+        with machine.db.transaction() as tx:
+            return watch_waiting(tx, machine.author)
+
+    machine.world.advance(3)
+    assert watch() == []
+    machine.world.advance(1)
+    assert watch() == watch() == [decision.id]
+    assert machine.world.rows(alerts) == [(str(decision.id), True)]
+    with machine.db.transaction() as tx:
+        reject_and_give_back(tx, asked(decision), other, machine.world.now, "not now")
+    assert watch() == []
+    assert machine.world.rows(alerts) == [(str(decision.id), False)]
 
 
 def asked(decision: Decision) -> UUID:

@@ -45,6 +45,7 @@ from commenda.automation.model import (
 from commenda.automation.orchestrator import (
     ACTION,
     accept,
+    action_changes,
     decide,
     give_up_action,
     look_at,
@@ -90,6 +91,7 @@ __all__ = [
     "ability_named",
     "ability_views",
     "accept",
+    "action_changes",
     "carry_out_asked",
     "carry_out_limits",
     "chain_of_order",

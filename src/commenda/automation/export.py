@@ -28,9 +28,7 @@ def export_decisions(
     before: int | None = None
     while True:
         with database.transaction() as tx:
-            found = decisions_where(
-                tx, before, BATCH, ability=ability, target=target, state=state
-            )
+            found = decisions_where(tx, before, BATCH, ability=ability, target=target, state=state)
             lines = "".join(_line(tx, one) for one in found)
         yield lines
         if len(found) < BATCH:

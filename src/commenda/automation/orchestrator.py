@@ -45,7 +45,7 @@ from commenda.automation.model import (
 )
 from commenda.automation.rules import gate
 from commenda.automation.settings import allowed_for, terms_of
-from commenda.identity import Approval, Principal, request_approval, user_by_id
+from commenda.identity import Approval, Changed, Principal, request_approval, user_by_id
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.wire import as_json
@@ -201,6 +201,14 @@ def ask_in_name_of(tx: Tx, author: Author, asker: Principal, decision: Decision)
         about=[decision.target],
     )  # fmt: skip
     return carry_on(tx, author, decision, State.WAITING, {}, approval_id=asked.id)
+
+
+def action_changes(_tx: Tx, asked: Approval) -> list[Changed]:
+    """What an ability wants to do, as it says it."""
+    told = asked.payload
+    called = {"ability": told["ability"], "name": told["called"]}
+    after = {"action": told["action"], **told["change"]}
+    return [Changed("decision", told["decisionId"], called, {}, after)]
 
 
 def accept(
