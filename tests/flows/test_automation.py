@@ -234,9 +234,22 @@ def test_the_decisions_behind_an_order_are_one_question(machine: Machine) -> Non
         assert refused(lambda: chain_of_order(tx, ids.derive("nothing"))) == "unknown_order"
 
 
-def test_half_a_day_later_it_decides_anew(machine: Machine) -> None:
+def test_half_a_day_later_it_decides_anew_in_place_of_what_it_recommended(machine: Machine) -> None:
     machine.let(Mode.RECOMMENDING, terms={"cooldownHours": 12})
     (first,) = machine.run()
     machine.world.advance(12)
     (second,) = machine.run()
     assert second.decided_at - first.decided_at == timedelta(hours=12)
+    with machine.db.transaction() as tx:
+        whole = whole_of(tx, first.id)
+        assert (
+            refused(
+                lambda: accept(tx, machine.person("grace"), REBALANCE, first.id, machine.world.now)
+            )
+            == "not_recommended"
+        )
+    assert (whole.decision.state, whole.steps[-1].details) == (
+        "rejected",
+        {"code": "superseded", "by": str(second.id)},
+    )
+    machine.sound()

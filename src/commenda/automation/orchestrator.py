@@ -26,6 +26,7 @@ from commenda.automation.decisions import (
     decided_lately,
     decision_by_id,
     id_of,
+    last_about,
     link,
     lock_ability,
     put_decision,
@@ -113,6 +114,7 @@ def decide(tx: Tx, author: Author, ability: Ability, seen: Seen) -> Decision | N
     )
     author = replace(author, rule_version=ability.rule)
     state, why = gate(told, spent_today(tx, ability.name, author.now), _standing(tx, ability, seen))
+    _replace(tx, author, ability, seen)
     plain = terms.model_dump(mode="json")
     first = State.RECOMMENDED if state is None or state is State.WAITING else state
     decision = put_decision(tx, author, ability, seen, plain, proposal, first, why)
@@ -121,6 +123,14 @@ def decide(tx: Tx, author: Author, ability: Ability, seen: Seen) -> Decision | N
     if state is State.WAITING:
         return _ask(tx, author, ability, decision, told)
     return decision
+
+
+def _replace(tx: Tx, author: Author, ability: Ability, seen: Seen) -> None:
+    """What was recommended about the same thing before is nobody's to accept any more."""
+    before = last_about(tx, ability.name, seen.target)
+    if before is not None and before.state == State.RECOMMENDED:
+        by = {"code": "superseded", "by": str(id_of(ability, seen))}
+        carry_on(tx, author, before, State.REJECTED, by)
 
 
 def _stored(told: Any) -> Any:

@@ -147,6 +147,7 @@ export const automation = {
       shown: "It has shown it",
       does_not_conform: "It does not conform",
       no_flow: "It has no flow",
+      superseded: "Another one came in its place",
       breaker_open: "A breaker stands",
       budget_spent: "The day's actions are spent",
     },

@@ -147,6 +147,7 @@ export const automation: Texts<typeof english> = {
       shown: "已达标",
       does_not_conform: "未通过一致性测试",
       no_flow: "没有信号流",
+      superseded: "已被新的决策取代",
       breaker_open: "熔断未解除",
       budget_spent: "当日次数用尽",
     },
