@@ -11,7 +11,7 @@ from commenda.kit.db import Tx
 from commenda.ledger import Author
 
 SETTINGS: Final = (
-    ("rebalance", Mode.ACTING, {"distance": 0.01, "dearest": 0.01}, "To be looked at."),
+    ("rebalance", Mode.ACTING, {"distance": 0.002, "dearest": 0.01}, "To be looked at."),
     ("slide", Mode.RECOMMENDING, {"cooldownHours": 24}, "Once a day is enough to read."),
 )
 """Abilities that are not as they come: how far they go, with their figures."""
