@@ -174,6 +174,8 @@ PAGES = {  # each is visited in test_access.py
         "/limits?view=findings",
         "/orders",
         "/breakers",
+        "/abilities",
+        "/decisions",
         "/margins",
         "/margins?view=closings",
         "/margins?view=freezes",

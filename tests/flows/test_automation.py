@@ -22,6 +22,7 @@ from commenda.automation import (
     replays,
     turn_down,
     undo,
+    watch_waiting,
     whole_of,
 )
 from commenda.identity import list_approvals
@@ -158,6 +159,27 @@ def test_a_person_is_asked_and_says_yes_or_no(machine: Machine) -> None:
     machine.sound()
 
 
+def test_the_staff_is_told_of_what_waits_for_a_person_too_long(machine: Machine) -> None:
+    asker, other = machine.person("grace"), machine.person("henry")
+    machine.let(Mode.ACTING, needs_approval=True, asked_of=asker.user_id)
+    (decision,) = machine.run()
+    alerts = "SELECT subject, closed_at IS NULL FROM alerts WHERE kind = 'alert.decision_waits'"
+
+    def watch() -> list[UUID]:
+        with machine.db.transaction() as tx:
+            return watch_waiting(tx, machine.author)
+
+    machine.world.advance(3)
+    assert watch() == []
+    machine.world.advance(1)
+    assert watch() == watch() == [decision.id]
+    assert machine.world.rows(alerts) == [(str(decision.id), True)]
+    with machine.db.transaction() as tx:
+        reject_and_give_back(tx, asked(decision), other, machine.world.now, "not now")
+    assert watch() == []
+    assert machine.world.rows(alerts) == [(str(decision.id), False)]
+
+
 def asked(decision: Decision) -> UUID:
     assert decision.approval_id is not None
     return decision.approval_id
@@ -212,9 +234,22 @@ def test_the_decisions_behind_an_order_are_one_question(machine: Machine) -> Non
         assert refused(lambda: chain_of_order(tx, ids.derive("nothing"))) == "unknown_order"
 
 
-def test_half_a_day_later_it_decides_anew(machine: Machine) -> None:
+def test_half_a_day_later_it_decides_anew_in_place_of_what_it_recommended(machine: Machine) -> None:
     machine.let(Mode.RECOMMENDING, terms={"cooldownHours": 12})
     (first,) = machine.run()
     machine.world.advance(12)
     (second,) = machine.run()
     assert second.decided_at - first.decided_at == timedelta(hours=12)
+    with machine.db.transaction() as tx:
+        whole = whole_of(tx, first.id)
+        assert (
+            refused(
+                lambda: accept(tx, machine.person("grace"), REBALANCE, first.id, machine.world.now)
+            )
+            == "not_recommended"
+        )
+    assert (whole.decision.state, whole.steps[-1].details) == (
+        "rejected",
+        {"code": "superseded", "by": str(second.id)},
+    )
+    machine.sound()

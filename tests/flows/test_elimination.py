@@ -25,7 +25,7 @@ from commenda.kit.db import Database
 from commenda.ledger import Author
 from commenda.managed.leaderboard import CANDIDATES, candidates_of
 from commenda.operations import approve_and_carry_out, reject_and_give_back
-from commenda.risk import close_breaker, find_ban, turn_breakers
+from commenda.risk import BAN, Effect, Level, close_breaker, find_ban, trip, turn_breakers
 from deciding import Deciding
 from scripted import D, flat
 from world import World
@@ -180,10 +180,9 @@ def test_its_budget_and_a_person_keep_it_from_it(field: Field) -> None:
 def test_what_changed_meanwhile_refuses_it(field: Field) -> None:
     (decision,) = field.looks()
     assert decision.state == "recommended"
-    field.let(Mode.ACTING, terms={"cooldownHours": 0})
-    field.passes(1)
-    field.looks()
     with field.db.transaction() as tx:
+        where = (Level.FLOW, str(field.loser.id), BAN, Effect.NO_ENTRIES)
+        trip(tx, field.author, *where, "somebody was faster", {})
         done = accept(tx, field.person("grace"), ELIMINATE, decision.id, field.author.now)
         assert whole_of(tx, decision.id).steps[-1].details["code"] == "ban_changed"
     assert (done.state, field.ban()) == ("refused", "open")

@@ -271,13 +271,12 @@ def test_two_flows_that_trade_alike_have_a_study_each(bench: Bench) -> None:
 
 
 def test_no_second_study_begins_while_one_runs(bench: Bench) -> None:
+    bench.let(Mode.RECOMMENDING, CALENDAR, rhythm="daily", cooldownHours=0)
     bench.let(Mode.RECOMMENDING, cooldownHours=0)
-    (first,) = bench.run()
-    bench.world.advance(24)
-    (second,) = bench.run()
+    (first,), (second,) = bench.run(CALENDAR), bench.run()
     one = bench.person("grace")
     with bench.db.transaction() as tx:
-        assert accept(tx, one, OPTIMISE, first.id, bench.world.now).state == "done"
+        assert accept(tx, one, CALENDAR, first.id, bench.world.now).state == "done"
         assert accept(tx, one, OPTIMISE, second.id, bench.world.now).state == "refused"
     assert bench.refusal(second) == "search_runs"
     bench.world.advance(24)

@@ -46,6 +46,7 @@ from commenda.automation.model import (
 from commenda.automation.orchestrator import (
     ACTION,
     accept,
+    action_changes,
     decide,
     give_up_action,
     look_at,
@@ -92,6 +93,7 @@ __all__ = [
     "ability_named",
     "ability_views",
     "accept",
+    "action_changes",
     "ask_to_promote",
     "carry_out_asked",
     "carry_out_limits",

@@ -73,6 +73,17 @@ def decided_lately(tx: Tx, ability: str, target: str, since: datetime) -> bool:
     return row is not None
 
 
+def last_about(tx: Tx, ability: str, target: str) -> Decision | None:
+    """The last decision of an ability about a target."""
+    return first(
+        tx,
+        Decision,
+        _SELECT + " WHERE d.target = %s AND d.ability = %s ORDER BY d.sequence DESC LIMIT 1"
+        " FOR NO KEY UPDATE",
+        (target, ability),
+    )
+
+
 def spent_today(tx: Tx, ability: str, now: datetime) -> dict[str, int]:
     """Actions of an ability since midnight, UTC, by strategy; '' is all of them."""
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -40,7 +40,7 @@ class State(StrEnum):
     REFUSED = "refused"
     """By a limit, a breaker, the budget, or by what was to do it."""
     REJECTED = "rejected"
-    """By a person, or nobody answered."""
+    """By a person, or nobody answered, or another decision about the same came in its place."""
     DONE = "done"
     MEASURED = "measured"
     """Done, and what came of it is known."""

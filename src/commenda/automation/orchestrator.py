@@ -26,6 +26,7 @@ from commenda.automation.decisions import (
     decided_lately,
     decision_by_id,
     id_of,
+    last_about,
     link,
     lock_ability,
     put_decision,
@@ -45,7 +46,7 @@ from commenda.automation.model import (
 )
 from commenda.automation.rules import gate
 from commenda.automation.settings import allowed_for, terms_of
-from commenda.identity import Approval, Principal, request_approval, user_by_id
+from commenda.identity import Approval, Changed, Principal, request_approval, user_by_id
 from commenda.kit.db import AWAY, Database, Tx
 from commenda.kit.errors import CommendaError, conflict
 from commenda.kit.wire import as_json
@@ -113,6 +114,7 @@ def decide(tx: Tx, author: Author, ability: Ability, seen: Seen) -> Decision | N
     )
     author = replace(author, rule_version=ability.rule)
     state, why = gate(told, spent_today(tx, ability.name, author.now), _standing(tx, ability, seen))
+    _replace(tx, author, ability, seen)
     plain = terms.model_dump(mode="json")
     first = State.RECOMMENDED if state is None or state is State.WAITING else state
     decision = put_decision(tx, author, ability, seen, plain, proposal, first, why)
@@ -121,6 +123,14 @@ def decide(tx: Tx, author: Author, ability: Ability, seen: Seen) -> Decision | N
     if state is State.WAITING:
         return _ask(tx, author, ability, decision, told)
     return decision
+
+
+def _replace(tx: Tx, author: Author, ability: Ability, seen: Seen) -> None:
+    """What was recommended about the same thing before is nobody's to accept any more."""
+    before = last_about(tx, ability.name, seen.target)
+    if before is not None and before.state == State.RECOMMENDED:
+        by = {"code": "superseded", "by": str(id_of(ability, seen))}
+        carry_on(tx, author, before, State.REJECTED, by)
 
 
 def stored(told: Any) -> Any:
@@ -201,6 +211,14 @@ def ask_in_name_of(tx: Tx, author: Author, asker: Principal, decision: Decision)
         about=[decision.target],
     )  # fmt: skip
     return carry_on(tx, author, decision, State.WAITING, {}, approval_id=asked.id)
+
+
+def action_changes(_tx: Tx, asked: Approval) -> list[Changed]:
+    """What an ability wants to do, as it says it."""
+    told = asked.payload
+    called = {"ability": told["ability"], "name": told["called"]}
+    after = {"action": told["action"], **told["change"]}
+    return [Changed("decision", told["decisionId"], called, {}, after)]
 
 
 def accept(

@@ -13,6 +13,7 @@ from commenda.demo.breaking import watch_jumps
 from commenda.demo.exchange import ACCOUNT, READ_EVERY, account_at
 from commenda.demo.history import record_history
 from commenda.demo.limits import set_limits
+from commenda.demo.machine import let_act
 from commenda.demo.savings import offer_products
 from commenda.demo.sign_ins import register_sign_ins
 from commenda.execution import Broker
@@ -82,6 +83,7 @@ def open_demo(
         register_sign_ins(tx, scenario, flows, offer_products(tx, scenario), secret)
         if new:
             set_limits(tx, scenario.start)
+            let_act(tx, scenario.start)
             watch_jumps(tx, scenario, feed.instruments)
         clock.set_pace(tx, scenario.start, pace, scenario.start + QUICK)
     return Demo(scenario, broker, costs_of(scenario, broker))

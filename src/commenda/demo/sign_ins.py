@@ -85,12 +85,13 @@ def _invest(tx: Tx, investor: UUID, pools: Sequence[UUID], now: datetime, secret
 
 
 def _divide(tx: Tx, investor: UUID, flows: Sequence[Flow], now: datetime) -> None:
-    """A portfolio in equal parts, which drift as the flows trade; a tenth of it is kept as cash."""
+    """A portfolio in equal parts, which drift as the flows trade, and the machine brings back; a
+    tenth of it is kept as cash."""
     draft = PortfolioDraft(
         name="Four strategies",
         flows=[flow.id for flow in flows[:4]],
         amount=Decimal(9_000),
-        rules=PortfolioRules(method=Method.EQUAL, total=0.9),
+        rules=PortfolioRules(method=Method.EQUAL, total=0.9, automatic=True),
     )
     owner = Owner(OwnerKind.INVESTOR, investor)
     found_portfolio(tx, Author("demo", "demo/1", now), owner, draft, "demo-portfolio")

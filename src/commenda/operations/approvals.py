@@ -60,7 +60,12 @@ EXECUTORS: tuple[Executor, ...] = (
     Executor(venues.NEW_KEY, venues.let_key_in, venues.keep_key_out, venues.key_changes),
     Executor(risk.RESUME, risk.carry_out_resume, changes=risk.resume_changes),
     Executor(automation.SETTING, automation.carry_out_limits, changes=automation.setting_changes),
-    Executor(automation.ACTION, automation.carry_out_asked, automation.give_up_action),
+    Executor(
+        automation.ACTION,
+        automation.carry_out_asked,
+        automation.give_up_action,
+        automation.action_changes,
+    ),
     Executor(
         identity.ACCOUNT,
         lambda tx, author, asked: identity.let_in(tx, asked, author.actor),

@@ -1,7 +1,7 @@
 import { useState } from "react"
 import { useTranslation } from "react-i18next"
 import type { Schemas } from "@/api/client"
-import { Choice, NumberField } from "@/ui/field"
+import { Check, Choice, NumberField } from "@/ui/field"
 
 type Rules = Schemas["PortfolioRules"]
 const METHODS = ["equal", "risk_budget", "target_volatility", "hierarchical", "kelly"] as const
@@ -20,7 +20,7 @@ export const rulesOf = (held: Record<string, string>, method: Method, before?: R
   band: Number(held.band || 0),
   step: Number(held.step || 1),
   turnover: Number(held.turnover || 2),
-  automatic: before?.automatic ?? false,
+  automatic: held.automatic === "on",
 })
 
 export function useMethod(before?: Rules) {
@@ -93,6 +93,11 @@ export function RulesFields({
           error={refused("rules.turnover")}
         />
       </div>
+      <Check
+        name="automatic"
+        label={t("portfolio.automaticLet")}
+        defaultChecked={before?.automatic ?? false}
+      />
     </>
   )
 }

@@ -81,6 +81,7 @@ export default function PortfolioPage() {
                 [t("portfolio.band"), <Percent key="b" ratio={one.rules.band} />],
                 [t("portfolio.step"), <Percent key="s" ratio={one.rules.step} />],
                 [t("portfolio.turnoverMost"), <Percent key="t" ratio={one.rules.turnover} />],
+                [t("portfolio.automatic"), t(one.rules.automatic ? "common.yes" : "common.no")],
                 [t("portfolio.version"), one.rulesVersion],
               ]}
             />

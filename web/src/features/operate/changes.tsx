@@ -101,6 +101,19 @@ function Called({ one, linked }: { one: Changed; linked?: boolean }): ReactNode 
       t(`abilities.names.${called.ability as "rebalance"}`, { defaultValue: called.ability }),
       called.strategy || t("abilities.platform"),
     ].join(" · ")
+  if (one.kind === "decision") {
+    const name = [
+      t(`abilities.names.${called.ability as "rebalance"}`, { defaultValue: called.ability }),
+      called.name,
+    ].join(" · ")
+    return linked ? (
+      <Link to={`/decisions/${one.id}`} className="focusable text-primary rounded underline">
+        {name}
+      </Link>
+    ) : (
+      name
+    )
+  }
   if (one.kind === "period") return t("changes.books")
   const asset = called.asset ?? ""
   if (one.kind === "wallet")

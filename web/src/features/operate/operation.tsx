@@ -8,6 +8,7 @@ import { Badge } from "@/ui/badge"
 import { Card, Figure, PageHead } from "@/ui/card"
 import { AsOf, Change, Id, Money, Said, Time } from "@/ui/shown"
 import { AlertResult } from "../risk/alert-result"
+import { RiskLights } from "../risk/lights"
 import { Empty, Loaded } from "@/ui/states"
 import { Table } from "@/ui/table"
 import { TimeChart, type Line } from "@/ui/time-chart"
@@ -30,6 +31,7 @@ export default function Operation() {
               {seen.clock.mode === "paced" && ` × ${seen.clock.pace}`}
             </Badge>
           </PageHead>
+          <RiskLights alerts={seen.alerts} />
           <Loop seen={seen} />
           <Sums seen={seen} />
           <Charts seen={seen} />

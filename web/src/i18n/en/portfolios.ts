@@ -66,6 +66,8 @@ export const portfolios = {
     band: "Stays within",
     bandHint: "Who is nearer to the target than that is left alone",
     step: "One step at most",
+    automaticLet: "The machine may rebalance it by itself",
+    automatic: "Rebalanced by the machine",
     turnoverMost: "Turnover at most",
     fraction: "Part of Kelly",
     short: "A method other than equal parts needs three days of record that all flows share.",

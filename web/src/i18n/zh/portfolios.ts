@@ -68,6 +68,8 @@ export const portfolios: Texts<typeof english> = {
     band: "不动区间",
     bandHint: "与目标的差异小于此值时不调整",
     step: "单步上限",
+    automaticLet: "允许机器自动再平衡",
+    automatic: "自动再平衡",
     turnoverMost: "换手上限",
     fraction: "凯利比例",
     short: "除等权外的方法需要各信号流共有的三天记录。",
