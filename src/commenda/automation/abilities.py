@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from commenda.automation.model import Ability
+from commenda.automation.onboarding import ONBOARD
 from commenda.automation.optimising import CALENDAR, OPTIMISE
 from commenda.automation.orchestrator import (
     carry_out_action,
@@ -30,6 +31,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     OPTIMISE,
     CALENDAR,
     PROMOTE,
+    ONBOARD,
 )
 """In the order in which they decide where several are due: what protects goes first."""
 
