@@ -14,7 +14,7 @@ from commenda.books import NewLeg, Scope, open_scopes, request_transfer
 from commenda.copying import Flow, NewFollower, attach_legs, copy_signal, publish_signal, share_flow
 from commenda.execution import Broker
 from commenda.identity import register_users
-from commenda.kit import ids
+from commenda.kit import clock, ids
 from commenda.kit.db import Database, Tx
 from commenda.ledger import (
     AccountKey,
@@ -141,11 +141,13 @@ def follow_all(
 
 
 def publish(database: Database, broker: Broker, flow: Flow, target: Decimal, now: datetime) -> UUID:
-    """Publish the flow's new target at the open of the bar that begins `now`."""
+    """Publish the flow's new target at the open of the bar that begins `now`, which is the time
+    that the business has then: a signal that is copied late opens nothing."""
     instrument = broker.instrument(flow.instrument_id)
     bar = broker.feed.bar(instrument.id, int(now.timestamp()))
     assert bar is not None, "the market is long enough"
     with database.transaction() as tx:
+        clock.advance(tx, now)
         signal_id, _ = publish_signal(
             tx,
             flow=flow,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from commenda.automation.eliminating import ELIMINATE
 from commenda.automation.model import Ability
 from commenda.automation.onboarding import ONBOARD
 from commenda.automation.optimising import CALENDAR, OPTIMISE
@@ -32,6 +33,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     CALENDAR,
     PROMOTE,
     ONBOARD,
+    ELIMINATE,
 )
 """In the order in which they decide where several are due: what protects goes first."""
 

@@ -3,10 +3,10 @@
     conformance suite -> paper -> shadow copy -> small canary -> full
 
 A version of a strategy that was registered and published by somebody enters by the conformance
-suite. In paper its creator's own flow trades at the paper venue and nobody follows it. In shadow
-copies of it are held against what it did itself, and as a canary once more. A stage
-is left only once all that it asks for has been shown since it was entered, and by a person's word
-where the ability needs one. The shipped catalogue is full from the start.
+suite. In paper nobody follows its flows. In shadow copies are held against what the creator's own
+book did, and as a canary once more. A stage is left only once all that it asks for has been shown
+since it was entered, and by a person's word where the ability needs one. The shipped catalogue is
+full from the start.
 """
 
 from __future__ import annotations

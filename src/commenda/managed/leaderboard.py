@@ -27,7 +27,9 @@ def list_flow(tx: Tx, flow_id: UUID, profile: Profile, now: datetime) -> None:
 
 CANDIDATES: LiteralString = (
     "(SELECT string_agg(concat_ws(' ', f.creator_id, f.id, b.profile, b.score, b.max_drawdown,"
-    "   f.status, coalesce(followed.amount, 0), b.uptime, b.days), ',' ORDER BY f.id)"
+    "   CASE WHEN EXISTS (SELECT FROM risk_breakers k WHERE k.level = 'flow' AND k.measure = 'ban'"
+    "     AND k.subject = f.id::text AND k.state <> 'closed') THEN 'banned' ELSE f.status END,"
+    "   coalesce(followed.amount, 0), b.uptime, b.days), ',' ORDER BY f.id)"
     " FROM leaderboard b JOIN shared_flows f ON f.id = b.flow_id"
     " LEFT JOIN followed_capital followed ON followed.flow_id = f.id)"
 )

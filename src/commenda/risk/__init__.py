@@ -15,6 +15,7 @@ they lie may follow the market's state, which `regimes.py` tells bar by bar (`st
 """
 
 from commenda.risk.breakers import (
+    BAN,
     COVERS,
     KILL,
     RESUME,
@@ -25,6 +26,7 @@ from commenda.risk.breakers import (
     carry_out_resume,
     changes_of,
     close_breaker,
+    find_ban,
     find_breaker,
     let_half,
     note_calm,
@@ -47,7 +49,7 @@ from commenda.risk.limits import (
 )
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
 from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
-from commenda.risk.regimes import Regime, Trend, Volatility, regimes
+from commenda.risk.regimes import WARM, Regime, Trend, Volatility, regimes
 from commenda.risk.rules import INITIAL
 from commenda.risk.stop_lines import Conditions, factors, slope_t, stop_lines
 from commenda.risk.stop_templates import (
@@ -66,6 +68,7 @@ from commenda.risk.switch import SENDING, any_standing, senders, sign_of, stop
 from commenda.risk.usage import LimitUse, count_findings, limits_and_use
 
 __all__ = [
+    "BAN",
     "CHECKS",
     "COVERS",
     "EACH",
@@ -77,6 +80,7 @@ __all__ = [
     "RULES",
     "SENDING",
     "TRIAL",
+    "WARM",
     "Breaker",
     "BreakerChange",
     "Conditions",
@@ -105,6 +109,7 @@ __all__ = [
     "close_breaker",
     "count_findings",
     "factors",
+    "find_ban",
     "find_breaker",
     "find_place",
     "find_template",

@@ -30,6 +30,8 @@ from commenda.risk.rules import strength
 
 KILL: Final = "kill"
 """The measure of a breaker that a person opened."""
+BAN: Final = "ban"
+"""The measure of a breaker that the machine opened over a flow, for a time: it turns it."""
 RESUME: Final = "risk.resume"
 OPENED: Final = "alert.breaker_open"
 
@@ -151,6 +153,15 @@ def find_breaker(tx: Tx, breaker_id: UUID, *, lock: bool = False) -> Breaker:
     if found is None:
         raise unknown("breaker", breaker_id, "id", "use one of the listed breakers")
     return found
+
+
+def find_ban(tx: Tx, flow_id: UUID, *, lock: bool = False) -> Breaker | None:
+    """The ban of a flow that stands, if one does."""
+    end: LiteralString = " FOR NO KEY UPDATE OF b" if lock else ""
+    where: LiteralString = "WHERE (b.level, b.subject, b.measure) = ('flow', %s, %s)"
+    return first(
+        tx, Breaker, _SELECT + where + " AND b.state <> 'closed'" + end, (str(flow_id), BAN)
+    )
 
 
 def changes_of(

@@ -11,6 +11,7 @@ from commenda.kit.money import plain
 from commenda.kit.times import iso
 from commenda.ledger import Author
 from commenda.risk.breakers import (
+    BAN,
     KILL,
     Breaker,
     Standing,
@@ -37,7 +38,9 @@ def turn_breakers(tx: Tx, author: Author) -> int:
     A breaker whose limit is gone, or that nothing is measured of any more, is calm.
     """
     limits = [one for one in limits_in_force(tx) if one.effect is not None]
-    standing = {one.place: one for one in all_breakers(tx, standing=True) if one.measure != KILL}
+    standing = {
+        one.place: one for one in all_breakers(tx, standing=True) if one.measure not in (KILL, BAN)
+    }
     if not limits and not standing:
         return 0
     found = _by_place(limits, readings(tx, limits, author.now))
