@@ -233,9 +233,7 @@ def test_only_who_may_steers(office: Office, sign_in: SignIn, role: str) -> None
 def test_a_setting_that_makes_no_sense_is_refused(
     office: Office, sign_in: SignIn, said: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = (
-        office.put(sign_in("risk"), "off", **said)
-        if "mode" not in said
-        else office.put(sign_in("risk"), said["mode"])
+    answer = office.put(sign_in("risk"), "off", **said) if "mode" not in said else office.put(
+        sign_in("risk"), said["mode"]
     )
     assert (answer.status_code, answer.json()["code"]) == (status, code)
