@@ -38,6 +38,8 @@ def test_what_is_tried_is_seen_and_asked_for(
         "strategyId": str(ids.derive("strategy", "ema_trend")),
         "strategy": "ema_trend",
         "canaries": [],
+        "stages": [],
+        "missing": [],
     }
     nothing = str(ids.derive("nothing"))
     for told, code in (

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from commenda.automation.eliminating import ELIMINATE
 from commenda.automation.model import Ability
+from commenda.automation.onboarding import ONBOARD
 from commenda.automation.optimising import CALENDAR, OPTIMISE
 from commenda.automation.orchestrator import (
     carry_out_action,
@@ -32,6 +33,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     CALENDAR,
     ELIMINATE,
     PROMOTE,
+    ONBOARD,
 )
 """In the order in which they decide where several are due: what protects goes first."""
 

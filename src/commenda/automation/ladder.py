@@ -13,6 +13,14 @@ from pydantic import Field
 from commenda.automation.canaries import Canary, canaries_of
 from commenda.automation.decisions import decision_by_id, put_decision
 from commenda.automation.model import Decision, Reason, Seen, State
+from commenda.automation.onboarding import (
+    ONBOARD,
+    OnboardTerms,
+    Stage,
+    missing,
+    stage_evidence,
+    stages_of,
+)
 from commenda.automation.optimising import effect_of
 from commenda.automation.orchestrator import ask_in_name_of, stored
 from commenda.automation.promoting import PROMOTE, PromoteTerms, canary_evidence, study_evidence
@@ -72,6 +80,13 @@ class PromotionLadder:
     strategy_id: UUID
     strategy: str
     canaries: list[CanaryView]
+    stages: Annotated[
+        list[Stage], Field(description="How far its versions have come; none: it was shipped.")
+    ]
+    missing: Annotated[
+        list[Mapping[str, Any]],
+        Field(description="What the stage still asks for: a code, what there is, what is wanted."),
+    ]
 
 
 def strategy_called(tx: Tx, named: str) -> tuple[UUID, str]:
@@ -95,7 +110,18 @@ def promotion_ladder(tx: Tx, named: str, now: datetime) -> PromotionLadder:
     ).fetchall()
     found = [one for (flow,) in rows for one in canaries_of(tx, flow)]
     found.sort(key=lambda one: one.began_at, reverse=True)
-    return PromotionLadder(strategy_id, name, [_view(tx, one, now) for one in found[:50]])
+    shown, stages = [_view(tx, one, now) for one in found[:50]], stages_of(tx, name)
+    return PromotionLadder(strategy_id, name, shown, stages, _missing(tx, name, stages, now))
+
+
+def _missing(tx: Tx, name: str, stages: list[Stage], now: datetime) -> list[Mapping[str, Any]]:
+    stands = next((one for one in stages if one.left_at is None), None)
+    if stands is None or stands.stage in ("failed", "full"):
+        return []
+    terms = terms_of(ONBOARD, dict(allowed_for(tx, ONBOARD, name).terms))
+    assert isinstance(terms, OnboardTerms)
+    evidence = {"stage": stands.stage, **stage_evidence(tx, name, stands.entered_at, now)}
+    return list(missing(evidence, terms))
 
 
 def _view(tx: Tx, canary: Canary, now: datetime) -> CanaryView:

@@ -165,7 +165,11 @@ def require_room(tx: Tx, flow: Flow, field: str) -> Decimal:
     """
     row = tx.execute(
         "SELECT status, max_followers, min_investment FROM shared_flows f WHERE id = %s"
-        " AND canary_of IS NULL FOR NO KEY UPDATE",
+        " AND canary_of IS NULL AND NOT EXISTS (SELECT FROM strategy_stages t"
+        "  JOIN strategy_versions v ON v.id = t.version_id"
+        "  JOIN strategies n ON n.id = v.strategy_id AND n.name = f.strategy"
+        "  WHERE v.version = f.strategy_version AND t.left_at IS NULL"
+        "   AND t.stage IN ('conformance', 'failed', 'paper')) FOR NO KEY UPDATE",
         (flow.id,),
     ).fetchone()
     if row is None or row[0] != "active":

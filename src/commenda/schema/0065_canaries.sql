@@ -19,3 +19,17 @@ CREATE TABLE canaries (
 );
 CREATE UNIQUE INDEX one_canary_beside_a_flow ON canaries (flow_id) WHERE ended_at IS NULL;
 GRANT SELECT, INSERT, UPDATE (ended_at, outcome, ended_by) ON canaries TO commenda_app;
+
+-- How far a new version of a strategy has come: each stage with when it was entered and left.
+CREATE TABLE strategy_stages (
+    version_id  uuid NOT NULL REFERENCES strategy_versions,
+    number      integer NOT NULL CHECK (number > 0),
+    stage       text NOT NULL CHECK (stage IN
+        ('conformance', 'failed', 'paper', 'shadow', 'canary', 'full')),
+    entered_at  timestamptz NOT NULL,
+    left_at     timestamptz CHECK (left_at >= entered_at),
+    decision_id uuid NOT NULL REFERENCES decisions,
+    PRIMARY KEY (version_id, number)
+);
+CREATE UNIQUE INDEX one_stage_of_a_version ON strategy_stages (version_id) WHERE left_at IS NULL;
+GRANT SELECT, INSERT, UPDATE (left_at) ON strategy_stages TO commenda_app;

@@ -10811,6 +10811,18 @@ export interface components {
             strategy: string;
             /** Canaries */
             canaries: components["schemas"]["CanaryView"][];
+            /**
+             * Stages
+             * @description How far its versions have come; none: it was shipped.
+             */
+            stages: components["schemas"]["Stage"][];
+            /**
+             * Missing
+             * @description What the stage still asks for: a code, what there is, what is wanted.
+             */
+            missing: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * PromotionOrder
@@ -12655,6 +12667,30 @@ export interface components {
             kinds: components["schemas"]["FaultKind"][];
             /** Faults */
             faults: components["schemas"]["SimulatedFault"][];
+        };
+        /**
+         * Stage
+         * @description How far a version had come from when to when; `left_at` of null: it is there.
+         */
+        Stage: {
+            /** Version */
+            version: string;
+            /** Number */
+            number: number;
+            /** Stage */
+            stage: string;
+            /**
+             * Enteredat
+             * Format: date-time
+             */
+            enteredAt: string;
+            /** Leftat */
+            leftAt: string | null;
+            /**
+             * Decisionid
+             * Format: uuid
+             */
+            decisionId: string;
         };
         /**
          * Standing

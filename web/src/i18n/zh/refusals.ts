@@ -191,6 +191,7 @@ export const refusals: Record<string, string> = {
   canary_ended: "该试运行已结束。",
   flow_does_not_trade: "该信号流已暂停或关闭：请先恢复。",
   not_promotable: "研究结论为“{{value}}”，不能晋升：请用更长的历史或更小的空间重新搜索。",
+  stage_changed: "该版本此时已在另一阶段：{{value}}，请重新决策。",
   // 调度
   unknown_schedule: "没有这个调度，可能已被删除。",
   bad_cron_rule: "规则“{{value}}”无法识别，请按 cron 格式填写。",
