@@ -2,8 +2,8 @@
 
 Worked by hand: 10,000 hold 500 at 100, five times their equity, without fees. At the price p there
 is equity of 500 p - 40,000 over gross of 500 p. Initial margin is a tenth of gross, and a book is
-closed below a twentieth: 25 p > 500 p - 40,000, below p = 84.21, where margin use is 2. The book is a
-managed one: others are not closed by their margin.
+closed below a twentieth: 25 p > 500 p - 40,000, below p = 84.21, where margin use is 2. The book
+is a managed one: others are not closed by their margin.
 """
 
 from __future__ import annotations
