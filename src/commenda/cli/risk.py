@@ -17,7 +17,7 @@ from commenda.kit.clock import business_now
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.ledger import Author
-from commenda.operations.risk_http import MARGINED
+from commenda.operations import MARGINED
 
 app = typer.Typer(help="Limits of risk, breakers and the kill switch.", no_args_is_help=True)
 limits = typer.Typer(help="List and set limits of risk.", no_args_is_help=True)

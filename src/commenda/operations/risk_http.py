@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
@@ -38,13 +38,12 @@ from commenda.kit.web import (
     routes,
     write,
 )
-from commenda.operations.jobs import PRODUCTS
+from commenda.operations.jobs import MARGINED
 from commenda.operations.workers import Workforce, look, run_again
 
 router = routes("risk")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
 Starter = Annotated[Principal, may(Permission.SCHEDULES)]
-MARGINED: Final = tuple(kind for one in PRODUCTS if one.margined for kind in one.kinds)
 
 
 @router.get("/exposure", operation_id="getExposure", responses=GUARDED)
