@@ -12,11 +12,13 @@ from typing import LiteralString, NamedTuple
 import psycopg
 
 from commenda import alerts, audit, ledger
+from commenda.books import exposure
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
 from commenda.market import count_feeds
 from commenda.operations.health import Seldom, free_bytes, probing, workers_seen
+from commenda.operations.jobs import MARGINED
 from commenda.risk import count_findings
 
 Values = dict[tuple[str, ...], float]
@@ -315,6 +317,16 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         "Requests of which limits of risk left a part (cut) or nothing (refused), by measure.",
         lambda tx, _now: count_findings(tx),
         ("outcome", "measure"),
+    ),
+    _Reading(
+        "commenda_liquidation_distance",
+        "How far all prices may move against the margined book that is nearest to its end.",
+        lambda tx, _now: {
+            (one.asset,): float(one.nearest)
+            for one in exposure(tx, MARGINED).totals
+            if one.nearest is not None
+        },
+        ("asset",),
     ),
     _Reading(
         "commenda_workers",
