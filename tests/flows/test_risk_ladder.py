@@ -27,14 +27,16 @@ FALL = (100, 100, 96, 92, 88, 84, 80, 78, 76, 64)
 RUNGS = (
     ("platform", "", "0.55", "no_entries"),
     ("venue", "*", "0.7", "cancel"),
-    ("scope", "*", "0.75", "reduce"),
-    ("creator", "*", "0.95", "flatten"),
+    ("creator", "*", "0.75", "reduce"),
+    ("scope", "*", "0.95", "flatten"),
 )
 """Each at a level of its own: a limit is one for its level, subject and measure."""
 
 
-def fallen(db: Database, rungs: tuple[tuple[str, str, str, str], ...]) -> tuple[World, Flow]:
-    prices = {"AAAUSDT": steps(*enumerate(FALL)), "BBBUSDT": flat(50.0)}
+def fallen(
+    db: Database, rungs: tuple[tuple[str, str, str, str], ...], fall: tuple[int, ...] = FALL
+) -> tuple[World, Flow]:
+    prices = {"AAAUSDT": steps(*enumerate(fall)), "BBBUSDT": flat(50.0)}
     world = World(db, prices, fee="0")
     flow = world.creator("anna", capital=0)
     investor = world.investor("ines", 10_000)
@@ -91,6 +93,15 @@ def test_a_ladder_reduces_before_the_margin_closes(db: Database) -> None:
     assert margin_closings(world) == 0
     kept = world.one("SELECT sum(balance) FROM accounts a JOIN legs l ON l.account_id = a.id")
     assert kept == D(750), "the equity that was left"
+    world.assert_sound()
+
+
+def test_a_fall_past_all_rungs_at_once_is_met_by_the_strongest(db: Database) -> None:
+    """At 83 equity is 1,500 and 2,075 must be kept: it is flat before the margins are looked at."""
+    world, _ = fallen(db, RUNGS, (100, 100, 83))
+    assert sorted(hour(world)) == ["cancel", "flatten", "no_entries", "reduce"]
+    assert quantity(world) == 0
+    assert margin_closings(world) == 0
     world.assert_sound()
 
 
