@@ -1,8 +1,9 @@
-"""What a study at full load costs a signal: from its publication to its last fill, with a study
-running in a process of its own as a worker starts it, and with that process standing still.
+"""What a study at full load costs a signal, from its publication to its last fill.
 
-The study is stopped and continued between pairs of signals, an entry and an exit, so that whatever
-else the machine does is the same for both.
+By turns, a few signals each: with a study running in a process of its own as a worker starts it;
+with both stopped; and with a process in its place that only counts, at the lowest priority there
+is: what it costs that another core is busy at all, on this machine. Each turn is held against the
+one beside it, so that whatever else the machine does is the same for all.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import signal as signals
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from operator import truediv
 from uuid import UUID
 
 from bench.kit import Figure, durability, fresh_database, machine, median, show, vacuum
@@ -37,18 +39,26 @@ from commenda.market import write_bars
 from commenda.studies import MarketSearch, Plan, count_trials, search_market
 
 FOLLOWERS = 1_000
-PAIRS, WARM = 40, 4
+ROUNDS, WARM = 60, 4
 BARS = 24 * 365
 AIM = "<= 1.05 x"
 SETTLES = 0.1
 """Seconds after which a process that was continued is at work."""
+ALONE, STUDY, COUNTING = "without a study", "a study at full load", "another process that counts"
+CASES = (ALONE, STUDY, COUNTING)
+COUNTS = """
+import os
+os.nice(19)
+while True:
+    pass
+"""
 
 
 def main() -> None:
-    """Print how long a signal takes with a study beside it, and without."""
+    """Print how long a signal takes in each case, and the median of the ratios to its round's."""
     with fresh_database() as database:
         amounts = [Decimal(1_000 + number % 4_001) for number in range(FOLLOWERS)]
-        broker = open_broker(database, ["BTCUSDT"], BARS + 4 * (PAIRS + WARM) + 8)
+        broker = open_broker(database, ["BTCUSDT"], BARS + 2 * len(CASES) * (ROUNDS + WARM) + 8)
         with database.transaction() as tx:
             flow = open_flow(tx, "creator", broker.feed.instruments[0])
             investors = fund_investors(tx, amounts)
@@ -56,24 +66,23 @@ def main() -> None:
         carry_out_transfers(database, broker, author())
         study = _begin(database, broker, flow)
         vacuum(database)
-        with _running(database, study) as process:
-            took = _measure(database, broker, flow, process)
+        with _running(database, study) as process, _child(["-c", COUNTS]) as counting:
+            took = _measure(database, broker, flow, {STUDY: process, COUNTING: counting})
         with database.transaction() as tx:
             tried = count_trials(tx, study).get("complete", 0)
         note = machine(database)
-    bare = median(took[False])
     figures = [
-        Figure("without a study", bare * 1_000, "ms"),
         Figure(
-            "a study at full load",
-            median(took[True]) * 1_000,
+            case,
+            median(seconds) * 1_000,
             "ms",
-            f"{median(took[True]) / bare:.3f} x",
-            AIM,
-        ),
+            f"{median(map(truediv, seconds, took[ALONE])):.3f} x",
+            AIM if case == STUDY else "",
+        )
+        for case, seconds in took.items()
     ]
     show(
-        f"tuning: a signal to {FOLLOWERS:,} followers, median of {2 * PAIRS} for each case",
+        f"tuning: an entry and an exit to {FOLLOWERS:,} followers, median of {ROUNDS} rounds",
         figures,
         f"the study had tried {tried:,} configurations; {durability(durable=False)}",
         note,
@@ -105,15 +114,26 @@ def _begin(database: Database, broker: Broker, flow: Flow) -> UUID:
 
 
 @contextmanager
-def _running(database: Database, study: UUID) -> Iterator[subprocess.Popen[bytes]]:
-    """The child that a worker starts for a study, once it has tried something."""
+def _child(arguments: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "commenda", "study", "resume", str(study), "--json"],
-        env={**os.environ, "COMMENDA_DATABASE_URL": database.owner_url},
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _running(database: Database, study: UUID) -> Iterator[subprocess.Popen[bytes]]:
+    """The child that a worker starts for a study, once it has tried something."""
+    command = ["-m", "commenda", "study", "resume", str(study), "--json"]
+    with _child(command, COMMENDA_DATABASE_URL=database.owner_url) as process:
         while True:
             with database.transaction() as tx:
                 if count_trials(tx, study).get("complete", 0):
@@ -121,29 +141,34 @@ def _running(database: Database, study: UUID) -> Iterator[subprocess.Popen[bytes
             assert process.poll() is None, "the study ended before it began"
             time.sleep(SETTLES)
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _measure(
-    database: Database, broker: Broker, flow: Flow, process: subprocess.Popen[bytes]
-) -> dict[bool, list[float]]:
-    """Seconds of each signal, by whether the study runs."""
-    took: dict[bool, list[float]] = {True: [], False: []}
+    database: Database,
+    broker: Broker,
+    flow: Flow,
+    processes: Mapping[str, subprocess.Popen[bytes]],
+) -> dict[str, list[float]]:
+    """Seconds of an entry and an exit in each case, round by round; the first case is another one
+    each time."""
+    took: dict[str, list[float]] = {case: [] for case in CASES}
     now = START
-    for pair in range(2 * (PAIRS + WARM)):
-        runs = bool(pair % 2)
-        process.send_signal(signals.SIGCONT if runs else signals.SIGSTOP)
-        time.sleep(SETTLES)
-        for target in (Decimal("0.5"), Decimal(0)):
-            now += HOUR
-            published = publish(database, broker, flow, target, now)
-            begun = time.perf_counter()
-            copy_signal(database, broker, published, now)
-            if pair >= 2 * WARM:
-                took[runs].append(time.perf_counter() - begun)
-        assert process.poll() is None, "the study ended before the bench did"
+    for lap in range(ROUNDS + WARM):
+        turn = lap % len(CASES)
+        for case in CASES[turn:] + CASES[:turn]:
+            for name, process in processes.items():
+                assert process.poll() is None, f"{name} ended"
+                process.send_signal(signals.SIGCONT if name == case else signals.SIGSTOP)
+            time.sleep(SETTLES)
+            seconds = 0.0
+            for target in (Decimal("0.5"), Decimal(0)):
+                now += HOUR
+                published = publish(database, broker, flow, target, now)
+                begun = time.perf_counter()
+                copy_signal(database, broker, published, now)
+                seconds += time.perf_counter() - begun
+            if lap >= WARM:
+                took[case].append(seconds)
     return took
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from itertools import pairwise
 from math import sqrt
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
+from commenda.cli import app as cli
 from commenda.copying import Flow
 from commenda.kernel import Costs
 from commenda.kit import durable, ids
@@ -82,6 +85,18 @@ def test_flows_are_measured_with_their_backtest_beside(
     mean = sum(moves) / 2
     ratio = mean / (abs(moves[0] - moves[1]) / sqrt(2)) * sqrt(365)
     assert beside["sharpeRatio"] == pytest.approx(ratio)
+
+
+def test_the_command_line_shows_the_same(
+    client: TestClient, sign_in: SignIn, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    risen(live)
+    monkeypatch.setenv("COMMENDA_DATABASE_URL", live.world.database.owner_url)
+    said = CliRunner().invoke(cli, ["flow", "metrics", "ema_trend", "--json"])
+    assert json.loads(said.output) == ask(client, sign_in("operator"), "ema_trend")
+    shown = CliRunner().invoke(cli, ["flow", "metrics", "ema_trend"])
+    assert shown.exit_code == 0
+    assert "0.4854" in shown.output  # live turnover
 
 
 def test_a_strategy_has_its_id_or_its_name_and_creators_see_their_own(

@@ -21,6 +21,7 @@ from commenda.automation import (
     ability_named,
     accept,
     decisions_where,
+    heed_events,
     measure_effects,
     put_setting,
     replays,
@@ -36,8 +37,11 @@ from commenda.kit.errors import CommendaError
 from commenda.ledger import Author
 from commenda.market import Bar, write_bars
 from commenda.operations import approve_and_carry_out, reject_and_give_back
-from commenda.studies import STUDIES, find_study, run_study_workflow, trials_of
+from commenda.risk import Level, stop
+from commenda.risk.model import Effect
+from commenda.studies import STUDIES, find_study, report_of, run_study_workflow, trials_of
 from commenda.studies.jobs import workflow_of
+from commenda.studies.material import material_of_market
 from scripted import HOUR, START
 from world import World
 
@@ -83,6 +87,20 @@ class Bench:
         ]
         with self.db.transaction() as tx:
             write_bars(tx, HOUR, [(self.instrument, one) for one in bars])
+
+    def fund(self, *rates: tuple[datetime, float, float | None]) -> None:
+        """(when, rate, mark or None) of the instrument's funding."""
+        for at, rate, mark in rates:
+            for series, value in (("funding", rate), ("mark", mark)):
+                if value is not None:
+                    self.world.execute(
+                        "INSERT INTO market_observations (instrument_id, series, ts, value)"
+                        " VALUES (%s, %s, %s, %s)",
+                        self.instrument.id,
+                        series,
+                        at,
+                        value,
+                    )
 
     def let(self, mode: Mode, ability: Any = OPTIMISE, **told: Any) -> None:
         asked_of = told.pop("asked_of", None)
@@ -132,6 +150,11 @@ class Bench:
 @pytest.fixture
 def bench(db: Database) -> Bench:
     durable.prepare(db.owner_url)
+    with psycopg.connect(db.owner_url) as owner:  # a study that is begun alike has its id again
+        owner.execute(
+            "TRUNCATE dbos.workflow_status, dbos.operation_outputs, dbos.datasource_outputs,"
+            " dbos.workflow_input, dbos.workflow_output CASCADE"
+        )
     return Bench(db)
 
 
@@ -143,6 +166,7 @@ def refused(act: Any) -> str:
 
 def test_a_weak_record_begins_a_study_and_its_verdict_is_the_effect(bench: Bench) -> None:
     bench.let(Mode.ACTING, drawdown=0.15)
+    bench.fund(*((bench.world.now - timedelta(hours=8 * n), 0.0001, None) for n in range(1, 90)))
     (decision,) = bench.run()
     assert (decision.state, decision.action) == ("done", "search")
     said = {one["code"]: one for one in decision.because}
@@ -164,6 +188,7 @@ def test_a_weak_record_begins_a_study_and_its_verdict_is_the_effect(bench: Bench
         study = find_study(tx, study_id)
         assert study is not None
         assert (study.state, study.bars, study.plan["seed"]) == ("complete", BARS, change["seed"])
+        assert study.funding_hash is not None
         trials = trials_of(tx, study_id, ("fast", "slow"))
     assert measure_effects(bench.db, bench.author, OPTIMISE) == 1
     measured = bench.last()
@@ -216,6 +241,33 @@ def test_a_study_that_runs_is_stopped_when_it_is_taken_back(bench: Bench) -> Non
     assert (back.state, study.state) == ("undone", "cancelled")
     bench.work(study.id)  # it finds nothing to do
     bench.sound()
+
+
+def test_a_search_is_charged_what_was_told_of_funding(bench: Bench) -> None:
+    """At its mark, or at the close before it; what may not be told yet is left out."""
+    now = bench.world.now
+    early, late = now - timedelta(hours=20), now - timedelta(hours=10)
+    bench.fund((early, 0.0002, 91.5), (late, -0.0001, None), (now, 0.5, 1.0))
+    with bench.db.transaction() as tx:
+        since = now - timedelta(hours=BARS)
+        found = material_of_market(tx, bench.instrument.id, timedelta(hours=1), since, now)
+    assert found.funding is not None
+    assert [stamp // 10**9 for stamp in found.funding.ts.tolist()] == [
+        int(early.timestamp()), int(late.timestamp()),
+    ]  # fmt: skip
+    assert found.funding.rate.tolist() == [0.0002, -0.0001]
+    # Ten bars lie behind the second stamp: the eleventh from the end closed at it.
+    assert found.funding.mark.tolist() == [91.5, walk()[-11]]
+
+
+def test_two_flows_that_trade_alike_have_a_study_each(bench: Bench) -> None:
+    other = bench.world.creator("bert")
+    with bench.db.transaction() as tx:
+        change_terms(tx, bench.author, other.id, params=bench.params, reason="a test")
+    bench.let(Mode.ACTING, CALENDAR, rhythm="daily")
+    decisions = bench.run(CALENDAR)
+    assert [one.state for one in decisions] == ["done", "done"]
+    assert len({bench.study(one) for one in decisions}) == 2
 
 
 def test_no_second_study_begins_while_one_runs(bench: Bench) -> None:
@@ -338,7 +390,7 @@ def test_a_week_begins_one_search_by_the_calendar(bench: Bench) -> None:
 
 
 def test_something_that_happened_begins_one(bench: Bench) -> None:
-    bench.let(Mode.RECOMMENDING, CALENDAR, rhythm="none", cooldownHours=0, regimeTimes=50)
+    bench.let(Mode.RECOMMENDING, CALENDAR, rhythm="none", cooldownHours=0)
     assert [one.because for one in bench.run(CALENDAR)] == []
     with bench.db.transaction() as tx:
         params = bench.params | {"fast": 12}
@@ -354,7 +406,61 @@ def test_something_that_happened_begins_one(bench: Bench) -> None:
     assert hole.because[0]["until"] == f"{before + timedelta(hours=23):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def test_a_calendar_search_is_done_measured_and_taken_back_like_any(bench: Bench) -> None:
+def test_a_breaker_that_opens_has_it_look_at_once_and_does_not_keep_it(bench: Bench) -> None:
+    bench.let(Mode.ACTING)
+    heed_events(bench.db, bench.author)  # it takes note of where the trail ends
+    assert bench.world.one("SELECT count(*) FROM decisions") == 0
+    with bench.db.transaction() as tx:
+        stop(tx, bench.author, Level.PLATFORM, "", Effect.NO_ENTRIES, "a test")
+    heed_events(bench.db, bench.author)
+    last = bench.last()
+    assert (last.ability, last.state) == ("optimise", "done")
+
+
+def test_a_decision_that_is_cut_short_is_not_begun(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is one transaction: the decision, the study, what they are linked by, and the work
+    that a worker will find."""
+    bench.let(Mode.ACTING)
+
+    class Cut(Exception):
+        pass
+
+    def cut(*_: Any) -> None:
+        raise Cut
+
+    left = "SELECT (SELECT count(*) FROM decisions), (SELECT count(*) FROM studies),"
+    left += " (SELECT count(*) FROM dbos.workflow_status)"
+    monkeypatch.setattr("commenda.automation.orchestrator.link", cut)
+    with pytest.raises(Cut):
+        bench.run()
+    assert bench.world.rows(left) == [(0, 0, 0)]
+    monkeypatch.undo()
+    assert [one.state for one in bench.run()] == ["done"]
+    assert bench.world.rows(left) == [(1, 1, 1)]
+
+
+def test_the_artefact_of_a_calendar_search_is_the_study_s_report(bench: Bench) -> None:
+    bench.let(Mode.ACTING, CALENDAR, rhythm="daily")
+    (decision,) = bench.run(CALENDAR)
+    bench.work(bench.study(decision))
+    assert bench.world.rows("SELECT state, reason FROM studies") == [("complete", None)]
+    assert measure_effects(bench.db, bench.author, CALENDAR) == 1
+    measured = bench.last()
+    with bench.db.transaction() as tx:
+        study = find_study(tx, bench.study(decision))
+        assert study is not None
+        report = report_of(tx, study)
+        assert replays(CALENDAR, measured)
+    assert report.result is not None
+    assert (report.tried, len(report.result.walked)) == (12, 3)
+    assert [(one.x, one.y) for one in report.result.heat_maps] == [("fast", "slow")]
+    assert measured.effect is not None
+    assert measured.effect["verdict"] == report.result.verdict
+
+
+def test_a_calendar_search_is_taken_back_like_any(bench: Bench) -> None:
     bench.let(Mode.ACTING, CALENDAR, rhythm="daily")
     (decision,) = bench.run(CALENDAR)
     assert decision.state == "done"

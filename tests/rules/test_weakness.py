@@ -12,9 +12,9 @@ import pytest
 from commenda.automation.weakness import (
     due_by_calendar,
     place_of_last,
+    regime_changed,
     seed_of,
     space_around,
-    volatility_moved,
     weaknesses,
 )
 
@@ -74,22 +74,27 @@ def test_a_book_that_was_used_up_has_no_ratio_but_its_loss() -> None:
     assert (said["code"], said["drawdown"]) == ("deep_drawdown", 1.0)
 
 
-def test_a_regime_is_another_volatility() -> None:
+def test_a_regime_changes_on_the_day_on_which_volatility_leaves_its_band() -> None:
     def closes(*moves: float) -> list[float]:
         found = [1.0]
         for one in moves:
             found.append(found[-1] * exp(one))
         return found
 
-    calm, wild = [0.01, -0.01] * 4, [0.04, -0.04] * 2
-    said = volatility_moved(closes(*calm, *wild), 4, 2.0)
-    assert said is not None
-    # Four moves of ±x about 0 have the sample deviation x · √(4/3), eight x · √(8/7).
-    assert said["volatility"] == pytest.approx(0.04 * sqrt(4 / 3))
-    assert said["before"] == pytest.approx(0.01 * sqrt(8 / 7))
-    assert volatility_moved(closes(*calm, *calm[:4]), 4, 2.0) is None
-    assert volatility_moved(closes(*wild, *wild, *calm[:4]), 4, 2.0) is not None  # it calmed
-    assert volatility_moved(closes(*calm), 4, 2.0) is None  # too few
+    calm = [0.01, -0.01] * 40
+    assert regime_changed(closes(*calm)) is None
+    # One move of x after many of 0.01: short memory 0.94 + 0.06 k, long 0.99 + 0.01 k, with
+    # k = (x / 0.01)². Their ratio passes 1.5² from k = 34.3 on: at x = 0.05 it is not there yet.
+    assert regime_changed(closes(*calm, 0.05)) is None
+    said = regime_changed(closes(*calm, 0.06))
+    assert said == {
+        "code": "regime_changed",
+        "from": "normal",
+        "to": "wild",
+        "ratio": pytest.approx(sqrt((0.94 + 0.06 * 36) / (0.99 + 0.01 * 36))),
+    }
+    assert regime_changed(closes(*calm, 0.06, 0.06)) is None  # it is wild already
+    assert regime_changed(closes(*[0.01] * 30, 0.09)) is None  # too short to tell
 
 
 def test_a_space_lies_about_what_trades_and_within_what_is_allowed() -> None:

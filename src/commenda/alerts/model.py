@@ -115,6 +115,8 @@ KINDS = (
     Kind("alert.flow_apart", Severity.WARNING),
     # A portfolio is far from the weights it was given; over when it is not.
     Kind("alert.portfolio_drifted", Severity.WARNING),
+    # What the machine asked a person for, until somebody decides.
+    Kind("alert.decision_waits", Severity.WARNING),
     # A step of the tick, or the job of a schedule, until it succeeds.
     Kind("alert.job_failed", Severity.WARNING),
     # Somebody at the machine made, invited or reset one of the staff: no second person was asked.

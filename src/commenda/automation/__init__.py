@@ -22,6 +22,7 @@ from commenda.automation.checks import CHECKS
 from commenda.automation.decisions import (
     DecisionWhole,
     chain_of_order,
+    counts_by_state,
     decision_by_id,
     decisions_where,
     link,
@@ -59,9 +60,13 @@ from commenda.automation.settings import (
     SETTING,
     order_setting,
     put_setting,
+    restrict,
     setting_changes,
     settings_in_force,
+    settings_of,
 )
+from commenda.automation.views import AbilityView, ability_views
+from commenda.automation.watch import watch_waiting
 
 __all__ = [
     "ABILITIES",
@@ -70,6 +75,7 @@ __all__ = [
     "RULES",
     "SETTING",
     "Ability",
+    "AbilityView",
     "Decision",
     "DecisionWhole",
     "Done",
@@ -82,10 +88,12 @@ __all__ = [
     "State",
     "Terms",
     "ability_named",
+    "ability_views",
     "accept",
     "carry_out_asked",
     "carry_out_limits",
     "chain_of_order",
+    "counts_by_state",
     "decide",
     "decision_by_id",
     "decisions_where",
@@ -99,11 +107,14 @@ __all__ = [
     "order_setting",
     "put_setting",
     "replays",
+    "restrict",
     "run_ability",
     "setting_changes",
     "settings_in_force",
+    "settings_of",
     "to_measure",
     "turn_down",
     "undo",
+    "watch_waiting",
     "whole_of",
 ]

@@ -205,6 +205,27 @@ def decisions_where(
     )
 
 
+def counts_by_state(tx: Tx) -> dict[str, dict[str, int]]:
+    """How many decisions each ability made, by how far they went."""
+    counted: dict[str, dict[str, int]] = {}
+    for ability, state, number in tx.execute(
+        "SELECT ability, state, count(*) FROM decisions GROUP BY ability, state"
+    ):
+        counted.setdefault(ability, {})[state] = number
+    return counted
+
+
+def waiting_since(tx: Tx, since: datetime) -> list[Decision]:
+    """Decisions that a person was asked about at or before then, and that wait still."""
+    return records(
+        tx,
+        Decision,
+        _SELECT + " JOIN decision_steps s ON s.decision_id = d.id AND s.number = d.steps"
+        " WHERE d.state = 'waiting' AND s.at <= %s ORDER BY d.sequence",
+        (since,),
+    )
+
+
 def whole_of(tx: Tx, decision_id: UUID) -> DecisionWhole:
     """A decision with all that belongs to it; code `unknown_decision`."""
     decision = decision_by_id(tx, decision_id)

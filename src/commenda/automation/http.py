@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
+from fastapi.responses import StreamingResponse
 
-from commenda.automation.abilities import ABILITIES, ability_named, figures
+from commenda.automation.abilities import ability_named
 from commenda.automation.decisions import (
     DecisionWhole,
     chain_of_order,
     decision_by_id,
     decisions_where,
-    spent_today,
     whole_of,
 )
+from commenda.automation.export import export_decisions
 from commenda.automation.model import (
     RULES,
     Decision,
@@ -31,12 +31,13 @@ from commenda.automation.orchestrator import accept, replays, turn_down, undo
 from commenda.automation.settings import (
     SettingAnswer,
     order_setting,
-    settings_in_force,
     settings_of,
 )
+from commenda.automation.views import AbilityView, ability_views
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
 from commenda.kit.clock import business_now
+from commenda.kit.db import Tx
 from commenda.kit.web import (
     GUARDED,
     Body,
@@ -55,25 +56,12 @@ from commenda.ledger import Author
 router = routes("automation", "/automation")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
 Steering = Annotated[Principal, may(Permission.AUTOMATE)]
-
-
-@on_wire
-@dataclass(frozen=True, slots=True)
-class AbilityView:
-    """One ability: what it does and when, how far it may go, and what it has done today."""
-
-    name: str
-    number: int
-    about: str
-    rule: str
-    cron: str
-    opens: bool
-    default: str
-    budget: int
-    figures: Mapping[str, Any]
-    settings: list[Setting]
-    today: Mapping[str, int]
-    last: list[Decision]
+OfAbility = Annotated[str | None, Query(max_length=40, pattern="^[a-z-]+$")]
+About = Annotated[
+    str | None,
+    Query(max_length=100, pattern=r"^[^\x00]*$", description="The id of what it is about."),
+]
+AsFar = Annotated[str | None, one_of(State), Query(max_length=20)]
 
 
 class Why(Body):
@@ -96,24 +84,7 @@ class Replayed:
 def list_abilities(service: Served, _who: Reader) -> list[AbilityView]:
     """The abilities, with the settings in force and the last decisions of each."""
     with service.database.transaction() as tx:
-        now, settings = business_now(tx), settings_in_force(tx)
-        return [
-            AbilityView(
-                one.name,
-                one.number,
-                one.about,
-                one.rule,
-                one.cron,
-                one.opens,
-                one.default,
-                one.budget,
-                figures(one),
-                [row for row in settings if row.ability == one.name],
-                spent_today(tx, one.name, now),
-                decisions_where(tx, None, 5, ability=one.name),
-            )
-            for one in ABILITIES
-        ]
+        return ability_views(tx, business_now(tx))
 
 
 @router.get(
@@ -123,7 +94,7 @@ def list_abilities(service: Served, _who: Reader) -> list[AbilityView]:
 )
 def list_settings(service: Served, _who: Reader, name: str) -> list[Setting]:
     """All settings that an ability ever had, the latest first."""
-    with service.database.transaction() as tx:
+    with service.database.read() as tx:
         return settings_of(tx, ability_named(name, "name").name)
 
 
@@ -131,23 +102,20 @@ def list_settings(service: Served, _who: Reader, name: str) -> list[Setting]:
     "/settings",
     operation_id="setAbility",
     response_model=SettingAnswer,
-    responses=GUARDED | problems(404, 409),
+    responses={202: {"model": SettingAnswer}} | GUARDED | problems(404, 409),
 )
 def set_ability(
     service: Served, who: Steering, body: SettingOrder, key: IdempotencyKey = None
 ) -> Response:
     """Say how far an ability goes by itself. Less than now acts at once; more waits for a second
-    person."""
-    return write(
-        service,
-        who,
-        "automation-setting",
-        key,
-        body,
-        lambda tx, now: order_setting(
-            tx, who, ability_named(body.ability), body, Author(who.actor, RULES, now)
-        ),
-    )
+    person: 202, and nothing has changed."""
+
+    def act(tx: Tx, now: datetime) -> tuple[SettingAnswer, int]:
+        ability = ability_named(body.ability)
+        answer = order_setting(tx, who, ability, body, Author(who.actor, RULES, now))
+        return answer, 202 if answer.status == "requested" else 200
+
+    return write(service, who, "automation-setting", key, body, act)
 
 
 @router.get("/decisions", operation_id="listDecisions", responses=GUARDED)
@@ -155,16 +123,46 @@ def list_decisions(
     service: Served,
     _who: Reader,
     asked: Paged,
-    ability: Annotated[str | None, Query(max_length=40)] = None,
-    target: Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$")] = None,
-    state: Annotated[str | None, one_of(State), Query(max_length=20)] = None,
+    ability: OfAbility = None,
+    target: About = None,
+    state: AsFar = None,
 ) -> Page[Decision]:
     """The machine's decisions, the latest first."""
-    with service.database.transaction() as tx:
+    with service.database.read() as tx:
         rows = decisions_where(
             tx, asked.after(int), asked.rows, ability=ability, target=target, state=state
         )
     return asked.page(rows, lambda one: one.sequence)
+
+
+@router.get(
+    "/decisions/export",
+    operation_id="exportDecisions",
+    response_class=StreamingResponse,
+    responses=GUARDED
+    | {
+        200: {
+            "description": "One decision for each line.",
+            "content": {"application/x-ndjson": {}},
+        }
+    },
+)
+def export(
+    service: Served,
+    _who: Reader,
+    ability: OfAbility = None,
+    target: About = None,
+    state: AsFar = None,
+) -> StreamingResponse:
+    """Every decision that agrees, the latest first, with its evidence, steps and links."""
+    return StreamingResponse(
+        export_decisions(service.database, ability=ability, target=target, state=state),
+        media_type="application/x-ndjson",
+        headers={
+            "Content-Disposition": 'attachment; filename="decisions.ndjson"',
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 @router.get("/chain", operation_id="getDecisionChain", responses=GUARDED | problems(404))
@@ -192,7 +190,7 @@ def get_decision(service: Served, _who: Reader, decision_id: UUID) -> DecisionWh
 )
 def replay(service: Served, _who: Reader, decision_id: UUID) -> Replayed:
     """Decide again from the stored evidence, and say whether it comes to the same."""
-    with service.database.transaction() as tx:
+    with service.database.read() as tx:
         decision = decision_by_id(tx, decision_id)
     ability = ability_named(decision.ability)
     return Replayed(replays(ability, decision), ability.rule, decision.rule)
@@ -209,7 +207,7 @@ def accept_decision(
 ) -> Response:
     """Have what was recommended carried out; the answer says whether it was, or why not."""
 
-    def act(tx: Any, now: datetime) -> Decision:
+    def act(tx: Tx, now: datetime) -> Decision:
         ability = ability_named(decision_by_id(tx, decision_id).ability)
         return accept(tx, who, ability, decision_id, now)
 
@@ -247,7 +245,7 @@ def undo_decision(
 ) -> Response:
     """Take back what was done."""
 
-    def act(tx: Any, now: datetime) -> Decision:
+    def act(tx: Tx, now: datetime) -> Decision:
         ability = ability_named(decision_by_id(tx, decision_id).ability)
         return undo(tx, Author(who.actor, RULES, now), ability, decision_id, body.reason)
 

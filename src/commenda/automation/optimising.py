@@ -40,9 +40,9 @@ from commenda.automation.searches import (
 )
 from commenda.automation.weakness import (
     due_by_calendar,
+    regime_changed,
     seed_of,
     space_around,
-    volatility_moved,
     weaknesses,
 )
 from commenda.copying import find_flow, versions_of
@@ -70,13 +70,15 @@ ASKED_BY = "automation"
 """Who asked for a study, where the machine did."""
 LATELY = timedelta(days=2)
 """So long something that happened is a reason to search."""
+REGIME_DAYS = 180
+"""Of daily closes, from which a regime is told: the long memory is warm by far."""
 
 
 class SearchTerms(Terms):
     """How a search is made."""
 
     window_days: Annotated[Real, Field(gt=0, le=3_660)] = Field(
-        default=180.0, description="Of stored bars, up to the last that has closed."
+        default=90.0, description="Of stored bars, up to the last that has closed."
     )
     least_bars: Annotated[Whole, Field(ge=100, le=2_000_000)] = Field(
         default=1_000, description="In the window; with fewer nothing is searched."
@@ -132,13 +134,6 @@ class CalendarTerms(SearchTerms):
         default=True,
         description="Whether to search after another version, another regime, or a hole in bars.",
     )
-    regime_days: Annotated[Whole, Field(ge=3, le=90)] = Field(
-        default=14, description="Over which the market's volatility is held against before."
-    )
-    regime_times: Annotated[Real, Field(gt=1, le=100)] = Field(
-        default=2.0,
-        description="So many times the volatility before, or its part, is a new regime.",
-    )
 
 
 # --- What is seen ------------------------------------------------------------------------------
@@ -178,6 +173,7 @@ def _evidence(
     if span is None:
         return None
     return {
+        "flow": flow.id,
         "strategy": flow.strategy,
         "strategyVersion": strategy.version,
         "params": dict(flow.params),
@@ -210,8 +206,7 @@ def _events(
     if hole is not None:
         gap = {"code": "bars_after_hole", "from": iso(hole[0]), "until": iso(hole[1])}
         yield f"hole:{gap['until']}", gap
-    closes = daily_closes(tx, flow, now, int(terms.window_days))
-    moved = volatility_moved(closes, terms.regime_days, terms.regime_times)
+    moved = regime_changed(daily_closes(tx, flow, now, REGIME_DAYS))
     if moved is not None:
         yield f"regime:{now:%Y-%m-%d}", moved
 
@@ -249,7 +244,7 @@ def _search(
         "fixed": {name: value for name, value in params.items() if name not in space},
         "trials": terms.trials,
         "folds": terms.folds,
-        "seed": seed_of(evidence["instrument"], evidence["strategy"], evidence["until"]),
+        "seed": seed_of(evidence["flow"], evidence["until"]),
     }
     return Proposal("search", change, because)
 
@@ -260,6 +255,8 @@ def _search(
 def check(tx: Tx, _now: datetime, decision: Decision) -> None:
     """Codes `flow_closed`, `terms_changed` (the flow trades by others since then) and
     `search_runs`."""
+    # Both abilities may decide about a flow at once, and another version may be given to it.
+    tx.execute("SELECT FROM shared_flows WHERE id = %s FOR NO KEY UPDATE", (decision.target,))
     flow = find_flow(tx, UUID(decision.target))
     if flow.status == "closed":
         raise conflict("flow_closed", "This flow was closed for good").at(

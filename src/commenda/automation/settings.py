@@ -110,6 +110,18 @@ def order_setting(
     return SettingAnswer("requested", before, asked.id)
 
 
+def restrict(tx: Tx, author: Author, ability: Ability, order: SettingOrder) -> Setting:
+    """Let an ability do less at the machine, where there is no second person to ask: code
+    `takes_two` for more. Codes `unknown_strategy`, `bad_terms`."""
+    _require_sound(tx, ability, order)
+    before = setting_at(tx, ability.name, order.strategy)
+    if laxer(before, order, ability.budget, ability.default):
+        raise conflict("takes_two", "This lets the machine do more, which takes two people").at(
+            "mode", order.mode, "ask for it in the console, and have somebody else approve it"
+        )
+    return put_setting(tx, author, ability, order, None)
+
+
 def put_setting(
     tx: Tx,
     author: Author,

@@ -6,17 +6,15 @@ gives a reason code with its figures, or nothing.
 
 from __future__ import annotations
 
-import statistics
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
-from math import log
 from typing import Any, Protocol
 
 import numpy as np
 
 from commenda.returns import max_drawdown, period_returns, sharpe
+from commenda.risk import WARM, regimes
 
 Reason = dict[str, Any]
 DAYS_PER_YEAR = 365
@@ -73,16 +71,20 @@ def place_of_last(units: Sequence[float], span: int) -> tuple[float, float] | No
     return sum(one < last for one in earlier) / len(earlier), last
 
 
-def volatility_moved(closes: Sequence[float], recent: int, times: float) -> Reason | None:
-    """Whether the market's daily volatility over the last `recent` days is `times` what it was
-    before them, or less than one part in so many: another regime."""
-    moves = [log(after / before) for before, after in pairwise(closes)]
-    if len(moves) < 3 * recent:
+def regime_changed(closes: Sequence[float]) -> Reason | None:
+    """Whether the market's volatility has been in another state since the last of its daily closes
+    (`risk.regimes`); None of a history that is too short to tell."""
+    if len(closes) <= WARM + 1:
         return None
-    now, before = statistics.stdev(moves[-recent:]), statistics.stdev(moves[:-recent])
-    if before <= 0 or 1 / times < now / before < times:
+    before, now = regimes(closes)[-2:]
+    if now.volatility is before.volatility:
         return None
-    return {"code": "regime_changed", "volatility": now, "before": before, "days": recent}
+    return {
+        "code": "regime_changed",
+        "from": before.volatility,
+        "to": now.volatility,
+        "ratio": now.ratio,
+    }
 
 
 def space_around(

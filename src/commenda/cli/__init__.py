@@ -43,6 +43,7 @@ COMMANDS = {
     "risk": "risk:app",
     "strategy": "strategies:app",
     "portfolio": "portfolios:app",
+    "ability": "abilities:app",
     "study": "studies:app",
     "venue": "venues:app",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -12,10 +13,16 @@ from commenda.cli.options import AsJson, Data, print_json, transaction
 from commenda.cli.tables import Column, minute, numbers, say, show, texts
 from commenda.kit.money import plain
 from commenda.kit.wire import wire
-from commenda.modes import FlowComparison, compare_flow, listed_flows
+from commenda.modes import FlowComparison, compare_flow, listed_flows, strategy_metrics
 from commenda.strategies import read_bars
 
 app = typer.Typer(no_args_is_help=True, help="Flows that creators share.")
+
+
+def rounded(field: str) -> Callable[[Mapping[str, float | None]], str]:
+    """A measure of a row to four decimals, nothing where there is none."""
+    return lambda row: "" if (value := row[field]) is None else f"{value:.4f}"
+
 
 FLOWS = (
     *texts("id", "title", "strategy", "symbol", "venue", "status"),
@@ -31,6 +38,22 @@ MOMENTS = (
     Column("at live price", lambda one: one.live.price, number=True),
     *numbers("difference"),
     Column("why", lambda one: ", ".join(f"{why.cause} {plain(why.amount)}" for why in one.causes)),
+)
+
+MEASURED = (
+    *texts("window", "side"),
+    *numbers("days"),
+    *(
+        Column(heading, rounded(field), number=True)
+        for heading, field in {
+            "return": "totalReturn",
+            "Sharpe": "sharpeRatio",
+            "drawdown": "maxDrawdown",
+            "hit rate": "hitRate",
+            "turnover": "turnover",
+            "costs": "costs",
+        }.items()
+    ),
 )
 
 
@@ -64,6 +87,29 @@ def compare(
     else:
         _tell(found, limit)
     raise typer.Exit(1 if any(one.cause == "unexplained" for one in found.causes) else 0)
+
+
+@app.command()
+def metrics(
+    strategy: Annotated[str, typer.Argument(help="Its name, or its id.")],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Show what a strategy's open flows did over windows, and what the backtest of each did."""
+    with transaction(data) as tx:
+        found = strategy_metrics(tx, strategy)
+    if as_json:
+        print_json(wire(found))
+        return
+    for flow in found.flows:
+        sides = [
+            {"window": one.window, "side": side} | wire(figures)
+            for one in flow.windows
+            for side, figures in (("live", one.live), ("backtest", one.backtest))
+            if figures is not None
+        ]
+        show(sides, MEASURED, title=f"{flow.title} on {flow.symbol}")
+    say(found.method)
 
 
 def _tell(found: FlowComparison, limit: int) -> None:

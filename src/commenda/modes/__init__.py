@@ -8,6 +8,7 @@ is called unexplained, and somebody is told (`watch`).
 """
 
 from commenda.modes.actions import compare_flow
+from commenda.modes.metrics import strategy_metrics
 from commenda.modes.model import Cause, FlowComparison
 from commenda.modes.queries import listed_flows
 from commenda.modes.watch import open_flows, watch_flow
@@ -18,5 +19,6 @@ __all__ = [
     "compare_flow",
     "listed_flows",
     "open_flows",
+    "strategy_metrics",
     "watch_flow",
 ]

@@ -271,6 +271,7 @@ def measure_decisions(operation: Operation, now: datetime, _: Parameters) -> Non
 def _look_late(tx: Tx, author: Author) -> None:
     """What is overdue, and the end of those alerts of any domain that nobody ends."""
     alert_overdue(tx, author)
+    automation.watch_waiting(tx, author)
     end_quiet_alerts(tx, author.now)
 
 

@@ -12,6 +12,7 @@ from typing import LiteralString, NamedTuple
 import psycopg
 
 from commenda import alerts, audit, ledger
+from commenda.automation import counts_by_state
 from commenda.books import exposure
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
@@ -305,6 +306,30 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
             )
         },
         ("measure", "state"),
+    ),
+    _Reading(
+        "commenda_decisions",
+        "Decisions of the machine, by ability and how far they went.",
+        lambda tx, _now: {
+            (ability, state): float(number)
+            for ability, states in counts_by_state(tx).items()
+            for state, number in states.items()
+        },
+        ("ability", "state"),
+    ),
+    _Reading(
+        "commenda_oldest_waiting_decision_seconds",
+        "Business time since the oldest decision was made that waits for a person, by state.",
+        lambda tx, now: {
+            (state,): float(age)
+            for state, age in tx.execute(
+                "SELECT w.state, coalesce(extract(epoch FROM %s - min(d.decided_at)), 0)"
+                " FROM (VALUES ('recommended'), ('waiting')) AS w (state)"
+                " LEFT JOIN decisions d ON d.state = w.state GROUP BY w.state",
+                (now,),
+            )
+        },
+        ("state",),
     ),
     _Reading(
         "commenda_risk_breaker_openings_total",

@@ -49,7 +49,7 @@ from commenda.risk.limits import (
 )
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
 from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
-from commenda.risk.regimes import Regime, Trend, Volatility, regimes
+from commenda.risk.regimes import WARM, Regime, Trend, Volatility, regimes
 from commenda.risk.rules import INITIAL
 from commenda.risk.stop_lines import Conditions, factors, slope_t, stop_lines
 from commenda.risk.stop_templates import (
@@ -80,6 +80,7 @@ __all__ = [
     "RULES",
     "SENDING",
     "TRIAL",
+    "WARM",
     "Breaker",
     "BreakerChange",
     "Conditions",

@@ -37,6 +37,7 @@ from commenda.strategies.data import (
     read_bars,
     read_funding,
     stored_market,
+    stored_rates,
 )
 from commenda.strategies.depth import DepthPlan, read_book
 from commenda.strategies.depth_sdk import DepthStrategy, depth_strategy
@@ -176,6 +177,7 @@ __all__ = [
     "shown_run",
     "source_hash",
     "stored_market",
+    "stored_rates",
     "strategy",
     "terms_at",
     "terms_of",

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from commenda.kernel import Bars, BookSamples, Funding
@@ -42,6 +43,8 @@ from commenda.strategies.funding import (
 )
 
 SECOND = timedelta(seconds=1)
+TOLD_WITHIN = timedelta(minutes=10)
+"""Within which a rate that was settled is stored (`market.stored`)."""
 PRICED = ("open", "high", "low", "close", "volume")
 _STORED: dict[str, pl.DataType | type[pl.DataType]] = {
     "ts": pl.Datetime("us", "UTC"),
@@ -174,6 +177,30 @@ def stored_market(
     )
     origin = f"{venue} {symbol} {interval_name(seconds)}, stored"
     return bars_of(Recorded(frame, origin, venue, symbol, seconds, (), kind=Kind(kind)))
+
+
+def stored_rates(tx: Tx, instrument_id: int, bars: Bars, until: datetime) -> FundingData | None:
+    """The funding of a run over the live market's bars, as it was told; None where none was, as at
+    spot. A stamp counts once it is `TOLD_WITHIN` old at `until`; one whose mark is not known is
+    charged at the close before it."""
+    first, last = (utc_of(bars.ts[place]) for place in (0, -1))
+    last = min(last, until - TOLD_WITHIN)
+    rows = tx.execute(
+        "SELECT extract(epoch FROM f.ts)::bigint, f.value::float8, m.value::float8"
+        " FROM market_observations f LEFT JOIN market_observations m"
+        "  ON m.instrument_id = f.instrument_id AND m.series = 'mark' AND m.ts = f.ts"
+        " WHERE f.instrument_id = %s AND f.series = 'funding' AND f.ts > %s AND f.ts <= %s"
+        " ORDER BY f.ts",
+        (instrument_id, first, last),
+    ).fetchall()
+    if not rows:
+        return None
+    stamps = np.array([row[0] for row in rows], dtype=np.int64) * 1_000_000_000
+    before = bars.close[np.searchsorted(bars.ts, stamps) - 1]
+    marks = [close if row[2] is None else row[2] for row, close in zip(rows, before, strict=True)]
+    funding = Funding(stamps, np.array([row[1] for row in rows]), np.array(marks))
+    every = max((timedelta(seconds=b[0] - a[0]) for a, b in pairwise(rows)), default=None)
+    return FundingData(funding, f"{instrument_id}, stored", digest_of(funding), every)
 
 
 def bars_of(

@@ -20,6 +20,7 @@ from commenda.strategies import (
     read_bars,
     read_funding,
     stored_market,
+    stored_rates,
 )
 
 
@@ -94,13 +95,14 @@ def material_of_import(
 def material_of_market(
     tx: Tx, instrument_id: int, interval: timedelta, since: datetime, until: datetime
 ) -> Material:
-    """The live market as it is stored, from `since` to `until`; funding is not charged.
+    """The live market as it is stored, from `since` to `until`, with the funding that was told.
 
     Codes of `strategies.stored_market`.
     """
     found = stored_market(tx, instrument_id, interval, since=since, until=until)
+    rates = stored_rates(tx, instrument_id, found.bars, until)
     where = {"instrument": instrument_id, "interval": interval.total_seconds()}
-    return _material(found, None, where, since, until)
+    return _material(found, rates, where, since, until)
 
 
 def material_again(

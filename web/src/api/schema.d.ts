@@ -2729,7 +2729,7 @@ export interface paths {
         /**
          * Set Ability
          * @description Say how far an ability goes by itself. Less than now acts at once; more waits for a second
-         *     person.
+         *     person: 202, and nothing has changed.
          */
         post: operations["setAbility"];
         delete?: never;
@@ -2750,6 +2750,26 @@ export interface paths {
          * @description The machine's decisions, the latest first.
          */
         get: operations["listDecisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/automation/decisions/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export
+         * @description Every decision that agrees, the latest first, with its evidence, steps and links.
+         */
+        get: operations["exportDecisions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3660,12 +3680,15 @@ export interface components {
     schemas: {
         /**
          * AbilityView
-         * @description One ability: what it does and when, how far it may go, and what it has done today.
+         * @description One ability: what it does and when, how far it may go, and what it has done.
          */
         AbilityView: {
             /** Name */
             name: string;
-            /** Number */
+            /**
+             * Number
+             * @description In the specification.
+             */
             number: number;
             /** About */
             about: string;
@@ -3673,20 +3696,57 @@ export interface components {
             rule: string;
             /** Cron */
             cron: string;
-            /** Opens */
+            /**
+             * Opens
+             * @description Whether it may open positions: it waits while a breaker stands.
+             */
             opens: boolean;
-            /** Default */
-            default: string;
-            /** Budget */
+            /**
+             * Undoable
+             * @description Whether what it does can be taken back.
+             */
+            undoable: boolean;
+            /**
+             * Mode
+             * @description On the platform, now.
+             * @enum {string}
+             */
+            mode: "off" | "recommending" | "acting";
+            /** Needsapproval */
+            needsApproval: boolean;
+            /**
+             * Budget
+             * @description Actions a day, now.
+             */
             budget: number;
-            /** Figures */
+            /**
+             * Figures
+             * @description What it goes by: of each its `default` and what it is `about`.
+             */
             figures: {
+                [key: string]: unknown;
+            };
+            /**
+             * Terms
+             * @description Those that are set otherwise.
+             */
+            terms: {
                 [key: string]: unknown;
             };
             /** Settings */
             settings: components["schemas"]["Setting"][];
-            /** Today */
+            /**
+             * Today
+             * @description Actions since midnight, UTC, by strategy; '' is all of them.
+             */
             today: {
+                [key: string]: number;
+            };
+            /**
+             * States
+             * @description All of its decisions, by how far they went.
+             */
+            states: {
                 [key: string]: number;
             };
             /** Last */
@@ -15823,7 +15883,7 @@ export interface operations {
             query?: {
                 /** @description `open` is new or acknowledged. */
                 state?: components["schemas"]["AlertState"] | "open" | null;
-                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.portfolio_drifted" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.risk_limit" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.breaker_open" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
+                kind?: "liquidation.failed" | "alert.matured_not_liquidating" | "alert.liquidating_too_long" | "alert.liquidated_not_settled" | "alert.matured_not_settled" | "alert.settled_not_shared" | "alert.profit_share_failing" | "alert.withdrawing_too_long" | "alert.withdrawal_refused" | "alert.flow_failed" | "alert.copy_failed" | "alert.flow_apart" | "alert.portfolio_drifted" | "alert.decision_waits" | "alert.job_failed" | "alert.staff_at_machine" | "alert.venue_at_machine" | "alert.venue_silent" | "alert.venue_strange" | "alert.venue_deaf" | "alert.venue_limited" | "alert.venue_forced" | "alert.risk_limit" | "alert.bank_unmatched" | "alert.bank_reversed" | "alert.breaker_open" | "alert.market_untrusted" | "alert.market_finding" | "alert.unreconciled" | "alert.proof_broken";
                 severity?: components["schemas"]["Severity"] | null;
                 subject?: string | null;
                 cursor?: string | null;
@@ -18634,12 +18694,22 @@ export interface operations {
                     "application/json": components["schemas"]["SettingAnswer"];
                 };
             };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingAnswer"];
+                };
+            };
         };
     };
     listDecisions: {
         parameters: {
             query?: {
                 ability?: string | null;
+                /** @description The id of what it is about. */
                 target?: string | null;
                 state?: "recommended" | "waiting" | "refused" | "rejected" | "done" | "measured" | "undone";
                 cursor?: string | null;
@@ -18658,6 +18728,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Decision_"];
+                };
+            };
+        };
+    };
+    exportDecisions: {
+        parameters: {
+            query?: {
+                ability?: string | null;
+                /** @description The id of what it is about. */
+                target?: string | null;
+                state?: "recommended" | "waiting" | "refused" | "rejected" | "done" | "measured" | "undone";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One decision for each line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
                 };
             };
         };

@@ -22,6 +22,7 @@ const PLACES: Record<string, (alert: Alert) => string | null> = {
   "alert.withdrawal_refused": subscription,
   "alert.flow_failed": ({ subject }) => `/flows/${subject}`,
   "alert.portfolio_drifted": ({ subject }) => `/portfolios/${subject}`,
+  "alert.decision_waits": ({ subject }) => `/decisions/${subject}`,
   "alert.flow_apart": ({ subject }) => `/flows/${subject}`,
   "alert.copy_failed": (alert) => said(alert, "flowId") && `/flows/${said(alert, "flowId")}`,
   "alert.job_failed": () => "/schedules",

@@ -51,6 +51,7 @@ export const breakers = {
   },
   breakerMeasures: {
     kill: "a person",
+    ban: "a ban by the machine",
     gross_notional: "gross value",
     net_notional: "net value",
     position: "position",

@@ -310,6 +310,7 @@ export const operate = {
       copy_failed: "Signal not copied",
       flow_apart: "Live and backtest differ, unexplained",
       portfolio_drifted: "Portfolio far from its weights",
+      decision_waits: "The machine waits for a person",
       job_failed: "Job failed",
       staff_at_machine: "Staff account changed at the machine",
       venue_at_machine: "Account at an exchange added at the machine",

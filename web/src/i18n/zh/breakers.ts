@@ -51,6 +51,7 @@ export const breakers: typeof english = {
   },
   breakerMeasures: {
     kill: "人工停止",
+    ban: "系统暂停",
     gross_notional: "总敞口",
     net_notional: "净敞口",
     position: "单一持仓",

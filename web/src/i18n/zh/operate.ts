@@ -298,6 +298,7 @@ export const operate: Texts<typeof english> = {
       copy_failed: "信号未能跟单",
       flow_apart: "实盘与回测差异原因不明",
       portfolio_drifted: "组合偏离权重过远",
+      decision_waits: "自动决策等待人工批准",
       job_failed: "作业失败",
       staff_at_machine: "在主机上变更员工账户",
       venue_at_machine: "在主机上添加交易所账户",

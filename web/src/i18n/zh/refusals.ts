@@ -275,6 +275,10 @@ export const refusals: Record<string, string> = {
   account_in_use: "账簿在此账户仍有资产或订单：请先了结，或添加新密钥取而代之。",
   wrong_mode: "交易所保持另一模式：请先了结该处的持仓与订单。",
   wrong_master_key: "密钥由另一主密钥封存，请联系管理员。",
+  no_bars: "此标的没有可组成该周期的已存行情：请等待积累，或先导入。",
+  search_ended: "此研究已结束，且未改动任何正在交易的内容：无可撤回。",
+  search_runs: "此信号流的参数正在寻优：请等待结论，或先取消该研究。",
+  terms_changed: "此信号流的参数此后已变更：请按现行参数重新决策。",
 }
 
 /** What a value breaks of its schema, by the name of the rule. A rule that a form can meet has words: tests/console. */
