@@ -115,3 +115,13 @@ def test_without_it_the_margin_closes_the_book(
         assert margin_closings(world) == 0, price
     hour(world)
     assert margin_closings(world) == 1, "at 84 equity is 2,000, and 2,100 must be kept"
+
+
+def test_a_managed_book_opens_and_turns_nothing_under_an_open_breaker(db: Database) -> None:
+    """Its signals are a door of their own: what reduces passes, a reversal only closes."""
+    world, flow = fallen(db, RUNGS[:1], (100, 100, 96))
+    assert hour(world) == ["no_entries"]
+    for target, left in (("6", 500), ("2", 166), ("4", 166), ("-3", 0), ("1", 0)):
+        world.signal(flow, target)
+        assert int(quantity(world)) == left, target
+    world.assert_sound()
