@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
+from commenda.books import nearest_ends
 from commenda.execution import compare
 from commenda.kit.db import Database
 from commenda.venues.rows import venue_row
@@ -251,6 +252,8 @@ def test_each_position_of_a_margined_book_has_its_own_liquidation_price(
         assert (one["maintenanceMargin"], one["marginUse"]) == ("1275", "0.39230769")
         assert (one["owner"], one["venues"]) == ("ines", ["paper"])
     assert get_positions(client, sign_in("risk"), venue="elsewhere") == []
+    with world.database.read() as tx:
+        assert nearest_ends(tx, ["managed"]) == {("USDT",): 0.20550639}
     first = client.get("/api/v1/risk/exposure", params={"limit": 1}, headers=sign_in("risk")).json()
     assert first["items"] == found[:1]
     assert get_positions(client, sign_in("risk"), cursor=first["nextCursor"]) == found[1:]

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.books.held import LINES, Ratio
+from commenda.books.held import LINES, Ratio, exposure
 from commenda.books.rules import INITIAL, MAINTENANCE
 from commenda.kit.db import Tx
 from commenda.kit.rows import records
@@ -83,6 +83,15 @@ def positions_at_risk(
     asked |= {"margined": list(margined), "initial": INITIAL}
     asked |= {"rank": rank, "scope": scope, "instrument": instrument}
     return records(tx, PositionRisk, LINES + _POSITIONS, asked)
+
+
+def nearest_ends(tx: Tx, margined: Collection[str]) -> dict[tuple[str, ...], float]:
+    """By asset, how far all prices may move against the margined book nearest to its end."""
+    return {
+        (one.asset,): float(one.nearest)
+        for one in exposure(tx, margined).totals
+        if one.nearest is not None
+    }
 
 
 # Where the mark goes from p to P, equity E goes by net · (P - p) and what is held, G, by

@@ -13,7 +13,7 @@ import psycopg
 
 from commenda import alerts, audit, ledger
 from commenda.automation import counts_by_state
-from commenda.books import exposure
+from commenda.books import nearest_ends
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
@@ -346,11 +346,7 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
     _Reading(
         "commenda_liquidation_distance",
         "How far all prices may move against the margined book that is nearest to its end.",
-        lambda tx, _now: {
-            (one.asset,): float(one.nearest)
-            for one in exposure(tx, MARGINED).totals
-            if one.nearest is not None
-        },
+        lambda tx, _now: nearest_ends(tx, MARGINED),
         ("asset",),
     ),
     _Reading(
