@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
+from commenda.books import nearest_ends
 from commenda.execution import compare
 from commenda.kit.db import Database
 from commenda.venues.rows import venue_row
@@ -230,3 +231,56 @@ def test_exposure_is_for_the_staff(
 def test_an_empty_business_has_no_exposure(client: TestClient, sign_in: SignIn) -> None:
     found = get(client, sign_in("risk"))
     assert (found["totals"], found["instruments"], found["creators"]) == ([], [], [])
+
+
+def test_each_position_of_a_margined_book_has_its_own_liquidation_price(
+    client: TestClient, world: World, sign_in: SignIn
+) -> None:
+    """Of Ines' book, whose long and short are on cross margin with each other."""
+    # 6,500 of equity over 13,500 + 12,000: 1,275 must be kept. From p to P AAA moves it by
+    # 150 (P - p), and what must be kept by 7.5 (P - p): 90 - 5,225 / 142.5. BBB by -200 and 10.
+    found = get_positions(client, sign_in("risk"))
+    assert [
+        (one["symbol"], one["mode"], one["quantity"], one["liquidationPrice"], one["distance"])
+        for one in found
+    ] == [
+        ("AAAUSDT", "cross", "150", "53.33333333", "0.40740741"),
+        ("BBBUSDT", "cross", "-200", "84.88095238", "0.41468254"),
+    ]
+    for one in found:
+        assert (one["equity"], one["gross"], one["initialMargin"]) == ("6500", "25500", "2550")
+        assert (one["maintenanceMargin"], one["marginUse"]) == ("1275", "0.39230769")
+        assert (one["owner"], one["venues"]) == ("ines", ["paper"])
+    assert get_positions(client, sign_in("risk"), venue="elsewhere") == []
+    with world.database.read() as tx:
+        assert nearest_ends(tx, ["managed"]) == {("USDT",): 0.20550639}
+    first = client.get("/api/v1/risk/exposure", params={"limit": 1}, headers=sign_in("risk")).json()
+    assert first["items"] == found[:1]
+    assert get_positions(client, sign_in("risk"), cursor=first["nextCursor"]) == found[1:]
+
+
+def test_a_position_that_is_alone_in_its_book_is_isolated(
+    client: TestClient, db: Database, sign_in: SignIn
+) -> None:
+    """10,000 hold 500 at 100, at 90 with an equity of 5,000: 475 P = 40,000."""
+    sign_in("investor", "ines")
+    world = World(db, MOVES, fee=0)
+    anna = world.creator("anna", capital=0)
+    world.pay_in(ines(), D(10_000), "first")
+    world.authorise(ines())
+    world.subscribe(ines(), world.product(), 10_000)
+    world.activate()
+    world.signal(anna, 5)
+    world.advance(5)
+    world.mark()
+    (one,) = get_positions(client, sign_in("risk"))
+    assert (one["mode"], one["quantity"], one["equity"]) == ("isolated", "500", "5000")
+    assert (one["initialMargin"], one["maintenanceMargin"]) == ("4500", "2250")
+    assert (one["marginUse"], one["liquidationPrice"]) == ("0.9", "84.21052632")
+    assert one["distance"] == "0.06432749"  # (90 - 84.21052632) / 90
+
+
+def get_positions(client: TestClient, who: dict[str, str], **asked: Any) -> Any:
+    answer = client.get("/api/v1/risk/exposure", params=asked, headers=who)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]

@@ -86,3 +86,20 @@ def test_a_limit_that_only_a_breaker_goes_by_is_set_with_its_effect(world: World
     more = ("--effect", "cancel", "--resets-at", "0.03", "--cooldown", "60")
     (one,) = told(*jump, *more)
     assert (one["effect"], one["resetsAt"], one["cooldownSeconds"]) == ("cancel", "0.03", 60)
+
+
+def test_positions_are_listed_by_how_near_their_liquidation_price_is(world: World) -> None:
+    """10,000 hold 500 at 100: 500 P - 40,000 = 25 P."""
+    flow = world.creator("anna", capital=0)
+    investor = world.investor("ines")
+    world.subscribe(investor, world.product(), 10_000)
+    world.activate()
+    world.signal(flow, "5")
+    result = CliRunner().invoke(app, ["risk", "exposure", "--json"])
+    assert result.exit_code == 0, result.output
+    (one,) = json.loads(result.stdout)
+    assert (one["symbol"], one["owner"], one["mode"]) == ("AAAUSDT", "ines", "isolated")
+    assert (D(one["liquidationPrice"]), D(one["marginUse"])) == (D("84.21052632"), D("0.5"))
+    shown = CliRunner().invoke(app, ["risk", "exposure"])
+    assert shown.exit_code == 0, shown.output
+    assert "AAAUSDT" in shown.output

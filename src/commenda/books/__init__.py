@@ -42,6 +42,7 @@ from commenda.books.queries import legs_of, lock_closings
 from commenda.books.reductions import carry_reductions
 from commenda.books.rules import INITIAL, free_cash, is_dust, next_retry
 from commenda.books.scopes import close_scopes, open_scopes, record_nav, scope_equity
+from commenda.books.standing import PositionRisk, nearest_ends, positions_at_risk
 from commenda.books.stuck import OpenClosing, open_closings
 from commenda.books.takings import open_books, take_out
 
@@ -59,6 +60,7 @@ __all__ = [
     "Paid",
     "Part",
     "Payout",
+    "PositionRisk",
     "Product",
     "Scope",
     "Taken",
@@ -76,6 +78,7 @@ __all__ = [
     "is_dust",
     "legs_of",
     "lock_closings",
+    "nearest_ends",
     "next_retry",
     "open_books",
     "open_closings",
@@ -84,6 +87,7 @@ __all__ = [
     "pay_out",
     "pay_out_due",
     "pay_parts_due",
+    "positions_at_risk",
     "post_forced",
     "post_funding",
     "record_nav",

@@ -154,7 +154,7 @@ def exposure(tx: Tx, margined: Collection[str]) -> Exposure:
     One that is being closed counts until it is.
     """
     with tx.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_LINES + _SUMS, _values(margined)).fetchall()
+        rows = cursor.execute(LINES + _SUMS, _values(margined)).fetchall()
     by = [[one for one in rows if one["by"] == which] for which in range(4)]
     gross = {one["asset"]: one["gross"] for one in by[0]}
     squares: dict[str, Decimal] = dict.fromkeys(gross, Decimal(0))
@@ -221,7 +221,7 @@ def books_at_risk(
     ones first, and of them the nearest to their end."""
     asked = {"instrument": instrument_id, "creator": creator_id, "at_venue": venue, "limit": limit}
     place = {"rank": after[0] if after else None, "id": after[1] if after else None}
-    return records(tx, BookRisk, _LINES + _BOOKS, {**_values(margined), **asked, **place})
+    return records(tx, BookRisk, LINES + _BOOKS, {**_values(margined), **asked, **place})
 
 
 def _values(margined: Collection[str]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ _EIGHT = Decimal("1e-8")
 # A leg of an open book is a line with its cash, and one for each instrument that it holds.
 # How far prices must move against a book is the x where equity - x gross = maintenance · (gross -
 # x net): longs fall and shorts rise by it. Longs are gone at 1: beyond, only shorts go on losing.
-_LINES: LiteralString = (
+LINES: LiteralString = (
     "WITH mark AS MATERIALIZED (SELECT i.id AS instrument_id, coalesce(m.price, f.price) AS price,"
     "  coalesce(m.as_of, f.filled_at) AS as_of, coalesce(m.source, 'fill') AS source"
     "  FROM instruments i LEFT JOIN market_marks m ON m.instrument_id = i.id"

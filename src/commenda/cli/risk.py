@@ -9,13 +9,15 @@ import typer
 from pydantic import ValidationError
 
 from commenda import risk
+from commenda.books import positions_at_risk
 from commenda.cli import stopping
 from commenda.cli.options import ACTOR, AsJson, Data, Limit, transaction
-from commenda.cli.tables import Column, show, texts
+from commenda.cli.tables import Column, numbers, show, texts
 from commenda.kit.clock import business_now
 from commenda.kit.errors import CommendaError
 from commenda.kit.money import plain
 from commenda.ledger import Author
+from commenda.operations import MARGINED
 
 app = typer.Typer(help="Limits of risk, breakers and the kill switch.", no_args_is_help=True)
 limits = typer.Typer(help="List and set limits of risk.", no_args_is_help=True)
@@ -32,6 +34,27 @@ LIMITS = (
     Column("used", number=True),
     Column("headroom", number=True),
 )
+
+
+POSITIONS = (
+    *texts("symbol", "owner", "mode"),
+    Column("venue", lambda one: ", ".join(one.venues)),
+    *numbers("quantity", "mark", "notional", "equity", "margin use", "liquidation price"),
+    Column("distance", number=True),
+)
+
+
+@app.command()
+def exposure(
+    venue: Annotated[str | None, typer.Option(help="Only of this account at a venue.")] = None,
+    limit: Limit = 200,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Positions of books that are closed by their margin, the nearest to that first."""
+    with transaction(data) as tx:
+        found = positions_at_risk(tx, MARGINED, venue=venue, limit=limit)
+    show(found, POSITIONS, as_json)
 
 
 @limits.command("list")

@@ -75,6 +75,7 @@ __all__ = [
 R = TypeVar("R")
 A = TypeVar("A", bound=Key)
 B = TypeVar("B", bound=Key)
+C = TypeVar("C", bound=Key)
 
 # --- What the routes are served by -----------------------------------------------------------
 
@@ -126,6 +127,8 @@ class Paging:
     def after(self, kind: type[A], /) -> A | None: ...
     @overload
     def after(self, kind: type[A], second: type[B], /) -> tuple[A, B] | None: ...
+    @overload
+    def after(self, kind: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C] | None: ...
     def after(self, *kinds: Any) -> Any:
         """The sort key after which the page begins; see `key_after`."""
         return key_after(self.cursor, *kinds)

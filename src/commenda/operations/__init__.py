@@ -11,7 +11,7 @@ from commenda.operations.clockwork import Clockwork, forget_workers
 from commenda.operations.cron import EITHER_DAY, next_after
 from commenda.operations.feeds import watch_feeds
 from commenda.operations.health import Health, Readiness, readiness
-from commenda.operations.jobs import JOBS, PRODUCTS, carry_books, charge_funding
+from commenda.operations.jobs import JOBS, MARGINED, PRODUCTS, carry_books, charge_funding
 from commenda.operations.metrics import Figures
 from commenda.operations.proofs import PROOFS, run_proof_workflow
 from commenda.operations.reconciliation import (
@@ -45,6 +45,7 @@ __all__ = [
     "CHECKS",
     "EITHER_DAY",
     "JOBS",
+    "MARGINED",
     "PRODUCTS",
     "PROOFS",
     "CatchUp",

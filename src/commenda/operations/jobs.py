@@ -60,6 +60,8 @@ from commenda.referrals import release_due
 
 PRODUCTS: Final = (MANAGED, copying.COPIES, portfolios.PORTFOLIOS)
 """Whatever keeps books: a product is terms and a payout, and a row here."""
+MARGINED: Final = tuple(kind for one in PRODUCTS if one.margined for kind in one.kinds)
+"""The kinds of books that are closed by their margin."""
 
 WARM = 86_400
 """Seconds before the first tick of which a market's bars are stored, where it knows them."""

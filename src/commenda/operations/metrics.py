@@ -13,11 +13,13 @@ import psycopg
 
 from commenda import alerts, audit, ledger
 from commenda.automation import counts_by_state
+from commenda.books import nearest_ends
 from commenda.kit import clock, outbox
 from commenda.kit.db import Database, Tx
 from commenda.managed import State
 from commenda.market import count_feeds
 from commenda.operations.health import Seldom, free_bytes, probing, workers_seen
+from commenda.operations.jobs import MARGINED
 from commenda.risk import count_findings
 
 Values = dict[tuple[str, ...], float]
@@ -340,6 +342,12 @@ _READINGS: tuple[Callable[[Tx, datetime], list[Figure]], ...] = (
         "Requests of which limits of risk left a part (cut) or nothing (refused), by measure.",
         lambda tx, _now: count_findings(tx),
         ("outcome", "measure"),
+    ),
+    _Reading(
+        "commenda_liquidation_distance",
+        "How far all prices may move against the margined book that is nearest to its end.",
+        lambda tx, _now: nearest_ends(tx, MARGINED),
+        ("asset",),
     ),
     _Reading(
         "commenda_workers",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
@@ -15,9 +15,11 @@ from commenda.books import (
     BookRisk,
     Exposure,
     OpenClosing,
+    PositionRisk,
     books_at_risk,
     exposure,
     open_closings,
+    positions_at_risk,
 )
 from commenda.identity import Permission, Principal
 from commenda.identity.access import may
@@ -36,13 +38,12 @@ from commenda.kit.web import (
     routes,
     write,
 )
-from commenda.operations.jobs import PRODUCTS
+from commenda.operations.jobs import MARGINED
 from commenda.operations.workers import Workforce, look, run_again
 
 router = routes("risk")
 Reader = Annotated[Principal, may(Permission.OVERVIEW)]
 Starter = Annotated[Principal, may(Permission.SCHEDULES)]
-MARGINED: Final = tuple(kind for one in PRODUCTS if one.margined for kind in one.kinds)
 
 
 @router.get("/exposure", operation_id="getExposure", responses=GUARDED)
@@ -75,6 +76,27 @@ def list_books(
             limit=asked.rows,
         )
     return asked.page(rows, lambda one: (str(one.rank), one.id))
+
+
+@router.get("/risk/exposure", operation_id="listPositionsAtRisk", responses=GUARDED)
+def list_positions(
+    service: Served,
+    _who: Reader,
+    asked: Paged,
+    venue: Annotated[str | None, Query(min_length=1, max_length=100, pattern=r"^[^\x00]+$")] = None,
+) -> Page[PositionRisk]:
+    """Positions of books that are closed by their margin (at a venue's account), with what that
+    stands at: the nearest to their liquidation price first."""
+    after = asked.after(str, UUID, int)
+    with service.database.read() as tx:
+        rows = positions_at_risk(
+            tx,
+            MARGINED,
+            venue=venue,
+            after=None if after is None else (_rank(after[0], asked.cursor), *after[1:]),
+            limit=asked.rows,
+        )
+    return asked.page(rows, lambda one: (str(one.rank), one.scope_id, one.instrument_id))
 
 
 @router.get("/exposure/closings", operation_id="listOpenClosings", responses=GUARDED)

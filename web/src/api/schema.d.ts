@@ -817,6 +817,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/risk/exposure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Positions
+         * @description Positions of books that are closed by their margin (at a venue's account), with what that
+         *     stands at: the nearest to their liquidation price first.
+         */
+        get: operations["listPositionsAtRisk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/exposure/closings": {
         parameters: {
             query?: never;
@@ -9865,6 +9886,16 @@ export interface components {
          * Page
          * @description Some rows and, where there are more, the cursor of the next page.
          */
+        Page_PositionRisk_: {
+            /** Items */
+            items: components["schemas"]["PositionRisk"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
+         * Page
+         * @description Some rows and, where there are more, the cursor of the next page.
+         */
         Page_ProofRun_: {
             /** Items */
             items: components["schemas"]["ProofRun"][];
@@ -10617,6 +10648,98 @@ export interface components {
              * @default false
              */
             automatic: boolean;
+        };
+        /**
+         * PositionRisk
+         * @description What a margined book holds of an instrument, and what its margin stands at.
+         */
+        PositionRisk: {
+            /**
+             * Scopeid
+             * Format: uuid
+             * @description The book.
+             */
+            scopeId: string;
+            /**
+             * Owner
+             * @description Their name; null for the platform.
+             */
+            owner: string | null;
+            /**
+             * Venues
+             * @description The accounts at venues where it is held.
+             */
+            venues: string[];
+            /** Asset */
+            asset: string;
+            /** Instrumentid */
+            instrumentId: number;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Mode
+             * @description `isolated` where the book holds nothing else.
+             * @enum {string}
+             */
+            mode: "cross" | "isolated";
+            /**
+             * Quantity
+             * @description Of all the book's parts, signed.
+             * @example 2500.00
+             */
+            quantity: string;
+            /**
+             * Mark
+             * @example 2500.00
+             */
+            mark: string;
+            /** Markasof */
+            markAsOf: string | null;
+            /**
+             * Notional
+             * @description What is long and what is short of it together.
+             * @example 2500.00
+             */
+            notional: string;
+            /**
+             * Equity
+             * @description Of the whole book: cash and positions, at marks.
+             * @example 2500.00
+             */
+            equity: string;
+            /**
+             * Gross
+             * @description Of the whole book.
+             * @example 2500.00
+             */
+            gross: string;
+            /**
+             * Initialmargin
+             * @description Of the whole book: a tenth of gross.
+             * @example 2500.00
+             */
+            initialMargin: string;
+            /**
+             * Maintenancemargin
+             * @description Of the whole book: below it, it is closed; half of initial.
+             * @example 2500.00
+             */
+            maintenanceMargin: string;
+            /**
+             * Marginuse
+             * @description Initial margin over equity. Null: no equity is left.
+             */
+            marginUse: string | null;
+            /**
+             * Liquidationprice
+             * @description The mark at which the book is closed, all others as they are; rounded to 8 decimals. Null where no price of this instrument can.
+             */
+            liquidationPrice: string | null;
+            /**
+             * Distance
+             * @description From the mark to that price, of the mark; 0 or less: it is there.
+             */
+            distance: string | null;
         };
         /**
          * Preview
@@ -16059,6 +16182,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_BookRisk_"];
+                };
+            };
+        };
+    };
+    listPositionsAtRisk: {
+        parameters: {
+            query?: {
+                venue?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PositionRisk_"];
                 };
             };
         };

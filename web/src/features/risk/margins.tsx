@@ -11,9 +11,10 @@ import { Table } from "@/ui/table"
 import { Segments } from "@/ui/tabs"
 import { Freezes } from "../operate/freezes"
 import { Books } from "./books"
+import { Positions } from "./positions"
 
-type View = "books" | "closings" | "freezes"
-const VIEWS = ["books", "closings", "freezes"] as const
+type View = "books" | "positions" | "closings" | "freezes"
+const VIEWS = ["books", "positions", "closings", "freezes"] as const
 
 /** How near each book is to its end, what does not get closed, and what is held of wallets. */
 export default function Margins() {
@@ -29,7 +30,10 @@ export default function Margins() {
           onChange={setView}
         />
       </PageHead>
-      {view === "freezes" ? <Freezes /> : view === "closings" ? <Closings /> : <AllBooks />}
+      {view === "books" && <AllBooks />}
+      {view === "positions" && <Positions />}
+      {view === "closings" && <Closings />}
+      {view === "freezes" && <Freezes />}
     </>
   )
 }

@@ -114,6 +114,13 @@ export const risk = {
   },
   margins: {
     books: "Books",
+    positions: "Positions",
+    mode: "Margin",
+    cross: "cross",
+    isolated: "isolated",
+    liquidationPrice: "Liquidation price",
+    use: "Margin use",
+    marked: "Mark of",
     closings: "Closings",
     freezes: "Holds",
     why: "A margined book is closed when its equity falls below 5% of what it holds: its margin ratio is 100% then. To liquidation: by how much all its prices must move against it.",

@@ -116,6 +116,13 @@ export const risk: Texts<typeof english> = {
   },
   margins: {
     books: "账本",
+    positions: "持仓",
+    mode: "保证金模式",
+    cross: "全仓",
+    isolated: "逐仓",
+    liquidationPrice: "强平价",
+    use: "保证金占用率",
+    marked: "标记时间",
     closings: "平仓",
     freezes: "冻结",
     why: "计保证金的账本，权益低于持仓价值的 5% 时即被平仓，此时保证金率为 100%。距强平：全部价格朝不利方向变动多少即触发平仓。",
