@@ -53,7 +53,7 @@ def test_a_creator_tries_publishes_and_sees_a_follower_come_and_go(
     form.locator("[name=title]").fill(title)
     form.locator("[name=investment]").fill("400")
     form.locator("[name=minimum]").fill("50")
-    form.get_by_role("checkbox").check()
+    form.locator("[type=checkbox][required]").check()
     form.get_by_role("button", name=words.publish, exact=True).click()
     expect(form).to_have_count(0)
     page.get_by_role("link", name=title, exact=True).click()
