@@ -18,20 +18,16 @@ from commenda.risk.breakers import (
     BAN,
     COVERS,
     KILL,
-    RESUME,
     Breaker,
     BreakerChange,
     Standing,
     all_breakers,
-    carry_out_resume,
     changes_of,
     close_breaker,
     find_ban,
     find_breaker,
     let_half,
     note_calm,
-    request_resume,
-    resume_changes,
     trip,
 )
 from commenda.risk.check import RISK_LIMIT, Cut, Verdict, judge
@@ -50,6 +46,7 @@ from commenda.risk.limits import (
 from commenda.risk.model import EACH, RULES, Effect, Level, Limit, LimitOrder, Measure
 from commenda.risk.queries import limit_at, limit_by_id, limits_in_force, limits_where, lock
 from commenda.risk.regimes import WARM, Regime, Trend, Volatility, regimes
+from commenda.risk.resuming import RESUME, carry_out_resume, request_resume, resume_changes
 from commenda.risk.rules import INITIAL
 from commenda.risk.stop_lines import Conditions, factors, slope_t, stop_lines
 from commenda.risk.stop_templates import (

@@ -18,21 +18,19 @@ from pydantic import Field
 
 from commenda.alerts import end_alerts, raise_alerts
 from commenda.audit import record
-from commenda.identity import Approval, Changed, Principal, request_approval, waiting_for
 from commenda.kit import ids
 from commenda.kit.db import Tx
-from commenda.kit.errors import conflict, unknown
+from commenda.kit.errors import unknown
 from commenda.kit.rows import first, put, records
 from commenda.kit.wire import on_wire, one_of
 from commenda.ledger import Author
-from commenda.risk.model import RULES, Effect, Level
+from commenda.risk.model import Effect, Level
 from commenda.risk.rules import strength
 
 KILL: Final = "kill"
 """The measure of a breaker that a person opened."""
 BAN: Final = "ban"
 """The measure of a breaker that the machine opened over a flow, for a time: it turns it."""
-RESUME: Final = "risk.resume"
 OPENED: Final = "alert.breaker_open"
 
 
@@ -260,54 +258,6 @@ def close_breaker(
     return _write(tx, author, breaker, Standing.CLOSED, reason, evidence)
 
 
-# --- Resuming --------------------------------------------------------------------------------
-
-
-def request_resume(
-    tx: Tx, who: Principal, breaker_id: UUID, reason: str, now: datetime
-) -> Approval:
-    """Ask another person to close a breaker; asked for already, it is that request.
-
-    Codes `unknown_breaker`, `breaker_closed`.
-    """
-    asked = waiting_for(tx, RESUME, str(breaker_id), now)
-    breaker = _standing(tx, breaker_id)
-    if asked is not None:
-        return asked
-    payload = {"reason": reason, "version": breaker.version, "breaker": breaker.said()}
-    correlation = ids.derive("risk-breaker", breaker_id)
-    return request_approval(tx, who, RESUME, str(breaker_id), payload, correlation, now)
-
-
-def resume_changes(tx: Tx, asked: Approval) -> list[Changed]:
-    """A breaker that is open, and closed."""
-    one = find_breaker(tx, UUID(asked.subject))
-    called = {"level": one.level, "subject": one.called or one.subject, "measure": one.measure}
-    before = {"state": one.state, "effect": one.effect, "reason": one.reason}
-    return [Changed("breaker", asked.subject, called, before, {"state": Standing.CLOSED.value})]
-
-
-def carry_out_resume(tx: Tx, author: Author, asked: Approval) -> dict[str, str]:
-    """Close a breaker, as somebody asked and somebody else approved.
-
-    Codes `breaker_closed`; `breaker_changed` where it was opened anew, or made stronger, since it
-    was asked for: whoever approves decided about another state; `breaker_busy` while what it takes
-    out of the market is being sold.
-    """
-    breaker = _standing(tx, UUID(asked.subject))
-    if is_selling(tx, breaker.id):
-        raise conflict("breaker_busy", "What it takes out of the market is being sold").at(
-            "id", breaker.id, "approve it once those orders are over"
-        )
-    if breaker.version != asked.payload["version"]:
-        raise conflict("breaker_changed", "The breaker has changed since that was asked for").at(
-            "version", breaker.version, "look at it again, and ask anew where it is to be closed"
-        )
-    author = Author(author.actor, RULES, author.now)
-    close_breaker(tx, author, breaker, str(asked.payload["reason"]), {"approval": str(asked.id)})
-    return {"breaker": str(breaker.id), "state": Standing.CLOSED.value}
-
-
 def is_selling(tx: Tx, breaker_id: UUID) -> bool:
     """Whether orders that reduce what it covers are not over."""
     row = tx.execute(
@@ -316,15 +266,6 @@ def is_selling(tx: Tx, breaker_id: UUID) -> bool:
         (breaker_id,),
     ).fetchone()
     return row == (True,)
-
-
-def _standing(tx: Tx, breaker_id: UUID) -> Breaker:
-    breaker = find_breaker(tx, breaker_id, lock=True)
-    if breaker.state == Standing.CLOSED:
-        raise conflict("breaker_closed", "This breaker is closed").at(
-            "id", breaker_id, "nothing is left to resume"
-        )
-    return breaker
 
 
 # --- Writing ---------------------------------------------------------------------------------
