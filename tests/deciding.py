@@ -1,4 +1,4 @@
-"""Abilities on a running flow: whoever lets them act, and how they are asked to."""
+"""Abilities on a business: whoever lets them act, and how they are asked to."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from commenda.automation import (
     Decision,
     Mode,
     SettingOrder,
+    decisions_where,
     put_setting,
     run_ability,
+    whole_of,
 )
 from commenda.identity import Principal, Role, create_user
 from commenda.kit.db import Database
@@ -37,16 +39,26 @@ class Deciding:
             user = create_user(tx, name, "a hash", role, self.world.now, actor="cli")
         return Principal(user.id, role, frozenset(), None, second_factor=True)
 
-    def let(self, mode: Mode, **told: Any) -> None:
-        asked_of = told.pop("asked_of", None)
+    def let(self, mode: Mode, ability: Ability | None = None, **told: Any) -> None:
+        """Say how far an ability goes: this one, or another."""
+        ability, asked_of = ability or self.ability, told.pop("asked_of", None)
         order = SettingOrder.model_validate(
-            {"ability": self.ability.name, "mode": mode, "reason": "a test"} | told
+            {"ability": ability.name, "mode": mode, "reason": "a test"} | told
         )
         with self.db.transaction() as tx:
-            put_setting(tx, self.author, self.ability, order, asked_of)
+            put_setting(tx, self.author, ability, order, asked_of)
 
-    def run(self) -> list[Decision]:
-        return run_ability(self.db, self.author, self.ability)
+    def run(self, ability: Ability | None = None) -> list[Decision]:
+        return run_ability(self.db, self.author, ability or self.ability)
+
+    def last(self) -> Decision:
+        with self.db.transaction() as tx:
+            return decisions_where(tx, None, 1, ability=self.ability.name)[0]
+
+    def refusal(self, decision: Decision) -> str:
+        """The code of a decision's last step."""
+        with self.db.transaction() as tx:
+            return str(whole_of(tx, decision.id).steps[-1].details["code"])
 
     def sound(self) -> None:
         with self.db.transaction() as tx:

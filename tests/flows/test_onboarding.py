@@ -6,33 +6,26 @@ from typing import Any
 
 import pytest
 
-from commenda.audit import run_checks
 from commenda.automation import (
-    CHECKS,
-    RULES,
-    Decision,
+    Ability,
     Mode,
-    SettingOrder,
     ability_named,
     measure_effects,
     onboarding,
     promotion_ladder,
-    put_setting,
     replays,
-    run_ability,
     undo,
     whole_of,
 )
 from commenda.automation.onboarding import stages_of
 from commenda.copying import Flow
-from commenda.identity import Principal, Role, create_user
 from commenda.kernel import Costs
 from commenda.kit import durable
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from commenda.ledger import Author
 from commenda.operations import approve_and_carry_out, reject_and_give_back
 from commenda.strategies import Registrar, Status, catalogue, move, register
+from deciding import Deciding
 from living import Live
 from scripted import START, D
 from world import World
@@ -41,33 +34,20 @@ ONBOARD = ability_named("onboard")
 EASY = {"days": 1, "trades": 1, "drawdown": 0.9, "distance": 1, "copyDistance": 0.5}
 
 
-class Bench:
+class Bench(Deciding):
     """A strategy that somebody registered and published, and its creator's flow that trades."""
 
     def __init__(self, db: Database) -> None:
-        self.db = db
         with db.transaction() as tx:
             by = Registrar("cli", START)
             register(tx, by, catalogue()["ema_trend"])
             move(tx, by, "ema_trend", Status.PUBLISHED)
         self.live = Live(World(db, fee=D(0)), Costs(fee_bps=0.0, slippage_bps=0.0))
-        self.world = self.live.world
+        super().__init__(self.live.world, ONBOARD)
         self.flow: Flow = self.live.flow()
 
-    @property
-    def author(self) -> Author:
-        return Author("operation", RULES, self.world.now)
-
-    def let(self, mode: Mode, **told: Any) -> None:
-        asked_of = told.pop("asked_of", None)
-        order = SettingOrder.model_validate(
-            {"ability": "onboard", "mode": mode, "reason": "a test", "terms": EASY} | told
-        )
-        with self.db.transaction() as tx:
-            put_setting(tx, self.author, ONBOARD, order, asked_of)
-
-    def run(self) -> list[Decision]:
-        return run_ability(self.db, self.author, ONBOARD)
+    def let(self, mode: Mode, ability: Ability | None = None, **told: Any) -> None:
+        super().let(mode, ability, **{"terms": EASY} | told)
 
     def stages(self) -> list[str]:
         with self.db.transaction() as tx:
@@ -87,15 +67,6 @@ class Bench:
             self.live.tick()
             self.world.value_books()
         self.world.signal(self.flow, "0")
-
-    def person(self, name: str) -> Principal:
-        with self.db.transaction() as tx:
-            user = create_user(tx, name, "a hash", Role.RISK, self.world.now, actor="cli")
-        return Principal(user.id, Role.RISK, frozenset(), None, second_factor=True)
-
-    def sound(self) -> None:
-        with self.db.transaction() as tx:
-            assert list(run_checks(tx, CHECKS)) == []
 
 
 @pytest.fixture

@@ -7,21 +7,16 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from commenda.audit import run_checks
 from commenda.automation import (
-    CHECKS,
-    RULES,
+    Ability,
     Decision,
     Mode,
-    SettingOrder,
     ability_named,
     canaries,
     decision_by_id,
-    decisions_where,
     ladder,
     measure_effects,
     promoting,
-    put_setting,
     replays,
     run_ability,
     undo,
@@ -30,16 +25,16 @@ from commenda.automation import (
 from commenda.automation.canaries import canaries_of
 from commenda.automation.ladder import PromotionOrder, ask_to_promote, promotion_ladder
 from commenda.copying import Flow, change_terms, find_flow, versions_of
-from commenda.identity import Principal, Role, create_user
 from commenda.kit import durable
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from commenda.ledger import Author, Owner, OwnerKind
+from commenda.ledger import Owner, OwnerKind
 from commenda.market import Bar, write_bars
 from commenda.operations import approve_and_carry_out, reject_and_give_back
 from commenda.risk import Level, LimitOrder, Measure, order_limit, stop
 from commenda.risk.model import Effect
 from commenda.strategies import register_catalogue
+from deciding import Deciding
 from scripted import HOUR, START, D
 from world import World
 
@@ -59,12 +54,11 @@ def falling(hour: int) -> float:
     return round(200.0 - rising(hour), 2)
 
 
-class Bench:
+class Bench(Deciding):
     """A flow that holds nothing, a search for it that found something, and a market that moves."""
 
     def __init__(self, db: Database, path: Any = rising, wallet: int = 5_000) -> None:
-        self.db = db
-        self.world = World(db, {"AAAUSDT": path}, fee="0")
+        super().__init__(World(db, {"AAAUSDT": path}, fee="0"), PROMOTE)
         self.flow: Flow = self.world.creator("anna")
         self.owner = Owner(OwnerKind.CREATOR, self.flow.creator_id)
         if wallet:
@@ -78,10 +72,6 @@ class Bench:
         self.store(path)
         self.search()
         self.world.mark()
-
-    @property
-    def author(self) -> Author:
-        return Author("operation", RULES, self.world.now)
 
     def store(self, path: Any) -> None:
         """Hourly bars, past and to come: what is to come is read only once it has closed."""
@@ -98,7 +88,7 @@ class Bench:
         what is tried here begins with that."""
         self.let(Mode.ACTING, OPTIMISE, terms=dict(SEARCH))
         (decision,) = run_ability(self.db, self.author, OPTIMISE)
-        assert decision.state == "done", self.code(decision)
+        assert decision.state == "done", self.refusal(decision)
         with self.db.transaction() as tx:
             links = whole_of(tx, decision.id).links
             (study,) = [one.ref for one in links if one.kind == "study"]
@@ -120,17 +110,12 @@ class Bench:
                 (Jsonb(told),),
             )
 
-    def let(self, mode: Mode, ability: Any = PROMOTE, **told: Any) -> None:
-        asked_of = told.pop("asked_of", None)
-        order = SettingOrder.model_validate(
-            {"ability": ability.name, "mode": mode, "reason": "a test", "terms": SOON} | told
-        )
-        with self.db.transaction() as tx:
-            put_setting(tx, self.author, ability, order, asked_of)
+    def let(self, mode: Mode, ability: Ability | None = None, **told: Any) -> None:
+        super().let(mode, ability, **{"terms": SOON} | told)
 
-    def run(self) -> list[Decision]:
+    def run(self, ability: Ability | None = None) -> list[Decision]:
         self.world.mark()
-        return run_ability(self.db, self.author, PROMOTE)
+        return super().run(ability)
 
     def canary(self) -> Any:
         with self.db.transaction() as tx:
@@ -146,24 +131,6 @@ class Bench:
     def params(self) -> list[dict[str, float]]:
         with self.db.transaction() as tx:
             return [dict(one.params) for one in versions_of(tx, self.flow.id)]
-
-    def person(self, name: str) -> Principal:
-        with self.db.transaction() as tx:
-            user = create_user(tx, name, "a hash", Role.RISK, self.world.now, actor="cli")
-        return Principal(user.id, Role.RISK, frozenset(), None, second_factor=True)
-
-    def code(self, decision: Decision) -> str:
-        with self.db.transaction() as tx:
-            return str(whole_of(tx, decision.id).steps[-1].details["code"])
-
-    def last(self) -> Decision:
-        with self.db.transaction() as tx:
-            return decisions_where(tx, None, 1, ability="promote")[0]
-
-    def sound(self) -> None:
-        with self.db.transaction() as tx:
-            assert list(run_checks(tx, CHECKS)) == []
-        self.world.assert_sound()
 
 
 SEARCH = {
@@ -229,7 +196,7 @@ def begun(bench: Bench, **told: Any) -> Decision:
     """A canary that is in the market from the next hour on."""
     bench.let(Mode.ACTING, **told)
     (decision,) = bench.run()
-    assert decision.state == "done", bench.code(decision)
+    assert decision.state == "done", bench.refusal(decision)
     bench.world.advance()
     bench.world.move_cash()
     bench.trade(0)
@@ -290,7 +257,7 @@ def test_it_asks_for_the_wallet_the_creator_the_limit_and_the_budget(db: Databas
     bench = Bench(db, wallet=999)
     bench.let(Mode.ACTING)
     (decision,) = bench.run()
-    assert (decision.state, bench.code(decision)) == ("refused", "insufficient_balance")
+    assert (decision.state, bench.refusal(decision)) == ("refused", "insufficient_balance")
     assert bench.world.rows("SELECT FROM canaries") == []
     assert bench.world.rows("SELECT FROM shared_flows WHERE canary_of IS NOT NULL") == []
     bench.sound()
@@ -312,7 +279,7 @@ def test_what_forbids_it_is_said_and_nothing_is_done(bench: Bench, what: str) ->
             stop(tx, bench.author, Level.PLATFORM, "", Effect.NO_ENTRIES, "a test")
     bench.let(Mode.ACTING, budget=0 if what == "budget_spent" else None)
     (decision,) = bench.run()
-    assert (decision.state, bench.code(decision)) == ("refused", what)
+    assert (decision.state, bench.refusal(decision)) == ("refused", what)
     assert bench.world.rows("SELECT FROM canaries") == []
     bench.sound()
 

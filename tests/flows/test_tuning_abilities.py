@@ -11,30 +11,23 @@ import numpy as np
 import psycopg
 import pytest
 
-from commenda.audit import run_checks
 from commenda.automation import (
-    CHECKS,
-    RULES,
+    Ability,
     Decision,
     Mode,
-    SettingOrder,
     ability_named,
     accept,
     decisions_where,
     heed_events,
     measure_effects,
-    put_setting,
     replays,
-    run_ability,
     undo,
     whole_of,
 )
 from commenda.copying import Flow, change_terms
-from commenda.identity import Principal, Role, create_user
 from commenda.kit import durable, outbox
 from commenda.kit.db import Database
 from commenda.kit.errors import CommendaError
-from commenda.ledger import Author
 from commenda.market import Bar, write_bars
 from commenda.operations import approve_and_carry_out, reject_and_give_back
 from commenda.risk import Level, stop
@@ -42,6 +35,7 @@ from commenda.risk.model import Effect
 from commenda.studies import STUDIES, find_study, report_of, run_study_workflow, trials_of
 from commenda.studies.jobs import workflow_of
 from commenda.studies.material import material_of_market
+from deciding import Deciding
 from scripted import HOUR, START
 from world import World
 
@@ -56,13 +50,19 @@ def walk(count: int = BARS, seed: int = 3) -> list[float]:
     return [float(one) for one in np.round(100.0 * np.exp(np.cumsum(moves)), 2)]
 
 
-class Bench:
+def falling(hour: int) -> float:
+    """100, then 98, 96 … at each midnight: ten days down by 2 of the first 100."""
+    return 100.0 - 2.0 * min(10, max(0, hour) // 24)
+
+
+ORDER = ("asked_of", "budget", "needs_approval")
+
+
+class Bench(Deciding):
     """A flow that fell by two in a hundred a day for ten days, and the hours before it stored."""
 
     def __init__(self, db: Database) -> None:
-        self.db = db
-        # 100, then 98, 96 … at each midnight: ten days down by 2 of the first 100.
-        self.world = World(db, {"AAAUSDT": lambda hour: 100.0 - 2.0 * min(10, max(0, hour) // 24)})
+        super().__init__(World(db, {"AAAUSDT": falling}), OPTIMISE)
         self.flow: Flow = self.world.creator("anna")
         self.instrument = self.world.instruments["AAAUSDT"]
         with db.transaction() as tx:
@@ -72,10 +72,6 @@ class Bench:
         for _ in range(10):
             self.world.advance(24).value_books()
         self.store(walk(), self.world.now)
-
-    @property
-    def author(self) -> Author:
-        return Author("operation", RULES, self.world.now)
 
     def store(self, closes: list[float], until: datetime) -> None:
         """Hourly bars that end at `until`."""
@@ -102,21 +98,13 @@ class Bench:
                         value,
                     )
 
-    def let(self, mode: Mode, ability: Any = OPTIMISE, **told: Any) -> None:
-        asked_of = told.pop("asked_of", None)
-        budget, needs = told.pop("budget", None), told.pop("needs_approval", False)
-        own = ability.terms.model_fields
+    def let(self, mode: Mode, ability: Ability | None = None, **told: Any) -> None:
+        """What is told besides the order's own fields are terms, where the ability has them."""
+        asked = {name: told.pop(name) for name in ORDER if name in told}
+        own = (ability or self.ability).terms.model_fields
         names = {field.alias or name for name, field in own.items()}
         terms = {name: one for name, one in (SMALL | told).items() if name in names}
-        order = SettingOrder.model_validate(
-            {"ability": ability.name, "mode": mode, "reason": "a test", "terms": terms}
-            | {"budget": budget, "needsApproval": needs}
-        )
-        with self.db.transaction() as tx:
-            put_setting(tx, self.author, ability, order, asked_of)
-
-    def run(self, ability: Any = OPTIMISE) -> list[Decision]:
-        return run_ability(self.db, self.author, ability)
+        super().let(mode, ability, terms=terms, **asked)
 
     def study(self, decision: Decision) -> UUID:
         with self.db.transaction() as tx:
@@ -132,19 +120,6 @@ class Bench:
     def last(self) -> Decision:
         with self.db.transaction() as tx:
             return decisions_where(tx, None, 1)[0]
-
-    def refusal(self, decision: Decision) -> str:
-        with self.db.transaction() as tx:
-            return str(whole_of(tx, decision.id).steps[-1].details["code"])
-
-    def person(self, name: str) -> Principal:
-        with self.db.transaction() as tx:
-            user = create_user(tx, name, "a hash", Role.RISK, self.world.now, actor="cli")
-        return Principal(user.id, Role.RISK, frozenset(), None, second_factor=True)
-
-    def sound(self) -> None:
-        with self.db.transaction() as tx:
-            assert list(run_checks(tx, CHECKS)) == []
 
 
 @pytest.fixture
