@@ -33,6 +33,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import conflict
 from commenda.kit.rows import first, put, records
 from commenda.ledger import Author, Owner, OwnerKind
+from commenda.market import length_stored
 from commenda.risk import stops_of
 
 MOST_BARS = 20_000
@@ -234,10 +235,11 @@ def paired_returns(tx: Tx, canary: Canary, now: datetime) -> list[tuple[float, f
     books as they were worth at its close."""
     flow, own = find_flow(tx, canary.flow_id), find_flow(tx, canary.canary_flow_id)
     books = leading_book(tx, flow), leading_book(tx, own)
-    bars = bars_of(tx, flow, now, MOST_BARS)
-    if books[0] is None or books[1] is None or len(bars) < 2:
+    seconds = flow.interval_seconds or length_stored(tx, flow.instrument_id)
+    if books[0] is None or books[1] is None or seconds is None:
         return []
-    step = timedelta(seconds=bars[1].ts - bars[0].ts)
+    step = timedelta(seconds=seconds)
+    bars = bars_of(tx, flow, now, min(MOST_BARS, (now - canary.began_at) // step + 1))
     closes = [
         (datetime.fromtimestamp(one.ts, UTC) + step, Decimal(repr(one.close))) for one in bars
     ]

@@ -39,16 +39,15 @@ class Compared:
 def compared(own: Record, others: Sequence[Record], least: int) -> Compared | None:
     """A record against the mean of others; None with fewer than `least` days in common, or where
     one does not vary."""
-    standing = [one for one in others if _deviation(one) > 0.0]
-    deviation = _deviation(own)
-    if deviation == 0.0 or not standing:
+    units = [one for one in map(_in_units, others) if one is not None]
+    mine = _in_units(own)
+    if mine is None or not units:
         return None
-    units = [_in_units(record) for record in standing]
     differences = []
-    for day, value in sorted(own.items()):
+    for day, value in sorted(mine.items()):
         there = [record[day] for record in units if day in record]
         if there:
-            differences.append(value / deviation - fmean(there))
+            differences.append(value - fmean(there))
     if len(differences) < max(least, 3):
         return None
     mean, spread = fmean(differences), _spread(differences)
@@ -58,13 +57,10 @@ def compared(own: Record, others: Sequence[Record], least: int) -> Compared | No
     return Compared(len(differences), mean, t, tail(t, len(differences) - 1))
 
 
-def _in_units(record: Record) -> Record:
-    deviation = _deviation(record)
-    return {day: one / deviation for day, one in record.items()}
-
-
-def _deviation(record: Record) -> float:
-    return _spread(list(record.values())) if len(record) > 1 else 0.0
+def _in_units(record: Record) -> Record | None:
+    """A record in its own deviations; None where it does not vary."""
+    deviation = _spread(list(record.values())) if len(record) > 1 else 0.0
+    return {day: one / deviation for day, one in record.items()} if deviation > 0.0 else None
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -11,8 +11,8 @@ banned again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from statistics import fmean
 from typing import Annotated, Any
@@ -20,9 +20,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commenda.automation.comparing import Record, compared, is_worse
+from commenda.automation.comparing import Compared, Record, compared, is_worse
 from commenda.automation.model import Ability, Decision, Done, Evidence, Proposal, Seen, Terms
-from commenda.copying import find_flow, flow_nav, open_flow_ids
+from commenda.automation.running import active_flows
+from commenda.copying import flow_nav, open_flow_ids
 from commenda.kit.db import Tx
 from commenda.kit.errors import conflict
 from commenda.kit.times import iso
@@ -65,24 +66,30 @@ class EliminateTerms(Terms):
 
 
 def look(tx: Tx, now: datetime, terms: Callable[[str | None], Terms | None]) -> Iterable[Seen]:
-    flows = [
-        one for one in map(partial(find_flow, tx), open_flow_ids(tx)) if one.status == "active"
-    ]
+    flows = active_flows(tx)
     bans = {one.id: find_ban(tx, one.id) for one in flows}
-    whole = {one.id: record_of(tx, one.id, datetime.min.replace(tzinfo=UTC)) for one in flows}
+    whole = {one.id: record_of(tx, one.id) for one in flows}
+
+    @cache  # most flows ask the same
+    def in_market(days: int) -> dict[UUID, Record]:
+        since = now - timedelta(days=days)
+        return {one: later(record, since) for one, record in whole.items() if not bans[one]}
+
+    @cache
+    def compared_there(days: int, least: int) -> dict[UUID, Compared | None]:
+        return against_others(in_market(days), least)
+
     for flow in flows:
         told = terms(flow.strategy)
         if not isinstance(told, EliminateTerms):
             continue
         ban = bans[flow.id]
-        since = now - timedelta(days=told.days)
-        records = {one: later(record, since) for one, record in whole.items() if not bans[one]}
         if ban is not None and ban.state == Standing.HALF_OPEN:
-            records[flow.id] = later(whole[flow.id], max(since, ban.changed_at))
-        found = {
-            one: compared(record, without(records, one), told.least_days)
-            for one, record in records.items()
-        }
+            since = max(now - timedelta(days=told.days), ban.changed_at)
+            own_trial = {flow.id: later(whole[flow.id], since)}
+            found = against_others(in_market(told.days) | own_trial, told.least_days)
+        else:
+            found = compared_there(told.days, told.least_days)
         own = found.get(flow.id)
         evidence = {
             "now": iso(now),
@@ -105,13 +112,17 @@ def later(record: Record, since: datetime) -> Record:
     return {day: value for day, value in record.items() if day > f"{since:%Y-%m-%d}"}
 
 
-def without(records: Mapping[UUID, Record], one: UUID) -> list[Record]:
-    return [record for other, record in records.items() if other != one]
+def against_others(records: Mapping[UUID, Record], least: int) -> dict[UUID, Compared | None]:
+    """Each record against all others."""
+    return {
+        one: compared(record, [of for other, of in records.items() if other != one], least)
+        for one, record in records.items()
+    }
 
 
-def record_of(tx: Tx, flow_id: UUID, since: datetime) -> Record:
-    """The daily returns of a flow's own book since a moment, by the day that they end with."""
-    points = [one for one in flow_nav(tx, flow_id).points if one.at >= since]
+def record_of(tx: Tx, flow_id: UUID, since: datetime | None = None) -> Record:
+    """The daily returns of a flow's own book (since a moment), by the day that they end with."""
+    points = [one for one in flow_nav(tx, flow_id).points if since is None or one.at >= since]
     return {
         f"{now.at:%Y-%m-%d}": float(now.nav / before.nav) - 1.0
         for before, now in pairwise(points)

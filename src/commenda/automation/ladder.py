@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from commenda.automation.onboarding import (
     stages_of,
 )
 from commenda.automation.optimising import effect_of
-from commenda.automation.orchestrator import ask_in_name_of, stored
+from commenda.automation.orchestrator import ask_in_name_of, proposed, stored
 from commenda.automation.promoting import PROMOTE, PromoteTerms, canary_evidence, study_evidence
 from commenda.automation.sequential import Differences, bounds
 from commenda.automation.settings import allowed_for, terms_of
@@ -32,6 +32,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import conflict, unknown
 from commenda.kit.wire import Amount, Body, on_wire
 from commenda.ledger import Author
+from commenda.strategies import strategy_called
 from commenda.studies import StudyState, find_study
 
 
@@ -89,20 +90,10 @@ class PromotionLadder:
     ]
 
 
-def strategy_called(tx: Tx, named: str) -> tuple[UUID, str]:
-    """(id, name) of a strategy by either; code `unknown_strategy`."""
-    row = tx.execute(
-        "SELECT id, name FROM strategies WHERE id::text = %(named)s OR name = %(named)s",
-        {"named": named},
-    ).fetchone()
-    if row is None:
-        raise unknown("strategy", named, "id", "give the id or the name of a registered one")
-    return row[0], row[1]
-
-
 def promotion_ladder(tx: Tx, named: str, now: datetime) -> PromotionLadder:
     """The canaries of a strategy by its id or its name; code `unknown_strategy`."""
-    strategy_id, name = strategy_called(tx, named)
+    strategy = strategy_called(tx, named)
+    name = strategy.name
     rows = tx.execute(
         "SELECT DISTINCT c.flow_id FROM canaries c JOIN shared_flows f ON f.id = c.flow_id"
         " WHERE f.strategy = %s",
@@ -111,7 +102,7 @@ def promotion_ladder(tx: Tx, named: str, now: datetime) -> PromotionLadder:
     found = [one for (flow,) in rows for one in canaries_of(tx, flow)]
     found.sort(key=lambda one: one.began_at, reverse=True)
     shown, stages = [_view(tx, one, now) for one in found[:50]], stages_of(tx, name)
-    return PromotionLadder(strategy_id, name, shown, stages, _missing(tx, name, stages, now))
+    return PromotionLadder(strategy.id, name, shown, stages, _missing(tx, name, stages, now))
 
 
 def _missing(tx: Tx, name: str, stages: list[Stage], now: datetime) -> list[Mapping[str, Any]]:
@@ -166,7 +157,7 @@ def ask_to_promote(
     Codes `unknown_strategy`, `unknown_flow` (also of another strategy's), `unknown_study` (the
     same), `study_not_finished`, `not_promotable` and those of the ability's check.
     """
-    _, name = strategy_called(tx, named)
+    name = strategy_called(tx, named).name
     flow, study = find_flow(tx, order.flow_id), find_study(tx, order.study_id)
     if flow.strategy != name:
         raise unknown("flow", flow.id, "flowId")
@@ -178,16 +169,13 @@ def ask_to_promote(
         )
     evidence = stored(study_evidence(tx, flow.id, effect_of(tx, study, flow.params), now))
     terms = terms_of(PROMOTE, dict(allowed_for(tx, PROMOTE, name).terms))
-    proposal = PROMOTE.decide(evidence, terms)
+    proposal = proposed(PROMOTE, evidence, terms)
     if proposal is None:
         raise conflict("not_promotable", "The verdict does not promote what this study found").at(
             "verdict", evidence["verdict"], "search again, over a longer history or a smaller space"
         )
     key = f"asked:{study.id}:{now.isoformat()}"
     seen = Seen("flow", str(flow.id), flow.title, name, evidence, key)
-    proposal = replace(
-        proposal, change=stored(proposal.change), because=stored(list(proposal.because))
-    )
     author = Author(who.actor, PROMOTE.rule, now)
     plain, said = terms.model_dump(mode="json"), {"reason": order.reason}
     decision = put_decision(tx, author, PROMOTE, seen, plain, proposal, State.RECOMMENDED, said)

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,7 @@ from commenda.automation.model import (
     Allowed,
     Decision,
     Done,
+    Evidence,
     Mode,
     Proposal,
     Seen,
@@ -84,7 +86,7 @@ def run_ability(database: Database, author: Author, ability: Ability) -> list[De
 
 def look_at(tx: Tx, author: Author, ability: Ability) -> list[Seen]:
     """What an ability sees now, of all that it looks at and is not switched off for."""
-    return list(ability.look(tx, author.now, lambda strategy: _terms(tx, ability, strategy)))
+    return list(ability.look(tx, author.now, cache(partial(_terms, tx, ability))))
 
 
 def _terms(tx: Tx, ability: Ability, strategy: str | None) -> Terms | None:
@@ -106,12 +108,9 @@ def decide(tx: Tx, author: Author, ability: Ability, seen: Seen) -> Decision | N
     if tx.execute("SELECT 1 FROM decisions WHERE id = %s", (id_of(ability, seen),)).fetchone():
         return None
     seen = replace(seen, evidence=stored(seen.evidence))
-    proposal = ability.decide(seen.evidence, terms)
+    proposal = proposed(ability, seen.evidence, terms)
     if proposal is None:
         return None
-    proposal = replace(
-        proposal, change=stored(proposal.change), because=stored(list(proposal.because))
-    )
     author = replace(author, rule_version=ability.rule)
     state, why = gate(told, spent_today(tx, ability.name, author.now), _standing(tx, ability, seen))
     _replace(tx, author, ability, seen)
@@ -131,6 +130,14 @@ def _replace(tx: Tx, author: Author, ability: Ability, seen: Seen) -> None:
     if before is not None and before.state == State.RECOMMENDED:
         by = {"code": "superseded", "by": str(id_of(ability, seen))}
         carry_on(tx, author, before, State.REJECTED, by)
+
+
+def proposed(ability: Ability, evidence: Evidence, terms: Terms) -> Proposal | None:
+    """What a rule says of stored evidence, as it is stored itself."""
+    found = ability.decide(evidence, terms)
+    if found is None:
+        return None
+    return replace(found, change=stored(found.change), because=stored(list(found.because)))
 
 
 def stored(told: Any) -> Any:
@@ -319,15 +326,17 @@ def undo(tx: Tx, author: Author, ability: Ability, decision_id: UUID, reason: st
 def decided_again(ability: Ability, decision: Decision) -> Proposal | None:
     """What the rule says now of the evidence that was stored then: the same, unless its version is
     another one."""
-    return ability.decide(decision.evidence, terms_of(ability, dict(decision.terms)))
+    return proposed(ability, decision.evidence, terms_of(ability, dict(decision.terms)))
 
 
 def replays(ability: Ability, decision: Decision) -> bool:
     """Whether the rule decides the same again."""
     again = decided_again(ability, decision)
-    return again is not None and stored(
-        [again.action, dict(again.change), list(again.because)]
-    ) == [decision.action, decision.change, list(decision.because)]
+    return again is not None and (again.action, again.change, again.because) == (
+        decision.action,
+        decision.change,
+        list(decision.because),
+    )
 
 
 def woken(tx: Tx, ability: Ability) -> bool:

@@ -32,6 +32,7 @@ from commenda.automation.canaries import (
     running_canaries,
     told_of,
 )
+from commenda.automation.flow_terms import require_version, return_since, take_back
 from commenda.automation.model import (
     Ability,
     Decision,
@@ -41,15 +42,12 @@ from commenda.automation.model import (
     Seen,
     Terms,
 )
-from commenda.automation.protecting import require_version
 from commenda.automation.running import tightest_fall
 from commenda.automation.sequential import Differences, bounds, differences
 from commenda.copying import (
     change_terms,
     find_flow,
-    flow_nav,
     must_be_automatic,
-    restore_terms,
     versions_of,
 )
 from commenda.kit.db import Tx
@@ -299,9 +297,7 @@ def undo(tx: Tx, author: Author, decision: Decision) -> Done:
             "action", BACK, "the incumbent trades as before: begin another canary"
         )
     flow_id, before = UUID(decision.change["flowId"]), int(decision.change["termsVersion"])
-    require_version(tx, flow_id, before + 1)
-    version = restore_terms(tx, author, flow_id, before, reason="taken back", cause=decision.id)
-    return Done([("flow_terms", f"{flow_id}:{version}")], {"version": version})
+    return take_back(tx, author, decision, flow_id, before)
 
 
 def measure(tx: Tx, now: datetime, decision: Decision) -> Mapping[str, Any] | None:
@@ -315,9 +311,7 @@ def measure(tx: Tx, now: datetime, decision: Decision) -> Mapping[str, Any] | No
         told = canary_evidence(tx, canary, canary.ended_at)
         named = ("bars", "mean", "deviation", "return", "incumbentReturn")
         return {"outcome": canary.outcome, **{name: told[name] for name in named}}
-    points = flow_nav(tx, UUID(decision.change["flowId"])).points
-    since = [one.nav for one in points if decision.acted_at and one.at >= decision.acted_at]
-    return {"return": float(since[-1] / since[0] - 1) if len(since) > 1 and since[0] else None}
+    return {"return": return_since(tx, UUID(decision.change["flowId"]), decision.acted_at)}
 
 
 PROMOTE = Ability(

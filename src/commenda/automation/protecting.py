@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from commenda.automation.flow_terms import return_since, set_stops, take_back
 from commenda.automation.model import Ability, Decision, Done, Evidence, Proposal, Seen, Terms
 from commenda.automation.running import (
     RANGE,
@@ -24,19 +25,12 @@ from commenda.automation.running import (
     running,
     tightest_fall,
 )
-from commenda.copying import (
-    change_terms,
-    find_flow,
-    flow_nav,
-    must_be_automatic,
-    restore_terms,
-    versions_of,
-)
+from commenda.copying import find_flow, must_be_automatic
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, conflict
+from commenda.kit.errors import CommendaError
 from commenda.kit.wire import Real
 from commenda.ledger import Author
-from commenda.risk import find_template, stop_templates, stops_of
+from commenda.risk import find_template, stop_templates
 
 LAYERS: Final[Mapping[str, tuple[str, ...]]] = {
     "strategy": ("fraction", "atr", "volatility", "bars"),
@@ -139,37 +133,15 @@ def check(tx: Tx, _now: datetime, decision: Decision) -> None:
 
 
 def act(tx: Tx, author: Author, decision: Decision) -> Done:
-    flow_id, told = UUID(decision.target), decision.change
-    require_version(tx, flow_id, told["version"])
-    version = change_terms(
-        tx,
-        author,
-        flow_id,
-        stops=stops_of(told["stops"]),
-        reason=decision.ability,
-        cause=decision.id,
-        template=f"{told['template']}/{find_template(tx, told['template']).version}",
-    )
-    return Done([("flow_terms", f"{flow_id}:{version}")], {"version": version})
+    named = decision.change["template"]
+    template = f"{named}/{find_template(tx, named).version}"
+    return set_stops(tx, author, decision, template=template)
 
 
 def undo(tx: Tx, author: Author, decision: Decision) -> Done:
     """Back to the terms that the flow had; the stops of a position that is held may widen."""
-    flow_id, before = UUID(decision.target), int(decision.change["version"])
-    require_version(tx, flow_id, before + 1)
-    version = restore_terms(
-        tx, author, flow_id, before, reason="taken back", cause=decision.id, loosen=True
-    )
-    return Done([("flow_terms", f"{flow_id}:{version}")], {"version": version})
-
-
-def require_version(tx: Tx, flow_id: UUID, version: int) -> None:
-    """Code `terms_changed` where a flow's terms are others than those that were looked at."""
-    stands = versions_of(tx, flow_id)[0].version
-    if stands != version:
-        raise conflict("terms_changed", "The flow's terms were changed meanwhile").at(
-            "version", version, f"they are version {stands} now: have it decided anew"
-        )
+    before = int(decision.change["version"])
+    return take_back(tx, author, decision, UUID(decision.target), before, loosen=True)
 
 
 def measure(tx: Tx, _now: datetime, decision: Decision) -> Mapping[str, Any] | None:
@@ -180,11 +152,9 @@ def measure(tx: Tx, _now: datetime, decision: Decision) -> Mapping[str, Any] | N
         " ORDER BY 1",
         (decision.target, decision.acted_at),
     ).fetchall()
-    points = flow_nav(tx, UUID(decision.target)).points
-    since = [one.nav for one in points if decision.acted_at and one.at >= decision.acted_at]
     return {
         "fired": {str(layer): count for layer, count in fired},
-        "return": float(since[-1] / since[0] - 1) if len(since) > 1 and since[0] else None,
+        "return": return_since(tx, UUID(decision.target), decision.acted_at),
     }
 
 

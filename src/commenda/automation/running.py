@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from commenda.copying import (
     versions_of,
 )
 from commenda.kit.db import Tx
-from commenda.market import Bar, composed, stored_bars
+from commenda.market import Bar, composed, length_stored, stored_bars
 from commenda.risk import Limit, Measure, limits_in_force, said_stops
 
 RANGE = 22
@@ -29,34 +29,49 @@ RANGE = 22
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One active flow. `units`: what a unit of its leading book was worth, day by day, from 1."""
+    """One active flow, and all versions of its terms, the latest first."""
 
     flow: Flow
-    terms: TermsVersion
-    stops: dict[str, Any]
-    """Those in force, whoever set them."""
-    target: float
-    """Its standing exposure, a signed fraction of its equity."""
-    units: tuple[float, ...]
+    versions: Sequence[TermsVersion]
+
+    @property
+    def terms(self) -> TermsVersion:
+        return self.versions[0]
+
+    @property
+    def stops(self) -> dict[str, Any]:
+        """Those in force, whoever set them."""
+        return stops_in(self.flow, self.terms)
+
+
+def active_flows(tx: Tx) -> list[Flow]:
+    """Every flow that trades."""
+    flows = [find_flow(tx, flow_id) for flow_id in open_flow_ids(tx)]
+    return [one for one in flows if one.status == "active"]
 
 
 def running(tx: Tx, told: Callable[[str | None], Terms | None]) -> Iterator[tuple[Running, Any]]:
     """Every active flow that its creator lets the machine change, with the terms of the ability
     that asks; those are left out for which it is off."""
-    for flow_id in open_flow_ids(tx):
-        flow = find_flow(tx, flow_id)
+    for flow in active_flows(tx):
         terms = told(flow.strategy)
-        if terms is None or flow.status != "active" or not flow.automatic:
-            continue
-        version = versions_of(tx, flow_id)[0]
-        row = tx.execute(
-            "SELECT s.target FROM trading_signals s JOIN shared_flows f ON f.id = s.flow_id"
-            " AND f.last_sequence = s.sequence WHERE f.id = %s",
-            (flow_id,),
-        ).fetchone()
-        target = 0.0 if row is None else float(row[0])
-        units = tuple(float(point.nav) for point in flow_nav(tx, flow_id).points)
-        yield Running(flow, version, stops_in(flow, version), target, units), terms
+        if terms is not None and flow.automatic:
+            yield Running(flow, versions_of(tx, flow.id)), terms
+
+
+def target_of(tx: Tx, flow: Flow) -> float:
+    """A flow's standing exposure, a signed fraction of its equity."""
+    row = tx.execute(
+        "SELECT s.target FROM trading_signals s JOIN shared_flows f ON f.id = s.flow_id"
+        " AND f.last_sequence = s.sequence WHERE f.id = %s",
+        (flow.id,),
+    ).fetchone()
+    return 0.0 if row is None else float(row[0])
+
+
+def units_of(tx: Tx, flow: Flow) -> list[float]:
+    """What a unit of a flow's leading book was worth, day by day, from 1."""
+    return [float(point.nav) for point in flow_nav(tx, flow.id).points]
 
 
 def stops_in(flow: Flow, version: TermsVersion) -> dict[str, Any]:
@@ -67,14 +82,9 @@ def stops_in(flow: Flow, version: TermsVersion) -> dict[str, Any]:
 
 def bars_of(tx: Tx, flow: Flow, now: datetime, count: int) -> list[Bar]:
     """The last bars of a flow's own length that have closed, `count` at most."""
-    row = tx.execute(
-        "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s"
-        " ORDER BY ts DESC LIMIT 1",
-        (flow.instrument_id,),
-    ).fetchone()
-    if row is None:
+    base, until = length_stored(tx, flow.instrument_id), int(now.timestamp())
+    if base is None:
         return []
-    base, until = row[0], int(now.timestamp())
     interval = flow.interval_seconds or base
     first = (until // interval - count) * interval
     bars = stored_bars(tx, flow.instrument_id, base, first, until)

@@ -12,26 +12,35 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import Field
 
+from commenda.automation.flow_terms import set_stops
 from commenda.automation.model import Ability, Decision, Done, Evidence, Proposal, Seen, Terms
-from commenda.automation.protecting import check, measure, require_version, undo
-from commenda.automation.running import RANGE, Running, average_range, bars_of, running, stops_in
-from commenda.copying import change_terms, versions_of
+from commenda.automation.protecting import check, measure, undo
+from commenda.automation.running import (
+    RANGE,
+    Running,
+    average_range,
+    bars_of,
+    running,
+    stops_in,
+    target_of,
+    units_of,
+)
 from commenda.kit.db import Tx
 from commenda.kit.wire import Real
 from commenda.ledger import Author
+from commenda.market import Bar
 from commenda.risk import (
     Conditions,
+    Regime,
     Trend,
     Volatility,
     factors,
     regimes,
     slope_t,
     stop_lines,
-    stops_of,
 )
 
 NAME = "slide"
@@ -55,12 +64,20 @@ class SlideTerms(Terms):
 
 
 def look(tx: Tx, now: datetime, terms: Callable[[str | None], Terms | None]) -> Iterable[Seen]:
+    seen: dict[tuple[int, int | None], tuple[list[Bar], Regime] | None] = {}
     for one, _ in running(tx, terms):
-        bars = bars_of(tx, one.flow, now, BARS)
-        width = average_range(bars, RANGE)
-        if width is None or not one.stops:
+        if not one.stops:
             continue
-        last = regimes([bar.close for bar in bars])[-1]
+        market = one.flow.instrument_id, one.flow.interval_seconds
+        if market not in seen:  # many flows trade one
+            bars = bars_of(tx, one.flow, now, BARS)
+            seen[market] = (bars, regimes([bar.close for bar in bars])[-1]) if bars else None
+        found = seen[market]
+        width = None if found is None else average_range(found[0], RANGE)
+        if found is None or width is None:
+            continue
+        bars, last = found
+        target = target_of(tx, one.flow)
         evidence = {
             "version": one.terms.version,
             "stops": one.stops,
@@ -70,8 +87,8 @@ def look(tx: Tx, now: datetime, terms: Callable[[str | None], Terms | None]) -> 
             "deviation": last.deviation,
             "volatility": last.volatility,
             "trend": last.trend,
-            "slope": slope_t(one.units[-DAYS:]),
-            "side": (one.target > 0) - (one.target < 0),
+            "slope": slope_t(units_of(tx, one.flow)[-DAYS:]),
+            "side": (target > 0) - (target < 0),
         }
         yield Seen(
             "flow",
@@ -85,15 +102,14 @@ def look(tx: Tx, now: datetime, terms: Callable[[str | None], Terms | None]) -> 
 
 def _base(tx: Tx, one: Running) -> Mapping[str, Any]:
     """The last stops that this ability did not set."""
-    versions = versions_of(tx, one.flow.id)
     own = {
         row[0]
         for row in tx.execute(
             "SELECT id FROM decisions WHERE ability = %s AND id = ANY (%s)",
-            (NAME, [version.cause for version in versions if version.cause is not None]),
+            (NAME, [version.cause for version in one.versions if version.cause is not None]),
         )
     }
-    base = next(version for version in versions if version.cause not in own)
+    base = next(version for version in one.versions if version.cause not in own)
     return stops_in(one.flow, base)
 
 
@@ -123,18 +139,7 @@ def _conditions(evidence: Evidence) -> Conditions:
 
 
 def act(tx: Tx, author: Author, decision: Decision) -> Done:
-    flow_id, told = UUID(decision.target), decision.change
-    require_version(tx, flow_id, told["version"])
-    version = change_terms(
-        tx,
-        author,
-        flow_id,
-        stops=stops_of(told["stops"]),
-        reason=decision.ability,
-        cause=decision.id,
-        loosen=told["loosen"],
-    )
-    return Done([("flow_terms", f"{flow_id}:{version}")], {"version": version})
+    return set_stops(tx, author, decision, loosen=decision.change["loosen"])
 
 
 SLIDE = Ability(

@@ -20,7 +20,7 @@ from commenda.kit.db import Tx
 from commenda.kit.errors import CommendaError, conflict, not_found
 from commenda.kit.rows import put
 from commenda.ledger import Author, Owner
-from commenda.market import Kind, interval_name, parse_interval
+from commenda.market import Kind, interval_name, length_stored, parse_interval
 from commenda.risk import find_template, stops_of
 from commenda.venues import DEFAULT_VENUE, known_venue, require_account
 
@@ -180,14 +180,10 @@ def _interval(tx: Tx, name: str | None, instrument_id: int) -> int | None:
     if name is None:
         return None
     seconds = parse_interval(name)
-    row = tx.execute(
-        "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s"
-        " ORDER BY ts DESC LIMIT 1",
-        (instrument_id,),
-    ).fetchone()
-    if row is not None and seconds % row[0]:
+    base = length_stored(tx, instrument_id)
+    if base is not None and seconds % base:
         raise CommendaError("interval_not_whole", "This market's bars do not make it up").at(
-            "interval", name, f"give {interval_name(row[0])} or a whole number of them"
+            "interval", name, f"give {interval_name(base)} or a whole number of them"
         )
     return seconds
 

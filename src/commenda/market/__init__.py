@@ -96,7 +96,7 @@ from commenda.market.simulated import (
     simulated_assets,
 )
 from commenda.market.sources import Source, group_files
-from commenda.market.stored import StoredFeed, stored_bars
+from commenda.market.stored import StoredFeed, length_stored, stored_bars
 from commenda.market.track import Bar, BarArrays, Observations, composed
 
 __all__ = [
@@ -159,6 +159,7 @@ __all__ = [
     "is_csv",
     "judge",
     "latest_marks",
+    "length_stored",
     "listed",
     "load_catalogue",
     "missing_between",

@@ -215,6 +215,16 @@ def stored_bars(tx: Tx, instrument_id: int, interval: int, begin: int, until: in
     return [Bar(*row) for row in rows]
 
 
+def length_stored(tx: Tx, instrument_id: int) -> int | None:
+    """How many seconds the live bars of an instrument are long; None where there are none."""
+    row = tx.execute(
+        "SELECT interval_seconds FROM market_bars WHERE instrument_id = %s"
+        " ORDER BY ts DESC LIMIT 1",
+        (instrument_id,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
 def _missing(tx: Tx, instrument_id: int, begin: int, until: int) -> list[int]:
     rows = tx.execute(
         "SELECT extract(epoch FROM at)::bigint FROM market_quality_findings"

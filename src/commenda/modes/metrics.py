@@ -20,12 +20,13 @@ from pydantic import Field
 
 from commenda.copying import performance
 from commenda.kit.db import Tx
-from commenda.kit.errors import CommendaError, unknown
+from commenda.kit.errors import CommendaError
 from commenda.kit.wire import on_wire
 from commenda.modes.backtest import charged_funding, seen_bars, tested
 from commenda.modes.queries import book_of, decided_of, exact, find_compared, moment_of, stake_of
 from commenda.modes.rules import ZERO, Traded
 from commenda.modes.watch import MOST_BARS
+from commenda.strategies import strategy_called
 
 WINDOWS = {"7d": 7, "30d": 30, "90d": 90, "all": 3_660}
 """Days; all is ten years of them."""
@@ -106,14 +107,10 @@ class StrategyMetrics:
 def strategy_metrics(tx: Tx, named: str, creator: UUID | None = None) -> StrategyMetrics:
     """The metrics of a strategy by its id or its name: of all its open flows, or of one creator's;
     code `unknown_strategy`."""
-    row = tx.execute(
-        "SELECT id, name FROM strategies WHERE id::text = %(named)s OR name = %(named)s",
-        {"named": named},
-    ).fetchone()
-    if row is None:
-        raise unknown("strategy", named, "id", "give the id or the name of a registered one")
-    flows = tx.execute(_FLOWS, {"strategy": row[1], "creator": creator, "most": MOST_FLOWS})
-    return StrategyMetrics(row[0], row[1], METHOD, [_flow(tx, *one) for one in flows.fetchall()])
+    strategy = strategy_called(tx, named)
+    asked = {"strategy": strategy.name, "creator": creator, "most": MOST_FLOWS}
+    flows = tx.execute(_FLOWS, asked).fetchall()
+    return StrategyMetrics(strategy.id, strategy.name, METHOD, [_flow(tx, *one) for one in flows])
 
 
 _FLOWS: LiteralString = (

@@ -48,7 +48,7 @@ from commenda.strategies.model import RunCosts, RunTerms
 from commenda.strategies.plan import Plan, costs_of, terms_at, terms_of
 from commenda.strategies.plan import plain as plain_terms
 from commenda.strategies.plugins import Plugin
-from commenda.strategies.queries import Status
+from commenda.strategies.queries import Status, strategy_called
 from commenda.strategies.registry import (
     Registrar,
     keep_params,
@@ -179,6 +179,7 @@ __all__ = [
     "stored_market",
     "stored_rates",
     "strategy",
+    "strategy_called",
     "terms_at",
     "terms_of",
     "try_walls",

@@ -98,6 +98,17 @@ def strategy_named(tx: Tx, name: str, *, lock: bool = False) -> StrategySummary:
     return found
 
 
+def strategy_called(tx: Tx, named: str) -> StrategySummary:
+    """A strategy by its id or its name; code `unknown_strategy`."""
+    found = first(
+        tx, StrategySummary, STRATEGY + " WHERE id::text = %(named)s OR name = %(named)s",
+        {"named": named},
+    )  # fmt: skip
+    if found is None:
+        raise unknown("strategy", named, "id", "give the id or the name of a registered one")
+    return found
+
+
 def strategies(tx: Tx) -> list[StrategySummary]:
     """Every strategy, by name."""
     return records(tx, StrategySummary, STRATEGY + " ORDER BY name")
